@@ -1,0 +1,67 @@
+"""Deterministic CBOR (RFC 8949, 4.2.1): what we encode is all that we decode.
+
+cbor2 stands behind this layer and is not trusted to refuse: its decoder takes tags, floats, cyclic
+references and trailing bytes. So a decoded item is walked against a whitelist of types, and then
+encoded again: bytes that differ are refused. Map keys are integers from -24 to 23 only, for which the
+length-first order of cbor2 and the bytewise order of RFC 8949 are the same.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cbor2
+
+from protocol.errors import Code, MisuseError, Rejected
+from protocol.limits import MAX_DEPTH, MAX_RECORD
+
+Item = Any
+"""int, bytes, str, bool, None, a list of items, or a dict from int to items."""
+
+_SCALARS = frozenset((int, bytes, str, bool, type(None)))
+_MAX_INT = 2**64
+
+
+def encode(item: Item) -> bytes:
+    """The one encoding of `item`."""
+    if not _is_plain(item, MAX_DEPTH):
+        raise MisuseError("the item has a part that the profile does not know")
+    encoded: bytes = cbor2.dumps(item, canonical=True)
+    return encoded
+
+
+def decode(data: bytes, *, limit: int = MAX_RECORD) -> Item:
+    """The item of which `data` is the one encoding; everything else is `Rejected`."""
+    if len(data) > limit:
+        raise Rejected(Code.E_SIZE, f"{len(data)} bytes, at most {limit} allowed")
+    try:
+        item = cbor2.loads(data, max_depth=MAX_DEPTH + 1, allow_indefinite=False, allow_duplicate_keys=False)
+    except Exception as error:  # noqa: BLE001 - whatever the library raises on hostile bytes ends here
+        raise Rejected(Code.E_CBOR, f"not CBOR ({type(error).__name__})") from None
+    # The walk comes first: a tag 28 can make a list contain itself, and only the bounded walk ends then.
+    if not _is_plain(item, MAX_DEPTH):
+        raise Rejected(Code.E_CBOR, "a type, a map key or a depth that the profile does not know")
+    if cbor2.dumps(item, canonical=True) != data:
+        raise Rejected(Code.E_NONDET, "not the deterministic encoding, or bytes behind the item")
+    return item
+
+
+def _is_plain(item: Item, depth: int) -> bool:
+    kind = type(item)
+    if kind is list:
+        if depth == 0:
+            return False
+        for part in item:
+            inner = type(part)
+            if inner is bytes or inner is str:
+                continue
+            if not _is_plain(part, depth - 1):
+                return False
+        return True
+    if kind is int:
+        return -_MAX_INT <= item < _MAX_INT
+    if kind is dict:
+        return depth > 0 and all(
+            type(key) is int and -24 <= key <= 23 and _is_plain(value, depth - 1) for key, value in item.items()
+        )
+    return kind in _SCALARS

@@ -1,0 +1,175 @@
+"""The errors of the protocol, as one tree, and the closed list of reject codes.
+
+    ContradaError
+    ├── Rejected          data from somebody else is not acceptable; always carries a Code
+    ├── DraftError        the user's own draft is not a valid message yet
+    └── MisuseError       the calling program asked for something that can never be right
+
+Rules: a malformed input ends in `Rejected` and in nothing else. A code, once released, keeps its
+meaning for ever. No message, hint or detail carries content; identifiers and codes only.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Code(StrEnum):
+    """Why something was rejected. Stable, audited and returned, signed, to the sender."""
+
+    # The bytes.
+    E_SIZE = "E_SIZE"
+    E_CBOR = "E_CBOR"
+    E_NONDET = "E_NONDET"
+    E_VER = "E_VER"
+    E_TYPE = "E_TYPE"
+    E_SCHEMA = "E_SCHEMA"
+    E_UNPROTECTED = "E_UNPROTECTED"
+    E_SUITE_UNKNOWN = "E_SUITE_UNKNOWN"
+    E_SUITE_BELOW_MIN = "E_SUITE_BELOW_MIN"
+    E_ALG_MIX = "E_ALG_MIX"
+    # The sender.
+    E_PRINCIPAL = "E_PRINCIPAL"
+    E_SENDER_UNKNOWN = "E_SENDER_UNKNOWN"
+    E_SENDER_SUSPENDED = "E_SENDER_SUSPENDED"
+    E_KEY_UNKNOWN = "E_KEY_UNKNOWN"
+    E_KEY_NOT_YET = "E_KEY_NOT_YET"
+    E_KEY_EXPIRED = "E_KEY_EXPIRED"
+    E_KEY_REVOKED = "E_KEY_REVOKED"
+    E_SIG_CLASSICAL = "E_SIG_CLASSICAL"
+    E_SIG_PQ = "E_SIG_PQ"
+    # Time and order.
+    E_TIME_FUTURE = "E_TIME_FUTURE"
+    E_TIME_STALE = "E_TIME_STALE"
+    E_EXPIRED = "E_EXPIRED"
+    E_LIFETIME = "E_LIFETIME"
+    E_REPLAY = "E_REPLAY"
+    # The addressees and the ciphertext.
+    E_RCPT_UNKNOWN = "E_RCPT_UNKNOWN"
+    E_RCPT_DUP = "E_RCPT_DUP"
+    E_RCPT_COUNT = "E_RCPT_COUNT"
+    E_RCPT_EPOCH = "E_RCPT_EPOCH"
+    E_RCPT_SUSPENDED = "E_RCPT_SUSPENDED"
+    E_WRAP_COUNT = "E_WRAP_COUNT"
+    E_WRAP_KID = "E_WRAP_KID"
+    E_WRAP_LEN = "E_WRAP_LEN"
+    E_WRAP_HASH = "E_WRAP_HASH"
+    E_CT_HASH = "E_CT_HASH"
+    E_CT_LEN = "E_CT_LEN"
+    # Policy.
+    E_CLASS_CLEARANCE = "E_CLASS_CLEARANCE"
+    E_DATA_BASIS = "E_DATA_BASIS"
+    E_PURPOSE = "E_PURPOSE"
+    E_COPY_MISSING = "E_COPY_MISSING"
+    E_HANDLING_INVALID = "E_HANDLING_INVALID"
+    E_H2_NO_CONSENT = "E_H2_NO_CONSENT"
+    E_H3_LIMIT = "E_H3_LIMIT"
+    E_CONSENT_SCOPE = "E_CONSENT_SCOPE"
+    E_CONSENT_EXPIRED = "E_CONSENT_EXPIRED"
+    E_REF_MISSING = "E_REF_MISSING"
+    E_ATT_MISSING = "E_ATT_MISSING"
+    # The heads that the sender saw.
+    E_GOSSIP_DIR = "E_GOSSIP_DIR"
+    # What only the addressee can find.
+    E_OPEN = "E_OPEN"
+    E_COMMIT = "E_COMMIT"
+    E_NOT_FOR_ME = "E_NOT_FOR_ME"
+    E_RECEIPT = "E_RECEIPT"
+    E_BODY = "E_BODY"
+    E_HEADER_LAX = "E_HEADER_LAX"
+    # The key directory.
+    E_STATEMENT = "E_STATEMENT"
+    E_ISSUER = "E_ISSUER"
+
+
+HINTS: dict[Code, str] = {
+    Code.E_SIZE: "split the content or send less of it in one message",
+    Code.E_CBOR: "send one deterministic CBOR item and nothing after it",
+    Code.E_NONDET: "encode with shortest lengths, definite sizes and sorted map keys",
+    Code.E_VER: "upgrade the program that wrote this, or the one that reads it",
+    Code.E_TYPE: "use a message kind of the closed list",
+    Code.E_SCHEMA: "compare the structure with docs/spec/contrada.cddl",
+    Code.E_UNPROTECTED: "leave the unprotected map empty",
+    Code.E_SUITE_UNKNOWN: "use suite 1 or 2",
+    Code.E_SUITE_BELOW_MIN: "seal again with the suite that the directory asks of this unit",
+    Code.E_ALG_MIX: "use the one algorithm of the suite for every signature and wrap",
+    Code.E_PRINCIPAL: "put the message into the outbox of the unit that signed it",
+    Code.E_SENDER_UNKNOWN: "have the centre enrol the unit first",
+    Code.E_SENDER_SUSPENDED: "ask the centre why the unit is suspended",
+    Code.E_KEY_UNKNOWN: "have the centre enrol this signing key",
+    Code.E_KEY_NOT_YET: "wait until the key's validity begins, and check the clock",
+    Code.E_KEY_EXPIRED: "rotate the unit's identity key",
+    Code.E_KEY_REVOKED: "rotate the unit's identity key, and look for misuse of the old one",
+    Code.E_SIG_CLASSICAL: "the Ed25519 signature does not verify: the message was altered or the key is another",
+    Code.E_SIG_PQ: "the ML-DSA-65 signature does not verify: the message was altered or the key is another",
+    Code.E_TIME_FUTURE: "set the clock of the sending machine",
+    Code.E_TIME_STALE: "seal the message again; it waited longer than messages may",
+    Code.E_EXPIRED: "seal the message again with a later expiry, if it still matters",
+    Code.E_LIFETIME: "choose an expiry within 30 days",
+    Code.E_REPLAY: "this position of the stream was used for another message: start a new stream",
+    Code.E_RCPT_UNKNOWN: "check the addressee with 'contrada units ls'",
+    Code.E_RCPT_DUP: "name each addressee once",
+    Code.E_RCPT_COUNT: "name between 1 and 64 addressees",
+    Code.E_RCPT_EPOCH: "seal again to the addressee's current epoch key; the daemon does so by itself",
+    Code.E_RCPT_SUSPENDED: "leave the suspended unit out, or wait until it is resumed",
+    Code.E_WRAP_COUNT: "one key wrap per addressee, in the order of the header",
+    Code.E_WRAP_KID: "the wrap names another key than the header",
+    Code.E_WRAP_LEN: "the wrap does not have the size of its algorithm",
+    Code.E_WRAP_HASH: "the wrap is not the one that was signed",
+    Code.E_CT_HASH: "the ciphertext is not the one that was signed",
+    Code.E_CT_LEN: "the ciphertext does not have the length that was signed",
+    Code.E_CLASS_CLEARANCE: "leave out the unit that is not cleared for this classification",
+    Code.E_DATA_BASIS: "send non-personal data only, or leave that party out",
+    Code.E_PURPOSE: "choose purposes that every addressee may process for",
+    Code.E_COPY_MISSING: "add your national unit as a copy addressee, or name the exception that applies",
+    Code.E_HANDLING_INVALID: "use H0 alone, or H1, H2, H3 in any combination, each once",
+    Code.E_H2_NO_CONSENT: "ask the originator for permission to disseminate",
+    Code.E_H3_LIMIT: "stay within the limits that the H3 code of this message sets",
+    Code.E_CONSENT_SCOPE: "the originator's permission does not cover this addressee or purpose",
+    Code.E_CONSENT_EXPIRED: "ask the originator to renew the permission",
+    Code.E_REF_MISSING: "name the message that this one answers or passes on",
+    Code.E_ATT_MISSING: "send the attachment inside the message; stored attachments are not open yet",
+    Code.E_GOSSIP_DIR: "two versions of the key directory exist: stop and call the centre",
+    Code.E_OPEN: "the message cannot be opened; see the unit's local log",
+    Code.E_COMMIT: "the content is not the one that the sender committed to: do not use it",
+    Code.E_NOT_FOR_ME: "this delivery is for another unit",
+    Code.E_RECEIPT: "the router's decision does not verify: do not rely on it",
+    Code.E_BODY: "compare the body with its model in protocol/bodies.py",
+    Code.E_HEADER_LAX: "the header promises less protection than the content asks for",
+    Code.E_STATEMENT: "the statement is not valid at its place in the directory",
+    Code.E_ISSUER: "this issuer may not make this statement",
+}
+
+
+class ContradaError(Exception):
+    """The root. `code` is stable, `hint` says what to do."""
+
+    code: str = "E_INTERNAL"
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class Rejected(ContradaError):
+    """Somebody else's data is not acceptable. The family of every malformed input."""
+
+    def __init__(self, code: Code, message: str, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint or HINTS[code])
+        self.reason = code
+        self.code = code.value
+
+    def __str__(self) -> str:
+        return f"{self.code}: {super().__str__()}"
+
+
+class DraftError(ContradaError):
+    """The user's own draft is not a valid message yet. May name the user's own values."""
+
+    code = "E_DRAFT"
+
+
+class MisuseError(ContradaError):
+    """The calling program asked for something that can never be right."""
+
+    code = "E_MISUSE"

@@ -1,0 +1,66 @@
+"""The names of things: units, messages, conversations, keys, and their textual forms.
+
+Owns the formats; holds no registry. An identifier is only made here, by `parse_*` or `new_*`, so that
+a value of one of these types has already the right form.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable
+from hashlib import sha256
+from typing import NewType
+
+from protocol.errors import Code, Rejected
+
+UnitId = NewType("UnitId", str)
+MessageId = NewType("MessageId", bytes)
+ThreadId = NewType("ThreadId", bytes)
+StreamId = NewType("StreamId", bytes)
+KeyId = NewType("KeyId", bytes)
+Digest = NewType("Digest", bytes)
+Millis = NewType("Millis", int)
+
+Entropy = Callable[[int], bytes]
+"""`os.urandom`, or a test's own: n -> n random bytes."""
+
+_UNIT = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
+
+
+def parse_unit_id(text: object) -> UnitId:
+    """A unit's id: lower-case words joined by hyphens, 2 to 64 characters, as in `fr` or `fr-customs`."""
+    if not isinstance(text, str) or not 2 <= len(text) <= 64 or _UNIT.fullmatch(text) is None:
+        raise Rejected(Code.E_SCHEMA, "not a unit id", hint="lower-case words joined by hyphens, such as fr-customs")
+    return UnitId(text)
+
+
+def new_message_id(now: Millis, entropy: Entropy) -> MessageId:
+    """A UUIDv7 (RFC 9562, 5.7): 48 bits of milliseconds, then random bits."""
+    raw = bytearray(now.to_bytes(6, "big") + entropy(10))
+    raw[6] = 0x70 | raw[6] & 0x0F
+    raw[8] = 0x80 | raw[8] & 0x3F
+    return MessageId(bytes(raw))
+
+
+def new_thread_id(entropy: Entropy) -> ThreadId:
+    """A conversation's id: opaque, so that it tells nothing about when it began."""
+    return ThreadId(entropy(16))
+
+
+def show_id(raw: bytes) -> str:
+    """The textual form of a message or conversation id."""
+    return str(uuid.UUID(bytes=raw))
+
+
+def read_id(text: str) -> bytes:
+    """The 16 bytes behind a textual id."""
+    try:
+        return uuid.UUID(text).bytes
+    except ValueError:
+        raise Rejected(Code.E_SCHEMA, "not a message id", hint="a message id looks like a UUID") from None
+
+
+def digest(data: bytes) -> Digest:
+    """SHA-256."""
+    return Digest(sha256(data).digest())

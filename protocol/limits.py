@@ -1,0 +1,47 @@
+"""Every bound of the protocol, named once. Sizes in bytes, times in milliseconds."""
+
+from __future__ import annotations
+
+SECOND = 1_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+# The envelope.
+MAX_RECORD = 1_200_000  # a Kafka record with a submission or a delivery
+MAX_CIPHERTEXT = 1_048_576
+MIN_CIPHERTEXT = 64
+MAX_HEADER = 65_536
+MAX_DEPTH = 8  # nesting of any CBOR that we read
+MAX_RECIPIENTS = 64
+MAX_PURPOSES = 8
+MAX_REFERENCES = 8
+MAX_ATTACHMENT_ENTRIES = 64
+MAX_ONLY = 64  # units named by an H3 limit
+MAX_UINT = 2**53 - 1  # also exact in JSON and in JavaScript
+MAX_REASONS = 64
+
+# The content.
+MAX_PARTS = 256
+MAX_ITEMS = 200
+MAX_TEXT = 20_000
+MAX_ATTACHMENT = 524_288
+MAX_BODY_JSON = 262_144
+
+# Time (protocol.md 2.3, step 7).
+CLOCK_TOLERANCE = 5 * MINUTE
+MAX_AGE = 7 * DAY
+MAX_LIFETIME = 30 * DAY
+
+# Epoch keys.
+EPOCH = 7 * DAY
+EPOCH_GRACE = DAY  # the router still takes the epoch that has just ended
+EPOCH_AHEAD = 2  # epochs that a unit publishes ahead
+EPOCH_DESTROY_AFTER = 14 * DAY  # the private key lives so long after its epoch's end
+
+# The router's replay state: it travels in the offset commit, whose metadata Kafka bounds at 4096 bytes.
+MAX_STREAMS = 96
+MAX_STATE_TEXT = 3_000
+
+# The directory.
+MAX_STATEMENT = 32_768
