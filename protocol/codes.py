@@ -1,0 +1,225 @@
+"""The closed code lists: what a header or a body may say in codes, and by which rule.
+
+Owns the enums, their numbers and, in each docstring, the legal source. Does not own their texts
+(`code_texts`), how they are written (`code_forms`) or what follows from them (the policy).
+
+Rules: a number, once released, keeps its meaning for ever; a list only grows at its end, by a new
+version of the protocol. The order of numbers is no scale, except for `DataClass` and `Classification`,
+where more means stricter.
+
+Sources: ER = Regulation (EU) 2016/794 as amended by (EU) 2022/991 and (EU) 2025/2611 (R2611);
+DIR = Directive (EU) 2023/977; SIS = Regulation (EU) 2018/1862; EUDPR = Regulation (EU) 2018/1725.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+
+
+class Handling(IntEnum):
+    """What the provider restricts (ER Art. 19(2); texts: Council document 6243/18). A set, not a scale."""
+
+    H0 = 0
+    H1 = 1
+    H2 = 2
+    H3 = 3
+
+
+class SourceEvaluation(StrEnum):
+    """How reliable the source is (ER Art. 29(1))."""
+
+    A = "A"
+    B = "B"
+    C = "C"
+    X = "X"
+
+
+class InformationEvaluation(IntEnum):
+    """How accurate the information is (ER Art. 29(2))."""
+
+    CERTAIN = 1
+    KNOWN_TO_SOURCE = 2
+    CORROBORATED = 3
+    UNCORROBORATED = 4
+
+
+class Purpose(IntEnum):
+    """What the recipient may process for (ER Art. 18(2)(a)-(f)); undetermined is for the centre (18(6))."""
+
+    UNDETERMINED = 0
+    CROSS_CHECK = 1
+    STRATEGIC = 2
+    OPERATIONAL = 3
+    FACILITATE = 4
+    RESEARCH = 5
+    PUBLIC_APPEAL = 6
+
+
+class UrgencyGround(IntEnum):
+    """The only grounds on which a request is urgent (DIR Art. 4(4)(a)-(d))."""
+
+    PUBLIC_SECURITY = 1
+    LIFE = 2
+    LIBERTY_DECISION = 3
+    RELEVANCE_LOSS = 4
+
+
+class RefusalGround(IntEnum):
+    """The only grounds for not giving information (DIR Art. 6(1)(a)-(h)); counted under DIR Art. 18(c)."""
+
+    NOT_AVAILABLE = 1
+    NOT_COMPLIANT = 2
+    JUDICIAL_REFUSED = 3
+    OUTSIDE_CATEGORIES = 4
+    INACCURATE = 5
+    NATIONAL_SECURITY = 6
+    INVESTIGATION_OR_SAFETY = 7
+    LEGAL_PERSON = 8
+    MINOR_OFFENCE = 9
+    THIRD_ORIGIN = 10
+
+
+class MessageKind(IntEnum):
+    """What a message is (DIR Art. 7, 4, 5, 6; acknowledgement of receipt: ER Art. 41b(1)(e))."""
+
+    INFORMATION = 1
+    REQUEST = 2
+    ANSWER = 3
+    REFUSAL = 4
+    ACKNOWLEDGEMENT = 5
+
+
+class DataClass(IntEnum):
+    """The strictest data inside (ER Art. 30(1) and (2), Art. 23(2)). Ordered: more is stricter."""
+
+    NON_PERSONAL = 0
+    PERSONAL = 1
+    SPECIAL = 2
+    MINOR = 3
+    VICTIM = 4
+
+
+class Classification(IntEnum):
+    """The security marking: the Europol Basic Protection Level, or EU RESTRICTED (Decision 2013/488/EU)."""
+
+    BPL = 0
+    EU_RESTRICTED = 1
+
+
+class UnitKind(IntEnum):
+    """What a connected unit is by law (ER Art. 7, 24, 25; DIR Art. 14)."""
+
+    NATIONAL_UNIT = 1
+    COMPETENT_AUTHORITY = 2
+    CENTRE = 3
+    UNION_BODY = 4
+    THIRD_PARTY = 5
+    INTERNATIONAL_ORGANISATION = 6
+
+
+class LegalBasis(IntEnum):
+    """Why personal data may go to a unit (ER Art. 23 to 25), or that none may (23(4))."""
+
+    UNION_LAW = 1
+    UNION_BODY = 2
+    ADEQUACY = 3
+    AGREEMENT = 4
+    COOPERATION = 5
+    SAFEGUARDS_INSTRUMENT = 6
+    SAFEGUARDS_ASSESSED = 7
+    DEROGATION = 8
+    SET_OF_TRANSFERS = 9
+    WORKING_ARRANGEMENT = 10
+
+
+class Role(IntEnum):
+    """Why a unit is among the addressees (copy: DIR Art. 4(1), ER Art. 7(5); relay: for units not connected)."""
+
+    TO = 0
+    COPY = 1
+    RELAY = 2
+
+
+class RefKind(IntEnum):
+    """How a message refers to another one (consent to pass on: ER Art. 19(2), 23(6))."""
+
+    REPLY_TO = 1
+    RELATED = 2
+    ONWARD = 3
+    CONSENT = 4
+
+
+class CopyExemption(IntEnum):
+    """Why the national unit gets no copy, case by case (DIR Art. 4(2)(a)-(c))."""
+
+    SENSITIVE = 1
+    TERRORISM = 2
+    SAFETY = 3
+
+
+class SubjectCategory(IntEnum):
+    """In which role a person is recorded (ER Annex II B.1(a)-(f); uncategorised: Art. 18(6a), 18a)."""
+
+    UNCATEGORISED = 0
+    SUSPECT_OR_CONVICTED = 1
+    FUTURE_OFFENDER = 2
+    WITNESS = 3
+    VICTIM = 4
+    CONTACT_OR_ASSOCIATE = 5
+    INFORMANT = 6
+
+
+class AcknowledgementStage(IntEnum):
+    """How far a message has come at the recipient (receipt: ER Art. 41b(1)(e); clock: DIR Art. 5(1))."""
+
+    DELIVERED = 1
+    OPENED = 2
+    ACCEPTED = 3
+
+
+class DocumentStatus(IntEnum):
+    """What is wrong with a document (1 to 5: SIS Art. 38(2)(k)-(l); 6 and 7: forged, counterfeit)."""
+
+    STOLEN = 1
+    MISAPPROPRIATED = 2
+    LOST = 3
+    INVALIDATED = 4
+    FALSE = 5
+    FORGED = 6
+    COUNTERFEIT = 7
+
+
+class CrimeArea(IntEnum):
+    """The forms of crime of ER Annex I; the last one was added by R2611."""
+
+    TERRORISM = 1
+    ORGANISED_CRIME = 2
+    DRUG_TRAFFICKING = 3
+    MONEY_LAUNDERING = 4
+    NUCLEAR_SUBSTANCES = 5
+    MIGRANT_SMUGGLING = 6
+    HUMAN_TRAFFICKING = 7
+    MOTOR_VEHICLE_CRIME = 8
+    MURDER = 9
+    ORGANS_AND_TISSUE = 10
+    KIDNAPPING = 11
+    RACISM = 12
+    ROBBERY = 13
+    CULTURAL_GOODS = 14
+    FRAUD = 15
+    UNION_FINANCES = 16
+    MARKET_MANIPULATION = 17
+    EXTORTION = 18
+    PRODUCT_PIRACY = 19
+    DOCUMENT_FORGERY = 20
+    MONEY_FORGERY = 21
+    COMPUTER_CRIME = 22
+    CORRUPTION = 23
+    ARMS_TRAFFICKING = 24
+    ENDANGERED_ANIMALS = 25
+    ENDANGERED_PLANTS = 26
+    ENVIRONMENTAL_CRIME = 27
+    HORMONAL_SUBSTANCES = 28
+    SEXUAL_EXPLOITATION = 29
+    GENOCIDE_AND_WAR_CRIMES = 30
+    RESTRICTIVE_MEASURES = 31
