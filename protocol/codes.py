@@ -133,7 +133,7 @@ class LegalBasis(IntEnum):
 
 
 class Role(IntEnum):
-    """Why a unit is among the addressees (copy: DIR Art. 4(1), ER Art. 7(5); relay: for units not connected)."""
+    """Why a unit is addressed (copy: DIR Art. 4(1), ER Art. 7(5); relay: for parties not connected)."""
 
     TO = 0
     COPY = 1
@@ -169,6 +169,19 @@ class SubjectCategory(IntEnum):
     INFORMANT = 6
 
 
+class SpecialCategory(IntEnum):
+    """Data that needs strict necessity (ER Art. 30(2))."""
+
+    ETHNIC_ORIGIN = 1
+    POLITICAL_OPINIONS = 2
+    BELIEFS = 3
+    TRADE_UNION = 4
+    GENETIC = 5
+    BIOMETRIC = 6
+    HEALTH = 7
+    SEX_LIFE = 8
+
+
 class AcknowledgementStage(IntEnum):
     """How far a message has come at the recipient (receipt: ER Art. 41b(1)(e); clock: DIR Art. 5(1))."""
 
@@ -187,6 +200,46 @@ class DocumentStatus(IntEnum):
     FALSE = 5
     FORGED = 6
     COUNTERFEIT = 7
+
+
+class DocumentCategory(IntEnum):
+    """Which document it is (blank: SIS Art. 38(2)(k); the others: 38(2)(l), an open list)."""
+
+    PASSPORT = 1
+    IDENTITY_CARD = 2
+    RESIDENCE_PERMIT = 3
+    TRAVEL_DOCUMENT = 4
+    DRIVING_LICENCE = 5
+    BLANK_DOCUMENT = 6
+    OTHER = 7
+
+
+class TransportCategory(IntEnum):
+    """Which means of transport it is (SIS Art. 38(2); lorry and train are ours)."""
+
+    MOTOR_VEHICLE = 1
+    TRAILER = 2
+    CARAVAN = 3
+    BOAT = 4
+    BOAT_ENGINE = 5
+    CONTAINER = 6
+    AIRCRAFT = 7
+    AIRCRAFT_ENGINE = 8
+    NUMBER_PLATE = 9
+    LORRY = 10
+    TRAIN = 11
+
+
+class CommunicationCategory(IntEnum):
+    """Which means of communication it is (ER Annex II B.2(h); the social-media account is ours)."""
+
+    TELEPHONE = 1
+    FAX = 2
+    PAGER = 3
+    EMAIL = 4
+    POSTAL_ADDRESS = 5
+    INTERNET_CONNECTION = 6
+    SOCIAL_MEDIA = 7
 
 
 class CrimeArea(IntEnum):
