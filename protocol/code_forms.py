@@ -62,8 +62,9 @@ UNEVALUATED: Final = Evaluation(SourceEvaluation.X, InformationEvaluation.UNCORR
 """What holds where no evaluation was given: X4 (ER Art. 29(4))."""
 
 _EVALUATIONS: Final = {
-    str(evaluation): evaluation
-    for evaluation in (Evaluation(source, info) for source in SourceEvaluation for info in InformationEvaluation)
+    f"{source.value}{information.value}": Evaluation(source, information)
+    for source in SourceEvaluation
+    for information in InformationEvaluation
 }
 
 
@@ -106,5 +107,6 @@ def read_handling(text: str) -> HandlingCodes:
     names = Handling.__members__
     words = text.split("+", maxsplit=len(names))
     if any(word not in names for word in words):
-        raise Rejected(Code.E_HANDLING_INVALID, "not a handling code", hint="H0, or H1, H2, H3 joined by +, as in H1+H3")
+        hint = "H0, or H1, H2, H3 joined by +, as in H1+H3"
+        raise Rejected(Code.E_HANDLING_INVALID, "not a handling code", hint=hint)
     return handling(names[word] for word in words)

@@ -49,15 +49,18 @@ class CodeText:
 
 _COUNCIL: Final = "Council document 6243/18; ER Art. 19(2)"
 _OURS: Final = "Contrada"
+_H0: Final = (
+    "This information may only be used for the purpose of preventing and combating crimes in line with "
+    "the ER and any other applicable law."
+)
 
 _ROWS: Final[tuple[tuple[Enum, str, str], ...]] = (
+    (Handling.H0, _H0, _COUNCIL),
     (
-        Handling.H0,
-        "This information may only be used for the purpose of preventing and combating crimes in line with "
-        "the ER and any other applicable law.",
+        Handling.H1,
+        "Not to be disclosed in judicial proceedings without the permission of the provider.",
         _COUNCIL,
     ),
-    (Handling.H1, "Not to be disclosed in judicial proceedings without the permission of the provider.", _COUNCIL),
     (Handling.H2, "Not to be disseminated without the permission of the provider.", _COUNCIL),
     (Handling.H3, "Other restrictions and comments", _COUNCIL),
     (SourceEvaluation.A, "no doubt about the source, or reliable in all instances", "ER Art. 29(1)(A)"),
@@ -80,7 +83,7 @@ _ROWS: Final[tuple[tuple[Enum, str, str], ...]] = (
         "not known personally to the source and cannot be corroborated",
         "ER Art. 29(2)(4)",
     ),
-    (Purpose.UNDETERMINED, "not determined: only to find relevance and purpose, at most 6 months", "ER Art. 18(6)"),
+    (Purpose.UNDETERMINED, "not determined yet: only to find relevance and purpose", "ER Art. 18(6)"),
     (Purpose.CROSS_CHECK, "cross-checking", "ER Art. 18(2)(a)"),
     (Purpose.STRATEGIC, "strategic or thematic analyses", "ER Art. 18(2)(b)"),
     (Purpose.OPERATIONAL, "operational analyses", "ER Art. 18(2)(c)"),
@@ -92,7 +95,7 @@ _ROWS: Final[tuple[tuple[Enum, str, str], ...]] = (
         "essential to prevent an immediate and serious threat to public security",
         "DIR Art. 4(4)(a)",
     ),
-    (UrgencyGround.LIFE, "necessary to prevent an imminent threat to life or physical integrity", "DIR Art. 4(4)(b)"),
+    (UrgencyGround.LIFE, "to prevent an imminent threat to life or physical integrity", "DIR Art. 4(4)(b)"),
     (
         UrgencyGround.LIBERTY_DECISION,
         "necessary for a decision that might maintain measures amounting to deprivation of liberty",
@@ -103,23 +106,23 @@ _ROWS: Final[tuple[tuple[Enum, str, str], ...]] = (
         "at imminent risk of losing relevance and important for the investigation",
         "DIR Art. 4(4)(d)",
     ),
-    (RefusalGround.NOT_AVAILABLE, "not available to the contact point or the authorities", "DIR Art. 6(1)(a)"),
+    (RefusalGround.NOT_AVAILABLE, "not available to contact point and authorities", "DIR Art. 6(1)(a)"),
     (RefusalGround.NOT_COMPLIANT, "the request does not meet Article 4", "DIR Art. 6(1)(b)"),
     (RefusalGround.JUDICIAL_REFUSED, "judicial authorisation was refused", "DIR Art. 6(1)(c)"),
     (RefusalGround.OUTSIDE_CATEGORIES, "personal data outside ER Annex II, section B", "DIR Art. 6(1)(d)"),
     (RefusalGround.INACCURATE, "inaccurate, incomplete or no longer up to date", "DIR Art. 6(1)(e)"),
-    (RefusalGround.NATIONAL_SECURITY, "would harm essential national security interests", "DIR Art. 6(1)(f)(i)"),
+    (RefusalGround.NATIONAL_SECURITY, "harms essential national security interests", "DIR Art. 6(1)(f)(i)"),
     (
         RefusalGround.INVESTIGATION_OR_SAFETY,
-        "would jeopardise an investigation or the safety of a person",
+        "jeopardises an investigation or the safety of a person",
         "DIR Art. 6(1)(f)(ii)",
     ),
     (
         RefusalGround.LEGAL_PERSON,
-        "would unduly harm protected important interests of a legal person",
+        "unduly harms protected important interests of a legal person",
         "DIR Art. 6(1)(f)(iii)",
     ),
-    (RefusalGround.MINOR_OFFENCE, "the offence is punishable by one year or less, or is none", "DIR Art. 6(1)(g)"),
+    (RefusalGround.MINOR_OFFENCE, "punishable by one year or less, or no offence", "DIR Art. 6(1)(g)"),
     (
         RefusalGround.THIRD_ORIGIN,
         "came from another Member State or a third country, which did not consent",
@@ -165,7 +168,7 @@ _ROWS: Final[tuple[tuple[Enum, str, str], ...]] = (
     (CopyExemption.SAFETY, "safety of an individual", "DIR Art. 4(2)(c)"),
     (SubjectCategory.UNCATEGORISED, "not categorised yet", "ER Art. 18(6a), 18a"),
     (SubjectCategory.SUSPECT_OR_CONVICTED, "suspected or convicted", "ER Annex II B.1(a)"),
-    (SubjectCategory.FUTURE_OFFENDER, "believed on facts to be about to commit offences", "ER Annex II B.1(b)"),
+    (SubjectCategory.FUTURE_OFFENDER, "factual indications of a future offence", "ER Annex II B.1(b)"),
     (SubjectCategory.WITNESS, "might be called to testify", "ER Annex II B.1(c)"),
     (SubjectCategory.VICTIM, "victim, or believed to be one", "ER Annex II B.1(d)"),
     (SubjectCategory.CONTACT_OR_ASSOCIATE, "contact or associate", "ER Annex II B.1(e)"),

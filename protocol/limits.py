@@ -40,8 +40,8 @@ EPOCH_AHEAD = 2  # epochs that a unit publishes ahead
 EPOCH_DESTROY_AFTER = 14 * DAY  # the private key lives so long after its epoch's end
 
 # The router's replay state: it travels in the offset commit, whose metadata Kafka bounds at 4096 bytes.
-MAX_STREAMS = 96
-MAX_STATE_TEXT = 3_000
+MAX_STREAMS = 80
+MAX_STATE_TEXT = 3_072
 
 # The directory.
 MAX_STATEMENT = 32_768
