@@ -31,9 +31,8 @@ def is_imo_number(text: str) -> bool:
     """Whether the last of the seven digits is the one that the first six give (IMO Res. A.1117(30))."""
     if _IMO.fullmatch(text) is None:
         return False
-    return sum(int(digit) * weight for digit, weight in zip(text, range(7, 1, -1), strict=False)) % 10 == int(
-        text[6]
-    )
+    total = sum(int(digit) * weight for digit, weight in zip(text, range(7, 1, -1), strict=False))
+    return total % 10 == int(text[6])
 
 
 def is_container_number(text: str) -> bool:
@@ -54,15 +53,14 @@ def has_mrz_shape(lines: tuple[str, ...]) -> bool:
 
 def mrz_faults(lines: tuple[str, ...]) -> tuple[str, ...]:
     """The fields of the zone whose check digit is wrong (ICAO Doc 9303-3, 4.9). Ask `has_mrz_shape` first."""
-    fields = _td1_fields(*lines) if len(lines) == 3 else _td2_or_td3_fields(lines[1])
+    fields = _td1_fields(*lines) if len(lines) == TD1[0] else _td2_or_td3_fields(lines[1])
+    fields["number"] = _number(lines)
     return tuple(name for name, (content, digit) in fields.items() if not _is_mrz_digit(content, digit))
 
 
 def mrz_number(lines: tuple[str, ...]) -> str:
     """The document number that the zone states, without fillers."""
-    if len(lines) == 3:
-        return _td1_number(lines[0])[0].replace("<", "")
-    return lines[1][:9].replace("<", "")
+    return _number(lines)[0].replace("<", "")
 
 
 def _is_mrz_digit(content: str, digit: str) -> bool:
@@ -72,27 +70,28 @@ def _is_mrz_digit(content: str, digit: str) -> bool:
     return digit == str(total % 10)
 
 
-def _td1_number(upper: str) -> tuple[str, str]:
-    if upper[14] != "<":
-        return upper[5:14], upper[14]
+def _number(lines: tuple[str, ...]) -> tuple[str, str]:
+    if len(lines) == TD1[0]:
+        number, digit, optional = lines[0][5:14], lines[0][14], lines[0][15:30]
+    else:
+        number, digit, optional = lines[1][0:9], lines[1][9], lines[1][28:35]
+    if digit != "<" or len(lines[0]) == TD3[1]:
+        return number, digit
     # A number of more than nine characters goes on in the optional data; its check digit comes last.
-    rest = upper[15:30].split("<", 1)[0]
-    return upper[5:14] + rest[:-1], rest[-1:] or "<"
+    rest = optional.split("<", 1)[0]
+    return number + rest[:-1], rest[-1:] or "<"
 
 
 def _td1_fields(upper: str, middle: str, _names: str) -> dict[str, tuple[str, str]]:
-    composite = upper[5:30] + middle[0:7] + middle[8:15] + middle[18:29]
     return {
-        "number": _td1_number(upper),
         "birth": (middle[0:6], middle[6]),
         "expiry": (middle[8:14], middle[14]),
-        "composite": (composite, middle[29]),
+        "composite": (upper[5:30] + middle[0:7] + middle[8:15] + middle[18:29], middle[29]),
     }
 
 
 def _td2_or_td3_fields(lower: str) -> dict[str, tuple[str, str]]:
     fields = {
-        "number": (lower[0:9], lower[9]),
         "birth": (lower[13:19], lower[19]),
         "expiry": (lower[21:27], lower[27]),
         "composite": (lower[0:10] + lower[13:20] + lower[21:-1], lower[-1]),
