@@ -122,12 +122,13 @@ def summarize(core: Core) -> Item:
         None if core.urgency is None else int(core.urgency), None if core.ground is None else int(core.ground),
         None if core.basis is None else int(core.basis), [[int(r.kind), r.subject] for r in core.refs],
         core.created, core.expires, core.review,
+        None if core.copy_exemption is None else int(core.copy_exemption),
     ]  # fmt: skip
 
 
 SUMMARY_FIELDS = (
     "mid", "thread", "sender", "stream", "seq", "kind", "to", "handling", "classification", "data_class",
-    "purposes", "urgency", "ground", "basis", "refs", "created", "expires", "review",
+    "purposes", "urgency", "ground", "basis", "refs", "created", "expires", "review", "copy_exemption",
 )  # fmt: skip
 
 
@@ -168,7 +169,8 @@ def sign_batch(
     """One root over the records, signed once, and what each party gets of it."""
     salts = entropy(RECORD_SALT * len(records))
     rows = [
-        (encode_record(record), salts[i * RECORD_SALT : (i + 1) * RECORD_SALT]) for i, record in enumerate(records)
+        (encode_record(record), salts[i * RECORD_SALT : (i + 1) * RECORD_SALT])
+        for i, record in enumerate(records)
     ]
     leaves = [
         leaf_hash(entry_of(record.type, record.t, salt, raw))
@@ -176,7 +178,10 @@ def sign_batch(
     ]
     root, paths = inclusion_paths(leaves)
     batch = sign(
-        encode([VERSION, router, now, len(records), root]), suite=Suite.CLASSICAL, signer=signer, context=BATCH
+        encode([VERSION, router, now, len(records), root]),
+        suite=Suite.CLASSICAL,
+        signer=signer,
+        context=BATCH,
     )
     receipts = tuple(
         encode([VERSION, raw, salt, index, list(path), batch])

@@ -59,9 +59,10 @@ def _is_plain(item: Item, depth: int) -> bool:
                 return False
         return True
     if kind is int:
-        return -_MAX_INT <= item < _MAX_INT
+        return bool(-_MAX_INT <= item < _MAX_INT)
     if kind is dict:
         return depth > 0 and all(
-            type(key) is int and -24 <= key <= 23 and _is_plain(value, depth - 1) for key, value in item.items()
+            type(key) is int and -24 <= key <= 23 and _is_plain(value, depth - 1)
+            for key, value in item.items()
         )
     return kind in _SCALARS

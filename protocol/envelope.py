@@ -10,6 +10,7 @@ Owns the layout and the checks of form; verifies nothing (protocol/verification.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from protocol import limits
 from protocol.canonical import Item, decode, encode
@@ -68,6 +69,7 @@ class Delivery:
         return digest(self.signed_header)
 
 
+@lru_cache(maxsize=4096)
 def wrap_protected(kid: KeyId) -> bytes:
     """The protected header of a wrap: {1: HPKE-9-KE, 4: kid}."""
     return encode({1: ALG_HPKE_9_KE, 4: kid})
@@ -110,7 +112,9 @@ def parse_submission(data: bytes) -> Submission:
             signed = parse_signed(signed_header)
             header = parse_header(signed.payload)
             _sized(ciphertext)
-            return Submission(signed, header, signed_header, ciphertext, tuple(_bytes(wrap) for wrap in wraps))
+            return Submission(
+                signed, header, signed_header, ciphertext, tuple(_bytes(wrap) for wrap in wraps)
+            )
         case _:
             raise Rejected(Code.E_SCHEMA, "not a submission")
 
@@ -150,6 +154,7 @@ def _bytes(value: Item) -> bytes:
     return value
 
 
+@lru_cache(maxsize=4096)
 def _wrap_kid(prot: bytes) -> KeyId:
     match decode(prot, limit=64):
         case {1: int(alg), 4: bytes(kid), **rest} if not rest and len(kid) == 16:

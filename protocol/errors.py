@@ -67,6 +67,7 @@ class Code(StrEnum):
     E_CONSENT_SCOPE = "E_CONSENT_SCOPE"
     E_CONSENT_EXPIRED = "E_CONSENT_EXPIRED"
     E_REF_MISSING = "E_REF_MISSING"
+    E_KIND_FIELDS = "E_KIND_FIELDS"
     E_ATT_MISSING = "E_ATT_MISSING"
     # The heads that the sender saw.
     E_GOSSIP_DIR = "E_GOSSIP_DIR"
@@ -100,8 +101,8 @@ HINTS: dict[Code, str] = {
     Code.E_KEY_NOT_YET: "wait until the key's validity begins, and check the clock",
     Code.E_KEY_EXPIRED: "rotate the unit's identity key",
     Code.E_KEY_REVOKED: "rotate the unit's identity key, and look for misuse of the old one",
-    Code.E_SIG_CLASSICAL: "the Ed25519 signature does not verify: the message was altered or the key is another",
-    Code.E_SIG_PQ: "the ML-DSA-65 signature does not verify: the message was altered or the key is another",
+    Code.E_SIG_CLASSICAL: "the message was altered, or signed with another key",
+    Code.E_SIG_PQ: "the message was altered, or signed with another key",
     Code.E_TIME_FUTURE: "set the clock of the sending machine",
     Code.E_TIME_STALE: "seal the message again; it waited longer than messages may",
     Code.E_EXPIRED: "seal the message again with a later expiry, if it still matters",
@@ -122,12 +123,13 @@ HINTS: dict[Code, str] = {
     Code.E_DATA_BASIS: "send non-personal data only, or leave that party out",
     Code.E_PURPOSE: "choose purposes that every addressee may process for",
     Code.E_COPY_MISSING: "add your national unit as a copy addressee, or name the exception that applies",
-    Code.E_HANDLING_INVALID: "use H0 alone, or H1, H2, H3 in any combination, each once",
+    Code.E_HANDLING_INVALID: "say H3 together with its limits, and limits only with H3",
     Code.E_H2_NO_CONSENT: "ask the originator for permission to disseminate",
     Code.E_H3_LIMIT: "stay within the limits that the H3 code of this message sets",
     Code.E_CONSENT_SCOPE: "the originator's permission does not cover this addressee or purpose",
     Code.E_CONSENT_EXPIRED: "ask the originator to renew the permission",
     Code.E_REF_MISSING: "name the message that this one answers or passes on",
+    Code.E_KIND_FIELDS: "urgency belongs to a request; a refusal states its ground",
     Code.E_ATT_MISSING: "send the attachment inside the message; stored attachments are not open yet",
     Code.E_GOSSIP_DIR: "two versions of the key directory exist: stop and call the centre",
     Code.E_OPEN: "the message cannot be opened; see the unit's local log",

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import pairwise
 from typing import TypeVar
 
 from protocol import limits
@@ -185,7 +186,9 @@ def parse_header(payload: bytes) -> Header:
 def parse_seal(data: bytes) -> Seal:
     """The seal, checked in form."""
     match decode(data, limit=limits.MAX_HEADER):
-        case [ct_hash, ct_len, iv, commitment, [*wrap_hashes]] if 1 <= len(wrap_hashes) <= limits.MAX_RECIPIENTS:
+        case [ct_hash, ct_len, iv, commitment, [*wrap_hashes]] if (
+            1 <= len(wrap_hashes) <= limits.MAX_RECIPIENTS
+        ):
             return Seal(
                 Digest(_octets(ct_hash, 32)),
                 _uint(ct_len),
@@ -271,7 +274,7 @@ def _rows(value: Item, most: int) -> list[Item]:
 def _set_of(kind: type[E], value: Item, *, at_least: int) -> frozenset[E]:
     members = [_member(kind, entry) for entry in _rows(value, limits.MAX_PURPOSES)]
     # One set has one encoding: ascending, each code once.
-    if len(members) < at_least or any(a >= b for a, b in zip(members, members[1:], strict=False)):
+    if len(members) < at_least or any(a >= b for a, b in pairwise(members)):
         raise Rejected(Code.E_SCHEMA, f"the {kind.__name__} codes are not an ascending list")
     return frozenset(members)
 
@@ -315,7 +318,7 @@ def _h3(value: Item) -> Limits | None:
             return None
         case [[*only], delete_by] if len(only) <= limits.MAX_ONLY:
             units = tuple(parse_unit_id(unit) for unit in only)
-            if any(a >= b for a, b in zip(units, units[1:], strict=False)):
+            if any(a >= b for a, b in pairwise(units)):
                 raise Rejected(Code.E_SCHEMA, "the units of the H3 limit are not an ascending list")
             return Limits(units, None if delete_by is None else Millis(_uint(delete_by)))
         case _:

@@ -31,7 +31,9 @@ _UNIT = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 def parse_unit_id(text: object) -> UnitId:
     """A unit's id: lower-case words joined by hyphens, 2 to 64 characters, as in `fr` or `fr-customs`."""
     if not isinstance(text, str) or not 2 <= len(text) <= 64 or _UNIT.fullmatch(text) is None:
-        raise Rejected(Code.E_SCHEMA, "not a unit id", hint="lower-case words joined by hyphens, such as fr-customs")
+        raise Rejected(
+            Code.E_SCHEMA, "not a unit id", hint="lower-case words joined by hyphens, such as fr-customs"
+        )
     return UnitId(text)
 
 

@@ -38,6 +38,7 @@ _COSE_SHAPE = {
 _PUBLIC_LABEL = {ALG_ED25519: -2, ALG_ML_DSA_65: -1, ALG_HPKE_9_KE: -1}
 
 
+@lru_cache(maxsize=4096)
 def key_id(alg: int, public: bytes) -> KeyId:
     """The first 16 bytes of SHA-256 over the COSE key."""
     cose_key = encode(_COSE_SHAPE[alg] | {_PUBLIC_LABEL[alg]: public})

@@ -20,6 +20,7 @@ from protocol.header import Position
 from protocol.identifiers import Millis, StreamId
 
 VERSION = 1
+_BEGINNING = Millis(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Last:
 class ReplayState:
     """What one input partition's router remembers. Not frozen: it is copied once per batch."""
 
-    floor: Millis = Millis(0)
+    floor: Millis = _BEGINNING
     streams: dict[StreamId, Last] = field(default_factory=dict)
 
     def copy(self) -> ReplayState:

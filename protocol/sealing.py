@@ -158,7 +158,9 @@ def _length_field(size: int) -> int:
 def _parse_plaintext(plaintext: bytes) -> Content:
     try:
         match decode(plaintext, limit=limits.MAX_CIPHERTEXT):
-            case [bytes(salt), [*rows], bytes()] if len(salt) == SALT_SIZE and 1 <= len(rows) <= limits.MAX_PARTS:
+            case [bytes(salt), [*rows], bytes()] if (
+                len(salt) == SALT_SIZE and 1 <= len(rows) <= limits.MAX_PARTS
+            ):
                 content = Content(salt, tuple(_part(row) for row in rows))
             case _:
                 raise _cannot_open()

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from typing import Protocol
 
 from protocol.canonical import decode, encode
@@ -102,7 +103,10 @@ def parse_signed(data: bytes, *, limit: int = MAX_HEADER) -> Signed:
             b"",
             dict(unprotected),
             bytes(payload),
-            [[bytes(ed), dict(ed_unprotected), bytes(ed_sig)], [bytes(ml), dict(ml_unprotected), bytes(ml_sig)]],
+            [
+                [bytes(ed), dict(ed_unprotected), bytes(ed_sig)],
+                [bytes(ml), dict(ml_unprotected), bytes(ml_sig)],
+            ],
         ]:
             _empty(unprotected, ed_unprotected, ml_unprotected)
             kid, pq_kid = _key_of(ed, ALG_ED25519), _key_of(ml, ALG_ML_DSA_65)
@@ -130,6 +134,9 @@ def verify(signed: Signed, public: IdentityPublic, *, context: Context) -> None:
             raise Rejected(Code.E_SIG_PQ, "the ML-DSA-65 signature does not verify")
 
 
+# The same few senders sign again and again: their protected headers are made and parsed once. Bounded,
+# so that a hostile sender can only waste the cache, not the memory.
+@lru_cache(maxsize=4096)
 def _protected(alg: int, kid: KeyId) -> bytes:
     return encode({1: alg, 4: kid})
 
@@ -142,6 +149,7 @@ def _to_sign(prot: bytes, context: Context, payload: bytes) -> bytes:
     return encode(["Signature", b"", prot, bytes(context), payload])
 
 
+@lru_cache(maxsize=4096)
 def _key_of(prot: bytes, alg: int) -> KeyId:
     match decode(prot, limit=64):
         case {1: int(found), 4: bytes(kid), **rest} if not rest and len(kid) == 16:

@@ -1,0 +1,1 @@
+"""What units and operators run: the daemon, the command line, the demo. Never imports broker."""
