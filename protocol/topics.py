@@ -1,0 +1,118 @@
+"""Every topic of the exchange: its name, its shape, who may write and who may read it.
+
+The one place where topics and ACLs are declared. `contrada centre topics apply` makes Kafka agree with
+it, as often as it is called; nothing creates a topic by being used. ACLs are declared here already and
+are applied where the cluster authenticates its clients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from protocol import limits
+from protocol.identifiers import ThreadId, UnitId, digest, parse_unit_id
+
+AUDIT = "audit"
+QUARANTINE = "quarantine"
+DIRECTORY = "directory"
+
+OUTBOX_PREFIX = "outbox."
+INBOX_PREFIX = "inbox."
+RECEIPTS_PREFIX = "receipts."
+
+ROUTER_GROUP = "router"
+ROUTER_TRANSACTIONS = "router-"
+
+# A record holds a whole submission (limits.MAX_RECORD); quarantine adds coordinates, audit holds batches.
+_MAX_MESSAGE = limits.MAX_RECORD + 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may do what: principals as the cluster names them."""
+
+    writers: tuple[str, ...]
+    readers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic as it must be."""
+
+    name: str
+    partitions: int
+    access: Access
+    config: dict[str, str] = field(default_factory=dict)
+
+
+def outbox(unit: UnitId) -> str:
+    """What a unit sends."""
+    return OUTBOX_PREFIX + unit
+
+
+def inbox(unit: UnitId) -> str:
+    """What is delivered to a unit."""
+    return INBOX_PREFIX + unit
+
+
+def receipts(unit: UnitId) -> str:
+    """The router's signed decisions on what a unit sent."""
+    return RECEIPTS_PREFIX + unit
+
+
+def outbox_owner(topic: str) -> UnitId:
+    """The unit whose outbox this is."""
+    return parse_unit_id(topic.removeprefix(OUTBOX_PREFIX))
+
+
+def partition_of(thread: ThreadId, partitions: int) -> int:
+    """Where a conversation goes: always the same partition, so that its order is kept."""
+    return int.from_bytes(digest(thread)[:8], "big") % partitions
+
+
+def transactional_id(topic: str, partition: int) -> str:
+    """The one id under which the router works on an input partition; a second worker fences the first."""
+    return f"{ROUTER_TRANSACTIONS}{topic}-{partition}"
+
+
+def shared() -> tuple[Topic, ...]:
+    """The topics that exist once."""
+    days = _retention
+    return (
+        Topic(
+            AUDIT,
+            1,
+            Access(("router",), ("auditor",)),
+            {**days(3 * 365), "max.message.bytes": str(_MAX_MESSAGE)},
+        ),
+        Topic(
+            QUARANTINE,
+            1,
+            Access(("router",), ("security",)),
+            {**days(90), "max.message.bytes": str(_MAX_MESSAGE)},
+        ),
+        # Keyed by the statement's own hash: compaction only ever removes doubles.
+        Topic(DIRECTORY, 1, Access(("centre", "unit-*"), ("*",)), {"cleanup.policy": "compact"}),
+    )
+
+
+def of_unit(unit: UnitId, *, outbox_partitions: int = 1, inbox_partitions: int = 1) -> tuple[Topic, ...]:
+    """The topics of one unit. Partitions are chosen once: adding some later would break the order."""
+    me, size = f"unit-{unit}", {"max.message.bytes": str(_MAX_MESSAGE)}
+    return (
+        Topic(outbox(unit), outbox_partitions, Access((me,), ("router",)), {**_retention(7), **size}),
+        Topic(inbox(unit), inbox_partitions, Access(("router",), (me,)), {**_retention(30), **size}),
+        Topic(receipts(unit), 1, Access(("router",), (me,)), {**_retention(30), **size}),
+    )
+
+
+def all_topics(units: Iterable[UnitId]) -> tuple[Topic, ...]:
+    """Everything that must exist for these units."""
+    return shared() + tuple(topic for unit in units for topic in of_unit(unit))
+
+
+def _retention(days: int) -> dict[str, str]:
+    retention = days * limits.DAY
+    # Kafka deletes whole segments: with an eighth of the time per segment nothing stays much longer.
+    return {"cleanup.policy": "delete", "retention.ms": str(retention), "segment.ms": str(retention // 8)}
