@@ -182,6 +182,25 @@ class SpecialCategory(IntEnum):
     SEX_LIFE = 8
 
 
+class PersonWarning(IntEnum):
+    """What an officer must know before meeting the person (SIS Art. 20(3)(j))."""
+
+    ARMED = 1
+    VIOLENT = 2
+    ABSCONDED = 3
+    SUICIDE_RISK = 4
+    HEALTH_THREAT = 5
+    TERRORIST_ACTIVITY = 6
+
+
+class GroupRole(IntEnum):
+    """What a person does in a group (the roles of Europol's report on the EMSC, 24.2.2017)."""
+
+    LEADER = 1
+    ORGANISER = 2
+    FACILITATOR = 3
+
+
 class AcknowledgementStage(IntEnum):
     """How far a message has come at the recipient (receipt: ER Art. 41b(1)(e); clock: DIR Art. 5(1))."""
 
@@ -215,7 +234,7 @@ class DocumentCategory(IntEnum):
 
 
 class TransportCategory(IntEnum):
-    """Which means of transport it is (SIS Art. 38(2); lorry and train are ours)."""
+    """Which means of transport it is (SIS Art. 38(2); lorry and train are ours). For ships see the vessel."""
 
     MOTOR_VEHICLE = 1
     TRAILER = 2

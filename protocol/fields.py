@@ -51,6 +51,7 @@ CodeT = TypeVar("CodeT", bound=Enum)
 DRAFT: Final = "draft"
 """The validation context under which people write: times may be written as RFC 3339 text."""
 
+_ABSENT: Final[tuple[Any, ...]] = (None, [], ())
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _CONTROLS: Final = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff"
@@ -74,9 +75,7 @@ class Model(BaseModel):
     @model_serializer(mode="wrap")
     def _without_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         # Absent has one form: not there. Every field that may be empty defaults to being so.
-        return {
-            key: value for key, value in handler(self).items() if value is not None and value not in ([], ())
-        }
+        return {key: value for key, value in handler(self).items() if value not in _ABSENT}
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         """Nothing: a representation ends in logs and tracebacks."""
@@ -211,13 +210,14 @@ Longitude = Annotated[
 ]
 """Degrees (WGS 84) as decimal text: exact, and the same in every language."""
 
-Count = Annotated[int, PlainValidator(lambda value: _count(value))]
-
 
 def _count(value: object) -> int:
     if type(value) is not int or not 0 <= value <= MAX_UINT:
         raise broken("count", "a whole number from 0")
     return value
+
+
+Count = Annotated[int, PlainValidator(_count)]
 
 
 def _message_id(value: object) -> MessageId:

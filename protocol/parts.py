@@ -4,8 +4,8 @@
     kind 1   one item, canonical JSON
     kind 2   one attachment: uint32 big-endian length of the meta, meta as canonical JSON, content
 
-Owns the part and the attachment. What stands in frames and items is in `bodies` and `entities`; the
-commitment is in `commitment`.
+Owns the part and the attachment as values. How a body becomes parts is in `content`; the commitment is
+in `commitment`.
 """
 
 from __future__ import annotations
@@ -23,4 +23,13 @@ class Part:
     """One part of the plaintext. Its content never shows in a representation."""
 
     kind: int
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that an item names. Neither its name nor its content shows in a representation."""
+
+    name: str = field(repr=False)
+    media_type: str
     content: bytes = field(repr=False)
