@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+"""Run a real Apache Kafka on the loopback address.
+
+Owns: the command line. `from deploy.kafka.launcher import Cluster` is the same in Python.
+Rule: data on standard output (one JSON line, when the cluster serves), talk on standard error; ends with 0
+after a clean stop and with 8 where Kafka cannot be had or cannot run.
+
+    python deploy/kafka/launcher.py up --dir demo/kafka                    # one broker, free port
+    python deploy/kafka/launcher.py up --dir /tmp/k --brokers 3 --port 9092
+    python deploy/kafka/launcher.py prepare                                # fetch and prepare, start nothing
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import select
+import signal
+import sys
+import time
+from pathlib import Path
+
+if not __package__:  # run as a program: the repository's root stands for this folder on the import path
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
+
+from deploy.kafka import archive, fetch, java, wire
+from deploy.kafka.cluster import Cluster
+from deploy.kafka.faults import Fault
+
+EXISTING_S = 10.0  # how long a named cluster may take to answer
+
+__all__ = ["Cluster", "Fault", "existing", "main", "prepare"]
+
+
+def existing() -> str | None:
+    """The bootstrap servers that CONTRADA_KAFKA names, proved to serve; None where it is not set."""
+    servers = os.environ.get("CONTRADA_KAFKA")
+    if not servers:
+        return None
+    host, _, port = servers.split(",")[0].rpartition(":")
+    patience = time.monotonic() + (EXISTING_S if port.isdigit() else 0)
+    address = (host, int(port) if port.isdigit() else 0)
+    try:
+        wire.wait_serving(address, brokers=1, replicas=1, deadline=patience, alive=lambda: None)
+    except wire.NotServing as error:
+        raise Fault(
+            f"CONTRADA_KAFKA names {servers}, which does not serve: {error}.",
+            remedy="Start it, or correct its address (host:port,...), or unset the variable to run one here.",
+        ) from error
+    return servers
+
+
+def prepare() -> None:
+    """Fetch Kafka, find Java and make the class archive: a later start needs neither network nor patience."""
+    fetch.ensure()
+    archive.ensure(java.find())
+
+
+def up(options: argparse.Namespace) -> None:
+    """Run a cluster in the foreground until SIGTERM, SIGINT or the end of standard input."""
+    wake, woken = os.pipe()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: os.write(woken, b"."))
+    if servers := existing():
+        _announce(servers, ())
+        _until_told(wake)
+        return
+    cluster = Cluster(options.dir, brokers=options.brokers, profile=options.profile, port=options.port)
+    try:
+        cluster.start()
+        _announce(cluster.bootstrap, cluster.pids)
+        _until_told(wake)
+    finally:
+        cluster.stop()
+
+
+def _announce(bootstrap: str, pids: tuple[int | None, ...]) -> None:
+    print(json.dumps({"bootstrap": bootstrap, "pids": list(pids), "kafka": fetch.VERSION}), flush=True)
+
+
+def _until_told(wake: int) -> None:
+    while True:
+        ready, _, _ = select.select([wake, 0], [], [])
+        if wake in ready or not os.read(0, 4096):
+            return
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=f"Apache Kafka {fetch.VERSION} on 127.0.0.1")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("prepare", help="fetch Kafka and Java classes; start nothing")
+    run = commands.add_parser("up", help="run a cluster until SIGTERM, SIGINT or the end of standard input")
+    run.add_argument("--dir", type=Path, required=True, help="data, settings and logs; kept over restarts")
+    run.add_argument("--brokers", type=int, choices=(1, 3), default=1)
+    run.add_argument("--profile", choices=("test", "bench"), default="test", help="bench: full JIT compiler")
+    run.add_argument("--port", type=int, help="of the first broker, the others follow; default: free ports")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Carry out one command."""
+    options = _options()
+    try:
+        match options.command:
+            case "prepare":
+                prepare()
+            case _:
+                up(options)
+    except Fault as fault:
+        print(fault, file=sys.stderr)
+        return fault.code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,89 @@
+"""What every test may ask for: a real Apache Kafka.
+
+Owns: the fixtures `kafka` (one broker for the whole session, or the cluster that CONTRADA_KAFKA names) and
+`new_cluster` (brokers of a test's own, to be killed and paused). A test that asks for either is marked `kafka` by
+itself. Rule: whatever was started here is stopped by its process id; names of topics and groups are the test's to
+keep apart (`unique`).
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import pytest
+
+from deploy.kafka.launcher import Cluster, existing
+
+
+@dataclass(frozen=True, slots=True)
+class Kafka:
+    """A cluster that serves; `cluster` is None where it is somebody else's."""
+
+    bootstrap: str
+    cluster: Cluster | None
+
+
+class NewCluster(Protocol):
+    """Starts a cluster that is the test's own; it is gone when the test ends."""
+
+    def __call__(
+        self,
+        *,
+        brokers: Literal[1, 3] = 1,
+        profile: Literal["test", "bench"] = "test",
+        settings: dict[str, str] | None = None,
+    ) -> Cluster: ...
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs Kafka, before `-m` chooses."""
+    for item in items:
+        if {"kafka", "new_cluster"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.kafka)
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[Kafka]:
+    """One broker for the whole session."""
+    if servers := existing():
+        yield Kafka(servers, None)
+        return
+    with _short_directory() as directory, Cluster(Path(directory)) as cluster:
+        yield Kafka(cluster.bootstrap, cluster)
+
+
+@pytest.fixture
+def new_cluster() -> Iterator[NewCluster]:
+    """A factory of fresh clusters, always started here, whatever CONTRADA_KAFKA says."""
+    started: list[tuple[Cluster, Path]] = []
+
+    def start(*, brokers=1, profile="test", settings=None):
+        directory = Path(tempfile.mkdtemp(prefix="ck-"))
+        cluster = Cluster(directory, brokers=brokers, profile=profile, settings=settings)
+        started.append((cluster, directory))
+        return cluster.start()
+
+    try:
+        yield start
+    finally:
+        for cluster, directory in started:
+            cluster.stop(timeout=0)  # nobody will read these brokers' data again
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def unique() -> Callable[[str], str]:
+    """Makes a name that no other test has: `unique("topic")` -> `topic-3f9a...`."""
+    return lambda name: f"{name}-{uuid.uuid4().hex[:12]}"
+
+
+def _short_directory() -> tempfile.TemporaryDirectory[str]:
+    # Kafka's own files outlive a broken test run otherwise, and long paths break unix sockets next to them.
+    return tempfile.TemporaryDirectory(prefix="ck-", ignore_cleanup_errors=True)
