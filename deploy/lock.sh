@@ -14,7 +14,7 @@ UV=${UV:-.venv/.lock/bin/uv}
 if [ ! -x "$UV" ]; then
   echo "lock: installing uv into .venv/.lock" >&2
   .venv/bin/python -m venv .venv/.lock
-  .venv/.lock/bin/python -m pip install --quiet uv
+  .venv/.lock/bin/python -m pip install --quiet uv==0.13.9
 fi
 compile() {
   out=requirements/$1.lock

@@ -1,0 +1,57 @@
+# Contrada: what can be done here. Needs Python 3.11 or newer, git and make; everything else is fetched once,
+# proved by its hash, and kept (.venv here, Kafka in ~/.cache/contrada), so that later runs work without a network.
+# Every target ends with an error that says what is missing and how to get it.
+
+PY := .venv/bin/python
+SEED ?= 1
+SECONDS ?= 60
+ONLY ?=
+export PYTHON
+
+.PHONY: help demo demo-once test check chaos fuzz bench vectors lock kafka clean venv-demo venv-dev venv-fuzz
+.DEFAULT_GOAL := help
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: kafka ## Play the exchange between real processes and stay up to be tried
+	@.venv/bin/contrada demo
+
+demo-once: kafka ## Play it, check every outcome, print one JSON object and end
+	@.venv/bin/contrada demo --once --json
+
+test: venv-dev kafka ## The whole test suite, on a real Kafka (under ten minutes)
+	@$(PY) -m pytest
+
+check: venv-dev ## Formatting, types, import rules and the fast tests (under a minute)
+	@.venv/bin/ruff check
+	@.venv/bin/ruff format --check
+	@.venv/bin/mypy
+	@.venv/bin/mypy --explicit-package-bases deploy
+	@.venv/bin/lint-imports --no-logo
+	@$(PY) -m pytest -m "not kafka and not slow"
+
+chaos: venv-dev kafka ## Kill and pause routers, brokers and daemons: SEED=1 SECONDS=60
+	@$(PY) -m tests.chaos --seed $(SEED) --seconds $(SECONDS)
+
+bench: venv-dev kafka ## Measure speed, one JSON line per figure: ONLY=name,name for a part
+	@$(PY) -m tests.bench $(if $(ONLY),--only $(ONLY))
+
+fuzz: venv-fuzz ## Throw mutated input at every parser: SECONDS=60
+	@$(PY) -m tests.fuzz --seconds $(SECONDS)
+
+vectors: venv-dev ## Write the protocol's test vectors again
+	@$(PY) -m tests.vectors.generate
+
+lock: venv-demo ## Write requirements/*.lock again from pyproject.toml (UPGRADE=1: newest allowed versions)
+	@sh deploy/lock.sh $(if $(UPGRADE),--upgrade)
+
+kafka: venv-demo ## Fetch Apache Kafka and Java and prepare them; start nothing
+	@$(PY) deploy/kafka/launcher.py prepare
+
+clean: ## Remove what tools left in this tree (not .venv, not the Kafka cache)
+	rm -rf demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -path ./.venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+venv-demo venv-dev venv-fuzz:
+	@sh deploy/bootstrap.sh $(@:venv-%=%)
