@@ -41,6 +41,7 @@ from protocol.fields import (
     broken,
     coded,
 )
+from protocol.identifiers import Millis
 from protocol.items import OURS
 from protocol.limits import MAX_ITEMS
 
@@ -189,6 +190,9 @@ class HeaderCodes:
     grounds: tuple[RefusalGround, ...]
     """The header names one of them, for the statistics of DIR Art. 18(c)."""
 
+    review: Millis | None
+    """The earliest date that an item sets; the header's may not be later (ER Art. 31(4))."""
+
 
 def required_header_codes(body: Body) -> HeaderCodes:
     """Every restriction, the strictest data class and every purpose of the items; urgency; grounds."""
@@ -203,6 +207,7 @@ def required_header_codes(body: Body) -> HeaderCodes:
         purposes=frozenset(purpose for item in items for purpose in item.purposes),
         urgency=body.urgency.ground if isinstance(body, Request) and body.urgency is not None else None,
         grounds=tuple(entry.ground for entry in body.grounds) if isinstance(body, Refusal) else (),
+        review=min((item.review for item in items if item.review is not None), default=None),
     )
 
 
@@ -214,6 +219,7 @@ def check_header_codes(
     purposes: frozenset[Purpose],
     urgency: UrgencyGround | None,
     ground: RefusalGround | None,
+    review: Millis,
 ) -> None:
     """Refuse a header that says less than the content; the router has judged by the header alone."""
     lax: list[str] = []
@@ -227,5 +233,7 @@ def check_header_codes(
         lax.append("urgency")
     if (ground not in required.grounds) if required.grounds else (ground is not None):
         lax.append("ground")
+    if required.review is not None and review > required.review:
+        lax.append("review")
     if lax:
         raise Rejected(Code.E_HEADER_LAX, f"the header says less than the content: {', '.join(lax)}")

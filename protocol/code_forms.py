@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from typing import Final, TypeVar
 
 from protocol.codes import Handling, InformationEvaluation, SourceEvaluation
@@ -21,6 +22,8 @@ CodeT = TypeVar("CodeT", bound=Enum)
 
 HandlingCodes = frozenset[Handling]
 """H0 alone, or any of H1, H2, H3. H0 always applies, so that beside another code it says nothing."""
+
+_HANDLING_FORM: Final = "H0 alone, or H1, H2, H3 joined by +, each once, as in H1+H3"
 
 OPEN_HANDLING: Final[HandlingCodes] = frozenset({Handling.H0})
 
@@ -36,10 +39,15 @@ def show_code(code: Enum) -> str:
 
 def read_code(codes: type[CodeT], text: str) -> CodeT:
     """The code of the list `codes` that is written `text`."""
-    for code in codes:
-        if show_code(code) == text:
-            return code
+    code = _by_form(codes).get(text)
+    if isinstance(code, codes):
+        return code
     raise Rejected(Code.E_SCHEMA, f"no code of {codes.__name__}", hint=f"one of {forms_of(codes)}")
+
+
+@cache
+def _by_form(codes: type[Enum]) -> dict[str, Enum]:
+    return {show_code(code): code for code in codes}
 
 
 def forms_of(codes: type[Enum]) -> str:
@@ -82,7 +90,7 @@ def handling(codes: Iterable[Handling]) -> HandlingCodes:
     given = list(codes)
     chosen = frozenset(given)
     if not given or len(chosen) != len(given) or (Handling.H0 in chosen and len(chosen) > 1):
-        raise Rejected(Code.E_HANDLING_INVALID, "not a set of handling codes")
+        raise Rejected(Code.E_HANDLING_INVALID, "not a set of handling codes", hint=_HANDLING_FORM)
     return chosen
 
 
@@ -107,6 +115,5 @@ def read_handling(text: str) -> HandlingCodes:
     names = Handling.__members__
     words = text.split("+", maxsplit=len(names))
     if any(word not in names for word in words):
-        hint = "H0, or H1, H2, H3 joined by +, as in H1+H3"
-        raise Rejected(Code.E_HANDLING_INVALID, "not a handling code", hint=hint)
+        raise Rejected(Code.E_HANDLING_INVALID, "not a handling code", hint=_HANDLING_FORM)
     return handling(names[word] for word in words)

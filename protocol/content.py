@@ -11,24 +11,27 @@ keys, other spellings, null for absent and trailing bytes are all refused by one
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
-from pydantic import StringConstraints, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from protocol.bodies import MODELS, Body, items_of
 from protocol.codes import MessageKind
 from protocol.entities import Item
 from protocol.errors import Code, DraftError, Rejected
-from protocol.fields import Count, DigestField, FileName, Model
+from protocol.fields import Count, DigestField, FileName, Model, shaped
 from protocol.identifiers import digest
 from protocol.limits import MAX_ATTACHMENT, MAX_BODY_JSON, MAX_CIPHERTEXT, MAX_PARTS
 from protocol.parts import ATTACHMENT, FRAME, ITEM, Attachment, Part
 
+T = TypeVar("T")
+
 _ITEM: Final[TypeAdapter[Item]] = TypeAdapter(Item)
 _LENGTH: Final = 4
 _MAX_META: Final = 4_096
+_SHOWN_FAULTS: Final = 8
 
 
 class AttachmentMeta(Model):
@@ -36,7 +39,7 @@ class AttachmentMeta(Model):
 
     name: FileName
     media_type: Annotated[
-        str, StringConstraints(max_length=100, pattern=r"^[a-z0-9][a-z0-9.+-]*/[a-z0-9][a-z0-9.+-]*$")
+        str, shaped(r"[a-z0-9][a-z0-9.+-]{0,60}/[a-z0-9][a-z0-9.+-]{0,60}", "a media type such as image/jpeg")
     ]
     sha256: DigestField
     size: Count
@@ -82,10 +85,7 @@ def item_from_part(part: Part) -> Item:
     """Read one item that was shown alone."""
     if part.kind != ITEM or len(part.content) > MAX_BODY_JSON:
         raise Rejected(Code.E_BODY, "not an item")
-    try:
-        item = _ITEM.validate_json(part.content)
-    except ValidationError as error:
-        raise _rejected(error) from None
+    item = _validated(_ITEM.validate_json, part.content)
     if canonical_json(item) != part.content:
         raise Rejected(Code.E_BODY, "an item is not in canonical form")
     return item
@@ -116,10 +116,7 @@ def _body(kind: MessageKind, frame: bytes, items: list[bytes]) -> Body:
     # comparison below: an item that smuggles in a second one, or a frame that brings its own items,
     # does not come out again as the parts that came in.
     whole = frame[:-1] + b',"items":[' + b",".join(items) + b"]}" if items else frame
-    try:
-        body = MODELS[kind].model_validate_json(whole)
-    except ValidationError as error:
-        raise _rejected(error) from None
+    body: Body = _validated(MODELS[kind].model_validate_json, whole)
     again = [canonical_json(body, exclude={"items"}), *map(canonical_json, items_of(body))]
     if again != [frame, *items]:
         raise Rejected(Code.E_BODY, "the content is not in canonical form")
@@ -186,10 +183,7 @@ def _attachment(data: bytes) -> Attachment:
     if len(data) < start or not _LENGTH < start <= _LENGTH + _MAX_META:
         raise Rejected(Code.E_BODY, "an attachment is cut off, or its meta is too large")
     encoded, content = data[_LENGTH:start], data[start:]
-    try:
-        meta = AttachmentMeta.model_validate_json(encoded)
-    except ValidationError as error:
-        raise _rejected(error) from None
+    meta = _validated(AttachmentMeta.model_validate_json, encoded)
     if canonical_json(meta) != encoded or meta.size != len(content) or meta.sha256 != digest(content):
         raise Rejected(Code.E_BODY, "an attachment is not the one that its meta describes")
     if meta.size > MAX_ATTACHMENT:
@@ -197,9 +191,13 @@ def _attachment(data: bytes) -> Attachment:
     return Attachment(meta.name, meta.media_type, content)
 
 
-def _rejected(error: ValidationError) -> Rejected:
-    shown = "; ".join(f"{path}: {rule}" for path, rule in fault_paths(error)[:8])
-    return Rejected(Code.E_BODY, f"the content breaks its model: {shown}")
+def _validated(read: Callable[[bytes], T], data: bytes) -> T:
+    try:
+        return read(data)
+    except ValidationError as error:
+        shown = "; ".join(f"{path}: {rule}" for path, rule in fault_paths(error)[:_SHOWN_FAULTS])
+    # Raised outside the handler: pydantic's error knows the values and must not hang on ours.
+    raise Rejected(Code.E_BODY, f"the content breaks its model: {shown}")
 
 
 def _dump(value: Any) -> bytes:

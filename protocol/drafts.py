@@ -41,7 +41,7 @@ def parse_draft(kind: MessageKind, data: bytes, *, known: Mapping[str, str] = _N
     """Read a draft of this kind. `known` are frame fields that win over the draft, such as `in_reply_to`."""
     written = _read_json(data)
     try:
-        return MODELS[kind].model_validate_json(json.dumps(written | known), context=DRAFT)
+        return MODELS[kind].model_validate_json(json.dumps({**written, **known}), context=DRAFT)
     except ValidationError as error:
         faults = error.errors(include_url=False)
         lines = [_explain(fault) for fault in faults[:MAX_FAULTS]]
@@ -106,7 +106,7 @@ def _explain(fault: ErrorDetails) -> str:
 def _expected(fault: ErrorDetails) -> str:
     # Our own rules say what was expected; pydantic's sentences begin with the subject.
     message = fault["msg"]
-    for opening in ("Input should be ", "Input should have ", "String should ", "Tuple should "):
+    for opening in ("Input should be ", "String should have ", "Tuple should have "):
         message = message.removeprefix(opening)
     return message
 

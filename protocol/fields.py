@@ -180,6 +180,18 @@ def _file_name(name: str) -> str:
     return name
 
 
+def shaped(pattern: str, expected: str) -> AfterValidator:
+    """Hold text to a pattern, and say in words what was expected."""
+    shape = re.compile(pattern, re.ASCII)
+
+    def check(text: str) -> str:
+        if shape.fullmatch(text) is None:
+            raise broken("shape", expected)
+        return text
+
+    return AfterValidator(check)
+
+
 def _calendar_date(text: str) -> str:
     year, month, day = (*text.split("-"), "01", "01")[:3]
     try:
@@ -195,18 +207,23 @@ Lines = Annotated[tuple[Line, ...], DISTINCT]
 FileName = Annotated[
     str, StringConstraints(min_length=1, max_length=120), AfterValidator(_line), AfterValidator(_file_name)
 ]
-Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$")]
-Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+Language = Annotated[str, shaped("[a-z]{2,3}(-[A-Z]{2})?", "a language code such as en or pt-BR")]
+Country = Annotated[str, shaped("[A-Z]{3}", "a country code of three letters, such as FRA")]
 """A three-letter code of ICAO Doc 9303-3 (ISO 3166-1, and codes such as XXA for stateless persons)."""
 
 CalendarDate = Annotated[
-    str, StringConstraints(pattern=r"^[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?$"), AfterValidator(_calendar_date)
+    str,
+    shaped("[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?", "a date such as 1989, 1989-04 or 1989-04-17"),
+    AfterValidator(_calendar_date),
 ]
 """A date as far as it is known: `1989`, `1989-04` or `1989-04-17`."""
 
-Latitude = Annotated[str, StringConstraints(pattern=r"^-?(90(\.0{1,6})?|[1-8]?[0-9](\.[0-9]{1,6})?)$")]
+Latitude = Annotated[
+    str, shaped(r"-?(90(\.0{1,6})?|[1-8]?[0-9](\.[0-9]{1,6})?)", 'degrees as text, such as "-33.8568"')
+]
 Longitude = Annotated[
-    str, StringConstraints(pattern=r"^-?(180(\.0{1,6})?|(1[0-7]|[1-9])?[0-9](\.[0-9]{1,6})?)$")
+    str,
+    shaped(r"-?(180(\.0{1,6})?|(1[0-7]|[1-9])?[0-9](\.[0-9]{1,6})?)", 'degrees as text, such as "151.2153"'),
 ]
 """Degrees (WGS 84) as decimal text: exact, and the same in every language."""
 

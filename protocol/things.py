@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import StringConstraints, model_validator
+from pydantic import model_validator
 
 from protocol import check_digits
 from protocol.codes import DataClass, DocumentCategory, DocumentStatus, TransportCategory
@@ -26,8 +26,13 @@ from protocol.fields import (
     Text,
     broken,
     coded,
+    shaped,
 )
 from protocol.items import B2_C, B2_I, OURS, SIS_20, SIS_38, ItemBase, both_or_none
+
+Mmsi = Annotated[str, shaped("[0-9]{9}", "nine digits")]
+CallSign = Annotated[str, shaped("[A-Z0-9]{3,8}", "3 to 8 capital letters and digits")]
+DocumentNumber = Annotated[str, shaped("[A-Z0-9]{1,24}", "capital letters and digits without spaces")]
 
 # On such a document a wrong check digit is a finding; on a genuine one it is a slip of the pen.
 _NOT_GENUINE: Final = frozenset({DocumentStatus.FALSE, DocumentStatus.FORGED, DocumentStatus.COUNTERFEIT})
@@ -40,8 +45,8 @@ class Vessel(ItemBase):
     name: Annotated[Line | None, B2_I] = None
     former_names: Annotated[Lines, OURS] = ()
     imo: Annotated[str | None, B2_I] = None
-    mmsi: Annotated[Annotated[str, StringConstraints(pattern=r"^[0-9]{9}$")] | None, B2_I] = None
-    call_sign: Annotated[Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{3,8}$")] | None, B2_I] = None
+    mmsi: Annotated[Mmsi | None, B2_I] = None
+    call_sign: Annotated[CallSign | None, B2_I] = None
     registration: Annotated[Line | None, B2_I] = None
     flag: Annotated[Country | None, B2_I] = None
     port_of_registry: Annotated[Line | None, B2_I] = None
@@ -82,7 +87,7 @@ class IdentityDocument(ItemBase):
     category: Annotated[DocumentCategory, coded(DocumentCategory), SHOWN, SIS_38]
     status: Annotated[DocumentStatus, coded(DocumentStatus), SHOWN, SIS_38]
     country: Annotated[Country, SIS_20]
-    number: Annotated[Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{1,24}$")] | None, SIS_20] = None
+    number: Annotated[DocumentNumber | None, SIS_20] = None
     issued: Annotated[CalendarDate | None, SIS_20] = None
     expires: Annotated[CalendarDate | None, SIS_20] = None
     holder: Annotated[Line | None, B2_C] = None
