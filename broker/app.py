@@ -1,0 +1,108 @@
+"""The router as a process: settings to parts, parts to tasks, signals to an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from pathlib import Path
+
+import structlog
+
+from broker import logs, ops
+from broker.errors import Misconfigured
+from broker.kafka import KafkaOutboxes, KafkaStatements
+from broker.metrics import Metrics
+from broker.replica import OLDEST, Replica
+from broker.router import Pace, Router
+from broker.settings import RouterSettings
+from keys.root_of_trust import RootOfTrust
+from keys.signer import signer_from_uri
+from protocol.identifiers import Millis
+
+log = structlog.get_logger()
+
+STOP_WITHIN = 12.0
+"""Seconds for the batch in hand after SIGTERM; Kafka's own close comes on top, 15 s in all."""
+
+
+def now() -> Millis:
+    """The wall clock."""
+    return Millis(time.time_ns() // 1_000_000)
+
+
+def build(settings: RouterSettings) -> tuple[Router, KafkaOutboxes]:
+    """The router's parts, from its settings."""
+    try:
+        root = RootOfTrust.parse(settings.root.read_bytes())
+    except OSError as error:
+        raise Misconfigured(
+            f"the pinned root cannot be read: {settings.root} ({error.strerror})",
+            hint="copy root.cbor from the exchange's directory, or name it with CONTRADA_ROUTER_ROOT",
+        ) from None
+    replica = Replica(KafkaStatements(settings.kafka), root, monotonic=time.monotonic)
+    router = Router(
+        name=settings.name,
+        signer=signer_from_uri(settings.key, _secret(settings.secret)),
+        replica=replica,
+        metrics=Metrics.create(),
+        clock=now,
+        entropy=os.urandom,
+        pace=Pace(linger=settings.linger_ms / 1000),
+    )
+    return router, KafkaOutboxes(settings.kafka, fetch_wait_ms=settings.fetch_wait_ms)
+
+
+async def run(settings: RouterSettings) -> None:
+    """Route until SIGTERM or SIGINT."""
+    router, outboxes = build(settings)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    tasks = {
+        asyncio.create_task(router.replica.run(), name="directory"),
+        asyncio.create_task(outboxes.run(router.work), name="outboxes"),
+        asyncio.create_task(stop.wait(), name="stop"),
+    }
+    if settings.http_port:
+        pages = ops.app(router.metrics.registry, lambda: checks(router, outboxes))
+        tasks.add(asyncio.create_task(ops.serve(pages, settings.http_port), name="ops"))
+    log.info("started", router=settings.name, bootstrap=settings.kafka, pid=os.getpid())
+    done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+    await asyncio.wait(pending, timeout=STOP_WITHIN)
+    log.info("stopped", router=settings.name)
+    for task in done:
+        task.result()
+
+
+def checks(router: Router, outboxes: KafkaOutboxes) -> dict[str, dict[str, object]]:
+    """What /readyz answers."""
+    age, directory = router.replica.age, router.replica.directory
+    router.metrics.directory_size.set(directory.head.size)
+    router.metrics.statements_refused.set(router.replica.refused)
+    router.metrics.claims.set(len(outboxes.claimed))
+    return {
+        "directory": {
+            "ok": age is not None and age <= OLDEST,
+            "age_seconds": age,
+            "statements": directory.head.size,
+        },
+        "group": {"ok": outboxes.joined, "claims": len(outboxes.claimed)},
+    }
+
+
+def _secret(path: Path | None) -> bytes:
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    candidate = path or (Path(credentials) / "router.secret" if credentials else None)
+    if candidate is None:
+        raise Misconfigured(
+            "nothing opens the key file", hint="set 'secret', or run under systemd with LoadCredential"
+        )
+    with contextlib.suppress(OSError):
+        return candidate.read_bytes()
+    raise Misconfigured(f"the key file's secret cannot be read: {candidate}")

@@ -1,0 +1,59 @@
+"""What monitoring asks of the router, on loopback: /healthz, /readyz, /metrics.
+
+Alive is not ready: /healthz says that the loop turns, /readyz that the router could decide a message
+now, check by check, with ages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import uvicorn
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+Checks = Callable[[], dict[str, dict[str, object]]]
+"""Named checks, each with `ok` and whatever explains it."""
+
+
+def app(registry: CollectorRegistry, checks: Checks) -> Starlette:
+    """The three pages."""
+
+    async def healthz(_: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def readyz(_: Request) -> Response:
+        found = checks()
+        ready = all(check["ok"] for check in found.values())
+        return JSONResponse({"ready": ready, "checks": found}, status_code=200 if ready else 503)
+
+    async def metrics(_: Request) -> Response:
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    return Starlette(
+        routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
+    )
+
+
+class QuietServer(uvicorn.Server):
+    """A server that leaves the signals to the process it is part of."""
+
+    def install_signal_handlers(self) -> None:
+        """Not ours to install."""
+
+    def capture_signals(self) -> object:
+        """Not ours to capture."""
+        from contextlib import nullcontext
+
+        return nullcontext()
+
+
+async def serve(application: Starlette, port: int) -> None:
+    """Serve on loopback until cancelled."""
+    config = uvicorn.Config(
+        application, host="127.0.0.1", port=port, log_config=None, access_log=False, lifespan="off"
+    )
+    await QuietServer(config).serve()

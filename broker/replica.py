@@ -1,0 +1,89 @@
+"""The router's own replica of the key directory.
+
+Every statement is verified here from the pinned root; the topic is not trusted to do so. Owns when the
+replica counts as current: a router whose replica is older than ten minutes decides nothing, since it
+would not know of a revocation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from broker.errors import Unavailable
+from broker.ports import StatementFeed
+from keys.directory import Directory
+from keys.root_of_trust import RootOfTrust
+from protocol.errors import Rejected
+
+log = structlog.get_logger()
+
+OLDEST = 600.0
+"""Seconds after which an unrefreshed replica is no basis for a decision."""
+
+
+class Replica:
+    """A verified directory that follows the topic."""
+
+    def __init__(self, feed: StatementFeed, root: RootOfTrust, *, monotonic: Callable[[], float]) -> None:
+        self.directory = Directory(root)
+        self.refused = 0
+        self._feed = feed
+        self._monotonic = monotonic
+        self._current_at: float | None = None
+        self._waiters: set[asyncio.Event] = set()
+
+    async def run(self) -> None:
+        """Follow the topic for ever; its absence is waited out."""
+        while True:
+            try:
+                await self._feed.run(self._take, self._caught_up)
+            except Unavailable as error:
+                log.warning("directory_unavailable", error=str(error))
+            await asyncio.sleep(1)
+
+    def _take(self, statement: bytes) -> None:
+        try:
+            self.directory.apply(statement)
+        except Rejected as rejected:
+            self.refused += 1
+            log.warning("statement_refused", code=rejected.code)
+
+    def _caught_up(self) -> None:
+        self._current_at = self._monotonic()
+        for waiter in self._waiters:
+            waiter.set()
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since the replica was known to be complete; None before the first time."""
+        return None if self._current_at is None else self._monotonic() - self._current_at
+
+    async def usable(self) -> Directory:
+        """The directory, once it is current enough to decide by."""
+        while (age := self.age) is None or age > OLDEST:
+            await self._wait(1.0)
+        return self.directory
+
+    async def at_least(self, size: int, *, patience: float) -> Directory:
+        """The directory with `size` statements, or as it is when patience ends.
+
+        A sender may have seen a statement before we did. It may also lie: so the wait is short, and the
+        rules decide by what we have.
+        """
+        until = self._monotonic() + patience
+        while self.directory.head.size < size and self._monotonic() < until:
+            await self._wait(min(0.2, patience))
+        return self.directory
+
+    async def _wait(self, seconds: float) -> None:
+        waiter = asyncio.Event()
+        self._waiters.add(waiter)
+        try:
+            await asyncio.wait_for(waiter.wait(), seconds)
+        except TimeoutError:
+            pass
+        finally:
+            self._waiters.discard(waiter)

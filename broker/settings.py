@@ -1,0 +1,53 @@
+"""The router's settings: a TOML file, drop-ins beside it, the environment. Checked before anything starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+
+class RouterSettings(BaseSettings):
+    """What a router needs to know. `CONTRADA_ROUTER_*` overrides the file."""
+
+    model_config = SettingsConfigDict(env_prefix="CONTRADA_ROUTER_", extra="forbid", frozen=True)
+
+    kafka: str = Field(description="bootstrap servers, host:port,host:port")
+    name: str = Field(default="router", max_length=64, description="stands in every signed batch")
+    root: Path = Field(description="file with the pinned root of the directory")
+    key: str = Field(description="URI of the signing key, such as file:/etc/contrada/router.key")
+    secret: Path | None = Field(default=None, description="file with the 32-byte key that opens the key file")
+    http_port: int = Field(
+        default=0, ge=0, le=65535, description="loopback port for health and metrics; 0: none"
+    )
+    linger_ms: int = Field(default=10, ge=0, le=1000, description="how long a batch may grow under load")
+    fetch_wait_ms: int = Field(
+        default=25, ge=1, le=5000, description="how long Kafka may hold an empty fetch"
+    )
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+
+    @classmethod
+    def load(cls, file: Path | None) -> RouterSettings:
+        """The settings with `file` and `file`'s `conf.d/*.toml` under the environment."""
+        files = [] if file is None else [file, *sorted((file.parent / "conf.d").glob("*.toml"))]
+
+        class FromFiles(cls):  # type: ignore[misc, valid-type]
+            @classmethod
+            def settings_customise_sources(
+                cls,
+                settings_cls: type[BaseSettings],
+                init_settings: PydanticBaseSettingsSource,
+                env_settings: PydanticBaseSettingsSource,
+                dotenv_settings: PydanticBaseSettingsSource,
+                file_secret_settings: PydanticBaseSettingsSource,
+            ) -> tuple[PydanticBaseSettingsSource, ...]:
+                toml = TomlConfigSettingsSource(settings_cls, toml_file=files, deep_merge=True)
+                return init_settings, env_settings, toml
+
+        return FromFiles()
