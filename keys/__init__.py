@@ -1,0 +1,1 @@
+"""Keys: private ones in sealed files, public ones in the directory. Imports protocol only."""

@@ -1,0 +1,106 @@
+"""The founding of an exchange: the root, the first registrar and the first router.
+
+    <directory>/root.pin            public; what every unit pins
+    <directory>/root/identity.key           take it offline after the founding
+    <directory>/registrar/identity.key      at the registration desk
+    <directory>/router/identity.key         on the router's machine
+
+One root key with threshold 1 comes out of it. Several, held by several people, are several calls of
+`SoftIdentity.generate` and one `RootOfTrust` over them: see `rules`.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from keys.errors import KeyFileUnreadable
+from keys.key_files import IDENTITY_FILE, write_identity
+from keys.lifecycle import REGISTRAR_LIFETIME, ROUTER_LIFETIME
+from keys.possession import appoint
+from keys.root_of_trust import RootOfTrust, parse_root
+from keys.soft_keys import SoftIdentity
+from keys.statement_types import StatementType
+from keys.statements import issue
+from keys.store import prepare_directory, read_public, write_public
+from keys.unlock import Secret
+from protocol.errors import Rejected
+from protocol.identifiers import Entropy, Millis, UnitId
+from protocol.signatures import Signer
+
+PIN_FILE = "root.pin"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Founding:
+    """A new exchange: what to pin, who acts, and the first statements of the directory."""
+
+    root: RootOfTrust
+    registrar: SoftIdentity
+    router: SoftIdentity
+    statements: tuple[bytes, ...]
+
+
+def found_exchange(
+    directory: Path, *, secret: Secret, now: Millis, entropy: Entropy = os.urandom
+) -> Founding:
+    """Make the keys of a new exchange, write them, and return the statements to publish first."""
+    prepare_directory(directory)
+    root_key, registrar, router = (
+        _new_identity(directory / name, UnitId(name), secret=secret, entropy=entropy)
+        for name in ("root", "registrar", "router")
+    )
+    root = RootOfTrust((root_key.public,))
+    statements = (
+        appoint_registrar(registrar, root_key=root_key, now=now),
+        appoint_router(router, registrar=registrar, now=now),
+    )
+    write_pin(directory / PIN_FILE, root, entropy=entropy)
+    return Founding(root, registrar, router, statements)
+
+
+def appoint_registrar(registrar: SoftIdentity, *, root_key: Signer, now: Millis) -> bytes:
+    """A root key's statement that names a registrar."""
+    made = appoint(
+        StatementType.REGISTRAR,
+        registrar.name,
+        signer=registrar,
+        not_before=now,
+        not_after=Millis(now + REGISTRAR_LIFETIME),
+    )
+    return issue(made, signer=root_key, issued=now)
+
+
+def appoint_router(router: SoftIdentity, *, registrar: Signer, now: Millis) -> bytes:
+    """A registrar's statement that names a router's key."""
+    made = appoint(
+        StatementType.ROUTER,
+        router.name,
+        signer=router,
+        not_before=now,
+        not_after=Millis(now + ROUTER_LIFETIME),
+    )
+    return issue(made, signer=registrar, issued=now)
+
+
+def write_pin(path: Path, root: RootOfTrust, *, entropy: Entropy = os.urandom) -> None:
+    """Write the pinned root; never over another."""
+    write_public(path, root.encoded(), entropy=entropy)
+
+
+def read_pin(path: Path) -> RootOfTrust:
+    """The pinned root. Its file is public, but only we may write it."""
+    try:
+        return parse_root(read_public(path))
+    except Rejected:
+        raise KeyFileUnreadable(
+            f"{path} is not a root of trust", hint="get it again from the centre, and compare the fingerprint"
+        ) from None
+
+
+def _new_identity(directory: Path, name: UnitId, *, secret: Secret, entropy: Entropy) -> SoftIdentity:
+    prepare_directory(directory)
+    identity = SoftIdentity.generate(name, entropy)
+    write_identity(directory / IDENTITY_FILE, identity, secret=secret, entropy=entropy)
+    return identity

@@ -1,0 +1,194 @@
+"""The directory of units and keys: one replica, bytes in, verified values out. No I/O, no clock.
+
+    directory = Directory(root)
+    directory.apply(statement)        for each record of the topic, in its order
+
+Rules:
+- Only what is verified enters. A statement that does not hold is `Rejected` and leaves no trace: not in
+  the tables, not in the tree. A statement that is there already (same SHA-256) is ignored.
+- The result depends on the pinned root and the sequence of statements alone. Two replicas that read the
+  same have the same head, and `root_at` lets each check what the other saw.
+- Lookups are dictionary lookups: a router makes several for each message.
+
+Form: `statements`. Who may state what: `rules`. Reading and saving is for the caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from keys.root_of_trust import RootOfTrust
+from keys.rules import consequences, find_issuer
+from keys.statement_types import Statement, UnitFacts
+from keys.statements import SignedStatement, parse_statement
+from keys.tables import Office, Tables
+from protocol.errors import Code, Rejected
+from protocol.identifiers import Digest, KeyId, Millis, UnitId, digest
+from protocol.limits import MAX_STATEMENT
+from protocol.merkle import EMPTY_ROOT, Frontier, leaf_hash
+from protocol.parties import EpochKey, IdentityKey, TreeHead, Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A statement and its place in the directory, counted from 0."""
+
+    position: int
+    digest: Digest
+    statement: Statement
+    new: bool
+    """False: it was there already, and nothing changed."""
+
+
+class Directory:
+    """A replica. Implements `protocol.parties.Parties`."""
+
+    __slots__ = ("_about", "_clock", "_frontier", "_log", "_places", "_root", "_roots", "_tables")
+
+    def __init__(self, root: RootOfTrust) -> None:
+        self._root = root
+        self._tables = Tables()
+        self._clock = Millis(0)
+        self._log: list[bytes] = []
+        self._places: dict[Digest, int] = {}
+        self._about: dict[UnitId, list[int]] = {}
+        self._frontier = Frontier()
+        self._roots: list[Digest] = [EMPTY_ROOT]
+
+    @classmethod
+    def replay(cls, root: RootOfTrust, statements: Iterable[bytes]) -> Directory:
+        """A replica from a snapshot. Everything is verified again; damage is `Rejected`."""
+        directory = cls(root)
+        for statement in statements:
+            directory.apply(statement)
+        return directory
+
+    def apply(self, data: bytes) -> Applied:
+        """Verify one statement and take it in, or `Rejected` and nothing is changed."""
+        if len(data) > MAX_STATEMENT:
+            raise Rejected(Code.E_SIZE, f"{len(data)} bytes, at most {MAX_STATEMENT} allowed")
+        name = digest(data)
+        place = self._places.get(name)
+        if place is not None:
+            return Applied(place, name, parse_statement(data).statement, new=False)
+        parsed = parse_statement(data)
+        statement = parsed.statement
+        issuer = find_issuer(statement, tables=self._tables, root=self._root, clock=self._clock)
+        parsed.verify(issuer.public)
+        changes = consequences(
+            statement, issuer=issuer, tables=self._tables, root=self._root, clock=self._clock
+        )
+        # From here on nothing can fail.
+        for change in changes:
+            change.write()
+        if issuer.office is Office.REGISTRAR:
+            # Not the units, who could set it ahead and so outdate all keys; a registrar's is bounded by
+            # its own validity.
+            self._clock = max(self._clock, statement.issued)
+        return self._append(data, parsed)
+
+    def snapshot(self) -> list[bytes]:
+        """All statements in their order, for `replay`."""
+        return list(self._log)
+
+    @property
+    def root(self) -> RootOfTrust:
+        """The pinned root."""
+        return self._root
+
+    @property
+    def head(self) -> TreeHead:
+        """How many statements there are, and their Merkle root."""
+        return TreeHead(len(self._log), self._roots[-1])
+
+    def root_at(self, size: int) -> bytes | None:
+        """The root over the first `size` statements; None if there are not so many."""
+        return self._roots[size] if 0 <= size < len(self._roots) else None
+
+    def unit(self, unit: UnitId) -> Unit | None:
+        """The unit as it is now."""
+        return self._tables.units.get(unit)
+
+    def identity(self, unit: UnitId, kid: KeyId) -> IdentityKey | None:
+        """A signing identity that was ever bound to this unit."""
+        return self._key(kid, Office.UNIT, name=unit)
+
+    def epoch_key(self, unit: UnitId, kid: KeyId) -> EpochKey | None:
+        """An epoch key that this unit ever published."""
+        known = self._tables.epochs.get(kid)
+        return known.key if known is not None and known.key.unit == unit else None
+
+    def epoch_key_for(self, unit: UnitId, epoch: int) -> EpochKey | None:
+        """The key to seal to in this epoch."""
+        return self._tables.live_epochs.get((unit, epoch))
+
+    def router_key(self, kid: KeyId) -> IdentityKey | None:
+        """A key with which routers sign, or signed."""
+        return self._key(kid, Office.ROUTER)
+
+    def registrar_key(self, kid: KeyId) -> IdentityKey | None:
+        """A key with which registrars make statements, or made them."""
+        return self._key(kid, Office.REGISTRAR)
+
+    def facts(self, unit: UnitId) -> UnitFacts | None:
+        """What the registrar last said about the unit, with its version and its topics' partitions."""
+        return self._tables.facts.get(unit)
+
+    def units(self) -> tuple[Unit, ...]:
+        """All units, by name."""
+        return tuple(unit for _, unit in sorted(self._tables.units.items()))
+
+    def identities(self, unit: UnitId) -> tuple[IdentityKey, ...]:
+        """All identities that the unit ever had, in the order of their appointment."""
+        return self._keys(Office.UNIT, name=unit)
+
+    def registrars(self) -> tuple[IdentityKey, ...]:
+        """All registrars' keys, revoked ones too."""
+        return self._keys(Office.REGISTRAR)
+
+    def routers(self) -> tuple[IdentityKey, ...]:
+        """All routers' keys, revoked ones too."""
+        return self._keys(Office.ROUTER)
+
+    def epochs(self, unit: UnitId) -> tuple[EpochKey, ...]:
+        """All epoch keys that the unit ever published, by epoch."""
+        own = (known.key for known in self._tables.epochs.values() if known.key.unit == unit)
+        return tuple(sorted(own, key=lambda key: key.epoch))
+
+    def current_identity(self, unit: UnitId, now: Millis) -> IdentityKey | None:
+        """The identity that the unit signs with now: of the valid ones, the one appointed last."""
+        for key in reversed(self.identities(unit)):
+            if not key.revoked and key.not_before <= now <= key.not_after:
+                return key
+        return None
+
+    def history(self, unit: UnitId) -> tuple[Applied, ...]:
+        """Every statement about this unit, registrar or router, in order."""
+        return tuple(self._applied(position) for position in self._about.get(unit, ()))
+
+    def _append(self, data: bytes, parsed: SignedStatement) -> Applied:
+        position = len(self._log)
+        self._log.append(data)
+        self._places[parsed.digest] = position
+        self._about.setdefault(parsed.statement.subject, []).append(position)
+        self._frontier.append(leaf_hash(data))
+        self._roots.append(self._frontier.root())
+        return Applied(position, parsed.digest, parsed.statement, new=True)
+
+    def _applied(self, position: int) -> Applied:
+        parsed = parse_statement(self._log[position])
+        return Applied(position, parsed.digest, parsed.statement, new=True)
+
+    def _key(self, kid: KeyId, office: Office, *, name: UnitId | None = None) -> IdentityKey | None:
+        known = self._tables.keys.get(kid)
+        if known is None or known.office is not office or name not in (None, known.identity.unit):
+            return None
+        return known.identity
+
+    def _keys(self, office: Office, *, name: UnitId | None = None) -> tuple[IdentityKey, ...]:
+        return tuple(
+            known.identity
+            for known in self._tables.keys.values()
+            if known.office is office and name in (None, known.identity.unit)
+        )

@@ -1,0 +1,60 @@
+"""The errors of this package: what can go wrong with our own keys and the files that hold them.
+
+    ContradaError
+    └── KeyStoreError             something about our own keys needs a person
+        ├── KeyFileMissing        there is no such file
+        ├── KeyFileExists         it would overwrite a key
+        ├── KeyFileExposed        others may read or replace it
+        ├── KeyFileUnreadable     damaged, or another passphrase or credential: not told apart on purpose
+        ├── CredentialError       the passphrase or credential itself is unusable
+        └── KeyUriError           no such scheme
+
+What others send and what does not verify is `protocol.errors.Rejected`, here as everywhere.
+Rules: a message names paths, modes and key ids; never a key, a passphrase or what was decrypted.
+"""
+
+from __future__ import annotations
+
+from protocol.errors import ContradaError
+
+
+class KeyStoreError(ContradaError):
+    """Something about our own keys needs a person."""
+
+    code = "E_KEYSTORE"
+
+
+class KeyFileMissing(KeyStoreError):
+    """There is no such key file."""
+
+    code = "E_KEYFILE_MISSING"
+
+
+class KeyFileExists(KeyStoreError):
+    """A key file is already there, and keys are never overwritten by accident."""
+
+    code = "E_KEYFILE_EXISTS"
+
+
+class KeyFileExposed(KeyStoreError):
+    """The file or its directory is open to others."""
+
+    code = "E_KEYFILE_EXPOSED"
+
+
+class KeyFileUnreadable(KeyStoreError):
+    """The file does not open: damaged, or sealed under another passphrase or credential."""
+
+    code = "E_KEYFILE_UNREADABLE"
+
+
+class CredentialError(KeyStoreError):
+    """The passphrase or the credential is unusable."""
+
+    code = "E_CREDENTIAL"
+
+
+class KeyUriError(KeyStoreError):
+    """The URI names no kind of key store that we have."""
+
+    code = "E_KEY_URI"

@@ -1,0 +1,250 @@
+"""Who may state what, and what follows from it. Pure.
+
+    statement     by                              effect
+    registrar     root keys, `threshold` of them  appoints a registrar
+    unit          a registrar                     facts about a unit; the version goes up by one
+    identity      a registrar                     appoints a signing key of a known unit
+    router        a registrar                     appoints a signing key of a router
+    epoch         the unit's own identity         the unit's encryption key for one epoch
+    status        a registrar                     suspends or resumes a unit
+    revocation    see `_may_revoke`               withdraws a key, and what a compromised key vouched for
+
+An issuer is judged at its place in the log: a key revoked earlier in the log issues nothing, whatever
+time it claims. Its validity is judged by the claimed time, and by the latest time that a registrar has
+stated before (`clock`), so that a stolen expired key cannot date itself back. Never by now: every replica
+must come to the same result, whenever it reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from keys.possession import check_possession
+from keys.root_of_trust import RootOfTrust
+from keys.statement_types import (
+    Appointment,
+    EpochPublication,
+    Revocation,
+    Statement,
+    StatementType,
+    StatusChange,
+    UnitFacts,
+    body_type,
+)
+from keys.statements import appointment_item
+from keys.tables import Change, KnownEpoch, KnownKey, Office, Put, Tables
+from protocol.canonical import encode
+from protocol.epochs import bounds, to_publish
+from protocol.errors import Code, Rejected
+from protocol.identifiers import KeyId, Millis, UnitId
+from protocol.limits import DAY
+from protocol.parties import EpochKey, IdentityKey
+from protocol.public_keys import IdentityPublic
+
+MAX_KEY_LIFETIME = 3 * 366 * DAY
+
+MAY_STATE: dict[StatementType, frozenset[Office]] = {
+    StatementType.REGISTRAR: frozenset({Office.ROOT}),
+    StatementType.UNIT: frozenset({Office.REGISTRAR}),
+    StatementType.IDENTITY: frozenset({Office.REGISTRAR}),
+    StatementType.ROUTER: frozenset({Office.REGISTRAR}),
+    StatementType.EPOCH: frozenset({Office.UNIT}),
+    StatementType.STATUS: frozenset({Office.REGISTRAR}),
+    StatementType.REVOCATION: frozenset({Office.ROOT, Office.REGISTRAR, Office.UNIT}),
+}
+
+_OFFICE = {
+    StatementType.REGISTRAR: Office.REGISTRAR,
+    StatementType.IDENTITY: Office.UNIT,
+    StatementType.ROUTER: Office.ROUTER,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """Who made a statement."""
+
+    office: Office
+    name: UnitId | None
+    kid: KeyId
+    public: IdentityPublic
+
+
+def find_issuer(statement: Statement, *, tables: Tables, root: RootOfTrust, clock: Millis) -> Issuer:
+    """The issuer, entitled to make this kind of statement at this place in the log, or `Rejected`."""
+    kid = statement.issuer
+    pinned = root.by_kid().get(kid)
+    if pinned is not None:
+        issuer = Issuer(Office.ROOT, None, kid, pinned)
+    else:
+        known = tables.keys.get(kid)
+        if known is None:
+            raise Rejected(Code.E_ISSUER, "the directory does not know this issuer")
+        _check_in_office(known.identity, issued=statement.issued, clock=clock)
+        issuer = Issuer(known.office, known.identity.unit, kid, known.identity.public)
+    stype = body_type(statement.body)
+    if issuer.office not in MAY_STATE[stype]:
+        raise Rejected(Code.E_ISSUER, f"a {issuer.office.value} makes no {stype.name.lower()} statement")
+    return issuer
+
+
+def consequences(
+    statement: Statement, *, issuer: Issuer, tables: Tables, root: RootOfTrust, clock: Millis
+) -> list[Change]:
+    """The changes that a statement by this issuer brings, or `Rejected`. Changes nothing itself."""
+    match statement.body:
+        case Appointment() as appointment:
+            return _appoint(appointment, statement, tables=tables, root=root, clock=clock)
+        case UnitFacts() as facts:
+            return _describe(facts, tables)
+        case EpochPublication() as publication:
+            return _publish(publication, statement, issuer=issuer, tables=tables)
+        case StatusChange() as change:
+            return _change_status(change, statement.issued, tables)
+        case Revocation() as revocation:
+            return _revoke(revocation, statement.issued, issuer=issuer, tables=tables)
+        case _:
+            assert_never(statement.body)
+
+
+def _check_in_office(key: IdentityKey, *, issued: Millis, clock: Millis) -> None:
+    if key.revoked:
+        raise Rejected(Code.E_ISSUER, "the issuer's key is revoked")
+    if issued < key.not_before:
+        raise Rejected(Code.E_ISSUER, "the issuer's key was not valid yet")
+    if max(issued, clock) > key.not_after:
+        raise Rejected(Code.E_ISSUER, "the issuer's key was not valid any more")
+
+
+def _appoint(
+    made: Appointment, statement: Statement, *, tables: Tables, root: RootOfTrust, clock: Millis
+) -> list[Change]:
+    if not 0 < made.not_after - made.not_before <= MAX_KEY_LIFETIME:
+        raise _not_valid("a signing key is valid for some time, and for three years at most")
+    if made.stype is StatementType.IDENTITY and made.name not in tables.units:
+        raise _not_valid("an identity of a unit that the directory does not know")
+    kid, pq_kid = made.public.kid, made.public.pq_kid
+    pinned = {name for key in root.keys for name in (key.kid, key.pq_kid)}
+    if not {kid, pq_kid}.isdisjoint(tables.key_names.keys() | pinned):
+        raise _not_valid("this key was appointed before; rotate with a fresh one")
+    check_possession(made)
+    if made.stype is StatementType.REGISTRAR:
+        ballot = encode(appointment_item(made))
+        votes = {**tables.votes.get(ballot, {}), statement.issuer: statement.issued}
+        if len(votes) < root.threshold:
+            return [Put(tables.votes, ballot, votes)]
+    key = IdentityKey(
+        made.name, made.public, made.not_before, made.not_after, revoked=False, compromised_since=None
+    )
+    known = KnownKey(_OFFICE[made.stype], key, statement.issuer, Millis(max(statement.issued, clock)))
+    return [
+        Put(tables.keys, kid, known),
+        Put(tables.key_names, kid, made.name),
+        Put(tables.key_names, pq_kid, made.name),
+    ]
+
+
+def _describe(facts: UnitFacts, tables: Tables) -> list[Change]:
+    known = tables.facts.get(facts.unit)
+    # Exactly one more: an old version cannot come back, and no version can be so high that none follows.
+    if facts.version != (known.version if known else 0) + 1:
+        raise _not_valid("the version of a unit's facts goes up by one")
+    before = tables.units.get(facts.unit)
+    unit = facts.as_unit(suspended=before is not None and before.suspended)
+    return [Put(tables.facts, facts.unit, facts), Put(tables.units, facts.unit, unit)]
+
+
+def _publish(made: EpochPublication, statement: Statement, *, issuer: Issuer, tables: Tables) -> list[Change]:
+    if issuer.name != made.unit:
+        raise Rejected(Code.E_ISSUER, "a unit publishes its own epoch keys only")
+    if made.epoch not in to_publish(statement.issued):
+        raise _not_valid("an epoch key is published for the running epoch or one of the next two")
+    if tables.live_epochs.get((made.unit, made.epoch)) is not None:
+        raise _not_valid("the unit has a key for this epoch; it is revoked before another is published")
+    kid = made.public.kid
+    if kid in tables.epochs:
+        raise _not_valid("this epoch key was published before")
+    made.public.hpke_key()  # a key that cannot be sealed to is refused here, not in every sender
+    key = EpochKey(made.unit, made.epoch, made.public, revoked=False)
+    return [
+        Put(tables.epochs, kid, KnownEpoch(key, issuer.kid)),
+        Put(tables.live_epochs, (made.unit, made.epoch), key),
+    ]
+
+
+def _change_status(change: StatusChange, issued: Millis, tables: Tables) -> list[Change]:
+    unit = tables.units.get(change.unit)
+    if unit is None:
+        raise _not_valid("the status of a unit that the directory does not know")
+    # Somebody who held an old "resumed" back cannot bring it out after a newer "suspended".
+    if issued < tables.status_since.get(change.unit, 0):
+        raise _not_valid("a newer statement about this unit's status is there")
+    return [
+        Put(tables.units, change.unit, replace(unit, suspended=change.suspended)),
+        Put(tables.status_since, change.unit, issued),
+    ]
+
+
+def _revoke(made: Revocation, issued: Millis, *, issuer: Issuer, tables: Tables) -> list[Change]:
+    since = made.compromised_since
+    if since is not None and since > issued:
+        raise _not_valid("a compromise that lies ahead")
+    epoch = tables.epochs.get(made.kid)
+    if epoch is not None:
+        _check_may_revoke(issuer, Office.UNIT, owner=epoch.key.unit, named=made.unit)
+        if epoch.key.revoked:
+            raise _not_valid("this key is revoked already")
+        return list(_withdraw_epoch(made.kid, epoch, tables))
+    known = tables.keys.get(made.kid)
+    if known is None:
+        raise _not_valid("the directory does not know this key")
+    _check_may_revoke(issuer, known.office, owner=known.identity.unit, named=made.unit)
+    if not _is_stricter(since, known.identity):
+        raise _not_valid("this key is revoked already, and this would not make it stricter")
+    return list(_withdraw(made.kid, known, since, tables))
+
+
+def _check_may_revoke(issuer: Issuer, office: Office, *, owner: UnitId, named: UnitId) -> None:
+    """A registrar falls by the root, a router's key by a registrar, a unit's by a registrar or the unit."""
+    if owner != named:
+        raise _not_valid("the key is another's than the revocation says")
+    by = {Office.REGISTRAR: {Office.ROOT}, Office.UNIT: {Office.REGISTRAR, Office.UNIT}}
+    if issuer.office not in by.get(office, {Office.REGISTRAR}):
+        raise Rejected(Code.E_ISSUER, f"a {issuer.office.value} does not revoke the key of a {office.value}")
+    if issuer.office is Office.UNIT and issuer.name != owner:
+        raise Rejected(Code.E_ISSUER, "a unit revokes its own keys only")
+
+
+def _withdraw(kid: KeyId, known: KnownKey, since: Millis | None, tables: Tables) -> Iterator[Change]:
+    fallen = replace(known.identity, revoked=True, compromised_since=since)
+    yield Put(tables.keys, kid, replace(known, identity=fallen))
+    if since is None:
+        return
+    # What a thief may have vouched for falls with the key. For epoch keys the claimed time is no guide,
+    # since a thief may date back within a week: all that could still be sealed to from then on fall.
+    for epoch_kid, epoch in tables.epochs.items():
+        if epoch.vouched_by == kid and not epoch.key.revoked and bounds(epoch.key.epoch)[1] > since:
+            yield from _withdraw_epoch(epoch_kid, epoch, tables)
+    for other_kid, other in tables.keys.items():
+        if other.appointed_by == kid and other.appointed_at >= since and _is_stricter(since, other.identity):
+            yield from _withdraw(other_kid, other, since, tables)
+
+
+def _is_stricter(since: Millis | None, key: IdentityKey) -> bool:
+    if not key.revoked:
+        return True
+    return since is not None and (key.compromised_since is None or since < key.compromised_since)
+
+
+def _withdraw_epoch(kid: KeyId, epoch: KnownEpoch, tables: Tables) -> Iterator[Change]:
+    fallen = replace(epoch.key, revoked=True)
+    yield Put(tables.epochs, kid, replace(epoch, key=fallen))
+    live = tables.live_epochs.get((fallen.unit, fallen.epoch))
+    if live is not None and live.public == fallen.public:
+        yield Put(tables.live_epochs, (fallen.unit, fallen.epoch), None)
+
+
+def _not_valid(message: str) -> Rejected:
+    return Rejected(Code.E_STATEMENT, message)

@@ -1,0 +1,145 @@
+"""What a directory statement can say, as values. Pure.
+
+Owns the closed list of statement types and their fields. Their form on the wire stands in
+`statements`, who may state them and to what effect in `rules`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import assert_never
+
+from protocol.codes import Classification, LegalBasis, Purpose, UnitKind
+from protocol.identifiers import KeyId, Millis, UnitId
+from protocol.parties import Unit
+from protocol.public_keys import EpochPublic, IdentityPublic
+from protocol.signatures import Suite
+
+MAX_NAME = 200
+MAX_REASON = 200
+MAX_PARTITIONS = 64
+
+
+class StatementType(IntEnum):
+    """The closed list of statements."""
+
+    REGISTRAR = 1
+    UNIT = 2
+    IDENTITY = 3
+    EPOCH = 4
+    STATUS = 5
+    REVOCATION = 6
+    ROUTER = 7
+
+
+APPOINTMENTS = frozenset({StatementType.REGISTRAR, StatementType.IDENTITY, StatementType.ROUTER})
+
+
+@dataclass(frozen=True, slots=True)
+class Appointment:
+    """A signing identity is bound to a registrar's, a unit's or a router's name."""
+
+    stype: StatementType
+    name: UnitId
+    public: IdentityPublic
+    not_before: Millis
+    not_after: Millis
+    proof: bytes
+    """The appointed key signs its own name and validity: nobody has another's key appointed as theirs."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnitFacts:
+    """What the registrar says about a unit. A higher version replaces the whole of a lower one."""
+
+    unit: UnitId
+    version: int
+    kind: UnitKind
+    name: str
+    clearance: Classification
+    basis: LegalBasis
+    purposes: frozenset[Purpose]
+    national_unit: UnitId | None
+    waives_copy: bool
+    min_suite: Suite
+    outbox_partitions: int = 1
+    inbox_partitions: int = 1
+
+    def as_unit(self, *, suspended: bool) -> Unit:
+        """The unit in the form in which the protocol asks for it."""
+        return Unit(
+            unit=self.unit,
+            kind=self.kind,
+            name=self.name,
+            clearance=self.clearance,
+            basis=self.basis,
+            purposes=self.purposes,
+            national_unit=self.national_unit,
+            waives_copy=self.waives_copy,
+            min_suite=self.min_suite,
+            suspended=suspended,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EpochPublication:
+    """A unit publishes the key to which others seal during one epoch."""
+
+    unit: UnitId
+    epoch: int
+    public: EpochPublic
+
+
+@dataclass(frozen=True, slots=True)
+class StatusChange:
+    """A unit is suspended or resumed."""
+
+    unit: UnitId
+    suspended: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """A key is withdrawn for good. `unit` is the name that it was appointed to."""
+
+    unit: UnitId
+    kid: KeyId
+    reason: str
+    compromised_since: Millis | None
+    """Null: withdrawn in good order. Otherwise nothing is to be trusted that it signed from then on."""
+
+
+Body = Appointment | UnitFacts | EpochPublication | StatusChange | Revocation
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """Who says what, and when by their own clock."""
+
+    issued: Millis
+    issuer: KeyId
+    body: Body
+
+    @property
+    def subject(self) -> UnitId:
+        """The unit, registrar or router that it is about."""
+        return self.body.name if isinstance(self.body, Appointment) else self.body.unit
+
+
+def body_type(body: Body) -> StatementType:
+    """The type under which this body is stated."""
+    match body:
+        case Appointment():
+            return body.stype
+        case UnitFacts():
+            return StatementType.UNIT
+        case EpochPublication():
+            return StatementType.EPOCH
+        case StatusChange():
+            return StatementType.STATUS
+        case Revocation():
+            return StatementType.REVOCATION
+        case _:
+            assert_never(body)

@@ -1,0 +1,204 @@
+"""Private files on disk. All of this package's file access is here.
+
+Rules:
+- A private file belongs to the user who runs this, in a directory that nobody else can write to, and has
+  mode 0600 or less. It is checked on the open descriptor, so it cannot be exchanged in between; links are
+  not followed.
+- Writing is atomic and durable: temporary file, fsync, link or rename, fsync of the directory. A crash
+  leaves the old file or the new one. What lies in a forgotten temporary file is sealed all the same.
+- Nothing is overwritten unless the caller says so.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from keys.errors import KeyFileExists, KeyFileExposed, KeyFileMissing, KeyStoreError
+from keys.sealed_file import MAX_SEALED
+from keys.unlock import Credential, Passphrase
+from protocol.identifiers import Entropy
+
+_FILE_MODE = 0o600
+_DIRECTORY_MODE = 0o700
+_PUBLIC_MODE = 0o644
+_TO_OTHERS = 0o077
+_WRITE_TO_OTHERS = 0o022
+
+
+def prepare_directory(directory: Path) -> None:
+    """Make the directory if need be, and refuse one that others can enter."""
+    with _as_our_error(directory):
+        directory.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
+    check_directory(directory)
+
+
+def check_directory(directory: Path) -> None:
+    """Refuse a key directory that others can enter or that belongs to somebody else."""
+    with _as_our_error(directory):
+        found = directory.stat()
+    _check_owner(found, directory)
+    if found.st_mode & _TO_OTHERS:
+        raise _exposed(directory, found, _DIRECTORY_MODE)
+
+
+def read_private(path: Path) -> bytes:
+    """The file's bytes, if only we can read it."""
+    with _as_our_error(path), _opened(path, os.O_RDONLY) as descriptor:
+        found = os.fstat(descriptor)
+        _check_regular(found, path)
+        _check_owner(found, path)
+        if found.st_mode & _TO_OTHERS:
+            raise _exposed(path, found, _FILE_MODE)
+        return _read(descriptor)
+
+
+def write_private(path: Path, data: bytes, *, entropy: Entropy, replace: bool = False) -> None:
+    """Put the file there, whole or not at all; `KeyFileExists` unless it may replace."""
+    _put(path, data, mode=_FILE_MODE, entropy=entropy, replace=replace)
+
+
+def write_public(path: Path, data: bytes, *, entropy: Entropy) -> None:
+    """The same for a file that everybody may read."""
+    _put(path, data, mode=_PUBLIC_MODE, entropy=entropy, replace=False)
+
+
+def _put(path: Path, data: bytes, *, mode: int, entropy: Entropy, replace: bool) -> None:
+    temporary = path.with_name(f".{path.name}.{entropy(8).hex()}.tmp")
+    with _as_our_error(path):
+        try:
+            with _opened(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as descriptor:
+                os.fchmod(descriptor, mode)
+                _write(descriptor, data)
+            if replace:
+                temporary.replace(path)
+            else:
+                # A link fails where a rename would overwrite: two processes cannot both make this key.
+                os.link(temporary, path)
+        finally:
+            with suppress(FileNotFoundError):
+                temporary.unlink()
+        _sync_directory(path.parent)
+
+
+def move_private(source: Path, target: Path) -> None:
+    """Put one private file in the place of another, atomically."""
+    with _as_our_error(source):
+        source.replace(target)
+        _sync_directory(target.parent)
+
+
+def destroy_private(path: Path, *, entropy: Entropy) -> None:
+    """Overwrite and remove. Overwriting is best effort: a disk may keep old blocks, which are sealed."""
+    with _as_our_error(path):
+        with _opened(path, os.O_WRONLY) as descriptor:
+            _write(descriptor, entropy(os.fstat(descriptor).st_size))
+        path.unlink()
+        _sync_directory(path.parent)
+
+
+def read_public(path: Path) -> bytes:
+    """A file that everybody may read, but only we may change."""
+    with _as_our_error(path), _opened(path, os.O_RDONLY) as descriptor:
+        found = os.fstat(descriptor)
+        _check_regular(found, path)
+        _check_owner(found, path)
+        if found.st_mode & _WRITE_TO_OTHERS:
+            raise _exposed(path, found, _PUBLIC_MODE)
+        return _read(descriptor)
+
+
+def read_credential(path: Path) -> Credential:
+    """A credential from a file, as in `$CREDENTIALS_DIRECTORY/<name>` (the caller knows the path)."""
+    return Credential(_read_secret(path))
+
+
+def read_passphrase(path: Path) -> Passphrase:
+    """A passphrase from a file; one line end behind it is not part of it."""
+    try:
+        text = _read_secret(path).decode()
+    except UnicodeDecodeError:
+        raise KeyStoreError(f"{path} is not text", hint="write the passphrase in UTF-8") from None
+    return Passphrase(text.removesuffix("\n").removesuffix("\r"))
+
+
+def _read_secret(path: Path) -> bytes:
+    with _as_our_error(path), _opened(path, os.O_RDONLY) as descriptor:
+        found = os.fstat(descriptor)
+        _check_regular(found, path)
+        # systemd gives the service's user access by an ACL, which shows as a group bit for reading, and
+        # the file is root's. So the group may read here, but nobody else, and only the owner writes.
+        if found.st_mode & 0o037:
+            raise _exposed(path, found, 0o400)
+        return _read(descriptor)
+
+
+@contextmanager
+def _opened(path: Path, flags: int) -> Iterator[int]:
+    # O_NONBLOCK: a named pipe in the place of a key file must not hang us before it is refused.
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, _FILE_MODE)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _as_our_error(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise KeyFileMissing(f"there is no {path}", hint="check the path, or create the keys first") from None
+    except FileExistsError:
+        raise KeyFileExists(
+            f"{path} is there already", hint="move it away first; keys are not overwritten"
+        ) from None
+    except OSError as error:
+        raise KeyStoreError(
+            f"{path}: {error.strerror}", hint="check the path, its owner and the disk"
+        ) from None
+
+
+def _read(descriptor: int) -> bytes:
+    data = b""
+    while chunk := os.read(descriptor, MAX_SEALED + 1 - len(data)):
+        data += chunk
+    return data
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+    os.fsync(descriptor)
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _check_regular(found: os.stat_result, path: Path) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise KeyFileExposed(f"{path} is not a regular file", hint="put the file itself there")
+
+
+def _check_owner(found: os.stat_result, path: Path) -> None:
+    if found.st_uid not in (os.geteuid(), 0):
+        raise KeyFileExposed(
+            f"{path} belongs to user {found.st_uid}, and user {os.geteuid()} runs this",
+            hint=f"chown {os.geteuid()} {path}",
+        )
+
+
+def _exposed(path: Path, found: os.stat_result, wanted: int) -> KeyFileExposed:
+    return KeyFileExposed(
+        f"{path} has mode {stat.S_IMODE(found.st_mode):04o}: others have access",
+        hint=f"chmod {wanted:o} {path}",
+    )

@@ -1,0 +1,81 @@
+"""What the directory knows, as tables of verified facts, and the only way to change them. Pure.
+
+Owns the tables. Which changes follow from a statement is said in `rules`, when they happen in
+`directory`. A change is a value (`Put`) that cannot fail: so a statement that is refused half-way through
+its checks has changed nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Generic, TypeVar
+
+from keys.statement_types import UnitFacts
+from protocol.identifiers import KeyId, Millis, UnitId
+from protocol.parties import EpochKey, IdentityKey, Unit
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+
+
+class Office(Enum):
+    """What a signing key is for. One key, one office, for life."""
+
+    ROOT = "root"
+    REGISTRAR = "registrar"
+    UNIT = "unit"
+    ROUTER = "router"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownKey:
+    """An appointed signing key: whose, for what, and who answers for that."""
+
+    office: Office
+    identity: IdentityKey
+    appointed_by: KeyId
+    appointed_at: Millis
+    """The later of the claimed time and the log's: cannot be dated back behind what the log had seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownEpoch:
+    """A published epoch key, and the identity that vouched for it."""
+
+    key: EpochKey
+    vouched_by: KeyId
+
+
+@dataclass(frozen=True, slots=True)
+class Put(Generic[_Key, _Value]):
+    """One table gets one value."""
+
+    table: dict[_Key, _Value]
+    key: _Key
+    value: _Value
+
+    def write(self) -> None:
+        """Do it; this cannot fail."""
+        self.table[self.key] = self.value
+
+
+Change = Put[Any, Any]
+
+
+@dataclass(slots=True)
+class Tables:
+    """The state of a directory. Read freely; written by `Put` alone."""
+
+    facts: dict[UnitId, UnitFacts] = field(default_factory=dict)
+    units: dict[UnitId, Unit] = field(default_factory=dict)
+    status_since: dict[UnitId, Millis] = field(default_factory=dict)
+    keys: dict[KeyId, KnownKey] = field(default_factory=dict)
+    key_names: dict[KeyId, UnitId] = field(default_factory=dict)
+    """Every classical and post-quantum key id ever appointed: none is appointed twice."""
+
+    epochs: dict[KeyId, KnownEpoch] = field(default_factory=dict)
+    live_epochs: dict[tuple[UnitId, int], EpochKey | None] = field(default_factory=dict)
+    votes: dict[bytes, Mapping[KeyId, Millis]] = field(default_factory=dict)
+    """Which root keys have named a registrar that does not have enough of them yet."""
