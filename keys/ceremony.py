@@ -19,7 +19,7 @@ from keys.errors import KeyFileUnreadable
 from keys.key_files import IDENTITY_FILE, write_identity
 from keys.lifecycle import REGISTRAR_LIFETIME, ROUTER_LIFETIME
 from keys.possession import appoint
-from keys.root_of_trust import RootOfTrust, parse_root
+from keys.root_of_trust import RootOfTrust
 from keys.soft_keys import SoftIdentity
 from keys.statement_types import StatementType
 from keys.statements import issue
@@ -92,7 +92,7 @@ def write_pin(path: Path, root: RootOfTrust, *, entropy: Entropy = os.urandom) -
 def read_pin(path: Path) -> RootOfTrust:
     """The pinned root. Its file is public, but only we may write it."""
     try:
-        return parse_root(read_public(path))
+        return RootOfTrust.parse(read_public(path))
     except Rejected:
         raise KeyFileUnreadable(
             f"{path} is not a root of trust", hint="get it again from the centre, and compare the fingerprint"

@@ -36,6 +36,20 @@ class RootOfTrust:
         if len({key.kid for key in self.keys} | {key.pq_kid for key in self.keys}) != 2 * len(self.keys):
             raise MisuseError("a root key is there twice")
 
+    @classmethod
+    def parse(cls, data: bytes) -> RootOfTrust:
+        """The root in a pinned file, or `Rejected`."""
+        match decode(data, limit=MAX_STATEMENT):
+            case [version, threshold, list(pairs)] if (
+                type(version) is type(threshold) is int and version == 1
+            ):
+                try:
+                    return cls(tuple(_public(pair) for pair in pairs), threshold)
+                except MisuseError as error:
+                    raise Rejected(Code.E_SCHEMA, str(error)) from None
+            case _:
+                raise Rejected(Code.E_SCHEMA, "not a root of trust")
+
     def by_kid(self) -> dict[KeyId, IdentityPublic]:
         """The root keys by their ids."""
         return {key.kid: key for key in self.keys}
@@ -47,18 +61,6 @@ class RootOfTrust:
     def fingerprint(self) -> str:
         """What two people read to each other to know that they pin the same root."""
         return spoken(sha256(self.encoded()).digest())
-
-
-def parse_root(data: bytes) -> RootOfTrust:
-    """The root in a pinned file."""
-    match decode(data, limit=MAX_STATEMENT):
-        case [version, threshold, list(pairs)] if type(version) is type(threshold) is int and version == 1:
-            try:
-                return RootOfTrust(tuple(_public(pair) for pair in pairs), threshold)
-            except MisuseError as error:
-                raise Rejected(Code.E_SCHEMA, str(error)) from None
-        case _:
-            raise Rejected(Code.E_SCHEMA, "not a root of trust")
 
 
 def fingerprint(public: IdentityPublic) -> str:

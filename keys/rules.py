@@ -35,6 +35,7 @@ from keys.statement_types import (
 )
 from keys.statements import appointment_item
 from keys.tables import Change, KnownEpoch, KnownKey, Office, Put, Tables
+from keys.weak_keys import check_epoch, check_identity
 from protocol.canonical import encode
 from protocol.epochs import bounds, to_publish
 from protocol.errors import Code, Rejected
@@ -129,6 +130,7 @@ def _appoint(
     pinned = {name for key in root.keys for name in (key.kid, key.pq_kid)}
     if not {kid, pq_kid}.isdisjoint(tables.key_names.keys() | pinned):
         raise _not_valid("this key was appointed before; rotate with a fresh one")
+    check_identity(made.public)
     check_possession(made)
     if made.stype is StatementType.REGISTRAR:
         ballot = encode(appointment_item(made))
@@ -166,7 +168,7 @@ def _publish(made: EpochPublication, statement: Statement, *, issuer: Issuer, ta
     kid = made.public.kid
     if kid in tables.epochs:
         raise _not_valid("this epoch key was published before")
-    made.public.hpke_key()  # a key that cannot be sealed to is refused here, not in every sender
+    check_epoch(made.public)
     key = EpochKey(made.unit, made.epoch, made.public, revoked=False)
     return [
         Put(tables.epochs, kid, KnownEpoch(key, issuer.kid)),

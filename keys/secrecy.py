@@ -21,3 +21,6 @@ class Guarded:
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
         raise MisuseError(f"a {type(self).__name__} is never pickled or copied")
+
+    def __getstate__(self) -> NoReturn:
+        raise MisuseError(f"a {type(self).__name__} is never pickled or copied")

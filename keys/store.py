@@ -11,6 +11,7 @@ Rules:
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -126,7 +127,8 @@ def read_passphrase(path: Path) -> Passphrase:
 
 
 def _read_secret(path: Path) -> bytes:
-    with _as_our_error(path), _opened(path, os.O_RDONLY) as descriptor:
+    # Orchestrators hand secrets out as links into a volume that they exchange as a whole.
+    with _as_our_error(path), _opened(path, os.O_RDONLY, follow=True) as descriptor:
         found = os.fstat(descriptor)
         _check_regular(found, path)
         # systemd gives the service's user access by an ACL, which shows as a group bit for reading, and
@@ -137,9 +139,10 @@ def _read_secret(path: Path) -> bytes:
 
 
 @contextmanager
-def _opened(path: Path, flags: int) -> Iterator[int]:
+def _opened(path: Path, flags: int, *, follow: bool = False) -> Iterator[int]:
     # O_NONBLOCK: a named pipe in the place of a key file must not hang us before it is refused.
-    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, _FILE_MODE)
+    links = 0 if follow else os.O_NOFOLLOW
+    descriptor = os.open(path, flags | links | os.O_CLOEXEC | os.O_NONBLOCK, _FILE_MODE)
     try:
         yield descriptor
     finally:
@@ -157,6 +160,8 @@ def _as_our_error(path: Path) -> Iterator[None]:
             f"{path} is there already", hint="move it away first; keys are not overwritten"
         ) from None
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise KeyFileExposed(f"{path} is a symbolic link", hint="put the file itself there") from None
         raise KeyStoreError(
             f"{path}: {error.strerror}", hint="check the path, its owner and the disk"
         ) from None
