@@ -43,11 +43,13 @@ find_python() {
     "Install one (Debian 12 and newer: apt-get install python3 python3-venv), or name one: make PYTHON=/path/to/python3 ..."
 }
 
-sum=$(cat requirements/*.lock pyproject.toml deploy/bootstrap.sh | cksum)
-if [ -x .venv/bin/python ] && [ -f "$stamp" ]; then
-  read -r have have_sum <"$stamp"
-  if [ "$have_sum" = "$sum" ] && holds "$have"; then exit 0; fi
-  if holds "$have"; then level=$have; fi # never narrow what is there
+locks=$(cat requirements/*.lock | cksum | tr ' ' -)
+project=$(cat pyproject.toml deploy/bootstrap.sh | cksum | tr ' ' -)
+have=none have_locks= have_project=
+if [ -x .venv/bin/python ] && [ -f "$stamp" ]; then read -r have have_locks have_project <"$stamp"; fi
+if holds "$have"; then
+  if [ "$have_locks/$have_project" = "$locks/$project" ]; then exit 0; fi
+  level=$have # never narrow what is there
 fi
 
 if ! .venv/bin/python -c 'import pip' 2>/dev/null; then
@@ -57,12 +59,15 @@ if ! .venv/bin/python -c 'import pip' 2>/dev/null; then
   "$python" -m venv .venv || fail "The virtual environment .venv could not be made: see above."
 fi
 
-say "Installing the Python packages of requirements/$level.lock into .venv"
 rm -f "$stamp"
-.venv/bin/python -m pip install --require-hashes --requirement "requirements/$level.lock" >&2 ||
-  fail "Some Python packages could not be installed: the lines above name them." \
-    "The first run needs a network that reaches the Python package index (HTTPS_PROXY or pip's own settings can" \
-    "lead there) and 500 MB of disk. What is there already is kept: run make again."
+if [ "$have/$have_locks" != "$level/$locks" ]; then
+  say "Installing the Python packages of requirements/$level.lock into .venv"
+  .venv/bin/python -m pip install --require-hashes --requirement "requirements/$level.lock" >&2 ||
+    fail "Some Python packages could not be installed: the lines above name them." \
+      "The first run needs a network that reaches the Python package index (HTTPS_PROXY or pip's own settings can" \
+      "lead there) and 500 MB of disk. Nothing is lost: run make again."
+fi
+say "Installing this repository into .venv"
 .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable . >&2 ||
   fail "This repository could not be installed into .venv: see above."
-echo "$level $sum" >"$stamp"
+echo "$level $locks $project" >"$stamp"

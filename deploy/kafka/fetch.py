@@ -147,7 +147,8 @@ def _fetch_one(jar: Jar, partial: Path, home: Path) -> Jar:
     for attempt in range(1, TRIES + 1):
         try:
             # A fresh directory per try: jgo takes a file that a broken connection cut short for a whole one.
-            context = MavenContext(repo_cache=Path(tempfile.mkdtemp(dir=partial)), timeout=TIMEOUT_S)
+            directory = Path(tempfile.mkdtemp(dir=partial))
+            context = MavenContext(repo_cache=directory, remote_repos=_mirror(), timeout=TIMEOUT_S)
             found = context.project(jar.group, jar.artifact).at_version(jar.version).artifact().resolve()
             _prove(jar, found)
             found.replace(home / jar.name)
@@ -157,6 +158,15 @@ def _fetch_one(jar: Jar, partial: Path, home: Path) -> Jar:
         else:
             break
     return jar
+
+
+def _mirror() -> dict[str, str] | None:
+    # What a mirror delivers is proved like everything else, so any mirror will do.
+    return {"mirror": os.environ["CONTRADA_MAVEN"]} if os.environ.get("CONTRADA_MAVEN") else None
+
+
+def _source() -> str:
+    return os.environ.get("CONTRADA_MAVEN") or "Maven Central"
 
 
 def _prove(jar: Jar, path: Path) -> None:
@@ -174,9 +184,9 @@ def _prove(jar: Jar, path: Path) -> None:
 
 def _no_network(jar: Jar, error: Exception) -> Fault:
     return Fault(
-        f"{jar} could not be fetched from Maven Central in {TRIES} tries ({type(error).__name__}).",
-        remedy="Connect this machine (or set HTTPS_PROXY) and run `make kafka` again: what is there is kept. "
-        f"Without a network, copy {cache()} from a machine that has it.",
+        f"{jar} could not be fetched from {_source()} in {TRIES} tries ({type(error).__name__}).",
+        remedy="Connect this machine (HTTPS_PROXY, or a mirror in CONTRADA_MAVEN) and run `make kafka` again: "
+        f"what is there is kept. Without a network, copy {cache()} from a machine that has it.",
     )
 
 
@@ -209,7 +219,7 @@ class _Progress:
         self.live = sys.stderr.isatty()
         self.lock = threading.Lock()
         size = f"{self.jars} jars, {self.total / 1e6:.0f} MB"
-        say(f"Fetching Apache Kafka {VERSION} from Maven Central: {size}")
+        say(f"Fetching Apache Kafka {VERSION} from {_source()}: {size}")
 
     def add(self, jar: Jar) -> None:
         """Count one proven jar."""

@@ -1,0 +1,75 @@
+"""Broker settings, the same wherever a broker comes from."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from deploy.kafka import java, ports, settings
+from deploy.kafka.faults import Fault
+
+DEPLOY = Path(settings.__file__).resolve().parent
+
+
+def plan(size: int) -> settings.Plan:
+    """A plan of that many brokers on made-up ports."""
+    nodes = tuple(settings.Node(i, 9000 + i, 9100 + i, settings.kafka_uuid()) for i in range(size))
+    return settings.Plan(settings.kafka_uuid(), nodes)
+
+
+def written(size: int, **extra: str) -> dict[str, str]:
+    """server.properties of the first broker, parsed."""
+    three = plan(size)
+    text = settings.properties(three, three.nodes[0], data=Path("/data"), extra=extra)
+    return dict(line.split("=", 1) for line in text.splitlines())
+
+
+@pytest.mark.parametrize(("size", "replicas", "in_sync"), [(1, "1", "1"), (3, "3", "2")])
+def test_three_brokers_keep_three_copies_and_need_two(size, replicas, in_sync):
+    """With three brokers a record counts as written when two have it; one broker can only promise itself."""
+    found = written(size)
+    for name in ("default", "offsets.topic", "transaction.state.log"):
+        assert found[f"{name}.replication.factor"] == replicas
+    assert found["min.insync.replicas"] == found["transaction.state.log.min.isr"] == in_sync
+
+
+def test_safety_is_not_left_to_defaults():
+    """No topic makes itself, no unclean leader, and every listener is on loopback."""
+    found = written(3)
+    assert found["auto.create.topics.enable"] == "false"
+    assert found["unclean.leader.election.enable"] == "false"
+    assert re.findall(r"//([^:]+):", found["listeners"] + found["advertised.listeners"]) == [ports.HOST] * 4
+
+
+def test_the_compose_file_sets_what_we_require():
+    """Whoever uses the official image gets every required setting with the same value."""
+    text = (DEPLOY / "compose.yaml").read_text()
+    found = dict(re.findall(r"^\s+KAFKA_([A-Z_]+): \"?([^\"\n]+)\"?$", text, re.MULTILINE))
+    for name, value in settings.REQUIRED.items():
+        assert found[name.upper().replace(".", "_")] == value
+
+
+def test_a_java_that_is_too_old_is_refused(tmp_path, monkeypatch):
+    """CONTRADA_JAVA below version 17 ends in a fault that shows the version found."""
+    old = tmp_path / "java"
+    old.write_text("#!/bin/sh\necho 'openjdk version \"11.0.2\" 2019-01-15' >&2\n")
+    old.chmod(0o755)
+    monkeypatch.setenv("CONTRADA_JAVA", str(old))
+    with pytest.raises(Fault, match=r"too old .* openjdk version \"11.0.2\""):
+        java.find()
+
+
+def test_a_java_that_is_not_there_is_named(monkeypatch):
+    """A CONTRADA_JAVA that does not run is never replaced in silence."""
+    monkeypatch.setenv("CONTRADA_JAVA", "/nowhere/java")
+    with pytest.raises(Fault, match="CONTRADA_JAVA names /nowhere/java"):
+        java.find()
+
+
+def test_free_ports_differ_and_are_free():
+    """Ports handed out together are all different, and nobody listens there."""
+    found = ports.free(8)
+    assert len(set(found)) == 8
+    assert not any(ports.taken(port) for port in found)
