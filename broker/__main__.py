@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from pathlib import Path
 
+import uvloop
 from pydantic import ValidationError
 
 from broker import app, logs
@@ -20,29 +20,25 @@ def main(config: Path | None, *, check_only: bool = False) -> int:
     except ValidationError as error:
         for problem in error.errors():
             where = ".".join(str(part) for part in problem["loc"])
-            print(f"contrada: router setting '{where}': {problem['msg'].lower()}", file=sys.stderr)
+            _say(f"contrada: router setting '{where}': {problem['msg'].lower()}")
         return 2
     logs.configure(settings.log_level)
     try:
         if check_only:
             app.build(settings)
-            print("the settings are complete and the keys open", file=sys.stderr)
+            _say("the settings are complete and the keys open")
         else:
-            _runner()(app.run(settings))
+            uvloop.run(app.run(settings))
     except ContradaError as error:
-        print(f"contrada: {error}", file=sys.stderr)
+        _say(f"contrada: {error}")
         if error.hint:
-            print(f"hint: {error.hint}", file=sys.stderr)
+            _say(f"hint: {error.hint}")
         return 8
     return 0
 
 
-def _runner():  # type: ignore[no-untyped-def]  # noqa: ANN202
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.run
-    return uvloop.run
+def _say(sentence: str) -> None:
+    sys.stderr.write(sentence + "\n")
 
 
 if __name__ == "__main__":

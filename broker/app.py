@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import time
@@ -11,15 +10,17 @@ from pathlib import Path
 
 import structlog
 
-from broker import logs, ops
+from broker import ops
 from broker.errors import Misconfigured
 from broker.kafka import KafkaOutboxes, KafkaStatements
 from broker.metrics import Metrics
 from broker.replica import OLDEST, Replica
 from broker.router import Pace, Router
 from broker.settings import RouterSettings
-from keys.root_of_trust import RootOfTrust
+from keys.ceremony import read_pin
 from keys.signer import signer_from_uri
+from keys.store import read_credential
+from keys.unlock import Secret
 from protocol.identifiers import Millis
 
 log = structlog.get_logger()
@@ -35,14 +36,7 @@ def now() -> Millis:
 
 def build(settings: RouterSettings) -> tuple[Router, KafkaOutboxes]:
     """The router's parts, from its settings."""
-    try:
-        root = RootOfTrust.parse(settings.root.read_bytes())
-    except OSError as error:
-        raise Misconfigured(
-            f"the pinned root cannot be read: {settings.root} ({error.strerror})",
-            hint="copy root.cbor from the exchange's directory, or name it with CONTRADA_ROUTER_ROOT",
-        ) from None
-    replica = Replica(KafkaStatements(settings.kafka), root, monotonic=time.monotonic)
+    replica = Replica(KafkaStatements(settings.kafka), read_pin(settings.root), monotonic=time.monotonic)
     router = Router(
         name=settings.name,
         signer=signer_from_uri(settings.key, _secret(settings.secret)),
@@ -96,13 +90,11 @@ def checks(router: Router, outboxes: KafkaOutboxes) -> dict[str, dict[str, objec
     }
 
 
-def _secret(path: Path | None) -> bytes:
+def _secret(path: Path | None) -> Secret:
     credentials = os.environ.get("CREDENTIALS_DIRECTORY")
     candidate = path or (Path(credentials) / "router.secret" if credentials else None)
     if candidate is None:
         raise Misconfigured(
             "nothing opens the key file", hint="set 'secret', or run under systemd with LoadCredential"
         )
-    with contextlib.suppress(OSError):
-        return candidate.read_bytes()
-    raise Misconfigured(f"the key file's secret cannot be read: {candidate}")
+    return read_credential(candidate)

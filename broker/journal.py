@@ -156,11 +156,10 @@ def _decide(reading: Reading, *, state: ReplayState, desk: Desk) -> Decided:
 
 def _quarantined(reading: Reading, rejected: Rejected, desk: Desk, proven: Submission | None) -> Decided:
     record = _record(reading, RecordType.REJECTED, (Reason(rejected.reason),), desk, proven)
-    source = record.source
-    kept = reading.record.value[:MAX_RECORD]
+    source, raw = record.source, reading.record
     row = [
-        QUARANTINE_VERSION, [source.unit, source.partition, source.offset, reading.record.timestamp], desk.now,
-        rejected.code, record.submission, len(reading.record.value), kept,
+        QUARANTINE_VERSION, [source.unit, source.partition, source.offset, raw.timestamp], desk.now,
+        rejected.code, record.submission, len(raw.value), raw.value[:MAX_RECORD],
     ]  # fmt: skip
     return Decided(record, None, encode(row))
 

@@ -128,9 +128,7 @@ class KafkaOutboxes(ConsumerRebalanceListener):  # type: ignore[misc]
         try:
             await consumer.start()
             consumer.subscribe(pattern=r"^outbox\..+$", listener=self)
-            # The consumer works in the background; here we only notice if it dies.
-            while True:
-                await asyncio.sleep(1)
+            await asyncio.Event().wait()  # the consumer works in the background, until we are cancelled
         except KafkaError as error:
             raise Unavailable(
                 f"Kafka is not reachable at {self._bootstrap} ({type(error).__name__})"

@@ -6,7 +6,8 @@ now, check by check, with ages.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -41,14 +42,10 @@ def app(registry: CollectorRegistry, checks: Checks) -> Starlette:
 class QuietServer(uvicorn.Server):
     """A server that leaves the signals to the process it is part of."""
 
-    def install_signal_handlers(self) -> None:
-        """Not ours to install."""
-
-    def capture_signals(self) -> object:
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
         """Not ours to capture."""
-        from contextlib import nullcontext
-
-        return nullcontext()
+        yield
 
 
 async def serve(application: Starlette, port: int) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -52,8 +52,8 @@ class Router:
     metrics: Metrics
     clock: Callable[[], Millis]
     entropy: Entropy
-    pace: Pace = Pace()
-    budget: Budget = Budget()
+    pace: Pace = field(default_factory=Pace)
+    budget: Budget = field(default_factory=Budget)
 
     async def work(self, claim: Claim) -> None:
         """Route one partition until cancelled or until anything fails."""

@@ -44,8 +44,8 @@ class RouterSettings(BaseSettings):
                 settings_cls: type[BaseSettings],
                 init_settings: PydanticBaseSettingsSource,
                 env_settings: PydanticBaseSettingsSource,
-                dotenv_settings: PydanticBaseSettingsSource,
-                file_secret_settings: PydanticBaseSettingsSource,
+                dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+                file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
             ) -> tuple[PydanticBaseSettingsSource, ...]:
                 toml = TomlConfigSettingsSource(settings_cls, toml_file=files, deep_merge=True)
                 return init_settings, env_settings, toml

@@ -22,7 +22,7 @@ from enum import IntEnum
 from protocol import limits
 from protocol.canonical import Item, decode, encode
 from protocol.errors import Code, Rejected
-from protocol.header import Core
+from protocol.header import Core, number_of
 from protocol.identifiers import Digest, Entropy, KeyId, Millis, UnitId, parse_unit_id
 from protocol.merkle import inclusion_paths, leaf_hash, root_from_path, root_of
 from protocol.parties import Parties
@@ -118,11 +118,9 @@ def summarize(core: Core) -> Item:
     return [
         core.mid, core.thread, core.sender, core.position.stream, core.position.seq, int(core.kind),
         [[a.unit, int(a.role)] for a in core.to], sorted(map(int, core.handling)), int(core.classification),
-        int(core.data_class), sorted(map(int, core.purposes)),
-        None if core.urgency is None else int(core.urgency), None if core.ground is None else int(core.ground),
-        None if core.basis is None else int(core.basis), [[int(r.kind), r.subject] for r in core.refs],
-        core.created, core.expires, core.review,
-        None if core.copy_exemption is None else int(core.copy_exemption),
+        int(core.data_class), sorted(map(int, core.purposes)), number_of(core.urgency),
+        number_of(core.ground), number_of(core.basis), [[int(r.kind), r.subject] for r in core.refs],
+        core.created, core.expires, core.review, number_of(core.copy_exemption),
     ]  # fmt: skip
 
 
@@ -134,28 +132,39 @@ SUMMARY_FIELDS = (
 
 def encode_record(record: Record) -> bytes:
     """The one encoding of a record."""
+    source = record.source
     return encode([
-        VERSION, int(record.type), record.t, [record.source.unit, record.source.partition, record.source.offset],
-        record.submission, record.subject, record.header,
-        [[reason.code.value, reason.unit] for reason in record.reasons], record.directory_size,
+        VERSION, int(record.type), record.t, [source.unit, source.partition, source.offset],
+        record.submission, record.subject, record.header, [[reason.code.value, reason.unit] for reason in record.reasons],
+        record.directory_size,
     ])  # fmt: skip
 
 
 def parse_record(data: bytes) -> Record:
     """A record, checked in form."""
-    match decode(data, limit=limits.MAX_HEADER):
-        case [1, int(kind), int(t), [unit, int(partition), int(offset)], bytes(submission), subject, header,
-              [*reasons], int(size)] if len(submission) == 32 and len(reasons) <= limits.MAX_REASONS:  # fmt: skip
-            try:
-                return Record(
-                    RecordType(kind), Millis(t), Source(parse_unit_id(unit), partition, offset),
-                    Digest(submission), tuple(_reason(reason) for reason in reasons), size,
-                    _optional_digest(subject), _header(header),
-                )  # fmt: skip
-            except ValueError:
-                raise Rejected(Code.E_SCHEMA, "a record names an unknown type") from None
+    row = decode(data, limit=limits.MAX_HEADER)
+    match row:
+        case [1, int(kind), int(t), [unit, int(partition), int(offset)], bytes(submission), *rest]:
+            source = Source(parse_unit_id(unit), partition, offset)
         case _:
             raise Rejected(Code.E_SCHEMA, "not an audit record of version 1")
+    match rest:
+        case [subject, header, [*reasons], int(size)] if len(reasons) <= limits.MAX_REASONS:
+            record = Record(
+                type=_type(kind),
+                t=Millis(t),
+                source=source,
+                submission=Digest(_hash(submission)),
+                reasons=tuple(_reason(reason) for reason in reasons),
+                directory_size=size,
+                subject=None if subject is None else Digest(_hash(subject)),
+                header=_header(header),
+            )
+        case _:
+            raise Rejected(Code.E_SCHEMA, "not an audit record of version 1")
+    if encode_record(record) != data:
+        raise Rejected(Code.E_SCHEMA, "a record that we would not write")
+    return record
 
 
 def entry_of(kind: RecordType, t: Millis, salt: bytes, record: bytes) -> bytes:
@@ -245,12 +254,17 @@ def _is_hash(value: Item) -> bool:
     return type(value) is bytes and len(value) == 32
 
 
-def _optional_digest(value: Item) -> Digest | None:
-    if value is None:
-        return None
-    if not _is_hash(value):
-        raise Rejected(Code.E_SCHEMA, "a subject is not a hash")
-    return Digest(value)
+def _hash(value: Item) -> bytes:
+    if type(value) is not bytes or len(value) != 32:
+        raise Rejected(Code.E_SCHEMA, "a hash does not have 32 bytes")
+    return value
+
+
+def _type(number: int) -> RecordType:
+    try:
+        return RecordType(number)
+    except ValueError:
+        raise Rejected(Code.E_SCHEMA, "a record of an unknown type") from None
 
 
 def _header(value: Item) -> Item:
@@ -261,7 +275,7 @@ def _header(value: Item) -> Item:
 
 def _reason(value: Item) -> Reason:
     match value:
-        case [str(code), unit]:
+        case [str(code), unit] if code in Code.__members__:
             return Reason(Code(code), None if unit is None else parse_unit_id(unit))
         case _:
             raise Rejected(Code.E_SCHEMA, "a reason is not [code, unit]")

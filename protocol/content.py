@@ -116,7 +116,7 @@ def _body(kind: MessageKind, frame: bytes, items: list[bytes]) -> Body:
     # comparison below: an item that smuggles in a second one, or a frame that brings its own items,
     # does not come out again as the parts that came in.
     whole = frame[:-1] + b',"items":[' + b",".join(items) + b"]}" if items else frame
-    body: Body = _validated(MODELS[kind].model_validate_json, whole)
+    body = _validated(_reader(kind), whole)
     again = [canonical_json(body, exclude={"items"}), *map(canonical_json, items_of(body))]
     if again != [frame, *items]:
         raise Rejected(Code.E_BODY, "the content is not in canonical form")
@@ -189,6 +189,10 @@ def _attachment(data: bytes) -> Attachment:
     if meta.size > MAX_ATTACHMENT:
         raise Rejected(Code.E_BODY, f"an attachment has more than {MAX_ATTACHMENT} bytes")
     return Attachment(meta.name, meta.media_type, content)
+
+
+def _reader(kind: MessageKind) -> Callable[[bytes], Body]:
+    return MODELS[kind].model_validate_json
 
 
 def _validated(read: Callable[[bytes], T], data: bytes) -> T:

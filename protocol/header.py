@@ -161,8 +161,8 @@ def encode_core(core: Core) -> bytes:
         [[a.unit, a.key, int(a.role)] for a in core.to],
         sorted(int(code) for code in core.handling), h3, int(core.classification), int(core.data_class),
         sorted(int(purpose) for purpose in core.purposes),
-        _number(core.urgency), _number(core.ground), _number(core.basis), _number(core.copy_exemption),
-        [[int(ref.kind), ref.subject] for ref in core.refs], core.review,
+        number_of(core.urgency), number_of(core.ground), number_of(core.basis),
+        number_of(core.copy_exemption), [[int(ref.kind), ref.subject] for ref in core.refs], core.review,
         [[entry.id, entry.size, entry.root] for entry in core.attachments],
         [core.directory_head.size, core.directory_head.root], [core.ledger_head.size, core.ledger_head.root],
     ])  # fmt: skip
@@ -236,7 +236,8 @@ def parse_core(data: bytes) -> Core:
     )
 
 
-def _number(code: IntEnum | None) -> int | None:
+def number_of(code: IntEnum | None) -> int | None:
+    """A code's number, for a field that may be empty."""
     return None if code is None else int(code)
 
 

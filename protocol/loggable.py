@@ -10,18 +10,20 @@ from __future__ import annotations
 from collections.abc import MutableMapping
 from typing import Any
 
-ALLOWED = frozenset({
-    # what every line has
-    "event", "level", "timestamp", "logger",
-    # who and where
+_WHAT_EVERY_LINE_HAS = ("event", "level", "timestamp", "logger", "withheld")
+_WHO_AND_WHERE = (
     "unit", "router", "topic", "partition", "offset", "process", "pid", "port", "path", "bootstrap", "version",
-    # which message
+)  # fmt: skip
+_WHICH_MESSAGE = (
     "message_id", "thread", "subject", "submission", "kind", "kid", "epoch", "stream", "seq", "sender", "rowid",
-    # what happened
+)  # fmt: skip
+_WHAT_HAPPENED = (
     "decision", "code", "reasons", "hint", "state", "stage", "error", "attempt", "signal", "check", "step",
-    # how much
+)  # fmt: skip
+_HOW_MUCH = (
     "count", "accepted", "rejected", "duplicates", "quarantined", "bytes", "size", "seconds", "millis", "wait",
-})  # fmt: skip
+)  # fmt: skip
+ALLOWED = frozenset(_WHAT_EVERY_LINE_HAS + _WHO_AND_WHERE + _WHICH_MESSAGE + _WHAT_HAPPENED + _HOW_MUCH)
 
 _LONGEST = 200
 

@@ -39,11 +39,12 @@ Consents = Mapping[Digest, tuple[Consent, ...]]
 """Permissions, by the subject of the original message."""
 
 NO_CONSENTS: Consents = {}
+"""What a router has until originators can grant permissions: passing on is refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What is asked: may this message be delivered now?"""
+    """Asks whether this message may be delivered now."""
 
     core: Core
     parties: Parties

@@ -1,0 +1,261 @@
+"""The whole exchange in memory: units, registrar, directory, router and clock; no Kafka, no files.
+
+Only the transport is left out: keys, directory, sealing, the router's step and opening are the real
+code. Attack tests take a world, do one wrong thing, and look at what happened.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+
+from broker.journal import Budget, Desk, Step, read, step
+from broker.ports import InputRecord
+from keys.directory import Directory
+from keys.possession import appoint
+from keys.root_of_trust import RootOfTrust
+from keys.soft_keys import SoftEpochKey, SoftIdentity, SoftOpener
+from keys.statement_types import EpochPublication, Revocation, StatementType, StatusChange, UnitFacts
+from keys.statements import issue
+from protocol import topics
+from protocol.audit import Decisions, verify_decisions
+from protocol.codes import Classification, Handling, LegalBasis, MessageKind, Purpose, Role, UnitKind
+from protocol.envelope import parse_delivery
+from protocol.epochs import epoch_of, to_publish
+from protocol.header import Addressee, Core, Position
+from protocol.identifiers import Millis, StreamId, UnitId, new_message_id, new_thread_id
+from protocol.limits import DAY
+from protocol.parts import Part
+from protocol.replay import ReplayState
+from protocol.sealing import Sealed, seal
+from protocol.signatures import Suite
+from protocol.verification import Opened, verify_and_open
+
+NOON = Millis(1_795_000_000_000)
+
+UNITS: dict[str, dict] = {
+    "fr": {},
+    "it": {},
+    "de": {},
+    "centre": {"kind": UnitKind.CENTRE},
+    "fr-customs": {"kind": UnitKind.COMPETENT_AUTHORITY, "national_unit": UnitId("fr")},
+    "nz": {
+        "kind": UnitKind.THIRD_PARTY,
+        "basis": LegalBasis.WORKING_ARRANGEMENT,
+        "clearance": Classification.BPL,
+        "purposes": frozenset({Purpose.STRATEGIC}),
+    },
+}
+
+
+def facts(unit: str, **changes: object) -> UnitFacts:
+    """A unit as the registrar describes it: a national unit that may do everything, but for `changes`."""
+    base = UnitFacts(
+        unit=UnitId(unit),
+        version=1,
+        kind=UnitKind.NATIONAL_UNIT,
+        name=unit.upper(),
+        clearance=Classification.EU_RESTRICTED,
+        basis=LegalBasis.UNION_LAW,
+        purposes=frozenset(Purpose) - {Purpose.UNDETERMINED},
+        national_unit=None,
+        waives_copy=False,
+        min_suite=Suite.CLASSICAL,
+    )
+    return replace(base, **changes)
+
+
+@dataclass
+class Party:
+    """A unit's private side."""
+
+    identity: SoftIdentity
+    opener: SoftOpener
+    stream: StreamId
+    seq: int = 0
+
+
+@dataclass
+class World:
+    """An exchange with its clock. `now` only moves when a test moves it."""
+
+    now: Millis = NOON
+    seed: int = 1
+    parties: dict[str, Party] = field(default_factory=dict)
+    outboxes: dict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
+    inboxes: dict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
+    receipts: dict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
+    quarantine: list[bytes] = field(default_factory=list)
+    audit: list[bytes] = field(default_factory=list)
+    states: dict[str, ReplayState] = field(default_factory=lambda: defaultdict(ReplayState))
+    routed: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+
+    def __post_init__(self) -> None:
+        self._random = random.Random(self.seed)
+        self.root_key, self.registrar, self.router = (
+            SoftIdentity.generate(UnitId(name), self.entropy) for name in ("root", "registrar", "router")
+        )
+        self.directory = Directory(RootOfTrust((self.root_key.public,)))
+        self.appoint(StatementType.REGISTRAR, self.registrar, by=self.root_key)
+        self.appoint(StatementType.ROUTER, self.router, by=self.registrar)
+        for unit, changes in UNITS.items():
+            self.enrol(unit, **changes)
+
+    def entropy(self, size: int) -> bytes:
+        """Random bytes that are the same in every run."""
+        return self._random.randbytes(size)
+
+    def appoint(self, office: StatementType, identity: SoftIdentity, *, by: SoftIdentity, life: int = 365 * DAY):
+        """Publish who holds an office or signs for a unit."""
+        made = appoint(
+            office,
+            identity.name,
+            signer=identity,
+            not_before=Millis(self.now - DAY),
+            not_after=Millis(self.now + life),
+        )
+        return self.publish(made, by=by)
+
+    def publish(self, body: object, *, by: SoftIdentity):
+        """Sign a statement and let the directory take it."""
+        return self.directory.apply(issue(body, signer=by, issued=self.now))
+
+    def enrol(self, unit: str, **changes: object) -> Party:
+        """Take a unit in, with keys for the epochs that a unit publishes."""
+        identity = SoftIdentity.generate(UnitId(unit), self.entropy)
+        party = self.parties[unit] = Party(identity, SoftOpener(), StreamId(self.entropy(8)))
+        self.publish(facts(unit, **changes), by=self.registrar)
+        self.appoint(StatementType.IDENTITY, identity, by=self.registrar)
+        self.publish_epochs(unit)
+        return party
+
+    def publish_epochs(self, unit: str) -> None:
+        """Publish the unit's keys for the running epochs, where they are missing."""
+        party = self.parties[unit]
+        for epoch in to_publish(self.now):
+            if self.directory.epoch_key_for(UnitId(unit), epoch) is None:
+                key = SoftEpochKey.generate(UnitId(unit), epoch, self.entropy)
+                party.opener.put(key)
+                self.publish(EpochPublication(UnitId(unit), epoch, key.public), by=party.identity)
+
+    def suspend(self, unit: str, *, suspended: bool = True) -> None:
+        """Have the registrar suspend a unit, or resume it."""
+        self.publish(StatusChange(UnitId(unit), suspended=suspended, reason="test"), by=self.registrar)
+
+    def revoke_identity(self, unit: str, *, compromised_since: int | None = None) -> None:
+        """Have the registrar revoke a unit's signing key."""
+        kid = self.parties[unit].identity.public.kid
+        self.publish(
+            Revocation(UnitId(unit), kid, reason="test", compromised_since=compromised_since), by=self.registrar
+        )
+
+    def core(self, sender: str, to: list[str], **changes: object) -> Core:
+        """A header for the next message of `sender`: own-initiative information, but for `changes`."""
+        party = self.parties[sender]
+        now = Millis(changes.pop("created", self.now))
+        epoch = changes.pop("epoch", epoch_of(self.now))
+        copies = changes.pop("copy", [])
+        addressees = tuple(
+            Addressee(UnitId(unit), self.directory.epoch_key_for(UnitId(unit), epoch).public.kid, role)
+            for units, role in ((to, Role.TO), (copies, Role.COPY))
+            for unit in units
+        )
+        seq = changes.pop("seq", None)
+        if seq is None:
+            seq, party.seq = party.seq, party.seq + 1
+        base = Core(
+            suite=Suite.CLASSICAL,
+            kind=MessageKind.INFORMATION,
+            mid=new_message_id(now, self.entropy),
+            thread=new_thread_id(self.entropy),
+            created=now,
+            expires=Millis(now + 7 * DAY),
+            sender=UnitId(sender),
+            position=Position(changes.pop("stream", party.stream), seq),
+            signing_key=party.identity.public.kid,
+            to=addressees,
+            handling=frozenset({Handling.H0}),
+            purposes=frozenset({Purpose.OPERATIONAL}),
+            review=Millis(now + 365 * DAY),
+            directory_head=self.directory.head,
+        )
+        return replace(base, **changes)
+
+    def seal(self, core: Core, *parts: Part, by: str | None = None) -> Sealed:
+        """Seal and sign. `by` signs instead of the sender that the core names."""
+        keys = [self.directory.epoch_key(a.unit, a.key).public for a in core.to]
+        signer = self.parties[by or core.sender].identity
+        return seal(core, parts or (Part(0, b"content"),), keys=keys, signer=signer, entropy=self.entropy)
+
+    def compose(self, sender: str, to: list[str], **changes: object) -> bytes:
+        """The bytes of a whole submission."""
+        return self.seal(self.core(sender, to, **changes)).submission
+
+    def submit(self, owner: str, *submissions: bytes) -> None:
+        """Put records into a unit's outbox, whoever made them."""
+        self.outboxes[owner] += submissions
+
+    def route(self, owner: str, *, budget: Budget | None = None, crash: bool = False) -> Step:
+        """One step of the router over what waits in an outbox. After a `crash` nothing of it remains."""
+        start = self.routed[owner]
+        records = [InputRecord(start + i, self.now, v) for i, v in enumerate(self.outboxes[owner][start:])]
+        done = step(
+            [read(record) for record in records],
+            state=self.states[owner],
+            desk=self.desk(owner),
+            budget=budget or Budget(),
+        )
+        if not crash:
+            self._commit(owner, done)
+        return done
+
+    def desk(self, owner: str) -> Desk:
+        """What the router decides by, for this outbox."""
+        return Desk(
+            owner=UnitId(owner),
+            partition=0,
+            router="router",
+            signer=self.router,
+            parties=self.directory,
+            now=self.now,
+            entropy=self.entropy,
+        )
+
+    def _commit(self, owner: str, done: Step) -> None:
+        self.routed[owner] = done.position
+        # Through the text that Kafka would keep, as the next router would read it.
+        self.states[owner] = ReplayState.from_text(done.state.to_text())
+        for output in done.outputs:
+            if output.topic == topics.QUARANTINE:
+                self.quarantine.append(output.value)
+            elif output.topic == topics.AUDIT:
+                self.audit.append(output.value)
+            elif output.topic.startswith(topics.INBOX_PREFIX):
+                self.inboxes[output.topic.removeprefix(topics.INBOX_PREFIX)].append(output.value)
+            else:
+                self.receipts[output.topic.removeprefix(topics.RECEIPTS_PREFIX)].append(output.value)
+
+    def send(self, sender: str, to: list[str], **changes: object) -> list[str]:
+        """Submit one message, route it, and return the codes of the decision: none if it was accepted."""
+        self.submit(sender, self.compose(sender, to, **changes))
+        return self.codes(self.route(sender))
+
+    @staticmethod
+    def codes(done: Step) -> list[str]:
+        """The reasons of the last decision of a step."""
+        return [reason.code.value for reason in done.decided[-1].record.reasons]
+
+    def decisions(self, unit: str) -> Decisions:
+        """The newest receipt of a unit, verified."""
+        return verify_decisions(self.receipts[unit][-1], parties=self.directory)
+
+    def open(self, unit: str, delivery: bytes | None = None) -> Opened:
+        """Open a delivery as the unit would: the newest one, or the given bytes."""
+        return verify_and_open(
+            parse_delivery(self.inboxes[unit][-1] if delivery is None else delivery),
+            me=UnitId(unit),
+            parties=self.directory,
+            opener=self.parties[unit].opener,
+            now=self.now,
+        )
