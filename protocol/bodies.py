@@ -29,6 +29,7 @@ from protocol.entities import Item, Organisation, Person
 from protocol.errors import Code, Rejected
 from protocol.fields import (
     ASCENDING,
+    NOT_EMPTY,
     SHOWN,
     CrimeAreaField,
     DigestField,
@@ -46,7 +47,7 @@ from protocol.items import OURS
 from protocol.limits import MAX_ITEMS
 
 Items = Annotated[tuple[Item, ...], Field(max_length=MAX_ITEMS)]
-AtLeastOneItem = Annotated[tuple[Item, ...], Field(min_length=1, max_length=MAX_ITEMS)]
+AtLeastOneItem = Annotated[tuple[Item, ...], Field(max_length=MAX_ITEMS), NOT_EMPTY]
 CrimeAreas = Annotated[tuple[CrimeAreaField, ...], ASCENDING]
 
 
@@ -62,7 +63,7 @@ class Information(Frame):
     """Information on own initiative (DIR Art. 7)."""
 
     kind: ClassVar[MessageKind] = MessageKind.INFORMATION
-    crime_areas: Annotated[CrimeAreas, Field(min_length=1), Source("ER Annex I")]
+    crime_areas: Annotated[CrimeAreas, NOT_EMPTY, Source("ER Annex I")]
     relevance: Annotated[Text | None, Source("DIR Art. 7(1)")] = None
     items: Annotated[AtLeastOneItem, Source("DIR Art. 7")]
 
@@ -78,7 +79,7 @@ class Request(Frame):
     """A request for information (DIR Art. 4)."""
 
     kind: ClassVar[MessageKind] = MessageKind.REQUEST
-    crime_areas: Annotated[CrimeAreas, Field(min_length=1), Source("ER Annex I")]
+    crime_areas: Annotated[CrimeAreas, NOT_EMPTY, Source("ER Annex I")]
     sought: Annotated[Text, Source("DIR Art. 4(5)(a)")]
     facts: Annotated[Text, Source("DIR Art. 4(5)(b)")]
     offence: Annotated[Line, Source("DIR Art. 4(5)(b)")]
@@ -130,7 +131,8 @@ class Refusal(Frame):
     concerns: Annotated[Text | None, Source("DIR Art. 6(1)")] = None
     grounds: Annotated[
         tuple[GroundWithReasons, ...],
-        Field(min_length=1, max_length=len(RefusalGround)),
+        Field(max_length=len(RefusalGround)),
+        NOT_EMPTY,
         Source("DIR Art. 6(1)"),
     ]
 

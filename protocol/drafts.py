@@ -88,7 +88,7 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def _explain(fault: ErrorDetails) -> str:
-    path = show_path(fault["loc"])
+    path = _escaped(show_path(fault["loc"]))
     match fault["type"]:
         case "missing":
             return f"  {path}: is missing"
@@ -114,8 +114,13 @@ def _expected(fault: ErrorDetails) -> str:
 def _found(value: object) -> str:
     if not isinstance(value, str | int | float | bool):
         return ""
-    shown = json.dumps(value, ensure_ascii=True)  # escaped: a draft cannot repaint its writer's terminal
+    shown = json.dumps(value)
     return f"; found {shown if len(shown) <= 80 else shown[:77] + '...'}"
+
+
+def _escaped(text: str) -> str:
+    # A draft that somebody else wrote cannot repaint the terminal of whoever sends it.
+    return json.dumps(text, ensure_ascii=True)[1:-1]
 
 
 def _types() -> str:

@@ -137,6 +137,15 @@ def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return values
 
 
+def _not_empty(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not values:
+        raise broken("not_empty", "at least one entry")
+    return values
+
+
+NOT_EMPTY: Final = AfterValidator(_not_empty)
+"""After the entries: a list whose only entry is wrong is not also called empty."""
+
 ASCENDING: Final = AfterValidator(_ascending)
 DISTINCT: Final = AfterValidator(_distinct)
 

@@ -16,6 +16,7 @@ from protocol.codes import DataClass, Handling, Purpose
 from protocol.fields import (
     ASCENDING,
     DISTINCT,
+    NOT_EMPTY,
     SHOWN,
     EvaluationField,
     FileName,
@@ -52,9 +53,7 @@ class ItemBase(Model):
     handling: Annotated[HandlingField, Source("ER Art. 19(2)")] = OPEN_HANDLING
     restriction: Annotated[Text | None, Source("ER Art. 19(2)")] = None
     evaluation: Annotated[EvaluationField, Source("ER Art. 29")] = UNEVALUATED
-    purposes: Annotated[
-        tuple[PurposeField, ...], Field(min_length=1), ASCENDING, Source("ER Art. 18(2), 19(1)")
-    ]
+    purposes: Annotated[tuple[PurposeField, ...], NOT_EMPTY, ASCENDING, Source("ER Art. 18(2), 19(1)")]
     data_class: Annotated[DataClass, coded(DataClass), SHOWN, Source("ER Art. 30")]
     review: Annotated[Instant | None, Source("ER Art. 31(2), 31(4)")] = None
     files: Annotated[
