@@ -185,7 +185,7 @@ def _prove(jar: Jar, path: Path) -> None:
 def _no_network(jar: Jar, error: Exception) -> Fault:
     return Fault(
         f"{jar} could not be fetched from {_source()} in {TRIES} tries ({type(error).__name__}).",
-        remedy="Connect this machine (HTTPS_PROXY, or a mirror in CONTRADA_MAVEN) and run `make kafka` again: "
+        remedy="Connect this machine (HTTPS_PROXY, or a mirror in CONTRADA_MAVEN), run `make kafka` again: "
         f"what is there is kept. Without a network, copy {cache()} from another machine.",
     )
 

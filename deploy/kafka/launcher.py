@@ -15,10 +15,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import select
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 if not __package__:  # run as a program: the repository's root stands for this folder on the import path
@@ -59,19 +59,18 @@ def prepare() -> None:
 
 def up(options: argparse.Namespace) -> None:
     """Run a cluster in the foreground until SIGTERM, SIGINT or the end of standard input."""
-    wake, woken = os.pipe()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: os.write(woken, b"."))
+    _on_signals(_leave)
     if servers := existing():
         _announce(servers, ())
-        _until_told(wake)
+        _until_end_of_input()
         return
     cluster = Cluster(options.dir, brokers=options.brokers, profile=options.profile, port=options.port)
     try:
         cluster.start()
         _announce(cluster.bootstrap, cluster.pids)
-        _until_told(wake)
+        _until_end_of_input()
     finally:
+        _on_signals(signal.SIG_IGN)  # a second one must not cut the clean stop short
         cluster.stop()
 
 
@@ -79,11 +78,18 @@ def _announce(bootstrap: str, pids: tuple[int | None, ...]) -> None:
     print(json.dumps({"bootstrap": bootstrap, "pids": list(pids), "kafka": fetch.VERSION}), flush=True)
 
 
-def _until_told(wake: int) -> None:
-    while True:
-        ready, _, _ = select.select([wake, 0], [], [])
-        if wake in ready or not os.read(0, 4096):
-            return
+def _until_end_of_input() -> None:
+    while os.read(0, 4096):
+        pass
+
+
+def _on_signals(handler: Callable[[int, object], None] | signal.Handlers) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, handler)
+
+
+def _leave(_number: int, _frame: object) -> None:
+    sys.exit(0)
 
 
 def _options() -> argparse.Namespace:
