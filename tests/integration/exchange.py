@@ -1,0 +1,121 @@
+"""A world (tests/sim) on a real Kafka with real router processes: what integration tests drive.
+
+The units are the simulator's, so that a test can also submit what no honest daemon would.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from keys.ceremony import write_pin
+from keys.key_files import write_identity
+from keys.store import write_private
+from keys.unlock import Credential
+from protocol import topics
+from protocol.identifiers import UnitId, digest
+from tests.sim.world import World
+
+
+class Exchange:
+    """Topics, directory and routers of one world."""
+
+    def __init__(self, world: World, bootstrap: str, directory: Path) -> None:
+        self.world = world
+        self.bootstrap = bootstrap
+        self.directory = directory
+        self.routers: list[subprocess.Popen[bytes]] = []
+
+    async def found(self) -> None:
+        """Create the topics of all units, publish the directory, write the router's key."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
+        await admin.start()
+        try:
+            wanted = topics.all_topics(UnitId(unit) for unit in self.world.parties)
+            await admin.create_topics(
+                [NewTopic(t.name, t.partitions, 1, topic_configs=t.config) for t in wanted]
+            )
+        finally:
+            await admin.close()
+        await self.produce(topics.DIRECTORY, *self.world.directory.snapshot())
+        secret = os.urandom(32)
+        self.directory.mkdir(mode=0o700, exist_ok=True)
+        write_private(self.directory / "router.secret", secret, entropy=os.urandom)
+        write_pin(self.directory / "root.pin", self.world.directory.root, entropy=os.urandom)
+        write_identity(
+            self.directory / "router.key", self.world.router, secret=Credential(secret), entropy=os.urandom
+        )
+
+    def start_router(self, **settings: object) -> subprocess.Popen[bytes]:
+        """One more router process."""
+        config = self.directory / f"router-{len(self.routers)}.toml"
+        values = {
+            "kafka": self.bootstrap,
+            "name": f"router-{len(self.routers)}",
+            "root": str(self.directory / "root.pin"),
+            "key": f"file:{self.directory}/router.key",
+            "secret": str(self.directory / "router.secret"),
+            **settings,
+        }
+        config.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items()))
+        log = (self.directory / f"router-{len(self.routers)}.log").open("wb")
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "broker", str(config)], stderr=log, stdout=log, cwd=Path.cwd()
+        )
+        self.routers.append(process)
+        return process
+
+    def stop(self) -> None:
+        """End every router that still runs."""
+        for process in self.routers:
+            if process.poll() is None:
+                process.send_signal(signal.SIGCONT)
+                process.kill()
+            process.wait()
+
+    async def produce(self, topic: str, *values: bytes) -> None:
+        """Write records as the topic's writer would."""
+        producer = AIOKafkaProducer(bootstrap_servers=self.bootstrap, acks="all", max_request_size=4_000_000)
+        await producer.start()
+        try:
+            for value in values:
+                await producer.send_and_wait(topic, value, key=digest(value), partition=0)
+        finally:
+            await producer.stop()
+
+    async def submit(self, owner: str, *submissions: bytes) -> None:
+        """Put records into a unit's outbox."""
+        await self.produce(topics.outbox(UnitId(owner)), *submissions)
+
+    async def read(self, topic: str, count: int, *, within: float = 30) -> list[bytes]:
+        """The committed records of a topic's partition 0, from its beginning, once there are `count`."""
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.bootstrap, isolation_level="read_committed")
+        await consumer.start()
+        source, values, until = TopicPartition(topic, 0), [], time.monotonic() + within
+        try:
+            consumer.assign([source])
+            await consumer.seek_to_beginning(source)
+            while len(values) < count and time.monotonic() < until:
+                for record in (await consumer.getmany(source, timeout_ms=200)).get(source, ()):
+                    values.append(record.value)
+            # A moment longer: a doubled record would come now.
+            for record in (await consumer.getmany(source, timeout_ms=300)).get(source, ()):
+                values.append(record.value)
+        finally:
+            await consumer.stop()
+        return values
+
+    async def deliveries(self, unit: str, count: int, **within: float) -> list[bytes]:
+        """What was delivered to a unit."""
+        return await self.read(topics.inbox(UnitId(unit)), count, **within)

@@ -1,0 +1,95 @@
+"""The router as a process on a real Kafka."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from protocol import topics
+from protocol.audit import RecordType, verify_decisions
+from protocol.identifiers import Millis, UnitId
+from tests.integration.exchange import Exchange
+from tests.sim.world import World
+import time
+
+
+def present() -> Millis:
+    return Millis(time.time_ns() // 1_000_000)
+
+
+@pytest.fixture
+async def exchange(new_cluster, tmp_path: Path) -> AsyncIterator[Exchange]:
+    """A world on a broker of its own, since topics have fixed names."""
+    cluster = new_cluster()
+    exchange = Exchange(World(now=present()), cluster.bootstrap, tmp_path / "centre")
+    await exchange.found()
+    try:
+        yield exchange
+    finally:
+        exchange.stop()
+
+
+async def test_a_message_arrives_with_its_receipt_and_its_record(exchange: Exchange) -> None:
+    """A submission is delivered to each addressee, decided to the sender and recorded, once."""
+    world = exchange.world
+    exchange.start_router()
+    await exchange.submit("fr", world.compose("fr", ["it", "centre"]))
+
+    for unit in ("it", "centre"):
+        (delivery,) = await exchange.deliveries(unit, 1)
+        assert world.open(unit, delivery).content.parts[0].content == b"content"
+    (receipt,) = await exchange.read(topics.receipts(UnitId("fr")), 1)
+    (audited,) = await exchange.read(topics.AUDIT, 1)
+    assert receipt == audited
+    (record,) = verify_decisions(receipt, parties=world.directory).records
+    assert record.type is RecordType.ACCEPTED
+
+
+async def test_a_record_that_cannot_be_read_blocks_nobody(exchange: Exchange) -> None:
+    """Garbage ends in quarantine with its coordinates; what stands behind it is delivered."""
+    world = exchange.world
+    exchange.start_router()
+    await exchange.submit("fr", b"garbage", b"", world.compose("fr", ["it"]))
+
+    assert len(await exchange.deliveries("it", 1)) == 1
+    assert len(await exchange.read(topics.QUARANTINE, 2)) == 2
+
+
+async def test_a_refusal_comes_back_signed(exchange: Exchange) -> None:
+    """Personal data to a party without a legal basis is delivered to nobody, and the sender learns why."""
+    world = exchange.world
+    exchange.start_router()
+    await exchange.submit("fr", world.compose("fr", ["nz", "it"]))
+
+    (receipt,) = await exchange.read(topics.receipts(UnitId("fr")), 1)
+    (record,) = verify_decisions(receipt, parties=world.directory).records
+    assert record.type is RecordType.REJECTED
+    assert ("E_DATA_BASIS", "nz") in {(reason.code.value, reason.unit) for reason in record.reasons}
+    assert await exchange.deliveries("it", 1, within=1) == []
+
+
+async def test_a_killed_router_loses_and_doubles_nothing(exchange: Exchange) -> None:
+    """kill -9 in the middle of a backlog: another router finishes it, each message exactly once, in order."""
+    world = exchange.world
+    submissions = [world.compose("fr", ["it"]) for _ in range(300)]
+    await exchange.submit("fr", *submissions)
+    first = exchange.start_router()
+    await exchange.deliveries("it", 1)
+    first.kill()
+    exchange.start_router()
+
+    opened = [world.open("it", delivery) for delivery in await exchange.deliveries("it", 300, within=60)]
+    assert [o.delivery.header.core.position.seq for o in opened] == list(range(300))
+
+
+async def test_sigterm_ends_in_good_order(exchange: Exchange) -> None:
+    """SIGTERM finishes the batch and leaves with 0."""
+    router = exchange.start_router()
+    await exchange.submit("fr", exchange.world.compose("fr", ["it"]))
+    await exchange.deliveries("it", 1)
+    router.send_signal(signal.SIGTERM)
+
+    assert router.wait(timeout=15) == 0
