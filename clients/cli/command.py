@@ -1,0 +1,193 @@
+"""Our kind of Click command: examples first, a tag for what it may change, and loading on demand.
+
+Owns the look of `--help`, the options that every command has, and the lazy tables. Rule: this module and
+everything that declares commands import nothing heavy; a command imports what it needs when it runs, so
+that `--help` stays under 150 ms.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+CONTEXT_SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+Function = TypeVar("Function", bound=Callable[..., object])
+
+
+class Impact(StrEnum):
+    """What a command may change, as its tag in every listing says."""
+
+    READS = "ro"
+    WRITES = "rw"
+
+
+@dataclass(slots=True)
+class Invocation:
+    """What was asked for on the command line as a whole."""
+
+    home: Path | None = None
+    kafka: str | None = None
+    kafka_was_typed: bool = False
+    """Given as an option, not inherited from the environment."""
+
+    json: bool = False
+
+
+pass_invocation = click.make_pass_decorator(Invocation, ensure=True)
+
+
+class Command(click.Command):
+    """A command with examples, a tag and `--json`."""
+
+    def __init__(self, *args: Any, impact: Impact, examples: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.impact = impact
+        self.examples = tuple(examples)
+        self.params = [*self.params, *_common_options()]
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Usage, then examples, then the words: a reader looks for the line to copy."""
+        self.format_usage(ctx, formatter)
+        formatter.write_paragraph()
+        with formatter.section("Examples"):
+            for example in self.examples:
+                formatter.write(f"{'':>{formatter.current_indent}}$ {example}\n")
+        self.format_help_text(ctx, formatter)
+        self.format_arguments(ctx, formatter)
+        self.format_options(ctx, formatter)
+        self.format_epilog(ctx, formatter)
+
+
+@dataclass(frozen=True, slots=True)
+class Lazy:
+    """A command that is imported when it is used: where it is, its tag, and its line in the listing."""
+
+    target: str
+    impact: Impact | None
+    short: str
+
+    def load(self) -> click.Command:
+        """Import it."""
+        module, _, attribute = self.target.partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{self.target} is not a command")
+        return command
+
+
+class Group(click.Group):
+    """A group that shows the tags, and knows some commands by their place only."""
+
+    def __init__(self, *args: Any, lazy: Mapping[str, Lazy] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.lazy: dict[str, Lazy] = dict(lazy or {})
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The lazy ones in the order of their table, then the rest."""
+        return [*self.lazy, *(name for name in super().list_commands(ctx) if name not in self.lazy)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, imported if need be."""
+        row = self.lazy.get(cmd_name)
+        return super().get_command(ctx, cmd_name) if row is None else row.load()
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As Click does, but suggest lazy commands too."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.NoSuchCommand as error:
+            raise click.NoSuchCommand(
+                error.command_name, possibilities=self.list_commands(ctx), ctx=ctx
+            ) from None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """One line each: name, tag, what it does. Nothing lazy is imported for it."""
+        lines = [(name, *self.describe(ctx, name)) for name in self.list_commands(ctx)]
+        if lines:
+            with formatter.section("Commands (ro reads, rw changes something)"):
+                formatter.write_dl([(name, f"{tag:<2}  {short}") for name, tag, short in lines])
+
+    def describe(self, ctx: click.Context, name: str) -> tuple[str, str]:
+        """Tag and short text of one of the commands."""
+        row = self.lazy.get(name)
+        if row is not None:
+            return row.impact or "", row.short
+        known = self.get_command(ctx, name)
+        return ("", "") if known is None else (tag_of(known), known.short_help or "")
+
+
+def tag_of(command: click.Command) -> str:
+    """The command's tag; nothing for a group, whose commands have their own."""
+    return command.impact.value if isinstance(command, Command) else ""
+
+
+def command(
+    group: click.Group | None, name: str, *, impact: Impact, short: str, examples: Sequence[str]
+) -> Callable[[Function], Command]:
+    """Declare a command; its docstring is the text of `--help`."""
+
+    def declare(function: Function) -> Command:
+        made = click.command(
+            name,
+            cls=Command,
+            impact=impact,
+            examples=examples,
+            short_help=short,
+            context_settings=CONTEXT_SETTINGS,
+        )(function)
+        if group is not None:
+            group.add_command(made)
+        return made
+
+    return declare
+
+
+def group(name: str, *, short: str, lazy: Mapping[str, Lazy] | None = None) -> Group:
+    """A group of commands about one noun."""
+    return Group(name, short_help=short, help=short, lazy=lazy, context_settings=CONTEXT_SETTINGS)
+
+
+def _common_options() -> list[click.Parameter]:
+    """`--json`, and the global options again, so that they may stand at the end of the line as well."""
+    return [
+        click.Option(
+            ["--json", "as_json"],
+            is_flag=True,
+            expose_value=False,
+            callback=_set_json,
+            help="Print JSON on stdout, and errors as JSON on stderr.",
+        ),
+        click.Option(
+            ["--home"], type=click.Path(path_type=Path), expose_value=False, callback=set_home, hidden=True
+        ),
+        click.Option(["--kafka"], expose_value=False, callback=set_kafka, hidden=True),
+    ]
+
+
+def _set_json(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - Click's signature
+    if value:
+        ctx.ensure_object(Invocation).json = True
+
+
+def set_home(ctx: click.Context, _: click.Parameter, value: Path | None) -> None:
+    """Take the home from the option."""
+    if value is not None:
+        ctx.ensure_object(Invocation).home = value
+
+
+def set_kafka(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    """Take the bootstrap servers from the option, and remember whether a person typed them."""
+    if value is not None:
+        invocation = ctx.ensure_object(Invocation)
+        source = ctx.get_parameter_source(parameter.name or "")
+        invocation.kafka = value
+        invocation.kafka_was_typed = source is click.core.ParameterSource.COMMANDLINE

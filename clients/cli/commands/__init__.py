@@ -1,0 +1,1 @@
+"""The commands, one module for each noun. Declarations are light; work is imported when it is done."""

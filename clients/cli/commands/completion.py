@@ -1,0 +1,31 @@
+"""`contrada completion`: the completion script for a shell."""
+
+from __future__ import annotations
+
+import click
+from click.shell_completion import get_completion_class
+
+from clients.cli.command import Impact, command
+from clients.cli.errors import NotFound
+from clients.cli.render import write
+
+
+@command(
+    None,
+    "completion",
+    impact=Impact.READS,
+    short="the completion script for a shell",
+    examples=(
+        'eval "$(contrada completion bash)"',
+        "contrada completion fish > ~/.config/fish/completions/contrada.fish",
+    ),
+)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(ctx: click.Context, shell: str) -> None:
+    """Print the script that completes commands and options."""
+    made = get_completion_class(shell)
+    if made is None:
+        raise NotFound(f"no completion for {shell}")
+    root = ctx.find_root()
+    write(made(root.command, {}, "contrada", "_CONTRADA_COMPLETE").source())

@@ -1,0 +1,210 @@
+"""`contrada inbox`: what was received: list, open, acknowledge, answer, refuse."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from clients.cli.command import Impact, Invocation, command, group, pass_invocation
+from clients.cli.commands.send import submit
+from clients.cli.home import unit_home
+from clients.cli.local_api import Daemon, segment
+from clients.cli.outgoing import message_options, read_draft
+from clients.cli.params import Codes, Duration, Identifier
+from clients.cli.received import FIELDS, save_attachments, show_content
+from clients.cli.render import Column, moment, say, write_details, write_json, write_json_line, write_table
+from protocol.codes import AcknowledgementStage, RefusalGround
+
+inbox = group("inbox", short="what was received: list, open, acknowledge, answer, refuse")
+
+COLUMNS = (
+    Column("id", "ID"),
+    Column("state", "STATE"),
+    Column("kind", "KIND"),
+    Column("sender", "FROM"),
+    Column("urgency", "URGENT"),
+    Column("handling", "HANDLING"),
+    Column("received", "RECEIVED", moment),
+)
+_id = click.argument("message_id", metavar="ID", type=Identifier())
+
+
+@command(
+    inbox,
+    "ls",
+    impact=Impact.READS,
+    short="list what was received",
+    examples=(
+        "contrada inbox ls",
+        "contrada inbox ls --state new --wait 30s",
+        "contrada inbox ls --follow --json",
+    ),
+)
+@click.option("--state", type=click.Choice(["new", "opened", "acknowledged"]), help="Only these.")
+@click.option("--limit", type=click.IntRange(1), help="At most so many; without it, all.")
+@click.option("--after", metavar="CURSOR", help="Go on where an earlier list ended.")
+@click.option("--wait", type=Duration(), help="If there is none, wait so long for one.")
+@click.option("--follow", is_flag=True, help="Go on printing what arrives, until interrupted.")
+@pass_invocation
+def inbox_ls(
+    invocation: Invocation,
+    *,
+    state: str | None,
+    limit: int | None,
+    after: str | None,
+    wait: int | None,
+    follow: bool,
+) -> None:
+    """List the messages of this unit's inbox. Nothing is opened by it."""
+    daemon = Daemon(unit_home(invocation))
+    if follow:
+        _follow(daemon, state=state, after=after, as_json=invocation.json)
+    until = time.monotonic() + (wait or 0)
+    while True:
+        rows, more = daemon.pages("/v1/inbox", limit=limit, after=after)
+        chosen = [row for row in rows if state in (None, row["state"])]
+        if chosen or time.monotonic() >= until:
+            break
+        time.sleep(0.2)
+    write_table(chosen, COLUMNS, as_json=invocation.json, none="nothing there")
+    if more is not None:
+        say(f"there are more: --after {more}")
+
+
+def _follow(daemon: Daemon, *, state: str | None, after: str | None, as_json: bool) -> None:
+    while True:
+        page = daemon.get("/v1/inbox", after=after, wait=20, limit=100, timeout=40.0)
+        for row in page["items"]:
+            if state not in (None, row["state"]):
+                continue
+            if as_json:
+                write_json_line(row)
+            else:
+                say("")
+                write_details(row, COLUMNS, as_json=False)
+        after = page.get("next") or page.get("cursor") or after
+
+
+@command(
+    inbox,
+    "show",
+    impact=Impact.WRITES,
+    short="open a message; the opening is logged",
+    examples=(
+        "contrada inbox show 019aa5f2-7c1e-7a00-8000-3c5e9f0d1b2a",
+        "contrada inbox show ID --json | jq .body",
+        "contrada inbox show ID --save-to ./case-17",
+    ),
+)
+@_id
+@click.option(
+    "--save-to", type=click.Path(path_type=Path), metavar="DIR", help="Write the attachments there."
+)
+@pass_invocation
+def inbox_show(invocation: Invocation, message_id: str, save_to: Path | None) -> None:
+    """Open a message and show its content with the codes of every item.
+
+    The daemon has verified it before it is shown. That it was opened is logged (EUDPR, Art. 88).
+    """
+    found = Daemon(unit_home(invocation)).get(f"/v1/inbox/{segment(message_id)}")
+    if save_to is not None:
+        for path in save_attachments(found, save_to):
+            say(f"wrote {path}")
+    if invocation.json:
+        write_json(found)
+    else:
+        write_details(found, FIELDS, as_json=False)
+        show_content(found)
+
+
+@command(
+    inbox,
+    "ack",
+    impact=Impact.WRITES,
+    short="acknowledge a message to its sender",
+    examples=("contrada inbox ack ID", "contrada inbox ack ID --stage accepted"),
+)
+@_id
+@click.option(
+    "--stage",
+    type=Codes(AcknowledgementStage, without=[AcknowledgementStage.DELIVERED]),
+    default="opened",
+    show_default=True,
+    help="How far it has come here.",
+)
+@pass_invocation
+def inbox_ack(invocation: Invocation, message_id: str, stage: str) -> None:
+    """Tell the sender, signed, that the message was opened or taken into a case."""
+    done = Daemon(unit_home(invocation)).post(f"/v1/inbox/{segment(message_id)}/ack", {"stage": stage})
+    if invocation.json:
+        write_json(done)
+    else:
+        say(f"acknowledged as {stage}")
+
+
+@command(
+    inbox,
+    "answer",
+    impact=Impact.WRITES,
+    short="answer a request",
+    examples=("contrada inbox answer ID --file answer.json", "contrada inbox answer ID --file - --wait"),
+)
+@_id
+@click.option(
+    "--file", required=True, metavar="FILE", type=click.Path(allow_dash=True), help="The draft, or -."
+)
+@message_options
+@pass_invocation
+def inbox_answer(invocation: Invocation, /, message_id: str, file: str, **options: Any) -> None:
+    """Answer a request, in whole or in part (Directive (EU) 2023/977, Art. 5)."""
+    _reply(invocation, "answer", message_id, read_draft(file), options)
+
+
+@command(
+    inbox,
+    "refuse",
+    impact=Impact.WRITES,
+    short="refuse a request, with a ground of the closed list",
+    examples=(
+        "contrada inbox refuse ID --ground not-available --reasons 'no record of this vessel'",
+        "contrada inbox refuse ID --ground investigation-or-safety --file refusal.json",
+    ),
+)
+@_id
+@click.option("--ground", type=Codes(RefusalGround), required=True, help="The ground (DIR 6(1)).")
+@click.option("--reasons", metavar="TEXT", help="The reasons in this case (DIR 6(2)).")
+@click.option("--file", metavar="FILE", type=click.Path(allow_dash=True), help="A whole draft instead, or -.")
+@message_options
+@pass_invocation
+def inbox_refuse(
+    invocation: Invocation, /, message_id: str, *, reasons: str | None, file: str | None, **options: Any
+) -> None:
+    """Refuse a request, for one of the grounds of Directive (EU) 2023/977, Art. 6(1), with reasons."""
+    if (reasons is None) == (file is None):
+        raise click.UsageError("say either --reasons TEXT or --file FILE")
+    draft = read_draft(file) if file is not None else None
+    _reply(invocation, "refusal", message_id, draft, options | {"reasons": reasons})
+
+
+def _reply(
+    invocation: Invocation, kind: str, message_id: str, draft: dict[str, Any] | None, options: dict[str, Any]
+) -> None:
+    # Opening it is no side effect here: nobody answers what they have not read, and the log says so.
+    received = Daemon(unit_home(invocation)).get(f"/v1/inbox/{segment(message_id)}")
+    if draft is None:
+        draft = _refusal_draft(received, ground=options["ground"], reasons=options["reasons"])
+    options |= {"reply_to": message_id, "thread": received["thread"]}
+    submit(invocation, kind, draft, to=[received["sender"]], options=options)
+
+
+def _refusal_draft(received: dict[str, Any], *, ground: str, reasons: str) -> dict[str, Any]:
+    body = received.get("body") or {}
+    return {
+        "subject": str(body.get("subject") or "refusal"),
+        "language": str(body.get("language") or "en"),
+        "extent": "whole",
+        "grounds": [{"ground": ground, "reasons": reasons}],
+    }

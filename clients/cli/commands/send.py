@@ -1,0 +1,124 @@
+"""`contrada send` and `contrada request`: hand a message to the unit's daemon.
+
+Rule: the id goes to stdout as soon as the daemon has it, before any waiting: what was queued stays
+queued, whatever happens to this process.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import click
+
+from clients.cli.command import Impact, Invocation, command, pass_invocation
+from clients.cli.errors import NotInTime, RefusedByPolicy
+from clients.cli.home import unit_home
+from clients.cli.local_api import Daemon, segment
+from clients.cli.outgoing import message, message_options, read_draft, thread_option, to_option
+from clients.cli.params import Codes, flatten
+from clients.cli.render import say, write, write_json
+from clients.cli.rules_of import reasons
+from protocol.codes import UrgencyGround
+
+_draft_argument = click.argument("file", metavar="FILE", type=click.Path(allow_dash=True))
+
+
+@command(
+    None,
+    "send",
+    impact=Impact.WRITES,
+    short="send information to units",
+    examples=(
+        "contrada send --to it,centre vessel.json",
+        "contrada send --to it --handling H1 --attach passport.jpg document.json --wait",
+        "jq .draft case.json | contrada send --to de --purpose operational --json -",
+    ),
+)
+@_draft_argument
+@to_option
+@thread_option
+@message_options
+@pass_invocation
+def send(invocation: Invocation, /, file: str, to: tuple[tuple[str, ...], ...], **options: Any) -> None:
+    """Send information on own initiative (Directive (EU) 2023/977, Art. 7).
+
+    FILE is a draft in JSON, or - for stdin. The daemon seals and signs it, keeps it, and sends it until
+    the router's decision is in. The id of the message goes to stdout.
+    """
+    submit(invocation, "information", read_draft(file), to=flatten(to), options=options)
+
+
+@command(
+    None,
+    "request",
+    impact=Impact.WRITES,
+    short="ask units for information",
+    examples=(
+        "contrada request --to de request.json",
+        "contrada request --to de,it --urgent life request.json --wait",
+    ),
+)
+@_draft_argument
+@to_option
+@click.option(
+    "--urgent",
+    "urgency",
+    type=Codes(UrgencyGround),
+    help="The ground of urgency (DIR 4(4)); else the draft's.",
+)
+@thread_option
+@message_options
+@pass_invocation
+def request(invocation: Invocation, /, file: str, to: tuple[tuple[str, ...], ...], **options: Any) -> None:
+    """Ask units for information (Directive (EU) 2023/977, Art. 4).
+
+    FILE is a draft in JSON, or - for stdin. An urgent request says its ground and its reasons: answers
+    are then due in 8 hours or 3 days, else in 7 days (Art. 5(1)).
+    """
+    submit(invocation, "request", read_draft(file), to=flatten(to), options=options)
+
+
+def submit(
+    invocation: Invocation, kind: str, draft: dict[str, Any], *, to: list[str], options: dict[str, Any]
+) -> None:
+    """Hand over, print the id, and wait if that was asked for."""
+    daemon = Daemon(unit_home(invocation))
+    queued = daemon.post("/v1/messages", message(kind, draft, to=to, options=options))
+    wait = options["wait"]
+    if not invocation.json:
+        write(queued["id"])
+    elif not wait:
+        write_json(queued)
+    if not wait:
+        say(f"queued in conversation {queued['thread']}")
+        say(f"hint: 'contrada outbox show {queued['id']} --wait' tells what becomes of it")
+        return
+    decided = await_decision(daemon, queued["id"], timeout=options["timeout"])
+    if invocation.json:
+        write_json(decided)
+    judge(decided)
+    say("accepted")
+
+
+def await_decision(daemon: Daemon, message_id: str, *, timeout: float) -> dict[str, Any]:
+    """The outbox row of a message, once the router has decided."""
+    until = time.monotonic() + timeout
+    pause = 0.02
+    while True:
+        row: dict[str, Any] = daemon.get(f"/v1/outbox/{segment(message_id)}")
+        if row["state"] in ("accepted", "refused"):
+            return row
+        if time.monotonic() + pause > until:
+            raise NotInTime(
+                f"no decision in {timeout:.0f} s; the message is {row['state']} and stays in the outbox",
+                hint=f"ask again with 'contrada outbox show {message_id} --wait'",
+            )
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.5)
+
+
+def judge(row: dict[str, Any]) -> None:
+    """Fail with every reason if the router refused."""
+    if row["state"] == "refused":
+        raise RefusedByPolicy("the router refused the message", reasons=reasons(row.get("reasons") or []))

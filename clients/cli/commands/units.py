@@ -1,0 +1,62 @@
+"""`contrada units`: the units of the exchange, as this unit's verified replica of the directory has them."""
+
+from __future__ import annotations
+
+import click
+
+from clients.cli.command import Impact, Invocation, command, group, pass_invocation
+from clients.cli.home import unit_home
+from clients.cli.local_api import Daemon, segment
+from clients.cli.params import OneUnit
+from clients.cli.render import Column, write_details, write_table
+
+units = group("units", short="the units of the exchange, as the directory has them")
+
+COLUMNS = (
+    Column("unit", "UNIT"),
+    Column("kind", "KIND"),
+    Column("name", "NAME"),
+    Column("clearance", "CLEARANCE"),
+    Column("basis", "BASIS"),
+    Column("suspended", "SUSPENDED"),
+)
+
+FIELDS = (
+    *(Column(column.key, column.title.lower()) for column in COLUMNS),
+    Column("purposes", "purposes"),
+    Column("national_unit", "national unit"),
+    Column("waives_copy", "waives copies"),
+    Column("min_suite", "least suite"),
+    Column("fingerprint", "fingerprint"),
+    Column("epochs", "epoch keys"),
+)
+
+
+@command(
+    units,
+    "ls",
+    impact=Impact.READS,
+    short="list the units",
+    examples=("contrada units ls", "contrada units ls --json | jq -r '.[].unit'"),
+)
+@pass_invocation
+def units_ls(invocation: Invocation) -> None:
+    """List the units that the directory knows, suspended ones too."""
+    found = Daemon(unit_home(invocation)).get("/v1/units")
+    rows = found["items"] if isinstance(found, dict) else found
+    write_table(rows, COLUMNS, as_json=invocation.json, none="the directory knows no unit yet")
+
+
+@command(
+    units,
+    "show",
+    impact=Impact.READS,
+    short="one unit, with its fingerprint",
+    examples=("contrada units show it", "contrada units show it --json | jq -r .fingerprint"),
+)
+@click.argument("unit", metavar="UNIT", type=OneUnit())
+@pass_invocation
+def units_show(invocation: Invocation, unit: str) -> None:
+    """Show one unit, and its fingerprint for two people to read to each other."""
+    found = Daemon(unit_home(invocation)).get(f"/v1/units/{segment(unit)}")
+    write_details(found, FIELDS, as_json=invocation.json)

@@ -1,0 +1,99 @@
+"""The exit codes, and which error ends in which. The one place for both.
+
+Rules: a code keeps its meaning for ever; a caller treats an unknown one as a failure. Every code of
+`protocol.errors.Code` stands in exactly one group below (a test sees to it). Works on the code's text
+alone, so that nothing of `keys` or `protocol` is imported to say that something failed.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Final
+
+
+class Exit(IntEnum):
+    """How a command ended."""
+
+    OK = 0
+    FAILURE = 1
+    USAGE = 2
+    PARTIAL = 3
+    NOT_AUTHORISED = 4
+    NOT_FOUND = 5
+    REFUSED = 6
+    VERIFICATION = 7
+    UNAVAILABLE = 8
+    CONFLICT = 9
+    INTERRUPTED = 130
+
+
+MEANINGS: Final[dict[Exit, str]] = {
+    Exit.OK: "done",
+    Exit.FAILURE: "failed",
+    Exit.USAGE: "not understood: a wrong option, file or draft",
+    Exit.PARTIAL: "done in part; what is missing stands on stderr",
+    Exit.NOT_AUTHORISED: "not authorised",
+    Exit.NOT_FOUND: "not found",
+    Exit.REFUSED: "refused by the rules of the exchange",
+    Exit.VERIFICATION: "something did not verify: do not rely on it",
+    Exit.UNAVAILABLE: "not reachable, or not in time: try again",
+    Exit.CONFLICT: "already there, or changed by somebody else",
+    Exit.INTERRUPTED: "interrupted",
+}
+
+_GROUPS: Final[dict[Exit, str]] = {
+    Exit.USAGE: "E_DRAFT E_BODY E_SIZE E_MISUSE E_KEY_URI E_HOME E_CONFIG",
+    Exit.NOT_AUTHORISED: """
+        E_PRINCIPAL E_SENDER_UNKNOWN E_SENDER_SUSPENDED E_ISSUER E_KEYFILE_EXPOSED E_KEYFILE_UNREADABLE
+        E_CREDENTIAL""",
+    Exit.NOT_FOUND: "E_KEYFILE_MISSING E_NOT_FOUND",
+    Exit.REFUSED: """
+        E_SUITE_BELOW_MIN E_TIME_FUTURE E_TIME_STALE E_EXPIRED E_LIFETIME E_REPLAY E_RCPT_UNKNOWN E_RCPT_DUP
+        E_RCPT_COUNT E_RCPT_EPOCH E_RCPT_SUSPENDED E_CLASS_CLEARANCE E_DATA_BASIS E_PURPOSE E_COPY_MISSING
+        E_HANDLING_INVALID E_H2_NO_CONSENT E_H3_LIMIT E_CONSENT_SCOPE E_CONSENT_EXPIRED E_REF_MISSING
+        E_KIND_FIELDS E_ATT_MISSING E_HEADER_LAX""",
+    Exit.VERIFICATION: """
+        E_CBOR E_NONDET E_VER E_TYPE E_SCHEMA E_UNPROTECTED E_SUITE_UNKNOWN E_ALG_MIX E_KEY_UNKNOWN
+        E_KEY_NOT_YET E_KEY_EXPIRED E_KEY_REVOKED E_SIG_CLASSICAL E_SIG_PQ E_WRAP_COUNT E_WRAP_KID E_WRAP_LEN
+        E_WRAP_HASH E_CT_HASH E_CT_LEN E_GOSSIP_DIR E_OPEN E_COMMIT E_NOT_FOR_ME E_RECEIPT E_STATEMENT""",
+    Exit.UNAVAILABLE: "E_DAEMON E_KAFKA E_UNAVAILABLE E_TIMEOUT",
+    Exit.CONFLICT: "E_KEYFILE_EXISTS E_CONFLICT",
+}
+
+_OF_CODE: Final[dict[str, Exit]] = {code: exit_ for exit_, codes in _GROUPS.items() for code in codes.split()}
+
+_OF_STATUS: Final[dict[int, Exit]] = {
+    400: Exit.USAGE,
+    401: Exit.NOT_AUTHORISED,
+    403: Exit.NOT_AUTHORISED,
+    404: Exit.NOT_FOUND,
+    405: Exit.USAGE,
+    408: Exit.UNAVAILABLE,
+    409: Exit.CONFLICT,
+    413: Exit.USAGE,
+    415: Exit.USAGE,
+    422: Exit.USAGE,
+    429: Exit.UNAVAILABLE,
+    502: Exit.UNAVAILABLE,
+    503: Exit.UNAVAILABLE,
+    504: Exit.UNAVAILABLE,
+}
+
+
+def of_code(code: str) -> Exit:
+    """The exit code for one of our stable error codes; a plain failure for one that we do not know."""
+    return _OF_CODE.get(code, Exit.FAILURE)
+
+
+def of_problem(status: int, code: str) -> Exit:
+    """The exit code for a daemon's answer: what it says exactly goes before the class of HTTP status."""
+    exact = of_code(code)
+    if exact is Exit.FAILURE or (exact is Exit.VERIFICATION and status in (400, 422)):
+        # A draft that does not parse is the caller's slip, not a forgery.
+        return _OF_STATUS.get(status, Exit.FAILURE)
+    return exact
+
+
+def table() -> str:
+    """The table at the end of `--help`."""
+    return "\n".join(f"{exit_.value:>3}  {meaning}" for exit_, meaning in MEANINGS.items())

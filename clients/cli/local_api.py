@@ -1,0 +1,117 @@
+"""The command line's side of the daemon's local API: JSON over HTTP over a unix socket.
+
+Standard library only: a warm `contrada send` has 400 ms for the whole process. A problem of the daemon
+(RFC 9457) becomes `DaemonProblem` with its own code and hint; a daemon that is not there,
+`DaemonUnreachable`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from clients.cli.errors import DaemonProblem, DaemonUnreachable, NotInTime
+from clients.cli.exits import of_problem
+from clients.cli.home import Home
+
+TIMEOUT = 30.0
+MAX_SOCKET_PATH = 100
+"""Of 108 bytes that the kernel takes; the rest is the daemon's own."""
+
+
+class _UnixConnection(HTTPConnection):
+    def __init__(self, path: Path, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+class Daemon:
+    """One home's daemon. A connection per call: it is a unix socket."""
+
+    def __init__(self, home: Home, *, timeout: float = TIMEOUT) -> None:
+        self._home = home
+        self._timeout = timeout
+        if len(os.fsencode(home.socket)) > MAX_SOCKET_PATH:
+            raise DaemonUnreachable(
+                f"the path {home.socket} is too long for a socket",
+                hint=f"put the home where this path has at most {MAX_SOCKET_PATH} bytes",
+            )
+
+    def get(self, path: str, *, timeout: float | None = None, **query: str | int | None) -> Any:
+        """GET; the decoded body."""
+        chosen = {name: value for name, value in query.items() if value is not None}
+        return self._call("GET", path + ("?" + urlencode(chosen) if chosen else ""), None, timeout)
+
+    def post(self, path: str, body: object, *, timeout: float | None = None) -> Any:
+        """POST JSON; the decoded body."""
+        return self._call("POST", path, json.dumps(body).encode(), timeout)
+
+    def pages(
+        self, path: str, *, limit: int | None, after: str | None = None
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        """All rows of a list, page by page, or the first `limit`; and where to go on, if there are more."""
+        rows: list[dict[str, Any]] = []
+        while True:
+            want = 500 if limit is None else min(500, limit - len(rows))
+            page = self.get(path, limit=want, after=after)
+            rows += page["items"]
+            after = page.get("next")
+            if after is None or (limit is not None and len(rows) >= limit):
+                return rows, after
+
+    def _call(self, method: str, path: str, body: bytes | None, timeout: float | None) -> Any:
+        connection = _UnixConnection(self._home.socket, self._timeout if timeout is None else timeout)
+        headers = {"Accept": "application/json"} | ({"Content-Type": "application/json"} if body else {})
+        try:
+            connection.request(method, path, body, headers)
+            response = connection.getresponse()
+            return _decoded(response.status, response.read())
+        except TimeoutError:
+            raise NotInTime(
+                "the daemon did not answer in time", hint="look at its log, or try again"
+            ) from None
+        except (FileNotFoundError, ConnectionRefusedError):
+            raise DaemonUnreachable(
+                f"no daemon at {self._home.socket}",
+                hint=f"start it with 'contrada --home {self._home.path} unit run'",
+            ) from None
+        except (ConnectionError, HTTPException):
+            raise DaemonUnreachable(
+                "the daemon went away while it was asked", hint="what was handed over is kept; try again"
+            ) from None
+        finally:
+            connection.close()
+
+
+def segment(text: str) -> str:
+    """A piece of a path, from whatever the person typed."""
+    return quote(text, safe="")
+
+
+def _decoded(status: int, data: bytes) -> Any:
+    try:
+        body = json.loads(data) if data else None
+    except ValueError:
+        body = None
+        if status < 400:
+            raise DaemonUnreachable(
+                "the daemon's answer is not JSON", hint="is it a contrada daemon?"
+            ) from None
+    if status < 400:
+        return body
+    problem = body if isinstance(body, dict) else {}
+    code = str(problem.get("code") or "E_DAEMON_ERROR")
+    detail = str(problem.get("detail") or problem.get("title") or f"the daemon answered {status}")
+    raise DaemonProblem(
+        detail, code=code, hint=str(problem.get("hint") or ""), exit_=of_problem(status, code)
+    )

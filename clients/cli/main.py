@@ -1,0 +1,148 @@
+"""The entry point of `contrada`, and the table of its commands.
+
+Rule: nothing is imported here beyond Click and our own light modules; each command is imported when it
+is used. Commands of the centre's processes join by entry point, so that `clients` never imports them.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from clients.cli.command import CONTEXT_SETTINGS, Group, Impact, Lazy, set_home, set_kafka
+from clients.cli.exits import Exit, table
+
+_READS, _WRITES = Impact.READS, Impact.WRITES
+_HERE = "clients.cli.commands"
+ENTRY_POINTS = "contrada.commands"
+
+COMMANDS: dict[str, Lazy] = {
+    "demo": Lazy("clients.demo:demo", _WRITES, "play a case on a real Kafka and look around"),
+    "unit": Lazy(f"{_HERE}.unit:unit", None, "make a unit's home, run its daemon"),
+    "send": Lazy(f"{_HERE}.send:send", _WRITES, "send information to units"),
+    "request": Lazy(f"{_HERE}.send:request", _WRITES, "ask units for information"),
+    "inbox": Lazy(f"{_HERE}.inbox:inbox", None, "what was received: list, open, acknowledge, answer, refuse"),
+    "outbox": Lazy(f"{_HERE}.outbox:outbox", None, "what was sent, and what became of it"),
+    "units": Lazy(f"{_HERE}.units:units", None, "the units of the exchange, as the directory has them"),
+    "route": Lazy(f"{_HERE}.route:route", None, "what the rules say to a message, and why"),
+    "message": Lazy(f"{_HERE}.message:message", None, "the way of one message"),
+    "keys": Lazy(f"{_HERE}.keys:keys", None, "the unit's own keys"),
+    "centre": Lazy(f"{_HERE}.centre:centre", None, "run the exchange: units, topics, audit"),
+    "errors": Lazy(f"{_HERE}.errors:errors", None, "look up an error code"),
+    "completion": Lazy(f"{_HERE}.completion:completion", _READS, "the completion script for a shell"),
+}
+
+
+class Root(Group):
+    """The root: our own table, then what other parts of the installation add."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Ours, then the added ones."""
+        return [*super().list_commands(ctx), *sorted(_added())]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Ours first: nothing that is installed beside us can take a command's name."""
+        found = super().get_command(ctx, cmd_name)
+        if found is not None:
+            return found
+        entry = _added().get(cmd_name)
+        return None if entry is None else entry.load()
+
+    def describe(self, ctx: click.Context, name: str) -> tuple[str, str]:
+        """As in our table; what others add is not imported to be listed."""
+        return super().describe(ctx, name) if name in COMMANDS else ("", "a process of the centre")
+
+
+def _added() -> dict[str, Any]:
+    """Commands of our own distribution's entry points; of nobody else's."""
+    from importlib.metadata import PackageNotFoundError, distribution  # noqa: PLC0415 - 25 ms, rarely needed
+
+    try:
+        entries = distribution("contrada").entry_points.select(group=ENTRY_POINTS)
+    except PackageNotFoundError:
+        return {}
+    return {entry.name: entry for entry in entries if entry.name not in COMMANDS}
+
+
+def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - Click's signature
+    if value and not ctx.resilient_parsing:
+        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - only when asked
+
+        try:
+            click.echo(f"contrada {version('contrada')}")
+        except PackageNotFoundError:
+            click.echo("contrada (run from its sources, not installed)")
+        ctx.exit()
+
+
+@click.group(
+    "contrada",
+    cls=Root,
+    lazy=COMMANDS,
+    context_settings=CONTEXT_SETTINGS,
+    epilog="\b\nExit codes:\n" + table(),
+)
+@click.option(
+    "--home",
+    type=click.Path(path_type=Path),
+    envvar="CONTRADA_HOME",
+    show_envvar=True,
+    expose_value=False,
+    callback=set_home,
+    help="The directory of the unit or centre.",
+)
+@click.option(
+    "--kafka",
+    metavar="HOST:PORT,...",
+    envvar="CONTRADA_KAFKA",
+    show_envvar=True,
+    expose_value=False,
+    callback=set_kafka,
+    help="Kafka's bootstrap servers, in place of those that the home names.",
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Print the version.",
+)
+def contrada() -> None:
+    """Exchange messages between police forces: signed, end-to-end encrypted, routed once.
+
+    Data goes to stdout, talk to stderr. Every command has --json, and examples in its --help.
+    """
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code. Never raises, never shows a traceback."""
+    try:
+        result = contrada.main(args=list(arguments), prog_name="contrada", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _reader_left()
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last place before a traceback
+        from clients.cli.failures import report  # noqa: PLC0415 - only when something failed
+
+        return report(error, arguments)
+    return result if isinstance(result, int) else Exit.OK
+
+
+def _reader_left() -> int:
+    """`contrada ... | head`: stop quietly; what was asked for is not all written."""
+    sys.stdout = None  # or the interpreter tries to flush it once more
+    return Exit.FAILURE
+
+
+def main() -> NoReturn:
+    """The console script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""What a message to be sent is made of, from options and files: the body of POST /v1/messages.
+
+Owns the options that all sending commands share, and reading drafts and attachments. Does not judge the
+draft: the daemon does, with the models of the protocol.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import mimetypes
+import sys
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from clients.cli.errors import BadInput
+from clients.cli.params import Codes, Duration, HandlingCodes, Identifier, Moment, Units, flatten
+from protocol import limits
+from protocol.codes import Classification, CopyExemption, DataClass, LegalBasis, Purpose
+
+Function = TypeVar("Function", bound=Callable[..., object])
+
+_OPTIONS = (
+    click.option(
+        "--copy", type=Units(), multiple=True, metavar="UNIT,...", help="Units that receive a copy."
+    ),
+    click.option(
+        "--handling",
+        type=HandlingCodes(),
+        metavar="CODES",
+        help="H0, or H1, H2, H3 joined by +; else the draft's.",
+    ),
+    click.option(
+        "--h3-only",
+        type=Units(),
+        multiple=True,
+        metavar="UNIT,...",
+        help="With H3: nobody else may receive it.",
+    ),
+    click.option("--h3-delete-by", type=Moment(), metavar="DATE", help="With H3: to be deleted by then."),
+    click.option(
+        "--purpose",
+        "purposes",
+        type=Codes(Purpose),
+        multiple=True,
+        help="What for (ER 18(2)); else the draft's.",
+    ),
+    click.option("--data-class", type=Codes(DataClass), help="The strictest data inside; else the draft's."),
+    click.option(
+        "--classification", type=Codes(Classification), default="bpl", show_default=True, help="The marking."
+    ),
+    click.option(
+        "--basis", type=Codes(LegalBasis), help="The ground of a transfer outside the Union (ER 25)."
+    ),
+    click.option(
+        "--copy-exemption", type=Codes(CopyExemption), help="Why the national unit gets no copy (DIR 4(2))."
+    ),
+    click.option("--suite", type=click.Choice(["1", "2"]), help="1: Ed25519; 2: with ML-DSA-65 beside it."),
+    click.option(
+        "--attach",
+        "attachments",
+        multiple=True,
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="A file that the draft's items name.",
+    ),
+    click.option("--expires", type=Duration(), default="7d", show_default=True, help="Not delivered after."),
+    click.option(
+        "--review", type=Duration(), default="180d", show_default=True, help="To be reviewed after."
+    ),
+    click.option("--idempotency-key", metavar="KEY", help="Said twice, it is sent once."),
+    click.option("--wait", is_flag=True, help="Wait for the router's decision; 6 if it refuses."),
+    click.option(
+        "--timeout", type=Duration(), default="60s", show_default=True, help="How long --wait waits."
+    ),
+)
+
+to_option = click.option(
+    "--to", type=Units(), multiple=True, required=True, metavar="UNIT,...", help="The units addressed."
+)
+thread_option = click.option("--thread", type=Identifier(), help="The conversation that it belongs to.")
+
+
+def message_options(function: Function) -> Function:
+    """The options of every command that sends."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def message(kind: str, draft: dict[str, Any], *, to: list[str], options: dict[str, Any]) -> dict[str, Any]:
+    """The body of POST /v1/messages."""
+    only, delete_by = flatten(options["h3_only"]), options["h3_delete_by"]
+    if (only or delete_by is not None) and "H3" not in (options["handling"] or ""):
+        raise click.UsageError("--h3-only and --h3-delete-by need --handling with H3")
+    return {
+        "kind": kind,
+        "to": to,
+        "copy": flatten(options["copy"]),
+        "draft": draft,
+        "handling": options["handling"],
+        "h3": {"only": sorted(only), "delete_by": delete_by} if only or delete_by is not None else None,
+        "classification": options["classification"],
+        "data_class": options["data_class"],
+        "purposes": list(dict.fromkeys(options["purposes"])),
+        "urgency": options.get("urgency"),
+        "ground": options.get("ground"),
+        "basis": options["basis"],
+        "copy_exemption": options["copy_exemption"],
+        "reply_to": options.get("reply_to"),
+        "thread": options.get("thread"),
+        "expires_in_s": options["expires"],
+        "review_in_s": options["review"],
+        "suite": None if options["suite"] is None else int(options["suite"]),
+        "attachments": [attachment(path) for path in options["attachments"]],
+        # A key of our own: a caller that sends again after a lost answer gives its own instead.
+        "idempotency_key": options["idempotency_key"] or str(uuid.uuid4()),
+    }
+
+
+def read_draft(name: str) -> dict[str, Any]:
+    """The draft in the file, or on stdin for `-`."""
+    where = "stdin" if name == "-" else name
+    data = sys.stdin.buffer.read(limits.MAX_RECORD + 1) if name == "-" else Path(name).read_bytes()
+    if len(data) > limits.MAX_RECORD:
+        raise BadInput(f"{where} is too large for a draft", hint=f"at most {limits.MAX_RECORD} bytes")
+    try:
+        draft = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_each_once)
+    except json.JSONDecodeError as error:
+        raise BadInput(
+            f"{where} is not JSON: line {error.lineno}, column {error.colno}",
+            hint="a draft is a JSON object; see docs/drafts.md and examples/",
+        ) from None
+    except (UnicodeDecodeError, RecursionError, ValueError):
+        raise BadInput(f"{where} is not JSON in UTF-8", hint="a draft is a JSON object in UTF-8") from None
+    if not isinstance(draft, dict):
+        raise BadInput(f"{where} is not a JSON object", hint="a draft begins with { and has a subject")
+    return draft
+
+
+def attachment(path: Path) -> dict[str, str]:
+    """A file as the API takes it."""
+    with path.open("rb") as file:
+        content = file.read(limits.MAX_ATTACHMENT + 1)
+    if len(content) > limits.MAX_ATTACHMENT:
+        raise BadInput(
+            f"{path} is too large", hint=f"an attachment has at most {limits.MAX_ATTACHMENT} bytes"
+        )
+    media_type, _ = mimetypes.guess_type(path.name)
+    return {
+        "name": path.name,
+        "media_type": media_type or "application/octet-stream",
+        "content_b64": base64.b64encode(content).decode(),
+    }
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # The daemon refuses a field that stands twice; json.loads here would drop one of them silently.
+    together = dict(pairs)
+    if len(together) != len(pairs):
+        raise BadInput("a field stands twice in one object of the draft", hint="keep one of the two")
+    return together

@@ -1,0 +1,86 @@
+"""A received message on the screen and on disk.
+
+Rules: what another unit wrote is printed through `render.printable` only; an attachment's name never
+decides where it lands, and nothing is overwritten.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path, PurePath
+from typing import Any
+
+from clients.cli.errors import BadInput
+from clients.cli.render import Column, moment, plain, printable, write
+
+FIELDS = (
+    Column("id", "id"),
+    Column("state", "state"),
+    Column("kind", "kind"),
+    Column("sender", "from"),
+    Column("to", "to"),
+    Column("thread", "thread"),
+    Column("reply_to", "reply to"),
+    Column("handling", "handling"),
+    Column("h3", "limits"),
+    Column("classification", "classification"),
+    Column("data_class", "data class"),
+    Column("purposes", "purposes"),
+    Column("urgency", "urgent"),
+    Column("ground", "ground"),
+    Column("created", "created", moment),
+    Column("received", "received", moment),
+    Column("expires", "expires", moment),
+    Column("review", "review", moment),
+)
+
+
+def show_content(message: dict[str, Any]) -> None:
+    """The body, field by field, items with their codes first."""
+    body = message.get("body")
+    if not isinstance(body, dict):
+        return
+    write("")
+    for line in _lines({name: value for name, value in body.items() if name != "items"}, 0):
+        write(line)
+    for number, item in enumerate(body.get("items") or [], 1):
+        codes = f"handling {plain(item.get('handling'))}, evaluation {plain(item.get('evaluation'))}"
+        write(f"\nitem {number}: {printable(plain(item.get('type')))} ({printable(codes)})")
+        shown = {
+            name: value for name, value in item.items() if name not in ("type", "handling", "evaluation")
+        }
+        for line in _lines(shown, 2):
+            write(line)
+    for file in message.get("attachments") or []:
+        write(f"\nattachment {printable(plain(file.get('name')))}, {plain(file.get('media_type'))}")
+
+
+def _lines(value: dict[str, Any], depth: int) -> Iterator[str]:
+    for name, entry in value.items():
+        label = " " * depth + printable(name.replace("_", " "))
+        match entry:
+            case None | [] | "":
+                continue
+            case dict():
+                yield f"{label}:"
+                yield from _lines(entry, depth + 2)
+            case [dict(), *_]:
+                for inner in entry:
+                    yield f"{label}:"
+                    yield from _lines(inner, depth + 2)
+            case _:
+                yield f"{label}: {printable(plain(entry))}"
+
+
+def save_attachments(message: dict[str, Any], directory: Path) -> Iterator[Path]:
+    """Write the attachments into the directory; each as a new file."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for file in message.get("attachments") or []:
+        name = PurePath(str(file["name"])).name
+        if name in ("", ".", ".."):
+            raise BadInput("an attachment has no usable name", hint="take it from --json instead")
+        path = directory / name
+        with path.open("xb") as target:
+            target.write(base64.b64decode(file["content_b64"]))
+        yield path

@@ -1,0 +1,149 @@
+"""The one place that writes to stdout: tables, details, JSON, JSON lines.
+
+Rules:
+- Data on stdout, talk (`say`) on stderr. A list is always shown whole; an empty one is `[]` in JSON.
+- On a terminal a table is drawn (Rich, imported then and only then); elsewhere it is plain text, one row
+  per line, nothing cut off. NO_COLOR is honoured.
+- Whatever another unit wrote passes `printable` first: a message must not be able to move the cursor,
+  change colours or turn the direction of the line it stands in.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+# C0 and C1 controls, soft hyphen, zero-width and bidirectional controls, line and paragraph separators,
+# tags and unpaired surrogates.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff\U000e0000-\U000e0fff]"
+)
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column, or one line of details: where its value is, its title, and how it is written."""
+
+    key: str
+    title: str
+    show: Callable[[Any], str] | None = None
+
+    def text(self, row: Row) -> str:
+        """The cell, safe to print."""
+        value = row.get(self.key)
+        if value is None:
+            return ""
+        return printable(plain(value) if self.show is None else self.show(value))
+
+
+def printable(text: str) -> str:
+    """The text with everything that a terminal would obey written out."""
+    return _UNPRINTABLE.sub(lambda match: _written_out(match[0]), text)
+
+
+def plain(value: object) -> str:
+    """A value in a cell."""
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case list() | tuple():
+            return ", ".join(plain(entry) for entry in value)
+        case dict():
+            return json.dumps(value, ensure_ascii=False)
+        case _:
+            return str(value)
+
+
+def moment(value: object) -> str:
+    """Unix milliseconds as ISO 8601, in UTC."""
+    if not isinstance(value, int):
+        return plain(value)
+    try:
+        return datetime.fromtimestamp(value / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (OverflowError, ValueError, OSError):
+        return str(value)
+
+
+def say(text: str) -> None:
+    """Talk: to the person, not into the pipe."""
+    sys.stderr.write(printable(text) + "\n")
+
+
+def write(text: str) -> None:
+    """A line of data."""
+    sys.stdout.write(text + "\n")
+
+
+def write_json(value: object) -> None:
+    """One JSON document."""
+    write(_safe_json(json.dumps(value, ensure_ascii=False, indent=2)))
+
+
+def write_json_line(value: object) -> None:
+    """One JSON document on one line, at once: somebody may be following."""
+    write(_safe_json(json.dumps(value, ensure_ascii=False)))
+    sys.stdout.flush()
+
+
+def write_table(rows: Iterable[Row], columns: Sequence[Column], *, as_json: bool, none: str) -> None:
+    """A list: every row of it. `none` is said when there are none."""
+    rows = list(rows)
+    if as_json:
+        write_json(rows)
+    elif not rows:
+        say(none)
+    else:
+        cells = [[column.text(row) for column in columns] for row in rows]
+        titles = [column.title for column in columns]
+        if sys.stdout.isatty():
+            _draw(titles, cells)
+        else:
+            _align([titles, *cells])
+
+
+def write_details(row: Row, fields: Sequence[Column], *, as_json: bool) -> None:
+    """One thing: a line for each field that it has."""
+    if as_json:
+        write_json(row)
+        return
+    lines = [(field.title, field.text(row)) for field in fields]
+    _align([[title, text] for title, text in lines if text])
+
+
+def _align(rows: list[list[str]]) -> None:
+    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))] if rows else []
+    for row in rows:
+        write("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _draw(titles: list[str], cells: list[list[str]]) -> None:
+    from rich.box import SIMPLE_HEAD  # noqa: PLC0415 - 40 ms, only for a person at a terminal
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for title in titles:
+        table.add_column(title, overflow="fold")
+    for row in cells:
+        # Text, not str: square brackets in a message are not markup.
+        table.add_row(*(Text(cell) for cell in row))
+    Console().print(table)
+
+
+def _safe_json(text: str) -> str:
+    # JSON escapes C0 itself; the line breaks are the layout's. The rest can stand only within strings,
+    # where \uXXXX means the same.
+    return _UNPRINTABLE.sub(lambda match: match[0] if match[0] == "\n" else _written_out(match[0]), text)
+
+
+def _written_out(character: str) -> str:
+    data = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{data[at]:02x}{data[at + 1]:02x}" for at in range(0, len(data), 2))
