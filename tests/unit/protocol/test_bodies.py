@@ -336,6 +336,16 @@ def test_items_can_be_shown_alone(kind_and_body):
     assert b'"items"' not in frame.content or "items" in body.model_dump_json(exclude={"items"})
 
 
+def test_an_item_shown_alone_is_held_to_its_one_form():
+    """A disclosed item is read as strictly as a delivered one, and nothing else passes for an item."""
+    frame, item = body_to_parts(make(K.INFORMATION))
+    spaced = Part(ITEM, item.content.replace(b":", b": ", 1))
+    for part in (spaced, frame, Part(FRAME, item.content), Part(ITEM, b""), Part(ITEM, b"[" * 300_000)):
+        with pytest.raises(Rejected) as caught:
+            item_from_part(part)
+        assert caught.value.reason is Code.E_BODY
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
@@ -511,6 +521,14 @@ def test_every_changed_byte_of_an_attachment_is_seen(data):
         return
     assert read.content == PHOTO.content  # only the declared media type may be another word
     assert read.media_type != PHOTO.media_type
+
+
+def test_the_meta_of_an_attachment_has_one_form():
+    """Another spelling of the same meta is refused, as everywhere in content."""
+    frame, item, photo = body_to_parts(with_files("bow.jpg"), [PHOTO])
+    meta = photo.content[4 : -len(PHOTO.content)].replace(b":", b": ", 1)
+    respelled = Part(ATTACHMENT, len(meta).to_bytes(4, "big") + meta + PHOTO.content)
+    assert refused(K.INFORMATION, [frame, item, respelled]).reason is Code.E_BODY
 
 
 @given(st.binary(max_size=80))
