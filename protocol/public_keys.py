@@ -11,11 +11,12 @@ from functools import lru_cache
 from hashlib import sha256
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PublicKey
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 from cryptography.hazmat.primitives.hpke import MLKEM768X25519PublicKey
+from nacl.bindings import crypto_sign_open
+from nacl.exceptions import BadSignatureError
 
 from protocol.canonical import encode
 from protocol.errors import Code, Rejected
@@ -68,10 +69,14 @@ class IdentityPublic:
         return key_id(ALG_ML_DSA_65, self.ml_dsa_65)
 
     def verify_ed25519(self, signature: bytes, message: bytes) -> bool:
-        """RFC 8032 verification."""
+        """RFC 8032 verification by libsodium: S < L, no small-order key, no small-order R.
+
+        One library for everybody who verifies: two could differ on such signatures, and then a router
+        would accept what an addressee refuses (docs/adr/0005-one-ed25519-verifier.md).
+        """
         try:
-            _ed25519(self.ed25519).verify(signature, message)
-        except InvalidSignature:
+            crypto_sign_open(signature + message, self.ed25519)
+        except BadSignatureError:
             return False
         return True
 
@@ -106,14 +111,6 @@ class EpochPublic:
 
 
 # Parsing a key costs as much as using it, and a router uses few keys often: the caches are bounded.
-@lru_cache(maxsize=1024)
-def _ed25519(raw: bytes) -> Ed25519PublicKey:
-    try:
-        return Ed25519PublicKey.from_public_bytes(raw)
-    except ValueError:
-        raise Rejected(Code.E_SCHEMA, "not an Ed25519 public key") from None
-
-
 @lru_cache(maxsize=256)
 def _ml_dsa_65(raw: bytes) -> MLDSA65PublicKey:
     try:
