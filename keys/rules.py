@@ -35,7 +35,7 @@ from keys.statement_types import (
 )
 from keys.statements import appointment_item
 from keys.tables import Change, KnownEpoch, KnownKey, Office, Put, Tables
-from keys.weak_keys import check_epoch, check_identity
+from keys.weak_keys import check_epoch
 from protocol.canonical import encode
 from protocol.epochs import bounds, to_publish
 from protocol.errors import Code, Rejected
@@ -130,7 +130,6 @@ def _appoint(
     pinned = {name for key in root.keys for name in (key.kid, key.pq_kid)}
     if not {kid, pq_kid}.isdisjoint(tables.key_names.keys() | pinned):
         raise _not_valid("this key was appointed before; rotate with a fresh one")
-    check_identity(made.public)
     check_possession(made)
     if made.stype is StatementType.REGISTRAR:
         ballot = encode(appointment_item(made))
