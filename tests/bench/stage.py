@@ -1,0 +1,119 @@
+"""What every figure stands on: a warmed broker, an exchange on it, and CPU time read from /proc.
+
+Owns set-up and measuring, not what is measured. All load is bounded and stays on loopback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from deploy.kafka.launcher import Cluster
+from protocol import topics
+from protocol.identifiers import Millis, UnitId
+from protocol.parts import Part
+from tests.integration.exchange import Exchange
+from tests.sim.world import World
+
+CONTENT = 2048
+_TICK = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_seconds(*pids: int) -> float:
+    """User and system time that these processes have used so far."""
+    total = 0.0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        total += (int(fields[11]) + int(fields[12])) / _TICK
+    return total
+
+
+@dataclass
+class Stage:
+    """A running broker with one exchange on it."""
+
+    cluster: Cluster
+    exchange: Exchange
+
+    @property
+    def world(self) -> World:
+        return self.exchange.world
+
+    @property
+    def kafka_pids(self) -> tuple[int, ...]:
+        return tuple(pid for pid in self.cluster.pids if pid)
+
+    def compose(self, sender: str, count: int) -> list[bytes]:
+        """Submissions of one addressee and 2 KiB, suite 1."""
+        content = self.world.entropy(CONTENT)
+        return [
+            self.world.seal(self.world.core(sender, ["it"]), Part(0, content)).submission for _ in range(count)
+        ]
+
+    async def load(self, topic: str, values: Sequence[bytes]) -> None:
+        """Fill a topic fast."""
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self.cluster.bootstrap, acks="all", max_batch_size=262_144, linger_ms=5
+        )
+        await producer.start()
+        try:
+            pending = [await producer.send(topic, value, partition=0) for value in values]
+            await asyncio.gather(*pending)
+        finally:
+            await producer.stop()
+
+    async def end_of(self, topic: str) -> int:
+        """The offset behind the last committed record."""
+        async with self.reader() as consumer:
+            source = TopicPartition(topic, 0)
+            return (await consumer.end_offsets([source]))[source]
+
+    @asynccontextmanager
+    async def reader(self) -> AsyncIterator[AIOKafkaConsumer]:
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self.cluster.bootstrap, isolation_level="read_committed", fetch_max_wait_ms=100
+        )
+        await consumer.start()
+        try:
+            yield consumer
+        finally:
+            await consumer.stop()
+
+    async def router(self, **settings: object) -> subprocess.Popen[bytes]:
+        """A router process that is ready: it has joined, claimed and caught up."""
+        process = self.exchange.start_router(log_level="warning", **settings)
+        return process
+
+
+@asynccontextmanager
+async def stage() -> AsyncIterator[Stage]:
+    """A broker with the JIT of production, and an exchange founded on it."""
+    with tempfile.TemporaryDirectory(prefix="cb-", ignore_cleanup_errors=True) as name:
+        with Cluster(Path(name) / "kafka", profile="bench") as cluster:
+            world = World(now=Millis(time.time_ns() // 1_000_000))
+            exchange = Exchange(world, cluster.bootstrap, Path(name) / "centre")
+            await exchange.found()
+            try:
+                yield Stage(cluster, exchange)
+            finally:
+                exchange.stop()
+
+
+async def take(consumer: AIOKafkaConsumer, count: int, *, within: float) -> tuple[int, float]:
+    """Read at least `count` records: how many came, and when the last did."""
+    came, last, until = 0, time.monotonic(), time.monotonic() + within
+    while came < count:
+        if time.monotonic() > until:
+            raise TimeoutError(f"{count - came} of {count} records are missing")
+        for records in (await consumer.getmany(timeout_ms=200)).values():
+            came, last = came + len(records), time.monotonic()
+    return came, last
