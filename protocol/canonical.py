@@ -4,11 +4,14 @@ cbor2 stands behind this layer and is not trusted to refuse: its decoder takes t
 references and trailing bytes. So a decoded item is walked against a whitelist of types, and then
 encoded again: bytes that differ are refused. Map keys are integers from -24 to 23 only, for which the
 length-first order of cbor2 and the bytewise order of RFC 8949 are the same.
+
+What cbor2 could be made to do at length is refused before it does it: no tag is ever decoded, and no
+large map is ever built. So the time for hostile bytes is linear in their number.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 import cbor2
 
@@ -20,6 +23,26 @@ Item = Any
 
 _LEAVES = frozenset((bytes, str, bool, type(None)))
 _MAX_INT = 2**64
+_MAX_ENTRIES = 48  # of a map: as many as there are keys from -24 to 23
+_SMALL = 4_096  # bytes in which no map is large enough to matter
+
+
+class _NoTags(dict[int, Any]):
+    """Every tag, refused where it begins.
+
+    References between shared items (tags 28 and 29) would let 200 bytes stand for 10^9 items, all of
+    which the walk would visit; others stand for numbers of any size, or for regular expressions.
+    """
+
+    def __missing__(self, tag: int) -> Any:
+        return _refuse_tag
+
+
+def _refuse_tag(*_: object) -> NoReturn:
+    raise ValueError("a tag")
+
+
+_NO_TAGS = _NoTags()
 
 
 def encode(item: Item) -> bytes:
@@ -34,16 +57,46 @@ def decode(data: bytes, *, limit: int = MAX_RECORD) -> Item:
     """The item of which `data` is the one encoding; everything else is `Rejected`."""
     if len(data) > limit:
         raise Rejected(Code.E_SIZE, f"{len(data)} bytes, at most {limit} allowed")
+    if len(data) > _SMALL:
+        _refuse_large_maps(data)
     try:
-        item = cbor2.loads(data, max_depth=MAX_DEPTH + 1, allow_indefinite=False, allow_duplicate_keys=False)
+        item = cbor2.loads(
+            data,
+            max_depth=MAX_DEPTH + 1,
+            allow_indefinite=False,
+            allow_duplicate_keys=False,
+            semantic_decoders=_NO_TAGS,
+        )
     except Exception as error:  # noqa: BLE001 - whatever the library raises on hostile bytes ends here
         raise Rejected(Code.E_CBOR, f"not CBOR ({type(error).__name__})") from None
-    # The walk comes first: a tag 28 can make a list contain itself, and only the bounded walk ends then.
+    # The walk comes before the encoder, which would take floats and simple values too.
     if not _is_plain(item, MAX_DEPTH):
         raise Rejected(Code.E_CBOR, "a type, a map key or a depth that the profile does not know")
     if cbor2.dumps(item, canonical=True) != data:
         raise Rejected(Code.E_NONDET, "not the deterministic encoding, or bytes behind the item")
     return item
+
+
+def _refuse_large_maps(data: bytes) -> None:
+    """Look at the heads of all items. Keys can be chosen so that a Python dict takes quadratic time."""
+    at, left, end = 0, 1, len(data)
+    while left and at < end:
+        major, size = data[at] >> 5, data[at] & 31
+        at, left = at + 1, left - 1
+        if size >= 24:
+            if size > 27:
+                return  # reserved or indefinite: the decoder refuses it before anything behind it
+            size, at = int.from_bytes(data[at : at + (1 << size - 24)], "big"), at + (1 << size - 24)
+        if major in (2, 3):
+            at += size
+        elif major == 4:
+            left += size
+        elif major == 5:
+            if size > _MAX_ENTRIES:
+                raise Rejected(Code.E_CBOR, f"a map of {size} entries, at most {_MAX_ENTRIES} can be")
+            left += 2 * size
+        elif major == 6:
+            return  # a tag: likewise
 
 
 def _is_plain(item: Item, depth: int) -> bool:
