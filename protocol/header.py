@@ -191,7 +191,7 @@ def parse_seal(data: bytes) -> Seal:
         ):
             return Seal(
                 Digest(_octets(ct_hash, 32)),
-                _uint(ct_len),
+                uint(ct_len),
                 _octets(iv, 12),
                 Digest(_octets(commitment, 32)),
                 tuple(Digest(_octets(wrap_hash, 32)) for wrap_hash in wrap_hashes),
@@ -213,8 +213,8 @@ def parse_core(data: bytes) -> Core:
         kind=_member(MessageKind, row[2], Code.E_TYPE),
         mid=MessageId(_octets(row[3], 16)),
         thread=ThreadId(_octets(row[4], 16)),
-        created=Millis(_uint(row[5])),
-        expires=Millis(_uint(row[6])),
+        created=Millis(uint(row[5])),
+        expires=Millis(uint(row[6])),
         sender=sender,
         position=position,
         signing_key=KeyId(_octets(row[8], 16)),
@@ -229,7 +229,7 @@ def parse_core(data: bytes) -> Core:
         basis=_optional(LegalBasis, row[17]),
         copy_exemption=_optional(CopyExemption, row[18]),
         refs=tuple(_reference(entry) for entry in _rows(row[19], limits.MAX_REFERENCES)),
-        review=Millis(_uint(row[20])),
+        review=Millis(uint(row[20])),
         attachments=tuple(_attachment(entry) for entry in _rows(row[21], limits.MAX_ATTACHMENT_ENTRIES)),
         directory_head=_head(row[22]),
         ledger_head=_head(row[23]),
@@ -241,7 +241,8 @@ def number_of(code: IntEnum | None) -> int | None:
     return None if code is None else int(code)
 
 
-def _uint(value: Item) -> int:
+def uint(value: Item) -> int:
+    """An unsigned number, or `Rejected`. `True` is an int to Python, but another item to CBOR."""
     if type(value) is not int or not 0 <= value <= limits.MAX_UINT:
         raise Rejected(Code.E_SCHEMA, "a number is missing, negative or too large")
     return value
@@ -283,7 +284,7 @@ def _set_of(kind: type[E], value: Item, *, at_least: int) -> frozenset[E]:
 def _sender(value: Item) -> tuple[UnitId, Position]:
     match value:
         case [unit, stream, seq]:
-            return parse_unit_id(unit), Position(StreamId(_octets(stream, 8)), _uint(seq))
+            return parse_unit_id(unit), Position(StreamId(_octets(stream, 8)), uint(seq))
         case _:
             raise Rejected(Code.E_SCHEMA, "the sender is not [unit, stream, seq]")
 
@@ -321,7 +322,7 @@ def _h3(value: Item) -> Limits | None:
             units = tuple(parse_unit_id(unit) for unit in only)
             if any(a >= b for a, b in pairwise(units)):
                 raise Rejected(Code.E_SCHEMA, "the units of the H3 limit are not an ascending list")
-            return Limits(units, None if delete_by is None else Millis(_uint(delete_by)))
+            return Limits(units, None if delete_by is None else Millis(uint(delete_by)))
         case _:
             raise Rejected(Code.E_SCHEMA, "the H3 limit is not [units, delete-by]")
 
@@ -329,7 +330,7 @@ def _h3(value: Item) -> Limits | None:
 def _attachment(value: Item) -> AttachmentEntry:
     match value:
         case [id_, size, root]:
-            return AttachmentEntry(_octets(id_, 16), _uint(size), Digest(_octets(root, 32)))
+            return AttachmentEntry(_octets(id_, 16), uint(size), Digest(_octets(root, 32)))
         case _:
             raise Rejected(Code.E_SCHEMA, "an attachment is not [id, size, root]")
 
@@ -337,6 +338,6 @@ def _attachment(value: Item) -> AttachmentEntry:
 def _head(value: Item) -> TreeHead:
     match value:
         case [size, root]:
-            return TreeHead(_uint(size), _octets(root, 32))
+            return TreeHead(uint(size), _octets(root, 32))
         case _:
             raise Rejected(Code.E_SCHEMA, "a log head is not [size, root]")
