@@ -22,7 +22,7 @@ from enum import IntEnum
 from protocol import limits
 from protocol.canonical import Item, decode, encode
 from protocol.errors import Code, Rejected
-from protocol.header import Core, number_of
+from protocol.header import Core, number_of, uint
 from protocol.identifiers import Digest, Entropy, KeyId, Millis, UnitId, parse_unit_id
 from protocol.merkle import inclusion_paths, leaf_hash, root_from_path, root_of
 from protocol.parties import Parties
@@ -135,8 +135,8 @@ def encode_record(record: Record) -> bytes:
     source = record.source
     return encode([
         VERSION, int(record.type), record.t, [source.unit, source.partition, source.offset],
-        record.submission, record.subject, record.header, [[reason.code.value, reason.unit] for reason in record.reasons],
-        record.directory_size,
+        record.submission, record.subject, record.header,
+        [[reason.code.value, reason.unit] for reason in record.reasons], record.directory_size,
     ])  # fmt: skip
 
 
@@ -144,19 +144,19 @@ def parse_record(data: bytes) -> Record:
     """A record, checked in form."""
     row = decode(data, limit=limits.MAX_HEADER)
     match row:
-        case [1, int(kind), int(t), [unit, int(partition), int(offset)], bytes(submission), *rest]:
-            source = Source(parse_unit_id(unit), partition, offset)
+        case [1, kind, t, [unit, partition, offset], bytes(submission), *rest]:
+            source = Source(parse_unit_id(unit), uint(partition), uint(offset))
         case _:
             raise Rejected(Code.E_SCHEMA, "not an audit record of version 1")
     match rest:
-        case [subject, header, [*reasons], int(size)] if len(reasons) <= limits.MAX_REASONS:
+        case [subject, header, [*reasons], size] if len(reasons) <= limits.MAX_REASONS:
             record = Record(
-                type=_type(kind),
-                t=Millis(t),
+                type=_type(uint(kind)),
+                t=Millis(uint(t)),
                 source=source,
                 submission=Digest(_hash(submission)),
                 reasons=tuple(_reason(reason) for reason in reasons),
-                directory_size=size,
+                directory_size=uint(size),
                 subject=None if subject is None else Digest(_hash(subject)),
                 header=_header(header),
             )
@@ -202,13 +202,14 @@ def sign_batch(
 def verify_receipt(data: bytes, *, parties: Parties) -> Record:
     """The decision that a delivery carries, proved by the router's signature over its batch."""
     match decode(data, limit=limits.MAX_HEADER):
-        case [1, bytes(raw), bytes(salt), int(index), [*path], bytes(signed)] if (
+        case [version, bytes(raw), bytes(salt), index, [*path], bytes(signed)] if (
             len(salt) == RECORD_SALT and len(path) <= MAX_PATH and all(_is_hash(step) for step in path)
         ):
+            _check_version(version)
             record = parse_record(raw)
             batch = verify_batch(signed, parties=parties)
             leaf = leaf_hash(entry_of(record.type, record.t, salt, raw))
-            if root_from_path(leaf, index=index, size=batch.count, path=path) != batch.root:
+            if root_from_path(leaf, index=uint(index), size=batch.count, path=path) != batch.root:
                 raise Rejected(Code.E_RECEIPT, "the decision is not part of the signed batch")
             return record
         case _:
@@ -218,7 +219,8 @@ def verify_receipt(data: bytes, *, parties: Parties) -> Record:
 def verify_decisions(data: bytes, *, parties: Parties) -> Decisions:
     """All decisions of one transaction, proved by the router's signature."""
     match decode(data):
-        case [1, [*rows], bytes(signed)]:
+        case [version, [*rows], bytes(signed)]:
+            _check_version(version)
             pairs = [_row(row) for row in rows]
             records = tuple(parse_record(raw) for raw, _ in pairs)
             entries = tuple(
@@ -237,7 +239,9 @@ def verify_batch(data: bytes, *, parties: Parties) -> Batch:
     """A batch signed by a key that the directory gives to a router, within the key's validity."""
     signed = parse_signed(data)
     match decode(signed.payload, limit=256):
-        case [1, str(router), int(t), int(count), bytes(root)] if len(root) == 32 and count > 0:
+        case [version, str(router), time, number, bytes(root)] if len(root) == 32 and number != 0:
+            _check_version(version)
+            t, count = uint(time), uint(number)
             key = parties.router_key(signed.kid)
             if key is None:
                 raise Rejected(Code.E_RECEIPT, "signed by a key that no router has")
@@ -248,6 +252,12 @@ def verify_batch(data: bytes, *, parties: Parties) -> Batch:
             return Batch(router, Millis(t), count, Digest(root), signed.kid)
         case _:
             raise Rejected(Code.E_SCHEMA, "not a batch of version 1")
+
+
+def _check_version(value: Item) -> None:
+    # `True == 1`: the version is compared as the item that it is, or one receipt would have two encodings.
+    if uint(value) != VERSION:
+        raise Rejected(Code.E_VER, f"version {value}, known is {VERSION}")
 
 
 def _is_hash(value: Item) -> bool:
