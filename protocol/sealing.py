@@ -41,6 +41,7 @@ _A256GCM = 3
 CEK_SIZE = 32
 IV_SIZE = 12
 TAG_SIZE = 16
+MAX_PART_KIND = 255
 
 
 class Opener(Protocol):
@@ -75,6 +76,8 @@ def seal(
         raise MisuseError("the keys are not those that the core names")
     if not 1 <= len(parts) <= limits.MAX_PARTS:
         raise MisuseError(f"a message has 1 to {limits.MAX_PARTS} parts")
+    if any(not 0 <= part.kind <= MAX_PART_KIND for part in parts):
+        raise MisuseError(f"the kind of a part is a number from 0 to {MAX_PART_KIND}")
     core_bytes = encode_core(core)
     core_hash = digest(core_bytes)
     salt, cek, iv = entropy(SALT_SIZE), entropy(CEK_SIZE), entropy(IV_SIZE)
@@ -104,9 +107,13 @@ def open_content(header: Header, ciphertext: bytes, raw_wrap: bytes, *, opener: 
     """
     core_hash = header.core_hash
     wrap = parse_wrap(raw_wrap)
-    cek = opener.open(
-        kid=wrap.kid, enc=wrap.enc, ciphertext=wrap.wrapped, info=wrap_info(wrap.kid, core_hash)
-    )
+    try:
+        cek = opener.open(
+            kid=wrap.kid, enc=wrap.enc, ciphertext=wrap.wrapped, info=wrap_info(wrap.kid, core_hash)
+        )
+    except Rejected:
+        # In our words: whose key failed, and how, is told to nobody.
+        raise _cannot_open() from None
     if len(cek) != CEK_SIZE:
         raise _cannot_open()
     try:
@@ -143,7 +150,8 @@ def encode_plaintext(salt: bytes, parts: Sequence[Part]) -> bytes:
     """[ salt, parts, pad ] with the shortest pad of zeros that reaches the Padmé size."""
     rows = [[part.kind, part.content] for part in parts]
     bare = encode([salt, rows, b""])
-    target = padme(len(bare))
+    # The least ciphertext that an envelope may hold, also around the shortest content.
+    target = max(padme(len(bare)), limits.MIN_CIPHERTEXT - TAG_SIZE)
     # The pad's own length field grows with it, so that a few sizes cannot be met exactly: then one more.
     pad = max(0, target - len(bare) - 4)
     while len(bare) + pad + _length_field(pad) - 1 < target:
@@ -174,7 +182,7 @@ def _parse_plaintext(plaintext: bytes) -> Content:
 
 def _part(row: object) -> Part:
     match row:
-        case [int(kind), bytes(content)] if type(kind) is int and 0 <= kind <= 255:
+        case [int(kind), bytes(content)] if type(kind) is int and 0 <= kind <= MAX_PART_KIND:
             return Part(kind, content)
         case _:
             raise _cannot_open()
