@@ -10,7 +10,6 @@ import base64
 import json
 import mimetypes
 import sys
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -114,12 +113,10 @@ def message(kind: str, draft: dict[str, Any], *, to: list[str], options: dict[st
         "reply_to": options.get("reply_to"),
         "thread": options.get("thread"),
         "expires_in_s": options["expires"],
-        "review_in_s": options["review"],
         "suite": None if options["suite"] is None else int(options["suite"]),
         "attachments": [attachment(path) for path in options["attachments"]],
-        # A key of our own: a caller that sends again after a lost answer gives its own instead.
-        "idempotency_key": options["idempotency_key"] or str(uuid.uuid4()),
-    }
+        "idempotency_key": options["idempotency_key"],
+    } | ({} if options["review"] is None else {"review_in_s": options["review"]})
 
 
 def read_draft(name: str) -> dict[str, Any]:

@@ -89,6 +89,19 @@ class Identifier(click.ParamType[str]):
             self.fail(f"{str(value)!r} is not a message id; it looks like {uuid.UUID(int=0)}", param, ctx)
 
 
+class KeyName(click.ParamType[str]):
+    """A key id: 16 bytes in hexadecimal, with or without the spaces of a fingerprint."""
+
+    name = "key"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """32 hexadecimal digits."""
+        text = str(value).replace(" ", "").lower()
+        if re.fullmatch(r"[0-9a-f]{32}", text) is None:
+            self.fail(f"{value!r} is not a key id; expected 32 hexadecimal digits", param, ctx)
+        return text
+
+
 class Duration(click.ParamType[int]):
     """A length of time such as `90s`, `15m`, `8h`, `7d`; in seconds."""
 

@@ -41,7 +41,7 @@ def trace(invocation: Invocation, message_id: str) -> None:
     """
     home = chosen_home(invocation)
     if home.is_centre or invocation.kafka_was_typed:
-        from clients.cli.audit_trail import trace_in_audit  # noqa: PLC0415 - brings Kafka and cryptography
+        from clients.cli.work.audit_trail import trace_in_audit  # noqa: PLC0415 - brings Kafka and cryptography
 
         found = trace_in_audit(invocation, message_id)
     else:

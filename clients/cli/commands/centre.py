@@ -1,0 +1,30 @@
+"""`contrada centre`: run the exchange. The table of its commands; each is declared beside its kin."""
+
+from __future__ import annotations
+
+from clients.cli.command import Impact, Lazy, group
+
+_HERE = "clients.cli.commands"
+_READS, _WRITES = Impact.READS, Impact.WRITES
+
+
+centre = group(
+    "centre",
+    short="run the exchange: units, topics, audit",
+    lazy={
+        "init": Lazy(
+            f"{_HERE}.centre_setup:init", _WRITES, "found an exchange: root, registrar, router, topics"
+        ),
+        "status": Lazy(
+            f"{_HERE}.centre_watch:status", _READS, "Kafka, topics, router and backlog at a glance"
+        ),
+        "units": Lazy(f"{_HERE}.centre_units:units", _READS, "all units with the states of their keys"),
+        "enrol": Lazy(f"{_HERE}.centre_units:enrol", _WRITES, "take a unit in, or renew its identity"),
+        "suspend": Lazy(f"{_HERE}.centre_units:suspend", _WRITES, "stop a unit from sending and receiving"),
+        "resume": Lazy(f"{_HERE}.centre_units:resume", _WRITES, "let a suspended unit take part again"),
+        "revoke": Lazy(f"{_HERE}.centre_units:revoke", _WRITES, "withdraw a key for good"),
+        "topics": Lazy(f"{_HERE}.centre_setup:topics", None, "the shape of the exchange in Kafka"),
+        "audit": Lazy(f"{_HERE}.centre_watch:audit", _READS, "the router's decisions, each verified"),
+        "quarantine": Lazy(f"{_HERE}.centre_watch:quarantine", None, "what could not be verified, and why"),
+    },
+)

@@ -1,0 +1,132 @@
+"""`contrada route`: what the rules say to a message, and why. Works without daemon and Kafka."""
+# ruff: noqa: PLC0415 - the work is imported when it is done, so that --help is quick
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from clients.cli.command import Impact, Invocation, command, group, pass_invocation
+from clients.cli.errors import BadInput, NotVerified, RefusedByPolicy
+from clients.cli.home import Home, chosen_home, settings
+from clients.cli.params import Codes, HandlingCodes, Moment, OneUnit, Units, flatten
+from clients.cli.render import moment, printable, say, write, write_json
+from protocol import limits
+from protocol.codes import (
+    Classification,
+    CopyExemption,
+    DataClass,
+    LegalBasis,
+    MessageKind,
+    Purpose,
+    RefusalGround,
+    UrgencyGround,
+)
+
+route = group("route", short="what the rules say to a message, and why")
+
+
+@command(
+    route,
+    "explain",
+    impact=Impact.READS,
+    short="each rule: holds or not, its article, why",
+    examples=(
+        "contrada route explain submission.cbor",
+        "contrada route explain vessel.json --to it,centre --handling H1",
+        """echo '{"from": "fr", "to": ["no"], "data_class": "personal"}' | contrada route explain - --json""",
+    ),
+)
+@click.argument("file", metavar="FILE", type=click.Path(allow_dash=True))
+@click.option("--kind", type=Codes(MessageKind), help="What the draft is. [default: information]")
+@click.option("--from", "sender", type=OneUnit(), help="The sender; else the unit of this home.")
+@click.option("--to", type=Units(), multiple=True, metavar="UNIT,...", help="The units addressed.")
+@click.option("--copy", type=Units(), multiple=True, metavar="UNIT,...", help="Units that receive a copy.")
+@click.option("--handling", type=HandlingCodes(), metavar="CODES", help="H0, or H1, H2, H3 joined by +.")
+@click.option(
+    "--h3-only", type=Units(), multiple=True, metavar="UNIT,...", help="Nobody else may receive it."
+)
+@click.option("--h3-delete-by", type=Moment(), metavar="DATE", help="To be deleted by then.")
+@click.option("--classification", type=Codes(Classification), help="The marking.")
+@click.option("--data-class", type=Codes(DataClass), help="The strictest data inside.")
+@click.option("--purpose", "purposes", type=Codes(Purpose), multiple=True, help="What for.")
+@click.option("--urgency", type=Codes(UrgencyGround), help="The ground of urgency of a request.")
+@click.option("--ground", type=Codes(RefusalGround), help="The ground of a refusal.")
+@click.option("--basis", type=Codes(LegalBasis), help="The ground of a transfer outside the Union.")
+@click.option("--copy-exemption", type=Codes(CopyExemption), help="Why the national unit gets no copy.")
+@click.option("--suite", type=click.Choice(["1", "2"]), help="The suite.")
+@click.option("--at", type=Moment(), metavar="MOMENT", help="As if it were decided then. [default: now]")
+@pass_invocation
+def explain(invocation: Invocation, /, file: str, sender: str | None, at: int | None, **options: Any) -> None:
+    """Say what the router would decide about a message, rule by rule. Sends nothing.
+
+    FILE is a sealed submission, a header as a JSON object with "from" and "to", or a draft with the
+    options of 'contrada send'; - is stdin. The rules are the router's own; units and keys are as this
+    home's replica of the directory has them. Ends in 6 if a rule does not hold, in 7 if a sealed message
+    does not verify.
+    """
+    from clients.cli.work.explanation import explain_file
+    from clients.cli.work.registry import local_directory, now
+    from protocol.identifiers import Millis, UnitId
+
+    home = chosen_home(invocation)
+    known = sender or _unit_of(home)
+    found = explain_file(
+        _read(file),
+        directory=local_directory(home),
+        sender=None if known is None else UnitId(known),
+        options=_header_options(options) | ({} if sender is None else {"from": sender}),
+        now=now() if at is None else Millis(at),
+    )
+    if invocation.json:
+        write_json(found.shown)
+    else:
+        _show(found.shown)
+    if not found.verified:
+        raise NotVerified("the message does not verify", hint="the router would put it into quarantine")
+    if not found.accepted:
+        raise RefusedByPolicy("the router would refuse the message")
+
+
+def _show(found: dict[str, Any]) -> None:
+    message = found["message"]
+    addressees = ", ".join(
+        entry["unit"] + (" (copy)" if entry["role"] == "copy" else "") for entry in message["to"]
+    )
+    write(f"{message['kind']} from {message['sender']} to {addressees}, {message['handling']}")
+    write(f"as of {moment(found['at'])}, directory of {found['directory']['size']} statements\n")
+    for rule in found["rules"]:
+        mark = "holds" if rule["holds"] else "DOES NOT HOLD"
+        write(f"{mark:<14} {rule['rule']}: {rule['text']} [{rule['article']}]")
+        for reason in rule["reasons"]:
+            unit = f" {reason['unit']}" if reason["unit"] else ""
+            write(f"{'':<14}   {reason['code']}{unit}: {printable(str(reason['hint']))}")
+    write("\nwould be accepted" if found["accepted"] else "\nwould not be accepted")
+    for assumed in found["assumed"]:
+        say(f"assumed: {assumed}")
+
+
+def _header_options(options: dict[str, Any]) -> dict[str, Any]:
+    only, delete_by = sorted(flatten(options.pop("h3_only"))), options.pop("h3_delete_by")
+    limited = {"only": only, "delete_by": delete_by} if only or delete_by is not None else None
+    lists = {name: flatten(options.pop(name)) for name in ("to", "copy")}
+    return options | lists | {"h3": limited, "purposes": list(options["purposes"])}
+
+
+def _unit_of(home: Home) -> str | None:
+    found = settings(home.unit_file).get("unit") if home.is_unit else None
+    return found if isinstance(found, str) else None
+
+
+def _read(name: str) -> bytes:
+    if name == "-":
+        data = sys.stdin.buffer.read(limits.MAX_RECORD + 1)
+    else:
+        with Path(name).open("rb") as file:
+            data = file.read(limits.MAX_RECORD + 1)
+    if len(data) > limits.MAX_RECORD:
+        raise BadInput("the file is too large for a message", hint=f"at most {limits.MAX_RECORD} bytes")
+    return data

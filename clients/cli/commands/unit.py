@@ -1,0 +1,99 @@
+"""`contrada unit`: make a unit's home, run its daemon."""
+# ruff: noqa: PLC0415 - the work is imported when it is done, so that --help is quick
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from clients.cli.command import Impact, Invocation, command, group, pass_invocation
+from clients.cli.home import unit_home
+from clients.cli.params import OneUnit
+from clients.cli.render import Column, say, write_details
+
+unit = group("unit", short="make a unit's home, run its daemon")
+
+FIELDS = (
+    Column("unit", "unit"),
+    Column("request", "request"),
+    Column("fingerprint", "fingerprint"),
+    Column("root_fingerprint", "root fingerprint"),
+)
+
+
+@command(
+    unit,
+    "init",
+    impact=Impact.WRITES,
+    short="make a unit's home and its enrolment request",
+    examples=(
+        "contrada --home ./fr --kafka 127.0.0.1:9092 unit init fr --root root.cbor --contact 'duty desk'",
+    ),
+)
+@click.argument("name", metavar="UNIT", type=OneUnit())
+@click.option(
+    "--root",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="root.cbor, from the centre.",
+)
+@click.option("--contact", default="not given", metavar="TEXT", help="Whom the centre calls, in one line.")
+@click.option(
+    "--secret", type=click.Path(path_type=Path), metavar="FILE", help="32 bytes that seal the keys."
+)
+@click.option("--ask-passphrase", is_flag=True, help="Seal the keys under a passphrase instead.")
+@click.option(
+    "--http-port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    show_default=True,
+    help="Loopback port for health and metrics; 0: none.",
+)
+@pass_invocation
+def unit_init(
+    invocation: Invocation,
+    *,
+    name: str,
+    root: Path,
+    contact: str,
+    secret: Path | None,
+    ask_passphrase: bool,
+    http_port: int,
+) -> None:
+    """Make the home of a unit: its keys, the pinned root, its settings, its request to be enrolled.
+
+    Private keys never leave the home. Without --secret or a passphrase a new secret is written beside
+    the keys: move it to another place before the unit is used in earnest.
+    """
+    from clients.cli.work.unit_setup import make_home
+
+    done = make_home(
+        invocation,
+        name,
+        root=root,
+        contact=contact,
+        secret_file=secret,
+        ask=ask_passphrase,
+        http_port=http_port,
+    )
+    write_details(done, FIELDS, as_json=invocation.json)
+    say("hint: compare the root's fingerprint with the centre over the telephone")
+    say(f"hint: bring the request to the centre: contrada centre enrol {done['request']}")
+    say(f"hint: then start the daemon: contrada --home {done['home']} unit run")
+
+
+@command(
+    unit,
+    "run",
+    impact=Impact.WRITES,
+    short="run the unit's daemon until it is told to stop",
+    examples=("contrada --home /var/lib/contrada/fr unit run",),
+)
+@pass_invocation
+def unit_run(invocation: Invocation) -> None:
+    """Run the daemon: it sends, receives, opens and keeps, until SIGTERM or Ctrl-C."""
+    from clients.daemon.app import run
+
+    run(unit_home(invocation).path, kafka=invocation.kafka)

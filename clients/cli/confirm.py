@@ -1,0 +1,19 @@
+"""Asking before something that cannot be taken back. On a terminal only: a script says --yes."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from clients.cli.errors import Declined
+
+
+def really(what: str, *, yes: bool) -> None:
+    """Go on, or `Declined`."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"'{what}' is asked on a terminal only; a script says --yes")
+    if not click.confirm(f"Really? {what}", err=True):
+        raise Declined("nothing was done")

@@ -1,0 +1,98 @@
+"""`route explain`: every rule asked about one message, with the directory of this home. No Kafka, no daemon.
+
+The message is a sealed submission, or a header in JSON that was never sealed (hypothetical.py). Of a
+sealed one the signatures and hashes are verified first, as the router does. Two things a router knows
+are not known here, and are said to be assumed: that the message was not decided before, and which
+permissions originators have given.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from clients.cli.rules_of import reason
+from clients.cli.work.hypothetical import core_of
+from keys.directory import Directory
+from protocol.audit import Reason
+from protocol.code_forms import show_code, show_handling
+from protocol.envelope import parse_submission
+from protocol.errors import Rejected
+from protocol.header import Core
+from protocol.identifiers import Millis, UnitId, show_id
+from protocol.policy import Question, explain
+from protocol.verification import verify_submission
+
+ASSUMED = ("the message was not decided before", "no originator has given permission to pass it on")
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The rules' answers."""
+
+    shown: dict[str, Any]
+    verified: bool
+    accepted: bool
+
+
+def explain_file(
+    data: bytes, *, directory: Directory, sender: UnitId | None, options: dict[str, Any], now: Millis
+) -> Explanation:
+    """What would happen to the message in this file."""
+    rules: list[dict[str, Any]] = []
+    if data[:1] == b"{" or data.lstrip()[:1] == b"{":
+        core = core_of(data, directory=directory, sender=sender, options=options, now=now)
+    else:
+        submission = parse_submission(data)
+        core = submission.header.core
+        rules.append(_verification(lambda: verify_submission(
+            submission, owner=core.sender, parties=directory, now=now
+        )))  # fmt: skip
+    verified = all(rule["holds"] for rule in rules)
+    rules += [
+        _row(rule.name, rule.article, rule.text, found)
+        for rule, found in explain(Question(core=core, parties=directory, now=now))
+    ]
+    accepted = all(rule["holds"] for rule in rules)
+    shown = {
+        "accepted": accepted,
+        "message": _message(core),
+        "rules": rules,
+        "assumed": list(ASSUMED),
+        "directory": {"size": directory.head.size, "root": directory.head.root.hex()},
+        "at": now,
+    }
+    return Explanation(shown, verified, accepted)
+
+
+def _verification(check: Any) -> dict[str, Any]:
+    text = "signed by a key of its sender that is good now, and whole"
+    try:
+        check()
+    except Rejected as rejected:
+        return _row("verification", "protocol.md 2.3", text, (Reason(rejected.reason),))
+    return _row("verification", "protocol.md 2.3", text, ())
+
+
+def _row(name: str, article: str, text: str, found: tuple[Reason, ...]) -> dict[str, Any]:
+    reasons = []
+    for one in found:
+        told = reason(one.code.value, one.unit)
+        reasons.append({"code": told["code"], "unit": told["unit"], "hint": told["hint"]})
+    return {"rule": name, "holds": not found, "article": article, "text": text, "reasons": reasons}
+
+
+def _message(core: Core) -> dict[str, Any]:
+    return {
+        "id": show_id(core.mid),
+        "kind": show_code(core.kind),
+        "sender": core.sender,
+        "to": [{"unit": addressee.unit, "role": show_code(addressee.role)} for addressee in core.to],
+        "handling": show_handling(core.handling),
+        "classification": show_code(core.classification),
+        "data_class": show_code(core.data_class),
+        "purposes": [show_code(purpose) for purpose in sorted(core.purposes)],
+        "suite": int(core.suite),
+        "created": core.created,
+        "expires": core.expires,
+    }

@@ -1,0 +1,65 @@
+"""The quarantine topic: where the records came from and why they are there. Never what they hold.
+
+row = [ 1, [unit, partition, offset, timestamp], decided, code, SHA-256, size, bytes ]
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clients.cli.command import Invocation
+from clients.cli.errors import NotFound
+from clients.cli.home import bootstrap, chosen_home
+from clients.cli.render import say
+from clients.cli.work.kafka_calls import read_to_end
+from clients.kafka import KafkaFeeds
+from clients.ports import Incoming
+from protocol import limits, topics
+from protocol.canonical import decode
+from protocol.errors import HINTS, Code, Rejected
+
+
+async def read_quarantine(invocation: Invocation) -> list[dict[str, Any]]:
+    """All that is in quarantine."""
+    kafka = bootstrap(invocation, chosen_home(invocation))
+    rows: list[dict[str, Any]] = []
+
+    def take(record: Incoming) -> None:
+        try:
+            rows.append(row_of(record))
+        except Rejected as rejected:
+            say(f"contrada: the record at offset {record.offset} is not a quarantine row ({rejected.code})")
+
+    await read_to_end(KafkaFeeds(kafka), topics.QUARANTINE, take)
+    return rows
+
+
+async def one_of_quarantine(invocation: Invocation, number: int) -> dict[str, Any]:
+    """The row at this offset."""
+    for row in await read_quarantine(invocation):
+        if row["number"] == number:
+            code = row["reason"]
+            return row | {"hint": HINTS[Code(code)] if code in Code.__members__ else None}
+    raise NotFound(
+        f"nothing in quarantine has the number {number}", hint="see 'contrada centre quarantine ls'"
+    )
+
+
+def row_of(record: Incoming) -> dict[str, Any]:
+    """The coordinates and the reason."""
+    match decode(record.value, limit=2 * limits.MAX_RECORD):
+        case [1, [str(unit), int(partition), int(offset), int(stamped)], int(t), str(code), bytes(name),
+              int(size), bytes()]:  # fmt: skip
+            return {
+                "number": record.offset,
+                "t": t,
+                "unit": unit,
+                "partition": partition,
+                "offset": offset,
+                "stamped": stamped,
+                "reason": code,
+                "submission": name.hex(),
+                "size": size,
+            }
+        case _:
+            raise Rejected(Code.E_SCHEMA, "not a quarantine row")
