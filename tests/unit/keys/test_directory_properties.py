@@ -48,7 +48,9 @@ def _bodies() -> st.SearchStrategy[Body]:
     generations = st.integers(1, 2)
     kids = st.one_of(
         st.builds(lambda name, n: identity(name, n).public.kid, st.sampled_from(_NAMES), generations),
-        st.builds(lambda name, e, n: epoch_key(name, EPOCH_NOW + e, n).kid, units, st.integers(0, 2), generations),
+        st.builds(
+            lambda name, e, n: epoch_key(name, EPOCH_NOW + e, n).kid, units, st.integers(0, 2), generations
+        ),
     )
     return st.one_of(
         st.builds(

@@ -17,7 +17,9 @@ def test_honest_keys_pass() -> None:
     check_epoch(epoch_key("fr", EPOCH_NOW).public)
 
 
-@pytest.mark.parametrize("u", [0, 1, P - 1, P, P + 1, 325606250916557431795983626356110631294008115727848805560023387167927233504])
+@pytest.mark.parametrize(
+    "u", [0, 1, P - 1, P, P + 1, 325606250916557431795983626356110631294008115727848805560023387167927233504]
+)
 def test_x25519_points_of_small_order_are_refused(u: int) -> None:
     """A key to which sealing fails is not published."""
     good = epoch_key("fr", EPOCH_NOW).public.x_wing

@@ -45,9 +45,7 @@ def identity(name: str, generation: int = 1) -> SoftIdentity:
 @lru_cache(maxsize=None)
 def epoch_key(name: str, epoch: int, generation: int = 1) -> SoftEpochKey:
     """The n-th key of a unit for this epoch."""
-    return SoftEpochKey.generate(
-        parse_unit_id(name), epoch, entropy_of(f"epoch/{name}/{epoch}/{generation}")
-    )
+    return SoftEpochKey.generate(parse_unit_id(name), epoch, entropy_of(f"epoch/{name}/{epoch}/{generation}"))
 
 
 def facts(unit: str, *, version: int = 1, **changes: object) -> UnitFacts:
