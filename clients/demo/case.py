@@ -1,0 +1,189 @@
+"""The demo's case: a vessel, a forged passport, an urgent request, and what must not go through.
+
+Each act does one thing through a unit's local API, and looks at what the others see. Owns what is
+expected; changes nothing to make it come true.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from clients.cli.rules_of import reasons
+from clients.cli.work.kafka_calls import read_to_end, run
+from clients.demo.errors import DemoError
+from clients.demo.exchange import CHECKOUT, Exchange
+from clients.demo.processes import eventually
+from clients.kafka import KafkaFeeds, KafkaOutbox
+from clients.ports import Incoming, Outgoing
+from protocol import topics
+from protocol.canonical import decode
+from protocol.identifiers import UnitId
+
+EXAMPLES = CHECKOUT / "examples"
+PATIENCE = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What was played, what had to come of it, and what came."""
+
+    name: str
+    expected: str
+    seen: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether it came as it had to."""
+        return self.expected == self.seen
+
+    def row(self) -> dict[str, Any]:
+        """The act for a table or for JSON."""
+        return {**asdict(self), "ok": self.ok}
+
+
+@dataclass(slots=True)
+class Case:
+    """One playing of the case. Later acts refer to messages of earlier ones."""
+
+    exchange: Exchange
+    request_id: str = ""
+
+    def acts(self) -> list[Callable[[], Act]]:
+        """The acts in their order."""
+        return [self.vessel, self.passport, self.urgent_request, self.answer, self.refused, self.tampered]
+
+    def vessel(self) -> Act:
+        """Information at France's own initiative (DIR 7): Italy and the centre can read it."""
+        sent = self._send("fr", "information", ["it", "centre"], "vessel.json")
+        return Act(
+            "a vessel, FR to IT and the centre", "read by it, centre", self._readers(sent, "it", "centre")
+        )
+
+    def passport(self) -> Act:
+        """A forged passport with a photograph attached."""
+        photograph = {
+            "name": "passport.png",
+            "media_type": "image/png",
+            "content_b64": base64.b64encode(_example("passport.png")).decode("ascii"),
+        }
+        draft = json.loads(_example("identity-document.json"))
+        draft["items"][0]["files"] = ["passport.png"]
+        sent = self._send("fr", "information", ["it", "centre"], draft, attachments=[photograph])
+        seen = self._readers(sent, "it", "centre")
+        attached = self.exchange.daemon("it").get(f"/v1/inbox/{sent}")["attachments"] if seen else []
+        same = [a["name"] for a in attached if a["content_b64"] == photograph["content_b64"]]
+        return Act("a passport with its photograph", "read by it, centre; photograph intact",
+                   f"{seen}; photograph {'intact' if same else 'missing'}")  # fmt: skip
+
+    def urgent_request(self) -> Act:
+        """An urgent request (DIR 4(4)) from Italy to France."""
+        self.request_id = self._send("it", "request", ["fr"], "urgent-request.json")
+        return Act("an urgent request, IT to FR", "read by fr", self._readers(self.request_id, "fr"))
+
+    def answer(self) -> Act:
+        """France answers; Italy can read it."""
+        sent = self._send("fr", "answer", ["it"], "answer.json", reply_to=self.request_id)
+        return Act("the answer, FR to IT", "read by it", self._readers(sent, "it"))
+
+    def refused(self) -> Act:
+        """Personal data to a party under a working arrangement: the router refuses and names the rule."""
+        sent = self._send("fr", "information", ["nz"], "identity-document.json", without_files=True)
+        settled = self._settled("fr", sent)
+        rules = "; ".join(str(reason["rule"]) for reason in reasons(settled["reasons"]))
+        return Act(
+            "personal data to NZ, which has a working arrangement",
+            "refused: personal data only to a party whose legal basis allows it (data basis: ER 23(4), 25)",
+            f"{settled['state']}: {rules}",
+        )
+
+    def tampered(self) -> Act:
+        """Somebody flips one bit of a sealed message and puts it into France's outbox again."""
+        before = [len(self._inbox(unit)) for unit in ("it", "centre")]
+        damaged = bytearray(run(_first_record(self.exchange.kafka, topics.outbox(UnitId("fr")))))
+        damaged[len(damaged) // 2] ^= 1
+        position = run(_append(self.exchange.kafka, UnitId("fr"), bytes(damaged)))
+        rows: list[str] = []
+
+        def in_quarantine() -> bool:
+            rows[:] = run(_quarantined(self.exchange.kafka, "fr", position))
+            return bool(rows)
+
+        eventually(in_quarantine, within=PATIENCE)
+        after = [len(self._inbox(unit)) for unit in ("it", "centre")]
+        code = "quarantined" if rows else "not in quarantine"
+        delivered = "delivered to nobody" if before == after else "delivered"
+        return Act(
+            "a tampered record in FR's outbox", "quarantined, delivered to nobody", f"{code}, {delivered}"
+        )
+
+    def _send(self, sender: str, kind: str, to: list[str], draft: Any, **more: Any) -> str:
+        content = json.loads(_example(draft)) if isinstance(draft, str) else draft
+        if more.pop("without_files", False):
+            for item in content["items"]:
+                item.pop("files", None)
+        body = {"kind": kind, "to": to, "draft": content, **more}
+        return str(self.exchange.daemon(sender).post("/v1/messages", body)["id"])
+
+    def _readers(self, message: str, *units: str) -> str:
+        """Who of these could open the message and saw it acknowledged by the system."""
+        readers = [
+            unit for unit in units if eventually(partial(self._can_read, unit, message), within=PATIENCE)
+        ]
+        return f"read by {', '.join(readers)}" if readers else "read by nobody"
+
+    def _can_read(self, unit: str, message: str) -> bool:
+        return bool(self.exchange.daemon(unit).get(f"/v1/inbox/{message}")["id"] == message)
+
+    def _settled(self, unit: str, message: str) -> dict[str, Any]:
+        found: dict[str, Any] = {"state": "undecided", "reasons": []}
+
+        def decided() -> bool:
+            found.update(self.exchange.daemon(unit).get(f"/v1/outbox/{message}"))
+            return found["state"] in ("accepted", "refused")
+
+        eventually(decided, within=PATIENCE)
+        return found
+
+    def _inbox(self, unit: str) -> list[dict[str, Any]]:
+        rows, _ = self.exchange.daemon(unit).pages("/v1/inbox", limit=None)
+        # Acknowledgements come by themselves; they are not what a tampered record could have caused.
+        return [row for row in rows if row["kind"] != "acknowledgement"]
+
+
+def _example(name: str) -> bytes:
+    path = Path(EXAMPLES) / name
+    if not path.exists():
+        raise DemoError(f"the example {path} is not there", hint="run the demo from a checkout")
+    return path.read_bytes()
+
+
+async def _first_record(kafka: str, topic: str) -> bytes:
+    values: list[bytes] = []
+    await read_to_end(KafkaFeeds(kafka), topic, lambda record: values.append(record.value))
+    return values[0]
+
+
+async def _append(kafka: str, unit: UnitId, value: bytes) -> int:
+    outbox = KafkaOutbox(kafka, unit)
+    try:
+        return (await outbox.append(0, [Outgoing(b"", value)])).offset
+    finally:
+        await outbox.close()
+
+
+async def _quarantined(kafka: str, unit: str, position: int) -> list[str]:
+    codes: list[str] = []
+
+    def take(record: Incoming) -> None:
+        _, (owner, _, offset, _), _, code, *_ = decode(record.value)
+        if (owner, offset) == (unit, position):
+            codes.append(code)
+
+    await read_to_end(KafkaFeeds(kafka), topics.QUARANTINE, take)
+    return codes

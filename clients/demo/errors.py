@@ -1,0 +1,13 @@
+"""What can go wrong with the demo itself."""
+
+from __future__ import annotations
+
+from clients.cli.errors import CommandError
+from clients.cli.exits import Exit
+
+
+class DemoError(CommandError):
+    """A part of the demo did not start, or did not do what it must."""
+
+    code = "E_DEMO"
+    exit = Exit.UNAVAILABLE

@@ -1,0 +1,135 @@
+"""The demo's processes: started here, logged to files, stopped by their process ids.
+
+Owns starting, waiting and stopping. Every wait is bounded. A process that ends before its time is an
+error that shows the last line of its log.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from clients.cli.errors import CommandError
+from clients.demo.errors import DemoError
+
+START_S = 60.0
+STOP_S = 15.0
+
+CONTRADA: tuple[str, ...] = (sys.executable, "-P", "-c", "from clients.cli.main import main; main()")
+"""The command line as a user types it, whatever the PATH."""
+
+
+@dataclass(slots=True)
+class Process:
+    """One process and its log."""
+
+    name: str
+    popen: subprocess.Popen[bytes]
+    log: Path
+
+    def check(self) -> None:
+        """Raise if it has ended."""
+        code = self.popen.poll()
+        if code is not None:
+            raise DemoError(f"{self.name} ended with {code}: {last_line(self.log)}", hint=f"see {self.log}")
+
+
+class Processes:
+    """Everything that the demo started, in that order; stopped in the other."""
+
+    def __init__(self, logs: Path) -> None:
+        self._logs = logs
+        self._running: list[Process] = []
+
+    def start(
+        self, name: str, command: Sequence[str], *, env: Mapping[str, str] | None = None, piped: bool = False
+    ) -> Process:
+        """Start one; its standard error goes to its log, and its output too unless it is `piped`."""
+        self._logs.mkdir(parents=True, exist_ok=True)
+        path = self._logs / f"{name}.log"
+        with path.open("ab") as log:
+            popen = subprocess.Popen(  # noqa: S603 - our own program
+                list(command),
+                stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
+                stdout=subprocess.PIPE if piped else log,
+                stderr=log,
+                env={**os.environ, **(env or {})},
+                start_new_session=True,  # Ctrl-C is for us; we end them in order
+            )
+        process = Process(name, popen, path)
+        self._running.append(process)
+        return process
+
+    def check(self) -> None:
+        """Raise if any has ended."""
+        for process in self._running:
+            process.check()
+
+    def wait_until(self, what: str, ready: Callable[[], bool], *, within: float = START_S) -> None:
+        """Poll until `ready`; a process that ends meanwhile, or the bound, is an error."""
+        until = time.monotonic() + within
+        while not ready():
+            self.check()
+            if time.monotonic() > until:
+                raise DemoError(
+                    f"{what} was not ready within {within:.0f} s", hint=f"see the logs in {self._logs}"
+                )
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """End all: SIGTERM newest first, then SIGKILL to what is left after the bound."""
+        until = time.monotonic() + STOP_S
+        for process in reversed(self._running):
+            if process.popen.poll() is None:
+                process.popen.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.popen.wait(max(0.1, until - time.monotonic()))
+        for process in self._running:
+            if process.popen.poll() is None:
+                process.popen.kill()
+                process.popen.wait()
+        self._running.clear()
+
+
+def contrada(*arguments: str) -> dict[str, object]:
+    """Run one command of the command line with `--json`, and return what it prints."""
+    done = subprocess.run(  # noqa: S603 - our own program
+        [*CONTRADA, *arguments, "--json"], capture_output=True, check=False, timeout=START_S
+    )
+    if done.returncode:
+        raise DemoError(
+            f"'contrada {' '.join(arguments)}' ended with {done.returncode}: {_sentence(done.stderr)}"
+        )
+    found = json.loads(done.stdout or b"null")
+    return found if isinstance(found, dict) else {"items": found}
+
+
+def eventually(condition: Callable[[], bool], *, within: float) -> bool:
+    """Whether it became true in time. A daemon that is not there yet counts as not yet."""
+    until = time.monotonic() + within
+    while True:
+        with contextlib.suppress(CommandError):
+            if condition():
+                return True
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.05)
+
+
+def last_line(path: Path) -> str:
+    """The last line of a log, or that there is none."""
+    lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1][:300] if lines else "it said nothing"
+
+
+def _sentence(stderr: bytes) -> str:
+    lines = stderr.decode("utf-8", "replace").strip().splitlines()
+    return " / ".join(lines[-3:])[:500] if lines else "it said nothing"
