@@ -5,8 +5,8 @@ references and trailing bytes. So a decoded item is walked against a whitelist o
 encoded again: bytes that differ are refused. Map keys are integers from -24 to 23 only, for which the
 length-first order of cbor2 and the bytewise order of RFC 8949 are the same.
 
-What cbor2 could be made to do at length is refused before it does it: no tag is ever decoded, and no
-large map is ever built. So the time for hostile bytes is linear in their number.
+What cbor2 could be made to do at length is refused before it does it: no tag is ever given a meaning,
+and no large map is ever built. So the time for hostile bytes is linear in their number.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SMALL = 4_096  # bytes in which no map is large enough to matter
 
 
 class _NoTags(dict[int, Any]):
-    """Every tag, refused where it begins.
+    """Every tag, refused instead of resolved.
 
     References between shared items (tags 28 and 29) would let 200 bytes stand for 10^9 items, all of
     which the walk would visit; others stand for numbers of any size, or for regular expressions.
@@ -85,7 +85,7 @@ def _refuse_large_maps(data: bytes) -> None:
         at, left = at + 1, left - 1
         if size >= 24:
             if size > 27:
-                return  # reserved or indefinite: the decoder refuses it before anything behind it
+                raise Rejected(Code.E_CBOR, "a reserved or an indefinite length")
             size, at = int.from_bytes(data[at : at + (1 << size - 24)], "big"), at + (1 << size - 24)
         if major in (2, 3):
             at += size
@@ -96,7 +96,7 @@ def _refuse_large_maps(data: bytes) -> None:
                 raise Rejected(Code.E_CBOR, f"a map of {size} entries, at most {_MAX_ENTRIES} can be")
             left += 2 * size
         elif major == 6:
-            return  # a tag: likewise
+            raise Rejected(Code.E_CBOR, "a tag")
 
 
 def _is_plain(item: Item, depth: int) -> bool:
