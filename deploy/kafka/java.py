@@ -21,7 +21,7 @@ Profile = Literal["test", "bench"]
 OLDEST = 17
 # Serial GC in both: G1 and Parallel cost the same CPU per transaction here, and more memory.
 # C1 alone is what a young broker on two cores wants. CPU in its first two minutes: 1.8 ms for a small
-# transaction, 3.6 ms for one of 200 records of 3 KB. The full compiler, still busy with itself, needs 2.0-3.5 and 5-7 ms.
+# transaction, 3.6 ms for one of 200 records of 3 KB; the full compiler, busy with itself: 2.0-3.5 and 5-7 ms.
 FLAGS: dict[Profile, tuple[str, ...]] = {
     "test": ("-Xms64m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
     "bench": ("-Xms512m", "-Xmx1g", "-XX:+UseSerialGC"),
