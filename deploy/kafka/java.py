@@ -19,9 +19,9 @@ from deploy.kafka.faults import Fault
 
 Profile = Literal["test", "bench"]
 OLDEST = 17
-# Serial GC in both: G1 and Parallel cost the same CPU per transaction here, and more memory.
-# C1 alone is what a young broker on two cores wants. CPU in its first two minutes: 1.8 ms for a small
-# transaction, 3.6 ms for one of 200 records of 3 KB; the full compiler, busy with itself: 2.0-3.5 and 5-7 ms.
+# Serial GC in both: G1 and Parallel cost the same CPU per transaction here.
+# C1 alone is what a young broker on two cores wants. CPU per small transaction in its first, second and third
+# 1,500: 3.3, 1.8, 1.8 ms; with the full compiler 7.5, 3.5, 2.0 (one run each). It may win in the long run.
 FLAGS: dict[Profile, tuple[str, ...]] = {
     "test": ("-Xms64m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
     "bench": ("-Xms512m", "-Xmx1g", "-XX:+UseSerialGC"),
