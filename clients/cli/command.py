@@ -55,7 +55,6 @@ class Command(click.Command):
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Usage, then examples, then the words: a reader looks for the line to copy."""
         self.format_usage(ctx, formatter)
-        formatter.write_paragraph()
         with formatter.section("Examples"):
             for example in self.examples:
                 formatter.write(f"{'':>{formatter.current_indent}}$ {example}\n")

@@ -14,6 +14,8 @@ def really(what: str, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise click.UsageError(f"'{what}' is asked on a terminal only; a script says --yes")
+        raise click.UsageError(
+            f"this asks first, and there is no terminal to ask at: {what}? Say --yes if so"
+        )
     if not click.confirm(f"Really? {what}", err=True):
         raise Declined("nothing was done")

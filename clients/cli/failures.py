@@ -94,7 +94,7 @@ def _ours(error: ContradaError) -> Failure:
     reasons = error.reasons if isinstance(error, RefusedByPolicy) else ()
     hints = tuple(error.hint.splitlines())
     return Failure(
-        _sentence(message),
+        message,
         error.code,
         exit_ if isinstance(exit_, Exit) else of_code(error.code),
         hints,
@@ -141,7 +141,8 @@ def _sentence(text: str) -> str:
 
 def _as_text(failure: Failure) -> str:
     code = f" ({failure.code})" if failure.code.startswith("E_") and failure.code not in _SILENT else ""
-    lines = [f"contrada: {failure.message}{code}"]
+    first, *rest = failure.message.splitlines() or [""]
+    lines = [f"contrada: {first}{code}", *rest]
     for reason in failure.reasons:
         unit = f" {reason['unit']}" if reason.get("unit") else ""
         rule = f": {reason['rule']}" if reason.get("rule") else ""

@@ -79,9 +79,7 @@ def unit_home(invocation: Invocation) -> Home:
     """The home of a unit."""
     home = chosen_home(invocation)
     if not home.is_unit:
-        other = ", but a centre's home" if home.is_centre else ""
-        hint = f"make one with 'contrada --home {home.path} unit init', or name another with --home"
-        raise NoHome(f"{home.path} is not a unit's home{other}", hint=hint)
+        raise _not_a_home(home, "unit", other="centre" if home.is_centre else None)
     return home
 
 
@@ -89,10 +87,19 @@ def centre_home(invocation: Invocation) -> Home:
     """The home of a centre."""
     home = chosen_home(invocation)
     if not home.is_centre:
-        other = ", but a unit's home" if home.is_unit else ""
-        hint = f"make one with 'contrada --home {home.path} centre init', or name another with --home"
-        raise NoHome(f"{home.path} is not a centre's home{other}", hint=hint)
+        raise _not_a_home(home, "centre", other="unit" if home.is_unit else None)
     return home
+
+
+def _not_a_home(home: Home, wanted: str, *, other: str | None) -> NoHome:
+    if other is not None:
+        return NoHome(
+            f"{home.path} is a {other}'s home, and this needs a {wanted}'s", hint="name the other with --home"
+        )
+    return NoHome(
+        f"{home.path} is not a {wanted}'s home",
+        hint=f"make one with 'contrada --home {home.path} {wanted} init', or name another with --home",
+    )
 
 
 def settings(path: Path) -> dict[str, Any]:

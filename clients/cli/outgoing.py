@@ -69,7 +69,7 @@ _OPTIONS = (
     ),
     click.option("--expires", type=Duration(), default="7d", show_default=True, help="Not delivered after."),
     click.option(
-        "--review", type=Duration(), default="180d", show_default=True, help="To be reviewed after."
+        "--review", type=Duration(), help="To be reviewed after; else as the items say, 1095d at most."
     ),
     click.option("--idempotency-key", metavar="KEY", help="Said twice, it is sent once."),
     click.option("--wait", is_flag=True, help="Wait for the router's decision; 6 if it refuses."),

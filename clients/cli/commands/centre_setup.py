@@ -22,13 +22,12 @@ topics = group("topics", short="the shape of the exchange in Kafka")
     short="found an exchange: root, registrar, router, topics",
     examples=(
         "contrada --home ./centre --kafka 127.0.0.1:9092 centre init",
-        "contrada --home ./centre --kafka 127.0.0.1:9092 centre init --ask-passphrase",
+        "contrada --home ./centre --kafka 127.0.0.1:9092 centre init --secret /run/credentials/centre.secret",
     ),
 )
 @click.option(
     "--secret", type=click.Path(path_type=Path), metavar="FILE", help="32 bytes that seal the keys."
 )
-@click.option("--ask-passphrase", is_flag=True, help="Seal the keys under a passphrase instead.")
 @click.option(
     "--router-port",
     type=click.IntRange(0, 65535),
@@ -37,17 +36,17 @@ topics = group("topics", short="the shape of the exchange in Kafka")
     help="Where the router's health is served, on loopback.",
 )
 @pass_invocation
-def init(invocation: Invocation, *, secret: Path | None, ask_passphrase: bool, router_port: int) -> None:
+def init(invocation: Invocation, *, secret: Path | None, router_port: int) -> None:
     """Found a new exchange in the home directory.
 
     Makes the root, the registrar and the router, each with its keys; writes root.cbor, which every unit
-    pins; creates the shared topics; publishes the first statements. Without --secret or a passphrase a
-    new secret is written beside the keys: move it to another place before the exchange is used in earnest.
+    pins; creates the shared topics; publishes the first statements. Without --secret a new one is
+    written beside the keys: move it to another place before the exchange is used in earnest.
     """
     from clients.cli.work.founding import found
     from clients.cli.work.kafka_calls import run
 
-    done = run(found(invocation, secret_file=secret, ask=ask_passphrase, router_port=router_port))
+    done = run(found(invocation, secret_file=secret, router_port=router_port))
     fields = (
         Column("root", "root"),
         Column("root_fingerprint", "root fingerprint"),

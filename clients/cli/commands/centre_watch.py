@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from clients.cli.command import Impact, Invocation, command, group, pass_invocation
-from clients.cli.errors import CommandError
+from clients.cli.errors import CommandError, NotVerified
 from clients.cli.exits import Exit
 from clients.cli.params import Moment, OneUnit
 from clients.cli.render import (
@@ -154,10 +154,12 @@ def audit(
         show = write_json_line if jsonl or invocation.json else _show_line
     try:
         run(read_trail(invocation, wanted, show, go_on=follow))
-    finally:
-        # What did verify is shown, also when some of it did not.
-        if not at_once:
-            write_table(rows, DECISIONS, as_json=invocation.json, none="no decisions")
+    except NotVerified:
+        # What did verify is shown all the same.
+        write_table(rows, DECISIONS, as_json=invocation.json, none="no decisions")
+        raise
+    if not at_once:
+        write_table(rows, DECISIONS, as_json=invocation.json, none="no decisions")
 
 
 def _show_line(row: dict[str, Any]) -> None:

@@ -43,7 +43,7 @@ FIELDS = (
 @click.option(
     "--secret", type=click.Path(path_type=Path), metavar="FILE", help="32 bytes that seal the keys."
 )
-@click.option("--ask-passphrase", is_flag=True, help="Seal the keys under a passphrase instead.")
+@click.option("--passphrase", type=click.Path(path_type=Path), metavar="FILE", help="Or a file with words.")
 @click.option(
     "--http-port",
     type=click.IntRange(0, 65535),
@@ -59,23 +59,25 @@ def unit_init(
     root: Path,
     contact: str,
     secret: Path | None,
-    ask_passphrase: bool,
+    passphrase: Path | None,
     http_port: int,
 ) -> None:
     """Make the home of a unit: its keys, the pinned root, its settings, its request to be enrolled.
 
-    Private keys never leave the home. Without --secret or a passphrase a new secret is written beside
-    the keys: move it to another place before the unit is used in earnest.
+    Private keys never leave the home. Without --secret or --passphrase a new secret is
+    written beside the keys: move it to another place before the unit is used in earnest.
     """
     from clients.cli.work.unit_setup import make_home
 
+    if secret is not None and passphrase is not None:
+        raise click.UsageError("say either --secret or --passphrase")
     done = make_home(
         invocation,
         name,
         root=root,
         contact=contact,
-        secret_file=secret,
-        ask=ask_passphrase,
+        secret=secret,
+        passphrase=passphrase,
         http_port=http_port,
     )
     write_details(done, FIELDS, as_json=invocation.json)

@@ -40,7 +40,7 @@ def explain_file(
 ) -> Explanation:
     """What would happen to the message in this file."""
     rules: list[dict[str, Any]] = []
-    if data[:1] == b"{" or data.lstrip()[:1] == b"{":
+    if not _is_sealed(data):
         core = core_of(data, directory=directory, sender=sender, options=options, now=now)
     else:
         submission = parse_submission(data)
@@ -63,6 +63,11 @@ def explain_file(
         "at": now,
     }
     return Explanation(shown, verified, accepted)
+
+
+def _is_sealed(data: bytes) -> bool:
+    # A submission is a CBOR array (0x80 to 0x9f); no text begins with such a byte.
+    return data[:1] != b"" and data[0] >> 5 == 4
 
 
 def _verification(check: Any) -> dict[str, Any]:

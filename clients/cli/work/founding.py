@@ -22,9 +22,7 @@ from keys.store import prepare_directory
 from protocol import topics
 
 
-async def found(
-    invocation: Invocation, *, secret_file: Path | None, ask: bool, router_port: int
-) -> dict[str, Any]:
+async def found(invocation: Invocation, *, secret_file: Path | None, router_port: int) -> dict[str, Any]:
     """Found the exchange; what to tell and to print."""
     home = chosen_home(invocation)
     if home.is_centre or home.is_unit:
@@ -33,7 +31,7 @@ async def found(
         raise NoHome("no Kafka named", hint="say --kafka HOST:PORT, or set CONTRADA_KAFKA")
     changes = await KafkaTopics(invocation.kafka).apply(topics.shared())
     prepare_directory(home.path)
-    secret, secret_path = new_secret(home, file=secret_file, ask=ask)
+    secret, secret_path = new_secret(home, file=secret_file)
     founding = found_exchange(home.keys, secret=secret, now=now())
     write_pin(home.root_file, founding.root)
     write_statements(home.path / "pending.log", founding.statements)
@@ -51,17 +49,15 @@ async def found(
     }
 
 
-def _write_settings(home: Home, *, kafka: str, secret: str | None, router_port: int) -> None:
+def _write_settings(home: Home, *, kafka: str, secret: str, router_port: int) -> None:
     router = {
         "kafka": kafka,
         "root": str(home.root_file),
         "key": f"file:{home.keys / 'router' / 'identity.key'}",
+        "secret": str(home.path / secret),
         "http_port": router_port,
     }
-    centre: dict[str, str | int] = {"kafka": kafka, "router": f"http://127.0.0.1:{router_port}"}
-    if secret is not None:
-        router["secret"] = str(home.path / secret)
-        centre["secret"] = secret
+    centre = {"kafka": kafka, "router": f"http://127.0.0.1:{router_port}", "secret": secret}
     (home.path / "router.toml").write_text(toml(router), encoding="utf-8")
     home.centre_file.write_text(toml(centre), encoding="utf-8")
 

@@ -105,7 +105,7 @@ def _fields(data: bytes, options: dict[str, Any]) -> dict[str, Any]:
             "the file is neither a sealed message nor JSON", hint="see 'contrada route explain --help'"
         ) from None
     if not isinstance(written, dict):
-        raise BadInput("the file is not a JSON object")
+        raise BadInput("the file is not a JSON object", hint="see 'contrada route explain --help'")
     given: dict[str, Any] = {name: value for name, value in options.items() if value not in (None, [], ())}
     if not written.keys().isdisjoint(("to", "from")):
         return written | given

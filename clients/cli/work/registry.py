@@ -33,8 +33,6 @@ from protocol.errors import Rejected
 from protocol.identifiers import KeyId, Millis, UnitId
 from protocol.topics import Topic
 
-CREDENTIAL = "centre.secret"
-
 
 def now() -> Millis:
     """The wall clock, for what the registrar signs."""
@@ -43,7 +41,7 @@ def now() -> Millis:
 
 def registrar_of(home: Home) -> SoftIdentity:
     """The registrar's identity, opened."""
-    secret = existing_secret(home, home.centre_file, credential=CREDENTIAL)
+    secret = existing_secret(home)
     return read_identity(home.keys / "registrar" / IDENTITY_FILE, secret=secret)
 
 

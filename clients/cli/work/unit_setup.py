@@ -1,8 +1,4 @@
-"""`unit init`: a unit's home: keys, pinned root, settings, and the request that goes to the centre.
-
-The settings file comes last, because it is what makes the directory a unit's home: after a crash the same
-command goes on where it was, with the keys that are there.
-"""
+"""`unit init`: a unit's home, by the daemon's own rules, and what the operator has to do next."""
 
 from __future__ import annotations
 
@@ -11,19 +7,17 @@ from typing import Any
 
 from clients.cli.command import Invocation
 from clients.cli.errors import BadInput, Conflict, NoHome
-from clients.cli.home import Home, chosen_home
+from clients.cli.home import chosen_home
 from clients.cli.work.founding import toml
-from clients.cli.work.registry import now
-from clients.cli.work.unlocking import new_secret
-from keys.ceremony import write_pin
-from keys.errors import KeyFileExists
-from keys.key_files import IDENTITY_FILE
-from keys.root_of_trust import RootOfTrust, fingerprint
-from keys.store import prepare_directory
-from keys.unit_keys import UnitKeys
+from clients.daemon.home import init
+from keys.enrolment import parse_request
+from keys.root_of_trust import RootOfTrust
+from keys.store import read_credential, read_passphrase
 from keys.unlock import Secret
 from protocol.errors import Rejected
 from protocol.identifiers import UnitId
+
+SECRET_DROP_IN = "10-secret.toml"  # noqa: S105 - a file's name
 
 
 def make_home(
@@ -32,32 +26,35 @@ def make_home(
     *,
     root: Path,
     contact: str,
-    secret_file: Path | None,
-    ask: bool,
+    secret: Path | None,
+    passphrase: Path | None,
     http_port: int,
 ) -> dict[str, Any]:
     """Make the home; what to tell and to print."""
-    home = chosen_home(invocation)
-    if home.is_unit or home.is_centre:
-        raise Conflict(f"{home.path} is a home already", hint="name an empty directory with --home")
+    chosen = chosen_home(invocation)
+    if chosen.is_unit or chosen.is_centre:
+        raise Conflict(f"{chosen.path} is a home already", hint="name an empty directory with --home")
     if invocation.kafka is None:
         raise NoHome("no Kafka named", hint="say --kafka HOST:PORT, or set CONTRADA_KAFKA")
     pinned = _root(root)
-    prepare_directory(home.path)
-    secret, secret_path = new_secret(home, file=secret_file, ask=ask)
-    keys = _keys(home, UnitId(unit), secret)
-    request = home.path / f"enrolment-{unit}.cbor"
-    request.write_bytes(keys.enrolment_request(now(), contact=contact))
-    _pin(home, pinned)
-    settings: dict[str, str | int] = {"unit": unit, "kafka": invocation.kafka, "http_port": http_port}
-    if secret_path is not None:
-        settings["secret"] = secret_path
-    home.unit_file.write_text(toml(settings), encoding="utf-8")
+    home = init(
+        chosen.path,
+        unit=UnitId(unit),
+        bootstrap=invocation.kafka,
+        root=pinned.encoded(),
+        secret=_secret(secret, passphrase),
+        http_port=http_port,
+        contact=contact,
+    )
+    where = {"secret": secret, "passphrase": passphrase}
+    named = {name: str(path.absolute()) for name, path in where.items() if path is not None}
+    if named:
+        (home.path / "conf.d" / SECRET_DROP_IN).write_text(toml(named), encoding="utf-8")
     return {
         "home": str(home.path),
         "unit": unit,
-        "request": str(request),
-        "fingerprint": fingerprint(keys.signer.public),
+        "request": str(home.enrolment),
+        "fingerprint": parse_request(home.enrolment.read_bytes()).fingerprint,
         "root_fingerprint": pinned.fingerprint(),
     }
 
@@ -71,20 +68,7 @@ def _root(path: Path) -> RootOfTrust:
         ) from None
 
 
-def _keys(home: Home, unit: UnitId, secret: Secret) -> UnitKeys:
-    if not (home.keys / IDENTITY_FILE).exists():
-        return UnitKeys.create(home.keys, unit=unit, secret=secret)
-    keys = UnitKeys.load(home.keys, secret=secret)
-    if keys.unit != unit:
-        raise Conflict(f"{home.path} has keys of {keys.unit}", hint="name another directory with --home")
-    return keys
-
-
-def _pin(home: Home, root: RootOfTrust) -> None:
-    try:
-        write_pin(home.root_file, root)
-    except KeyFileExists:
-        if home.root_file.read_bytes() != root.encoded():
-            raise Conflict(
-                f"{home.root_file} pins another root", hint="find out which one is right before going on"
-            ) from None
+def _secret(secret: Path | None, passphrase: Path | None) -> Secret | None:
+    if secret is not None:
+        return read_credential(secret)
+    return None if passphrase is None else read_passphrase(passphrase)
