@@ -17,12 +17,15 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import client as aiokafka_client
 from aiokafka.errors import KafkaError
 from aiokafka.producer import sender as aiokafka_sender
+from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.structs import OffsetAndMetadata
 
 from broker.errors import Unavailable
@@ -36,6 +39,9 @@ log = structlog.get_logger()
 # Between two transactions of one producer aiokafka sleeps 20 ms whenever the first one is still writing
 # its markers, whatever retry_backoff_ms says. tests/integration/test_kafka_traps.py fails if the name goes.
 aiokafka_sender.BACKOFF_OVERRIDE = 0.002
+
+# Asking for a topic never makes one, whatever the cluster's auto.create.topics.enable says.
+aiokafka_client.MetadataRequest = partial(MetadataRequest, allow_auto_topic_creation=False)
 
 COMMIT_TIMEOUT: Final = 20.0
 CLOSE_TIMEOUT: Final = 5.0
@@ -69,7 +75,20 @@ class PartitionClaim:
         ]
 
     async def commit(self, outputs: Sequence[OutputRecord], *, position: int, state: str) -> None:
-        """One transaction. Whatever it raises, this claim must not be used again."""
+        """One transaction. Whatever it raises, this claim must not be used again.
+
+        A cancellation lets the transaction end first: left open, it would hold up every reader of the
+        topics that it touched until the next claim or until Kafka gives it up.
+        """
+        transaction = asyncio.create_task(self._transaction(outputs, position=position, state=state))
+        try:
+            await asyncio.shield(transaction)
+        except asyncio.CancelledError:
+            await asyncio.wait({transaction}, timeout=CLOSE_TIMEOUT)
+            transaction.cancel()
+            raise
+
+    async def _transaction(self, outputs: Sequence[OutputRecord], *, position: int, state: str) -> None:
         async with asyncio.timeout(COMMIT_TIMEOUT):
             await self._producer.begin_transaction()
             sent = [await self._send(output) for output in outputs]

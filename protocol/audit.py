@@ -142,7 +142,7 @@ def encode_record(record: Record) -> bytes:
 
 def parse_record(data: bytes) -> Record:
     """A record, checked in form."""
-    row = decode(data, limit=limits.MAX_HEADER)
+    row = decode(data, limit=limits.MAX_DECISION)
     match row:
         case [1, kind, t, [unit, partition, offset], bytes(submission), *rest]:
             source = Source(parse_unit_id(unit), uint(partition), uint(offset))

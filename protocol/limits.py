@@ -19,7 +19,8 @@ MAX_REFERENCES = 8
 MAX_ATTACHMENT_ENTRIES = 64
 MAX_ONLY = 64  # units named by an H3 limit
 MAX_UINT = 2**53 - 1  # also exact in JSON and in JavaScript
-MAX_REASONS = 64
+MAX_REASONS = 1_024  # 64 addressees can each give rise to several
+MAX_DECISION = 262_144  # one decision with all its reasons
 
 # The content.
 MAX_PARTS = 256

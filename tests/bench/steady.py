@@ -1,0 +1,56 @@
+"""What the hub costs while messages come one by one at a steady rate."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from clients.kafka import KafkaOutbox
+from clients.ports import Outgoing
+from protocol import topics
+from protocol.identifiers import UnitId
+from tests.bench.drain import _stop
+from tests.bench.figures import Figure
+from tests.bench.stage import Stage, cpu_seconds, take
+from aiokafka import TopicPartition
+
+RATE = 1_000
+SECONDS = 12
+WARM_UP = 4
+
+
+async def measure(stage: Stage) -> list[Figure]:
+    """CPU of router and Kafka per message at 1,000 messages a second, through the daemon's own producer."""
+    submissions = stage.compose("fr", RATE * (SECONDS + WARM_UP))
+    routers = [stage.exchange.start_router(log_level="warning")]
+    outbox = KafkaOutbox(stage.cluster.bootstrap, UnitId("fr"))
+    pids = [*stage.kafka_pids, routers[0].pid]
+    try:
+        async with stage.reader() as consumer:
+            source = TopicPartition(topics.inbox(UnitId("it")), 0)
+            consumer.assign([source])
+            await consumer.seek_to_end(source)
+            await consumer.position(source)
+            warm = RATE * WARM_UP
+            offering = asyncio.create_task(_offer(outbox, submissions))
+            came, _ = await take(consumer, warm, within=60)
+            used = cpu_seconds(*pids)
+            rest, _ = await take(consumer, len(submissions) - came, within=60)
+            used = cpu_seconds(*pids) - used
+            await offering
+    finally:
+        await outbox.close()
+        _stop(routers)
+    return [Figure("hub_cpu_ms_at_1000", used / rest * 1000, "ms")]
+
+
+async def _offer(outbox: KafkaOutbox, submissions: list[bytes]) -> None:
+    """Append what is due, again and again: an open loop, so that a slow hub does not slow the load."""
+    began, at = time.monotonic(), 0
+    while at < len(submissions):
+        due = min(len(submissions), int((time.monotonic() - began) * RATE) + 1)
+        if due <= at:
+            await asyncio.sleep(0.001)
+            continue
+        appended = await outbox.append(0, [Outgoing(b"", value) for value in submissions[at:due]])
+        at += appended.count
