@@ -11,6 +11,7 @@ and no large map is ever built. So the time for hostile bytes is linear in their
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 import cbor2
@@ -102,22 +103,22 @@ def _refuse_large_maps(data: bytes) -> None:
 def _is_plain(item: Item, depth: int) -> bool:
     kind = type(item)
     if kind is list:
-        # Every byte that a router reads passes here: the common types are told apart without a call.
-        if depth == 0:
-            return False
-        for part in item:
-            inner = type(part)
-            if inner is int:
-                if not -_MAX_INT <= part < _MAX_INT:
-                    return False
-            elif inner not in _LEAVES and not _is_plain(part, depth - 1):
-                return False
-        return True
+        return depth > 0 and _are_plain(item, depth - 1)
     if kind is int:
         return bool(-_MAX_INT <= item < _MAX_INT)
     if kind is dict:
-        return depth > 0 and all(
-            type(key) is int and -24 <= key <= 23 and _is_plain(value, depth - 1)
-            for key, value in item.items()
-        )
+        keys = all(type(key) is int and -24 <= key <= 23 for key in item)
+        return depth > 0 and keys and _are_plain(item.values(), depth - 1)
     return kind in _LEAVES
+
+
+def _are_plain(items: Iterable[Item], depth: int) -> bool:
+    # Every byte that a router reads passes here: the common types are told apart without a call.
+    for item in items:
+        kind = type(item)
+        if kind is int:
+            if not -_MAX_INT <= item < _MAX_INT:
+                return False
+        elif kind not in _LEAVES and not _is_plain(item, depth):
+            return False
+    return True

@@ -12,16 +12,19 @@ from typing import Any
 
 _WHAT_EVERY_LINE_HAS = ("event", "level", "timestamp", "logger", "withheld")
 _WHO_AND_WHERE = (
-    "unit", "router", "topic", "partition", "offset", "process", "pid", "port", "path", "bootstrap", "version",
+    "unit", "router", "topic", "partition", "offset", "process", "pid", "port", "path", "bootstrap",
+    "version",
 )  # fmt: skip
 _WHICH_MESSAGE = (
-    "message_id", "thread", "subject", "submission", "kind", "kid", "epoch", "stream", "seq", "sender", "rowid",
+    "message_id", "thread", "subject", "submission", "kind", "kid", "epoch", "stream", "seq", "sender",
+    "rowid",
 )  # fmt: skip
 _WHAT_HAPPENED = (
     "decision", "code", "reasons", "hint", "state", "stage", "error", "attempt", "signal", "check", "step",
 )  # fmt: skip
 _HOW_MUCH = (
-    "count", "accepted", "rejected", "duplicates", "quarantined", "bytes", "size", "seconds", "millis", "wait",
+    "count", "accepted", "rejected", "duplicates", "quarantined", "bytes", "size", "seconds", "millis",
+    "wait",
 )  # fmt: skip
 ALLOWED = frozenset(_WHAT_EVERY_LINE_HAS + _WHO_AND_WHERE + _WHICH_MESSAGE + _WHAT_HAPPENED + _HOW_MUCH)
 
