@@ -1,0 +1,166 @@
+"""The daemon as a process: a home to parts, parts to tasks, signals to an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+import uvloop
+from pydantic import ValidationError
+
+from clients.daemon import logs
+from clients.daemon.api import LocalApi, application, monitoring
+from clients.daemon.at_rest import Vault
+from clients.daemon.daemon import Daemon
+from clients.daemon.errors import HomeError
+from clients.daemon.home import Home
+from clients.daemon.http import bind_loopback, bind_unix, serve
+from clients.daemon.metrics import Metrics
+from clients.daemon.notify import keep_watchdog, notify
+from clients.daemon.office import Office
+from clients.daemon.replica import Replica
+from clients.daemon.settings import UnitSettings, find_secret
+from clients.daemon.store import Store
+from clients.daemon.stream import Stream
+from clients.daemon.worker import Worker
+from clients.kafka import KafkaDirectory, KafkaFeeds, KafkaOutbox
+from keys.ceremony import read_pin
+from keys.unit_keys import UnitKeys
+from protocol.identifiers import Millis
+
+log = structlog.get_logger()
+
+STOP_WITHIN: Final = 12.0
+"""Seconds for what is in hand after SIGTERM; closing connections comes on top, 15 s in all."""
+
+
+def now() -> Millis:
+    """The wall clock."""
+    return Millis(time.time_ns() // 1_000_000)
+
+
+def run(home: Path, *, kafka: str | None = None, check_only: bool = False) -> int:
+    """Run the daemon of this home until SIGTERM or SIGINT; 0 after an orderly end.
+
+    `kafka` overrides the bootstrap servers of the settings. What keeps the daemon from starting is raised
+    as a `ContradaError`: `AlreadyRunning`, `HomeError`, or an error of the keys.
+    """
+    place = Home(home.absolute())
+    place.check()
+    settings = _load(place, kafka)
+    logs.configure(settings.log_level)
+    if check_only:
+        UnitKeys.load(place.keys, secret=find_secret(settings, place))
+        read_pin(place.root)
+        return 0
+    # A job that computes must not keep the loop from its connections for long.
+    sys.setswitchinterval(0.001)
+    held = place.hold()
+    try:
+        uvloop.run(_run(place, settings))
+    finally:
+        os.close(held)
+    return 0
+
+
+async def _run(home: Home, settings: UnitSettings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    worker = Worker()
+    office = await worker.do(lambda: open_office(home, settings))
+    outbox = KafkaOutbox(settings.kafka, settings.unit)
+    daemon = Daemon(
+        office,
+        worker,
+        log_=outbox,
+        feeds=KafkaFeeds(settings.kafka),
+        directory=KafkaDirectory(settings.kafka),
+    )
+    try:
+        with _listening(home, settings, LocalApi(daemon, home)) as servers:
+            tasks: set[asyncio.Task[Any]] = {
+                asyncio.create_task(part) for part in (*servers, daemon.run(), stop.wait())
+            }
+            watchdog = asyncio.create_task(keep_watchdog())
+            log.info("started", unit=settings.unit, bootstrap=settings.kafka, pid=os.getpid())
+            notify("READY=1")
+            done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            notify("STOPPING=1")
+            for task in (*pending, watchdog):
+                task.cancel()
+            await asyncio.wait((*pending, watchdog), timeout=STOP_WITHIN)
+            for task in done:
+                task.result()
+    finally:
+        await outbox.close()
+        await worker.do(lambda: _close(office))
+        worker.close()
+        log.info("stopped", unit=settings.unit)
+
+
+def open_office(home: Home, settings: UnitSettings) -> Office:
+    """The office of a home. In the worker's thread: SQLite wants to be used where it was opened."""
+    keys = UnitKeys.load(home.keys, secret=find_secret(settings, home))
+    if keys.unit != settings.unit:
+        raise HomeError(
+            f"the keys are those of {keys.unit}, and the settings name {settings.unit}",
+            hint="correct 'unit' in unit.toml, or put the unit's own keys there",
+        )
+    return Office(
+        unit=settings.unit,
+        store=Store(home.database),
+        vault=Vault(keys.storage_key, os.urandom),
+        keys=keys,
+        replica=Replica(home.replica, read_pin(home.root)),
+        metrics=Metrics.create(),
+        clock=now,
+        monotonic=time.monotonic,
+        entropy=os.urandom,
+        stream=Stream(os.urandom),
+    )
+
+
+def _load(home: Home, kafka: str | None) -> UnitSettings:
+    try:
+        settings = UnitSettings.load(home)
+    except ValidationError as error:
+        lines = [
+            f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()}" for e in error.errors(include_input=False)
+        ]
+    else:
+        return settings if kafka is None else settings.model_copy(update={"kafka": kafka})
+    raise HomeError(
+        f"{home.settings}: {'; '.join(lines)}", hint="correct it, or its conf.d or CONTRADA_UNIT_*"
+    )
+
+
+@contextmanager
+def _listening(
+    home: Home, settings: UnitSettings, api: LocalApi
+) -> Iterator[list[Coroutine[Any, Any, None]]]:
+    listeners = [(application(api), bind_unix(home.socket))]
+    if settings.http_port:
+        listeners.append((monitoring(api), bind_loopback(settings.http_port)))
+    try:
+        yield [serve(pages, listener) for pages, listener in listeners]
+    finally:
+        for _, listener in listeners:
+            listener.close()
+        with contextlib.suppress(FileNotFoundError):
+            home.socket.unlink()
+
+
+def _close(office: Office) -> None:
+    office.store.close()
+    office.replica.close()

@@ -1,0 +1,39 @@
+"""The daemon's log: JSON lines on stderr, with ids and codes only (protocol/loggable.py)."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import structlog
+
+from protocol.loggable import only_loggable
+
+
+def configure(level: str) -> None:
+    """Set up structlog. Of libraries only the name shows: their texts may quote what they were given."""
+    logging.basicConfig(stream=sys.stderr, level=logging.ERROR, force=True)
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(_NameOnly())
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            only_loggable,
+            structlog.processors.JSONRenderer(sort_keys=True),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+class _NameOnly(logging.Formatter):
+    """A library's line: who, how bad, and the type of an exception. No message and no traceback."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One JSON line."""
+        error = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
+        shown = f', "error": "{error}"' if error else ""
+        level = record.levelname.lower()
+        return f'{{"event": "library", "level": "{level}", "logger": "{record.name}"{shown}}}'

@@ -1,0 +1,81 @@
+"""Every metric of the daemon, named once. Labels are bounded: outcomes and codes, never ids."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """The daemon's metrics in a registry of their own."""
+
+    registry: CollectorRegistry
+    submitted: Counter
+    sealed: Counter
+    appended: Counter
+    append_failures: Counter
+    decisions: Counter
+    refusals: Counter
+    received: Counter
+    rejected: Counter
+    doubles: Counter
+    acknowledgements: Counter
+    alarms: Counter
+    statements_refused: Counter
+    store_failures: Counter
+    store_up: Gauge
+    directory_size: Gauge
+    undecided: Gauge
+    queued: Gauge
+    last_decision: Gauge
+    job_seconds: Histogram
+
+    @classmethod
+    def create(cls) -> Metrics:
+        """Metrics at zero."""
+        r = CollectorRegistry()
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"contrada_unit_{name}", text, labels, registry=r)
+
+        def gauge(name: str, text: str) -> Gauge:
+            return Gauge(f"contrada_unit_{name}", text, registry=r)
+
+        return cls(
+            registry=r,
+            submitted=counter("messages_submitted", "Messages taken in for sending, by kind.", "kind"),
+            sealed=counter("messages_sealed", "Times that a message was sealed."),
+            appended=counter("records_appended", "Records that Kafka acknowledged, repeats included."),
+            append_failures=counter("append_failures", "Batches that Kafka did not acknowledge."),
+            decisions=counter("decisions", "Decisions of routers on our messages, by outcome.", "outcome"),
+            refusals=counter("messages_refused", "Reasons of final refusals, by reject code.", "reason"),
+            received=counter("messages_received", "Messages received and verified, by kind.", "kind"),
+            rejected=counter("deliveries_rejected", "Deliveries that did not verify, by code.", "reason"),
+            doubles=counter("deliveries_doubled", "Deliveries of messages that were there already."),
+            acknowledgements=counter(
+                "acknowledgements", "Acknowledgements of our messages, by stage.", "stage"
+            ),
+            alarms=counter("alarms", "Things that an officer must look at, by code.", "code"),
+            statements_refused=counter("statements_refused", "Directory statements that did not verify."),
+            store_failures=counter("store_failures", "Uses of the database that failed."),
+            store_up=gauge("store_up", "1 while the database can be written."),
+            directory_size=gauge("directory_statements", "Statements in this unit's replica."),
+            undecided=gauge("messages_undecided", "Sealed messages without a decision."),
+            queued=gauge("messages_queued", "Messages that wait to be sealed."),
+            last_decision=gauge(
+                "last_decision_timestamp_seconds", "Time of the newest router decision seen."
+            ),
+            job_seconds=Histogram(
+                "contrada_unit_job_duration_seconds",
+                "Time in the worker's thread, by job.",
+                ["job"],
+                registry=r,
+                buckets=_BUCKETS,
+            ),
+        )

@@ -1,0 +1,276 @@
+"""The outbox in the database: orders, their sealings, what Kafka has, what the router decided.
+
+Owns the tables `outbox`, `sealings` and `acknowledgements`. Every function runs in the worker's thread;
+those that write expect an open transaction.
+
+    queued > sealed > sent > accepted | refused        sealed or sent > queued: to be sealed again
+
+Rules: a row is sealed in the transaction that gives it its number. The bytes of a sealing never change
+and are sent in the order of the sealings' ids until the router has decided; then they are dropped.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from clients.daemon.at_rest import Vault
+from clients.daemon.decisions import Sealing
+from clients.daemon.order import Order, decode_order, encode_order
+from clients.daemon.store import Row, Store
+from protocol.audit import Reason, Record, RecordType, encode_record
+from protocol.codes import AcknowledgementStage
+from protocol.header import Position
+from protocol.identifiers import Digest, MessageId, Millis, ThreadId, UnitId, digest
+from protocol.sealing import Sealed
+
+PLACE = "outbox"
+
+
+@dataclass(frozen=True, slots=True)
+class ToSend:
+    """A sealing that the router has not decided yet."""
+
+    id: int
+    thread: ThreadId
+    submission: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Idempotency:
+    """What makes a repeated request the same request."""
+
+    key: str
+    mac: bytes
+
+
+def insert(
+    store: Store, vault: Vault, order: Order, *, now: Millis, automatic: bool, once: Idempotency | None = None
+) -> int:
+    """A new row in state queued; its id."""
+    kept = vault.lock(encode_order(order), PLACE, order.mid)
+    row = store.insert(
+        """INSERT INTO outbox (mid, thread, kind, recipients, state, automatic, created, changed,
+                               dek, content, idempotency_key, request_mac)
+           VALUES (?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?)""",
+        order.mid,
+        order.thread,
+        int(order.kind),
+        json.dumps([[recipient.unit, int(recipient.role)] for recipient in order.to]),
+        int(automatic),
+        now,
+        now,
+        kept.dek,
+        kept.content,
+        None if once is None else once.key,
+        None if once is None else once.mac,
+    )
+    assert row is not None
+    return row
+
+
+def read_order(store: Store, vault: Vault, row: int) -> Order:
+    """The order behind a row."""
+    found = store.row("SELECT mid, dek, content FROM outbox WHERE id = ?", row)
+    assert found is not None
+    return decode_order(vault.unlock(found["dek"], found["content"], PLACE, found["mid"]))
+
+
+def queued(store: Store, *, after: int, most: int) -> list[int]:
+    """Rows that wait to be sealed, oldest first."""
+    rows = store.rows(
+        "SELECT id FROM outbox WHERE state = 'queued' AND id > ? ORDER BY id LIMIT ?", after, most
+    )
+    return [row["id"] for row in rows]
+
+
+def put_sealing(
+    store: Store, row: int, sealed: Sealed, *, position: Position, partition: int, now: Millis
+) -> None:
+    """The row is sealed: the bytes that go out, once and for all."""
+    store.write(
+        """INSERT INTO sealings (message, stream, seq, partition, subject, digest, submission)
+           VALUES (?, ?, ?, ?, ?, ?, ?)""",
+        row,
+        position.stream,
+        position.seq,
+        partition,
+        sealed.subject,
+        digest(sealed.submission),
+        sealed.submission,
+    )
+    store.write(
+        """UPDATE outbox SET state = 'sealed', sealed_times = sealed_times + 1, reasons = '[]', changed = ?
+           WHERE id = ?""",
+        now,
+        row,
+    )
+
+
+def undecided(store: Store, *, partition: int, after: int, most: int, most_bytes: int) -> list[ToSend]:
+    """The oldest sealings of a partition behind `after` that have no decision yet, in their order."""
+    rows = store.rows(
+        """SELECT s.id, o.thread, s.submission FROM sealings s JOIN outbox o ON o.id = s.message
+           WHERE s.partition = ? AND s.verdict IS NULL AND s.id > ? ORDER BY s.id LIMIT ?""",
+        partition,
+        after,
+        most,
+    )
+    taken: list[ToSend] = []
+    size = 0
+    for row in rows:
+        size += len(row["submission"])
+        if taken and size > most_bytes:
+            break
+        taken.append(ToSend(row["id"], ThreadId(row["thread"]), row["submission"]))
+    return taken
+
+
+def mark_sent(store: Store, sealings: Sequence[int], *, offset: int, now: Millis) -> None:
+    """Kafka has acknowledged these, from `offset` on."""
+    for index, sealing in enumerate(sealings):
+        store.write(
+            "UPDATE sealings SET position = ? WHERE id = ? AND verdict IS NULL",
+            offset + index if offset >= 0 else None,
+            sealing,
+        )
+        store.write(
+            """UPDATE outbox SET state = 'sent', changed = ?
+               WHERE state = 'sealed' AND id = (SELECT message FROM sealings WHERE id = ?)""",
+            now,
+            sealing,
+        )
+
+
+def find_sealing(store: Store, submission: Digest) -> Sealing | None:
+    """The sealing with these bytes."""
+    row = store.row(
+        """SELECT s.id, s.message, s.verdict, o.state, o.sealed_times,
+                  (SELECT max(id) FROM sealings WHERE message = s.message) AS newest
+           FROM sealings s JOIN outbox o ON o.id = s.message WHERE s.digest = ?""",
+        submission,
+    )
+    if row is None:
+        return None
+    return Sealing(
+        row["id"],
+        row["message"],
+        latest=row["id"] == row["newest"],
+        decided=row["verdict"] is not None,
+        message_settled=row["state"] in ("accepted", "refused"),
+        sealed_times=row["sealed_times"],
+    )
+
+
+def settle(store: Store, sealing: Sealing, record: Record, *, now: Millis) -> None:
+    """The message was accepted; every sealing of it is done with."""
+    _decide(store, sealing, record)
+    store.write(
+        "UPDATE sealings SET verdict = ?, submission = NULL WHERE message = ? AND verdict IS NULL",
+        int(RecordType.DUPLICATE),
+        sealing.message,
+    )
+    _set_state(store, sealing.message, "accepted", (), now)
+
+
+def refuse(store: Store, sealing: Sealing, record: Record, *, now: Millis) -> None:
+    """The message was refused for good."""
+    _decide(store, sealing, record)
+    _set_state(store, sealing.message, "refused", record.reasons, now)
+
+
+def note_waiting(store: Store, row: int, reasons: Sequence[Reason]) -> None:
+    """Say why the message waits to be sealed."""
+    store.write("UPDATE outbox SET reasons = ? WHERE id = ?", _reasons(reasons), row)
+
+
+def refuse_unsealed(store: Store, row: int, reasons: Sequence[Reason], *, now: Millis) -> None:
+    """A message that waited until it was too late."""
+    _set_state(store, row, "refused", reasons, now)
+
+
+def queue_again(store: Store, sealing: Sealing, record: Record, *, now: Millis) -> None:
+    """This sealing is refused; the message waits for another one."""
+    _decide(store, sealing, record)
+    _set_state(store, sealing.message, "queued", record.reasons, now)
+
+
+def acknowledged(
+    store: Store, *, by: UnitId, subject: Digest, stage: AcknowledgementStage, now: Millis
+) -> bool:
+    """An addressee says how far it has come. False where no such message went to it."""
+    row = store.row(
+        """SELECT o.id, o.recipients FROM sealings s JOIN outbox o ON o.id = s.message
+           WHERE s.subject = ?""",
+        subject,
+    )
+    if row is None or by not in {unit for unit, _ in json.loads(row["recipients"])}:
+        return False
+    store.write(
+        """INSERT INTO acknowledgements (message, unit, stage, received) VALUES (?, ?, ?, ?)
+           ON CONFLICT DO UPDATE SET stage = excluded.stage, received = excluded.received
+           WHERE excluded.stage > stage""",
+        row["id"],
+        by,
+        int(stage),
+        now,
+    )
+    return True
+
+
+def by_mid(store: Store, mid: MessageId) -> Row | None:
+    """The row of a message."""
+    return store.row("SELECT * FROM outbox WHERE mid = ?", mid)
+
+
+def by_key(store: Store, key: str) -> Row | None:
+    """The row that an idempotency key has made."""
+    return store.row("SELECT id, mid, thread, state, request_mac FROM outbox WHERE idempotency_key = ?", key)
+
+
+def erase_content(store: Store, row: int) -> None:
+    """Forget what the message said; what was decided stays."""
+    store.write("UPDATE outbox SET dek = NULL, content = NULL WHERE id = ?", row)
+
+
+def _decide(store: Store, sealing: Sealing, record: Record) -> None:
+    store.write(
+        "UPDATE sealings SET verdict = ?, record = ?, position = ?, submission = NULL WHERE id = ?",
+        int(record.type),
+        encode_record(record),
+        record.source.offset,
+        sealing.id,
+    )
+
+
+def _set_state(store: Store, row: int, state: str, reasons: Sequence[Reason], now: Millis) -> None:
+    store.write(
+        "UPDATE outbox SET state = ?, reasons = ?, changed = ? WHERE id = ?",
+        state,
+        _reasons(reasons),
+        now,
+        row,
+    )
+
+
+def _reasons(reasons: Sequence[Reason]) -> str:
+    return json.dumps([[reason.code.value, reason.unit] for reason in reasons])
+
+
+def has_undecided(store: Store, partition: int) -> bool:
+    """Whether anything waits for a decision."""
+    return (
+        store.row("SELECT 1 FROM sealings WHERE partition = ? AND verdict IS NULL LIMIT 1", partition)
+        is not None
+    )
+
+
+def is_overtaken(store: Store, partition: int, *, decided: int) -> bool:
+    """Whether the router went past something of ours without a decision: Kafka has lost it."""
+    row = store.row(
+        "SELECT 1 FROM sealings WHERE partition = ? AND verdict IS NULL AND position < ? LIMIT 1",
+        partition,
+        decided,
+    )
+    return row is not None

@@ -1,0 +1,106 @@
+-- The daemon's database. Order is the order of row ids, never of times: a clock may jump.
+-- Content stands here encrypted only, each message under a key of its own (at_rest.py).
+
+CREATE TABLE IF NOT EXISTS outbox (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    mid             BLOB NOT NULL UNIQUE CHECK (length(mid) = 16),
+    thread          BLOB NOT NULL CHECK (length(thread) = 16),
+    kind            INTEGER NOT NULL,
+    recipients      TEXT NOT NULL,                  -- JSON: [[unit, role], ...]
+    state           TEXT NOT NULL CHECK (state IN ('queued', 'sealed', 'sent', 'accepted', 'refused')),
+    automatic       INTEGER NOT NULL,               -- made by the daemon itself: an acknowledgement of delivery
+    created         INTEGER NOT NULL,
+    changed         INTEGER NOT NULL,
+    sealed_times    INTEGER NOT NULL DEFAULT 0,
+    reasons         TEXT NOT NULL DEFAULT '[]',     -- JSON: [[code, unit or null], ...]
+    dek             BLOB,                           -- both NULL once the content was erased
+    content         BLOB,
+    idempotency_key TEXT UNIQUE,
+    request_mac     BLOB
+) STRICT;
+
+CREATE INDEX IF NOT EXISTS outbox_queued ON outbox (id) WHERE state = 'queued';
+
+-- One row for each time that a message was sealed: what lies in Kafka, byte for byte.
+CREATE TABLE IF NOT EXISTS sealings (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    message         INTEGER NOT NULL REFERENCES outbox (id),
+    stream          BLOB NOT NULL CHECK (length(stream) = 8),
+    seq             INTEGER NOT NULL,
+    partition       INTEGER NOT NULL,
+    subject         BLOB NOT NULL UNIQUE,
+    digest          BLOB NOT NULL UNIQUE,           -- SHA-256 of the submission, as decisions name it
+    submission      BLOB,                           -- NULL once the router has decided
+    position        INTEGER,                        -- Kafka's offset, once acknowledged
+    verdict         INTEGER,                        -- RecordType, once decided
+    record          BLOB,                           -- the router's record of the decision
+    UNIQUE (stream, partition, seq)
+) STRICT;
+
+CREATE INDEX IF NOT EXISTS sealings_undecided ON sealings (partition, id) WHERE verdict IS NULL;
+CREATE INDEX IF NOT EXISTS sealings_message ON sealings (message);
+
+-- How far each addressee has come with what we sent.
+CREATE TABLE IF NOT EXISTS acknowledgements (
+    message         INTEGER NOT NULL REFERENCES outbox (id),
+    unit            TEXT NOT NULL,
+    stage           INTEGER NOT NULL,
+    received        INTEGER NOT NULL,
+    PRIMARY KEY (message, unit)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS inbox (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    sender          TEXT NOT NULL,
+    mid             BLOB NOT NULL CHECK (length(mid) = 16),
+    thread          BLOB NOT NULL CHECK (length(thread) = 16),
+    kind            INTEGER NOT NULL,
+    subject         BLOB NOT NULL,
+    role            INTEGER NOT NULL,
+    state           TEXT NOT NULL CHECK (state IN ('new', 'opened', 'acknowledged')),
+    received        INTEGER NOT NULL,
+    opened          INTEGER,
+    acknowledged    INTEGER,
+    signed_header   BLOB NOT NULL,
+    receipt         BLOB NOT NULL,                  -- the router's decision, with its proof
+    dek             BLOB,
+    content         BLOB,
+    topic           TEXT NOT NULL,
+    partition       INTEGER NOT NULL,
+    position        INTEGER NOT NULL,
+    UNIQUE (sender, mid)                            -- a message is received once, however often it arrives
+) STRICT;
+
+CREATE INDEX IF NOT EXISTS inbox_mid ON inbox (mid);
+CREATE INDEX IF NOT EXISTS inbox_subject ON inbox (subject);
+
+-- Deliveries that did not verify: where they stand in Kafka, and why; nothing of them is believed.
+CREATE TABLE IF NOT EXISTS rejected (
+    topic           TEXT NOT NULL,
+    partition       INTEGER NOT NULL,
+    position        INTEGER NOT NULL,
+    code            TEXT NOT NULL,
+    received        INTEGER NOT NULL,
+    PRIMARY KEY (topic, partition, position)
+) STRICT, WITHOUT ROWID;
+
+-- How far each feed was read. Written in the same transaction as what was read.
+CREATE TABLE IF NOT EXISTS positions (
+    topic           TEXT NOT NULL,
+    partition       INTEGER NOT NULL,
+    position        INTEGER NOT NULL,
+    PRIMARY KEY (topic, partition)
+) STRICT, WITHOUT ROWID;
+
+-- What an officer must look at. Ids and codes only.
+CREATE TABLE IF NOT EXISTS alarms (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    raised          INTEGER NOT NULL,
+    code            TEXT NOT NULL,
+    detail          TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS meta (
+    key             TEXT PRIMARY KEY,
+    value           TEXT NOT NULL
+) STRICT, WITHOUT ROWID;

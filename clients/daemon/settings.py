@@ -1,0 +1,81 @@
+"""The daemon's settings: unit.toml, drop-ins beside it, the environment. Checked before anything starts."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import Field, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from clients.daemon.errors import HomeError
+from clients.daemon.home import Home
+from keys.store import read_credential, read_passphrase
+from keys.unlock import Secret
+from protocol.errors import Rejected
+from protocol.identifiers import UnitId, parse_unit_id
+
+SECRET_CREDENTIAL = "unit.secret"  # noqa: S105 - the name of a file
+
+
+class UnitSettings(BaseSettings):
+    """What a unit's daemon needs to know. `CONTRADA_UNIT_*` overrides the files."""
+
+    model_config = SettingsConfigDict(env_prefix="CONTRADA_UNIT_", extra="forbid", frozen=True)
+
+    unit: UnitId = Field(description="the unit's id, such as fr")
+    kafka: str = Field(min_length=3, description="bootstrap servers, host:port,host:port")
+    http_port: int = Field(default=0, ge=0, le=65535, description="loopback port for monitoring; 0: none")
+    secret: Path | None = Field(default=None, description="file with the 32 bytes that open the keys")
+    passphrase: Path | None = Field(default=None, description="file with the passphrase that opens the keys")
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+
+    @field_validator("unit")
+    @classmethod
+    def _is_a_unit(cls, value: str) -> UnitId:
+        try:
+            return parse_unit_id(value)
+        except Rejected as rejected:
+            raise ValueError(rejected.hint) from None
+
+    @classmethod
+    def load(cls, home: Home) -> UnitSettings:
+        """The settings with the home's files under the environment."""
+        files = [home.settings, *sorted((home.path / "conf.d").glob("*.toml"))]
+
+        class FromFiles(cls):  # type: ignore[misc, valid-type]
+            @classmethod
+            def settings_customise_sources(
+                cls,
+                settings_cls: type[BaseSettings],
+                init_settings: PydanticBaseSettingsSource,
+                env_settings: PydanticBaseSettingsSource,
+                dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+                file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+            ) -> tuple[PydanticBaseSettingsSource, ...]:
+                toml = TomlConfigSettingsSource(settings_cls, toml_file=files, deep_merge=True)
+                return init_settings, env_settings, toml
+
+        return FromFiles()
+
+
+def find_secret(settings: UnitSettings, home: Home) -> Secret:
+    """What opens the unit's keys: as set, from the service manager, or beside the keys."""
+    if settings.passphrase is not None:
+        return read_passphrase(home.path / settings.passphrase)
+    if settings.secret is not None:
+        return read_credential(home.path / settings.secret)
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    if credentials and (given := Path(credentials) / SECRET_CREDENTIAL).exists():
+        return read_credential(given)
+    if home.secret.exists():
+        return read_credential(home.secret)
+    raise HomeError(
+        "nothing opens the unit's keys",
+        hint="set 'secret' or 'passphrase' in unit.toml, or use systemd's LoadCredential=unit.secret",
+    )

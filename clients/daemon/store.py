@@ -1,0 +1,108 @@
+"""The daemon's SQLite database: one connection, one thread, transactions that hold or never were.
+
+Owns the connection and its durability; what the tables mean is in `outbox` and `inbox`.
+
+Rules: `synchronous=FULL` with a write-ahead log, so what was committed survives a power cut. All use of
+the connection is from the thread that opened it (worker.py). Whatever SQLite refuses comes out as
+`StoreUnavailable`, with nothing changed; the same call may be tried again later.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+from clients.daemon.errors import HomeError, StoreUnavailable
+
+SCHEMA_VERSION: Final = 1
+
+Row = sqlite3.Row
+
+
+class Store:
+    """An open database."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, path: Path) -> None:
+        """Open the database, or make it."""
+        try:
+            connection = sqlite3.connect(path, isolation_level=None, cached_statements=256)
+            connection.row_factory = sqlite3.Row
+            # secure_delete: an erased key is overwritten in the file, not only forgotten.
+            for pragma in (
+                "journal_mode=WAL",
+                "synchronous=FULL",
+                "foreign_keys=ON",
+                "secure_delete=ON",
+                "temp_store=MEMORY",
+                "busy_timeout=5000",
+            ):
+                connection.execute(f"PRAGMA {pragma}")
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version not in (0, SCHEMA_VERSION):
+                raise HomeError(
+                    f"{path} has schema {version}, and this program knows {SCHEMA_VERSION}",
+                    hint="run the version of the program that wrote it",
+                )
+            schema = files("clients.daemon").joinpath("schema.sql").read_text("utf-8")
+            connection.executescript(
+                f"BEGIN IMMEDIATE; {schema}; PRAGMA user_version={SCHEMA_VERSION}; COMMIT"
+            )
+        except sqlite3.Error as error:
+            raise _unavailable(error) from None
+        self._connection = connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All that is written inside is committed together at the end, or not at all."""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                # After a full disk SQLite may have rolled back by itself.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise _unavailable(error) from None
+
+    def write(self, sql: str, *values: Any) -> int:
+        """Run one statement inside a transaction; how many rows it changed."""
+        return self._connection.execute(sql, values).rowcount
+
+    def insert(self, sql: str, *values: Any) -> int | None:
+        """Insert one row; its id, or None where a conflict was ignored."""
+        cursor = self._connection.execute(sql, values)
+        return cursor.lastrowid if cursor.rowcount == 1 else None
+
+    def rows(self, sql: str, *values: Any) -> list[Row]:
+        """All rows of a query."""
+        try:
+            return self._connection.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise _unavailable(error) from None
+
+    def row(self, sql: str, *values: Any) -> Row | None:
+        """The first row of a query."""
+        try:
+            found: Row | None = self._connection.execute(sql, values).fetchone()
+        except sqlite3.Error as error:
+            raise _unavailable(error) from None
+        return found
+
+    def close(self) -> None:
+        """Close the connection; the log is folded into the file."""
+        self._connection.close()
+
+
+def _unavailable(error: sqlite3.Error) -> StoreUnavailable:
+    # The name of SQLite's own code and nothing else: its texts may quote values.
+    name = getattr(error, "sqlite_errorname", None) or type(error).__name__
+    return StoreUnavailable(name, full=name in ("SQLITE_FULL", "SQLITE_IOERR_WRITE"))

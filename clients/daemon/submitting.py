@@ -1,0 +1,196 @@
+"""Jobs that put messages into the outbox and seal them.
+
+Owns the step from a request to bytes that are ready to go. Runs in the worker's thread.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from clients.daemon import inbox, outbox
+from clients.daemon.at_rest import Vault
+from clients.daemon.compose import Earlier, acknowledge, compose
+from clients.daemon.errors import Conflict, NotFound
+from clients.daemon.office import Office
+from clients.daemon.order import Order, Unsealable, check_addressees, choose_keys, core_of
+from clients.daemon.requests import AckRequest, SendRequest
+from clients.daemon.store import Row
+from protocol.audit import Reason
+from protocol.code_forms import show_code
+from protocol.codes import MessageKind, Purpose
+from protocol.errors import Code, ContradaError, Rejected
+from protocol.header import parse_header
+from protocol.identifiers import Digest, MessageId, Millis, ThreadId, show_id
+from protocol.key_judgement import check_signing_key
+from protocol.sealing import seal
+from protocol.signatures import parse_signed
+
+log = structlog.get_logger()
+
+SEAL_AT_MOST = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """What the user is told: the message has a name and is on disk."""
+
+    id: str
+    thread: str
+    state: str
+
+
+def submit(office: Office, requests: Sequence[SendRequest]) -> list[Submitted | ContradaError]:
+    """Take requests in, each for itself, in one transaction; and seal at once what can be sealed."""
+    now = office.clock()
+    prepared = [_prepare(office, request, now) for request in requests]
+    results: list[Submitted | ContradaError] = []
+    with office.transaction():
+        for made in prepared:
+            if isinstance(made, ContradaError):
+                results.append(made)
+                continue
+            order, once = made
+            again = None if once is None else outbox.by_key(office.store, once.key)
+            if again is not None:
+                results.append(_repeated(again, once))
+                continue
+            row = outbox.insert(office.store, office.vault, order, now=now, automatic=False, once=once)
+            state = seal_row(office, row, order, now=now)
+            results.append(Submitted(show_id(order.mid), show_id(order.thread), state))
+    for request, result in zip(requests, results, strict=True):
+        if isinstance(result, Submitted):
+            office.metrics.submitted.labels(show_code(request.kind)).inc()
+    return results
+
+
+def acknowledge_row(office: Office, row: Row, request: AckRequest) -> Submitted:
+    """An officer acknowledges a received message to its sender."""
+    now = office.clock()
+    if row["kind"] == MessageKind.ACKNOWLEDGEMENT:
+        raise Conflict("an acknowledgement is not acknowledged")
+    core = parse_header(parse_signed(row["signed_header"]).payload).core
+    sender = office.directory.unit(core.sender)
+    order = acknowledge(
+        core,
+        subject=Digest(row["subject"]),
+        stage=request.stage,
+        allowed=sender.purposes if sender is not None else frozenset(),
+        case_ref=request.case_ref,
+        now=now,
+        entropy=office.entropy,
+    )
+    with office.transaction():
+        made = outbox.insert(office.store, office.vault, order, now=now, automatic=False)
+        state = seal_row(office, made, order, now=now)
+        inbox.mark_acknowledged(office.store, row["id"], now=now)
+    return Submitted(show_id(order.mid), show_id(order.thread), state)
+
+
+def seal_queued(office: Office, after: int = 0) -> int | None:
+    """Seal what waits, some at a time; the row to go on behind, or None at the end."""
+    rows = outbox.queued(office.store, after=after, most=SEAL_AT_MOST)
+    moment = office.monotonic()
+    due = [row for row in rows if office.held.get(row, moment) <= moment]
+    if due:
+        with office.transaction():
+            for row in due:
+                order = outbox.read_order(office.store, office.vault, row)
+                seal_row(office, row, order, now=office.clock())
+        for row in due:
+            office.held.pop(row, None)
+    return rows[-1] if len(rows) == SEAL_AT_MOST else None
+
+
+def seal_row(office: Office, row: int, order: Order, *, now: Millis) -> str:
+    """Seal a queued row if that is possible now; its state afterwards. Inside a transaction."""
+    try:
+        signer = office.keys.signer
+        own = office.directory.identity(office.unit, signer.public.kid)
+        check_signing_key(own, signed_at=now, judged_at=now)
+    except Rejected as rejected:
+        # The key may be enrolled or renewed any moment; the message waits for that.
+        return _wait(office, row, (Reason(rejected.reason, office.unit),))
+    keys = choose_keys(order, parties=office.directory, now=now)
+    if isinstance(keys, Unsealable):
+        return _wait(office, row, tuple(Reason(keys.code, unit) for unit in keys.units))
+    partition = office.partition_of(order.thread)
+    position = office.stream.take(partition)
+    core = core_of(
+        order,
+        keys=keys,
+        sender=office.unit,
+        position=position,
+        signing_key=signer.public.kid,
+        parties=office.directory,
+        now=now,
+    )
+    try:
+        sealed = seal(core, order.parts, keys=keys, signer=signer, entropy=office.entropy)
+    except ContradaError as error:
+        # Only its size can be wrong with an order that was composed here. It must not hold up the others.
+        code = error.reason if isinstance(error, Rejected) else Code.E_SCHEMA
+        outbox.refuse_unsealed(office.store, row, (Reason(code),), now=now)
+        office.metrics.refusals.labels(code.value).inc()
+        return "refused"
+    outbox.put_sealing(office.store, row, sealed, position=position, partition=partition, now=now)
+    office.metrics.sealed.inc()
+    return "sealed"
+
+
+def _wait(office: Office, row: int, reasons: tuple[Reason, ...]) -> str:
+    outbox.note_waiting(office.store, row, reasons)
+    log.info("waiting", rowid=row, reasons=[reason.code.value for reason in reasons])
+    return "queued"
+
+
+def _prepare(
+    office: Office, request: SendRequest, now: Millis
+) -> tuple[Order, outbox.Idempotency | None] | ContradaError:
+    """Everything about a request that can fail, before anything is written."""
+    try:
+        earlier = None if request.reply_to is None else _earlier(office, request.reply_to)
+        order = compose(request, earlier=earlier, now=now, entropy=office.entropy)
+        check_addressees(order, parties=office.directory)
+    except ContradaError as error:
+        return error
+    return order, _once(office.vault, request)
+
+
+def _once(vault: Vault, request: SendRequest) -> outbox.Idempotency | None:
+    if request.idempotency_key is None:
+        return None
+    text = json.dumps(request.model_dump(mode="json", by_alias=True), sort_keys=True)
+    return outbox.Idempotency(request.idempotency_key, vault.mac(text.encode()))
+
+
+def _repeated(row: Row, once: outbox.Idempotency | None) -> Submitted | ContradaError:
+    if once is None or row["request_mac"] != once.mac:
+        return Conflict(
+            "this idempotency key was used for another message", hint="use a fresh key for each message"
+        )
+    return Submitted(show_id(row["mid"]), show_id(row["thread"]), row["state"])
+
+
+def _earlier(office: Office, mid: MessageId) -> Earlier:
+    """The message that is answered: one that we received, or one that we sent."""
+    received = inbox.by_mid(office.store, mid)
+    if len(received) > 1:
+        raise Conflict(
+            "two senders used this message id", hint="answer with a new conversation, and tell the centre"
+        )
+    if received:
+        row = received[0]
+        core = parse_header(parse_signed(row["signed_header"]).payload).core
+        return Earlier(mid, Digest(row["subject"]), ThreadId(row["thread"]), core.purposes)
+    sent = office.store.row(
+        """SELECT s.subject, o.thread FROM sealings s JOIN outbox o ON o.id = s.message
+           WHERE o.mid = ? ORDER BY s.verdict = 1 DESC, s.id DESC LIMIT 1""",
+        mid,
+    )
+    if sent is None:
+        raise NotFound(f"there is no message {show_id(mid)} here", hint="see 'inbox ls' and 'outbox ls'")
+    return Earlier(mid, Digest(sent["subject"]), ThreadId(sent["thread"]), frozenset[Purpose]())

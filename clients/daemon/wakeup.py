@@ -1,0 +1,58 @@
+"""Waking tasks without polling."""
+
+from __future__ import annotations
+
+import asyncio
+
+
+class Bell:
+    """Rings for everybody who waits now, and for the next one if nobody does."""
+
+    __slots__ = ("_event",)
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def ring(self) -> None:
+        """Something has changed."""
+        self._event.set()
+
+    async def wait(self, seconds: float | None = None) -> bool:
+        """Return on the next ring: True; or after so many seconds: False."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._event.wait()
+        except TimeoutError:
+            return False
+        self._event.clear()
+        return True
+
+
+class Tide:
+    """A number that only rises, and whoever waits for it to reach a mark."""
+
+    __slots__ = ("_changed", "_level")
+
+    def __init__(self, level: int = 0) -> None:
+        self._level = level
+        self._changed = asyncio.Condition()
+
+    @property
+    def level(self) -> int:
+        """Where it stands."""
+        return self._level
+
+    async def rise(self, level: int) -> None:
+        """It stands at `level` now, or higher."""
+        async with self._changed:
+            self._level = max(self._level, level)
+            self._changed.notify_all()
+
+    async def reach(self, mark: int, *, within: float) -> bool:
+        """Return when it has reached the mark: True; or after so many seconds: False."""
+        try:
+            async with asyncio.timeout(within), self._changed:
+                await self._changed.wait_for(lambda: self._level >= mark)
+        except TimeoutError:
+            return False
+        return True
