@@ -23,9 +23,7 @@ from keys.rules import consequences, find_issuer
 from keys.statement_types import Statement, UnitFacts
 from keys.statements import SignedStatement, parse_statement
 from keys.tables import Office, Tables
-from protocol.errors import Code, Rejected
 from protocol.identifiers import Digest, KeyId, Millis, UnitId, digest
-from protocol.limits import MAX_STATEMENT
 from protocol.merkle import EMPTY_ROOT, Frontier, leaf_hash
 from protocol.parties import EpochKey, IdentityKey, TreeHead, Unit
 
@@ -66,8 +64,6 @@ class Directory:
 
     def apply(self, data: bytes) -> Applied:
         """Verify one statement and take it in, or `Rejected` and nothing is changed."""
-        if len(data) > MAX_STATEMENT:
-            raise Rejected(Code.E_SIZE, f"{len(data)} bytes, at most {MAX_STATEMENT} allowed")
         name = digest(data)
         place = self._places.get(name)
         if place is not None:

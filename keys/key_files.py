@@ -66,12 +66,9 @@ def read_epoch(path: Path, *, secret: Secret) -> SoftEpochKey:
         case [1, str(unit), int(inside), bytes(seed), bytes(statement)] if (
             inside == epoch and len(seed) == SEED_SIZE
         ):
-            key = SoftEpochKey(_name(unit, path), epoch=epoch, seed=seed, statement=statement)
+            return SoftEpochKey(_name(unit, path), epoch=epoch, seed=seed, statement=statement)
         case _:
             raise _strange(path)
-    if key.kid != kid:
-        raise _strange(path)
-    return key
 
 
 def epoch_files(directory: Path) -> Iterator[tuple[int, KeyId, Path]]:

@@ -14,7 +14,9 @@ from keys.soft_keys import SoftIdentity
 from keys.statement_types import Appointment, Body, EpochPublication, StatementType
 from keys.statements import parse_statement
 from protocol.canonical import encode
+from protocol.epochs import epoch_of
 from protocol.errors import Code, Rejected
+from protocol.identifiers import Millis
 from protocol.limits import DAY
 from protocol.public_keys import EpochPublic, IdentityPublic
 from protocol.signatures import HEADER, STATEMENT, Suite, sign
@@ -140,9 +142,10 @@ def test_issuer_before_its_time(world: World) -> None:
 
 def test_unit_cannot_outdate_the_others(world: World) -> None:
     """A unit that claims a time far ahead takes nobody's key out of office."""
-    far = NOW + YEAR
-    epoch = far // (7 * DAY)
-    world.apply(publication("fr", epoch), by=identity("fr"), at=far)
+    far = NOW + 2 * YEAR
+    lasting = appointment(StatementType.IDENTITY, identity("fr", 2), not_after=far)
+    world.apply(lasting, by=world.registrar)
+    world.apply(publication("fr", epoch_of(Millis(far))), by=identity("fr", 2), at=far)
     world.apply(facts("de"), by=world.registrar)
 
 
@@ -270,6 +273,15 @@ def test_unit_revokes_anothers_key(world: World) -> None:
     assert refused(world, revocation("router", router), by=identity("it")) is Code.E_ISSUER
     registrar = world.registrar.public.kid
     assert refused(world, revocation("registrar", registrar), by=identity("it")) is Code.E_ISSUER
+
+
+def test_unit_named_like_a_router(world: World) -> None:
+    """A unit that bears a router's name has no power over the router's key for that."""
+    namesake = identity("router", 2)
+    world.apply(facts("router"), by=world.registrar)
+    world.apply(appointment(StatementType.IDENTITY, namesake), by=world.registrar)
+    body = revocation("router", identity("router").public.kid)
+    assert refused(world, body, by=namesake) is Code.E_ISSUER
 
 
 def test_registrar_revokes_no_registrar(world: World) -> None:

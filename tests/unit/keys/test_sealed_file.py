@@ -52,6 +52,16 @@ def test_every_byte_counts() -> None:
                 open_sealed(bytes(changed), purpose="identity", secret=CREDENTIAL, name="f")
 
 
+def test_version_has_one_form() -> None:
+    """No other byte passes for version 1, not even the one that Python takes for an equal."""
+    data = bytearray(sealed())
+    assert data[1] == 1
+    for value in (*range(1), *range(2, 256)):
+        data[1] = value
+        with pytest.raises(KeyFileUnreadable):
+            open_sealed(bytes(data), purpose="identity", secret=CREDENTIAL, name="f")
+
+
 def test_damage_and_wrong_secret_look_the_same() -> None:
     """Truncated, changed, or another credential: one error, so that guessing learns nothing."""
     data = sealed()
