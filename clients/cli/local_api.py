@@ -100,15 +100,13 @@ def segment(text: str) -> str:
 
 def _decoded(status: int, data: bytes) -> Any:
     try:
-        body = json.loads(data) if data else None
+        body = json.loads(data)
     except ValueError:
         body = None
-        if status < 400:
-            raise DaemonUnreachable(
-                "the daemon's answer is not JSON", hint="is it a contrada daemon?"
-            ) from None
     if status < 400:
-        return body
+        if isinstance(body, dict | list):
+            return body
+        raise DaemonUnreachable("what answers there is no daemon", hint="is another program on the socket?")
     problem = body if isinstance(body, dict) else {}
     code = str(problem.get("code") or "E_DAEMON_ERROR")
     detail = str(problem.get("detail") or problem.get("title") or f"the daemon answered {status}")

@@ -21,7 +21,7 @@ _HERE = "clients.cli.commands"
 ENTRY_POINTS = "contrada.commands"
 
 COMMANDS: dict[str, Lazy] = {
-    "demo": Lazy("clients.demo:demo", _WRITES, "play a case on a real Kafka and look around"),
+    "demo": Lazy("clients.demo:demo", _WRITES, "a whole exchange on this machine, with a short case"),
     "unit": Lazy(f"{_HERE}.unit:unit", None, "make a unit's home, run its daemon"),
     "send": Lazy(f"{_HERE}.send:send", _WRITES, "send information to units"),
     "request": Lazy(f"{_HERE}.send:request", _WRITES, "ask units for information"),

@@ -14,6 +14,13 @@ from typing import Any
 from clients.cli.errors import BadInput
 from clients.cli.render import Column, moment, plain, printable, write
 
+
+def _limits(h3: dict[str, Any]) -> str:
+    only, delete_by = h3.get("only") or [], h3.get("delete_by")
+    said = [f"only {', '.join(only)}"] if only else []
+    return "; ".join(said + ([f"delete by {moment(delete_by)}"] if delete_by is not None else []))
+
+
 FIELDS = (
     Column("id", "id"),
     Column("state", "state"),
@@ -23,7 +30,7 @@ FIELDS = (
     Column("thread", "thread"),
     Column("reply_to", "reply to"),
     Column("handling", "handling"),
-    Column("h3", "limits"),
+    Column("h3", "limits", _limits),
     Column("classification", "classification"),
     Column("data_class", "data class"),
     Column("purposes", "purposes"),
@@ -34,6 +41,10 @@ FIELDS = (
     Column("expires", "expires", moment),
     Column("review", "review", moment),
 )
+
+
+# The fields of bodies that are moments (`protocol.fields.Instant`); a test holds them together.
+MOMENTS = frozenset({"review", "first_seen", "last_seen", "seen_at", "silent_since"})
 
 
 def show_content(message: dict[str, Any]) -> None:
@@ -69,6 +80,8 @@ def _lines(value: dict[str, Any], depth: int) -> Iterator[str]:
                 for inner in entry:
                     yield f"{label}:"
                     yield from _lines(inner, depth + 2)
+            case int() if name in MOMENTS:
+                yield f"{label}: {moment(entry)}"
             case _:
                 yield f"{label}: {printable(plain(entry))}"
 

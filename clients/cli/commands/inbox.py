@@ -13,7 +13,7 @@ from clients.cli.commands.send import submit
 from clients.cli.home import unit_home
 from clients.cli.local_api import Daemon, segment
 from clients.cli.outgoing import message_options, read_draft
-from clients.cli.params import Codes, Duration, Identifier
+from clients.cli.params import Codes, Duration, Identifier, OneUnit
 from clients.cli.received import FIELDS, save_attachments, show_content
 from clients.cli.render import Column, moment, say, write_details, write_json, write_json_line, write_table
 from protocol.codes import AcknowledgementStage, RefusalGround
@@ -30,6 +30,7 @@ COLUMNS = (
     Column("received", "RECEIVED", moment),
 )
 _id = click.argument("message_id", metavar="ID", type=Identifier())
+_sender = click.option("--sender", type=OneUnit(), help="Whose message, where two used one id.")
 
 
 @command(
@@ -100,16 +101,17 @@ def _follow(daemon: Daemon, *, state: str | None, after: str | None, as_json: bo
     ),
 )
 @_id
+@_sender
 @click.option(
     "--save-to", type=click.Path(path_type=Path), metavar="DIR", help="Write the attachments there."
 )
 @pass_invocation
-def inbox_show(invocation: Invocation, message_id: str, save_to: Path | None) -> None:
+def inbox_show(invocation: Invocation, *, message_id: str, sender: str | None, save_to: Path | None) -> None:
     """Open a message and show its content with the codes of every item.
 
     The daemon has verified it before it is shown. That it was opened is logged (EUDPR, Art. 88).
     """
-    found = Daemon(unit_home(invocation)).get(f"/v1/inbox/{segment(message_id)}")
+    found = Daemon(unit_home(invocation)).get(f"/v1/inbox/{segment(message_id)}", sender=sender)
     if save_to is not None:
         for path in save_attachments(found, save_to):
             say(f"wrote {path}")
@@ -128,6 +130,8 @@ def inbox_show(invocation: Invocation, message_id: str, save_to: Path | None) ->
     examples=("contrada inbox ack ID", "contrada inbox ack ID --stage accepted"),
 )
 @_id
+@_sender
+@click.option("--case-ref", metavar="TEXT", help="With --stage accepted: the case that it is taken into.")
 @click.option(
     "--stage",
     type=Codes(AcknowledgementStage, without=[AcknowledgementStage.DELIVERED]),
@@ -136,9 +140,13 @@ def inbox_show(invocation: Invocation, message_id: str, save_to: Path | None) ->
     help="How far it has come here.",
 )
 @pass_invocation
-def inbox_ack(invocation: Invocation, message_id: str, stage: str) -> None:
+def inbox_ack(
+    invocation: Invocation, *, message_id: str, sender: str | None, case_ref: str | None, stage: str
+) -> None:
     """Tell the sender, signed, that the message was opened or taken into a case."""
-    done = Daemon(unit_home(invocation)).post(f"/v1/inbox/{segment(message_id)}/ack", {"stage": stage})
+    query = "" if sender is None else f"?sender={segment(sender)}"
+    form = {"stage": stage, "case_ref": case_ref}
+    done = Daemon(unit_home(invocation)).post(f"/v1/inbox/{segment(message_id)}/ack{query}", form)
     if invocation.json:
         write_json(done)
     else:
@@ -174,7 +182,7 @@ def inbox_answer(invocation: Invocation, /, message_id: str, file: str, **option
     ),
 )
 @_id
-@click.option("--ground", type=Codes(RefusalGround), required=True, help="The ground (DIR 6(1)).")
+@click.option("--ground", type=Codes(RefusalGround), help="The ground (DIR 6(1)); else the draft's first.")
 @click.option("--reasons", metavar="TEXT", help="The reasons in this case (DIR 6(2)).")
 @click.option("--file", metavar="FILE", type=click.Path(allow_dash=True), help="A whole draft instead, or -.")
 @message_options
@@ -185,6 +193,8 @@ def inbox_refuse(
     """Refuse a request, for one of the grounds of Directive (EU) 2023/977, Art. 6(1), with reasons."""
     if (reasons is None) == (file is None):
         raise click.UsageError("say either --reasons TEXT or --file FILE")
+    if reasons is not None and options["ground"] is None:
+        raise click.UsageError("--reasons needs the --ground that they are for")
     draft = read_draft(file) if file is not None else None
     _reply(invocation, "refusal", message_id, draft, options | {"reasons": reasons})
 

@@ -21,6 +21,7 @@ EPOCHS = (
     Column("epoch", "EPOCH"),
     Column("kid", "KEY ID"),
     Column("state", "STATE"),
+    Column("held", "HELD HERE"),
     Column("starts", "STARTS", moment),
     Column("ends", "ENDS", moment),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import click
 
@@ -14,6 +15,15 @@ from clients.cli.params import Duration, Identifier
 from clients.cli.render import Column, moment, say, write_details, write_json_line, write_table
 
 outbox = group("outbox", short="what was sent, and what became of it")
+
+
+def _reasons(found: list[dict[str, Any]]) -> str:
+    return ", ".join(f"{row['code']} {row['unit'] or ''}".strip() for row in found)
+
+
+def _deliveries(found: list[dict[str, Any]]) -> str:
+    return ", ".join(f"{row['unit']}: {row['stage'] or 'not acknowledged yet'}" for row in found)
+
 
 COLUMNS = (
     Column("id", "ID"),
@@ -30,8 +40,8 @@ FIELDS = (
     Column("thread", "thread"),
     Column("reply_to", "reply to"),
     Column("decided", "decided", moment),
-    Column("reasons", "reasons"),
-    Column("deliveries", "deliveries"),
+    Column("reasons", "reasons", _reasons),
+    Column("deliveries", "deliveries", _deliveries),
 )
 
 

@@ -91,11 +91,17 @@ def unit_init(
     "run",
     impact=Impact.WRITES,
     short="run the unit's daemon until it is told to stop",
-    examples=("contrada --home /var/lib/contrada/fr unit run",),
+    examples=(
+        "contrada --home /var/lib/contrada/fr unit run",
+        "contrada --home /var/lib/contrada/fr unit run --check-config",
+    ),
 )
+@click.option("--check-config", is_flag=True, help="Check the settings and the keys, then leave.")
 @pass_invocation
-def unit_run(invocation: Invocation) -> None:
+def unit_run(invocation: Invocation, *, check_config: bool) -> None:
     """Run the daemon: it sends, receives, opens and keeps, until SIGTERM or Ctrl-C."""
     from clients.daemon.app import run
 
-    run(unit_home(invocation).path, kafka=invocation.kafka)
+    run(unit_home(invocation).path, kafka=invocation.kafka, check_only=check_config)
+    if check_config:
+        say("the settings are complete and the keys open")

@@ -15,7 +15,7 @@ from clients.cli.home import Home, chosen_home
 from clients.cli.work.registry import now, publish_pending
 from clients.cli.work.statement_file import write_statements
 from clients.cli.work.unlocking import new_secret
-from clients.kafka import KafkaTopics
+from clients.kafka import KafkaFeeds, KafkaTopics
 from keys.ceremony import found_exchange, write_pin
 from keys.root_of_trust import fingerprint
 from keys.store import prepare_directory
@@ -30,6 +30,12 @@ async def found(invocation: Invocation, *, secret_file: Path | None, router_port
     if invocation.kafka is None:
         raise NoHome("no Kafka named", hint="say --kafka HOST:PORT, or set CONTRADA_KAFKA")
     changes = await KafkaTopics(invocation.kafka).apply(topics.shared())
+    if await KafkaFeeds(invocation.kafka).end(topics.DIRECTORY, 0):
+        # Two roots on one directory topic: every unit of the older exchange would go on beside ours.
+        raise Conflict(
+            f"the Kafka at {invocation.kafka} has an exchange already",
+            hint="name another cluster with --kafka",
+        )
     prepare_directory(home.path)
     secret, secret_path = new_secret(home, file=secret_file)
     founding = found_exchange(home.keys, secret=secret, now=now())

@@ -1,6 +1,7 @@
 """Where the secret comes from that opens the centre's key files.
 
-Always a file, never an argument, which everybody could read in /proc. Order: the service manager's `$CREDENTIALS_DIRECTORY`, then what the home's settings name.
+Always a file, never an argument, which everybody could read in /proc. Order: the service manager's
+`$CREDENTIALS_DIRECTORY`, then what the home's settings name.
 """
 
 from __future__ import annotations

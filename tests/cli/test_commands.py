@@ -1,0 +1,107 @@
+"""What every command promises, whatever it does."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+
+import click
+import pytest
+
+from clients.cli.command import Command, Group, Impact, tag_of
+from clients.cli.main import COMMANDS, contrada as root
+from tests.cli.terminal import contrada
+
+
+def _commands(group: Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
+    context = click.Context(group)
+    for name in group.lazy or group.commands:
+        command = group.get_command(context, name)
+        if isinstance(command, Group):
+            yield " ".join((*path, name)), command
+            yield from _commands(command, (*path, name))
+        elif command is not None:
+            yield " ".join((*path, name)), command
+
+
+ALL = dict(_commands(root))
+LEAVES = {name: command for name, command in ALL.items() if not isinstance(command, Group)}
+
+
+def test_all_that_was_asked_for_is_there() -> None:
+    """The commands of the exchange, by name."""
+    expected = """
+        centre audit, centre enrol, centre init, centre quarantine ls, centre quarantine show, centre resume,
+        centre revoke, centre status, centre suspend, centre topics apply, centre units, completion, demo,
+        errors ls, errors show, inbox ack, inbox answer, inbox ls, inbox refuse, inbox show, keys rotate,
+        keys show, message trace, outbox ls, outbox show, request, route explain, send, unit init, unit run,
+        units ls, units show"""
+
+    assert sorted(" ".join(name.split()) for name in expected.split(",")) == sorted(LEAVES)
+
+
+@pytest.mark.parametrize("name", LEAVES)
+def test_a_command_has_examples_a_tag_and_json(name: str) -> None:
+    """A command shows lines to copy, says what it may change, and speaks JSON."""
+    command = LEAVES[name]
+
+    assert isinstance(command, Command)
+    assert command.impact in Impact
+    assert command.examples
+    assert any(name in example for example in command.examples)
+    assert "--json" in {opt for param in command.params for opt in param.opts}
+    assert command.help and command.short_help
+
+
+@pytest.mark.parametrize("name", LEAVES)
+def test_a_command_takes_what_it_declares(name: str) -> None:
+    """Every option arrives in the function behind the command, and every argument of it is given."""
+    callback = LEAVES[name].callback
+    assert callback is not None
+    wanted = inspect.signature(inspect.unwrap(callback)).parameters
+    # The first is the invocation or the context.
+    names = list(wanted)[1:]
+    given = [param.name for param in LEAVES[name].params if param.expose_value]
+    takes_rest = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in wanted.values())
+    required = [n for n in names if wanted[n].kind is not inspect.Parameter.VAR_KEYWORD]
+
+    assert set(required) <= set(given)
+    assert takes_rest or set(given) == set(required)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_listing_says_what_the_command_says(name: str) -> None:
+    """Tag and short text in the lazy tables are those of the commands."""
+    *parents, last = name.split()
+    group = root if not parents else ALL[" ".join(parents)]
+    assert isinstance(group, Group)
+    row = group.lazy.get(last)
+
+    assert row is None or (row.short, row.impact or "") == (ALL[name].short_help, tag_of(ALL[name]))
+
+
+@pytest.mark.parametrize("name", ["", *ALL])
+def test_help_is_printed(name: str) -> None:
+    """Help goes to stdout and ends in 0."""
+    seen = contrada(*name.split(), "--help")
+
+    assert (seen.exit, seen.err) == (0, "")
+    assert seen.out.startswith(f"Usage: contrada {name}".rstrip())
+    assert isinstance(ALL.get(name, root), Group) or "Examples:\n  $ " in seen.out
+
+
+def test_no_added_command_takes_our_names() -> None:
+    """What is installed beside us cannot stand in for one of our commands."""
+    context = click.Context(root)
+
+    assert len(set(root.list_commands(context))) == len(root.list_commands(context))
+    assert set(COMMANDS) <= set(root.list_commands(context))
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(shell: str) -> None:
+    """The script names our program and our variable."""
+    seen = contrada("completion", shell)
+
+    assert seen.exit == 0
+    assert "_CONTRADA_COMPLETE" in seen.out

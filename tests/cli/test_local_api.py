@@ -1,0 +1,221 @@
+"""The daemon's answers, good and bad, as the command line takes them.
+
+The other side here is a real HTTP server on a real socket that says what a test wants: a daemon that
+fails in every way cannot be had on demand. What a good daemon says is tested in test_live.py.
+"""
+
+from __future__ import annotations
+
+import json
+import socketserver
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.homes import fixture_homes
+from tests.cli.terminal import Seen, contrada
+
+ID = "019aa5f2-7c1e-7a00-8000-3c5e9f0d1b2a"
+
+
+class Daemon(socketserver.ThreadingUnixStreamServer):
+    """Says what it is told to say; remembers what it was asked."""
+
+    daemon_threads = True
+
+    def __init__(self, home: Path) -> None:
+        (home / "run").mkdir()
+        super().__init__(str(home / "run" / "api.sock"), Handler)
+        self.home = str(home)
+        self.answers: list[tuple[int, Any]] = []
+        self.asked: list[tuple[str, str, Any]] = []
+
+    def run(self, *arguments: str) -> Seen:
+        """One command line against this daemon."""
+        return contrada("--home", self.home, *arguments)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One request."""
+
+    server: Daemon
+
+    def _answer(self) -> None:
+        size = int(self.headers.get("Content-Length") or 0)
+        body = json.loads(self.rfile.read(size)) if size else None
+        self.server.asked.append((self.command, self.path, body))
+        status, said = self.server.answers.pop(0) if len(self.server.answers) > 1 else self.server.answers[0]
+        if status == 0:
+            self.connection.close()
+            return
+        data = said if isinstance(said, bytes) else json.dumps(said).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    do_GET = do_POST = _answer
+
+    def address_string(self) -> str:
+        return "unix"
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Daemon]:
+    fixture_homes(tmp_path)
+    with Daemon(tmp_path / "fr") as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "exit_"),
+    [(422, "E_DRAFT", 2), (403, "E_X", 4), (404, "E_NOT_FOUND", 5), (422, "E_RCPT_UNKNOWN", 6),
+     (422, "E_COMMIT", 2), (500, "E_COMMIT", 7), (503, "E_STORE", 8), (409, "E_CONFLICT", 9), (500, "E_Y", 1)],
+)  # fmt: skip
+def test_a_problem_is_shown(daemon: Daemon, status: int, code: str, exit_: int) -> None:
+    """A problem's sentence, code and hint are the daemon's own; the exit code follows from them."""
+    daemon.answers = [(status, {"status": status, "code": code, "detail": "it is so", "hint": "do this"})]
+    seen = daemon.run("inbox", "show", ID)
+
+    assert (seen.exit, seen.out) == (exit_, "")
+    assert seen.err == f"contrada: it is so ({code})\nhint: do this\n"
+
+
+def test_a_draft_error_keeps_its_lines(daemon: Daemon) -> None:
+    """What is wrong with a draft is shown line by line."""
+    problem = {"code": "E_DRAFT", "detail": "not valid yet:\n  items[0].imo: is missing", "hint": ""}
+    daemon.answers = [(422, problem)]
+    seen = daemon.run("send", "--to", "it", daemon.home + "/../draft.json")
+
+    assert seen.err == "contrada: not valid yet: (E_DRAFT)\n  items[0].imo: is missing\n"
+
+
+@pytest.mark.parametrize("answer", [(200, b"<html>"), (0, None), (502, b"oops"), (200, b"")])
+def test_an_answer_that_is_none(daemon: Daemon, answer: tuple[int, Any]) -> None:
+    """What is no answer of a daemon never ends in a traceback."""
+    daemon.answers = [answer]
+    seen = daemon.run("inbox", "show", ID)
+
+    assert seen.exit == 8
+    assert seen.err.startswith("contrada: ")
+    assert "Traceback" not in seen.err
+
+
+def test_send_says_what_was_asked(daemon: Daemon) -> None:
+    """Every option arrives in the request; what was not said is left to the daemon; the id is the output."""
+    daemon.answers = [(202, {"id": ID, "thread": ID, "state": "queued"})]
+    draft = daemon.home + "/../draft.json"
+    seen = daemon.run(
+        "send", "--to", "IT,de", "--to", "it", "--copy", "centre", "--handling", "h3+h1", "--h3-only", "it",
+        "--h3-only", "de", "--purpose", "operational", "--suite", "2", "--thread", ID.upper(), "--expires", "8h",
+        "--review", "30d", "--idempotency-key", "k", "--data-class", "special", "--attach", draft, draft,
+    )  # fmt: skip
+
+    method, path, body = daemon.asked[0]
+    attached = body.pop("attachments")
+    assert (seen.exit, seen.out) == (0, ID + "\n")
+    assert (method, path) == ("POST", "/v1/messages")
+    assert attached[0]["name"] == "draft.json"
+    assert attached[0]["media_type"] == "application/json"
+    assert body.pop("draft")["subject"] == "vessel"
+    assert body == {
+        "kind": "information", "to": ["it", "de"], "copy": ["centre"], "handling": "H1+H3",
+        "h3": {"only": ["de", "it"], "delete_by": None}, "classification": "bpl", "data_class": "special",
+        "purposes": ["operational"], "urgency": None, "ground": None, "basis": None, "copy_exemption": None,
+        "reply_to": None, "thread": ID, "expires_in_s": 28800, "review_in_s": 2592000, "suite": 2,
+        "idempotency_key": "k",
+    }  # fmt: skip
+
+
+def test_send_waits(daemon: Daemon) -> None:
+    """--wait asks until the router has decided; a refusal names code, unit, rule and hint, and ends in 6."""
+    refused = {"id": ID, "state": "refused", "reasons": [{"code": "E_DATA_BASIS", "unit": "no"}]}
+    daemon.answers = [
+        (202, {"id": ID, "thread": ID, "state": "queued"}), (200, {"id": ID, "state": "sent"}), (200, refused),
+    ]  # fmt: skip
+    seen = daemon.run("send", "--to", "no", "--wait", daemon.home + "/../draft.json")
+
+    assert (seen.exit, seen.out) == (6, ID + "\n")
+    assert seen.err == (
+        "contrada: the router refused the message\n"
+        "  E_DATA_BASIS no: personal data only to a party whose legal basis allows it (data basis: ER 23(4), 25)\n"
+        "hint: send non-personal data only, or leave that party out\n"
+    )
+
+
+def test_send_does_not_wait_for_ever(daemon: Daemon) -> None:
+    """Without a decision in time it ends in 8, and says that the message is kept."""
+    daemon.answers = [(202, {"id": ID, "thread": ID, "state": "queued"}), (200, {"id": ID, "state": "queued"})]
+    seen = daemon.run("send", "--to", "it", "--wait", "--timeout", "0s", daemon.home + "/../draft.json")
+
+    assert (seen.exit, seen.out) == (8, ID + "\n")
+    assert "stays in the outbox" in seen.err
+
+
+def test_lists_are_whole(daemon: Daemon) -> None:
+    """A list is read page by page to its end; one that --limit cuts says so and where to go on."""
+    rows = [{"id": str(n), "state": "new"} for n in range(3)]
+    daemon.answers = [(200, {"items": rows[:2], "next": "2"}), (200, {"items": rows[2:], "next": None})]
+    whole = daemon.run("inbox", "ls", "--json")
+    daemon.answers = [(200, {"items": rows[:2], "next": "2"})]
+    cut = daemon.run("outbox", "ls", "--limit", "2", "--json")
+
+    assert json.loads(whole.out) == rows
+    assert [path for _, path, _ in daemon.asked] == [
+        "/v1/inbox?limit=500", "/v1/inbox?limit=500&after=2", "/v1/outbox?limit=2",
+    ]  # fmt: skip
+    assert len(json.loads(cut.out)) == 2
+    assert "there are more: --after 2" in cut.err
+
+
+def test_an_empty_list(daemon: Daemon) -> None:
+    """Nothing is `[]`, and a word to a person."""
+    daemon.answers = [(200, {"items": [], "next": None})]
+
+    assert daemon.run("inbox", "ls", "--json").out == "[]\n"
+    assert daemon.run("inbox", "ls").err == "nothing there\n"
+
+
+def test_a_reply_goes_to_the_sender(daemon: Daemon) -> None:
+    """A refusal from the command line is a whole draft, to whoever asked, in the same conversation."""
+    received = {"id": ID, "thread": ID, "sender": "it", "body": {"subject": "who is it", "language": "fr"}}
+    daemon.answers = [(200, received), (202, {"id": ID, "thread": ID, "state": "queued"})]
+    seen = daemon.run("inbox", "refuse", ID, "--ground", "minor-offence", "--reasons", "a fine")
+
+    body = daemon.asked[1][2]
+    assert seen.exit == 0
+    assert (body["kind"], body["to"], body["reply_to"], body["thread"]) == ("refusal", ["it"], ID, ID)
+    assert body["draft"] == {
+        "subject": "who is it", "language": "fr", "extent": "whole",
+        "grounds": [{"ground": "minor-offence", "reasons": "a fine"}],
+    }  # fmt: skip
+
+
+def test_ids_stay_in_their_place(daemon: Daemon) -> None:
+    """What is typed as an id cannot become another path of the API."""
+    seen = daemon.run("inbox", "show", "../keys")
+
+    assert seen.exit == 2
+    assert daemon.asked == []
+
+
+def test_a_home_too_deep_for_a_socket(tmp_path: Path) -> None:
+    """A path that no socket can have is said so, before anything is tried."""
+    home = tmp_path / ("d" * 100)
+    home.mkdir()
+    (home / "unit.toml").write_text('unit = "fr"\n')
+    seen = contrada("--home", str(home), "units", "ls")
+
+    assert seen.exit == 8
+    assert "too long for a socket" in seen.err

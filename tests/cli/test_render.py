@@ -1,0 +1,121 @@
+"""Output: whole, plain in a pipe, drawn on a terminal, and harmless to it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from clients.cli.received import MOMENTS, save_attachments, show_content
+from clients.cli.render import Column, moment, printable, write_details, write_json, write_table
+from protocol.bodies import MODELS
+from protocol.entities import Item
+from tests.cli.homes import fixture_homes
+
+COLUMNS = (Column("a", "A"), Column("t", "TIME", moment))
+
+
+def test_an_empty_list_is_a_list(capsys: pytest.CaptureFixture[str]) -> None:
+    """No rows are `[]` in JSON, and a word on stderr otherwise."""
+    write_table([], COLUMNS, as_json=True, none="none")
+    write_table([], COLUMNS, as_json=False, none="none")
+
+    assert capsys.readouterr() == ("[]\n", "none\n")
+
+
+def test_nothing_is_cut_off(capsys: pytest.CaptureFixture[str]) -> None:
+    """A cell is printed whole, however long."""
+    write_table([{"a": "x" * 500, "t": 0}], COLUMNS, as_json=False, none="")
+
+    assert "x" * 500 + "  1970-01-01T00:00:00Z" in capsys.readouterr().out
+
+
+def test_a_message_cannot_paint_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Controls, line breaks and marks that turn the direction of text are written out, in JSON as well."""
+    evil = "a\x1b[31m\nb\u202ec\x9b\u200bd\U000e0041"
+    write_table([{"a": evil}], COLUMNS, as_json=False, none="")
+    write_details({"a": evil}, COLUMNS, as_json=False)
+    show_content({"body": {"subject": evil, "items": [{"type": evil, "name": evil}]}})
+    write_json({"a": evil, "b": "é"})
+
+    out = capsys.readouterr().out
+    assert not {"\x1b", "\x9b", "\u202e", "\u200b", "\U000e0041"} & set(out)
+    assert json.loads(out[out.index("{") :]) == {"a": evil, "b": "é"}
+
+
+def test_letters_stay_letters() -> None:
+    """Names in every script are shown as they are."""
+    assert printable("Müller Ελένη Łódź 山田 [x] 👮") == "Müller Ελένη Łódź 山田 [x] 👮"
+
+
+@pytest.mark.parametrize(("value", "text"), [(0, "1970-01-01T00:00:00Z"), (None, "None"), (10**18, str(10**18))])
+def test_a_moment(value: object, text: str) -> None:
+    """Times are shown in UTC; what is none is shown as it is."""
+    assert moment(value) == text
+
+
+def test_the_moments_of_bodies_are_known() -> None:
+    """Every field of a body that holds a moment is shown as one."""
+    models = [*MODELS.values(), *get_args(get_args(Item)[0])]
+    written = {n: str(text) for m in models for c in m.__mro__ for n, text in vars(c).get("__annotations__", {}).items()}
+    instants = {name for name, text in written.items() if "Instant" in text}
+
+    assert instants == MOMENTS
+
+
+def test_an_attachment_stays_in_its_directory(tmp_path: Path) -> None:
+    """Its name never leads elsewhere, and nothing is overwritten."""
+    files = [{"name": "../../etc/passwd", "content_b64": "eA=="}]
+    saved = list(save_attachments({"attachments": files}, tmp_path / "case"))
+
+    assert saved == [tmp_path / "case" / "passwd"]
+    assert saved[0].read_bytes() == b"x"
+    with pytest.raises(FileExistsError):
+        list(save_attachments({"attachments": files}, tmp_path / "case"))
+
+
+def _on_terminal(*arguments: str, answer: bytes = b"", **env: str) -> tuple[int, str]:
+    master, slave = pty.openpty()
+    command = [sys.executable, "-m", "clients.cli.main", *arguments]
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("CONTRADA") and k != "NO_COLOR"}
+    process = subprocess.Popen(
+        command, stdin=slave, stdout=slave, stderr=slave, env=kept | {"TERM": "xterm", "COLUMNS": "100"} | env
+    )
+    os.close(slave)
+    os.write(master, answer)
+    shown = b""
+    while True:
+        try:
+            chunk = os.read(master, 65536)
+        except OSError:
+            break
+        shown += chunk
+    os.close(master)
+    return process.wait(timeout=30), shown.decode()
+
+
+def test_a_table_is_drawn_on_a_terminal() -> None:
+    """At a terminal there are lines and bold titles; NO_COLOR takes the colours away."""
+    code, drawn = _on_terminal("errors", "ls")
+    _, bare = _on_terminal("errors", "ls", NO_COLOR="1")
+
+    assert code == 0
+    assert "─" in drawn and "E_SIZE" in drawn
+    assert "\x1b[3" not in bare
+
+
+def test_a_person_can_say_no(tmp_path: Path) -> None:
+    """At a terminal it is asked first; no is an answer, and nothing is done."""
+    fixture_homes(tmp_path)
+    home = str(tmp_path / "centre")
+    code, shown = _on_terminal("--home", home, "centre", "suspend", "fr", "--reason", "x", answer=b"n\n")
+
+    assert code == 1
+    assert "Really? suspend fr [y/N]" in shown
+    assert "nothing was done" in shown
