@@ -9,6 +9,7 @@ import uvloop
 from pydantic import ValidationError
 
 from broker import app, logs
+from broker.errors import Misconfigured
 from broker.settings import RouterSettings
 from protocol.errors import ContradaError
 
@@ -22,6 +23,8 @@ def main(config: Path | None, *, check_only: bool = False) -> int:
             where = ".".join(str(part) for part in problem["loc"])
             _say(f"contrada: router setting '{where}': {problem['msg'].lower()}")
         return 2
+    except Misconfigured as error:
+        return _complain(error, 2)
     logs.configure(settings.log_level)
     try:
         if check_only:
@@ -29,12 +32,18 @@ def main(config: Path | None, *, check_only: bool = False) -> int:
             _say("the settings are complete and the keys open")
         else:
             uvloop.run(app.run(settings))
+    except Misconfigured as error:
+        return _complain(error, 2)
     except ContradaError as error:
-        _say(f"contrada: {error}")
-        if error.hint:
-            _say(f"hint: {error.hint}")
-        return 8
+        return _complain(error, 8)
     return 0
+
+
+def _complain(error: ContradaError, code: int) -> int:
+    _say(f"contrada: {error}")
+    if error.hint:
+        _say(f"hint: {error.hint}")
+    return code
 
 
 def _say(sentence: str) -> None:

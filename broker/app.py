@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -52,6 +53,7 @@ def build(settings: RouterSettings) -> tuple[Router, KafkaOutboxes]:
 async def run(settings: RouterSettings) -> None:
     """Route until SIGTERM or SIGINT."""
     router, outboxes = build(settings)
+    listener = ops.listen(settings.http_port) if settings.http_port else None
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -61,17 +63,25 @@ async def run(settings: RouterSettings) -> None:
         asyncio.create_task(outboxes.run(router.work), name="outboxes"),
         asyncio.create_task(stop.wait(), name="stop"),
     }
-    if settings.http_port:
+    if listener is not None:
         pages = ops.app(router.metrics.registry, lambda: checks(router, outboxes))
-        tasks.add(asyncio.create_task(ops.serve(pages, settings.http_port), name="ops"))
+        tasks.add(asyncio.create_task(ops.serve(pages, listener), name="ops"))
     log.info("started", router=settings.name, bootstrap=settings.kafka, pid=os.getpid())
     done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in pending:
-        task.cancel()
-    await asyncio.wait(pending, timeout=STOP_WITHIN)
+    await _end(pending)
     log.info("stopped", router=settings.name)
     for task in done:
         task.result()
+
+
+async def _end(tasks: set[asyncio.Task[Any]]) -> None:
+    # Twice: a cancellation is lost where a connection fails in the same moment (wait_for in Python 3.11).
+    for _ in range(2):
+        for task in tasks:
+            task.cancel()
+        _, tasks = await asyncio.wait(tasks, timeout=STOP_WITHIN / 2)
+        if not tasks:
+            return
 
 
 def checks(router: Router, outboxes: KafkaOutboxes) -> dict[str, dict[str, object]]:

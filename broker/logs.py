@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 
@@ -11,10 +12,10 @@ from protocol.loggable import only_loggable
 
 
 def configure(level: str) -> None:
-    """Set up structlog; libraries' own warnings go the same way."""
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.ERROR, format='{"event": "library", "logger": "%(name)s"}'
-    )
+    """Set up structlog. Of libraries only the name shows: their texts may quote what they were given."""
+    logging.basicConfig(stream=sys.stderr, level=logging.ERROR, force=True)
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(_NameOnly())
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -26,3 +27,14 @@ def configure(level: str) -> None:
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )
+
+
+class _NameOnly(logging.Formatter):
+    """A library's line: who, how bad, and the type of an exception. No message and no traceback."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One JSON line."""
+        line = {"event": "library", "level": record.levelname.lower(), "logger": record.name}
+        if record.exc_info and record.exc_info[0]:
+            line["error"] = record.exc_info[0].__name__
+        return json.dumps(line)

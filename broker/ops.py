@@ -6,6 +6,7 @@ now, check by check, with ages.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -15,6 +16,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+
+from broker.errors import Unavailable
 
 Checks = Callable[[], dict[str, dict[str, object]]]
 """Named checks, each with `ok` and whatever explains it."""
@@ -48,9 +51,19 @@ class QuietServer(uvicorn.Server):
         yield
 
 
-async def serve(application: Starlette, port: int) -> None:
-    """Serve on loopback until cancelled."""
-    config = uvicorn.Config(
-        application, host="127.0.0.1", port=port, log_config=None, access_log=False, lifespan="off"
-    )
-    await QuietServer(config).serve()
+def listen(port: int) -> socket.socket:
+    """Take the port; whoever starts a process does this first, so that a port in use is told at once."""
+    try:
+        return socket.create_server(("127.0.0.1", port))
+    except OSError as error:
+        raise Unavailable(
+            f"port {port} on 127.0.0.1 cannot be used for health and metrics ({error.strerror})",
+            hint="`ss -ltnp` names who listens there; end that program or set another http_port",
+        ) from error
+
+
+async def serve(application: Starlette, listener: socket.socket) -> None:
+    """Serve until cancelled."""
+    config = uvicorn.Config(application, log_config=None, access_log=False, lifespan="off")
+    with listener:
+        await QuietServer(config).serve(sockets=[listener])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 from pydantic import Field
@@ -11,6 +12,8 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+
+from broker.errors import Misconfigured
 
 
 class RouterSettings(BaseSettings):
@@ -36,6 +39,8 @@ class RouterSettings(BaseSettings):
     def load(cls, file: Path | None) -> RouterSettings:
         """The settings with `file` and `file`'s `conf.d/*.toml` under the environment."""
         files = [] if file is None else [file, *sorted((file.parent / "conf.d").glob("*.toml"))]
+        for each in files:
+            _check_readable(each)
 
         class FromFiles(cls):  # type: ignore[misc, valid-type]
             @classmethod
@@ -51,3 +56,16 @@ class RouterSettings(BaseSettings):
                 return init_settings, env_settings, toml
 
         return FromFiles()
+
+
+def _check_readable(file: Path) -> None:
+    # The source below passes over a file that is not there, and fails on a broken one without its name.
+    try:
+        with file.open("rb") as opened:
+            tomllib.load(opened)
+    except OSError as error:
+        raise Misconfigured(
+            f"{file} cannot be read ({error.strerror})", hint="correct --config, or let this user read it"
+        ) from error
+    except ValueError as error:
+        raise Misconfigured(f"{file} is not TOML: {error}", hint="correct that line") from error
