@@ -1,0 +1,78 @@
+"""The router's metrics: names as Prometheus wants them, labels that stay few."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+import pytest
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from broker.metrics import Metrics
+from protocol.audit import Reason, RecordType
+from protocol.errors import Code
+from protocol.identifiers import UnitId
+
+
+@pytest.fixture
+def page() -> bytes:
+    """The page after every outcome and every reason was counted once."""
+    metrics = Metrics.create()
+    for kind in RecordType:
+        metrics.decided(kind, [Reason(code, UnitId("fr")) for code in Code])
+    with metrics.batch_seconds.time():
+        metrics.batches.inc()
+    return generate_latest(metrics.registry)
+
+
+def test_promtool_has_nothing_to_say(page: bytes) -> None:
+    """`promtool check metrics` accepts every name, type and help text."""
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is not installed; Debian has it in the package 'prometheus'")
+    done = subprocess.run([promtool, "check", "metrics"], input=page, capture_output=True, check=False)
+    assert (done.returncode, done.stdout + done.stderr) == (0, b"")
+
+
+def test_names_follow_the_conventions(page: bytes) -> None:
+    """What promtool would say first, for machines without it: prefix, help, units, _total on counters alone."""
+    families = list(text_string_to_metric_families(page.decode()))
+    assert families
+    for family in families:
+        assert family.name.startswith("contrada_")
+        assert family.documentation.endswith(".")
+        assert not family.name.endswith(("_milliseconds", "_ms", "_count", "_sum", "_total"))
+        for sample in family.samples:
+            assert (family.type == "counter") == sample.name.endswith("_total")
+
+
+def test_labels_are_bounded(page: bytes) -> None:
+    """Labels are outcomes and reject codes, so no message, unit or key makes a series of its own."""
+    seen: dict[str, set[str]] = {}
+    for family in text_string_to_metric_families(page.decode()):
+        for sample in family.samples:
+            for label, value in sample.labels.items():
+                seen.setdefault(label, set()).add(value)
+    assert seen.pop("outcome") == {kind.name.lower() for kind in RecordType}
+    assert seen.pop("reason") == {code.value for code in Code}
+    seen.pop("le")
+    assert not seen
+
+
+def test_every_decision_is_counted_once(page: bytes) -> None:
+    """An outcome counts one, each of its reasons counts one."""
+    metrics = Metrics.create()
+    metrics.decided(RecordType.REJECTED, [Reason(Code.E_SCHEMA), Reason(Code.E_REPLAY)])
+    metrics.decided(RecordType.REJECTED, [Reason(Code.E_SCHEMA)])
+    value = metrics.registry.get_sample_value
+    assert value("contrada_messages_routed_total", {"outcome": "rejected"}) == 2
+    assert value("contrada_messages_refused_total", {"reason": "E_SCHEMA"}) == 2
+    assert value("contrada_messages_refused_total", {"reason": "E_REPLAY"}) == 1
+
+
+def test_two_routers_in_one_process_count_apart() -> None:
+    """A registry belongs to one router."""
+    first, second = Metrics.create(), Metrics.create()
+    first.batches.inc()
+    assert second.registry.get_sample_value("contrada_router_transactions_total") == 0
