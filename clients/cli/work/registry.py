@@ -134,7 +134,13 @@ class Registry:
         return issue(StatusChange(unit, suspended, reason), signer=registrar_of(self.home), issued=now())
 
     def revocation(self, unit: UnitId, kid: KeyId, *, reason: str, since: Millis | None) -> bytes:
-        """The statement that withdraws a key."""
+        """The statement that withdraws a key; a compromise may be stated after a withdrawal in good order."""
+        signing = self.directory.identity(unit, kid) or self.directory.router_key(kid)
+        key = signing or self.directory.epoch_key(unit, kid)
+        if key is None:
+            raise NotFound(f"{unit} has no key {kid.hex()}", hint=f"see 'contrada units show {unit} --json'")
+        if key.revoked and (signing is None or since is None or signing.compromised_since is not None):
+            raise Conflict(f"the key {kid.hex()} is revoked already")
         return issue(Revocation(unit, kid, reason, since), signer=registrar_of(self.home), issued=now())
 
 

@@ -1,0 +1,58 @@
+"""Where things are in a home, and what the settings say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from clients.cli.command import Invocation
+from clients.cli.errors import BadInput, NoHome
+from clients.cli.home import Home, bootstrap, settings
+from clients.cli.local_api import MAX_SOCKET_PATH
+from clients.cli.work.founding import toml
+from clients.daemon import home as daemon_home
+
+
+def test_the_command_line_looks_where_the_daemon_puts_things(tmp_path: Path) -> None:
+    """The light twin of the daemon's paths names the same ones."""
+    ours, theirs = Home(tmp_path), daemon_home.Home(tmp_path)
+
+    assert (ours.unit_file, ours.root_file, ours.keys) == (theirs.settings, theirs.root, theirs.keys)
+    assert (ours.replica, ours.socket) == (theirs.replica, theirs.socket)
+    assert MAX_SOCKET_PATH == daemon_home.LONGEST_SOCKET_PATH
+
+
+def test_the_command_line_goes_before_the_file(tmp_path: Path) -> None:
+    """Kafka is what was said; else what the home says; else it is asked for."""
+    home = Home(tmp_path)
+    with pytest.raises(NoHome):
+        bootstrap(Invocation(), home)
+    (tmp_path / "unit.toml").write_text('kafka = "a:1"\n')
+
+    assert bootstrap(Invocation(), home) == "a:1"
+    assert bootstrap(Invocation(kafka="b:2"), home) == "b:2"
+
+
+@pytest.mark.parametrize("text", ["/plain/path", 'with "quotes" and \\ and = #', "é", "-"])
+def test_settings_are_read_as_they_were_written(tmp_path: Path, text: str) -> None:
+    """Whatever a path is made of, the file gives it back."""
+    path = tmp_path / "x.toml"
+    path.write_text(toml({"a": text, "b": 7}), encoding="utf-8")
+
+    assert settings(path) == {"a": text, "b": 7}
+
+
+def test_a_line_break_is_no_setting() -> None:
+    """A path cannot bring a setting of its own."""
+    with pytest.raises(NoHome):
+        toml({"a": 'x"\nsecret = "y'})
+
+
+def test_damaged_settings_are_said(tmp_path: Path) -> None:
+    """A file that is no TOML is named."""
+    path = tmp_path / "unit.toml"
+    path.write_text("unit = ")
+
+    with pytest.raises(BadInput, match="unit.toml"):
+        settings(path)

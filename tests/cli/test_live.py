@@ -1,0 +1,212 @@
+"""An exchange from nothing to its end by command lines alone: real Kafka, real router, real daemons."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.terminal import EXAMPLES, Seen, contrada
+from tests.conftest import NewCluster
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 30.0
+
+
+@dataclass
+class Exchange:
+    """Homes, and the Kafka that they share."""
+
+    path: Path
+    kafka: str
+
+    def at(self, home: str, *arguments: str, exit_: int = 0) -> Seen:
+        """One command line in a home; its exit code is as expected."""
+        seen = contrada("--home", str(self.path / home), *arguments)
+        assert seen.exit == exit_, seen
+        return seen
+
+    def json(self, home: str, *arguments: str, exit_: int = 0) -> Any:
+        """The same, and what it printed as JSON."""
+        return json.loads(self.at(home, *arguments, "--json", exit_=exit_).out)
+
+    def until(self, home: str, *arguments: str, count: int = 1) -> list[Any]:
+        """Ask until the list has so many rows."""
+        until = time.monotonic() + PATIENCE
+        while len(rows := self.json(home, *arguments)) < count:
+            assert time.monotonic() < until, rows
+            time.sleep(0.1)
+        return rows
+
+
+@contextmanager
+def _process(*command: str) -> Iterator[subprocess.Popen[bytes]]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("CONTRADA")}
+    process = subprocess.Popen(
+        [sys.executable, *command], cwd=ROOT, env=kept, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=20)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def exchange(new_cluster: NewCluster, tmp_path: Path) -> Exchange:
+    """A founded exchange with fr, it and fr-customs enrolled; nothing runs yet."""
+    made = Exchange(tmp_path, new_cluster().bootstrap)
+    port = str(_free_port())
+    made.at("centre", "--kafka", made.kafka, "centre", "init", "--router-port", port)
+    for unit, *options in (["fr"], ["it"], ["fr-customs", "--kind", "competent-authority", "--national-unit", "fr"]):
+        made.at(unit, "--kafka", made.kafka, "unit", "init", unit, "--root", str(tmp_path / "centre" / "root.cbor"))
+        request = str(tmp_path / unit / "enrolment.cbor")
+        made.at("centre", "centre", "enrol", request, "--name", f"Unit {unit}", "--yes", *options)
+    return made
+
+
+@pytest.fixture
+def running(exchange: Exchange) -> Iterator[Exchange]:
+    """The same with its router and daemons."""
+    with (
+        _process("-m", "broker", str(exchange.path / "centre" / "router.toml")),
+        _process("-m", "clients.daemon", str(exchange.path / "fr")),
+        _process("-m", "clients.daemon", str(exchange.path / "it")),
+    ):
+        until = time.monotonic() + PATIENCE
+        while any(not (exchange.path / unit / "run" / "api.sock").exists() for unit in ("fr", "it")):
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        exchange.until("fr", "units", "ls", count=3)
+        yield exchange
+
+
+def test_the_centre_runs_its_exchange(exchange: Exchange) -> None:
+    """Founding, enrolling, suspending, revoking, topics and status, each with its exit code."""
+    root = str(exchange.path / "centre" / "root.cbor")
+    units = {row["unit"]: row for row in exchange.json("centre", "centre", "units")}
+    again = exchange.json("centre", "centre", "topics", "apply")
+
+    assert units.keys() == {"fr", "it", "fr-customs"}
+    assert units["fr-customs"]["national_unit"] == "fr"
+    assert units["fr"]["identity"] == "active"
+    assert {row["action"] for row in again} == {"kept"}
+
+    # Enrolled already; and a second exchange on the same Kafka is not founded by accident.
+    exchange.at("centre", "centre", "enrol", str(exchange.path / "fr" / "enrolment.cbor"), "--yes", exit_=9)
+    exchange.at("other", "--kafka", exchange.kafka, "centre", "init", exit_=9)
+    exchange.at("fr2", "--kafka", exchange.kafka, "unit", "init", "no", "--root", root)
+    third = [str(exchange.path / "fr2" / "enrolment.cbor"), "--yes", "--kind", "third-party"]
+    exchange.at("centre", "centre", "enrol", *third, exit_=2)
+    exchange.at("centre", "centre", "enrol", *third, "--basis", "agreement", "--purpose", "operational")
+
+    exchange.at("centre", "centre", "suspend", "it", "--reason", "test", "--yes")
+    exchange.at("centre", "centre", "suspend", "it", "--reason", "test", "--yes", exit_=9)
+    exchange.at("centre", "centre", "suspend", "xx", "--reason", "test", "--yes", exit_=5)
+    refused = exchange.json("centre", "route", "explain", f"{EXAMPLES}/vessel.json", "--from", "fr", "--to", "it", exit_=6)
+    assert [row["rule"] for row in refused["rules"] if not row["holds"]] == ["parties"]
+    exchange.at("centre", "centre", "resume", "it", "--reason", "test", "--yes")
+
+    revoke = ["centre", "revoke", "it", units["it"]["identity_kid"], "--reason", "test", "--yes"]
+    exchange.at("centre", *revoke)
+    exchange.at("centre", *revoke, exit_=9)
+    exchange.at("centre", "centre", "revoke", "it", "0" * 32, "--reason", "test", "--yes", exit_=5)
+    exchange.at("centre", *revoke, "--compromised-since", "2026-01-01")
+    assert {row["unit"]: row["identity"] for row in exchange.json("centre", "centre", "units")}["it"] is None
+
+    # No router runs: the exchange is not well, and says so.
+    status = exchange.json("centre", "centre", "status", exit_=3)
+    assert status["topics"]["missing"] == []
+    assert [router["ready"] for router in status["routers"]] == [False]
+
+
+def test_a_case_by_command_line(running: Exchange) -> None:
+    """Sent, opened, acknowledged, asked, answered, refused, traced, audited: what one side says the other sees."""
+    sent = running.json("fr", "send", "--to", "it", f"{EXAMPLES}/vessel.json", "--wait")
+    received = running.until("it", "inbox", "ls")
+    opened = running.json("it", "inbox", "show", sent["id"])
+
+    assert sent["state"] == "accepted"
+    assert [(row["id"], row["sender"], row["state"]) for row in received] == [(sent["id"], "fr", "new")]
+    assert opened["body"]["subject"] == json.loads(Path(f"{EXAMPLES}/vessel.json").read_text())["subject"]
+
+    running.at("it", "inbox", "ack", sent["id"], "--stage", "accepted", "--case-ref", "IT-1")
+    followed = running.at("fr", "outbox", "show", sent["id"], "--follow", "--json").out.splitlines()
+    assert json.loads(followed[-1])["deliveries"][0]["unit"] == "it"
+
+    asked = running.json("fr", "request", "--to", "it", f"{EXAMPLES}/urgent-request.json", "--wait")
+    running.until("it", "inbox", "ls", count=2)
+    running.at("it", "inbox", "answer", asked["id"], "--file", f"{EXAMPLES}/answer.json", "--wait")
+    refuse = ["inbox", "refuse", asked["id"], "--ground", "not-available", "--reasons", "no record", "--wait"]
+    running.at("it", *refuse)
+    replies = running.until("fr", "inbox", "ls", count=2)
+    assert [(row["kind"], row["reply_to"]) for row in replies] == [("answer", asked["id"]), ("refusal", asked["id"])]
+
+    # Refused by the router's rules, and by the daemon, which knows the directory too.
+    restricted = ["--classification", "eu-restricted", f"{EXAMPLES}/vessel.json"]
+    refused = running.at("fr", "send", "--to", "it", "--wait", *restricted, exit_=6)
+    assert "E_CLASS_CLEARANCE it" in refused.err
+    running.at("fr", "send", "--to", "nobody", "--wait", f"{EXAMPLES}/vessel.json", exit_=6)
+    running.at("fr", "send", "--to", "it", "--handling", "H0", f"{EXAMPLES}/vessel.json", exit_=6)
+
+    steps = [step["event"] for step in running.json("fr", "message", "trace", sent["id"])["steps"]]
+    assert steps[:3] == ["submitted", "sealed", "accepted"]
+    traced = running.json("centre", "message", "trace", sent["id"])
+    assert [step["event"] for step in traced["steps"]] == ["created", "accepted", "delivered"]
+    rejected = running.json("centre", "centre", "audit", "--decision", "rejected")
+    assert [row["reasons"][0]["code"] for row in rejected] == ["E_CLASS_CLEARANCE"]
+    assert rejected[0]["id"] == refused.out.strip()
+    lines = running.at("centre", "centre", "audit", "--jsonl", "--unit", "fr").out.splitlines()
+    assert json.loads(lines[0])["id"] == sent["id"]
+    assert running.json("centre", "centre", "quarantine", "ls") == []
+    running.at("centre", "centre", "quarantine", "show", "0", exit_=5)
+    running.json("centre", "centre", "status")
+
+
+def test_an_identity_is_renewed(running: Exchange) -> None:
+    """The daemon makes the next identity, the centre appoints it without a call, and messages go on."""
+    made = running.json("fr", "keys", "rotate")
+    enrolled = running.json("centre", "centre", "enrol", made["request"])
+    until = time.monotonic() + PATIENCE
+    while (now := running.json("fr", "keys", "show")["identity"])["kid"] == made["kid"]:
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+    assert enrolled["request"] == "renewal"
+    assert now["state"] == "active"
+    running.at("fr", "send", "--to", "it", f"{EXAMPLES}/vessel.json", "--wait")
+
+
+def test_what_does_not_verify_is_not_believed(running: Exchange, tmp_path: Path) -> None:
+    """A batch that nobody signed ends the audit in 7, and what does verify is shown all the same."""
+    running.at("fr", "send", "--to", "it", f"{EXAMPLES}/vessel.json", "--wait")
+    forge = (
+        "import asyncio, sys\n"
+        "from aiokafka import AIOKafkaProducer\n"
+        "async def main():\n"
+        "    p = AIOKafkaProducer(bootstrap_servers=sys.argv[1]); await p.start()\n"
+        "    await p.send_and_wait('audit', b'\\x83\\x01\\x80\\x40'); await p.stop()\n"
+        "asyncio.run(main())"
+    )
+    subprocess.run([sys.executable, "-c", forge, running.kafka], check=True, timeout=30)
+    seen = running.at("centre", "centre", "audit", exit_=7)
+
+    assert "information" in seen.out
+    assert "do not verify" in seen.err
