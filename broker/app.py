@@ -44,8 +44,9 @@ def build(settings: RouterSettings) -> tuple[Router, KafkaOutboxes]:
         replica=replica,
         metrics=Metrics.create(),
         clock=now,
+        monotonic=time.monotonic,
         entropy=os.urandom,
-        pace=Pace(linger=settings.linger_ms / 1000),
+        pace=Pace(spacing=settings.spacing_ms / 1000),
     )
     return router, KafkaOutboxes(settings.kafka, fetch_wait_ms=settings.fetch_wait_ms)
 

@@ -30,13 +30,11 @@ CATCH_UP = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How batches form. A transaction costs Kafka 2 ms of CPU whatever it holds (kafka.md 2.4)."""
+    """How batches form: a transaction costs Kafka 2 ms of CPU whatever it holds (docs/adr/0004)."""
 
-    linger: float = 0.010
-    """Seconds to let a batch grow, once there is load. While idle a message is never made to wait."""
-
-    busy_from: int = 4
-    """Records in the batch before from which on there is load."""
+    spacing: float = 0.010
+    """Seconds between the starts of two transactions of one partition, at the least. What comes in
+    meanwhile joins the next one. While idle a message waits for nothing."""
 
     idle_wait_ms: int = 1_000
     fetch_most: int = 500
@@ -51,6 +49,7 @@ class Router:
     replica: Replica
     metrics: Metrics
     clock: Callable[[], Millis]
+    monotonic: Callable[[], float]
     entropy: Entropy
     pace: Pace = field(default_factory=Pace)
     budget: Budget = field(default_factory=Budget)
@@ -58,16 +57,16 @@ class Router:
     async def work(self, claim: Claim) -> None:
         """Route one partition until cancelled or until anything fails."""
         state = ReplayState.from_text(claim.state)
-        last = 0
+        began = -self.pace.spacing
         while True:
             records = await claim.fetch(wait_ms=self.pace.idle_wait_ms, most=self.pace.fetch_most)
             if not records:
-                last = 0
                 continue
-            if self.pace.busy_from <= last < self.pace.fetch_most and len(records) < self.pace.fetch_most:
-                await asyncio.sleep(self.pace.linger)
+            early = began + self.pace.spacing - self.monotonic()
+            if early > 0 and len(records) < self.pace.fetch_most:
+                await asyncio.sleep(early)
                 records += await claim.fetch(wait_ms=0, most=self.pace.fetch_most - len(records))
-            last = len(records)
+            began = self.monotonic()
             state = await self._route(claim, [journal.read(record) for record in records], state)
 
     async def _route(self, claim: Claim, readings: list[Reading], state: ReplayState) -> ReplayState:

@@ -29,7 +29,9 @@ class RouterSettings(BaseSettings):
     http_port: int = Field(
         default=0, ge=0, le=65535, description="loopback port for health and metrics; 0: none"
     )
-    linger_ms: int = Field(default=10, ge=0, le=1000, description="how long a batch may grow under load")
+    spacing_ms: int = Field(
+        default=10, ge=0, le=1000, description="least time between two transactions of one partition"
+    )
     fetch_wait_ms: int = Field(
         default=25, ge=1, le=5000, description="how long Kafka may hold an empty fetch"
     )

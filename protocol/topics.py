@@ -92,8 +92,14 @@ def shared() -> tuple[Topic, ...]:
             Access(("router",), ("security",)),
             {**days(90), "max.message.bytes": str(_MAX_MESSAGE)},
         ),
-        # Keyed by the statement's own hash: compaction only ever removes doubles.
-        Topic(DIRECTORY, 1, Access(("centre", "unit-*"), ("*",)), {"cleanup.policy": "compact"}),
+        # Kept whole and in order for ever. Compaction would let anybody who may write here move a statement
+        # behind those that rest on it, by writing it again, or delete one (docs/adr/0007).
+        Topic(
+            DIRECTORY,
+            1,
+            Access(("centre", "unit-*"), ("*",)),
+            {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"},
+        ),
     )
 
 

@@ -50,6 +50,8 @@ class Exchange:
 
     directory: Path
     kafka: str = ""
+    profile: str = "test"
+    daemons: tuple[str, ...] = WITH_DAEMON
     processes: Processes = field(init=False)
 
     def __post_init__(self) -> None:
@@ -77,7 +79,7 @@ class Exchange:
         say(f"founding the exchange on {self.kafka}, with new keys")
         self._found()
         self._enrol()
-        say(f"starting the router and the daemons of {', '.join(WITH_DAEMON)}")
+        say(f"starting the router and the daemons of {', '.join(self.daemons)}")
         self._start_centre()
         self._wait()
 
@@ -109,7 +111,7 @@ class Exchange:
             "--dir",
             str(self.directory / "kafka"),
             "--profile",
-            "test",
+            self.profile,
         ]
         process = self.processes.start("kafka", command, piped=True)
         assert process.popen.stdout is not None
@@ -140,12 +142,12 @@ class Exchange:
         self.processes.start(
             "router", [*CONTRADA, "router", "run", "--config", str(self.office / "router.toml")]
         )
-        for unit in WITH_DAEMON:
+        for unit in self.daemons:
             self.processes.start(f"unit-{unit}", [*CONTRADA, "--home", str(self.home(unit)), "unit", "run"])
 
     def _wait(self) -> None:
         self.processes.wait_until("the router", self._router_ready)
-        for unit in WITH_DAEMON:
+        for unit in self.daemons:
             daemon = self.daemon(unit)
             self.processes.wait_until(
                 f"the daemon of {unit}",

@@ -10,26 +10,40 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 
-from tests.bench import drain
+from tests.bench import cli, drain, latency, steady
 from tests.bench.figures import Figure
-from tests.bench.stage import Stage, stage
+from tests.bench.stage import on_stage
 
-GROUPS: dict[str, tuple[Callable[[Stage], Awaitable[list[Figure]]], tuple[str, ...]]] = {
-    "drain": (drain.measure, ("drain_msgs_per_s", "drain_2proc_ratio", "hub_cpu_ms_drain")),
+async def _help() -> list[Figure]:
+    return [cli.help_figure()]
+
+
+async def _latency() -> list[Figure]:
+    return await asyncio.to_thread(latency.measure)
+
+
+GROUPS: dict[str, tuple[Callable[[], Awaitable[list[Figure]]], tuple[str, ...]]] = {
+    "drain": (partial(on_stage, drain.measure), ("drain_msgs_per_s", "drain_2proc_ratio", "hub_cpu_ms_drain")),
+    "steady": (partial(on_stage, steady.measure), ("hub_cpu_ms_at_1000",)),
+    "latency": (
+        _latency,
+        ("latency_p50_ms_at_200", "latency_p99_ms_at_200", "latency_p50_ms_idle", "cli_send_ms"),
+    ),
+    "help": (_help, ("cli_help_ms",)),
 }
 
 
 async def run(only: set[str]) -> None:
-    """Measure the groups that hold a wanted figure, each on a stage of its own."""
+    """Measure the groups that hold a wanted figure."""
     for name, (measure, figures) in GROUPS.items():
         if only and not only & {name, *figures}:
             continue
         print(f"measuring {name} ...", file=sys.stderr)
-        async with stage() as built:
-            for figure in await measure(built):
-                if not only or only & {name, figure.figure}:
-                    print(figure.line(), flush=True)
+        for figure in await measure():
+            if not only or only & {name, figure.figure}:
+                print(figure.line(), flush=True)
 
 
 if __name__ == "__main__":

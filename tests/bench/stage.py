@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from deploy.kafka.launcher import Cluster
 from protocol import topics
 from protocol.identifiers import Millis, UnitId
 from protocol.parts import Part
+from tests.bench.figures import Figure
 from tests.integration.exchange import Exchange
 from tests.sim.world import World
 
@@ -88,11 +88,6 @@ class Stage:
         finally:
             await consumer.stop()
 
-    async def router(self, **settings: object) -> subprocess.Popen[bytes]:
-        """A router process that is ready: it has joined, claimed and caught up."""
-        process = self.exchange.start_router(log_level="warning", **settings)
-        return process
-
 
 @asynccontextmanager
 async def stage() -> AsyncIterator[Stage]:
@@ -106,6 +101,12 @@ async def stage() -> AsyncIterator[Stage]:
                 yield Stage(cluster, exchange)
             finally:
                 exchange.stop()
+
+
+async def on_stage(measure: Callable[[Stage], Awaitable[list[Figure]]]) -> list[Figure]:
+    """Measure on a stage of its own."""
+    async with stage() as built:
+        return await measure(built)
 
 
 async def take(consumer: AIOKafkaConsumer, count: int, *, within: float) -> tuple[int, float]:

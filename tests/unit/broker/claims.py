@@ -95,7 +95,7 @@ class Statements:
 
 def router_of(world: World, replica: Replica, **parts: object) -> Router:
     """A router of this world, its clock and its entropy."""
-    parts = {"pace": Pace(linger=0.0), **parts}
+    parts = {"pace": Pace(spacing=0.0), "monotonic": lambda: 100.0, **parts}
     return Router(
         name="router",
         signer=world.router,

@@ -59,36 +59,30 @@ async def test_while_idle_no_message_waits_for_another(world: World, replica: Re
     assert [commit.position for commit in claim.commits] == [1, 2]
 
 
-async def test_under_load_a_batch_may_grow(world: World, replica: Replica) -> None:
-    """After a batch of four the next is topped up with what came meanwhile, and both are one transaction."""
-    four, three, two = messages(world, 4), messages(world, 3), messages(world, 2)
-    claim = ScriptedClaim(FR, [four, three, two])
-    await route(world, replica, claim)
+async def test_transactions_keep_their_distance(world: World, replica: Replica) -> None:
+    """What comes too soon after the start of a transaction waits for company, and both go in one."""
+    one, three, two = messages(world, 1), messages(world, 3), messages(world, 2)
+    claim = ScriptedClaim(FR, [one, three, two])
+    await route(world, replica, claim, pace=Pace(spacing=0.02))  # the test's clock stands still
     assert claim.fetches[:3] == [(IDLE, MOST), (IDLE, MOST), (0, MOST - 3)]
-    assert [commit.position for commit in claim.commits] == [4, 9]
+    assert [commit.position for commit in claim.commits] == [1, 6]
 
 
-async def test_below_the_load_nothing_lingers(world: World, replica: Replica) -> None:
-    """After a batch of three the next is committed as it came."""
-    claim = ScriptedClaim(FR, [messages(world, 3), messages(world, 3)])
-    await route(world, replica, claim)
-    assert (0, MOST - 3) not in claim.fetches
-    assert [commit.position for commit in claim.commits] == [3, 6]
+async def test_a_message_after_a_pause_waits_for_nothing(world: World, replica: Replica) -> None:
+    """Once the distance has passed, a batch is committed as it came."""
+    times = iter(range(100, 200))
+    claim = ScriptedClaim(FR, [messages(world, 3), messages(world, 1)])
+    await route(world, replica, claim, pace=Pace(spacing=0.5), monotonic=lambda: float(next(times)))
+    assert all(wait == IDLE for wait, _ in claim.fetches)
+    assert [commit.position for commit in claim.commits] == [3, 4]
 
 
-async def test_a_backlog_does_not_linger(world: World, replica: Replica) -> None:
+async def test_a_backlog_does_not_wait(world: World, replica: Replica) -> None:
     """A fetch that is full is committed at once: there is nothing to wait for."""
     claim = ScriptedClaim(FR, [messages(world, 6), messages(world, 6), messages(world, 2)])
-    await route(world, replica, claim, pace=Pace(linger=0.0, fetch_most=6))
-    assert claim.fetches == [(IDLE, 6)] * 4
+    await route(world, replica, claim, pace=Pace(spacing=0.02, fetch_most=6))
+    assert claim.fetches[:2] == [(IDLE, 6)] * 2
     assert [commit.position for commit in claim.commits] == [6, 12, 14]
-
-
-async def test_an_empty_fetch_ends_the_load(world: World, replica: Replica) -> None:
-    """After a pause the first message is not made to linger."""
-    claim = ScriptedClaim(FR, [messages(world, 4), [], messages(world, 1)])
-    await route(world, replica, claim)
-    assert (0, MOST - 1) not in claim.fetches
 
 
 async def test_what_exceeds_the_budget_follows_in_the_next_transaction(world: World, replica: Replica) -> None:

@@ -49,12 +49,12 @@ def complaint(capsys: pytest.CaptureFixture[str], config: Path | None, code: int
 
 def test_drop_ins_override_the_file_and_the_environment_overrides_both(tmp_path, monkeypatch) -> None:
     """A file, its conf.d in alphabetical order, then CONTRADA_ROUTER_*: the last one counts."""
-    config = write(tmp_path / "router.toml", **COMPLETE, linger_ms=1, fetch_wait_ms=1, log_level="debug")
-    write(tmp_path / "conf.d" / "20.toml", linger_ms=3, fetch_wait_ms=3)
-    write(tmp_path / "conf.d" / "10.toml", linger_ms=2)
+    config = write(tmp_path / "router.toml", **COMPLETE, spacing_ms=1, fetch_wait_ms=1, log_level="debug")
+    write(tmp_path / "conf.d" / "20.toml", spacing_ms=3, fetch_wait_ms=3)
+    write(tmp_path / "conf.d" / "10.toml", spacing_ms=2)
     monkeypatch.setenv("CONTRADA_ROUTER_FETCH_WAIT_MS", "4")
     settings = RouterSettings.load(config)
-    assert (settings.linger_ms, settings.fetch_wait_ms, settings.log_level) == (3, 4, "debug")
+    assert (settings.spacing_ms, settings.fetch_wait_ms, settings.log_level) == (3, 4, "debug")
 
 
 def test_the_environment_suffices(monkeypatch) -> None:
@@ -85,8 +85,8 @@ def test_a_missing_setting_is_named(tmp_path, capsys, name: str) -> None:
         ("http_port", 70_000),
         ("http_port", -1),
         ("http_port", "many"),
-        ("linger_ms", -1),
-        ("linger_ms", 60_000),
+        ("spacing_ms", -1),
+        ("spacing_ms", 60_000),
         ("fetch_wait_ms", 0),
         ("log_level", "loud"),
         ("name", "x" * 65),
@@ -101,8 +101,8 @@ def test_a_wrong_setting_is_named(tmp_path, capsys, name: str, value: object) ->
 
 def test_every_problem_is_told_at_once(tmp_path, capsys) -> None:
     """Nobody has to correct settings one start at a time."""
-    said = complaint(capsys, write(tmp_path / "router.toml", linger_ms=-1, log_level="loud"), 2)
-    assert set(re.findall(r"router setting '(\w+)'", said)) == {"kafka", "root", "key", "linger_ms", "log_level"}
+    said = complaint(capsys, write(tmp_path / "router.toml", spacing_ms=-1, log_level="loud"), 2)
+    assert set(re.findall(r"router setting '(\w+)'", said)) == {"kafka", "root", "key", "spacing_ms", "log_level"}
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path, capsys) -> None:
@@ -121,7 +121,7 @@ def test_a_file_that_is_not_toml_is_named(tmp_path, capsys, text: str) -> None:
 def test_a_broken_drop_in_is_named(tmp_path, capsys) -> None:
     """The file to correct is the drop-in."""
     config = write(tmp_path / "router.toml", **COMPLETE)
-    write(tmp_path / "conf.d" / "10.toml").write_text("linger_ms = ")
+    write(tmp_path / "conf.d" / "10.toml").write_text("spacing_ms = ")
     assert "10.toml" in complaint(capsys, config, 2)
 
 

@@ -1,0 +1,165 @@
+"""From submit to opened, between two real daemons through a real router; and what `contrada send` takes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from clients.cli.home import Home
+from clients.demo.exchange import Exchange
+from tests.bench.cli import contrada, milliseconds
+from tests.bench.figures import Figure
+from tests.bench.unix_http import Connection
+
+RATE = 200
+WARM_UP_S = 10
+SECONDS = 12
+IDLE_MESSAGES = 60
+SEND_ROUNDS = 9
+CONNECTIONS = 8
+
+
+@contextlib.contextmanager
+def exchange() -> Iterator[Exchange]:
+    """Two units and a router on a broker of their own, warmed by nothing yet."""
+    with tempfile.TemporaryDirectory(prefix="cl-", ignore_cleanup_errors=True) as directory:
+        built = Exchange(Path(directory) / "x", daemons=("fr", "it"))
+        try:
+            built.start()
+            yield built
+        finally:
+            built.stop()
+
+
+def measure() -> list[Figure]:
+    """All figures of this group, on one exchange."""
+    with exchange() as built:
+        return asyncio.run(_measure(built))
+
+
+async def _measure(built: Exchange) -> list[Figure]:
+    await _steady(built, RATE, WARM_UP_S)
+    loaded = [await _steady(built, RATE, SECONDS) for _ in range(2)]
+    latencies = sorted(value for run in loaded for value in run)
+    idle = await _one_by_one(built, IDLE_MESSAGES)
+    return [
+        Figure("latency_p50_ms_at_200", _quantile(latencies, 0.50), "ms"),
+        Figure("latency_p99_ms_at_200", _quantile(latencies, 0.99), "ms"),
+        Figure("latency_p50_ms_idle", statistics.median(idle), "ms"),
+        _send_figure(built),
+    ]
+
+
+def _quantile(ordered: list[float], q: float) -> float:
+    return ordered[min(len(ordered) - 1, int(q * len(ordered)))]
+
+
+def _socket(built: Exchange, unit: str) -> Path:
+    return Home(built.home(unit)).socket
+
+
+def _message() -> bytes:
+    draft = {
+        "subject": "bench",
+        "language": "en",
+        "crime_areas": ["migrant-smuggling"],
+        "items": [{"type": "narrative", "text": "x" * 1500, "purposes": ["operational"], "data_class": "personal"}],
+    }
+    return json.dumps({"kind": "information", "to": ["it"], "draft": draft}).encode()
+
+
+class Arrivals:
+    """Follows a unit's inbox by long polling, and notes when each message is there, opened and stored."""
+
+    def __init__(self, socket: Path) -> None:
+        self._connection = Connection(socket)
+        self.seen: dict[str, float] = {}
+        self._changed = asyncio.Event()
+        self._after = 0
+
+    async def start(self) -> asyncio.Task[None]:
+        """Skip what is there already, then follow."""
+        while items := (await self._page(0))["items"]:
+            del items
+        return asyncio.create_task(self._follow())
+
+    async def _page(self, wait: int) -> dict:
+        page = await self._connection.ask("GET", f"/v1/inbox?limit=500&after={self._after}&wait={wait}")
+        if page["items"]:
+            self._after = page["cursor"]
+        return page
+
+    async def _follow(self) -> None:
+        while True:
+            page = await self._page(10)
+            now = time.perf_counter()
+            for item in page["items"]:
+                self.seen[item["id"]] = now
+            self._changed.set()
+
+    async def all_of(self, ids: list[str], *, within: float) -> None:
+        """Wait until every one has arrived."""
+        async with asyncio.timeout(within):
+            while not all(one in self.seen for one in ids):
+                self._changed.clear()
+                await self._changed.wait()
+
+
+async def _steady(built: Exchange, rate: int, seconds: float) -> list[float]:
+    """Latencies in milliseconds at a rate that does not wait for answers (open loop)."""
+    arrivals = Arrivals(_socket(built, "it"))
+    following = await arrivals.start()
+    free: asyncio.Queue[Connection] = asyncio.Queue()
+    for _ in range(CONNECTIONS):
+        free.put_nowait(Connection(_socket(built, "fr")))
+    sent: dict[str, float] = {}
+    body = _message()
+
+    async def send(due: float) -> None:
+        connection = await free.get()
+        try:
+            answer = await connection.ask("POST", "/v1/messages", body)
+            sent[answer["id"]] = due  # from when it was due: waiting for a connection counts
+        finally:
+            free.put_nowait(connection)
+
+    began = time.perf_counter()
+    tasks = []
+    for number in range(int(rate * seconds)):
+        due = began + number / rate
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        tasks.append(asyncio.create_task(send(due)))
+    await asyncio.gather(*tasks)
+    await arrivals.all_of(list(sent), within=60)
+    following.cancel()
+    return [(arrivals.seen[one] - due) * 1000 for one, due in sent.items()]
+
+
+async def _one_by_one(built: Exchange, count: int) -> list[float]:
+    arrivals = Arrivals(_socket(built, "it"))
+    following = await arrivals.start()
+    connection = Connection(_socket(built, "fr"))
+    found = []
+    for _ in range(count):
+        began = time.perf_counter()
+        answer = await connection.ask("POST", "/v1/messages", _message())
+        await arrivals.all_of([answer["id"]], within=30)
+        found.append((arrivals.seen[answer["id"]] - began) * 1000)
+        await asyncio.sleep(0.15)
+    following.cancel()
+    return found
+
+
+def _send_figure(built: Exchange) -> Figure:
+    """A warm `contrada send`, the whole process, with the daemon running."""
+    draft = built.directory / "draft.json"
+    draft.write_text(json.dumps(json.loads(_message())["draft"]))
+    command = (contrada(), "--home", str(built.home("fr")), "send", "--to", "it", str(draft))
+    milliseconds(*command)
+    return Figure("cli_send_ms", statistics.median(milliseconds(*command) for _ in range(SEND_ROUNDS)), "ms")
