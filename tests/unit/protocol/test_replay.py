@@ -7,7 +7,7 @@ from base64 import b85encode
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from protocol import limits
 from protocol.canonical import encode
@@ -189,7 +189,7 @@ class Model(RuleBasedStateMachine):
         self.sent.append((position, created))
         self.present(position, created)
 
-    @rule(count=st.sampled_from([1, 1, 1, 30, limits.MAX_STREAMS]))
+    @rule(count=st.sampled_from([1, 1, 40, limits.MAX_STREAMS, limits.MAX_STREAMS + 1]))
     def restart(self, count):
         """The daemon starts anew, perhaps in a loop, sending one message each time."""
         for _ in range(count):
@@ -197,21 +197,21 @@ class Model(RuleBasedStateMachine):
             self.stream, self.seq = self.stream + 1, 0
             self.send(0)
 
-    @rule(by=st.integers(1, limits.DAY))
+    @rule(by=st.sampled_from([1, limits.MINUTE, limits.HOUR]))
     def wait(self, by):
         """Time passes."""
         self.now += by
 
-    @rule(skew=st.sampled_from([0, 0, 1, -1, limits.CLOCK_TOLERANCE, -limits.HOUR, limits.HOUR, 400 * limits.DAY]))
+    @rule(skew=st.sampled_from([0, limits.CLOCK_TOLERANCE, -limits.HOUR, 400 * limits.DAY]))
     def set_clock(self, skew):
         """The sender's clock jumps."""
         self.skew = skew
 
-    @precondition(lambda self: self.sent)
-    @rule(data=st.data())
-    def replay(self, data):
-        """Any record that was ever sent comes again."""
-        self.present(*data.draw(st.sampled_from(self.sent)))
+    @rule()
+    def replay(self):
+        """All that was ever sent comes again, in its order."""
+        for position, created in self.sent[:]:
+            self.present(position, created)
 
     @rule()
     def move(self):
@@ -225,7 +225,7 @@ class Model(RuleBasedStateMachine):
 
 
 TestModel = Model.TestCase
-TestModel.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
+TestModel.settings = settings(max_examples=40, stateful_step_count=12, deadline=None)
 
 
 def test_the_last_entry_of_a_stream_is_a_value():
