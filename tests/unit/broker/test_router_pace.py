@@ -79,7 +79,7 @@ async def test_a_message_after_a_pause_waits_for_nothing(world: World, replica: 
 
 async def test_a_backlog_does_not_wait(world: World, replica: Replica) -> None:
     """A fetch that is full is committed at once: there is nothing to wait for."""
-    claim = ScriptedClaim(FR, [messages(world, 6), messages(world, 6), messages(world, 2)])
+    claim = ScriptedClaim(FR, [messages(world, 6), messages(world, 6), messages(world, 2), []])
     await route(world, replica, claim, pace=Pace(spacing=0.02, fetch_most=6))
     assert claim.fetches[:2] == [(IDLE, 6)] * 2
     assert [commit.position for commit in claim.commits] == [6, 12, 14]
