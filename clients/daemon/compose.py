@@ -96,19 +96,19 @@ def compose(request: SendRequest, *, earlier: Earlier | None, now: Millis, entro
 def acknowledge(
     core: Core,
     *,
+    mid: MessageId,
     subject: Digest,
     stage: AcknowledgementStage,
     allowed: frozenset[Purpose],
     case_ref: str | None,
     now: Millis,
-    entropy: Entropy,
 ) -> Order:
     """The acknowledgement of a message to its sender, whose purposes are `allowed`."""
     body = Acknowledgement(stage=stage, message=core.mid, header_digest=subject, case_ref=case_ref)
     shared = (core.purposes & allowed) - {Purpose.UNDETERMINED}
     return Order(
         kind=MessageKind.ACKNOWLEDGEMENT,
-        mid=new_message_id(now, entropy),
+        mid=mid,
         thread=core.thread,
         to=(Recipient(core.sender, Role.TO),),
         handling=OPEN_HANDLING,

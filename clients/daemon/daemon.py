@@ -5,6 +5,7 @@
     decisions   the receipts topic: what routers decided
     deliveries  the inbox topic: what others sent
     statements  the directory topic: who is who
+    receipts    acknowledgements of delivery, some milliseconds later and together
     sealer      messages that had to wait for keys
     upkeep      our own keys: made ahead, published, destroyed in time
 
@@ -50,6 +51,11 @@ DIRECTORY_PATIENCE: Final = 2.0
 CATCH_UP_PATIENCE: Final = 5.0
 UPKEEP_EVERY: Final = 3600.0
 QUEUED_EVERY: Final = 15.0
+RECEIPTS_AFTER: Final = 0.02
+"""Seconds until what arrived is acknowledged: the mail comes first, and receipts travel together."""
+
+MARK_AFTER: Final = 1.0
+"""Seconds until a row says that Kafka has its message; most are decided by then, and say that."""
 
 
 class Daemon:
@@ -67,6 +73,8 @@ class Daemon:
         self._intake_bell = Bell()
         self._sealer_bell = Bell()
         self._upkeep_bell = Bell()
+        self._receipts_bell = Bell()
+        self._sent_bell = Bell()
         self._lanes: dict[int, tuple[Lane, Bell]] = {}
         self._statements = Tide()
         self._decisions_read = asyncio.Event()
@@ -85,6 +93,8 @@ class Daemon:
                 self._follow(topics.receipts(self.office.unit), self._on_decisions, self._decisions_read),
                 self._follow(topics.inbox(self.office.unit), self._on_deliveries, asyncio.Event()),
                 self._seal_what_waited(),
+                self._seal_receipts(),
+                self._mark_sent(),
                 self._keep_keys(),
                 self._run_lanes(),
             ):
@@ -156,12 +166,9 @@ class Daemon:
     async def _run_lane(self, partition: int) -> None:
         lane, bell = self._lanes[partition]
         backoff = Backoff()
-        sent: list[int] = []
-        offset = -1
         while True:
             try:
-                window = await self.job("window", partial(self._window, partition, lane.after, sent, offset))
-                sent = []
+                window = await self.job("window", partial(self._window, partition, lane.after))
                 if not window:
                     if not await bell.wait(lane.patience) and await self._is_stalled(partition):
                         lane.stalled()
@@ -178,17 +185,32 @@ class Daemon:
             self.kafka_up = True
             backoff.reset()
             self.office.metrics.appended.inc(appended.count)
-            sent, offset = [item.id for item in window[: appended.count]], appended.offset
+            sent = [item.id for item in window[: appended.count]]
             lane.acknowledged(sent)
+            if appended.offset >= 0:
+                offsets = dict(zip(sent, range(appended.offset, appended.offset + len(sent)), strict=True))
+                await self.worker.do(partial(self.office.sent.update, offsets))
+                self._sent_bell.ring()
 
-    def _window(self, partition: int, after: int, sent: list[int], offset: int) -> list[outbox.ToSend]:
-        office = self.office
-        if sent:
-            with office.transaction():
-                outbox.mark_sent(office.store, sent, offset=offset, now=office.clock())
+    def _window(self, partition: int, after: int) -> list[outbox.ToSend]:
         return outbox.undecided(
-            office.store, partition=partition, after=after, most=WINDOW, most_bytes=WINDOW_BYTES
+            self.office.store, partition=partition, after=after, most=WINDOW, most_bytes=WINDOW_BYTES
         )
+
+    async def _mark_sent(self) -> None:
+        """What is decided quickly is never marked: its decision says more."""
+        while True:
+            await self._sent_bell.wait()
+            await asyncio.sleep(MARK_AFTER)
+            await self._until_stored("mark", partial(submitting.mark_sent, self.office))
+
+    async def _seal_receipts(self) -> None:
+        while True:
+            while await self._until_stored("receipts", partial(submitting.seal_receipts, self.office)):
+                self.wake_lanes()
+            self.wake_lanes()
+            await self._receipts_bell.wait()
+            await asyncio.sleep(RECEIPTS_AFTER)
 
     async def _is_stalled(self, partition: int) -> bool:
         return await self.job("stalled", lambda: outbox.has_undecided(self.office.store, partition))
@@ -261,9 +283,8 @@ class Daemon:
         received = await self._patiently(
             "deliveries", partial(receiving.take_deliveries, self.office, fetched)
         )
-        if received.sealed:
-            self.wake_lanes()
         if received.messages:
+            self._receipts_bell.ring()
             await self.arrivals.rise(self.arrivals.level + received.messages)
 
     # -- Keys ----------------------------------------------------------------------------------------

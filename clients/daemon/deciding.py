@@ -14,7 +14,7 @@ from clients.daemon import inbox, outbox
 from clients.daemon.decisions import Foreign, Nothing, Refuse, SealAgain, Sealing, Settle, judge
 from clients.daemon.errors import DaemonError
 from clients.daemon.office import Office
-from clients.daemon.submitting import seal_row
+from clients.daemon.submitting import order_of, seal_row
 from clients.ports import Fetched
 from protocol.audit import Decisions, Record, verify_decisions
 from protocol.errors import Code, Rejected
@@ -103,6 +103,7 @@ def _apply(office: Office, record: Record) -> bool:
         case Nothing():
             return False
     assert sealing is not None
+    office.sent.pop(sealing.id, None)
     match consequence:
         case Settle():
             outbox.settle(office.store, sealing, record, now=now)
@@ -124,7 +125,7 @@ def _apply(office: Office, record: Record) -> bool:
 def _seal_again(office: Office, sealing: Sealing, record: Record) -> bool:
     """At once the first time, if we know what the router knew; later and later after that."""
     if sealing.sealed_times == 1 and record.directory_size <= office.directory.head.size:
-        order = outbox.read_order(office.store, office.vault, sealing.message)
+        order = order_of(office, sealing.message)
         return seal_row(office, sealing.message, order, now=office.clock()) == "sealed"
     pause = min(2.0 ** min(sealing.sealed_times, 16), LONGEST_HOLD)
     office.held[sealing.message] = office.monotonic() + pause

@@ -29,7 +29,13 @@ def is_known(store: Store, *, sender: UnitId, mid: MessageId) -> bool:
 
 
 def insert(
-    store: Store, vault: Vault, opened: Opened, *, source: tuple[str, int, int], now: Millis
+    store: Store,
+    vault: Vault,
+    opened: Opened,
+    *,
+    source: tuple[str, int, int],
+    receipt_owed: bool,
+    now: Millis,
 ) -> int | None:
     """Take a message in; None where it is there already."""
     delivery, core = opened.delivery, opened.delivery.header.core
@@ -41,8 +47,9 @@ def insert(
     )
     return store.insert(
         """INSERT OR IGNORE INTO inbox (sender, mid, thread, kind, subject, role, state, received,
-                                        signed_header, receipt, dek, content, topic, partition, position)
-           VALUES (?, ?, ?, ?, ?, ?, 'new', ?, ?, ?, ?, ?, ?, ?, ?)""",
+                                        signed_header, receipt, dek, content, topic, partition, position,
+                                        receipt_owed)
+           VALUES (?, ?, ?, ?, ?, ?, 'new', ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         core.sender,
         core.mid,
         core.thread,
@@ -55,7 +62,23 @@ def insert(
         kept.dek,
         kept.content,
         *source,
+        int(receipt_owed),
     )
+
+
+def owing(store: Store, *, most: int) -> Sequence[Row]:
+    """Messages whose acknowledgement of delivery is not in the outbox yet, oldest first."""
+    return store.rows("SELECT * FROM inbox WHERE receipt_owed = 1 ORDER BY id LIMIT ?", most)
+
+
+def by_id(store: Store, row: int) -> Row | None:
+    """One message."""
+    return store.row("SELECT * FROM inbox WHERE id = ?", row)
+
+
+def mark_receipted(store: Store, row: int) -> None:
+    """The acknowledgement of delivery is in the outbox."""
+    store.write("UPDATE inbox SET receipt_owed = 0 WHERE id = ?", row)
 
 
 def read_parts(row: Row, vault: Vault) -> tuple[bytes, tuple[Part, ...]]:

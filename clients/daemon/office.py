@@ -40,6 +40,9 @@ class Office:
     monotonic: Callable[[], float]
     entropy: Entropy
     stream: Stream
+    sent: dict[int, int] = field(default_factory=dict)
+    """Sealings that Kafka has acknowledged, with their offsets, and whose rows do not say so yet."""
+
     held: dict[int, float] = field(default_factory=dict)
     """Rows of the outbox that are not to be sealed before this moment of the monotonic clock."""
 

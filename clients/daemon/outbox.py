@@ -12,10 +12,10 @@ and are sent in the order of the sealings' ids until the router has decided; the
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from clients.daemon.at_rest import Vault
+from clients.daemon.at_rest import AtRest, Vault
 from clients.daemon.decisions import Sealing
 from clients.daemon.order import Order, decode_order, encode_order
 from clients.daemon.store import Row, Store
@@ -45,24 +45,39 @@ class Idempotency:
     mac: bytes
 
 
-def insert(
-    store: Store, vault: Vault, order: Order, *, now: Millis, automatic: bool, once: Idempotency | None = None
-) -> int:
+def insert(store: Store, vault: Vault, order: Order, *, now: Millis, once: Idempotency | None = None) -> int:
     """A new row in state queued; its id."""
     kept = vault.lock(encode_order(order), PLACE, order.mid)
+    return _insert(store, order, kept, now=now, once=once, receipt_for=None)
+
+
+def insert_receipt(store: Store, order: Order, *, receipt_for: int, now: Millis) -> int:
+    """A row for an acknowledgement of delivery. Its order is not kept: it follows from the delivery."""
+    return _insert(store, order, None, now=now, once=None, receipt_for=receipt_for)
+
+
+def _insert(
+    store: Store,
+    order: Order,
+    kept: AtRest | None,
+    *,
+    now: Millis,
+    once: Idempotency | None,
+    receipt_for: int | None,
+) -> int:
     row = store.insert(
-        """INSERT INTO outbox (mid, thread, kind, recipients, state, automatic, created, changed,
+        """INSERT INTO outbox (mid, thread, kind, recipients, state, receipt_for, created, changed,
                                dek, content, idempotency_key, request_mac)
            VALUES (?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?)""",
         order.mid,
         order.thread,
         int(order.kind),
         json.dumps([[recipient.unit, int(recipient.role)] for recipient in order.to]),
-        int(automatic),
+        receipt_for,
         now,
         now,
-        kept.dek,
-        kept.content,
+        None if kept is None else kept.dek,
+        None if kept is None else kept.content,
         None if once is None else once.key,
         None if once is None else once.mac,
     )
@@ -71,7 +86,7 @@ def insert(
 
 
 def read_order(store: Store, vault: Vault, row: int) -> Order:
-    """The order behind a row."""
+    """The order behind a row that keeps one."""
     found = store.row("SELECT mid, dek, content FROM outbox WHERE id = ?", row)
     assert found is not None
     return decode_order(vault.unlock(found["dek"], found["content"], PLACE, found["mid"]))
@@ -127,14 +142,10 @@ def undecided(store: Store, *, partition: int, after: int, most: int, most_bytes
     return taken
 
 
-def mark_sent(store: Store, sealings: Sequence[int], *, offset: int, now: Millis) -> None:
-    """Kafka has acknowledged these, from `offset` on."""
-    for index, sealing in enumerate(sealings):
-        store.write(
-            "UPDATE sealings SET position = ? WHERE id = ? AND verdict IS NULL",
-            offset + index if offset >= 0 else None,
-            sealing,
-        )
+def mark_sent(store: Store, sealings: Mapping[int, int], *, now: Millis) -> None:
+    """Kafka has acknowledged these, at these offsets."""
+    for sealing, offset in sealings.items():
+        store.write("UPDATE sealings SET position = ? WHERE id = ? AND verdict IS NULL", offset, sealing)
         store.write(
             """UPDATE outbox SET state = 'sent', changed = ?
                WHERE state = 'sealed' AND id = (SELECT message FROM sealings WHERE id = ?)""",
@@ -197,12 +208,19 @@ def queue_again(store: Store, sealing: Sealing, record: Record, *, now: Millis) 
 
 
 def acknowledged(
-    store: Store, *, by: UnitId, subject: Digest, stage: AcknowledgementStage, now: Millis
+    store: Store,
+    *,
+    by: UnitId,
+    message: MessageId,
+    subject: Digest,
+    stage: AcknowledgementStage,
+    now: Millis,
 ) -> bool:
     """An addressee says how far it has come. False where no such message went to it."""
     row = store.row(
-        """SELECT o.id, o.recipients FROM sealings s JOIN outbox o ON o.id = s.message
-           WHERE s.subject = ?""",
+        """SELECT o.id, o.recipients FROM outbox o JOIN sealings s ON o.id = s.message
+           WHERE o.mid = ? AND s.subject = ?""",
+        message,
         subject,
     )
     if row is None or by not in {unit for unit, _ in json.loads(row["recipients"])}:
@@ -222,6 +240,13 @@ def acknowledged(
 def by_mid(store: Store, mid: MessageId) -> Row | None:
     """The row of a message."""
     return store.row("SELECT * FROM outbox WHERE mid = ?", mid)
+
+
+def by_subject(store: Store, subject: Digest) -> Row | None:
+    """The row of a message by its signed header."""
+    return store.row(
+        "SELECT o.mid FROM sealings s JOIN outbox o ON o.id = s.message WHERE s.subject = ?", subject
+    )
 
 
 def by_key(store: Store, key: str) -> Row | None:

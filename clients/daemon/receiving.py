@@ -1,8 +1,9 @@
 """The job that takes deliveries in: verify, open, check, store, acknowledge.
 
 Owns the order of these steps. Rules: nothing of a delivery is believed or stored as content before every
-check has held; what fails is kept by its coordinates and code, and blocks nothing. The acknowledgement of
-delivery is written in the same transaction as the message, and an acknowledgement is never acknowledged.
+check has held; what fails is kept by its coordinates and code, and blocks nothing. That an
+acknowledgement of delivery is owed is written with the message, and an acknowledgement is never
+acknowledged.
 Runs in the worker's thread.
 """
 
@@ -13,16 +14,14 @@ from dataclasses import dataclass, field
 import structlog
 
 from clients.daemon import inbox, outbox
-from clients.daemon.compose import acknowledge
 from clients.daemon.deciding import DirectoryBehind
 from clients.daemon.errors import DaemonError
 from clients.daemon.office import Office
-from clients.daemon.submitting import seal_row
 from clients.ports import Fetched
 from protocol.audit import verify_receipt
 from protocol.bodies import Acknowledgement, Body, check_header_codes, required_header_codes
 from protocol.code_forms import show_code
-from protocol.codes import AcknowledgementStage, MessageKind, RefKind
+from protocol.codes import MessageKind, RefKind
 from protocol.content import body_from_parts
 from protocol.envelope import Delivery, parse_delivery
 from protocol.errors import Code, Rejected
@@ -49,8 +48,7 @@ class Received:
     """What the caller has to know of a batch of deliveries."""
 
     messages: int
-    sealed: bool
-    """Whether acknowledgements wait to be sent."""
+    """How many were new, acknowledgements of ours left out: each of these is owed one."""
 
 
 def take_deliveries(office: Office, fetched: Fetched, *, patient: bool) -> Received:
@@ -59,7 +57,7 @@ def take_deliveries(office: Office, fetched: Fetched, *, patient: bool) -> Recei
     While `patient`, a delivery that needs statements which are not here yet is `DirectoryBehind`.
     """
     judged = [(record.offset, _judge(office, record.value, patient=patient)) for record in fetched.records]
-    messages, sealed = 0, False
+    messages = 0
     now = office.clock()
     with office.transaction():
         if fetched.lost:
@@ -72,11 +70,9 @@ def take_deliveries(office: Office, fetched: Fetched, *, patient: bool) -> Recei
                 case Rejected():
                     _reject(office, source, outcome, now)
                 case Believed():
-                    taken = _take(office, source, outcome, now)
-                    messages += taken
-                    sealed |= taken
+                    messages += _take(office, source, outcome, now)
         inbox.set_position(office.store, fetched.topic, fetched.partition, fetched.position)
-    return Received(messages, sealed)
+    return Received(messages)
 
 
 def _judge(office: Office, value: bytes, *, patient: bool) -> Believed | Rejected | None:
@@ -147,10 +143,14 @@ def _reject(office: Office, source: tuple[str, int, int], rejected: Rejected, no
 
 
 def _take(office: Office, source: tuple[str, int, int], believed: Believed, now: Millis) -> bool:
-    """Store a message and acknowledge it; False where it came twice in one batch."""
+    """Store a message; whether it is one that an acknowledgement is owed for."""
     opened = believed.opened
     core = opened.delivery.header.core
-    if inbox.insert(office.store, office.vault, opened, source=source, now=now) is None:
+    is_receipt = isinstance(believed.body, Acknowledgement)
+    row = inbox.insert(
+        office.store, office.vault, opened, source=source, receipt_owed=not is_receipt, now=now
+    )
+    if row is None:
         office.metrics.doubles.inc()
         return False
     office.see(opened.record.t)
@@ -160,18 +160,6 @@ def _take(office: Office, source: tuple[str, int, int], believed: Believed, now:
     if isinstance(believed.body, Acknowledgement):
         _note_acknowledgement(office, opened, believed.body, now)
         return False
-    sender = office.directory.unit(core.sender)
-    order = acknowledge(
-        core,
-        subject=opened.delivery.subject,
-        stage=AcknowledgementStage.DELIVERED,
-        allowed=sender.purposes if sender is not None else frozenset(),
-        case_ref=None,
-        now=now,
-        entropy=office.entropy,
-    )
-    row = outbox.insert(office.store, office.vault, order, now=now, automatic=True)
-    seal_row(office, row, order, now=now)
     return True
 
 
@@ -179,7 +167,12 @@ def _note_acknowledgement(office: Office, opened: Opened, body: Acknowledgement,
     core = opened.delivery.header.core
     named = {ref.subject for ref in core.refs if ref.kind is RefKind.REPLY_TO}
     known = body.header_digest in named and outbox.acknowledged(
-        office.store, by=core.sender, subject=body.header_digest, stage=body.stage, now=now
+        office.store,
+        by=core.sender,
+        message=body.message,
+        subject=body.header_digest,
+        stage=body.stage,
+        now=now,
     )
     if known:
         office.metrics.acknowledgements.labels(show_code(body.stage)).inc()

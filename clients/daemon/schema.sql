@@ -8,18 +8,20 @@ CREATE TABLE IF NOT EXISTS outbox (
     kind            INTEGER NOT NULL,
     recipients      TEXT NOT NULL,                  -- JSON: [[unit, role], ...]
     state           TEXT NOT NULL CHECK (state IN ('queued', 'sealed', 'sent', 'accepted', 'refused')),
-    automatic       INTEGER NOT NULL,               -- made by the daemon itself: an acknowledgement of delivery
+    receipt_for     INTEGER REFERENCES inbox (id),  -- made by the daemon itself: it acknowledges this delivery
     created         INTEGER NOT NULL,
     changed         INTEGER NOT NULL,
     sealed_times    INTEGER NOT NULL DEFAULT 0,
     reasons         TEXT NOT NULL DEFAULT '[]',     -- JSON: [[code, unit or null], ...]
-    dek             BLOB,                           -- both NULL once the content was erased
+    dek             BLOB,                           -- both NULL once the content was erased, and in receipts
     content         BLOB,
-    idempotency_key TEXT UNIQUE,
+    idempotency_key TEXT,
     request_mac     BLOB
 ) STRICT;
 
 CREATE INDEX IF NOT EXISTS outbox_queued ON outbox (id) WHERE state = 'queued';
+CREATE INDEX IF NOT EXISTS outbox_own ON outbox (id) WHERE receipt_for IS NULL;
+CREATE UNIQUE INDEX IF NOT EXISTS outbox_once ON outbox (idempotency_key) WHERE idempotency_key IS NOT NULL;
 
 -- One row for each time that a message was sealed: what lies in Kafka, byte for byte.
 CREATE TABLE IF NOT EXISTS sealings (
@@ -28,17 +30,17 @@ CREATE TABLE IF NOT EXISTS sealings (
     stream          BLOB NOT NULL CHECK (length(stream) = 8),
     seq             INTEGER NOT NULL,
     partition       INTEGER NOT NULL,
-    subject         BLOB NOT NULL UNIQUE,
+    subject         BLOB NOT NULL,
     digest          BLOB NOT NULL UNIQUE,           -- SHA-256 of the submission, as decisions name it
     submission      BLOB,                           -- NULL once the router has decided
     position        INTEGER,                        -- Kafka's offset, once acknowledged
     verdict         INTEGER,                        -- RecordType, once decided
-    record          BLOB,                           -- the router's record of the decision
-    UNIQUE (stream, partition, seq)
+    record          BLOB                            -- the router's record of the decision
 ) STRICT;
 
 CREATE INDEX IF NOT EXISTS sealings_undecided ON sealings (partition, id) WHERE verdict IS NULL;
 CREATE INDEX IF NOT EXISTS sealings_message ON sealings (message);
+CREATE INDEX IF NOT EXISTS sealings_subject ON sealings (subject);
 
 -- How far each addressee has come with what we sent.
 CREATE TABLE IF NOT EXISTS acknowledgements (
@@ -68,10 +70,11 @@ CREATE TABLE IF NOT EXISTS inbox (
     topic           TEXT NOT NULL,
     partition       INTEGER NOT NULL,
     position        INTEGER NOT NULL,
-    UNIQUE (sender, mid)                            -- a message is received once, however often it arrives
+    receipt_owed    INTEGER NOT NULL,               -- 1 until the acknowledgement of delivery is in the outbox
+    UNIQUE (mid, sender)                            -- a message is received once, however often it arrives
 ) STRICT;
 
-CREATE INDEX IF NOT EXISTS inbox_mid ON inbox (mid);
+CREATE INDEX IF NOT EXISTS inbox_owed ON inbox (id) WHERE receipt_owed = 1;
 CREATE INDEX IF NOT EXISTS inbox_subject ON inbox (subject);
 
 -- Deliveries that did not verify: where they stand in Kafka, and why; nothing of them is believed.

@@ -21,10 +21,10 @@ from clients.daemon.requests import AckRequest, SendRequest
 from clients.daemon.store import Row
 from protocol.audit import Reason
 from protocol.code_forms import show_code
-from protocol.codes import MessageKind, Purpose
+from protocol.codes import AcknowledgementStage, MessageKind, Purpose
 from protocol.errors import Code, ContradaError, Rejected
 from protocol.header import parse_header
-from protocol.identifiers import Digest, MessageId, Millis, ThreadId, show_id
+from protocol.identifiers import Digest, MessageId, Millis, ThreadId, new_message_id, show_id
 from protocol.key_judgement import check_signing_key
 from protocol.sealing import seal
 from protocol.signatures import parse_signed
@@ -58,7 +58,7 @@ def submit(office: Office, requests: Sequence[SendRequest]) -> list[Submitted | 
             if again is not None:
                 results.append(_repeated(again, once))
                 continue
-            row = outbox.insert(office.store, office.vault, order, now=now, automatic=False, once=once)
+            row = outbox.insert(office.store, office.vault, order, now=now, once=once)
             state = seal_row(office, row, order, now=now)
             results.append(Submitted(show_id(order.mid), show_id(order.thread), state))
     for request, result in zip(requests, results, strict=True):
@@ -72,19 +72,10 @@ def acknowledge_row(office: Office, row: Row, request: AckRequest) -> Submitted:
     now = office.clock()
     if row["kind"] == MessageKind.ACKNOWLEDGEMENT:
         raise Conflict("an acknowledgement is not acknowledged")
-    core = parse_header(parse_signed(row["signed_header"]).payload).core
-    sender = office.directory.unit(core.sender)
-    order = acknowledge(
-        core,
-        subject=Digest(row["subject"]),
-        stage=request.stage,
-        allowed=sender.purposes if sender is not None else frozenset(),
-        case_ref=request.case_ref,
-        now=now,
-        entropy=office.entropy,
-    )
+    mid = new_message_id(now, office.entropy)
+    order = _acknowledgement(office, row, request.stage, mid=mid, now=now, case_ref=request.case_ref)
     with office.transaction():
-        made = outbox.insert(office.store, office.vault, order, now=now, automatic=False)
+        made = outbox.insert(office.store, office.vault, order, now=now)
         state = seal_row(office, made, order, now=now)
         inbox.mark_acknowledged(office.store, row["id"], now=now)
     return Submitted(show_id(order.mid), show_id(order.thread), state)
@@ -98,11 +89,71 @@ def seal_queued(office: Office, after: int = 0) -> int | None:
     if due:
         with office.transaction():
             for row in due:
-                order = outbox.read_order(office.store, office.vault, row)
-                seal_row(office, row, order, now=office.clock())
+                seal_row(office, row, order_of(office, row), now=office.clock())
         for row in due:
             office.held.pop(row, None)
     return rows[-1] if len(rows) == SEAL_AT_MOST else None
+
+
+def seal_receipts(office: Office) -> bool:
+    """Put the acknowledgements of delivery that are owed into the outbox, sealed; whether there are more."""
+    rows = inbox.owing(office.store, most=SEAL_AT_MOST)
+    if not rows:
+        return False
+    now = office.clock()
+    with office.transaction():
+        for row in rows:
+            order = _receipt_for(office, row, mid=new_message_id(now, office.entropy), now=now)
+            made = outbox.insert_receipt(office.store, order, receipt_for=row["id"], now=now)
+            inbox.mark_receipted(office.store, row["id"])
+            seal_row(office, made, order, now=now)
+    return len(rows) == SEAL_AT_MOST
+
+
+def mark_sent(office: Office) -> None:
+    """Let the rows say what Kafka has acknowledged and no router has decided yet."""
+    sent = dict(office.sent)
+    if sent:
+        with office.transaction():
+            outbox.mark_sent(office.store, sent, now=office.clock())
+        for sealing in sent:
+            office.sent.pop(sealing, None)
+
+
+def order_of(office: Office, row: int) -> Order:
+    """The order behind a row: as it was kept, or, for a receipt, as it follows from the delivery."""
+    found = office.store.row("SELECT mid, created, receipt_for FROM outbox WHERE id = ?", row)
+    assert found is not None
+    delivery = None if found["receipt_for"] is None else inbox.by_id(office.store, found["receipt_for"])
+    if delivery is None:
+        return outbox.read_order(office.store, office.vault, row)
+    return _receipt_for(office, delivery, mid=MessageId(found["mid"]), now=Millis(found["created"]))
+
+
+def _receipt_for(office: Office, row: Row, *, mid: MessageId, now: Millis) -> Order:
+    return _acknowledgement(office, row, AcknowledgementStage.DELIVERED, mid=mid, now=now)
+
+
+def _acknowledgement(
+    office: Office,
+    row: Row,
+    stage: AcknowledgementStage,
+    *,
+    mid: MessageId,
+    now: Millis,
+    case_ref: str | None = None,
+) -> Order:
+    core = parse_header(parse_signed(row["signed_header"]).payload).core
+    sender = office.directory.unit(core.sender)
+    return acknowledge(
+        core,
+        mid=mid,
+        subject=Digest(row["subject"]),
+        stage=stage,
+        allowed=sender.purposes if sender is not None else frozenset(),
+        case_ref=case_ref,
+        now=now,
+    )
 
 
 def seal_row(office: Office, row: int, order: Order, *, now: Millis) -> str:

@@ -18,6 +18,7 @@ from clients.daemon.errors import Conflict, NotFound
 from clients.daemon.office import Office
 from clients.daemon.order import Order
 from clients.daemon.store import Row, Store
+from clients.daemon.submitting import order_of
 from keys.lifecycle import epoch_state, key_state
 from keys.root_of_trust import fingerprint
 from protocol.audit import parse_record
@@ -39,7 +40,8 @@ Shown = dict[str, Any]
 def outbox_page(office: Office, *, limit: int, before: int | None) -> Shown:
     """What was sent, newest first; acknowledgements that the daemon made by itself are left out."""
     rows = office.store.rows(
-        """SELECT * FROM outbox WHERE automatic = 0 AND (? IS NULL OR id < ?) ORDER BY id DESC LIMIT ?""",
+        """SELECT * FROM outbox WHERE receipt_for IS NULL AND (? IS NULL OR id < ?)
+           ORDER BY id DESC LIMIT ?""",
         before,
         before,
         limit + 1,
@@ -180,12 +182,13 @@ def _sent(office: Office, row: Row) -> Shown:
     return {
         "id": show_id(row["mid"]),
         "thread": show_id(row["thread"]),
-        "state": row["state"],
+        "state": "sent"
+        if row["state"] == "sealed" and last is not None and last["id"] in office.sent
+        else row["state"],
         "kind": show_code(MessageKind(row["kind"])),
         "to": [unit for unit, role in recipients if role != Role.COPY],
         "copy": [unit for unit, role in recipients if role == Role.COPY],
         **({} if order is None else _ordered(office.store, order)),
-        "automatic": bool(row["automatic"]),
         "created": row["created"],
         "changed": row["changed"],
         "decided": None if decided is None else decided.t,
@@ -203,7 +206,7 @@ def _sent(office: Office, row: Row) -> Shown:
 
 def _order_of(office: Office, row: Row) -> Order | None:
     try:
-        return outbox.read_order(office.store, office.vault, row["id"])
+        return order_of(office, row["id"])
     except ContentErased:
         return None
 
@@ -268,9 +271,7 @@ def _reply_to(store: Store, refs: Sequence[Reference]) -> str | None:
     subject = next((ref.subject for ref in refs if ref.kind is RefKind.REPLY_TO), None)
     if subject is None:
         return None
-    row = inbox.by_subject(store, Digest(subject)) or store.row(
-        "SELECT o.mid FROM sealings s JOIN outbox o ON o.id = s.message WHERE s.subject = ?", subject
-    )
+    row = inbox.by_subject(store, Digest(subject)) or outbox.by_subject(store, Digest(subject))
     return None if row is None else show_id(row["mid"])
 
 

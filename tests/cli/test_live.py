@@ -177,7 +177,9 @@ def test_a_case_by_command_line(running: Exchange) -> None:
     assert json.loads(lines[0])["id"] == sent["id"]
     assert running.json("centre", "centre", "quarantine", "ls") == []
     running.at("centre", "centre", "quarantine", "show", "0", exit_=5)
-    running.json("centre", "centre", "status")
+    status = running.json("centre", "centre", "status")
+    backlog = {row["unit"]: (row["end"] > 0, row["lag"]) for row in status["backlog"]}
+    assert backlog == {"fr": (True, 0), "it": (True, 0), "fr-customs": (False, 0)}
 
 
 def test_an_identity_is_renewed(running: Exchange) -> None:

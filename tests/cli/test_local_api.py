@@ -34,6 +34,9 @@ class Daemon(socketserver.ThreadingUnixStreamServer):
         self.answers: list[tuple[int, Any]] = []
         self.asked: list[tuple[str, str, Any]] = []
 
+    def handle_error(self, *_: object) -> None:
+        """A connection that a test cut off is no news."""
+
     def run(self, *arguments: str) -> Seen:
         """One command line against this daemon."""
         return contrada("--home", self.home, *arguments)

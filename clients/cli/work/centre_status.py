@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import urllib.parse
 from collections.abc import Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from clients.cli.command import Invocation
 from clients.cli.home import settings
+from clients.cli.work.kafka_calls import read_to_end
 from clients.cli.work.registry import Registry, declared_topics
 from clients.kafka import KafkaFeeds, KafkaTopics
+from clients.ports import Incoming
+from keys.directory import Directory
 from protocol import topics
+from protocol.audit import verify_decisions
+from protocol.errors import Rejected
+from protocol.identifiers import UnitId
+from protocol.parties import Unit
 
 ROUTER_TIMEOUT = 3.0
-
-
-@runtime_checkable
-class GroupPositions(Protocol):
-    """What a group has committed; the lag of the routers comes from it."""
-
-    async def committed(self, group: str) -> Mapping[tuple[str, int], int]:
-        """Positions by topic and partition."""
-        ...
+AT_ONCE = 8
+TAIL = 20
+"""Offsets at the end of a unit's receipts that are read first; a decision takes two, with its marker."""
 
 
 async def centre_status(invocation: Invocation, routers: tuple[str, ...]) -> dict[str, Any]:
@@ -52,27 +54,63 @@ def is_well(status: Mapping[str, Any]) -> bool:
 
 
 async def _backlog(registry: Registry, there: set[str]) -> list[dict[str, Any]]:
-    feeds, admin = KafkaFeeds(registry.kafka), KafkaTopics(registry.kafka)
-    positions: Mapping[tuple[str, int], int] | None = None
-    if isinstance(admin, GroupPositions):
-        positions = await admin.committed(topics.ROUTER_GROUP)
-    rows = []
-    for unit in registry.directory.units():
-        name, facts = topics.outbox(unit.unit), registry.directory.facts(unit.unit)
-        if name not in there or facts is None:
-            continue
-        for partition in range(facts.outbox_partitions):
-            end = await feeds.end(name, partition)
-            done = None if positions is None else positions.get((name, partition), 0)
-            rows.append({
-                "unit": unit.unit,
-                "partition": partition,
-                "suspended": unit.suspended,
-                "end": end,
-                "position": done,
-                "lag": None if done is None else max(0, end - done),
-            })  # fmt: skip
-    return rows
+    known = [unit for unit in registry.directory.units() if topics.outbox(unit.unit) in there]
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def of_unit(unit: Unit) -> list[dict[str, Any]]:
+        async with turns:
+            return await backlog_of(unit, registry)
+
+    return [row for rows in await asyncio.gather(*map(of_unit, known)) for row in rows]
+
+
+async def backlog_of(unit: Unit, registry: Registry) -> list[dict[str, Any]]:
+    """How far routers have come with each partition of a unit's outbox, by their own signed decisions."""
+    facts, feeds = registry.directory.facts(unit.unit), KafkaFeeds(registry.kafka)
+    partitions = 1 if facts is None else facts.outbox_partitions
+    ends = [await feeds.end(topics.outbox(unit.unit), number) for number in range(partitions)]
+    decided = await _decided(unit.unit, feeds, registry.directory, partitions=partitions)
+    return [
+        {
+            "unit": unit.unit,
+            "partition": number,
+            "suspended": unit.suspended,
+            "end": end,
+            "position": decided.get(number, 0 if end == 0 else None),
+            "lag": None if number not in decided and end else max(0, end - decided.get(number, 0)),
+        }
+        for number, end in enumerate(ends)
+    ]
+
+
+async def _decided(
+    unit: UnitId, feeds: KafkaFeeds, directory: Directory, *, partitions: int
+) -> dict[int, int]:
+    """The position behind the last decision on each partition, from the end of the unit's receipts.
+
+    The end is enough where every partition is busy; else more is read. A partition without any decision
+    is not in the answer, unless there are no decisions at all: then routers have come to 0.
+    """
+    end, tail = await feeds.end(topics.receipts(unit), 0), TAIL * partitions
+    if end == 0:
+        return dict.fromkeys(range(partitions), 0)
+    found: dict[int, int] = {}
+
+    def take(record: Incoming) -> None:
+        try:
+            decisions = verify_decisions(record.value, parties=directory)
+        except Rejected:
+            return
+        for one in decisions.records:
+            if one.source.unit == unit:
+                found[one.source.partition] = max(found.get(one.source.partition, 0), one.source.offset + 1)
+
+    while True:
+        start = max(0, end - tail)
+        await read_to_end(feeds, topics.receipts(unit), take, start=start)
+        if start == 0 or len(found) == partitions:
+            return found
+        tail *= 10
 
 
 def ask_router(url: str) -> dict[str, Any]:
