@@ -107,7 +107,7 @@ def settings(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):
-        raise BadInput(f"{path} is not a TOML file", hint="compare it with docs/configuration.md") from None
+        raise BadInput(f"{path} is not a TOML file", hint="restore it, or make the home again") from None
 
 
 def bootstrap(invocation: Invocation, home: Home) -> str:

@@ -130,7 +130,7 @@ def read_draft(name: str) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise BadInput(
             f"{where} is not JSON: line {error.lineno}, column {error.colno}",
-            hint="a draft is a JSON object; see docs/drafts.md and examples/",
+            hint="a draft is a JSON object; see examples/",
         ) from None
     except (UnicodeDecodeError, RecursionError, ValueError):
         raise BadInput(f"{where} is not JSON in UTF-8", hint="a draft is a JSON object in UTF-8") from None

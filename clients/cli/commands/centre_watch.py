@@ -110,11 +110,7 @@ def _show_status(found: dict[str, Any]) -> None:
     if not found["routers"]:
         write("router     none named; say --router URL")
     write("")
-    known = all(row["lag"] is not None for row in found["backlog"])
-    columns = (
-        BACKLOG if known else tuple(column for column in BACKLOG if column.key not in ("position", "lag"))
-    )
-    write_table(found["backlog"], columns, as_json=False, none="no unit is enrolled yet")
+    write_table(found["backlog"], BACKLOG, as_json=False, none="no unit is enrolled yet")
 
 
 @command(
