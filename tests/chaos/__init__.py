@@ -1,0 +1,8 @@
+"""Chaos: a real exchange whose processes are killed and paused while it works, and a checker that misses nothing.
+
+    python -m tests.chaos --seed 7 --seconds 60
+
+    exchange   the processes: brokers, routers, daemons          checker    what must hold; pure
+    load       what is sent, and what was promised               evidence   what the logs and databases say
+    nemesis    what goes wrong, and when; from the seed          campaign   one run from end to end
+"""

@@ -1,0 +1,238 @@
+"""What must hold after a run, whatever went wrong in it. Pure: a history in, a verdict out.
+
+    lost          a daemon said 202, and an addressee's daemon does not have it
+    duplicated    a message stands twice in an inbox, in Kafka or at a daemon
+    reordered     of one sender and conversation, a later message came before an earlier one
+    misdelivered  an inbox has what was not sent, not sent to it, or what policy denies
+    unaudited     a record of an outbox without exactly one decision; a decision without its record, without
+                  its receipt or with another outcome than it must have
+
+Kafka is looked at beside the daemons, since a daemon drops doubles: a router that delivers twice would not be
+seen there. Messages that the daemons send by themselves (acknowledgements) are messages like any other.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+ACCEPTED, REJECTED, DUPLICATE = "accepted", "rejected", "duplicate"
+
+Name = tuple[str, bytes]
+"""What names a message: its sender and its id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message that a daemon has promised to deliver."""
+
+    sender: str
+    mid: bytes
+    thread: bytes
+    to: frozenset[str]
+    place: int
+    """Its rank among the messages of its lane."""
+
+    lane: str = "load"
+    """Order is promised within one sender, conversation and lane: the load's own, or the daemon's."""
+
+    denied: bool = False
+    """Policy must refuse it."""
+
+    label: str | None = None
+    """What its content says, where that is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A message in an inbox. Arrivals are given in the order in which they stand there."""
+
+    unit: str
+    sender: str
+    mid: bytes
+    thread: bytes
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A record of an outbox."""
+
+    unit: str
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the router decided about a record; `mid` where a proven sender named it."""
+
+    kind: str
+    source: Source
+    mid: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Everything that is known of a run when it is over."""
+
+    messages: Sequence[Message]
+    inputs: Sequence[Source]
+    delivered: Sequence[Arrival]
+    """The committed records of the inbox topics."""
+
+    received: Sequence[Arrival]
+    """The rows of the daemons' inboxes."""
+
+    audit: Sequence[Decision]
+    receipts: Mapping[str, Sequence[Decision]]
+    """By unit: the committed records of its receipts topic."""
+
+    outcomes: Mapping[Name, str] = field(default_factory=dict)
+    """What the sender's daemon says became of a message: accepted, refused, or something unfinished."""
+
+
+@dataclass(slots=True)
+class Verdict:
+    """The counts, and some words on each finding."""
+
+    submitted: int = 0
+    delivered: int = 0
+    lost: int = 0
+    duplicated: int = 0
+    reordered: int = 0
+    misdelivered: int = 0
+    unaudited: int = 0
+    owed: int = 0
+    """How many deliveries were promised. A clean run has delivered as many."""
+
+    findings: list[str] = field(default_factory=list)
+
+    @property
+    def clean(self) -> bool:
+        """Whether everything that was promised held."""
+        wrong = self.lost + self.duplicated + self.reordered + self.misdelivered + self.unaudited
+        return wrong == 0 and self.delivered == self.owed and self.submitted > 0
+
+    def add(self, anomaly: str, finding: str) -> None:
+        """Count one."""
+        setattr(self, anomaly, getattr(self, anomaly) + 1)
+        self.findings.append(f"{anomaly}: {finding}")
+
+
+def check(history: History) -> Verdict:
+    """Judge a run."""
+    verdict = Verdict(submitted=len(history.messages))
+    known = {(m.sender, m.mid): m for m in history.messages}
+    _check_complete(history, verdict)
+    for where, arrivals in (("Kafka", history.delivered), ("a daemon", history.received)):
+        _check_arrivals(arrivals, known, where, verdict)
+        _check_order(arrivals, known, where, verdict)
+    _check_decisions(history, known, verdict)
+    _check_receipts(history, verdict)
+    return verdict
+
+
+def _check_complete(history: History, verdict: Verdict) -> None:
+    there = {(a.unit, a.sender, a.mid) for a in history.received}
+    for message in history.messages:
+        for unit in () if message.denied else sorted(message.to):
+            verdict.owed += 1
+            if (unit, message.sender, message.mid) in there:
+                verdict.delivered += 1
+            else:
+                verdict.add("lost", f"{_show(message)} did not reach {unit}")
+
+
+def _check_arrivals(
+    arrivals: Iterable[Arrival], known: Mapping[Name, Message], where: str, verdict: Verdict
+) -> None:
+    seen: set[tuple[str, str, bytes]] = set()
+    for arrival in arrivals:
+        message = known.get((arrival.sender, arrival.mid))
+        if message is None:
+            verdict.add("misdelivered", f"{arrival.unit} has what {arrival.sender} never sent, in {where}")
+            continue
+        if wrong := _wrong(arrival, message):
+            verdict.add("misdelivered", f"{_show(message)} at {arrival.unit} in {where}: {wrong}")
+        if (arrival.unit, arrival.sender, arrival.mid) in seen:
+            verdict.add("duplicated", f"{_show(message)} at {arrival.unit} in {where}")
+        seen.add((arrival.unit, arrival.sender, arrival.mid))
+
+
+def _wrong(arrival: Arrival, message: Message) -> str:
+    if message.denied:
+        return "policy denies it"
+    if arrival.unit not in message.to:
+        return "it was not sent there"
+    if arrival.thread != message.thread:
+        return "it stands in another conversation"
+    if arrival.label is not None and arrival.label != message.label:
+        return f"it says {arrival.label!r}"
+    return ""
+
+
+def _check_order(
+    arrivals: Iterable[Arrival], known: Mapping[Name, Message], where: str, verdict: Verdict
+) -> None:
+    last: dict[tuple[str, str, bytes, str], int] = {}
+    for arrival in arrivals:
+        message = known.get((arrival.sender, arrival.mid))
+        if message is None:
+            continue
+        lane = (arrival.unit, message.sender, message.thread, message.lane)
+        before = last.get(lane, -1)
+        if message.place < before:
+            verdict.add("reordered", f"{_show(message)} came to {arrival.unit} after {before} in {where}")
+        last[lane] = max(before, message.place)
+
+
+def _check_decisions(history: History, known: Mapping[Name, Message], verdict: Verdict) -> None:
+    decided = Counter(decision.source for decision in history.audit)
+    inputs = Counter(history.inputs)
+    for source in inputs.keys() | decided.keys():
+        if inputs[source] != decided[source]:
+            verdict.add("unaudited", f"{_at(source)} was there {inputs[source]}x, decided {decided[source]}x")
+    final: dict[Name, list[str]] = defaultdict(list)
+    for decision in history.audit:
+        if decision.mid is not None and decision.kind == ACCEPTED:
+            final[(decision.source.unit, decision.mid)].append(ACCEPTED)
+        elif decision.mid is not None and decision.kind == REJECTED:
+            final[(decision.source.unit, decision.mid)].append(REJECTED)
+    for name, message in known.items():
+        _check_outcome(message, Counter(final[name]), history.outcomes.get(name), verdict)
+    for name in final.keys() - known.keys():
+        if ACCEPTED in final[name]:
+            verdict.add("unaudited", f"a message of {name[0]} that nobody sent was accepted")
+
+
+def _check_outcome(message: Message, decisions: Counter[str], told: str | None, verdict: Verdict) -> None:
+    # A damaged copy of a message may be rejected under its id; the message itself is accepted exactly once.
+    if message.denied:
+        if decisions[ACCEPTED] or not decisions[REJECTED]:
+            verdict.add("unaudited", f"{_show(message)} must be refused, and was decided {dict(decisions)}")
+    elif decisions[ACCEPTED] != 1:
+        verdict.add("unaudited", f"{_show(message)} was accepted {decisions[ACCEPTED]} times")
+    must = "refused" if message.denied else "accepted"
+    if told is not None and told != must:
+        verdict.add("unaudited", f"{_show(message)} is {told} for its sender, and must be {must}")
+
+
+def _check_receipts(history: History, verdict: Verdict) -> None:
+    audited: dict[str, Counter[Decision]] = defaultdict(Counter)
+    for decision in history.audit:
+        audited[decision.source.unit][decision] += 1
+    for unit in audited.keys() | history.receipts.keys():
+        told = Counter(history.receipts.get(unit, ()))
+        for decision in (told - audited[unit]) + (audited[unit] - told):
+            where = "audit" if audited[unit][decision] > told[decision] else "receipts"
+            verdict.add("unaudited", f"{_at(decision.source)} {decision.kind}: only in {where} of {unit}")
+
+
+def _show(message: Message) -> str:
+    return f"{message.sender}/{message.thread.hex()[:6]}/{message.lane}#{message.place}"
+
+
+def _at(source: Source) -> str:
+    return f"{source.unit}-{source.partition}@{source.offset}"
