@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -135,7 +135,7 @@ class KafkaOutbox:
         producer = self._producers.pop(partition, None)
         if producer is None:
             return
-        task = asyncio.create_task(_stop(producer), name="close producer")
+        task = asyncio.create_task(_ended(producer.stop()), name="close producer")
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
@@ -218,7 +218,7 @@ class KafkaFeeds:
                 f"Kafka is not reachable at {self._bootstrap} ({type(error).__name__})"
             ) from error
         finally:
-            await _stop(consumer)
+            await _ended(consumer.stop())
 
 
 class KafkaDirectory:
@@ -239,7 +239,7 @@ class KafkaDirectory:
         except (KafkaError, OSError, TimeoutError) as error:
             raise Unavailable(f"the directory topic took no statement ({type(error).__name__})") from error
         finally:
-            await _stop(producer)
+            await _ended(producer.stop())
 
 
 class KafkaTopics:
@@ -328,8 +328,7 @@ class KafkaTopics:
                 hint="start it, or correct the bootstrap servers",
             ) from error
         finally:
-            with contextlib.suppress(Exception):
-                await asyncio.wait_for(admin.close(), CLOSE_TIMEOUT)
+            await _ended(admin.close())
 
 
 async def _settings(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, dict[str, str]]:
@@ -351,6 +350,16 @@ def _check_partitions(topic: Topic, there: int | None) -> None:
         )
 
 
-async def _stop(part: AIOKafkaProducer | AIOKafkaConsumer) -> None:
-    with contextlib.suppress(Exception):
-        await asyncio.wait_for(part.stop(), CLOSE_TIMEOUT)
+async def _ended(closing: Coroutine[Any, Any, None]) -> None:
+    """Wait for a part of aiokafka to close, for a while, whatever comes of it.
+
+    In a task of its own: while a broker is away `stop()` ends in a `CancelledError` of aiokafka's own
+    tasks, which here would look as if somebody had cancelled us.
+    """
+    task = asyncio.create_task(closing)
+    done, pending = await asyncio.wait({task}, timeout=CLOSE_TIMEOUT)
+    for late in pending:
+        late.cancel()
+    for ended in done:
+        if not ended.cancelled():
+            ended.exception()

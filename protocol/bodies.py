@@ -44,7 +44,7 @@ from protocol.fields import (
 )
 from protocol.identifiers import Millis
 from protocol.items import OURS
-from protocol.limits import MAX_ITEMS
+from protocol.limits import MAX_ACKNOWLEDGED, MAX_ITEMS
 
 Items = Annotated[tuple[Item, ...], Field(max_length=MAX_ITEMS)]
 AtLeastOneItem = Annotated[tuple[Item, ...], Field(max_length=MAX_ITEMS), NOT_EMPTY]
@@ -146,13 +146,25 @@ class Refusal(Frame):
         return self
 
 
+class AcknowledgedMessage(Model):
+    """A message by its id and by the SHA-256 of its signed header: no other message can be meant."""
+
+    message: Annotated[MessageIdField, OURS]
+    header_digest: Annotated[DigestField, OURS]
+
+
 class Acknowledgement(Model):
-    """That a message has arrived, was opened, or was taken into a national case (ER Art. 41b(1)(e))."""
+    """That messages have arrived, were opened, or were taken into a national case (ER Art. 41b(1)(e)).
+
+    One acknowledgement can speak of many messages of the same sender: under load, receipts for each
+    message alone would double the traffic.
+    """
 
     kind: ClassVar[MessageKind] = MessageKind.ACKNOWLEDGEMENT
     stage: Annotated[AcknowledgementStage, coded(AcknowledgementStage), SHOWN, Source("DIR Art. 5(1)")]
-    message: Annotated[MessageIdField, OURS]
-    header_digest: Annotated[DigestField, OURS]
+    messages: Annotated[
+        tuple[AcknowledgedMessage, ...], Field(min_length=1, max_length=MAX_ACKNOWLEDGED), OURS
+    ]
     case_ref: Annotated[Line | None, Source("DIR Art. 16(1)(a)")] = None
 
     @model_validator(mode="after")

@@ -25,6 +25,7 @@ MAX_DECISION = 262_144  # one decision with all its reasons
 # The content.
 MAX_PARTS = 256
 MAX_ITEMS = 200
+MAX_ACKNOWLEDGED = 100  # messages that one acknowledgement speaks of
 MAX_TEXT = 20_000
 MAX_ATTACHMENT = 524_288
 MAX_BODY_JSON = 262_144

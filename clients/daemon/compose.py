@@ -7,12 +7,19 @@ never less. Looking things up (the message that is answered) is for the caller.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from clients.daemon.order import Order, Recipient
 from clients.daemon.requests import SendRequest
-from protocol.bodies import Acknowledgement, HeaderCodes, check_header_codes, required_header_codes
+from protocol.bodies import (
+    AcknowledgedMessage,
+    Acknowledgement,
+    HeaderCodes,
+    check_header_codes,
+    required_header_codes,
+)
 from protocol.code_forms import OPEN_HANDLING, HandlingCodes
 from protocol.codes import AcknowledgementStage, DataClass, Handling, MessageKind, Purpose, RefKind, Role
 from protocol.content import body_to_parts
@@ -29,7 +36,7 @@ from protocol.identifiers import (
     new_thread_id,
     show_id,
 )
-from protocol.limits import DAY, SECOND
+from protocol.limits import DAY, MAX_REFERENCES, SECOND
 from protocol.parts import Attachment
 
 ACKNOWLEDGEMENT_LIFE: Final = 14 * DAY
@@ -94,30 +101,38 @@ def compose(request: SendRequest, *, earlier: Earlier | None, now: Millis, entro
 
 
 def acknowledge(
-    core: Core,
+    received: Sequence[tuple[Core, Digest]],
     *,
     mid: MessageId,
-    subject: Digest,
+    thread: ThreadId,
     stage: AcknowledgementStage,
     allowed: frozenset[Purpose],
     case_ref: str | None,
     now: Millis,
 ) -> Order:
-    """The acknowledgement of a message to its sender, whose purposes are `allowed`."""
-    body = Acknowledgement(stage=stage, message=core.mid, header_digest=subject, case_ref=case_ref)
-    shared = (core.purposes & allowed) - {Purpose.UNDETERMINED}
+    """The acknowledgement of messages of one sender, whose purposes are `allowed`."""
+    body = Acknowledgement(
+        stage=stage,
+        messages=tuple(
+            AcknowledgedMessage(message=core.mid, header_digest=subject) for core, subject in received
+        ),
+        case_ref=case_ref,
+    )
+    purposes = frozenset[Purpose]().union(*(core.purposes for core, _ in received))
+    shared = (purposes & allowed) - {Purpose.UNDETERMINED}
     return Order(
         kind=MessageKind.ACKNOWLEDGEMENT,
         mid=mid,
-        thread=core.thread,
-        to=(Recipient(core.sender, Role.TO),),
+        thread=thread,
+        to=(Recipient(received[0][0].sender, Role.TO),),
         handling=OPEN_HANDLING,
-        # The receipt serves the purpose that the message served.
+        # The receipt serves the purposes that the messages served.
         purposes=shared or frozenset({Purpose.OPERATIONAL}),
         data_class=DataClass.NON_PERSONAL,
         expires=Millis(now + ACKNOWLEDGEMENT_LIFE),
         review=Millis(now + 365 * DAY),
-        refs=(Reference(RefKind.REPLY_TO, subject),),
+        # The header has room for a few; the content, which only the sender reads, names all.
+        refs=tuple(Reference(RefKind.REPLY_TO, subject) for _, subject in received[:MAX_REFERENCES]),
         parts=body_to_parts(body),
     )
 

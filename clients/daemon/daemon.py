@@ -51,7 +51,7 @@ DIRECTORY_PATIENCE: Final = 2.0
 CATCH_UP_PATIENCE: Final = 5.0
 UPKEEP_EVERY: Final = 3600.0
 QUEUED_EVERY: Final = 15.0
-RECEIPTS_AFTER: Final = 0.02
+RECEIPTS_AFTER: Final = 0.25
 """Seconds until what arrived is acknowledged: the mail comes first, and receipts travel together."""
 
 MARK_AFTER: Final = 1.0
@@ -276,7 +276,7 @@ class Daemon:
                     log.error("overtaken", partition=partition)
                     lane.overtaken()
                     bell.ring()
-        if decided.sealed_again:
+        if decided.sealed:
             self.wake_lanes()
 
     async def _on_deliveries(self, fetched: Fetched) -> None:

@@ -43,7 +43,8 @@ class Decided:
     overtaken: frozenset[int]
     """Those in which it went past something that it did not decide."""
 
-    sealed_again: bool
+    sealed: bool
+    """Whether something new waits to be sent."""
 
 
 def take_decisions(office: Office, fetched: Fetched, *, patient: bool) -> Decided:
@@ -90,7 +91,7 @@ def _verified(office: Office, value: bytes, *, patient: bool) -> Decisions | Rej
 
 
 def _apply(office: Office, record: Record) -> bool:
-    """Write the consequence of one decision; whether a message was sealed again."""
+    """Write the consequence of one decision; whether a message was sealed."""
     now = office.clock()
     sealing = outbox.find_sealing(office.store, record.submission)
     office.metrics.decisions.labels(record.type.name.lower()).inc()
@@ -107,19 +108,27 @@ def _apply(office: Office, record: Record) -> bool:
     match consequence:
         case Settle():
             outbox.settle(office.store, sealing, record, now=now)
-            return False
+            return _go_on(office, sealing.message)
         case Refuse(reasons):
             outbox.refuse(office.store, sealing, record, now=now)
             for reason in reasons:
                 office.metrics.refusals.labels(reason.code.value).inc()
             log.warning("refused", rowid=sealing.message, reasons=[r.code.value for r in reasons])
-            return False
+            return _go_on(office, sealing.message)
         case SealAgain(reasons, alarm):
             if alarm:
                 office.alarm("decision_lost", detail=where)
             outbox.queue_again(office.store, sealing, record, now=now)
             log.info("seal_again", rowid=sealing.message, reasons=[r.code.value for r in reasons])
             return _seal_again(office, sealing, record)
+
+
+def _go_on(office: Office, message: int) -> bool:
+    """Seal what waited for the decision on this message; whether there was something."""
+    waiting = outbox.next_of_conversation(office.store, message)
+    if waiting is None:
+        return False
+    return seal_row(office, waiting, order_of(office, waiting), now=office.clock()) == "sealed"
 
 
 def _seal_again(office: Office, sealing: Sealing, record: Record) -> bool:

@@ -71,14 +71,14 @@ def owing(store: Store, *, most: int) -> Sequence[Row]:
     return store.rows("SELECT * FROM inbox WHERE receipt_owed = 1 ORDER BY id LIMIT ?", most)
 
 
-def by_id(store: Store, row: int) -> Row | None:
-    """One message."""
-    return store.row("SELECT * FROM inbox WHERE id = ?", row)
+def of_receipt(store: Store, receipt: int) -> Sequence[Row]:
+    """The messages that an acknowledgement of delivery speaks of."""
+    return store.rows("SELECT * FROM inbox WHERE receipted_by = ? ORDER BY id", receipt)
 
 
-def mark_receipted(store: Store, row: int) -> None:
+def mark_receipted(store: Store, row: int, *, receipt: int) -> None:
     """The acknowledgement of delivery is in the outbox."""
-    store.write("UPDATE inbox SET receipt_owed = 0 WHERE id = ?", row)
+    store.write("UPDATE inbox SET receipt_owed = 0, receipted_by = ? WHERE id = ?", receipt, row)
 
 
 def read_parts(row: Row, vault: Vault) -> tuple[bytes, tuple[Part, ...]]:

@@ -48,12 +48,12 @@ class Idempotency:
 def insert(store: Store, vault: Vault, order: Order, *, now: Millis, once: Idempotency | None = None) -> int:
     """A new row in state queued; its id."""
     kept = vault.lock(encode_order(order), PLACE, order.mid)
-    return _insert(store, order, kept, now=now, once=once, receipt_for=None)
+    return _insert(store, order, kept, now=now, once=once, automatic=False)
 
 
-def insert_receipt(store: Store, order: Order, *, receipt_for: int, now: Millis) -> int:
-    """A row for an acknowledgement of delivery. Its order is not kept: it follows from the delivery."""
-    return _insert(store, order, None, now=now, once=None, receipt_for=receipt_for)
+def insert_receipt(store: Store, order: Order, *, now: Millis) -> int:
+    """A row for an acknowledgement of delivery. Its order is not kept: it follows from the deliveries."""
+    return _insert(store, order, None, now=now, once=None, automatic=True)
 
 
 def _insert(
@@ -63,17 +63,17 @@ def _insert(
     *,
     now: Millis,
     once: Idempotency | None,
-    receipt_for: int | None,
+    automatic: bool,
 ) -> int:
     row = store.insert(
-        """INSERT INTO outbox (mid, thread, kind, recipients, state, receipt_for, created, changed,
+        """INSERT INTO outbox (mid, thread, kind, recipients, state, automatic, created, changed,
                                dek, content, idempotency_key, request_mac)
            VALUES (?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?)""",
         order.mid,
         order.thread,
         int(order.kind),
         json.dumps([[recipient.unit, int(recipient.role)] for recipient in order.to]),
-        receipt_for,
+        int(automatic),
         now,
         now,
         None if kept is None else kept.dek,
@@ -83,6 +83,27 @@ def _insert(
     )
     assert row is not None
     return row
+
+
+def has_earlier_undecided(store: Store, row: int) -> bool:
+    """Whether an earlier message of the same conversation is not decided yet."""
+    found = store.row(
+        """SELECT 1 FROM outbox AS earlier, outbox AS it
+           WHERE it.id = ? AND earlier.thread = it.thread AND earlier.id < it.id
+             AND earlier.state IN ('queued', 'sealed', 'sent') LIMIT 1""",
+        row,
+    )
+    return found is not None
+
+
+def next_of_conversation(store: Store, row: int) -> int | None:
+    """The oldest message that still waits in the conversation of this one."""
+    found = store.row(
+        """SELECT next.id FROM outbox AS next, outbox AS it
+           WHERE it.id = ? AND next.thread = it.thread AND next.state = 'queued' ORDER BY next.id LIMIT 1""",
+        row,
+    )
+    return None if found is None else int(found["id"])
 
 
 def read_order(store: Store, vault: Vault, row: int) -> Order:

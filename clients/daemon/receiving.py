@@ -21,7 +21,7 @@ from clients.ports import Fetched
 from protocol.audit import verify_receipt
 from protocol.bodies import Acknowledgement, Body, check_header_codes, required_header_codes
 from protocol.code_forms import show_code
-from protocol.codes import MessageKind, RefKind
+from protocol.codes import MessageKind
 from protocol.content import body_from_parts
 from protocol.envelope import Delivery, parse_delivery
 from protocol.errors import Code, Rejected
@@ -165,19 +165,19 @@ def _take(office: Office, source: tuple[str, int, int], believed: Believed, now:
 
 def _note_acknowledgement(office: Office, opened: Opened, body: Acknowledgement, now: Millis) -> None:
     core = opened.delivery.header.core
-    named = {ref.subject for ref in core.refs if ref.kind is RefKind.REPLY_TO}
-    known = body.header_digest in named and outbox.acknowledged(
-        office.store,
-        by=core.sender,
-        message=body.message,
-        subject=body.header_digest,
-        stage=body.stage,
-        now=now,
-    )
-    if known:
-        office.metrics.acknowledgements.labels(show_code(body.stage)).inc()
-    else:
-        office.alarm("acknowledgement_unknown", detail=f"from {core.sender}")
+    for one in body.messages:
+        known = outbox.acknowledged(
+            office.store,
+            by=core.sender,
+            message=one.message,
+            subject=one.header_digest,
+            stage=body.stage,
+            now=now,
+        )
+        if known:
+            office.metrics.acknowledgements.labels(show_code(body.stage)).inc()
+        else:
+            office.alarm("acknowledgement_unknown", detail=f"from {core.sender}")
 
 
 KINDS_OF_OFFICERS = tuple(kind for kind in MessageKind if kind is not MessageKind.ACKNOWLEDGEMENT)

@@ -8,7 +8,7 @@ CREATE TABLE IF NOT EXISTS outbox (
     kind            INTEGER NOT NULL,
     recipients      TEXT NOT NULL,                  -- JSON: [[unit, role], ...]
     state           TEXT NOT NULL CHECK (state IN ('queued', 'sealed', 'sent', 'accepted', 'refused')),
-    receipt_for     INTEGER REFERENCES inbox (id),  -- made by the daemon itself: it acknowledges this delivery
+    automatic       INTEGER NOT NULL,               -- a receipt: the daemon's own acknowledgement of delivery
     created         INTEGER NOT NULL,
     changed         INTEGER NOT NULL,
     sealed_times    INTEGER NOT NULL DEFAULT 0,
@@ -20,7 +20,8 @@ CREATE TABLE IF NOT EXISTS outbox (
 ) STRICT;
 
 CREATE INDEX IF NOT EXISTS outbox_queued ON outbox (id) WHERE state = 'queued';
-CREATE INDEX IF NOT EXISTS outbox_own ON outbox (id) WHERE receipt_for IS NULL;
+CREATE INDEX IF NOT EXISTS outbox_under_way ON outbox (thread, id) WHERE state IN ('queued', 'sealed', 'sent');
+CREATE INDEX IF NOT EXISTS outbox_own ON outbox (id) WHERE automatic = 0;
 CREATE UNIQUE INDEX IF NOT EXISTS outbox_once ON outbox (idempotency_key) WHERE idempotency_key IS NOT NULL;
 
 -- One row for each time that a message was sealed: what lies in Kafka, byte for byte.
@@ -71,10 +72,12 @@ CREATE TABLE IF NOT EXISTS inbox (
     partition       INTEGER NOT NULL,
     position        INTEGER NOT NULL,
     receipt_owed    INTEGER NOT NULL,               -- 1 until the acknowledgement of delivery is in the outbox
+    receipted_by    INTEGER REFERENCES outbox (id), -- that acknowledgement, which may speak of others too
     UNIQUE (mid, sender)                            -- a message is received once, however often it arrives
 ) STRICT;
 
 CREATE INDEX IF NOT EXISTS inbox_owed ON inbox (id) WHERE receipt_owed = 1;
+CREATE INDEX IF NOT EXISTS inbox_receipted ON inbox (receipted_by) WHERE receipted_by IS NOT NULL;
 CREATE INDEX IF NOT EXISTS inbox_subject ON inbox (subject);
 
 -- Deliveries that did not verify: where they stand in Kafka, and why; nothing of them is believed.

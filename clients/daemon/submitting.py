@@ -24,8 +24,18 @@ from protocol.code_forms import show_code
 from protocol.codes import AcknowledgementStage, MessageKind, Purpose
 from protocol.errors import Code, ContradaError, Rejected
 from protocol.header import parse_header
-from protocol.identifiers import Digest, MessageId, Millis, ThreadId, new_message_id, show_id
+from protocol.identifiers import (
+    Digest,
+    MessageId,
+    Millis,
+    ThreadId,
+    UnitId,
+    new_message_id,
+    new_thread_id,
+    show_id,
+)
 from protocol.key_judgement import check_signing_key
+from protocol.limits import MAX_ACKNOWLEDGED
 from protocol.sealing import seal
 from protocol.signatures import parse_signed
 
@@ -73,7 +83,10 @@ def acknowledge_row(office: Office, row: Row, request: AckRequest) -> Submitted:
     if row["kind"] == MessageKind.ACKNOWLEDGEMENT:
         raise Conflict("an acknowledgement is not acknowledged")
     mid = new_message_id(now, office.entropy)
-    order = _acknowledgement(office, row, request.stage, mid=mid, now=now, case_ref=request.case_ref)
+    thread = ThreadId(row["thread"])
+    order = _acknowledgement(
+        office, [row], request.stage, mid=mid, thread=thread, now=now, case_ref=request.case_ref
+    )
     with office.transaction():
         made = outbox.insert(office.store, office.vault, order, now=now)
         state = seal_row(office, made, order, now=now)
@@ -96,18 +109,24 @@ def seal_queued(office: Office, after: int = 0) -> int | None:
 
 
 def seal_receipts(office: Office) -> bool:
-    """Put the acknowledgements of delivery that are owed into the outbox, sealed; whether there are more."""
-    rows = inbox.owing(office.store, most=SEAL_AT_MOST)
-    if not rows:
-        return False
+    """Put the acknowledgements of delivery that are owed into the outbox, sealed; whether there are more.
+
+    One for each sender, and in a conversation of its own: a receipt holds up no answer.
+    """
+    rows = inbox.owing(office.store, most=MAX_ACKNOWLEDGED)
+    senders: dict[str, list[Row]] = {}
+    for row in rows:
+        senders.setdefault(row["sender"], []).append(row)
     now = office.clock()
     with office.transaction():
-        for row in rows:
-            order = _receipt_for(office, row, mid=new_message_id(now, office.entropy), now=now)
-            made = outbox.insert_receipt(office.store, order, receipt_for=row["id"], now=now)
-            inbox.mark_receipted(office.store, row["id"])
+        for owed in senders.values():
+            mid, thread = new_message_id(now, office.entropy), new_thread_id(office.entropy)
+            order = _receipt(office, owed, mid=mid, thread=thread, now=now)
+            made = outbox.insert_receipt(office.store, order, now=now)
+            for row in owed:
+                inbox.mark_receipted(office.store, row["id"], receipt=made)
             seal_row(office, made, order, now=now)
-    return len(rows) == SEAL_AT_MOST
+    return len(rows) == MAX_ACKNOWLEDGED
 
 
 def mark_sent(office: Office) -> None:
@@ -121,34 +140,39 @@ def mark_sent(office: Office) -> None:
 
 
 def order_of(office: Office, row: int) -> Order:
-    """The order behind a row: as it was kept, or, for a receipt, as it follows from the delivery."""
-    found = office.store.row("SELECT mid, created, receipt_for FROM outbox WHERE id = ?", row)
+    """The order behind a row: as it was kept, or, for a receipt, as it follows from the deliveries."""
+    found = office.store.row("SELECT mid, thread, created, automatic FROM outbox WHERE id = ?", row)
     assert found is not None
-    delivery = None if found["receipt_for"] is None else inbox.by_id(office.store, found["receipt_for"])
-    if delivery is None:
+    if not found["automatic"]:
         return outbox.read_order(office.store, office.vault, row)
-    return _receipt_for(office, delivery, mid=MessageId(found["mid"]), now=Millis(found["created"]))
+    return _receipt(
+        office,
+        inbox.of_receipt(office.store, row),
+        mid=MessageId(found["mid"]),
+        thread=ThreadId(found["thread"]),
+        now=Millis(found["created"]),
+    )
 
 
-def _receipt_for(office: Office, row: Row, *, mid: MessageId, now: Millis) -> Order:
-    return _acknowledgement(office, row, AcknowledgementStage.DELIVERED, mid=mid, now=now)
+def _receipt(office: Office, rows: Sequence[Row], *, mid: MessageId, thread: ThreadId, now: Millis) -> Order:
+    return _acknowledgement(office, rows, AcknowledgementStage.DELIVERED, mid=mid, thread=thread, now=now)
 
 
 def _acknowledgement(
     office: Office,
-    row: Row,
+    rows: Sequence[Row],
     stage: AcknowledgementStage,
     *,
     mid: MessageId,
+    thread: ThreadId,
     now: Millis,
     case_ref: str | None = None,
 ) -> Order:
-    core = parse_header(parse_signed(row["signed_header"]).payload).core
-    sender = office.directory.unit(core.sender)
+    sender = office.directory.unit(UnitId(rows[0]["sender"]))
     return acknowledge(
-        core,
+        [(parse_header(parse_signed(r["signed_header"]).payload).core, Digest(r["subject"])) for r in rows],
         mid=mid,
-        subject=Digest(row["subject"]),
+        thread=thread,
         stage=stage,
         allowed=sender.purposes if sender is not None else frozenset(),
         case_ref=case_ref,
@@ -157,7 +181,14 @@ def _acknowledgement(
 
 
 def seal_row(office: Office, row: int, order: Order, *, now: Millis) -> str:
-    """Seal a queued row if that is possible now; its state afterwards. Inside a transaction."""
+    """Seal a queued row if that is possible now; its state afterwards. Inside a transaction.
+
+    One message of a conversation is under way at a time. A message that a router refuses for want of a
+    fresh key is sealed again, behind all that was sent meanwhile: a later one of the same conversation
+    must not be among that (docs/adr/0008).
+    """
+    if outbox.has_earlier_undecided(office.store, row):
+        return "queued"
     try:
         signer = office.keys.signer
         own = office.directory.identity(office.unit, signer.public.kid)

@@ -40,7 +40,7 @@ Shown = dict[str, Any]
 def outbox_page(office: Office, *, limit: int, before: int | None) -> Shown:
     """What was sent, newest first; acknowledgements that the daemon made by itself are left out."""
     rows = office.store.rows(
-        """SELECT * FROM outbox WHERE receipt_for IS NULL AND (? IS NULL OR id < ?)
+        """SELECT * FROM outbox WHERE automatic = 0 AND (? IS NULL OR id < ?)
            ORDER BY id DESC LIMIT ?""",
         before,
         before,

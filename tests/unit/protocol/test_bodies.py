@@ -50,7 +50,7 @@ LEAST = {
         "extent": "whole",
         "grounds": [{"ground": "not-available", "reasons": "No record."}],
     },
-    K.ACKNOWLEDGEMENT: {"stage": "opened", "message": MID, "header_digest": "ab" * 32},
+    K.ACKNOWLEDGEMENT: {"stage": "opened", "messages": [{"message": MID, "header_digest": "ab" * 32}]},
 }
 
 
@@ -150,8 +150,16 @@ DRAFTS = {
     K.ACKNOWLEDGEMENT: st.fixed_dictionaries(
         {
             "stage": form_of(AcknowledgementStage),
-            "message": MESSAGE_IDS,
-            "header_digest": st.binary(min_size=32, max_size=32).map(bytes.hex),
+            "messages": st.lists(
+                st.fixed_dictionaries(
+                    {
+                        "message": MESSAGE_IDS,
+                        "header_digest": st.binary(min_size=32, max_size=32).map(bytes.hex),
+                    }
+                ),
+                min_size=1,
+                max_size=3,
+            ),
         }
     ),
 }  # fmt: skip
