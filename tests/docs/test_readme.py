@@ -1,0 +1,82 @@
+"""What the README lists is all there is, and what it prints is what the program prints."""
+
+from __future__ import annotations
+
+import re
+
+from clients.demo import case
+from protocol.bodies import MODELS, Frame
+from protocol.codes import MessageKind
+from protocol.drafts import parse_draft
+from protocol.items import ItemBase
+from tests.docs.pages import page
+
+FIGURES = {
+    "drain_msgs_per_s", "drain_2proc_ratio", "latency_p50_ms_idle", "latency_p50_ms_at_200", "latency_p99_ms_at_200",
+    "hub_cpu_ms_drain", "hub_cpu_ms_at_1000", "cli_help_ms", "cli_send_ms",
+}  # fmt: skip
+
+
+def test_every_figure_has_a_row() -> None:
+    """The figures of `make bench` stand in the table, each once."""
+    rows = page("README.md").rows("Figure", "Value", "Floor", "Target")
+
+    assert sorted(row[0].strip("`") for row in rows) == sorted(FIGURES)
+
+
+def test_the_acts_of_the_demo_are_those_of_the_demo() -> None:
+    """Each act that the README shows is one that the demo plays, in that order."""
+    [shown] = page("README.md").blocks("text")
+    names = [line.removeprefix("ok").strip() for line in shown.splitlines()]
+    source = open(case.__file__, encoding="utf-8").read()
+
+    assert len(names) == len(case.Case(None).acts())  # type: ignore[arg-type]
+    places = [source.index(f'"{name}"') for name in names]
+    assert places == sorted(places)
+
+
+def test_the_smallest_draft_is_a_draft() -> None:
+    """The example in docs/drafts.md is valid as it stands."""
+    [draft] = page("docs/drafts.md").blocks("json")
+
+    assert parse_draft(MessageKind.INFORMATION, draft.encode())
+
+
+def test_the_fields_of_drafts_are_those_of_the_models() -> None:
+    """Each kind between officers is listed with its own fields."""
+    rows = page("docs/drafts.md").rows("Kind", "Its own fields", "Command")
+    listed = {row[0]: re.findall(r"`(\w+)`", row[1]) for row in rows}
+    models = {kind: model for kind, model in MODELS.items() if issubclass(model, Frame)}
+
+    assert listed == {
+        kind.name.lower(): [name for name in model.model_fields if name not in Frame.model_fields]
+        for kind, model in models.items()
+    }
+
+
+def test_the_items_of_drafts_are_those_of_the_program() -> None:
+    """Each type of item is listed, and each term that all items have."""
+    from protocol.drafts import _ITEM_MODELS
+
+    here = page("docs/drafts.md")
+    types = [row[0].strip("`") for row in here.rows("`type`", "What it describes")]
+    terms = [row[0].strip("`") for row in here.rows("Field", "Left out", "Meaning")]
+
+    assert sorted(types) == sorted(model.model_fields["type"].default for model in _ITEM_MODELS)
+    assert sorted(terms) == sorted(ItemBase.model_fields)
+
+
+def test_the_pages_are_plain() -> None:
+    """No emoji, no exclamations, no words of advertising, and no line that does not fit a screen."""
+    from tests.docs.pages import pages
+
+    faults = []
+    for each in pages():
+        for number, line in enumerate(each.prose.splitlines(), 1):
+            praised = re.search(r"\b(blazing|seamless|cutting-edge|world-class|powerful|effortless\w*|robust)\b", line, re.I)
+            if praised or re.search("[\U0001f300-\U0001faff\u2600-\u27bf]", line) or re.search(r"\w!(\s|$)", line):
+                faults.append(f"{each.name}:{number}")
+            if len(line) > 130 and not line.lstrip().startswith(("|", "- ")):
+                faults.append(f"{each.name}:{number}: {len(line)} characters")
+
+    assert faults == []
