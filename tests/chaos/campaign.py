@@ -1,0 +1,172 @@
+"""One run from end to end: build, load, faults, heal, drain, stop, collect, judge."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import structlog
+
+from tests.chaos import evidence
+from tests.chaos.checker import Verdict, check
+from tests.chaos.exchange import Exchange, RouterKind
+from tests.chaos.load import Intruder, Load, call, ready
+from tests.chaos.nemesis import Nemesis, schedule
+
+log = structlog.get_logger()
+
+DRAIN_S = 120.0
+"""How long the exchange may take to deliver everything after the last fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run is made of."""
+
+    seed: int = 1
+    seconds: float = 60.0
+    brokers: int = 3
+    routers: int = 2
+    router: RouterKind = "real"
+    rate: float = 24.0
+    """Messages offered per second, by all units together."""
+
+    every: float = 2.5
+    """Seconds between faults, on average; 0: none."""
+
+    router_env: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of it."""
+
+    plan: Plan
+    verdict: Verdict
+    faults: dict[str, int]
+    retries: int
+    intruded: int
+    drained_s: float
+    stuck: dict[str, int]
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything held, and nothing was left on its way."""
+        return self.verdict.clean and not self.stuck
+
+    def line(self) -> dict[str, object]:
+        """The one line of JSON."""
+        counts = asdict(self.verdict)
+        findings = counts.pop("findings")
+        kills = sum(count for name, count in self.faults.items() if name.endswith("kill"))
+        pauses = sum(count for name, count in self.faults.items() if name.endswith("pause"))
+        return {
+            **counts,
+            "ok": self.ok,
+            "seed": self.plan.seed,
+            "seconds": self.plan.seconds,
+            "router": self.plan.router,
+            "brokers": self.plan.brokers,
+            "kills": kills,
+            "pauses": pauses,
+            "faults": self.faults,
+            "retries": self.retries,
+            "intruded": self.intruded,
+            "drained_s": round(self.drained_s, 1),
+            "stuck": self.stuck,
+            "findings": findings[:20],
+        }
+
+
+async def run(plan: Plan, *, keep: Path | None = None) -> Outcome:
+    """Carry a plan out. The exchange's files are removed, or moved to `keep` where the run failed."""
+    place = Path(tempfile.mkdtemp(prefix="cx-"))
+    exchange = Exchange(
+        place, brokers=plan.brokers, routers=plan.routers, kind=plan.router, router_env=plan.router_env
+    )
+    outcome = None
+    try:
+        await exchange.start()
+        outcome = await _play(plan, exchange)
+        return outcome
+    finally:
+        exchange.stop()
+        if keep is not None and (outcome is None or not outcome.ok):
+            shutil.move(place, keep)
+            log.info("kept", path=str(keep))
+        shutil.rmtree(place, ignore_errors=True)
+
+
+async def _play(plan: Plan, exchange: Exchange) -> Outcome:
+    sockets = {unit: exchange.home(unit).socket for unit in exchange.units}
+    await ready(sockets)
+    load = Load(sockets, seed=plan.seed, rate=plan.rate)
+    intruder = Intruder(exchange.cluster.bootstrap, exchange.units, seed=plan.seed)
+    faults = (
+        schedule(
+            plan.seed,
+            seconds=plan.seconds,
+            every=plan.every,
+            brokers=plan.brokers,
+            routers=plan.routers,
+            daemons=len(exchange.units),
+        )
+        if plan.every
+        else []
+    )
+    nemesis = Nemesis(exchange, faults)
+    async with _beside(intruder.run()), asyncio.TaskGroup() as group:
+        group.create_task(load.run())
+        striking = group.create_task(nemesis.run())
+        await asyncio.sleep(plan.seconds)
+        await striking
+        load.stop()
+        log.info("healing", submitted=len(load.messages))
+        await asyncio.to_thread(exchange.heal)
+    began = time.monotonic()
+    stuck = await _drain(exchange, load)
+    drained = time.monotonic() - began
+    log.info("drained", seconds=round(drained, 1), stuck=dict(stuck))
+    await _label(exchange, load)
+    exchange.stop_processes()
+    history = await evidence.collect(exchange, load.messages)
+    return Outcome(
+        plan, check(history), dict(nemesis.done), load.retries, intruder.written, drained, dict(stuck)
+    )
+
+
+@asynccontextmanager
+async def _beside(work) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def _drain(exchange: Exchange, load: Load) -> dict[str, int]:
+    until = time.monotonic() + DRAIN_S
+    while True:
+        stuck = evidence.unfinished(exchange, load.messages)
+        if not stuck or time.monotonic() > until:
+            return dict(stuck)
+        await asyncio.sleep(0.5)
+
+
+async def _label(exchange: Exchange, load: Load, *, most: int = 50) -> None:
+    """Open what arrived, a part of it, and see that it says what was sent."""
+    wanted = [m for m in load.messages if not m.denied][:: max(1, len(load.messages) // most)]
+    for message in wanted:
+        for unit in sorted(message.to):
+            path = f"/v1/inbox/{message.mid.hex()}"
+            status, shown = await call(exchange.home(unit).socket, "GET", path)
+            assert status == 404 or shown["body"]["subject"] == message.label, f"{unit} reads something else"

@@ -1,0 +1,171 @@
+"""What is left when a run is over: the committed logs in Kafka and the daemons' databases, as a history."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.structs import ConsumerRecord
+
+from keys.directory import Directory
+from protocol import topics
+from protocol.audit import Record, RecordType, verify_decisions
+from protocol.codes import MessageKind
+from protocol.envelope import parse_delivery
+from protocol.identifiers import UnitId
+from tests.chaos.checker import ACCEPTED, DUPLICATE, REJECTED, Arrival, Decision, History, Message, Source
+from tests.chaos.exchange import OUTSIDER, Exchange
+
+KINDS = {RecordType.ACCEPTED: ACCEPTED, RecordType.REJECTED: REJECTED, RecordType.DUPLICATE: DUPLICATE}
+
+
+async def collect(exchange: Exchange, messages: Iterable[Message]) -> History:
+    """The history of a run whose processes have ended; only the brokers still serve."""
+    units = exchange.units
+    logs = await read_topics(
+        exchange.cluster.bootstrap,
+        [
+            topics.AUDIT,
+            *(topics.receipts(UnitId(unit)) for unit in units),
+            *(topics.inbox(UnitId(unit)) for unit in (*units, OUTSIDER)),
+            *(topics.outbox(UnitId(unit)) for unit in units),
+        ],
+    )
+    told = list(messages)
+    by_name = {(m.sender, m.mid): m for m in told}
+    received: list[Arrival] = []
+    outcomes: dict[tuple[str, bytes], str] = {}
+    for unit in units:
+        database = exchange.home(unit).database
+        told += [m for m in own_messages(unit, database) if (m.sender, m.mid) not in by_name]
+        received += inbox_rows(unit, database)
+        outcomes.update(states(unit, database))
+    return History(
+        messages=told,
+        inputs=[
+            Source(unit, 0, record.offset) for unit in units for record in logs[topics.outbox(UnitId(unit))]
+        ],
+        delivered=[
+            _delivered(unit, record)
+            for unit in (*units, OUTSIDER)
+            for record in logs[topics.inbox(UnitId(unit))]
+        ],
+        received=received,
+        audit=_decisions(logs[topics.AUDIT], exchange.directory),
+        receipts={
+            unit: _decisions(logs[topics.receipts(UnitId(unit))], exchange.directory) for unit in units
+        },
+        outcomes=outcomes,
+    )
+
+
+async def read_topics(bootstrap: str, names: Iterable[str]) -> dict[str, list[ConsumerRecord]]:
+    """All committed records of these topics of one partition."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, isolation_level="read_committed")
+    every = AIOKafkaConsumer(bootstrap_servers=bootstrap, isolation_level="read_uncommitted")
+    await consumer.start()
+    await every.start()
+    try:
+        return {name: await _read(consumer, every, TopicPartition(name, 0)) for name in names}
+    finally:
+        await consumer.stop()
+        await every.stop()
+
+
+async def _read(
+    consumer: AIOKafkaConsumer, every: AIOKafkaConsumer, source: TopicPartition
+) -> list[ConsumerRecord]:
+    consumer.assign([source])
+    await consumer.seek_to_beginning(source)
+    records: list[ConsumerRecord] = []
+    # The end with open transactions counted: what a killed router left open is aborted within its timeout.
+    async with asyncio.timeout(60):
+        while await consumer.position(source) < (await every.end_offsets([source]))[source]:
+            found = await consumer.getmany(source, timeout_ms=200)
+            records += found.get(source, ())
+    return records
+
+
+def _delivered(unit: str, record: ConsumerRecord) -> Arrival:
+    core = parse_delivery(record.value).header.core
+    return Arrival(unit, core.sender, core.mid, core.thread)
+
+
+def _decisions(records: Iterable[ConsumerRecord], directory: Directory) -> list[Decision]:
+    return [
+        _decision(decided)
+        for record in records
+        for decided in verify_decisions(record.value, parties=directory).records
+    ]
+
+
+def _decision(record: Record) -> Decision:
+    source = Source(record.source.unit, record.source.partition, record.source.offset)
+    return Decision(KINDS[record.type], source, None if record.header is None else record.header[0])
+
+
+def connect(database: Path) -> sqlite3.Connection:
+    """A daemon's database, for reading; the daemon may be at work on it."""
+    connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=10)
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def own_messages(unit: str, database: Path) -> list[Message]:
+    """What a daemon has in its outbox, ranked by its rows; acknowledgements that it made by itself among it."""
+    with connect(database) as rows:
+        return [
+            Message(
+                sender=unit,
+                mid=row["mid"],
+                thread=row["thread"],
+                to=frozenset(name for name, _ in json.loads(row["recipients"])),
+                place=row["id"],
+                lane="automatic" if row["kind"] == MessageKind.ACKNOWLEDGEMENT else "unexpected",
+            )
+            for row in rows.execute("SELECT * FROM outbox ORDER BY id")
+        ]
+
+
+def inbox_rows(unit: str, database: Path) -> list[Arrival]:
+    """What a daemon has in its inbox, in the order of arrival."""
+    with connect(database) as rows:
+        return [
+            Arrival(unit, row["sender"], row["mid"], row["thread"])
+            for row in rows.execute("SELECT * FROM inbox ORDER BY id")
+        ]
+
+
+def states(unit: str, database: Path) -> dict[tuple[str, bytes], str]:
+    """What became of each message, as its sender's daemon has it."""
+    with connect(database) as rows:
+        return {(unit, row["mid"]): row["state"] for row in rows.execute("SELECT mid, state FROM outbox")}
+
+
+def unfinished(exchange: Exchange, messages: Iterable[Message]) -> Counter[str]:
+    """What is still on its way, by unit: nothing, once everything has drained."""
+    waiting: Counter[str] = Counter()
+    owed: Counter[str] = Counter(unit for m in messages if not m.denied for unit in m.to)
+    for unit in exchange.units:
+        with connect(exchange.home(unit).database) as rows:
+            open_, unacknowledged = rows.execute(
+                """SELECT (SELECT count(*) FROM outbox WHERE state NOT IN ('accepted', 'refused')),
+                          (SELECT count(*) FROM inbox WHERE receipt_owed = 1)"""
+            ).fetchone()
+            (came,) = rows.execute(
+                "SELECT count(*) FROM inbox WHERE kind <> ?", (int(MessageKind.ACKNOWLEDGEMENT),)
+            ).fetchone()
+            (missing,) = rows.execute(
+                """SELECT count(*) FROM outbox o, json_each(o.recipients) r
+                   WHERE o.state = 'accepted' AND o.kind <> ? AND NOT EXISTS (
+                     SELECT 1 FROM acknowledgements a
+                     WHERE a.message = o.id AND a.unit = json_extract(r.value, '$[0]'))""",
+                (int(MessageKind.ACKNOWLEDGEMENT),),
+            ).fetchone()
+        waiting[unit] = open_ + unacknowledged + missing + max(0, owed[unit] - came)
+    return +waiting

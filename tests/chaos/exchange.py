@@ -1,0 +1,172 @@
+"""The exchange under test: real brokers, real routers, real daemons, each a process of its own.
+
+Founded by the same functions that `contrada centre init`, `unit init` and `centre enrol` call; only quicker.
+Everything lies under one short directory and is gone afterwards.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from clients.daemon import home as homes
+from clients.daemon.home import Home
+from clients.kafka import KafkaDirectory, KafkaTopics
+from deploy.kafka.cluster import Cluster
+from keys.ceremony import found_exchange, write_pin
+from keys.directory import Directory
+from keys.enrolment import enrol
+from keys.store import write_private
+from keys.unlock import Credential
+from protocol import topics
+from protocol.codes import Classification, LegalBasis, Purpose, UnitKind
+from protocol.identifiers import Millis, UnitId
+from tests.chaos.processes import Process
+from tests.sim.world import facts
+
+RouterKind = Literal["real", "naive"]
+
+UNITS: dict[str, dict[str, object]] = {
+    "fr": {},
+    "it": {},
+    "de": {},
+    "centre": {"kind": UnitKind.CENTRE},
+}
+OUTSIDER = "nz"
+"""A party that may not have personal data, enrolled and without a daemon: what goes there is refused."""
+
+OUTSIDE: dict[str, object] = {
+    "kind": UnitKind.THIRD_PARTY,
+    "basis": LegalBasis.WORKING_ARRANGEMENT,
+    "clearance": Classification.BPL,
+    "purposes": frozenset({Purpose.STRATEGIC, Purpose.OPERATIONAL}),
+}
+
+
+def present() -> Millis:
+    """The wall clock."""
+    return Millis(time.time_ns() // 1_000_000)
+
+
+@dataclass
+class Exchange:
+    """Brokers, routers and daemons, and the directory that they share."""
+
+    place: Path
+    units: tuple[str, ...] = tuple(UNITS)
+    brokers: int = 3
+    routers: int = 2
+    kind: RouterKind = "real"
+    router_env: dict[str, str] = field(default_factory=dict)
+    cluster: Cluster = field(init=False)
+    directory: Directory = field(init=False)
+    router_processes: list[Process] = field(default_factory=list)
+    daemons: dict[str, Process] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Nothing runs yet."""
+        self.cluster = Cluster(self.place / "kafka", brokers=self.brokers)
+
+    def home(self, unit: str) -> Home:
+        """The home of a unit."""
+        return Home(self.place / unit)
+
+    @property
+    def logs(self) -> Path:
+        """What the processes say."""
+        return self.place / "logs"
+
+    async def start(self) -> None:
+        """Build all of it; returns when every daemon has its socket."""
+        self.cluster.start()
+        await self._found()
+        for number in range(self.routers):
+            self.router_processes.append(self._router(number))
+        for unit in self.units:
+            command = [sys.executable, "-P", "-m", "clients.daemon", str(self.home(unit).path)]
+            self.daemons[unit] = Process(f"unit-{unit}", command, self.logs / f"unit-{unit}.log")
+        for process in self.processes():
+            process.start()
+        self._wait_for_sockets()
+
+    def processes(self) -> list[Process]:
+        """Routers and daemons."""
+        return [*self.router_processes, *self.daemons.values()]
+
+    def heal(self) -> None:
+        """Everything runs again, and nothing is paused."""
+        for index in range(self.brokers):
+            self.cluster.resume(index)
+            if not self.cluster.alive(index):
+                self.cluster.restart(index, wait=False)
+        for process in self.processes():
+            process.resume()
+            process.start()
+        self.cluster.wait()
+        self._wait_for_sockets()
+
+    def stop(self) -> None:
+        """End all of it; what it wrote stays until its directory goes."""
+        self.stop_processes()
+        self.cluster.stop(timeout=0)
+
+    def stop_processes(self) -> dict[str, int | None]:
+        """End daemons and routers in good order; their exit codes."""
+        for process in self.processes():
+            process.ask_to_stop()
+        return {process.name: process.stop() for process in self.processes()}
+
+    async def _found(self) -> None:
+        secret = os.urandom(32)
+        office = self.place / "office"
+        founding = found_exchange(office, secret=Credential(secret), now=Millis(present() - 60_000))
+        write_private(office / "secret", secret, entropy=os.urandom)
+        write_pin(self.place / "root.pin", founding.root, entropy=os.urandom)
+        self.directory = Directory(founding.root)
+        statements = list(founding.statements)
+        described = [(unit, UNITS[unit]) for unit in self.units] + [(OUTSIDER, OUTSIDE)]
+        for unit, changes in described:
+            home = homes.init(
+                self.home(unit).path,
+                unit=UnitId(unit),
+                bootstrap=self.cluster.bootstrap,
+                root=(self.place / "root.pin").read_bytes(),
+            )
+            request = home.enrolment.read_bytes()
+            statements += enrol(
+                request, registrar=founding.registrar, facts=facts(unit, **changes), now=present()
+            )
+        for statement in statements:
+            self.directory.apply(statement)
+        wanted = topics.all_topics(UnitId(unit) for unit, _ in described)
+        await KafkaTopics(self.cluster.bootstrap).apply(wanted)
+        await KafkaDirectory(self.cluster.bootstrap).publish(statements)
+
+    def _router(self, number: int) -> Process:
+        name = f"router-{number}"
+        config = self.place / f"{name}.toml"
+        values = {
+            "kafka": self.cluster.bootstrap,
+            "name": name,
+            "root": str(self.place / "root.pin"),
+            "key": f"file:{self.place}/office/router/identity.key",
+            "secret": str(self.place / "office" / "secret"),
+        }
+        config.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items()))
+        module = "broker" if self.kind == "real" else "tests.chaos.naive_router"
+        # Not -P: the naive router lies in tests/, which is no installed package.
+        command = [sys.executable, "-m", module, str(config)]
+        return Process(name, command, self.logs / f"{name}.log", env=self.router_env)
+
+    def _wait_for_sockets(self, *, within: float = 30.0) -> None:
+        until = time.monotonic() + within
+        for unit, process in self.daemons.items():
+            while not self.home(unit).socket.exists():
+                assert process.alive, f"{process.name} ended: {process.last_line()}"
+                assert time.monotonic() < until, f"{process.name} has no socket: {process.last_line()}"
+                time.sleep(0.05)

@@ -1,0 +1,118 @@
+"""What goes wrong during a run, and when: a schedule made of a seed, and the hands that carry it out.
+
+The schedule is pure: the same seed and seconds give the same faults at the same times. At most one broker is
+away at a time, since three copies of which two must be written bear no more; routers and daemons fail freely.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import structlog
+
+from tests.chaos.exchange import Exchange
+from tests.chaos.processes import Process
+
+log = structlog.get_logger()
+
+Victim = Literal["router", "broker", "daemon"]
+Action = Literal["kill", "pause"]
+
+PAUSE_S = (7.0, 12.0)
+"""Longer than the routers' session timeout of 6 s: a router comes back as a zombie."""
+
+AWAY_S = (0.2, 2.5)
+WEIGHTS: dict[tuple[Victim, Action], int] = {
+    ("router", "kill"): 6,
+    ("router", "pause"): 3,
+    ("broker", "kill"): 2,
+    ("broker", "pause"): 1,
+    ("daemon", "kill"): 4,
+    ("daemon", "pause"): 2,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that goes wrong: to whom, when, for how long."""
+
+    at: float
+    victim: Victim
+    index: int
+    action: Action
+    seconds: float
+
+
+def schedule(seed: int, *, seconds: float, every: float, brokers: int, routers: int, daemons: int) -> list[Fault]:
+    """The faults of a run. Every fault begins within `seconds`; what it hits is back soon after."""
+    chance = random.Random(f"nemesis {seed}")
+    weights = {kind: weight for kind, weight in WEIGHTS.items() if kind[0] != "broker" or brokers >= 3}
+    sizes = {"router": routers, "broker": brokers, "daemon": daemons}
+    busy: dict[tuple[Victim, int], float] = {}
+    faults: list[Fault] = []
+    at = 0.0
+    while (at := at + chance.uniform(0.3, 1.7) * every) < seconds:
+        victim, action = chance.choices(list(weights), list(weights.values()))[0]
+        index = chance.randrange(sizes[victim])
+        length = chance.uniform(*(PAUSE_S if action == "pause" else AWAY_S))
+        slot = (victim, 0 if victim == "broker" else index)
+        if busy.get(slot, 0.0) > at:
+            continue
+        # A broker that was killed has to catch up before the next one may go.
+        busy[slot] = at + length + (8.0 if victim == "broker" else 0.5)
+        faults.append(Fault(round(at, 2), victim, index, action, round(length, 2)))
+    return faults
+
+
+class Nemesis:
+    """Carries a schedule out."""
+
+    def __init__(self, exchange: Exchange, faults: Sequence[Fault]) -> None:
+        self.done: Counter[str] = Counter()
+        self._exchange = exchange
+        self._faults = faults
+
+    async def run(self) -> None:
+        """Do it all; returns when the last victim is back, or is left for `Exchange.heal`."""
+        began = asyncio.get_running_loop().time()
+        async with asyncio.TaskGroup() as group:
+            for fault in self._faults:
+                await asyncio.sleep(max(0.0, began + fault.at - asyncio.get_running_loop().time()))
+                group.create_task(self._strike(fault))
+
+    async def _strike(self, fault: Fault) -> None:
+        self.done[f"{fault.victim}_{fault.action}"] += 1
+        log.info("fault", at=fault.at, victim=fault.victim, index=fault.index, action=fault.action)
+        strike = self._strike_broker if fault.victim == "broker" else self._strike_process
+        await strike(fault)
+
+    async def _strike_process(self, fault: Fault) -> None:
+        processes = self._exchange.router_processes if fault.victim == "router" else list(self._daemons())
+        process = processes[fault.index]
+        if fault.action == "kill":
+            process.kill()
+            await asyncio.sleep(fault.seconds)
+            process.start()
+        else:
+            process.pause()
+            await asyncio.sleep(fault.seconds)
+            process.resume()
+
+    async def _strike_broker(self, fault: Fault) -> None:
+        cluster = self._exchange.cluster
+        if fault.action == "kill":
+            cluster.kill(fault.index)
+            await asyncio.sleep(fault.seconds)
+            cluster.restart(fault.index, wait=False)
+        else:
+            cluster.pause(fault.index)
+            await asyncio.sleep(fault.seconds)
+            cluster.resume(fault.index)
+
+    def _daemons(self) -> Iterator[Process]:
+        return iter(self._exchange.daemons.values())

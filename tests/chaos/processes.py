@@ -1,0 +1,110 @@
+"""A process that can be killed, paused and started again, and that never outlives this one.
+
+Like a broker it runs below a tether (deploy/kafka/tether.py): when our process ends, however that happens, the
+tether ends it. Signals go only to a child that the tether has not reaped yet.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+TETHER = ROOT / "deploy" / "kafka" / "tether.py"
+
+
+class Process:
+    """One program with its arguments; its output goes to a log that every start appends to."""
+
+    def __init__(self, name: str, command: Sequence[str], log: Path, *, env: dict[str, str] | None = None) -> None:
+        self.name = name
+        self.log = log
+        self.starts = 0
+        self._command = list(command)
+        self._env = env or {}
+        self._tether: subprocess.Popen[bytes] | None = None
+        self.pid: int | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether it exists; a paused one counts."""
+        return self._tether is not None and self._tether.poll() is None
+
+    @property
+    def code(self) -> int | None:
+        """Its exit code, once it has ended."""
+        return None if self._tether is None else self._tether.poll()
+
+    def start(self) -> None:
+        """Start it, where it does not run."""
+        if self.alive:
+            return
+        self._close()
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            self._tether = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(TETHER), *self._command],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
+                cwd=ROOT, env={**os.environ, **self._env}, start_new_session=True,
+            )  # fmt: skip
+        assert self._tether.stdout is not None
+        line = self._tether.stdout.readline()
+        assert line, f"{self.name} could not be started: see {self.log}"
+        self.pid = int(line)
+        self.starts += 1
+
+    def send(self, number: signal.Signals) -> None:
+        """A signal, where it still lives."""
+        if self.alive and self.pid is not None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """SIGKILL; returns when it is gone."""
+        self.send(signal.SIGKILL)
+        if self._tether is not None:
+            self._tether.wait()
+
+    def pause(self) -> None:
+        """SIGSTOP."""
+        self.send(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        self.send(signal.SIGCONT)
+
+    def ask_to_stop(self) -> None:
+        """SIGTERM alone; a paused one is resumed to hear it."""
+        self.send(signal.SIGTERM)
+        self.resume()
+
+    def stop(self, *, timeout: float = 20.0) -> int | None:
+        """SIGTERM, then SIGKILL after the bound; its exit code."""
+        self.ask_to_stop()
+        if self._tether is not None:
+            try:
+                self._tether.wait(timeout)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        code = self.code
+        self._close()
+        return code
+
+    def resident(self) -> int:
+        """Bytes of memory that it holds."""
+        with open(f"/proc/{self.pid}/statm") as statm:
+            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def last_line(self) -> str:
+        """The end of its log."""
+        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        return lines[-1] if lines else ""
+
+    def _close(self) -> None:
+        if self._tether is not None:
+            for pipe in (self._tether.stdin, self._tether.stdout):
+                if pipe is not None:
+                    pipe.close()
