@@ -56,7 +56,8 @@ class Page:
     def anchors(self) -> set[str]:
         """The names of headings, as a link writes them."""
         return {
-            re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in _HEADING.findall(self.prose)
+            re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+            for heading in _HEADING.findall(self.prose)
         }
 
     def lines(self) -> Iterator[str]:
@@ -97,5 +98,9 @@ def page(name: str) -> Page:
 def own_sources() -> Iterator[Path]:
     """Our program's files, in which a page may be named."""
     for folder in ("broker", "clients", "deploy", "keys", "protocol"):
-        yield from (path for path in sorted((ROOT / folder).rglob("*")) if path.suffix in {".py", ".service", ".yaml", ".sh"})
+        yield from (
+            path
+            for path in sorted((ROOT / folder).rglob("*"))
+            if path.suffix in {".py", ".service", ".yaml", ".sh"}
+        )
     yield from (ROOT / name for name in ("Makefile", "pyproject.toml"))

@@ -79,7 +79,9 @@ def test_every_metric_has_a_row() -> None:
     rows = page("docs/runbooks/README.md").rows("Metric", "Watch", "Page")
     named = [row[0].strip("`") for row in rows]
 
-    assert sorted(named) == sorted({*_metrics(RouterMetrics.create().registry), *_metrics(UnitMetrics.create().registry)})
+    assert sorted(named) == sorted(
+        {*_metrics(RouterMetrics.create().registry), *_metrics(UnitMetrics.create().registry)}
+    )
     assert [row[0] for row in rows if not row[2] and not row[1].startswith("for information")] == []
 
 

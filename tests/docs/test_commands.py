@@ -30,7 +30,9 @@ def calls(line: str) -> Iterator[list[str]]:
     lexer.whitespace_split = True
     words = list(lexer)
     for at, word in enumerate(words):
-        first = at == 0 or OPERATORS.fullmatch(words[at - 1]) or "=" in words[at - 1] or words[at - 1] == "sudo"
+        first = (
+            at == 0 or OPERATORS.fullmatch(words[at - 1]) or "=" in words[at - 1] or words[at - 1] == "sudo"
+        )
         if first and word.rpartition("/")[2] == "contrada":
             end = next((i for i in range(at, len(words)) if ENDS.fullmatch(words[i])), len(words))
             yield [PLACEHOLDERS.get(word, word) for word in words[at + 1 : end]]
@@ -78,7 +80,9 @@ def test_there_are_command_lines() -> None:
     assert list(calls("ID=$(contrada units ls --json | jq . )")) == [["units", "ls", "--json"]]
 
 
-@pytest.mark.parametrize(("where", "call"), _blocks(), ids=lambda value: value if isinstance(value, str) else " ".join(value))
+@pytest.mark.parametrize(
+    ("where", "call"), _blocks(), ids=lambda value: value if isinstance(value, str) else " ".join(value)
+)
 def test_a_line_to_copy_is_whole(where: str, call: list[str]) -> None:
     """A line in a block has a command, options and arguments that exist, and lacks none."""
     command = understand(call, whole=True)
@@ -86,13 +90,17 @@ def test_a_line_to_copy_is_whole(where: str, call: list[str]) -> None:
     assert not isinstance(command, click.Group)
 
 
-@pytest.mark.parametrize(("where", "call"), _spans(), ids=lambda value: value if isinstance(value, str) else " ".join(value))
+@pytest.mark.parametrize(
+    ("where", "call"), _spans(), ids=lambda value: value if isinstance(value, str) else " ".join(value)
+)
 def test_a_command_in_a_sentence_exists(where: str, call: list[str]) -> None:
     """A command that a sentence names is there, with the options that it names."""
     understand([PLACEHOLDERS.get(word, word) for word in call], whole=False)
 
 
-@pytest.mark.parametrize("line", ["contrada unit fly", "contrada send --frobnicate x", "contrada inbox show", "contrada"])
+@pytest.mark.parametrize(
+    "line", ["contrada unit fly", "contrada send --frobnicate x", "contrada inbox show", "contrada"]
+)
 def test_a_slip_is_noticed(line: str) -> None:
     """A command, an option or an argument that is not there fails the test above."""
     with pytest.raises((click.ClickException, AssertionError)):

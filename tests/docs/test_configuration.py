@@ -21,7 +21,11 @@ SECTIONS: dict[str, type[BaseSettings]] = {
 def _table(heading: str) -> dict[str, tuple[str, ...]]:
     text = page("docs/configuration.md").text
     section = text[text.index(heading) + len(heading) :].partition("\n## ")[0]
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line.startswith("|")]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in section.splitlines()
+        if line.startswith("|")
+    ]
     return {row[0].strip("`"): tuple(row[1:]) for row in rows[2:]}
 
 

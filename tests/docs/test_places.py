@@ -76,7 +76,10 @@ def test_every_page_can_be_reached() -> None:
             if target.suffix == ".md" and target.exists():
                 waiting.append(Page(target))
 
-    assert sorted(each.name for each in pages() if each.name not in reached and "docs/spec/" not in each.name) == []
+    assert (
+        sorted(each.name for each in pages() if each.name not in reached and "docs/spec/" not in each.name)
+        == []
+    )
 
 
 def test_every_page_that_the_program_names_is_there() -> None:

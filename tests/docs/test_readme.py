@@ -73,8 +73,14 @@ def test_the_pages_are_plain() -> None:
     faults = []
     for each in pages():
         for number, line in enumerate(each.prose.splitlines(), 1):
-            praised = re.search(r"\b(blazing|seamless|cutting-edge|world-class|powerful|effortless\w*|robust)\b", line, re.I)
-            if praised or re.search("[\U0001f300-\U0001faff\u2600-\u27bf]", line) or re.search(r"\w!(\s|$)", line):
+            praised = re.search(
+                r"\b(blazing|seamless|cutting-edge|world-class|powerful|effortless\w*|robust)\b", line, re.I
+            )
+            if (
+                praised
+                or re.search("[\U0001f300-\U0001faff\u2600-\u27bf]", line)
+                or re.search(r"\w!(\s|$)", line)
+            ):
                 faults.append(f"{each.name}:{number}")
             if len(line) > 130 and not line.lstrip().startswith(("|", "- ")):
                 faults.append(f"{each.name}:{number}: {len(line)} characters")

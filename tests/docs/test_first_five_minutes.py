@@ -1,0 +1,79 @@
+"""docs/first-five-minutes.md, run as it is written."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import ROOT, page
+
+ENDS_IN = re.compile(r"#\s*ends in (\d+)\s*$")
+PAGE = "docs/first-five-minutes.md"
+UP_WITHIN = 90.0
+
+
+def script() -> str:
+    """The page's commands in their order, each with the exit code that the page says."""
+    lines = ["set -u"]
+    for number, line in enumerate(
+        line for block in page(PAGE).blocks("console") for line in block.splitlines()
+    ):
+        command = line.removeprefix("$ ")
+        ends = ENDS_IN.search(command)
+        expected = ends[1] if ends else "0"
+        lines += [
+            f"{ENDS_IN.sub('', command)} </dev/null",
+            f"code=$?; if [ $code -ne {expected} ]; then echo \"line {number} ended in $code: $(cat <<'END'\n{command}\nEND\n)\" >&2; exit 99; fi",
+        ]
+    return "\n".join(lines)
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A directory like a checkout, in which the demo is up."""
+    with tempfile.TemporaryDirectory(prefix="cd-") as name:
+        directory = Path(name)
+        shutil.copytree(ROOT / "examples", directory / "examples")
+        command = [sys.executable, "-P", "-c", "from clients.cli.main import main; main()", "demo"]
+        with (directory / "demo.log").open("wb") as log:
+            demo = subprocess.Popen(command, cwd=directory, stdout=log, stderr=log, start_new_session=True)
+        try:
+            until = time.monotonic() + UP_WITHIN
+            while "everything is up" not in (directory / "demo.log").read_text():
+                assert demo.poll() is None, (directory / "demo.log").read_text()
+                assert time.monotonic() < until, (directory / "demo.log").read_text()
+                time.sleep(0.2)
+            yield directory
+        finally:
+            demo.send_signal(signal.SIGINT)
+            try:
+                demo.wait(40)
+            finally:
+                demo.kill()
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_every_command_ends_as_the_page_says(place: Path) -> None:
+    """Typed one after the other, each command of the page ends in the code that stands beside it, or in 0."""
+    beside = Path(sys.executable).parent
+    if not (beside / "contrada").exists():
+        pytest.skip(f"no contrada in {beside}: install the project")
+    env = {**os.environ, "PATH": f"{beside}{os.pathsep}{os.environ['PATH']}"}
+
+    done = subprocess.run(
+        ["bash", "-c", script()], cwd=place, env=env, capture_output=True, text=True, timeout=120
+    )
+
+    assert done.returncode == 0, done.stderr[-3000:]
