@@ -1,41 +1,236 @@
-"""Real daemons, a real router, a real Kafka."""
+"""Real daemons, a real router, a real Kafka: what a unit can rely on while processes die."""
 
 from __future__ import annotations
 
+import http.client
+import resource
+import signal
+import tempfile
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.integration.units import draft, eventually, found
+from protocol.identifiers import show_id
+from tests.integration.units import Problem, Site, draft, eventually, found
 
 
 @pytest.fixture
-async def site(new_cluster, tmp_path_factory):
-    """Two units and a router on a Kafka of their own."""
-    import tempfile
-
+async def site(new_cluster):
+    """Two units and a router on a Kafka of their own; nothing of it runs but Kafka."""
     with tempfile.TemporaryDirectory(prefix="cd-") as directory:
-        made = await found(Path(directory), new_cluster().bootstrap, "fr", "it")
+        cluster = new_cluster()
+        made = await found(Path(directory), cluster.bootstrap, "fr", "it")
+        made.cluster = cluster
         try:
             yield made
         finally:
             made.close()
 
 
-async def test_a_message_goes_all_the_way(site):
-    """What one unit submits, the other opens; and the sender learns that it has arrived."""
+def run_all(site: Site):
     site.start_router()
-    fr, it = site.units["fr"], site.units["it"]
-    fr.start()
-    it.start()
+    for unit in site.units.values():
+        unit.start()
+    return site.units["fr"], site.units["it"]
+
+
+def accepted(unit, *mids: str):
+    return all(unit.sent(mid)["state"] == "accepted" for mid in mids)
+
+
+async def test_a_message_goes_all_the_way(site):
+    """What one unit submits the other opens; the sender learns that it arrived, and then that it was read."""
+    fr, it = run_all(site)
     mid = fr.send("it", draft=draft(text="three persons on deck"))
 
     received = eventually(it.inbox)
-    assert [row["id"] for row in received] == [mid]
+    assert [(row["id"], row["state"], row["sender"]) for row in received] == [(mid, "new", "fr")]
     opened = it.get(f"/v1/inbox/{mid}")
     assert opened["body"]["items"][0]["text"] == "three persons on deck"
-    sent = eventually(lambda: (row := fr.sent(mid))["deliveries"] and row["deliveries"][0]["stage"] and row)
-    assert sent["state"] == "accepted"
-    assert sent["deliveries"][0] == {
-        "unit": "it", "stage": "delivered", "received": sent["deliveries"][0]["received"]
-    }
+    assert it.inbox()[0]["state"] == "opened"
+    eventually(lambda: accepted(fr, mid))
+    eventually(lambda: fr.sent(mid)["deliveries"][0]["stage"] == "delivered")
+    it.request("POST", f"/v1/inbox/{mid}/ack", {"stage": "opened"})
+    eventually(lambda: fr.sent(mid)["deliveries"][0]["stage"] == "opened")
+    assert fr.inbox() == [], "acknowledgements are facts about a message, and no mail"
+    assert [step["event"] for step in fr.get(f"/v1/trace/{mid}")["steps"]] == [
+        "submitted", "sealed", "accepted", "acknowledged",
+    ]  # fmt: skip
+
+
+async def test_an_answer_stays_in_the_conversation(site):
+    """A request, its refusal, and the refusal's reference back."""
+    fr, it = run_all(site)
+    request = fr.send("it", kind="request", draft={
+        "subject": "Owner of a vessel", "language": "en", "crime_areas": ["migrant-smuggling"],
+        "sought": "the owner", "facts": "it was seen", "offence": "facilitation",
+        "available_because": "registered there",
+    })  # fmt: skip
+    eventually(it.inbox)
+    refusal = it.send("fr", kind="refusal", reply_to=request, draft={
+        "subject": "Owner of a vessel", "language": "en", "extent": "whole",
+        "grounds": [{"ground": "not-available", "reasons": "no such record"}],
+    })  # fmt: skip
+
+    (row,) = eventually(fr.inbox)
+    assert (row["id"], row["reply_to"], row["ground"]) == (refusal, request, "not-available")
+    assert row["thread"] == fr.sent(request)["thread"]
+
+
+async def test_killed_in_the_middle_of_sending_nothing_is_lost_or_doubled(site):
+    """kill -9 of the sender, again and again: every message that was taken in arrives once, in order."""
+    fr, it = run_all(site)
+    thread = "5f0c1cb6-6a0f-4f6e-9c53-6f2f0c7b8a11"
+    taken = []
+    for burst in range(4):
+        for _ in range(25):
+            taken.append(fr.send("it", thread=thread))
+        fr.kill()
+        fr.start()
+    eventually(lambda: len(it.inbox()) >= len(taken), within=60)
+    eventually(lambda: accepted(fr, *taken))
+
+    assert [row["id"] for row in it.inbox()] == taken
+    assert fr.get("/v1/status")["alarms"] == []
+
+
+async def test_killed_in_the_middle_of_receiving_nothing_is_lost_or_doubled(site):
+    """kill -9 of the receiver, again and again: each message is there once, and acknowledged."""
+    fr, it = run_all(site)
+    taken = []
+    for _ in range(4):
+        taken += [fr.send("it") for _ in range(25)]
+        time.sleep(0.05)
+        it.kill()
+        it.start()
+    eventually(lambda: len(it.inbox()) >= len(taken), within=60)
+    eventually(lambda: all(fr.sent(mid)["deliveries"][0]["stage"] for mid in taken if accepted(fr, mid)))
+    eventually(lambda: accepted(fr, *taken))
+
+    assert sorted(row["id"] for row in it.inbox()) == sorted(taken)
+
+
+async def test_a_dead_broker_is_waited_out(site):
+    """Messages are taken in while Kafka is away, and go out when it is back, without a restart."""
+    fr, it = run_all(site)
+    first = fr.send("it")
+    eventually(lambda: accepted(fr, first))
+    site.routers[0].kill()  # the router's own survival is its own tests' business
+    site.cluster.kill(0)
+    taken = [fr.send("it") for _ in range(20)]
+    time.sleep(7)
+    assert {fr.sent(mid)["state"] for mid in taken} == {"sealed"}
+    fr.kill()
+    fr.start()  # without Kafka: the directory is on disk, and so is the outbox
+    taken.append(fr.send("it"))
+    site.cluster.restart(0)
+    site.start_router()
+    eventually(lambda: accepted(fr, *taken), within=60)
+    eventually(lambda: len(it.inbox()) == len(taken) + 1, within=60)
+
+
+async def test_a_second_daemon_on_one_home_is_refused(site):
+    """Two daemons would break the order: the second ends at once, with 9."""
+    fr = site.units["fr"]
+    fr.start()
+    first = fr.process
+    fr.start(wait=False)
+
+    assert fr.process.wait(20) == 9
+    fr.process = first
+    assert "another daemon works on" in fr.log()
+
+
+async def test_it_leaves_in_good_order(site):
+    """SIGTERM: gone within 15 s with 0, and the socket with it."""
+    fr, _ = run_all(site)
+    fr.send("it")
+    began = time.monotonic()
+
+    assert fr.kill(signal.SIGTERM) == 0
+    assert time.monotonic() - began < 15
+    assert not fr.home.socket.exists()
+
+
+async def test_a_full_disk_pauses_the_intake_and_nothing_else(site):
+    """While nothing can be written requests are refused with 507 or 503; afterwards all goes on by itself."""
+    fr, it = run_all(site)
+    before = fr.send("it")
+    eventually(lambda: accepted(fr, before))
+    resource.prlimit(fr.process.pid, resource.RLIMIT_FSIZE, (1024, resource.RLIM_INFINITY))
+    with pytest.raises(Problem) as refused:
+        fr.send("it")
+    assert refused.value.body["code"] == "E_STORE"
+    assert refused.value.body["status"] in (503, 507)
+    assert fr.get("/readyz")["checks"]["store"]["ok"] is False
+    resource.prlimit(fr.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+    after = fr.send("it")
+    eventually(lambda: accepted(fr, before, after))
+
+    eventually(lambda: sorted(row["id"] for row in it.inbox()) == sorted([before, after]))
+
+
+async def test_the_same_request_twice_is_one_message(site):
+    """An idempotency key names one message, over a restart too; with another content it is a conflict."""
+    fr, it = run_all(site)
+    first = fr.send("it", idempotency_key="case-17/1")
+    fr.kill()
+    fr.start()
+
+    assert fr.send("it", idempotency_key="case-17/1") == first
+    with pytest.raises(Problem) as refused:
+        fr.send("it", idempotency_key="case-17/1", draft=draft(text="something else"))
+    assert (refused.value.body["code"], refused.value.body["status"]) == ("E_CONFLICT", 409)
+    eventually(it.inbox)
+    assert len(it.inbox()) == 1
+
+
+async def test_a_refusal_by_policy_names_its_rule(site):
+    """What the router refuses is refused here, with every reason."""
+    fr, _ = run_all(site)
+    item = draft()["items"][0] | {"purposes": ["undetermined"]}
+    mid = fr.send("it", draft=draft() | {"items": [item]})
+    row = eventually(lambda: (row := fr.sent(mid))["state"] == "refused" and row)
+
+    assert {(reason["code"], reason["unit"]) for reason in row["reasons"]} == {("E_PURPOSE", "it")}
+
+
+async def test_what_is_wrong_with_a_request_is_said(site):
+    """Each wrong request gets a problem with a code, a sentence and a hint."""
+    fr = site.units["fr"]
+    fr.start()
+    wrong = [
+        ({"kind": "gossip"}, 400, "E_REQUEST"),
+        ({"draft": {"subject": "x"}}, 422, "E_DRAFT"),
+        ({"to": ["xx"]}, 422, "E_RCPT_UNKNOWN"),
+        ({"to": ["it", "it"]}, 422, "E_RCPT_DUP"),
+        ({"data_class": "non-personal", "handling": "H0", "draft": draft() | {"items": [
+            draft()["items"][0] | {"handling": "H1"}]}}, 422, "E_HEADER_LAX"),
+        ({"reply_to": show_id(bytes(16))}, 404, "E_NOT_FOUND"),
+        ({"idempotency_key": ""}, 400, "E_REQUEST"),
+    ]  # fmt: skip
+    eventually(lambda: len(fr.get("/v1/units")["items"]) == 2)
+    for change, status, code in wrong:
+        with pytest.raises(Problem) as refused:
+            fr.request("POST", "/v1/messages", {"kind": "information", "to": ["it"], "draft": draft()} | change)
+        body = refused.value.body
+        assert (body["status"], body["code"]) == (status, code), change
+        assert body["detail"]
+        assert body["hint"]
+
+
+async def test_the_socket_is_for_this_user_alone(site):
+    """Home 0700, socket 0600; monitoring is on loopback, and messages are not reachable there."""
+    fr = site.units["fr"]
+    (fr.home.path / "conf.d" / "port.toml").write_text("http_port = 18911\n")
+    fr.start()
+
+    assert fr.home.socket.stat().st_mode & 0o777 == 0o600
+    assert fr.home.path.stat().st_mode & 0o777 == 0o700
+    connection = http.client.HTTPConnection("127.0.0.1", 18911, timeout=10)
+    connection.request("GET", "/metrics")
+    assert b"contrada_unit_" in connection.getresponse().read()
+    connection.request("GET", "/v1/outbox")
+    assert connection.getresponse().status == 404
+    connection.close()
