@@ -9,6 +9,9 @@ The rules, each with its reason (measured on aiokafka 0.14.0 and Kafka 4.3.1, do
    After an authorization failure `abort_transaction` does not abort, after a failed batch the partition
    stays poisoned, and a retried EndTxn may end the next transaction. A new epoch is safe from all three.
 4. Group membership decides who should work on a partition. It decides nothing about safety: rule 1 does.
+5. One reader for each partition, made with its claim. A reader that is shared leaves a partition out of
+   the fetch under way while its records are worked on, so that the next ones wait for that fetch to end;
+   and what it has fetched ahead can survive a claim.
 """
 
 from __future__ import annotations
@@ -16,7 +19,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final
 
@@ -56,9 +60,9 @@ class PartitionClaim:
     """One input partition, held with a fenced producer. Implements `broker.ports.Claim`."""
 
     def __init__(
-        self, consumer: AIOKafkaConsumer, producer: AIOKafkaProducer, source: TopicPartition, state: str
+        self, reader: AIOKafkaConsumer, producer: AIOKafkaProducer, source: TopicPartition, state: str
     ) -> None:
-        self._consumer = consumer
+        self._reader = reader
         self._producer = producer
         self._source = source
         self.state = state
@@ -68,7 +72,7 @@ class PartitionClaim:
 
     async def fetch(self, *, wait_ms: int, most: int) -> list[InputRecord]:
         """Records that follow what was fetched before."""
-        found = await self._consumer.getmany(self._source, timeout_ms=wait_ms, max_records=most)
+        found = await self._reader.getmany(self._source, timeout_ms=wait_ms, max_records=most)
         return [
             InputRecord(record.offset, record.timestamp, record.value or b"")
             for record in found.get(self._source, ())
@@ -139,15 +143,15 @@ class KafkaOutboxes(ConsumerRebalanceListener):  # type: ignore[misc]
             auto_offset_reset="earliest",
             session_timeout_ms=6_000,
             heartbeat_interval_ms=1_000,
-            fetch_max_wait_ms=self._fetch_wait_ms,
-            max_partition_fetch_bytes=4_000_000,
             **_COMMON,
         )
         self._consumer = consumer
         try:
             await consumer.start()
             consumer.subscribe(pattern=r"^outbox\..+$", listener=self)
-            await asyncio.Event().wait()  # the consumer works in the background, until we are cancelled
+            # Nothing comes this way, all partitions are paused; but a member that never asks is put out.
+            while True:
+                await consumer.getmany(timeout_ms=1_000)
         except KafkaError as error:
             raise Unavailable(
                 f"Kafka is not reachable at {self._bootstrap} ({type(error).__name__})"
@@ -195,8 +199,8 @@ class KafkaOutboxes(ConsumerRebalanceListener):  # type: ignore[misc]
                     "claim_lost", topic=source.topic, partition=source.partition, error=type(error).__name__
                 )
             finally:
-                self._pause(source)
-                self._close_behind(producer)
+                # stop() waits for an open transaction: that must not be in the way of the next claim.
+                self._close_behind(producer.stop())
             pause = 0.05 if asyncio.get_running_loop().time() - began > 5 else min(pause * 2, 2.0)
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
 
@@ -205,14 +209,32 @@ class KafkaOutboxes(ConsumerRebalanceListener):  # type: ignore[misc]
             return
         await producer.start()  # InitProducerId: fences every earlier holder and ends its open transaction
         position, state = await self._committed(source)
-        self._consumer.seek(source, position)
-        self._consumer.resume(source)
-        log.info("claimed", topic=source.topic, partition=source.partition, offset=position)
-        self.claimed.add(source)
+        async with self._reader(source, position) as reader:
+            log.info("claimed", topic=source.topic, partition=source.partition, offset=position)
+            self.claimed.add(source)
+            try:
+                await self._work(PartitionClaim(reader, producer, source, state))
+            finally:
+                self.claimed.discard(source)
+
+    @asynccontextmanager
+    async def _reader(self, source: TopicPartition, position: int) -> AsyncIterator[AIOKafkaConsumer]:
+        reader = AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=self._fetch_wait_ms,
+            max_partition_fetch_bytes=4_000_000,
+            **_COMMON,
+        )
         try:
-            await self._work(PartitionClaim(self._consumer, producer, source, state))
+            await reader.start()
+            reader.assign([source])
+            reader.seek(source, position)
+            yield reader
         finally:
-            self.claimed.discard(source)
+            self._close_behind(reader.stop())
 
     async def _committed(self, source: TopicPartition) -> tuple[int, str]:
         """Position and state from one answer of the coordinator, or the beginning.
@@ -239,16 +261,10 @@ class KafkaOutboxes(ConsumerRebalanceListener):  # type: ignore[misc]
             **_COMMON,
         )
 
-    def _pause(self, source: TopicPartition) -> None:
-        consumer = self._consumer
-        if consumer is not None and source in consumer.assignment():
-            consumer.pause(source)
-
-    def _close_behind(self, producer: AIOKafkaProducer) -> None:
-        # stop() of a producer with an open transaction waits for it: not in the way of the next claim.
+    def _close_behind(self, closing: Coroutine[Any, Any, None]) -> None:
         async def close() -> None:
             with contextlib.suppress(Exception):
-                await asyncio.wait_for(producer.stop(), CLOSE_TIMEOUT)
+                await asyncio.wait_for(closing, CLOSE_TIMEOUT)
 
         task = asyncio.create_task(close())
         self._closing.add(task)

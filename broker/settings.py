@@ -33,7 +33,7 @@ class RouterSettings(BaseSettings):
         default=10, ge=0, le=1000, description="least time between two transactions of one partition"
     )
     fetch_wait_ms: int = Field(
-        default=25, ge=1, le=5000, description="how long Kafka may hold an empty fetch"
+        default=500, ge=1, le=5000, description="how long Kafka may hold an empty fetch"
     )
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
 
