@@ -1,0 +1,52 @@
+"""The nemesis' schedule: made of its seed alone, and never more than the exchange must bear."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.chaos.nemesis import AWAY_S, PAUSE_S, schedule
+
+SHAPE = {"every": 2.0, "brokers": 3, "routers": 2, "daemons": 4}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_same_seed_gives_the_same_faults(seed: int) -> None:
+    """A run can be made again from its seed; another seed gives another run."""
+    faults = schedule(seed, seconds=60, **SHAPE)
+    assert faults == schedule(seed, seconds=60, **SHAPE)
+    assert faults != schedule(seed + 1, seconds=60, **SHAPE)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_at_most_one_broker_is_away(seed: int) -> None:
+    """Of three copies one may be missing, and the next may go only after it had time to catch up."""
+    faults = [f for f in schedule(seed, seconds=300, **SHAPE) if f.victim == "broker"]
+    assert faults
+    for earlier, later in zip(faults, faults[1:], strict=False):
+        assert later.at >= earlier.at + earlier.seconds + 5
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_victim_is_hit_again_only_after_it_is_back(seed: int) -> None:
+    """A process that is paused or gone is left alone."""
+    back: dict[tuple[str, int], float] = {}
+    for fault in schedule(seed, seconds=300, **SHAPE):
+        assert fault.at > back.get((fault.victim, fault.index), 0.0)
+        back[(fault.victim, fault.index)] = fault.at + fault.seconds
+
+
+def test_every_kind_of_fault_happens() -> None:
+    """Routers, brokers and daemons are killed and paused, pauses longer than any session."""
+    faults = schedule(1, seconds=600, **SHAPE)
+    assert {(f.victim, f.action) for f in faults} == {
+        (victim, action) for victim in ("router", "broker", "daemon") for action in ("kill", "pause")
+    }
+    for fault in faults:
+        low, high = PAUSE_S if fault.action == "pause" else AWAY_S
+        assert low <= fault.seconds <= high
+
+
+def test_a_single_broker_is_left_alone() -> None:
+    """Without copies a broker that is gone is a pause for everybody, and no test of anything."""
+    faults = schedule(1, seconds=300, **{**SHAPE, "brokers": 1})
+    assert "broker" not in {fault.victim for fault in faults}
