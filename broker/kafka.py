@@ -96,10 +96,11 @@ class PartitionClaim:
         async with asyncio.timeout(COMMIT_TIMEOUT):
             await self._producer.begin_transaction()
             sent = [await self._send(output) for output in outputs]
-            await asyncio.gather(*sent)
-            await self._producer.send_offsets_to_transaction(
+            # Records and position travel at the same time; rule 2 asks only that both have arrived.
+            offsets = self._producer.send_offsets_to_transaction(
                 {self._source: OffsetAndMetadata(position, state)}, topics.ROUTER_GROUP
             )
+            await asyncio.gather(*sent, offsets)
             await self._producer.commit_transaction()
 
     async def _send(self, output: OutputRecord) -> asyncio.Future[Any]:
@@ -187,7 +188,9 @@ class KafkaOutboxes(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _hold(self, source: TopicPartition) -> None:
         """Claim, work, and after any failure claim again; until the partition is taken from us."""
         pause = 0.05
-        while True:
+        # Not for ever: aiokafka may lose our cancellation to an error of the same moment, and a task that
+        # went on to claim what belongs to another router by now would fence that one again and again.
+        while self._tasks.get(source) is asyncio.current_task():
             producer = self._new_producer(source)
             began = asyncio.get_running_loop().time()
             try:
