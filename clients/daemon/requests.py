@@ -6,6 +6,7 @@ that is refused says which ones there are.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from pydantic import Base64Bytes, BaseModel, BeforeValidator, ConfigDict, Field
@@ -54,6 +55,10 @@ class Form(BaseModel):
     """The base of all requests: closed, frozen, silent about values in errors that might be logged."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, strict=False)
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Nothing: a representation ends in logs and tracebacks, and a request holds content."""
+        return ()
 
 
 class H3Limits(Form):

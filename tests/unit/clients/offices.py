@@ -25,7 +25,7 @@ from keys.enrolment import enrol
 from keys.unit_keys import UnitKeys
 from keys.unlock import Credential
 from protocol import topics
-from protocol.identifiers import UnitId
+from protocol.identifiers import UnitId, read_id
 from tests.sim.world import World, facts
 
 SECRET = Credential(bytes(32))
@@ -142,8 +142,6 @@ class Desk:
         return [tuple(row) for row in self.office.store.rows(sql, *values)]
 
     def state(self, mid: str) -> str:
-        from protocol.identifiers import read_id
-
         return self.office.store.row("SELECT state FROM outbox WHERE mid = ?", read_id(mid))["state"]
 
 
