@@ -48,7 +48,13 @@ def build(settings: RouterSettings) -> tuple[Router, KafkaOutboxes]:
         entropy=os.urandom,
         pace=Pace(spacing=settings.spacing_ms / 1000),
     )
-    return router, KafkaOutboxes(settings.kafka, fetch_wait_ms=settings.fetch_wait_ms)
+    outboxes = KafkaOutboxes(settings.kafka, fetch_wait_ms=settings.fetch_wait_ms)
+    router.metrics.follow(
+        claims=lambda: len(outboxes.claimed),
+        statements=lambda: replica.directory.head.size,
+        refused=lambda: replica.refused,
+    )
+    return router, outboxes
 
 
 async def run(settings: RouterSettings) -> None:
@@ -88,9 +94,6 @@ async def _end(tasks: set[asyncio.Task[Any]]) -> None:
 def checks(router: Router, outboxes: KafkaOutboxes) -> dict[str, dict[str, object]]:
     """What /readyz answers."""
     age, directory = router.replica.age, router.replica.directory
-    router.metrics.directory_size.set(directory.head.size)
-    router.metrics.statements_refused.set(router.replica.refused)
-    router.metrics.claims.set(len(outboxes.claimed))
     return {
         "directory": {
             "ok": age is not None and age <= OLDEST,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
@@ -49,6 +49,14 @@ class Metrics:
             Gauge("contrada_directory_statements", "Statements in this router's replica.", registry=r),
             Gauge("contrada_directory_refused_statements", "Statements that did not verify.", registry=r),
         )
+
+    def follow(
+        self, *, claims: Callable[[], int], statements: Callable[[], int], refused: Callable[[], int]
+    ) -> None:
+        """Where the gauges look whenever the page is asked for; nobody has to remember to set them."""
+        self.claims.set_function(claims)
+        self.directory_size.set_function(statements)
+        self.statements_refused.set_function(refused)
 
     def decided(self, kind: RecordType, reasons: Sequence[Reason]) -> None:
         """Count one decision with its reasons."""

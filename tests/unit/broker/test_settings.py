@@ -13,11 +13,7 @@ import pytest
 
 from broker.__main__ import main
 from broker.settings import RouterSettings
-from keys.ceremony import write_pin
-from keys.key_files import write_identity
-from keys.store import write_private
-from keys.unlock import Credential
-from tests.sim.world import World
+from tests.unit.broker.files import write, write_router
 
 COMPLETE = {"kafka": "127.0.0.1:9", "name": "router-a", "root": "root.pin", "key": "file:router.key"}
 
@@ -28,14 +24,6 @@ def no_settings_around(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.startswith("CONTRADA_") or name == "CREDENTIALS_DIRECTORY":
             monkeypatch.delenv(name)
-
-
-def write(path: Path, **values: object) -> Path:
-    """A TOML file."""
-    lines = [f"{name} = {value if isinstance(value, int) else repr(value)}\n" for name, value in values.items()]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(lines).replace("'", '"'))
-    return path
 
 
 def complaint(capsys: pytest.CaptureFixture[str], config: Path | None, code: int) -> str:
@@ -102,7 +90,13 @@ def test_a_wrong_setting_is_named(tmp_path, capsys, name: str, value: object) ->
 def test_every_problem_is_told_at_once(tmp_path, capsys) -> None:
     """Nobody has to correct settings one start at a time."""
     said = complaint(capsys, write(tmp_path / "router.toml", spacing_ms=-1, log_level="loud"), 2)
-    assert set(re.findall(r"router setting '(\w+)'", said)) == {"kafka", "root", "key", "spacing_ms", "log_level"}
+    assert set(re.findall(r"router setting '(\w+)'", said)) == {
+        "kafka",
+        "root",
+        "key",
+        "spacing_ms",
+        "log_level",
+    }
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path, capsys) -> None:
@@ -128,19 +122,7 @@ def test_a_broken_drop_in_is_named(tmp_path, capsys) -> None:
 @pytest.fixture
 def complete(tmp_path) -> Path:
     """Settings and keys of a router that could start."""
-    world, secret = World(), os.urandom(32)
-    home = tmp_path / "router"
-    home.mkdir(mode=0o700)
-    write_private(home / "router.secret", secret, entropy=os.urandom)
-    write_pin(home / "root.pin", world.directory.root, entropy=os.urandom)
-    write_identity(home / "router.key", world.router, secret=Credential(secret), entropy=os.urandom)
-    return write(
-        home / "router.toml",
-        kafka="127.0.0.1:9",
-        root=str(home / "root.pin"),
-        key=f"file:{home}/router.key",
-        secret=str(home / "router.secret"),
-    )
+    return write_router(tmp_path / "router")
 
 
 def run(config: Path, *, check_only: bool = True) -> subprocess.CompletedProcess[str]:
