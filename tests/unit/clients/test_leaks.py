@@ -48,6 +48,8 @@ def told(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     stream = io.StringIO()
     monkeypatch.setattr("sys.stderr", stream)
     before = structlog.get_config()
+    # A command that asks Kafka silences its client in this process (clients/cli/work/kafka_calls.py).
+    logging.getLogger("aiokafka").setLevel(logging.NOTSET)
     logs.configure("debug")
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
