@@ -1,0 +1,301 @@
+"""The router under faults, on a real Kafka: whatever fails, each message is delivered once and in order."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+
+from clients.kafka import KafkaTopics
+from deploy.kafka import ports
+from keys.statement_types import Revocation, StatusChange
+from keys.statements import issue
+from protocol import topics
+from protocol.audit import Record, RecordType, verify_decisions
+from protocol.errors import Rejected
+from protocol.identifiers import Millis, UnitId
+from protocol.limits import MAX_CIPHERTEXT, MAX_RECORD
+from protocol.parts import Part
+from tests.integration.exchange import Exchange
+from tests.integration.failing_router import POINTS
+from tests.sim.world import World
+
+pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+
+SESSION_S = 6.0
+"""The routers' session timeout: whoever is silent for longer has lost its partitions."""
+
+DEADLY = ("after send", "before EndTxn", "after EndTxn")
+"""Where a death is another thing than an error; each costs a session timeout."""
+
+IT, FR = UnitId("it"), UnitId("fr")
+
+
+def present() -> Millis:
+    """The wall clock."""
+    return Millis(time.time_ns() // 1_000_000)
+
+
+@pytest.fixture
+def exchanges(tmp_path: Path):
+    """A factory of exchanges whose routers end with the test."""
+    made: list[Exchange] = []
+
+    async def found(bootstrap: str, *, replicated: bool = False) -> Exchange:
+        exchange = Exchange(World(now=present()), bootstrap, tmp_path / f"centre-{len(made)}")
+        made.append(exchange)
+        if replicated:
+            wanted = topics.all_topics(UnitId(unit) for unit in exchange.world.parties)
+            await KafkaTopics(bootstrap).apply(wanted)
+        await exchange.found()
+        return exchange
+
+    yield found
+    for exchange in made:
+        exchange.stop()
+
+
+@pytest.fixture
+async def exchange(new_cluster, exchanges) -> AsyncIterator[Exchange]:
+    """An exchange on a single broker of its own."""
+    yield await exchanges(new_cluster().bootstrap)
+
+
+async def backlog(exchange: Exchange, count: int) -> list[int]:
+    """That many messages of FR to IT, one conversation; their numbers in order."""
+    world = exchange.world
+    await exchange.submit("fr", *(world.compose("fr", ["it"]) for _ in range(count)))
+    return list(range(world.parties["fr"].seq))
+
+
+async def delivered(exchange: Exchange, count: int, *, within: float = 60) -> list[int]:
+    """The numbers of FR's messages in the order in which IT got them."""
+    found = await exchange.deliveries("it", count, within=within)
+    return [exchange.world.open("it", delivery).delivery.header.core.position.seq for delivery in found]
+
+
+async def decisions(exchange: Exchange, count: int) -> list[Record]:
+    """Every decision of the audit trail, once there are as many."""
+    found: list[Record] = []
+    until = time.monotonic() + 30
+    while len(found) < count and time.monotonic() < until:
+        batches = await exchange.read(topics.AUDIT, 1)
+        found = [r for b in batches for r in verify_decisions(b, parties=exchange.world.directory).records]
+    return found
+
+
+def readiness(port: int) -> dict[str, dict]:
+    """The checks behind /readyz; empty while nobody answers."""
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:
+            return json.load(answer)["checks"]
+    except HTTPError as error:
+        return json.load(error)["checks"]
+    except (URLError, OSError):
+        return {}
+
+
+async def until(condition: Callable[[], bool], *, within: float = 40) -> None:
+    """Wait for it."""
+    async with asyncio.timeout(within):
+        while not await asyncio.to_thread(condition):
+            await asyncio.sleep(0.1)
+
+
+async def test_a_zombie_commits_nothing(exchange: Exchange) -> None:
+    """A router paused in the middle of its work for longer than its session doubles nothing when it is back."""
+    numbers = await backlog(exchange, 2000)
+    zombie = exchange.start_router()
+    await exchange.deliveries("it", 1)
+    zombie.send_signal(signal.SIGSTOP)
+    before = len(await exchange.deliveries("it", 1))
+    assert before < len(numbers), "the router was done before it could be paused"
+    exchange.start_router()
+    await delivered(exchange, len(numbers))
+    zombie.send_signal(signal.SIGCONT)
+    await asyncio.sleep(2)
+    numbers = await backlog(exchange, 50)
+
+    assert await delivered(exchange, len(numbers)) == numbers
+    records = await decisions(exchange, len(numbers))
+    assert Counter(r.type for r in records) == {RecordType.ACCEPTED: len(numbers)}
+    assert zombie.poll() is None, "the zombie did not live on as a router"
+
+
+async def test_adding_a_router_needs_no_configuration(exchange: Exchange) -> None:
+    """A second router gets its share of the outboxes by being started, and the first gets it back at its end."""
+    first, second = ports.free(2)
+    outboxes = len(exchange.world.parties)
+
+    def claims(port: int) -> int:
+        return int(readiness(port).get("group", {}).get("claims", 0))
+
+    exchange.start_router(http_port=first)
+    await until(lambda: claims(first) == outboxes)
+    helper = exchange.start_router(http_port=second)
+    await until(lambda: claims(first) == claims(second) == outboxes // 2)
+    numbers = await backlog(exchange, 100)
+    await exchange.submit("de", exchange.world.compose("de", ["centre"]))
+    assert await delivered(exchange, len(numbers)) == numbers
+    assert len(await exchange.deliveries("centre", 1)) == 1
+
+    helper.send_signal(signal.SIGTERM)
+    assert helper.wait(timeout=15) == 0
+    await until(lambda: claims(first) == outboxes)
+    assert await delivered(exchange, len(numbers)) == numbers
+
+
+@pytest.mark.parametrize("brokers", [1, 3])
+async def test_a_killed_broker_costs_time_alone(new_cluster, exchanges, brokers: int) -> None:
+    """kill -9 of a broker while the router works on a backlog: all of it arrives once and in order."""
+    cluster = new_cluster(brokers=brokers)
+    exchange = await exchanges(cluster.bootstrap, replicated=True)
+    numbers = await backlog(exchange, 1500)
+    exchange.start_router()
+    await exchange.deliveries("it", 1)
+    cluster.kill(0)
+    await asyncio.sleep(1)
+    await asyncio.to_thread(cluster.restart, 0)
+
+    assert await delivered(exchange, len(numbers)) == numbers
+    assert len(await decisions(exchange, len(numbers))) == len(numbers)
+
+
+async def test_a_router_waits_for_the_directory(exchange: Exchange) -> None:
+    """Without the directory's topic a router decides nothing and says so; once it is there, it works."""
+    (port,) = ports.free(1)
+    admin = AIOKafkaAdminClient(bootstrap_servers=exchange.bootstrap)
+    await admin.start()
+    await admin.delete_topics([topics.DIRECTORY])
+    await admin.close()
+    numbers = await backlog(exchange, 3)
+    router = exchange.start_router(http_port=port)
+    await until(lambda: readiness(port).get("group", {}).get("ok", False))
+    assert await delivered(exchange, 1, within=2) == []
+    assert readiness(port)["directory"] == {"ok": False, "age_seconds": None, "statements": 0}
+
+    await KafkaTopics(exchange.bootstrap).apply([t for t in topics.shared() if t.name == topics.DIRECTORY])
+    await exchange.produce(topics.DIRECTORY, *exchange.world.directory.snapshot())
+    assert await delivered(exchange, len(numbers)) == numbers
+    assert readiness(port)["directory"]["ok"]
+    assert router.poll() is None
+
+
+async def test_a_suspended_unit_neither_sends_nor_receives(exchange: Exchange) -> None:
+    """Suspension takes effect on messages in flight, for sender and addressee, and ends with it."""
+    world = exchange.world
+    (port,) = ports.free(1)
+    exchange.start_router(http_port=port)
+
+    async def state(*, suspended: bool) -> None:
+        change = StatusChange(FR, suspended=suspended, reason="test")
+        statement = issue(change, signer=world.registrar, issued=present())
+        world.directory.apply(statement)
+        await exchange.produce(topics.DIRECTORY, statement)
+        size = world.directory.head.size
+        await until(lambda: readiness(port).get("directory", {}).get("statements") == size)
+
+    early = [world.compose("fr", ["it"]) for _ in range(6)]
+    back = world.compose("it", ["fr", "de"])
+    await exchange.submit("fr", *early[:3])
+    assert await delivered(exchange, 3) == [0, 1, 2]
+    await state(suspended=True)
+    await exchange.submit("fr", *early[3:])
+    await exchange.submit("it", back)
+    records = await decisions(exchange, 7)
+    await state(suspended=False)
+    await exchange.submit("fr", world.compose("fr", ["it"]))
+
+    assert await delivered(exchange, 4) == [0, 1, 2, 6]
+    assert [r.type for r in records if r.source.unit == "fr"] == [RecordType.ACCEPTED] * 3 + [RecordType.REJECTED] * 3
+    assert {x.code.value for r in records[3:] for x in r.reasons} == {"E_SENDER_SUSPENDED", "E_RCPT_SUSPENDED"}
+    assert await exchange.deliveries("de", 1, within=1) == []
+
+
+async def test_a_revoked_key_sends_nothing_more(exchange: Exchange) -> None:
+    """What a revoked key has signed is refused from the statement on, also what was sealed before it."""
+    world = exchange.world
+    (port,) = ports.free(1)
+    exchange.start_router(http_port=port)
+    before, after = world.compose("fr", ["it"]), world.compose("fr", ["it"])
+    await exchange.submit("fr", before)
+    assert await delivered(exchange, 1) == [0]
+    kid = world.parties["fr"].identity.public.kid
+    statement = issue(
+        Revocation(FR, kid, reason="test", compromised_since=present()), signer=world.registrar, issued=present()
+    )
+    world.directory.apply(statement)
+    await exchange.produce(topics.DIRECTORY, statement)
+    await until(lambda: readiness(port)["directory"]["statements"] == world.directory.head.size)
+    await exchange.submit("fr", after)
+
+    records = await decisions(exchange, 2)
+    assert [r.type for r in records] == [RecordType.ACCEPTED, RecordType.REJECTED]
+    assert {reason.code.value for reason in records[1].reasons} == {"E_KEY_REVOKED"}
+    assert await delivered(exchange, 1) == [0]
+
+
+def largest(world: World) -> bytes:
+    """A submission with as much content as the protocol takes."""
+    core = world.core("fr", ["it"])
+    for size in range(MAX_CIPHERTEXT, 0, -256):
+        try:
+            return world.seal(core, Part(0, bytes(size))).submission
+        except Rejected:
+            continue
+    raise AssertionError("nothing can be sealed")
+
+
+async def test_the_largest_records_block_nobody(exchange: Exchange) -> None:
+    """A message as large as can be is delivered, and the largest garbage that a topic takes is quarantined."""
+    world = exchange.world
+    limit = int(topics.of_unit(FR)[0].config["max.message.bytes"])
+    await exchange.submit("fr", bytes(limit - 200), largest(world), b"\xff" * MAX_RECORD)
+    await exchange.submit("fr", world.compose("fr", ["it"]))
+    exchange.start_router()
+
+    assert await delivered(exchange, 2) == [0, 1]
+    assert len(await exchange.read(topics.QUARANTINE, 2)) == 2
+
+
+@pytest.mark.parametrize("how", ["raise", "die"])
+async def test_a_router_may_fail_at_any_point_of_a_transaction(exchange: Exchange, how: str) -> None:
+    """An error or a kill -9 before or after any step of a transaction: once each, in order, all recorded."""
+    exchange.start_router().kill()  # for its settings file
+    numbers: list[int] = []
+    for point in POINTS if how == "raise" else DEADLY:
+        marker = exchange.directory / f"{point} {how}"
+        await backlog(exchange, 5)
+        failing = _start_failing(exchange, point, how, marker)
+        if how == "die":
+            assert failing.wait(timeout=60) == -signal.SIGKILL
+            failing = _start_failing(exchange, point, how, marker)
+        await until(marker.exists)
+        numbers = await backlog(exchange, 1)
+        assert await delivered(exchange, len(numbers)) == numbers, point
+        failing.send_signal(signal.SIGTERM)
+        assert failing.wait(timeout=15) == 0
+    records = await decisions(exchange, len(numbers))
+    assert sorted(r.source.offset for r in records) == numbers
+    assert Counter(r.type for r in records) == {RecordType.ACCEPTED: len(numbers)}
+
+
+def _start_failing(exchange: Exchange, point: str, how: str, marker: Path) -> subprocess.Popen[bytes]:
+    """A router that fails at this point, unless another one did so before."""
+    config = exchange.directory / "router-0.toml"
+    command = [sys.executable, "-m", "tests.integration.failing_router", str(config), point, how, str(marker)]
+    with (exchange.directory / "failing.log").open("ab") as log:
+        failing = subprocess.Popen(command, stderr=log, stdout=log, cwd=Path(__file__).parents[2])
+    exchange.routers.append(failing)
+    return failing
