@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -112,6 +113,11 @@ def test_the_centre_runs_its_exchange(exchange: Exchange) -> None:
     # Enrolled already; and a second exchange on the same Kafka is not founded by accident.
     exchange.at("centre", "centre", "enrol", str(exchange.path / "fr" / "enrolment.cbor"), "--yes", exit_=9)
     exchange.at("other", "--kafka", exchange.kafka, "centre", "init", exit_=9)
+    exchange.at("fr-anew", "--kafka", exchange.kafka, "unit", "init", "fr", "--root", root)
+    anew = ["centre", "enrol", str(exchange.path / "fr-anew" / "enrolment.cbor"), "--yes"]
+    *_, command = exchange.at("centre", *anew, exit_=9).err.splitlines()
+    exchange.at("centre", *shlex.split(command.removeprefix("hint: contrada")), "--yes")
+    exchange.at("centre", *anew)
     exchange.at("fr2", "--kafka", exchange.kafka, "unit", "init", "no", "--root", root)
     third = [str(exchange.path / "fr2" / "enrolment.cbor"), "--yes", "--kind", "third-party"]
     exchange.at("centre", "centre", "enrol", *third, exit_=2)

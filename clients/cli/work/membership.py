@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,18 +11,21 @@ import click
 
 from clients.cli.command import Invocation
 from clients.cli.errors import BadInput, Conflict, NotFound
+from clients.cli.home import Home
+from clients.cli.render import moment as show_moment
 from clients.cli.work.registry import Registry, now, registrar_of, warn_of_refused
 from keys.directory import Directory
 from keys.enrolment import EnrolmentRequest, enrol, parse_request, renew
 from keys.lifecycle import epoch_state, key_state
 from keys.root_of_trust import fingerprint
-from keys.statement_types import UnitFacts
+from keys.statement_types import EpochPublication, UnitFacts
+from keys.statements import parse_statement
 from protocol.code_forms import read_code, show_code
 from protocol.codes import Classification, LegalBasis, Purpose, UnitKind
 from protocol.epochs import bounds
 from protocol.errors import Rejected
 from protocol.identifiers import KeyId, Millis, UnitId, parse_unit_id
-from protocol.limits import MAX_HEADER
+from protocol.limits import MAX_HEADER, SECOND
 from protocol.signatures import Suite, parse_signed
 
 _OF_THE_UNION = frozenset({Purpose.CROSS_CHECK, Purpose.STRATEGIC, Purpose.OPERATIONAL, Purpose.FACILITATE})
@@ -76,6 +80,7 @@ async def enrol_unit(invocation: Invocation, request: Request, options: dict[str
     else:
         if registry.directory.identity(unit, request.parsed.appointment.public.kid) is not None:
             raise Conflict(f"{unit} is enrolled with this identity already")
+        check_epochs_are_free(request.parsed, registry.directory, home=registry.home, moment=now())
         facts = _facts(unit, registry.directory.facts(unit), options)
         statements = enrol(request.data, registrar=registrar, facts=facts, now=now())
     changes = await registry.state(statements)
@@ -84,6 +89,45 @@ async def enrol_unit(invocation: Invocation, request: Request, options: dict[str
         "directory_size": registry.directory.head.size,
         "topics": [{"name": change.name, "action": change.action} for change in changes],
     }
+
+
+def check_epochs_are_free(
+    request: EnrolmentRequest, directory: Directory, *, home: Home, moment: Millis
+) -> None:
+    """A unit has one key for each epoch: those of the identity that it lost have to be withdrawn first."""
+    taken = _epochs_in_use(request, directory)
+    if not taken:
+        return
+    centre = f"contrada --home {shlex.quote(str(home.path))} centre"
+    commands = [
+        f"{centre} revoke {request.unit} {kid.hex()} --reason 'keys lost'"
+        # Epoch keys fall with their identity if they end after the time that is stated.
+        f" --compromised-since {show_moment(min(moment, bounds(first)[1] - SECOND))}"
+        for kid, first in taken.items()
+    ]
+    raise Conflict(
+        f"{request.unit} has epoch keys in use, under an identity that is not revoked",
+        hint="\n".join(
+            (
+                "if that identity is lost, revoke it and enrol again (stolen: say since when):",
+                *commands,
+            )
+        ),
+    )
+
+
+def _epochs_in_use(request: EnrolmentRequest, directory: Directory) -> dict[KeyId, int]:
+    """Which identities vouch for keys of the epochs that are asked for, each with the first of these."""
+    parsed = (parse_statement(raw).statement.body for raw in request.epochs)
+    wanted = {body.epoch for body in parsed if isinstance(body, EpochPublication)}
+    found: dict[KeyId, int] = {}
+    for applied in directory.history(request.unit):
+        issuer, body = applied.statement.issuer, applied.statement.body
+        if isinstance(body, EpochPublication) and body.epoch in wanted:
+            live = directory.epoch_key_for(request.unit, body.epoch)
+            if live is not None and live.public == body.public:
+                found[issuer] = min(found.get(issuer, body.epoch), body.epoch)
+    return found
 
 
 def _facts(unit: UnitId, known: UnitFacts | None, options: dict[str, Any]) -> UnitFacts | None:
