@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import aiokafka
@@ -394,27 +394,53 @@ async def test_the_transactional_id_fences_a_zombie(bootstrap: str, unique) -> N
     assert await take_over(bootstrap, source, output, (name, name)) == [b"by the heir"]
 
 
-@asynccontextmanager
-async def claiming(bootstrap: str, source: TopicPartition) -> AsyncIterator[PartitionClaim]:
-    """A claim as the adapter makes it, held as long as the test wants, whatever the group thinks."""
-    outboxes, held = KafkaOutboxes(bootstrap, fetch_wait_ms=25), asyncio.get_running_loop().create_future()
+class Claimant:
+    """A router that is about to claim, whatever the group thinks; its claim is held as long as the test wants."""
 
-    async def hold(claim: PartitionClaim) -> None:
-        held.set_result(claim)
+    def __init__(self, bootstrap: str, source: TopicPartition, consumer: AIOKafkaConsumer) -> None:
+        self._source = source
+        self._outboxes = KafkaOutboxes(bootstrap, fetch_wait_ms=25)
+        self._outboxes._consumer, self._outboxes._work = consumer, self._hold
+        self._producer = self._outboxes._new_producer(source)
+        self._held: asyncio.Future[PartitionClaim] = asyncio.get_running_loop().create_future()
+        self._task: asyncio.Task[None] | None = None
+
+    async def claim(self) -> PartitionClaim:
+        """Claim as the adapter does."""
+        self._task = asyncio.create_task(self._outboxes._claim_and_work(self._source, self._producer))
+        return await asyncio.wait_for(self._held, 20)
+
+    async def close(self) -> None:
+        """Let go."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        with suppress(KafkaError):
+            await asyncio.wait_for(self._producer.stop(), 5)
+
+    async def _hold(self, claim: PartitionClaim) -> None:
+        self._held.set_result(claim)
         await asyncio.Event().wait()
 
+
+@asynccontextmanager
+async def claimant(bootstrap: str, source: TopicPartition) -> AsyncIterator[Claimant]:
+    """A router that is ready to claim."""
     async with consuming(bootstrap, group_id=GROUP) as consumer:
         consumer.assign([source])
-        outboxes._consumer, outboxes._work = consumer, hold
-        producer = outboxes._new_producer(source)
-        task = asyncio.create_task(outboxes._claim_and_work(source, producer))
+        await consumer.committed(source)  # its connections are there
+        ready = Claimant(bootstrap, source, consumer)
         try:
-            yield await asyncio.wait_for(held, 20)
+            yield ready
         finally:
-            task.cancel()
-            await asyncio.wait([task])
-            with suppress(KafkaError):
-                await asyncio.wait_for(producer.stop(), 5)
+            await ready.close()
+
+
+@asynccontextmanager
+async def claiming(bootstrap: str, source: TopicPartition) -> AsyncIterator[PartitionClaim]:
+    """A claim."""
+    async with claimant(bootstrap, source) as ready:
+        yield await ready.claim()
 
 
 async def test_a_claim_fences_the_claim_before_it(bootstrap: str, unique, unit) -> None:
@@ -449,13 +475,18 @@ async def test_the_position_may_be_stale_after_a_commit(bootstrap: str, unique) 
 
 
 async def test_a_claim_never_starts_from_a_stale_position(bootstrap: str, unique, unit) -> None:
-    """Our claim initialises its producer first, and then always reads what was committed last."""
-    source, output = TopicPartition(topics.outbox(unit), 0), unique("out")
+    """Our claim initialises its producer first, and then always reads what was committed last.
+
+    Each claim begins in the moment in which the commit of the one before it returns.
+    """
+    source, output, turns = TopicPartition(topics.outbox(unit), 0), unique("out"), 25
     await create(bootstrap, **{source.topic: {}, output: {}})
-    for turn in range(1, 16):
-        async with claiming(bootstrap, source) as claim:
-            assert claim.state == (f"state {turn - 1}" if turn > 1 else "")
-            await committing((output, b"x"), position=turn, state=f"state {turn}")(claim)
+    async with AsyncExitStack() as stack:
+        routers = [await stack.enter_async_context(claimant(bootstrap, source)) for _ in range(turns)]
+        for turn, router in enumerate(routers):
+            claim = await router.claim()
+            assert claim.state == (f"state {turn - 1}" if turn else "")
+            await committing((output, b"x"), position=turn + 1, state=f"state {turn}")(claim)
 
 
 # --- trap 5: after an abort the consumer stands behind what was aborted ---------------------------------
