@@ -30,7 +30,7 @@ MAX_TEXT = 20_000
 MAX_ATTACHMENT = 524_288
 MAX_BODY_JSON = 262_144
 
-# Time (protocol.md 2.3, step 7).
+# Time (docs/spec, Times).
 CLOCK_TOLERANCE = 5 * MINUTE
 MAX_AGE = 7 * DAY
 MAX_LIFETIME = 30 * DAY

@@ -247,14 +247,17 @@ def _gossip(q: Question) -> Iterator[Reason]:
 
 
 RULES: tuple[Rule, ...] = (
-    Rule("replay", "protocol.md 3", "a message is decided once", _replays),
-    Rule("time", "protocol.md 2.3", "made within the last 7 days, not in the future, not expired", _time),
+    Rule("replay", "docs/adr/0006", "a message is decided once", _replays),
+    Rule("time", "docs/spec, Times", "made within the last 7 days, not in the future, not expired", _time),
     Rule(
         "parties", "ER 7, 23; DIR 14", "sender and addressees are enrolled and not suspended", _parties_known
     ),
-    Rule("suite", "protocol.md 1", "the suite is one that every party's directory entry allows", _suites),
+    Rule("suite", "docs/adr/0001", "the suite is one that every party's directory entry allows", _suites),
     Rule(
-        "epoch", "protocol.md 3", "every addressee's key is of the current, next or just ended epoch", _epochs
+        "epoch",
+        "docs/spec, Times",
+        "every addressee's key is of the current, next or just ended epoch",
+        _epochs,
     ),
     Rule("clearance", "2013/488/EU", "sender and addressees are cleared for the classification", _clearance),
     Rule(
@@ -268,5 +271,5 @@ RULES: tuple[Rule, ...] = (
     Rule("H3 limits", "ER 19(2)", "nobody outside the H3 list, nothing past its deletion date", _h3_limits),
     Rule("H2 onward", "ER 19(2), 23(7)", "passed on only with the originator's permission", _onward),
     Rule("kind", "DIR 4(4), 6(1), 18", "the fields of the header fit the kind of message", _kind_fields),
-    Rule("directory head", "protocol.md 5.6", "sender and router see one and the same directory", _gossip),
+    Rule("directory head", "docs/adr/0007", "sender and router see one and the same directory", _gossip),
 )

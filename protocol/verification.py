@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from protocol.audit import Record, RecordType, verify_receipt
+from protocol.audit import Record, RecordType, summarize, verify_receipt
 from protocol.envelope import Delivery, Submission, parse_wrap
 from protocol.errors import Code, Rejected
 from protocol.header import Header
@@ -35,7 +35,7 @@ class Opened:
 
 
 def verify_submission(submission: Submission, *, owner: UnitId, parties: Parties, now: Millis) -> IdentityKey:
-    """Authenticity and integrity of a submission from `owner`'s outbox (protocol.md 2.3, 5 to 12).
+    """Authenticity and integrity of a submission from `owner`'s outbox, step by step as docs/spec has it.
 
     Returns the identity that signed. Raises `Rejected` at the first thing that does not hold.
     """
@@ -82,7 +82,7 @@ def is_sender_proven(submission: Submission, *, owner: UnitId, parties: Parties)
 def verify_and_open(
     delivery: Delivery, *, me: UnitId, parties: Parties, opener: Opener, now: Millis
 ) -> Opened:
-    """Everything an addressee checks before it believes a word (protocol.md 2.4).
+    """Everything an addressee checks before it believes a word (docs/spec).
 
     The signing key is judged at the router's decision, not at the reading: what was accepted before a
     revocation stays valid, whenever it is opened.
@@ -91,6 +91,9 @@ def verify_and_open(
     record = verify_receipt(delivery.receipt, parties=parties)
     if record.type is not RecordType.ACCEPTED or record.subject != delivery.subject:
         raise Rejected(Code.E_RECEIPT, "the router did not accept this message")
+    if record.header != summarize(core) or record.source.unit != core.sender:
+        # What the audit trail says of this message is what its sender said: the record is one and the same.
+        raise Rejected(Code.E_RECEIPT, "the router recorded another header than it delivers")
     _check_suite(delivery.signed, delivery.header)
     identity = check_signing_key_at_decision(
         parties.identity(core.sender, core.signing_key), signed_at=core.created, decided_at=record.t

@@ -43,6 +43,13 @@ STATED = {
         f"{limits.MAX_ATTACHMENT // 1024} KiB each",
         f"{limits.MAX_CIPHERTEXT // 2**20} MiB of content",
     ],
+    "docs/spec/README.md": [
+        f"more than {limits.CLOCK_TOLERANCE // limits.MINUTE} minutes after now",
+        f"more than {limits.MAX_AGE // limits.DAY} days ago",
+        f"more than {limits.MAX_LIFETIME // limits.DAY} days after it",
+        f"less than {limits.EPOCH_GRACE // limits.HOUR} hours ago",
+        f"{limits.EPOCH:,}",
+    ],
     "docs/runbooks/codes-time.md": [
         f"{limits.CLOCK_TOLERANCE // limits.MINUTE} minutes after",
         f"{limits.MAX_AGE // limits.DAY} days ago",

@@ -8,6 +8,8 @@ from functools import cache
 
 import pytest
 
+from clients.cli.work import explanation
+from protocol.policy import RULES
 from tests.docs.pages import ROOT, Page, own_sources, page, pages
 
 FOLDERS = r"(?:broker|clients|deploy|docs|examples|keys|protocol|requirements|tests|\.ci)/"
@@ -84,13 +86,27 @@ def test_every_page_can_be_reached() -> None:
 
 def test_every_page_that_the_program_names_is_there() -> None:
     """An error, a comment or a service file that sends the reader to a page sends him to one that exists."""
+    ours = {path.name for path in [*ROOT.glob("*.md"), *ROOT.glob("d*/**/*.md")]}
     missing = set()
     for path in own_sources():
-        for name in re.findall(r"\bdocs/[\w./-]*\w", path.read_text(encoding="utf-8")):
-            if not list(ROOT.glob(f"{name}*")):
-                missing.add(f"{path.relative_to(ROOT)}: {name}")
+        text = path.read_text(encoding="utf-8")
+        gone = [name for name in re.findall(r"\bdocs/[\w./-]*\w", text) if not list(ROOT.glob(f"{name}*"))]
+        gone += [name for name in re.findall(r"[\w-]+\.md\b", text) if name not in ours]
+        missing |= {f"{path.relative_to(ROOT)}: {name}" for name in gone}
 
     assert sorted(missing) == []
+
+
+def test_every_rule_rests_on_something_that_is_there() -> None:
+    """Where no article of law stands behind a rule, a decision or a section of the normative text does."""
+    sections = re.findall(r"^## (.+)$", page("docs/spec/README.md").text, re.MULTILINE)
+    there = {f"docs/spec, {section}" for section in sections}
+    there |= {f"docs/adr/{path.name[:4]}" for path in (ROOT / "docs/adr").glob("0*.md")}
+
+    named = {rule.article for rule in RULES} | {explanation.SOURCE}
+
+    assert sorted(name for name in named if name.startswith("docs/") and name not in there) == []
+    assert sorted(name for name in named if not re.match(r"docs/|ER |DIR |[0-9]{4}/[0-9]+/EU", name)) == []
 
 
 @cache

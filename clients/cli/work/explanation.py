@@ -23,6 +23,7 @@ from protocol.identifiers import Millis, UnitId, show_id
 from protocol.policy import Question, explain
 from protocol.verification import verify_submission
 
+SOURCE = "docs/spec, How a router verifies a submission"
 ASSUMED = ("the message was not decided before", "no originator has given permission to pass it on")
 
 
@@ -75,8 +76,8 @@ def _verification(check: Any) -> dict[str, Any]:
     try:
         check()
     except Rejected as rejected:
-        return _row("verification", "protocol.md 2.3", text, (Reason(rejected.reason),))
-    return _row("verification", "protocol.md 2.3", text, ())
+        return _row("verification", SOURCE, text, (Reason(rejected.reason),))
+    return _row("verification", SOURCE, text, ())
 
 
 def _row(name: str, article: str, text: str, found: tuple[Reason, ...]) -> dict[str, Any]:
