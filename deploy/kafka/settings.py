@@ -22,6 +22,9 @@ REQUIRED: Mapping[str, str] = {
     "unclean.leader.election.enable": "false",
     # The router's replay state travels in offset metadata (we stay under 3 KiB).
     "offset.metadata.max.bytes": "4096",
+    # Position and replay state of an outbox are lost when the group has been away for so long (default one
+    # week): the routers would then decide the whole outbox once more.
+    "offsets.retention.minutes": str(10 * 365 * 24 * 60),
     # One record: an envelope of 1 MiB at most, and Kafka's own framing.
     "message.max.bytes": str(1_048_576 + 65_536),
     # The router asks for 15 s; nobody may hold readers up for longer than a minute.
