@@ -27,6 +27,7 @@ from protocol.identifiers import Digest, Entropy, KeyId, Millis, UnitId, parse_u
 from protocol.merkle import inclusion_paths, leaf_hash, root_from_path, root_of
 from protocol.parties import Parties
 from protocol.signatures import BATCH, Signer, Suite, parse_signed, sign, verify
+from protocol.summary import check_summary
 
 VERSION = 1
 RECORD_SALT = 16
@@ -278,8 +279,8 @@ def _type(number: int) -> RecordType:
 
 
 def _header(value: Item) -> Item:
-    if value is not None and (type(value) is not list or len(value) != len(SUMMARY_FIELDS)):
-        raise Rejected(Code.E_SCHEMA, "a record's summary of the header has another structure")
+    if value is not None:
+        check_summary(value)
     return value
 
 

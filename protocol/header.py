@@ -202,7 +202,11 @@ def parse_seal(data: bytes) -> Seal:
 
 def parse_core(data: bytes) -> Core:
     """The core, checked in form."""
-    row = decode(data, limit=limits.MAX_HEADER)
+    return core_of(decode(data, limit=limits.MAX_HEADER))
+
+
+def core_of(row: Item) -> Core:
+    """The core in a decoded item, checked in form."""
     if type(row) is not list or not row or row[0] != VERSION or type(row[0]) is not int:
         raise Rejected(Code.E_VER, "not a core of version 1")
     if len(row) != CORE_FIELDS:

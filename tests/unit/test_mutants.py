@@ -124,6 +124,7 @@ MUTANTS: list[tuple[str, str, list[Edit]]] = [
     ("the one encoding", "bytes_are_added_behind_the_message", [Edit(canonical.decode, "if cbor2.dumps(item, canonical=True) != data:", NEVER)]),
     ("the subject of the decision", "a_refused_message_travels_with_anothers_receipt", [Edit(V.verify_and_open, "record.subject != delivery.subject", "False")]),
     ("the type of the decision", "a_refused_message_travels_with_its_refusal", [Edit(V.verify_and_open, "record.type is not RecordType.ACCEPTED", "False")]),
+    ("the summary in the record", "a_fallen_router_records_another_header", [Edit(V.verify_and_open, "record.header != summarize(core)", "False")]),
     ("the office of the router", "a_unit_signs_its_own_receipt", [Edit(audit.verify_batch, "key = parties.router_key(signed.kid)", "key = parties.router_key(signed.kid) or parties.identity('fr', signed.kid)")]),
     ("the router's signature", "somebody_writes_a_decision_in_the_routers_name", [Edit(audit.verify_batch, "            verify(signed, key.public, context=BATCH)\n", "")]),
     ("the path to the signed root", "somebody_writes_another_record_under_a_signed_batch", [Edit(audit.verify_receipt, "path=path) != batch.root:", "path=path) == b'':")]),

@@ -219,6 +219,7 @@ def deliveries(build: Builder) -> Iterator[Case]:
     yield case("another ciphertext", "E_CT_LEN", row(2, two["ciphertext"] + b"\x00"))
     yield decided("a refusal for a receipt", "E_RECEIPT", one, rtype=2, reasons=[["E_PURPOSE", "it"]])
     yield decided("a duplicate for a receipt", "E_RECEIPT", one, rtype=17, reasons=[["E_REPLAY", None]])
+    yield decided("a record of another header", "E_RECEIPT", one, said=record_of(two)[6])
     yield decided("a receipt by a unit", "E_RECEIPT", one, by="fr")
     yield decided("a receipt by a stolen router key", "E_RECEIPT", one, by="router-stolen")
     yield decided("decided at the expiry", "E_EXPIRED", one, t=NOW + 7 * DAY) | {"now": NOW + 7 * DAY}
@@ -281,7 +282,7 @@ def decisions(build: Builder) -> Iterator[Case]:
     yield case("true for a place", "E_SCHEMA", other(receipt, 3, True), "receipt")
     for name, at, value in (
         ("a record of another type", 1, 3), ("true for the time of a record", 2, True), ("an unknown reason", 7, [["E_NEW", None]]),
-        ("a short subject", 5, bytes(31)), ("a summary of another size", 6, [0]),
+        ("a short subject", 5, bytes(31)), ("a summary of another size", 6, [0]), ("a summary of nothing", 6, [0] * 19),
     ):  # fmt: skip
         made = build.batch([other(records[0], at, value)], name=name)
         yield case(name, "E_SCHEMA", made["receipts"][0], "receipt")

@@ -444,12 +444,15 @@ def bytes_are_added_behind_the_message() -> str | None:
 
 @stopped_by(Code.E_RECEIPT)
 def a_refused_message_travels_with_anothers_receipt() -> str | None:
-    """Somebody who can write to an inbox delivers what the router refused, with the receipt of another."""
+    """FR puts a second content behind the same header, which the router refuses as a replay; whoever can write to
+    IT's inbox delivers it with the receipt of the first."""
     world = World()
-    assert world.send("fr", ["it"]) == []
+    core = world.core("fr", ["it"])
+    assert router(world, "fr", world.seal(core).submission) is None
     receipt = decode(world.inboxes["it"][-1])[5]
-    refused = parse_submission(world.compose("fr", ["it"], handling=frozenset({3})))
-    return opens(world, "it", encode_delivery(refused, 0, receipt))
+    second = world.seal(core, Part(0, b"another content")).submission
+    assert router(world, "fr", second) == Code.E_REPLAY
+    return opens(world, "it", encode_delivery(parse_submission(second), 0, receipt))
 
 
 @stopped_by(Code.E_RECEIPT)
@@ -457,6 +460,15 @@ def a_refused_message_travels_with_its_refusal() -> str | None:
     """The same, with the router's own signed refusal."""
     world = World()
     return opens(world, "it", delivered_by_a_fallen_router(world, world.compose("fr", ["it"]), type=RecordType.REJECTED))
+
+
+@stopped_by(Code.E_RECEIPT)
+def a_fallen_router_records_another_header() -> str | None:
+    """In the audit trail the message went to nobody but DE; to IT the router delivers it."""
+    world = World()
+    raw = world.compose("fr", ["it"])
+    lie = summarize(world.core("fr", ["de"]))
+    return opens(world, "it", delivered_by_a_fallen_router(world, raw, header=lie))
 
 
 @stopped_by(Code.E_RECEIPT)
