@@ -6,44 +6,31 @@ import sys
 from pathlib import Path
 
 import uvloop
-from pydantic import ValidationError
 
-from broker import app, logs
-from broker.errors import Misconfigured
+from broker import app, exits, logs
 from broker.settings import RouterSettings
 from protocol.errors import ContradaError
 
 
-def main(config: Path | None, *, check_only: bool = False) -> int:
-    """Run a router; 0 after an orderly end, 2 for wrong settings, 8 when something is not to be had."""
-    try:
-        settings = RouterSettings.load(config)
-    except ValidationError as error:
-        for problem in error.errors():
-            where = ".".join(str(part) for part in problem["loc"])
-            _say(f"contrada: router setting '{where}': {problem['msg'].lower()}")
-        return 2
-    except Misconfigured as error:
-        return _complain(error, 2)
+def start(config: Path | None, *, check_only: bool = False) -> None:
+    """Run a router until it is told to stop. What keeps it from that is raised as a `ContradaError`."""
+    settings = RouterSettings.load(config)
     logs.configure(settings.log_level)
+    if check_only:
+        app.build(settings)
+        _say("the settings are complete and the keys open")
+    else:
+        uvloop.run(app.run(settings))
+
+
+def main(config: Path | None, *, check_only: bool = False) -> int:
+    """The same as a whole process: what went wrong is told on stderr, and its kind is the exit code."""
     try:
-        if check_only:
-            app.build(settings)
-            _say("the settings are complete and the keys open")
-        else:
-            uvloop.run(app.run(settings))
-    except Misconfigured as error:
-        return _complain(error, 2)
+        start(config, check_only=check_only)
     except ContradaError as error:
-        return _complain(error, 8)
+        _say(exits.told(error))
+        return exits.of_code(error.code)
     return 0
-
-
-def _complain(error: ContradaError, code: int) -> int:
-    _say(f"contrada: {error}")
-    if error.hint:
-        _say(f"hint: {error.hint}")
-    return code
 
 
 def _say(sentence: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -39,7 +39,7 @@ class RouterSettings(BaseSettings):
 
     @classmethod
     def load(cls, file: Path | None) -> RouterSettings:
-        """The settings with `file` and `file`'s `conf.d/*.toml` under the environment."""
+        """The settings with `file` and `file`'s `conf.d/*.toml` under the environment, or `Misconfigured`."""
         files = [] if file is None else [file, *sorted((file.parent / "conf.d").glob("*.toml"))]
         for each in files:
             _check_readable(each)
@@ -57,7 +57,19 @@ class RouterSettings(BaseSettings):
                 toml = TomlConfigSettingsSource(settings_cls, toml_file=files, deep_merge=True)
                 return init_settings, env_settings, toml
 
-        return FromFiles()
+        try:
+            return FromFiles()
+        except ValidationError as error:
+            raise _every_problem(error) from None
+
+
+def _every_problem(error: ValidationError) -> Misconfigured:
+    # The values stay out of it: an address may hold a password.
+    problems = [
+        f"router setting '{'.'.join(map(str, problem['loc']))}': {problem['msg'].lower()}"
+        for problem in error.errors(include_input=False)
+    ]
+    return Misconfigured("; ".join(problems), hint="correct --config, its conf.d or CONTRADA_ROUTER_*")
 
 
 def _check_readable(file: Path) -> None:

@@ -155,11 +155,19 @@ def test_settings_can_be_checked_without_starting(complete: Path) -> None:
 
 @pytest.mark.parametrize("missing", ["root.pin", "router.key", "router.secret"])
 def test_a_key_file_that_is_not_there_is_named(complete: Path, missing: str) -> None:
-    """The router does not start, and says which file it wants."""
+    """The router does not start, says which file it wants, and ends in 5: starting again does not help."""
     (complete.parent / missing).unlink()
     done = run(complete)
-    assert done.returncode == 8
-    assert missing in done.stderr
+    assert done.returncode == 5
+    assert f"there is no {complete.parent / missing} (E_KEYFILE_MISSING)" in done.stderr
+
+
+def test_a_key_file_that_others_may_read_is_refused(complete: Path) -> None:
+    """Exit code 4, and what to do about it."""
+    (complete.parent / "router.key").chmod(0o644)
+    done = run(complete)
+    assert done.returncode == 4
+    assert "(E_KEYFILE_EXPOSED)\nhint: " in done.stderr
 
 
 def test_without_anything_that_opens_the_key_it_says_what_to_set(complete: Path) -> None:
