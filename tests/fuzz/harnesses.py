@@ -154,7 +154,13 @@ def body(data: bytes) -> None:
 
 
 def _is_part(row: Any) -> bool:
-    return type(row) is list and len(row) == 2 and type(row[0]) is int and 0 <= row[0] < 256 and type(row[1]) is bytes
+    return (
+        type(row) is list
+        and len(row) == 2
+        and type(row[0]) is int
+        and 0 <= row[0] < 256
+        and type(row[1]) is bytes
+    )
 
 
 def draft(data: bytes) -> None:
@@ -214,7 +220,8 @@ def _requests() -> list[bytes]:
 
     one, two = parties.identity("fr"), parties.identity("fr-later")
     made = [
-        appoint(StatementType.IDENTITY, who.name, signer=who, not_before=Millis(1), not_after=Millis(9)) for who in (one, two)
+        appoint(StatementType.IDENTITY, who.name, signer=who, not_before=Millis(1), not_after=Millis(9))
+        for who in (one, two)
     ]
     enrol = request_enrolment(made[0], signer=one, contact="duty officer", epochs=())
     return [enrol, request_rotation(made[1], successor=two, predecessor=one)]
@@ -259,8 +266,14 @@ def _root() -> list[bytes]:
 
 HARNESSES = (
     Harness("canonical", canonical, lambda: _cases("codec", "") + _vectors("messages", "core_bytes", "seal")),
-    Harness("submission", submission, lambda: _cases("submissions", "submission") + _vectors("messages", "submission")),
-    Harness("delivery", delivery, lambda: _cases("deliveries", "delivery") + _vectors("messages", "deliveries")),
+    Harness(
+        "submission",
+        submission,
+        lambda: _cases("submissions", "submission") + _vectors("messages", "submission"),
+    ),
+    Harness(
+        "delivery", delivery, lambda: _cases("deliveries", "delivery") + _vectors("messages", "deliveries")
+    ),
     Harness("wrap", wrap, lambda: _vectors("messages", "wraps")),
     Harness("signed", signed, lambda: _vectors("messages", "signed_header", "signed_batch")),
     Harness("header", header, lambda: _vectors("messages", "payload")),

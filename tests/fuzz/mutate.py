@@ -16,8 +16,44 @@ import cbor2
 Bend = Callable[[bytes], bytes]
 """Changes plain bytes: the fuzzer's own mutator, or the one below."""
 
-_NUMBERS = (0, 1, 2, 3, 17, 23, 24, 255, 256, 2**16, 2**31, 2**32, 2**53 - 1, 2**53, 2**63, 2**64 - 1, -1, -24, -25, -(2**64))
-_OTHERS: tuple[Any, ...] = (True, False, None, b"", "", [], {}, 1.5, b"\x00" * 16, b"\x00" * 32, "fr", [[]], {1: 1}, cbor2.undefined)
+_NUMBERS = (
+    0,
+    1,
+    2,
+    3,
+    17,
+    23,
+    24,
+    255,
+    256,
+    2**16,
+    2**31,
+    2**32,
+    2**53 - 1,
+    2**53,
+    2**63,
+    2**64 - 1,
+    -1,
+    -24,
+    -25,
+    -(2**64),
+)
+_OTHERS: tuple[Any, ...] = (
+    True,
+    False,
+    None,
+    b"",
+    "",
+    [],
+    {},
+    1.5,
+    b"\x00" * 16,
+    b"\x00" * 32,
+    "fr",
+    [[]],
+    {1: 1},
+    cbor2.undefined,
+)
 
 
 def mutated(data: bytes, random: Random, bend: Bend) -> bytes:
@@ -48,7 +84,11 @@ def bent(data: bytes, random: Random) -> bytes:
         case 3:
             return data[:at] + data[at : at + 16] * 2 + data[at + 16 :]
         case _:
-            return data[:at] + random.choice((b"\xff", b"\x00", b"\x18", b"\xd8\x1c", b"\xf5", b"\x5f")) + data[at + 1 :]
+            return (
+                data[:at]
+                + random.choice((b"\xff", b"\x00", b"\x18", b"\xd8\x1c", b"\xf5", b"\x5f"))
+                + data[at + 1 :]
+            )
 
 
 _NOTHING = object()
@@ -84,7 +124,9 @@ def _json(data: bytes) -> Any:
 
 
 def _to_json(item: Any) -> bytes:
-    return json.dumps(item, default=str, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
+    return json.dumps(item, default=str, separators=(",", ":"), ensure_ascii=False).encode(
+        "utf-8", "surrogatepass"
+    )
 
 
 def _changed(item: Any, random: Random, bend: Bend) -> Any:

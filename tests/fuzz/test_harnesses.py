@@ -34,7 +34,14 @@ def test_mutations_are_taken_or_refused_in_one_family(harness):
 @EACH
 def test_odd_bytes_are_taken_or_refused(harness):
     """Nothing, one byte of each kind, much of one byte."""
-    for data in (b"", *(bytes([byte]) for byte in range(256)), b"\x81" * 5000, b"[" * 5000, b"\x00" * 5000, b"\xff" * 5000):
+    for data in (
+        b"",
+        *(bytes([byte]) for byte in range(256)),
+        b"\x81" * 5000,
+        b"[" * 5000,
+        b"\x00" * 5000,
+        b"\xff" * 5000,
+    ):
         harness.try_one(data)
 
 

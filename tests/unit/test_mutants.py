@@ -141,7 +141,9 @@ MUTANTS: list[tuple[str, str, list[Edit]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("attack", "edits"), [pytest.param(attack, edits, id=what) for what, attack, edits in MUTANTS])
+@pytest.mark.parametrize(
+    ("attack", "edits"), [pytest.param(attack, edits, id=what) for what, attack, edits in MUTANTS]
+)
 def test_without_its_safeguard_the_attack_succeeds(attack, edits):
     """With the safeguard gone nothing stops the attack: the test of that attack would fail."""
     with ExitStack() as stack:

@@ -96,7 +96,12 @@ class Builder:
         seal = encode([sha(ciphertext), len(ciphertext), iv, commitment, [sha(wrap) for wrap in wraps]])
         payload = encode([core_bytes, seal])
         by = parties.identity(forged.get("by", core[7][0]))
-        signing = self.sign(payload, suite=forged.get("suite", core[1]), signer=by, context=forged.get("context", "contrada/header/1"))
+        signing = self.sign(
+            payload,
+            suite=forged.get("suite", core[1]),
+            signer=by,
+            context=forged.get("context", "contrada/header/1"),
+        )
         submission = encode([1, signing["signed"], ciphertext, wraps])
         return {
             "name": name, "core": core, "parts": parts, "salt": salt, "cek": cek, "iv": iv, "core_bytes": core_bytes,
@@ -121,7 +126,9 @@ class Builder:
             signed = encode([b"", {}, payload, [[ed, {}, signatures[0]], [ml, {}, signatures[1]]]])
         return {"to_be_signed": tbs, "signatures": signatures, "signed": signed}
 
-    def batch(self, records: list[list[Any]], *, name: str, by: str = "router", t: int = parties.NOW) -> dict[str, Any]:
+    def batch(
+        self, records: list[list[Any]], *, name: str, by: str = "router", t: int = parties.NOW
+    ) -> dict[str, Any]:
         """A router's transaction over these records: decisions and receipts, with all that leads to them."""
         salts = [parties.seed(f"{name} record {i}")[:16] for i in range(len(records))]
         raws = [encode(record) for record in records]

@@ -26,7 +26,9 @@ EMPTY = bytes.fromhex("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7
 Case = dict[str, Any]
 
 
-def core(name: str, units: list[str], *, sender: str = "fr", signer: str = "", seq: int = 0, **changes: Any) -> list[Any]:
+def core(
+    name: str, units: list[str], *, sender: str = "fr", signer: str = "", seq: int = 0, **changes: Any
+) -> list[Any]:
     """A core as a list, own-initiative information but for `changes`."""
     row = [
         1, 1, 1, _uuid(name), parties.seed(f"{name} thread")[:16], NOW, NOW + 7 * DAY,
@@ -59,10 +61,20 @@ def messages(build: Builder) -> Iterator[dict[str, Any]]:
         [FRAME, [1, b'{"type":"vessel"}'], [2, bytes(range(256)) * 3]],
         name="both signatures",
     )  # fmt: skip
-    yield build.message(core("a refusal", ["it"], kind=4, ground=10, refs=REPLY), [[0, b"{}"]], name="a refusal")
-    yield build.message(core("an acknowledgement", ["centre"], kind=5, refs=REPLY, data=0), [[0, b"{}"]], name="an acknowledgement")
     yield build.message(
-        core("a transfer", ["ch"], kind=3, basis=4, refs=REPLY, purposes=[1, 2, 3, 4, 5, 6], handling=[0, 1, 2]), [FRAME], name="a transfer"
+        core("a refusal", ["it"], kind=4, ground=10, refs=REPLY), [[0, b"{}"]], name="a refusal"
+    )
+    yield build.message(
+        core("an acknowledgement", ["centre"], kind=5, refs=REPLY, data=0),
+        [[0, b"{}"]],
+        name="an acknowledgement",
+    )
+    yield build.message(
+        core(
+            "a transfer", ["ch"], kind=3, basis=4, refs=REPLY, purposes=[1, 2, 3, 4, 5, 6], handling=[0, 1, 2]
+        ),
+        [FRAME],
+        name="a transfer",
     )
     yield build.message(
         core("an authority", ["it"], sender="fr-customs", exempt=1), [FRAME], name="an authority"
@@ -84,7 +96,15 @@ def submissions(build: Builder) -> Iterator[Case]:
     raw = one["submission"]
 
     def case(name: str, expect: str, data: bytes, **more: Any) -> Case:
-        return {"name": name, "step": "submission", "owner": "fr", "now": NOW, **more, "bytes": data, "expect": expect}
+        return {
+            "name": name,
+            "step": "submission",
+            "owner": "fr",
+            "now": NOW,
+            **more,
+            "bytes": data,
+            "expect": expect,
+        }
 
     def row(made: dict[str, Any], at: int, value: Any) -> bytes:
         item = decode(made["submission"])
@@ -106,8 +126,12 @@ def submissions(build: Builder) -> Iterator[Case]:
 
         return change
 
-    def said(name: str, expect: str, *, signer: str = "", forged: dict[str, Any] | None = None, **changes: Any) -> Case:
-        made = build.message(core(name, ["it"], signer=signer, **changes), [FRAME], name=name, **(forged or {}))
+    def said(
+        name: str, expect: str, *, signer: str = "", forged: dict[str, Any] | None = None, **changes: Any
+    ) -> Case:
+        made = build.message(
+            core(name, ["it"], signer=signer, **changes), [FRAME], name=name, **(forged or {})
+        )
         return case(name, expect, made["submission"])
 
     kid = parties.identity("fr").public.kid
@@ -126,7 +150,11 @@ def submissions(build: Builder) -> Iterator[Case]:
     yield case("three fields", "E_SCHEMA", encode(decode(raw)[:3]))
     yield case("a field more", "E_SCHEMA", encode([*decode(raw), None]))
     yield case("a short ciphertext", "E_SIZE", row(one, 2, bytes(63)))
-    yield case("a delivery", "E_SCHEMA", encode([1, one["signed_header"], one["ciphertext"], 0, one["wraps"][0], b""]))
+    yield case(
+        "a delivery",
+        "E_SCHEMA",
+        encode([1, one["signed_header"], one["ciphertext"], 0, one["wraps"][0], b""]),
+    )
     # The signed structure.
     yield case("unprotected bytes", "E_UNPROTECTED", signed(one, put(1, {1: b"x"})))
     yield case("unprotected bytes at a signature", "E_UNPROTECTED", signed(both, put(3, 1, 1, {1: b"x"})))
@@ -152,7 +180,9 @@ def submissions(build: Builder) -> Iterator[Case]:
     yield said("a core with a field more", "E_SCHEMA", log=[0, EMPTY, 0])
     # The sender.
     yield case("another's outbox", "E_PRINCIPAL", raw, owner="it")
-    unknown = build.message(core("not enrolled", ["it"], sender="stranger"), [FRAME], name="not enrolled", by="stranger")
+    unknown = build.message(
+        core("not enrolled", ["it"], sender="stranger"), [FRAME], name="not enrolled", by="stranger"
+    )
     yield case("a sender that is not enrolled", "E_SENDER_UNKNOWN", unknown["submission"], owner="stranger")
     yield said("a key that is not enrolled", "E_KEY_UNKNOWN", signer="stranger", forged={"by": "stranger"})
     yield said("a key of another unit", "E_KEY_UNKNOWN", signer="it", forged={"by": "it"})
@@ -173,9 +203,17 @@ def submissions(build: Builder) -> Iterator[Case]:
     yield case("a wrap too many", "E_WRAP_COUNT", row(one, 3, one["wraps"] * 2))
     yield case("swapped wraps", "E_WRAP_KID", row(two, 3, two["wraps"][::-1]))
     yield case("the wrap of another message", "E_WRAP_HASH", row(one, 3, other["wraps"]))
-    yield case("a wrap of another algorithm", "E_ALG_MIX", row(one, 3, [encode([encode({1: 3, 4: decode(wrap[0])[4]}), *wrap[1:]])]))
+    yield case(
+        "a wrap of another algorithm",
+        "E_ALG_MIX",
+        row(one, 3, [encode([encode({1: 3, 4: decode(wrap[0])[4]}), *wrap[1:]])]),
+    )
     yield case("a short wrap", "E_WRAP_LEN", row(one, 3, [encode([*wrap[:2], wrap[2][:-1]])]))
-    yield case("unprotected bytes in a wrap", "E_UNPROTECTED", row(one, 3, [encode([wrap[0], {**wrap[1], 1: b""}, wrap[2]])]))
+    yield case(
+        "unprotected bytes in a wrap",
+        "E_UNPROTECTED",
+        row(one, 3, [encode([wrap[0], {**wrap[1], 1: b""}, wrap[2]])]),
+    )
     yield case("another ciphertext", "E_CT_HASH", row(one, 2, other["ciphertext"]))
     yield case("a longer ciphertext", "E_CT_LEN", row(one, 2, one["ciphertext"] + b"\x00"))
 
@@ -188,7 +226,15 @@ def deliveries(build: Builder) -> Iterator[Case]:
     good = delivery_of(two, 0, batch["receipts"][1])
 
     def case(name: str, expect: str, data: bytes, **more: Any) -> Case:
-        return {"name": name, "step": "delivery", "me": "it", "now": NOW, **more, "bytes": data, "expect": expect}
+        return {
+            "name": name,
+            "step": "delivery",
+            "me": "it",
+            "now": NOW,
+            **more,
+            "bytes": data,
+            "expect": expect,
+        }
 
     def row(at: int, value: Any) -> bytes:
         item = decode(good)
@@ -200,8 +246,12 @@ def deliveries(build: Builder) -> Iterator[Case]:
         receipt = build.batch([record_of(made, **changes)], name=name, by=by, t=t)["receipts"][0]
         return case(name, expect, delivery_of(made, 0, receipt))
 
-    def made(name: str, *, signer: str = "", forged: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
-        return build.message(core(name, ["it"], signer=signer, **changes), [FRAME], name=name, **(forged or {}))
+    def made(
+        name: str, *, signer: str = "", forged: dict[str, Any] | None = None, **changes: Any
+    ) -> dict[str, Any]:
+        return build.message(
+            core(name, ["it"], signer=signer, **changes), [FRAME], name=name, **(forged or {})
+        )
 
     yield case("delivered to the first", "ok", good)
     yield case("delivered to the second", "ok", delivery_of(two, 1, batch["receipts"][1]), me="centre")
@@ -231,11 +281,21 @@ def deliveries(build: Builder) -> Iterator[Case]:
     before = made("before the theft", signer="fr-stolen", forged={"by": "fr-stolen"}, created=NOW - 2 * DAY)
     yield decided("accepted before the theft", "ok", before, t=NOW - 2 * DAY)
     yield decided("dated before the theft", "E_KEY_REVOKED", before)
-    yield decided("signed by another unit", "E_KEY_UNKNOWN", made("signed by another unit", forged={"by": "it"}))
+    yield decided(
+        "signed by another unit", "E_KEY_UNKNOWN", made("signed by another unit", forged={"by": "it"})
+    )
     yield decided("another directory", "E_GOSSIP_DIR", made("another directory", dir=[HEAD.size, bytes(32)]))
-    yield decided("a directory not reached yet", "ok", made("a directory not reached yet", dir=[HEAD.size + 1, bytes(32)]))
+    yield decided(
+        "a directory not reached yet",
+        "ok",
+        made("a directory not reached yet", dir=[HEAD.size + 1, bytes(32)]),
+    )
     # Content.
-    yield decided("another content than committed to", "E_COMMIT", made("another content", forged={"commitment": bytes(32)}))
+    yield decided(
+        "another content than committed to",
+        "E_COMMIT",
+        made("another content", forged={"commitment": bytes(32)}),
+    )
     resigned = build.message(
         core("resigned", ["it"], sender="es", suite=1), [FRAME], name="one addressee",
         hcore=one["hcore"], ciphertext=one["ciphertext"], wraps=one["wraps"],
@@ -244,11 +304,17 @@ def deliveries(build: Builder) -> Iterator[Case]:
     salt, parts, pad = decode(one["plaintext"])
     hidden = encode([salt, parts, b"\x01" + pad[1:]])
     yield decided("bytes in the pad", "E_OPEN", made("bytes in the pad", forged={"plaintext": hidden}))
-    yield decided("a longer pad", "E_OPEN", made("a longer pad", forged={"plaintext": encode([salt, parts, pad + b"\x00"])}))
+    yield decided(
+        "a longer pad",
+        "E_OPEN",
+        made("a longer pad", forged={"plaintext": encode([salt, parts, pad + b"\x00"])}),
+    )
     junk = encode([encode({1: 57, 4: parties.epoch_key("it").kid}), {-4: bytes(1120)}, bytes(48)])
     yield decided("a junk wrap", "E_OPEN", made("a junk wrap", forged={"wraps": [junk]}))
     elsewhere = AESGCM(bytes(32)).encrypt(bytes(12), bytes(100), b"")
-    yield decided("a ciphertext under another key", "E_OPEN", made("another key", forged={"ciphertext": elsewhere}))
+    yield decided(
+        "a ciphertext under another key", "E_OPEN", made("another key", forged={"ciphertext": elsewhere})
+    )
 
 
 def decisions(build: Builder) -> Iterator[Case]:
@@ -256,12 +322,22 @@ def decisions(build: Builder) -> Iterator[Case]:
     one = build.message(core("one addressee", ["it"]), [FRAME], name="one addressee")
     refused = record_of(one, offset=1, rtype=2, reasons=[["E_PURPOSE", "nz"], ["E_COPY_MISSING", "fr"]])
     unread = record_of(one, offset=2, rtype=2, reasons=[["E_CBOR", None]], subject=None, said=None)
-    records = [record_of(one), refused, unread, record_of(one, offset=3, rtype=17, reasons=[["E_REPLAY", None]])]
+    records = [
+        record_of(one),
+        refused,
+        unread,
+        record_of(one, offset=3, rtype=17, reasons=[["E_REPLAY", None]]),
+    ]
     batch = build.batch(records, name="decisions")
     version, rows, signed = decode(batch["decisions"])
 
     def case(name: str, expect: str, item: Any, step: str = "decisions") -> Case:
-        return {"name": name, "step": step, "bytes": item if isinstance(item, bytes) else encode(item), "expect": expect}
+        return {
+            "name": name,
+            "step": step,
+            "bytes": item if isinstance(item, bytes) else encode(item),
+            "expect": expect,
+        }
 
     def other(record: list[Any], at: int, value: Any) -> list[Any]:
         return [*record[:at], value, *record[at + 1 :]]
@@ -286,5 +362,8 @@ def decisions(build: Builder) -> Iterator[Case]:
     ):  # fmt: skip
         made = build.batch([other(records[0], at, value)], name=name)
         yield case(name, "E_SCHEMA", made["receipts"][0], "receipt")
-    for name, by, t in (("a batch by a unit", "fr", NOW), ("a batch of next year", "router", NOW + 365 * DAY)):
+    for name, by, t in (
+        ("a batch by a unit", "fr", NOW),
+        ("a batch of next year", "router", NOW + 365 * DAY),
+    ):
         yield case(name, "E_RECEIPT", build.batch(records, name=name, by=by, t=t)["decisions"])

@@ -32,8 +32,13 @@ def contents() -> dict[str, Any]:
         "submissions": _cases("What a router says to a submission.", cases.submissions(build)),
         "deliveries": _cases("What an addressee says to a delivery.", cases.deliveries(build)),
         "decisions": _cases("What anybody says to a router's decisions.", cases.decisions(build)),
-        "disclosures": _cases("Single parts shown to somebody who has the signed header.", _disclosures(build)),
-        "codec": {"what": "CBOR that is an item of the profile, and CBOR that is not.", "cases": list(codec.cases())},
+        "disclosures": _cases(
+            "Single parts shown to somebody who has the signed header.", _disclosures(build)
+        ),
+        "codec": {
+            "what": "CBOR that is an item of the profile, and CBOR that is not.",
+            "cases": list(codec.cases()),
+        },
         "merkle": {"what": "Trees of RFC 6962: leaves, root, inclusion paths.", "cases": list(_trees())},
     }
     for name in ("messages", "submissions", "deliveries", "decisions", "disclosures"):
@@ -108,7 +113,9 @@ def _trees() -> Iterable[dict[str, Any]]:
 def main(arguments: list[str]) -> int:
     """Write the files, or compare them."""
     parser = argparse.ArgumentParser(prog="python -m tests.vectors.generate", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 where a file would change")
+    parser.add_argument(
+        "--check", action="store_true", help="change nothing; exit with 1 where a file would change"
+    )
     check = parser.parse_args(arguments).check
     changed = []
     for name, content in contents().items():
@@ -117,7 +124,10 @@ def main(arguments: list[str]) -> int:
             changed.append(path.name)
             if not check:
                 path.write_text(text)
-    print(f"{'would change' if check else 'written'}: {', '.join(changed)}" if changed else "nothing changed", file=sys.stderr)
+    print(
+        f"{'would change' if check else 'written'}: {', '.join(changed)}" if changed else "nothing changed",
+        file=sys.stderr,
+    )
     return 1 if check and changed else 0
 
 

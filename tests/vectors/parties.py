@@ -54,7 +54,9 @@ def seed(what: str) -> bytes:
 def identity(name: str) -> SoftIdentity:
     """The private side of an identity."""
     whose = _IDENTITIES[name]["unit"]
-    return SoftIdentity(UnitId(whose), ed25519_seed=seed(f"{name} ed25519"), ml_dsa_65_seed=seed(f"{name} ml-dsa-65"))
+    return SoftIdentity(
+        UnitId(whose), ed25519_seed=seed(f"{name} ed25519"), ml_dsa_65_seed=seed(f"{name} ml-dsa-65")
+    )
 
 
 def epoch_key(unit: str) -> SoftEpochKey:
@@ -149,7 +151,9 @@ class Directory:
 
     def epoch_key_for(self, unit: UnitId, epoch: int) -> EpochKey | None:
         """The unit's one epoch key, in its epoch."""
-        return next((key for (whose, _), key in self.epochs.items() if whose == unit and key.epoch == epoch), None)
+        return next(
+            (key for (whose, _), key in self.epochs.items() if whose == unit and key.epoch == epoch), None
+        )
 
     def router_key(self, kid: KeyId) -> IdentityKey | None:
         """A router's key."""

@@ -22,14 +22,20 @@ from tests.vectors.parties import Directory, opener_of
 def outcome(case: dict[str, Any], written: dict[str, Any]) -> str:
     """`ok`, or the code with which the case is refused."""
     if case["step"] == "disclosure":
-        return "ok" if verify_disclosure(_disclosure(case), Digest(bytes.fromhex(case["commitment"]))) else "refused"
+        return (
+            "ok"
+            if verify_disclosure(_disclosure(case), Digest(bytes.fromhex(case["commitment"])))
+            else "refused"
+        )
     if case["step"] == "message":
         return _message(case, written)
     directory, data = Directory.of(written), bytes.fromhex(case["bytes"])
     try:
         match case["step"]:
             case "submission":
-                verify_submission(parse_submission(data), owner=case["owner"], parties=directory, now=case["now"])
+                verify_submission(
+                    parse_submission(data), owner=case["owner"], parties=directory, now=case["now"]
+                )
             case "delivery":
                 opened(data, case, written)
             case "receipt":

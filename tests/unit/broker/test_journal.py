@@ -38,7 +38,9 @@ def records(*values: bytes, first: int = 0) -> list[InputRecord]:
     return [InputRecord(first + at, NOON + at, value) for at, value in enumerate(values)]
 
 
-def run(world: World, *values: bytes, entropy=None, budget: Budget | None = None, state: ReplayState | None = None):
+def run(
+    world: World, *values: bytes, entropy=None, budget: Budget | None = None, state: ReplayState | None = None
+):
     """One step over these records, without committing it."""
     desk = world.desk("fr")
     if entropy is not None:
@@ -264,7 +266,11 @@ def reachable(*roots: object) -> list[object]:
     while todo:
         thing = todo.pop()
         # Modules and types lead to the whole program; what matters hangs on instances.
-        if id(thing) in seen or isinstance(thing, type) or type(thing).__name__ in ("module", "function", "builtin_function_or_method"):
+        if (
+            id(thing) in seen
+            or isinstance(thing, type)
+            or type(thing).__name__ in ("module", "function", "builtin_function_or_method")
+        ):
             continue
         seen[id(thing)] = thing
         todo += gc.get_referents(thing)
@@ -305,7 +311,10 @@ def test_the_router_cannot_open_what_it_routes(world):
     assert opener.tried == 2 * len(submission.wraps)
     assert _opens_with_any_window(submission, everything) is None
     # The same search finds the content key where it lies in the open.
-    assert _opens_with_any_window(submission, b"\x00" * 5 + _content_key(world, submission) + b"\x00" * 5) == secret
+    assert (
+        _opens_with_any_window(submission, b"\x00" * 5 + _content_key(world, submission) + b"\x00" * 5)
+        == secret
+    )
 
 
 class _TriesAll:

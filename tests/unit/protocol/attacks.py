@@ -122,7 +122,8 @@ def sealed_by_hand(
 def honest_wraps(world: World) -> Callable[[Core, bytes], tuple[bytes, ...]]:
     """One proper wrap for each addressee."""
     return lambda core, cek: tuple(
-        wrap_key(cek, world.directory.epoch_key(a.unit, a.key).public, digest(encode_core(core))) for a in core.to
+        wrap_key(cek, world.directory.epoch_key(a.unit, a.key).public, digest(encode_core(core)))
+        for a in core.to
     )
 
 
@@ -293,9 +294,17 @@ def a_fallen_router_exchanges_the_ciphertext() -> str | None:
     raw = sealed_by_hand(world, core, wraps=lambda c, _: honest_wraps(world)(c, bytes(32)))
     submission = parse_submission(raw)
     sealed = AESGCM(bytes(32)).encrypt(
-        submission.header.seal.iv, encode_plaintext(bytes(32), CONTENT), content_aad(submission.header.core_hash)
+        submission.header.seal.iv,
+        encode_plaintext(bytes(32), CONTENT),
+        content_aad(submission.header.core_hash),
     )
-    return opens(world, "it", delivered_by_a_fallen_router(world, encode([1, submission.signed_header, sealed, list(submission.wraps)])))
+    return opens(
+        world,
+        "it",
+        delivered_by_a_fallen_router(
+            world, encode([1, submission.signed_header, sealed, list(submission.wraps)])
+        ),
+    )
 
 
 @stopped_by(Code.E_WRAP_HASH)
@@ -328,7 +337,9 @@ def with_known_cek(world: World, core: Core, cek: bytes) -> bytes:
     seal = Seal(digest(ciphertext), len(ciphertext), iv, commit(salt, CONTENT), tuple(map(digest, wraps)))
     signer = world.parties[core.sender].identity
     return encode_submission(
-        sign(encode_header(core_bytes, seal), suite=core.suite, signer=signer, context=HEADER), ciphertext, wraps
+        sign(encode_header(core_bytes, seal), suite=core.suite, signer=signer, context=HEADER),
+        ciphertext,
+        wraps,
     )
 
 
@@ -459,7 +470,11 @@ def a_refused_message_travels_with_anothers_receipt() -> str | None:
 def a_refused_message_travels_with_its_refusal() -> str | None:
     """The same, with the router's own signed refusal."""
     world = World()
-    return opens(world, "it", delivered_by_a_fallen_router(world, world.compose("fr", ["it"]), type=RecordType.REJECTED))
+    return opens(
+        world,
+        "it",
+        delivered_by_a_fallen_router(world, world.compose("fr", ["it"]), type=RecordType.REJECTED),
+    )
 
 
 @stopped_by(Code.E_RECEIPT)

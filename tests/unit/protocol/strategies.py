@@ -28,8 +28,8 @@ from protocol.parties import TreeHead
 from protocol.parts import Part
 from protocol.signatures import Suite
 
-QUICK = settings(deadline=None, max_examples=60)
-THOROUGH = settings(deadline=None, max_examples=300)
+QUICK = settings(deadline=None, max_examples=50)
+THOROUGH = settings(deadline=None, max_examples=250)
 
 uints = st.one_of(st.integers(0, 300), st.integers(0, limits.MAX_UINT))
 unit_ids = st.from_regex(r"[a-z][a-z0-9]{1,6}(-[a-z0-9]{1,5}){0,3}", fullmatch=True)
@@ -43,7 +43,11 @@ def octets(size: int) -> st.SearchStrategy[bytes]:
 def items(leaves: int = 25) -> st.SearchStrategy[object]:
     """CBOR items of the profile."""
     scalars = st.one_of(
-        st.integers(-(2**64), 2**64 - 1), st.binary(max_size=40), st.text(max_size=20), st.booleans(), st.none()
+        st.integers(-(2**64), 2**64 - 1),
+        st.binary(max_size=40),
+        st.text(max_size=20),
+        st.booleans(),
+        st.none(),
     )
     return st.recursive(
         scalars,
@@ -108,4 +112,6 @@ cores = st.builds(
     ledger_head=heads,
 )
 
-parts = st.lists(st.builds(Part, st.integers(0, 255), st.binary(max_size=200)), min_size=1, max_size=5).map(tuple)
+parts = st.lists(st.builds(Part, st.integers(0, 255), st.binary(max_size=200)), min_size=1, max_size=5).map(
+    tuple
+)

@@ -67,7 +67,7 @@ def refused(call, *args, **kwargs) -> Code:
     return caught.value.reason
 
 
-@QUICK
+@settings(deadline=None, max_examples=40)
 @given(records)
 def test_every_record_survives_its_encoding(record):
     """A record comes out as it went in, and has one encoding."""
@@ -106,7 +106,11 @@ def test_every_receipt_of_every_batch_verifies(world, batch):
 @pytest.mark.parametrize("which", ["receipt", "decisions"])
 def test_every_altered_byte_is_refused(world, which):
     """No byte of a receipt or of decisions can be changed without refusal; not even to true where 1 was, or false where 0 was."""
-    raw, read = (receipt(world), verify_receipt) if which == "receipt" else (world.receipts["fr"][0], verify_decisions)
+    raw, read = (
+        (receipt(world), verify_receipt)
+        if which == "receipt"
+        else (world.receipts["fr"][0], verify_decisions)
+    )
     for at in range(len(raw)):
         for mask in (0x01, 0x80, raw[at] ^ 0xF5, raw[at] ^ 0xF4):
             altered = raw[:at] + bytes([raw[at] ^ mask]) + raw[at + 1 :]
@@ -118,7 +122,10 @@ def test_a_part_of_the_decisions_is_refused(world):
     """Leaving a decision out, doubling it, or changing the order is refused."""
     version, rows, batch = decode(world.receipts["fr"][0])
     for other in (rows[:-1], rows[1:], [*rows, rows[0]], rows[::-1], []):
-        assert refused(verify_decisions, encode([version, other, batch]), parties=world.directory) is Code.E_RECEIPT
+        assert (
+            refused(verify_decisions, encode([version, other, batch]), parties=world.directory)
+            is Code.E_RECEIPT
+        )
 
 
 def test_a_receipt_proves_its_own_record_only(world):
@@ -137,7 +144,9 @@ def test_a_receipt_proves_its_own_record_only(world):
 
 
 @pytest.mark.parametrize("at", range(6))
-@pytest.mark.parametrize("value", [True, False, None, -1, "x", b"", [], {}, 2**64 - 1, [None], [bytes(31)], [bytes(32)] * 33])
+@pytest.mark.parametrize(
+    "value", [True, False, None, -1, "x", b"", [], {}, 2**64 - 1, [None], [bytes(31)], [bytes(32)] * 33]
+)
 def test_another_receipt_is_refused(world, at, value):
     """A receipt with a field of another type or size is refused; true is not 1, and false is not 0."""
     row = decode(receipt(world))
@@ -194,7 +203,9 @@ def test_another_summary_is_refused(world, at, value):
         assert refused(parse_record, encode(row)) in (Code.E_SCHEMA, Code.E_TYPE, Code.E_RCPT_COUNT)
 
 
-def batch(world: World, payload: object = None, *, signer=None, suite=Suite.CLASSICAL, context=BATCH) -> bytes:
+def batch(
+    world: World, payload: object = None, *, signer=None, suite=Suite.CLASSICAL, context=BATCH
+) -> bytes:
     """A signed batch of the given payload."""
     item = [1, "router", NOON, 1, bytes(32)] if payload is None else payload
     return sign(encode(item), suite=suite, signer=signer or world.router, context=context)
@@ -210,7 +221,9 @@ def test_only_a_router_signs_batches(world):
 @pytest.mark.parametrize("context", [HEADER, STATEMENT])
 def test_another_signature_of_the_router_is_no_batch(world, context):
     """What a router signed for another use is no batch."""
-    assert refused(verify_batch, batch(world, context=context), parties=world.directory) is Code.E_SIG_CLASSICAL
+    assert (
+        refused(verify_batch, batch(world, context=context), parties=world.directory) is Code.E_SIG_CLASSICAL
+    )
 
 
 @pytest.mark.parametrize(
@@ -249,7 +262,8 @@ def test_a_revoked_router_is_not_believed(since, holds):
     world.send("fr", ["it"])
     compromised = None if since is None else world.now + since
     world.publish(
-        Revocation("router", world.router.public.kid, reason="stolen", compromised_since=compromised), by=world.registrar
+        Revocation("router", world.router.public.kid, reason="stolen", compromised_since=compromised),
+        by=world.registrar,
     )
 
     assert refused(world.open, "it") is Code.E_RECEIPT
@@ -262,7 +276,8 @@ def test_what_a_router_decided_before_its_compromise_stands():
     world.send("fr", ["it"])
     world.now += 10
     world.publish(
-        Revocation("router", world.router.public.kid, reason="stolen", compromised_since=world.now), by=world.registrar
+        Revocation("router", world.router.public.kid, reason="stolen", compromised_since=world.now),
+        by=world.registrar,
     )
 
     assert world.open("it").content.parts

@@ -98,11 +98,15 @@ def item_of(type_, mandatory, optional):
         "type": st.just(type_),
         "handling": handling,
         "evaluation": st.sampled_from(["A1", "B2", "C3", "X4"]),
-        "purposes": st.lists(form_of(Purpose, exclude=[Purpose.UNDETERMINED, Purpose.CROSS_CHECK]), min_size=1, unique=True),
+        "purposes": st.lists(
+            form_of(Purpose, exclude=[Purpose.UNDETERMINED, Purpose.CROSS_CHECK]), min_size=1, unique=True
+        ),
         "data_class": st.just("victim"),
     }
     item = st.fixed_dictionaries(terms | mandatory, optional=optional | {"review": TIMES})
-    restricted = st.tuples(item, TEXTS).map(lambda both: both[0] | {"handling": "H1+H3", "restriction": both[1]})
+    restricted = st.tuples(item, TEXTS).map(
+        lambda both: both[0] | {"handling": "H1+H3", "restriction": both[1]}
+    )
     return item | restricted
 
 
@@ -113,7 +117,9 @@ ITEMS = st.one_of(
         {"surname": LINES, "subject_category": st.sampled_from(["victim", "suspect-or-convicted"])},
         {"forenames": st.lists(LINES, max_size=3, unique=True), "minor": st.booleans(), "description": TEXTS},
     ),
-    item_of("vessel", {"name": LINES}, {"imo": st.just("9074729"), "persons_aboard": TIMES, "seen_at": TIMES}),
+    item_of(
+        "vessel", {"name": LINES}, {"imo": st.just("9074729"), "persons_aboard": TIMES, "seen_at": TIMES}
+    ),
     item_of("location", {"name": LINES}, {"country": st.just("ITA"), "remarks": TEXTS}),
     item_of("means_of_communication", {"category": st.just("email"), "address": LINES}, {"last_seen": TIMES}),
     item_of("organisation", {"name": LINES}, {"directors": st.lists(LINES, max_size=3, unique=True)}),
@@ -177,7 +183,9 @@ def test_the_least_body_of_each_kind(kind):
     assert make(kind).kind is kind
 
 
-@pytest.mark.parametrize(("kind", "field"), [(kind, field) for kind, least in LEAST.items() for field in least])
+@pytest.mark.parametrize(
+    ("kind", "field"), [(kind, field) for kind, least in LEAST.items() for field in least]
+)
 def test_nothing_that_the_law_asks_may_be_left_out(kind, field):
     """A sender who leaves out a mandatory field is told so, and not the recipient after two days."""
     assert rules(kind, **{field: None}) == {"missing"}
@@ -426,14 +434,27 @@ def test_no_item_hides_in_another_part():
     frame, item = body_to_parts(make(K.INFORMATION))
     two = Part(ITEM, item.content + b"," + item.content)
     hidden = Part(FRAME, frame.content[:-1] + b',"items":[' + item.content + b"]}")
-    for parts in ([frame, two], [hidden, item], [hidden], [frame, Part(ITEM, b"")], [frame, item, Part(ITEM, b"")]):
+    for parts in (
+        [frame, two],
+        [hidden, item],
+        [hidden],
+        [frame, Part(ITEM, b"")],
+        [frame, item, Part(ITEM, b"")],
+    ):
         assert refused(K.INFORMATION, parts).reason is Code.E_BODY
 
 
 def test_parts_come_in_order():
     """One frame, then items, then attachments."""
     frame, item = body_to_parts(make(K.INFORMATION))
-    for parts in ([], [item], [item, frame], [frame, frame, item], [frame, Part(3, b"{}")], [Part(-1, b""), frame]):
+    for parts in (
+        [],
+        [item],
+        [item, frame],
+        [frame, frame, item],
+        [frame, Part(3, b"{}")],
+        [Part(-1, b""), frame],
+    ):
         assert refused(K.INFORMATION, parts).reason is Code.E_BODY
 
 
@@ -458,7 +479,9 @@ def test_a_rejection_never_repeats_content(kind_and_body, data):
     written = json.loads(parts[index].content)
     target = data.draw(st.sampled_from([*written, "Verraeter", "Verraeter.x"]))
     written[target] = data.draw(st.sampled_from(["Verraeter ", ["Verraeter"], {"Verraeter": "Verraeter"}]))
-    parts[index] = Part(parts[index].kind, json.dumps(written, sort_keys=True, separators=(",", ":")).encode())
+    parts[index] = Part(
+        parts[index].kind, json.dumps(written, sort_keys=True, separators=(",", ":")).encode()
+    )
     rejection = refused(kind, parts)
     assert "Verraeter" not in f"{rejection} {rejection.hint} {rejection!r} {parts!r}"
 

@@ -173,7 +173,11 @@ def _lax(item, random):
 
 def _head(major, number, random):
     sizes = [(24, 1, "B"), (25, 2, "H"), (26, 4, "I"), (27, 8, "Q")]
-    forms = [bytes([major << 5 | ai]) + struct.pack(">" + form, number) for ai, size, form in sizes if number < 256**size]
+    forms = [
+        bytes([major << 5 | ai]) + struct.pack(">" + form, number)
+        for ai, size, form in sizes
+        if number < 256**size
+    ]
     return random.choice([bytes([major << 5 | number]), *forms] if number < 24 else forms)
 
 
@@ -239,7 +243,9 @@ def test_no_tag_is_given_a_meaning(tag):
     assert str(caught.value.__cause__) == "a tag"
 
 
-@pytest.mark.parametrize("prefix", [b"", b"\x82\x58\xff" + bytes(255), b"\xa1\x00", b"\x82\xc0\x00", b"\xc0", b"\x82\xf5"])
+@pytest.mark.parametrize(
+    "prefix", [b"", b"\x82\x58\xff" + bytes(255), b"\xa1\x00", b"\x82\xc0\x00", b"\xc0", b"\x82\xf5"]
+)
 def test_a_large_map_is_refused_before_it_is_built(prefix, monkeypatch):
     """A map with more entries than there are keys never reaches the library's dict."""
 

@@ -83,7 +83,9 @@ def test_texts_of_one_list_differ(codes_list):
 def test_every_list_names_its_legal_source():
     """Each list says in its docstring by which rule it is closed."""
     for codes_list in ALL_LISTS:
-        assert any(word in codes_list.__doc__ for word in ("ER ", "DIR ", "SIS ", "2013/488", "Europol")), codes_list
+        assert any(word in codes_list.__doc__ for word in ("ER ", "DIR ", "SIS ", "2013/488", "Europol")), (
+            codes_list
+        )
 
 
 def test_handling_texts_are_verbatim():
@@ -150,7 +152,9 @@ def test_handling_reads_as_written(chosen):
     assert read_handling("+".join(reversed(written.split("+")))) == chosen
 
 
-@pytest.mark.parametrize("written", ["", "H0+H1", "H1+H1", "H4", "h1", "H1+", "+", "H1 + H2", "H1,H2", "1", "H1" * 999])
+@pytest.mark.parametrize(
+    "written", ["", "H0+H1", "H1+H1", "H4", "h1", "H1+", "+", "H1 + H2", "H1,H2", "1", "H1" * 999]
+)
 def test_other_handling_is_rejected(written):
     """H0 stands alone, and every other code once."""
     with pytest.raises(Rejected) as caught:

@@ -49,7 +49,9 @@ def test_every_example_is_tried():
 
 def test_the_examples_say_what_they_are_for():
     """The codes that the examples put on a header are those that the documentation speaks of."""
-    vessel = required_header_codes(parse_draft(MessageKind.INFORMATION, (EXAMPLES / "vessel.json").read_bytes()))
+    vessel = required_header_codes(
+        parse_draft(MessageKind.INFORMATION, (EXAMPLES / "vessel.json").read_bytes())
+    )
     assert show_handling(vessel.handling) == "H1+H2+H3"
     assert vessel.data_class is DataClass.PERSONAL
     urgent = parse_draft(MessageKind.REQUEST, (EXAMPLES / "urgent-request.json").read_bytes())
@@ -58,10 +60,16 @@ def test_the_examples_say_what_they_are_for():
 
 def test_times_may_be_written_with_a_zone():
     """People write times as text with a zone; without a zone nobody could know which moment it is."""
+
     def seen_at(text):
-        return parse_draft(
-            MessageKind.INFORMATION, json.dumps({**DRAFT, "items": [{**VESSEL, "seen_at": text}]}).encode()
-        ).items[0].seen_at
+        return (
+            parse_draft(
+                MessageKind.INFORMATION,
+                json.dumps({**DRAFT, "items": [{**VESSEL, "seen_at": text}]}).encode(),
+            )
+            .items[0]
+            .seen_at
+        )
 
     assert seen_at("2026-03-01T04:20:00Z") == seen_at("2026-03-01T05:20:00+01:00") == 1_772_338_800_000
     assert seen_at(1_772_338_800_000) == 1_772_338_800_000
@@ -79,17 +87,32 @@ def test_known_fields_win():
 @pytest.mark.parametrize(
     ("draft", "said"),
     [
-        ({**DRAFT, "subject": " x"}, 'subject: expected one line'),
-        ({**DRAFT, "language": "English"}, 'language: expected a language code such as en or pt-BR; found "English"'),
-        ({**DRAFT, "crime_areas": ["smuggling"]}, "crime_areas[0]: expected one of terrorism, organised-crime"),
+        ({**DRAFT, "subject": " x"}, "subject: expected one line"),
+        (
+            {**DRAFT, "language": "English"},
+            'language: expected a language code such as en or pt-BR; found "English"',
+        ),
+        (
+            {**DRAFT, "crime_areas": ["smuggling"]},
+            "crime_areas[0]: expected one of terrorism, organised-crime",
+        ),
         ({**DRAFT, "subjct": "x"}, "subjct: no such field here; did you mean 'subject'?"),
         ({**DRAFT, "items": []}, "items: expected at least one entry"),
         ({**DRAFT, "items": [{"name": "x"}]}, "items[0]: needs a 'type': one of narrative, person, vessel"),
         ({**DRAFT, "items": [{"type": "ship"}]}, "items[0].type: expected one of narrative, person, vessel"),
-        ({**DRAFT, "items": [{**VESSEL, "imo": "1234568"}]}, "items[0]: expected seven digits with the right check"),
-        ({**DRAFT, "items": [{**VESSEL, "handling": "H0+H1"}]}, "items[0].handling: expected H0 alone, or H1"),
+        (
+            {**DRAFT, "items": [{**VESSEL, "imo": "1234568"}]},
+            "items[0]: expected seven digits with the right check",
+        ),
+        (
+            {**DRAFT, "items": [{**VESSEL, "handling": "H0+H1"}]},
+            "items[0].handling: expected H0 alone, or H1",
+        ),
         ({**DRAFT, "items": [{**VESSEL, "evaluation": "2B"}]}, 'such as B2; found "2B"'),
-        ({**DRAFT, "items": [{**VESSEL, "latitude": 37.5}]}, "items[0].latitude: expected a valid string; found 37.5"),
+        (
+            {**DRAFT, "items": [{**VESSEL, "latitude": 37.5}]},
+            "items[0].latitude: expected a valid string; found 37.5",
+        ),
         ({}, "subject: is missing"),
         (b"", "not JSON"),
         (b"[]", "not a JSON object"),
@@ -116,7 +139,9 @@ def test_all_faults_are_told_at_once():
 
 def test_a_complaint_cannot_repaint_the_terminal():
     """Values in a complaint are escaped."""
-    assert "\x1b" not in complaint({**DRAFT, "language": "\x1b[2J", "\x1b[2J": 1, "items": [{"type": "\x1b[2J"}]})
+    assert "\x1b" not in complaint(
+        {**DRAFT, "language": "\x1b[2J", "\x1b[2J": 1, "items": [{"type": "\x1b[2J"}]}
+    )
 
 
 @given(
@@ -124,7 +149,9 @@ def test_a_complaint_cannot_repaint_the_terminal():
     st.binary(max_size=60)
     | st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6),
-        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from([*DRAFT, *VESSEL]), inner),
+        lambda inner: (
+            st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from([*DRAFT, *VESSEL]), inner)
+        ),
         max_leaves=20,
     ).map(lambda value: json.dumps(value).encode()),
 )
@@ -134,7 +161,11 @@ def test_any_draft_ends_in_a_draft_error(kind, data):
         parse_draft(kind, data)
 
 
-@given(st.text(alphabet="0123456789-+:.TZ ", max_size=30) | st.datetimes().map(str) | st.just("0001-01-01T00:00+23:59"))
+@given(
+    st.text(alphabet="0123456789-+:.TZ ", max_size=30)
+    | st.datetimes().map(str)
+    | st.just("0001-01-01T00:00+23:59")
+)
 def test_any_time_text_is_read_or_explained(text):
     """A time is a moment or a complaint."""
     draft = json.dumps({**DRAFT, "items": [{**VESSEL, "seen_at": text}]}).encode()

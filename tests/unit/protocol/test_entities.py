@@ -21,7 +21,12 @@ LEAST = {
     "narrative": {"text": "Seen twice."},
     "person": {"subject_category": "suspect-or-convicted", "surname": "Specimen"},
     "vessel": {"name": "Aube du Sud"},
-    "identity_document": {"category": "passport", "status": "stolen", "country": "UTO", "number": "L898902C3"},
+    "identity_document": {
+        "category": "passport",
+        "status": "stolen",
+        "country": "UTO",
+        "number": "L898902C3",
+    },
     "means_of_transport": {"category": "lorry", "registration": "XX-123-YY"},
     "means_of_communication": {"category": "telephone", "address": "+33 1 99 00 12 34"},
     "location": {"name": "Old harbour"},
@@ -154,7 +159,9 @@ def test_the_uncategorised_go_nowhere_but_to_categorisation():
 def test_only_contacts_have_a_relation():
     """Contact and associate are told apart only within their category (Annex II B.3)."""
     assert rules("person", relation="contact") == {"relation"}
-    assert read("person", subject_category="contact-or-associate", relation="associate").relation == "associate"
+    assert (
+        read("person", subject_category="contact-or-associate", relation="associate").relation == "associate"
+    )
 
 
 @pytest.mark.parametrize(
@@ -181,7 +188,9 @@ def test_an_imo_number_has_its_check_digit():
 def test_a_container_number_has_its_check_digit():
     """The same for containers, and only for them."""
     assert read("means_of_transport", category="container", registration="CSQU3054383")
-    assert rules("means_of_transport", category="container", registration="CSQU3054384") == {"container_number"}
+    assert rules("means_of_transport", category="container", registration="CSQU3054384") == {
+        "container_number"
+    }
 
 
 def test_half_a_position_is_none():
@@ -191,7 +200,9 @@ def test_half_a_position_is_none():
         assert read(type_, latitude="37.9", longitude="-21.130200")
 
 
-@pytest.mark.parametrize("latitude", ["91", "90.1", "-90.5", "37,9", "037", "1e1", "", "37.1234567", " 1", "١"])
+@pytest.mark.parametrize(
+    "latitude", ["91", "90.1", "-90.5", "37,9", "037", "1e1", "", "37.1234567", " 1", "١"]
+)
 def test_a_latitude_is_decimal_text_in_range(latitude):
     """Positions are exact decimal text; there are no floats in content."""
     assert "shape" in rules("location", latitude=latitude, longitude="0")
@@ -230,9 +241,24 @@ def test_other_dates_are_refused(date):
 
 @pytest.mark.parametrize(
     "text",
-    ["", " x", "x ", "a\x1b[31mb", "a\x00", "a\u202eb", "a\u2066b", "a\x85b", "a\rb", "\ufeffx", "x\u2028y", "\x7f"],
+    [
+        "",
+        " x",
+        "x ",
+        "a\x1b[31mb",
+        "a\x00",
+        "a\u202eb",
+        "a\u2066b",
+        "a\x85b",
+        "a\rb",
+        "\ufeffx",
+        "x\u2028y",
+        "\x7f",
+    ],
 )
-@pytest.mark.parametrize(("type_", "field"), [("vessel", "name"), ("narrative", "text"), ("narrative", "title")])
+@pytest.mark.parametrize(
+    ("type_", "field"), [("vessel", "name"), ("narrative", "text"), ("narrative", "title")]
+)
 def test_text_cannot_repaint_or_reorder(type_, field, text):
     """No control character reaches a terminal, and no override shows a name in another order than it has."""
     assert rules(type_, **{field: text}) <= {"string_too_short", "line", "text"}

@@ -106,7 +106,7 @@ REFUSED: dict[str, tuple[list[object], Code]] = {
 }  # fmt: skip
 
 
-@THOROUGH
+@QUICK
 @given(cores)
 def test_every_core_survives_its_encoding(core):
     """What an honest program says comes out as it went in, and has one encoding."""

@@ -64,7 +64,9 @@ def world() -> World:
 Ask = Callable[[World], Question]
 
 
-def ask(sender: str = "fr", to: tuple[str, ...] = ("it",), *, question: dict | None = None, **changes: object) -> Ask:
+def ask(
+    sender: str = "fr", to: tuple[str, ...] = ("it",), *, question: dict | None = None, **changes: object
+) -> Ask:
     """A question about a message from `sender`, own-initiative information but for `changes`."""
 
     def of(world: World) -> Question:
@@ -250,7 +252,9 @@ REFUSED = [
     for at, (question, reasons) in enumerate(cases)
 ]
 PASSED = [
-    pytest.param(question, id=f"{rule}-{at}") for rule, cases in PASSES.items() for at, question in enumerate(cases)
+    pytest.param(question, id=f"{rule}-{at}")
+    for rule, cases in PASSES.items()
+    for at, question in enumerate(cases)
 ]
 
 

@@ -36,7 +36,9 @@ def test_a_stream_counts_upwards():
     state = ReplayState()
     state.advance(Position(stream(1), 5), created=NOW, now=NOW)
 
-    assert [state.is_fresh(Position(stream(1), seq), NOW) for seq in (0, 4, 5, 6, 100)] == [False] * 3 + [True] * 2
+    assert [state.is_fresh(Position(stream(1), seq), NOW) for seq in (0, 4, 5, 6, 100)] == [False] * 3 + [
+        True
+    ] * 2
     assert state.is_fresh(Position(stream(2), 0), NOW)
 
 

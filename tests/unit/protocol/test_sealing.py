@@ -142,15 +142,27 @@ def _failures():
     flipped = bytes([ciphertext[0] ^ 1]) + ciphertext[1:]
     other_core = sealed(thread=bytes([1]) * 16)
     yield "no such key", cannot_open(submission, wrap, DE)
-    yield "a key of another person", cannot_open(submission, encode_wrap(stranger.kid, parsed.enc, parsed.wrapped), stranger)
+    yield (
+        "a key of another person",
+        cannot_open(submission, encode_wrap(stranger.kid, parsed.enc, parsed.wrapped), stranger),
+    )
     yield "junk wrap", cannot_open(submission, encode_wrap(IT.kid, bytes(1120), bytes(48)), IT)
     yield "random wrap", cannot_open(submission, encode_wrap(IT.kid, _entropy(1120), _entropy(48)), IT)
     yield "the wrap of another message", cannot_open(submission, other_core.wraps[0], IT)
-    yield "a wrap of another content key", cannot_open(submission, wrap_key(bytes(32), IT.public, header.core_hash), IT)
+    yield (
+        "a wrap of another content key",
+        cannot_open(submission, wrap_key(bytes(32), IT.public, header.core_hash), IT),
+    )
     yield "a wrap of a short key", cannot_open(submission, short_wrap(header), IT)
     yield "another ciphertext", cannot_open(submission, wrap, IT, ciphertext=flipped)
-    yield "another vector", cannot_open(submission, wrap, IT, header=replace(header, seal=replace(header.seal, iv=bytes(12))))
-    yield "another header", cannot_open(submission, wrap, IT, header=replace(header, core_bytes=other_core.header.core_bytes))
+    yield (
+        "another vector",
+        cannot_open(submission, wrap, IT, header=replace(header, seal=replace(header.seal, iv=bytes(12)))),
+    )
+    yield (
+        "another header",
+        cannot_open(submission, wrap, IT, header=replace(header, core_bytes=other_core.header.core_bytes)),
+    )
     yield "a cut-off tag", cannot_open(submission, wrap, IT, ciphertext=ciphertext[:-1])
     yield "nothing", cannot_open(submission, wrap, IT, ciphertext=b"")
     for what, plaintext in _plaintext_failures():
@@ -161,7 +173,9 @@ def _failures():
 
 def short_wrap(header):
     """A wrap of 32 bytes that are not a key: a 31-byte key cannot be wrapped in 48 bytes."""
-    sealed_key = sealing.HPKE_9.encrypt(bytes(31) + b"\x00", IT.public.hpke_key(), wrap_info(IT.kid, bytes(32)))
+    sealed_key = sealing.HPKE_9.encrypt(
+        bytes(31) + b"\x00", IT.public.hpke_key(), wrap_info(IT.kid, bytes(32))
+    )
     return encode_wrap(IT.kid, sealed_key[:1120], sealed_key[1120:])
 
 

@@ -163,7 +163,9 @@ def _broken():
     yield "protected too large", [encode({1: -19, 4: bytes(80)}), *one[1:]], Code.E_SIZE
 
 
-@pytest.mark.parametrize(("item", "code"), [pytest.param(item, code, id=name) for name, item, code in _broken()])
+@pytest.mark.parametrize(
+    ("item", "code"), [pytest.param(item, code, id=name) for name, item, code in _broken()]
+)
 def test_a_structure_in_another_form_is_refused(item, code):
     """There is one form of each suite; what could be added or left out outside the signature is refused."""
     assert refused(item) is code

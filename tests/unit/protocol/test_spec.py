@@ -61,7 +61,9 @@ def samples() -> dict[str, list[bytes]]:
     statements = [parse_statement(raw) for raw in world.directory.snapshot()]
     cek = world.parties["it"].opener.held()[0]
     hcore = submissions[0].header.core_hash
-    appointments = [decode(s.signed.payload)[4] for s in statements if decode(s.signed.payload)[1] in (1, 3, 7)]
+    appointments = [
+        decode(s.signed.payload)[4] for s in statements if decode(s.signed.payload)[1] in (1, 3, 7)
+    ]
     enrolling, rotating, possessing = requests(world)
     identity, entropy = world.parties["fr"].identity, world.entropy
     credential = Credential(bytes(32))
@@ -134,8 +136,14 @@ def requests(world: World) -> tuple[bytes, bytes, bytes]:
 SAMPLES = samples()
 # What pycddl 0.6.4 gets wrong: `.cbor` inside arrays, and a choice of an array or null.
 FLAT = re.sub(r" \.cbor [a-z0-9-]+", "", TEXT)
-FLAT = FLAT.replace("opt-summary = summary / null", "opt-summary = any").replace("opt-h3 = h3-limits / null", "opt-h3 = any")
-EACH = [pytest.param(rule, raw, id=f"{rule}-{at}") for rule, raws in SAMPLES.items() for at, raw in enumerate(raws)]
+FLAT = FLAT.replace("opt-summary = summary / null", "opt-summary = any").replace(
+    "opt-h3 = h3-limits / null", "opt-h3 = any"
+)
+EACH = [
+    pytest.param(rule, raw, id=f"{rule}-{at}")
+    for rule, raws in SAMPLES.items()
+    for at, raw in enumerate(raws)
+]
 
 
 @pytest.mark.parametrize(("rule", "raw"), EACH)
@@ -240,8 +248,14 @@ def test_records_are_written_by_the_text():
 
 def table(heading: str) -> list[list[str]]:
     """The rows of the table behind a heading of the README."""
-    lines = (DOCS / "README.md").read_text().split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0].splitlines()
-    rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines if line.startswith("|")]
+    lines = (
+        (DOCS / "README.md").read_text().split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0].splitlines()
+    )
+    rows = [
+        [cell.strip() for cell in line.strip().strip("|").split("|")]
+        for line in lines
+        if line.startswith("|")
+    ]
     return rows[2:]
 
 
@@ -259,7 +273,14 @@ def test_the_prose_names_what_exists():
 
 def test_the_contexts_of_the_prose_are_those_of_the_programs():
     """The contexts of signatures that the text names are those that programs sign with."""
-    used = {signatures.HEADER, signatures.STATEMENT, signatures.BATCH, possession.POSSESSION, enrolment.ENROLMENT, enrolment.ROTATION}
+    used = {
+        signatures.HEADER,
+        signatures.STATEMENT,
+        signatures.BATCH,
+        possession.POSSESSION,
+        enrolment.ENROLMENT,
+        enrolment.ROTATION,
+    }
     written = set(re.findall(r'"(contrada/[a-z]+/1)"', TEXT))
 
     assert written == {context.decode() for context in used}

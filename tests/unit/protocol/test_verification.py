@@ -179,7 +179,9 @@ def test_the_header_is_compared_with_what_carries_it(world, at, change, code):
     header = replace(submission.header, core=replace(submission.header.core, **{at: change}))
 
     with pytest.raises(Rejected) as caught:
-        verify_submission(replace(submission, header=header), owner="fr", parties=world.directory, now=world.now)
+        verify_submission(
+            replace(submission, header=header), owner="fr", parties=world.directory, now=world.now
+        )
     assert caught.value.reason is code
 
 
