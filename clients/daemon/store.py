@@ -2,6 +2,8 @@
 
 Owns the connection and its durability; what the tables mean is in `outbox` and `inbox`.
 
+The files are the owner's alone, whatever the umask: who wrote to whom stands in them in the clear.
+
 Rules: `synchronous=FULL` with a write-ahead log, so what was committed survives a power cut. All use of
 the connection is from the thread that opened it (worker.py). Whatever SQLite refuses comes out as
 `StoreUnavailable`, with nothing changed; the same call may be tried again later.
@@ -9,9 +11,11 @@ the connection is from the thread that opened it (worker.py). Whatever SQLite re
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -30,6 +34,7 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         """Open the database, or make it."""
+        _keep_private(path)
         try:
             connection = sqlite3.connect(path, isolation_level=None, cached_statements=256)
             connection.row_factory = sqlite3.Row
@@ -102,6 +107,23 @@ class Store:
     def close(self) -> None:
         """Close the connection; the log is folded into the file."""
         self._connection.close()
+
+
+def _keep_private(path: Path) -> None:
+    # Before SQLite opens it: a file that it makes itself has the umask's rights, and -wal and -shm get the
+    # rights of the database. Made, looked at and closed here without a lock on it, so that no other
+    # connection of this process loses its own. Wider rights are taken back and not refused: a backup may
+    # have come without its modes, and the home lets nobody else in (home.py).
+    try:
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        for each in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))):
+            with suppress(FileNotFoundError):
+                if each.stat().st_mode & 0o077:
+                    each.chmod(0o600)
+    except OSError as error:
+        name = errno.errorcode.get(error.errno or 0, type(error).__name__)
+        raise StoreUnavailable(name, full=error.errno in (errno.ENOSPC, errno.EDQUOT)) from None
 
 
 def _unavailable(error: sqlite3.Error) -> StoreUnavailable:

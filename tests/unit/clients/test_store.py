@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import stat
 from pathlib import Path
 
 import pytest
@@ -22,7 +24,9 @@ def keys(store: Store) -> list[str]:
 def test_it_is_durable_and_strict(tmp_path: Path):
     """A write-ahead log, synchronised in full, tables that take no wrong types, foreign keys on."""
     store = Store(tmp_path / "state.sqlite")
-    pragmas = {name: store.row(f"PRAGMA {name}")[0] for name in ("journal_mode", "synchronous", "foreign_keys")}
+    pragmas = {
+        name: store.row(f"PRAGMA {name}")[0] for name in ("journal_mode", "synchronous", "foreign_keys")
+    }
     assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
     tables = store.rows("SELECT sql FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
     assert tables
@@ -42,6 +46,32 @@ def test_what_was_committed_survives_a_kill(tmp_path: Path):
         (copies / file.name).write_bytes(file.read_bytes())
 
     assert keys(Store(copies / "state.sqlite")) == ["kept"]
+
+
+@pytest.mark.parametrize("restored", [False, True], ids=["new", "from a backup without modes"])
+def test_the_files_are_the_owners_alone(tmp_path: Path, restored: bool):
+    """Nobody else may read the database, its log or its index, whatever the umask is and was."""
+    before = os.umask(0)
+    try:
+        if restored:
+            store = Store(tmp_path / "state.sqlite")
+            with store.transaction():
+                put(store, "kept")
+            for file in tmp_path.iterdir():
+                file.chmod(0o666)
+        store = Store(tmp_path / "state.sqlite")
+        with store.transaction():
+            put(store, "more")
+    finally:
+        os.umask(before)
+    modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
+    assert modes == dict.fromkeys(["state.sqlite", "state.sqlite-wal", "state.sqlite-shm"], 0o600)
+
+
+def test_a_database_that_cannot_be_made_is_said(tmp_path: Path):
+    """A home that is gone ends in `StoreUnavailable`, with the system's own code."""
+    with pytest.raises(StoreUnavailable, match="ENOENT"):
+        Store(tmp_path / "gone" / "state.sqlite")
 
 
 def test_a_transaction_that_fails_was_never_there(tmp_path: Path):
