@@ -25,8 +25,8 @@ REQUIRED: Mapping[str, str] = {
     # Position and replay state of an outbox are lost when the group has been away for so long (default one
     # week): the routers would then decide the whole outbox once more.
     "offsets.retention.minutes": str(10 * 365 * 24 * 60),
-    # One record: an envelope of 1 MiB at most, and Kafka's own framing.
-    "message.max.bytes": str(1_048_576 + 65_536),
+    # One batch of records, at least what our topics say of themselves (protocol/topics.py).
+    "message.max.bytes": "1300000",
     # The router asks for 15 s; nobody may hold readers up for longer than a minute.
     "transaction.max.timeout.ms": "60000",
     # Back-to-back transactions meet each other's end markers; the default makes each wait 20 ms.
@@ -48,7 +48,7 @@ LOCAL: Mapping[str, str] = {
     "num.network.threads": "2",
     "num.io.threads": "4",
     "num.recovery.threads.per.data.dir": "2",
-    # The default takes 128 MB of heap at the first compacted topic.
+    # The default takes 128 MB of heap; only Kafka's own topics, of positions and transactions, are compacted.
     "log.cleaner.dedupe.buffer.size": "8388608",
 }
 

@@ -9,6 +9,8 @@ import pytest
 
 from deploy.kafka import java, ports, settings
 from deploy.kafka.faults import Fault
+from protocol import limits, topics
+from protocol.identifiers import UnitId
 
 DEPLOY = Path(settings.__file__).resolve().parent
 
@@ -41,6 +43,18 @@ def test_safety_is_not_left_to_defaults():
     assert found["auto.create.topics.enable"] == "false"
     assert found["unclean.leader.election.enable"] == "false"
     assert re.findall(r"//([^:]+):", found["listeners"] + found["advertised.listeners"]) == [ports.HOST] * 4
+
+
+def test_the_broker_takes_what_our_topics_take():
+    """No topic of ours is allowed larger batches than the broker is set up for, and what we set is a setting."""
+    sizes = {int(topic.config.get("max.message.bytes", 0)) for topic in topics.all_topics([UnitId("fr")])}
+    assert int(settings.REQUIRED["message.max.bytes"]) >= max(sizes) > limits.MAX_RECORD
+
+
+def test_no_topic_of_ours_is_compacted():
+    """Compaction would take records away, or let a writer reorder them (docs/adr/0007)."""
+    policies = {topic.config["cleanup.policy"] for topic in topics.all_topics([UnitId("fr")])}
+    assert policies == {"delete"}
 
 
 def test_the_compose_file_sets_what_we_require():
