@@ -29,7 +29,7 @@ from protocol.parts import Part
 from protocol.signatures import Suite
 
 QUICK = settings(deadline=None, max_examples=50)
-THOROUGH = settings(deadline=None, max_examples=250)
+THOROUGH = settings(deadline=None, max_examples=150)
 
 uints = st.one_of(st.integers(0, 300), st.integers(0, limits.MAX_UINT))
 unit_ids = st.from_regex(r"[a-z][a-z0-9]{1,6}(-[a-z0-9]{1,5}){0,3}", fullmatch=True)

@@ -92,7 +92,7 @@ def test_receipts_and_decisions_tell_the_same(world):
     assert decisions.batch.count == 3
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @given(st.lists(records, min_size=1, max_size=6))
 def test_every_receipt_of_every_batch_verifies(world, batch):
     """Batches of any size prove each of their records."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pycddl
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from keys import enrolment, possession
@@ -221,7 +221,7 @@ def _parsers():
 
 
 @pytest.mark.parametrize(("rule", "parse", "raw"), [pytest.param(*row, id=row[0]) for row in _parsers()])
-@QUICK
+@settings(deadline=None, max_examples=25)
 @given(data=st.data())
 def test_what_is_parsed_is_what_the_text_describes(rule, parse, raw, data):
     """Whatever a parser takes, the text describes: the parser is never laxer than the text."""
