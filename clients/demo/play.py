@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import Any
 
 from clients.cli.exits import Exit
 from clients.cli.render import Column, say, write_json, write_table
-from clients.demo.case import Act, Case
+from clients.demo.case import EXAMPLES, Act, Case
 from clients.demo.exchange import Exchange
 
 COLUMNS = (
@@ -48,13 +50,45 @@ def play(directory: Path, *, once: bool, as_json: bool) -> int:
             staying = True
             _suggest(exchange)
             while not leave.wait(0.5):
-                exchange.processes.check()
+                for sentence in exchange.processes.revive():
+                    say(sentence)
         return Exit.OK if ok else Exit.FAILURE
     finally:
         say("stopping")
         exchange.stop()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def suggestions(exchange: Exchange, here: Path) -> list[str]:
+    """Command lines to try, which work from `here` as they stand."""
+    contrada = _program(here)
+    fr, it = (_typed(exchange.home(unit), here) for unit in ("fr", "it"))
+    office = _typed(exchange.office, here)
+    vessel, passport = (_typed(EXAMPLES / name, here) for name in ("vessel.json", "identity-document.json"))
+    return [
+        f"{contrada} --home {it} inbox ls",
+        f"{contrada} --home {fr} send --to de --wait {vessel}",
+        f"{contrada} --home {fr} send --to nz --wait {passport}   # refused: exit code 6",
+        f"{contrada} --home {fr} outbox ls",
+        f"{contrada} --home {fr} units ls",
+        f"{contrada} --home {office} centre status",
+        f"{contrada} --home {office} centre audit",
+    ]
+
+
+def _program(here: Path) -> str:
+    """How to call this installation's command line; the PATH may have none, or another one."""
+    script = Path(sys.executable).parent / "contrada"
+    if not script.exists():
+        return f"{_typed(Path(sys.executable), here)} -m clients.cli.main"
+    found = shutil.which("contrada")
+    return "contrada" if found and Path(found).samefile(script) else _typed(script, here)
+
+
+def _typed(path: Path, here: Path) -> str:
+    """A path as one types it: short where it lies below."""
+    return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))
 
 
 def _report(acts: list[Act], *, ok: bool, seconds: float, as_json: bool) -> None:
@@ -66,18 +100,11 @@ def _report(acts: list[Act], *, ok: bool, seconds: float, as_json: bool) -> None
 
 
 def _suggest(exchange: Exchange) -> None:
-    fr, it = (shlex.quote(str(exchange.home(unit))) for unit in ("fr", "it"))
-    office = shlex.quote(str(exchange.office))
     say("")
-    say(f"everything is up, on Kafka at {exchange.kafka}. Try, in another terminal:")
-    for line in (
-        f"contrada --home {it} inbox ls",
-        f"contrada --home {fr} send --to de --wait examples/vessel.json",
-        f"contrada --home {fr} send --to nz --wait examples/identity-document.json   # refused: exit code 6",
-        f"contrada --home {fr} outbox ls",
-        f"contrada --home {fr} units ls",
-        f"contrada --home {office} centre status",
-        f"contrada --home {office} centre audit",
-    ):
+    say(
+        "The tampered record leaves the alarm submission_unknown at fr's daemon, as it must: fr never sent it."
+    )
+    say(f"everything is up, on Kafka at {exchange.kafka}. Try, in another terminal, in this directory:")
+    for line in suggestions(exchange, Path.cwd()):
         say(f"  {line}")
-    say("Ctrl-C ends it.")
+    say("Kill any of its processes, if you like: nothing is lost, and it is started again. Ctrl-C ends it.")

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,8 +31,10 @@ class Process:
     """One process and its log."""
 
     name: str
-    popen: subprocess.Popen[bytes]
+    command: tuple[str, ...]
+    piped: bool
     log: Path
+    popen: subprocess.Popen[bytes]
 
     def check(self) -> None:
         """Raise if it has ended."""
@@ -49,24 +50,23 @@ class Processes:
         self._logs = logs
         self._running: list[Process] = []
 
-    def start(
-        self, name: str, command: Sequence[str], *, env: Mapping[str, str] | None = None, piped: bool = False
-    ) -> Process:
+    def start(self, name: str, command: Sequence[str], *, piped: bool = False) -> Process:
         """Start one; its standard error goes to its log, and its output too unless it is `piped`."""
         self._logs.mkdir(parents=True, exist_ok=True)
         path = self._logs / f"{name}.log"
-        with path.open("ab") as log:
-            popen = subprocess.Popen(  # noqa: S603 - our own program
-                list(command),
-                stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
-                stdout=subprocess.PIPE if piped else log,
-                stderr=log,
-                env={**os.environ, **(env or {})},
-                start_new_session=True,  # Ctrl-C is for us; we end them in order
-            )
-        process = Process(name, popen, path)
+        process = Process(name, tuple(command), piped, path, _launch(command, path, piped=piped))
         self._running.append(process)
         return process
+
+    def revive(self) -> list[str]:
+        """Start again what has ended; what is to be said about it."""
+        said = []
+        for process in self._running:
+            code = process.popen.poll()
+            if code is not None:
+                process.popen = _launch(process.command, process.log, piped=process.piped)
+                said.append(f"{process.name} ended with {code} and was started again")
+        return said
 
     def check(self) -> None:
         """Raise if any has ended."""
@@ -97,6 +97,17 @@ class Processes:
                 process.popen.kill()
                 process.popen.wait()
         self._running.clear()
+
+
+def _launch(command: Sequence[str], log: Path, *, piped: bool) -> subprocess.Popen[bytes]:
+    with log.open("ab") as file:
+        return subprocess.Popen(  # noqa: S603 - our own program
+            list(command),
+            stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
+            stdout=subprocess.PIPE if piped else file,
+            stderr=file,
+            start_new_session=True,  # Ctrl-C is for us; we end them in order
+        )
 
 
 def contrada(*arguments: str) -> dict[str, object]:
