@@ -101,9 +101,7 @@ def _report(acts: list[Act], *, ok: bool, seconds: float, as_json: bool) -> None
 
 def _suggest(exchange: Exchange) -> None:
     say("")
-    say(
-        "The tampered record leaves the alarm submission_unknown at fr's daemon, as it must: fr never sent it."
-    )
+    say("The tampered record left the alarm submission_unknown at fr's daemon, as it must: fr never sent it.")
     say(f"everything is up, on Kafka at {exchange.kafka}. Try, in another terminal, in this directory:")
     for line in suggestions(exchange, Path.cwd()):
         say(f"  {line}")
