@@ -271,7 +271,7 @@ class KafkaTopics:
                 changes.append(TopicChange(topic.name, "altered" if names else "kept", names))
             return tuple(sorted(changes, key=lambda change: change.name))
 
-    async def _create(self, admin: AIOKafkaAdminClient, missing: list[Topic]) -> None:
+    async def _create(self, admin: AIOKafkaAdminClient, missing: Sequence[Topic]) -> None:
         cluster = await admin.describe_cluster()
         replicas = 3 if len(cluster["brokers"]) >= 3 else 1
         answer = await admin.create_topics(
@@ -294,7 +294,7 @@ class KafkaTopics:
                     return
                 await asyncio.sleep(0.05)
 
-    async def _alter(self, admin: AIOKafkaAdminClient, present: list[Topic]) -> dict[str, tuple[str, ...]]:
+    async def _alter(self, admin: AIOKafkaAdminClient, present: Sequence[Topic]) -> dict[str, tuple[str, ...]]:
         current = await _settings(admin, [topic.name for topic in present])
         changed: dict[str, tuple[str, ...]] = {}
         resources = []
