@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import select
 import signal
 import sys
 import time
@@ -62,13 +63,15 @@ def up(options: argparse.Namespace) -> None:
     _on_signals(_leave)
     if servers := existing():
         _announce(servers, ())
-        _until_end_of_input()
+        while not _end_of_input(within=60):
+            pass
         return
     cluster = Cluster(options.dir, brokers=options.brokers, profile=options.profile, port=options.port)
     try:
         cluster.start()
         _announce(cluster.bootstrap, cluster.pids)
-        _until_end_of_input()
+        while not _end_of_input(within=0.5):
+            _revive(cluster, options.brokers)
     finally:
         _on_signals(signal.SIG_IGN)  # a second one must not cut the clean stop short
         cluster.stop()
@@ -78,9 +81,17 @@ def _announce(bootstrap: str, pids: tuple[int | None, ...]) -> None:
     print(json.dumps({"bootstrap": bootstrap, "pids": list(pids), "kafka": fetch.VERSION}), flush=True)
 
 
-def _until_end_of_input() -> None:
-    while os.read(0, 4096):
-        pass
+def _end_of_input(*, within: float) -> bool:
+    ready, _, _ = select.select([0], [], [], within)
+    return bool(ready) and not os.read(0, 4096)
+
+
+def _revive(cluster: Cluster, brokers: int) -> None:
+    """Start a broker again that ended by itself or was killed: its data is what it was."""
+    for index in range(brokers):
+        if not cluster.alive(index):
+            print(f"broker {index} has ended and is started again", file=sys.stderr)
+            cluster.restart(index)
 
 
 def _on_signals(handler: Callable[[int, object], None] | signal.Handlers) -> None:

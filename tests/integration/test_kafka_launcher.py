@@ -151,3 +151,25 @@ def test_an_existing_cluster_is_used_instead(kafka, monkeypatch):
     monkeypatch.setenv("CONTRADA_KAFKA", "nonsense")
     with pytest.raises(Fault, match="CONTRADA_KAFKA names nonsense"):
         existing()
+
+
+def test_up_starts_a_killed_broker_again(tmp_path):
+    """A broker that is killed under `up` comes back on the same address, with its data."""
+    command = [sys.executable, str(LAUNCHER), "up", "--dir", str(tmp_path)]
+    up = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        started = json.loads(up.stdout.readline())
+        os.kill(started["pids"][0], signal.SIGKILL)
+        while not gone(started["pids"][0]):
+            time.sleep(0.05)
+        wire.wait_serving(
+            address(started["bootstrap"]),
+            brokers=1,
+            replicas=1,
+            deadline=time.monotonic() + 60,
+            alive=lambda: None,
+        )
+        assert up.poll() is None
+    finally:
+        up.stdin.close()
+        assert up.wait(30) == 0
