@@ -27,6 +27,7 @@ ALG_ML_DSA_65 = -49  # RFC 9964
 ALG_HPKE_9_KE = 57  # draft-ietf-cose-hpke-pq-pqt; a provisional number, pinned by the suite
 
 ED25519_SIZE = 32
+ED25519_SIGNATURE_SIZE = 64
 ML_DSA_65_SIZE = 1952
 X_WING_SIZE = 1216  # ML-KEM-768 encapsulation key (1184), then X25519 public key (32)
 
@@ -74,6 +75,9 @@ class IdentityPublic:
         One library for everybody who verifies: two could differ on such signatures, and then a router
         would accept what an addressee refuses (docs/adr/0005-one-ed25519-verifier.md).
         """
+        # libsodium takes both as one string: only the size says where the signature ends.
+        if len(signature) != ED25519_SIGNATURE_SIZE:
+            return False
         try:
             crypto_sign_open(signature + message, self.ed25519)
         except BadSignatureError:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from protocol import limits
+from protocol.errors import Code, Rejected
 from protocol.identifiers import ThreadId, UnitId, digest, parse_unit_id
 
 AUDIT = "audit"
@@ -62,7 +63,9 @@ def receipts(unit: UnitId) -> str:
 
 
 def outbox_owner(topic: str) -> UnitId:
-    """The unit whose outbox this is."""
+    """The unit whose outbox this is; `Rejected` for any other topic."""
+    if not topic.startswith(OUTBOX_PREFIX):
+        raise Rejected(Code.E_SCHEMA, "not the topic of an outbox")
     return parse_unit_id(topic.removeprefix(OUTBOX_PREFIX))
 
 
