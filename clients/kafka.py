@@ -294,7 +294,9 @@ class KafkaTopics:
                     return
                 await asyncio.sleep(0.05)
 
-    async def _alter(self, admin: AIOKafkaAdminClient, present: Sequence[Topic]) -> dict[str, tuple[str, ...]]:
+    async def _alter(
+        self, admin: AIOKafkaAdminClient, present: Sequence[Topic]
+    ) -> dict[str, tuple[str, ...]]:
         current = await _settings(admin, [topic.name for topic in present])
         changed: dict[str, tuple[str, ...]] = {}
         resources = []
