@@ -41,15 +41,21 @@ log = structlog.get_logger()
 # Rule 5: aiokafka asks for metadata in a way that lets the broker create what it does not have.
 aiokafka_client.MetadataRequest = partial(MetadataRequest, allow_auto_topic_creation=False)
 
-ACK_TIMEOUT: Final = 30.0
+ACK_TIMEOUT: Final = 10.0
+CREATE_TIMEOUT: Final = 30.0
 CLOSE_TIMEOUT: Final = 5.0
 FETCH_WAIT_MS: Final = 500
 IDLE_MS: Final = 30_000
-TAKE_AT_MOST: Final = 200
+TAKE_AT_MOST: Final = 64
 _COMMON: Final[dict[str, Any]] = {
     "retry_backoff_ms": 50,
     "request_timeout_ms": 5_000,
     "metadata_max_age_ms": 30_000,
+}
+_READER: Final[dict[str, Any]] = {
+    **_COMMON,
+    # A reader tries again for as long as its broker is away, which may be days.
+    "retry_backoff_ms": 250,
 }
 _DYNAMIC_TOPIC_CONFIG: Final = 1
 
@@ -208,7 +214,7 @@ class KafkaFeeds:
             auto_offset_reset="earliest",
             fetch_max_wait_ms=FETCH_WAIT_MS,
             max_partition_fetch_bytes=4_000_000,
-            **_COMMON,
+            **_READER,
         )
         try:
             await consumer.start()
@@ -287,7 +293,7 @@ class KafkaTopics:
 
     async def _wait_for_leaders(self, admin: AIOKafkaAdminClient, names: set[str]) -> None:
         # Creation is asynchronous: without a leader the first record would fail.
-        async with asyncio.timeout(ACK_TIMEOUT):
+        async with asyncio.timeout(CREATE_TIMEOUT):
             while True:
                 rows = {row["topic"]: row["partitions"] for row in await admin.describe_topics()}
                 if all(rows.get(name) and all(p["leader"] >= 0 for p in rows[name]) for name in names):

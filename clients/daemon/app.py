@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,7 +50,7 @@ def now() -> Millis:
 
 
 def run(home: Path, *, kafka: str | None = None, check_only: bool = False) -> int:
-    """Run the daemon of this home until SIGTERM or SIGINT; 0 after an orderly end.
+    """Run the daemon of this home until SIGTERM or SIGINT; 0 after an orderly end, 1 after a crash.
 
     `kafka` overrides the bootstrap servers of the settings. What keeps the daemon from starting is raised
     as a `ContradaError`: `AlreadyRunning`, `HomeError`, or an error of the keys.
@@ -66,13 +67,12 @@ def run(home: Path, *, kafka: str | None = None, check_only: bool = False) -> in
     sys.setswitchinterval(0.001)
     held = place.hold()
     try:
-        uvloop.run(_run(place, settings))
+        return uvloop.run(_run(place, settings))
     finally:
         os.close(held)
-    return 0
 
 
-async def _run(home: Home, settings: UnitSettings) -> None:
+async def _run(home: Home, settings: UnitSettings) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -100,13 +100,32 @@ async def _run(home: Home, settings: UnitSettings) -> None:
             for task in (*pending, watchdog):
                 task.cancel()
             await asyncio.wait((*pending, watchdog), timeout=STOP_WITHIN)
-            for task in done:
-                task.result()
+            ended = [_ended_well(task) for task in done]
+            return 0 if all(ended) else 1
     finally:
         await outbox.close()
         await worker.do(lambda: _close(office))
         worker.close()
         log.info("stopped", unit=settings.unit)
+
+
+def _ended_well(task: asyncio.Task[Any]) -> bool:
+    """Whether a task ended by itself. Of what it raised, types and places are logged, and no words."""
+    error = None if task.cancelled() else task.exception()
+    if error is None:
+        return True
+    for one in _leaves(error):
+        places = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(one.__traceback__)[-4:]]
+        log.error("crashed", error=type(one).__name__, step=" < ".join(reversed(places)))
+    return False
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
 
 
 def open_office(home: Home, settings: UnitSettings) -> Office:

@@ -35,6 +35,7 @@ from clients.daemon.wakeup import Bell, Tide
 from clients.daemon.worker import Worker
 from clients.kafka import Backoff
 from clients.ports import DirectoryLog, FeedReader, Fetched, OutboxLog, Outgoing, Take, Unavailable
+from keys.errors import KeyStoreError
 from protocol import topics
 from protocol.errors import ContradaError
 
@@ -293,12 +294,12 @@ class Daemon:
         await self.directory_read.wait()
         backoff = Backoff()
         while True:
-            made = await self._until_stored("upkeep", lambda: statements.upkeep(self.office))
             try:
+                made = await self._until_stored("upkeep", lambda: statements.upkeep(self.office))
                 if made:
                     await self._directory_log.publish(made)
-            except Unavailable as error:
-                log.warning("statements_not_published", error=str(error), count=len(made))
+            except (Unavailable, KeyStoreError) as error:
+                log.warning("keys_not_kept", error=str(error))
                 await backoff.wait()
                 continue
             backoff.reset()

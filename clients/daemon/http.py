@@ -62,6 +62,13 @@ def bind_loopback(port: int) -> socket.socket:
 async def serve(application: Starlette, listener: socket.socket) -> None:
     """Serve until cancelled."""
     config = uvicorn.Config(
-        application, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2
+        application,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=2,
     )
     await QuietServer(config).serve(sockets=[listener])

@@ -14,6 +14,7 @@ import structlog
 
 from clients.daemon import inbox
 from clients.daemon.at_rest import Vault
+from clients.daemon.cores import Cores
 from clients.daemon.metrics import Metrics
 from clients.daemon.replica import Replica
 from clients.daemon.store import Store
@@ -43,6 +44,7 @@ class Office:
     sent: dict[int, int] = field(default_factory=dict)
     """Sealings that Kafka has acknowledged, with their offsets, and whose rows do not say so yet."""
 
+    cores: Cores = field(default_factory=Cores)
     held: dict[int, float] = field(default_factory=dict)
     """Rows of the outbox that are not to be sealed before this moment of the monotonic clock."""
 

@@ -153,6 +153,7 @@ def _take(office: Office, source: tuple[str, int, int], believed: Believed, now:
     if row is None:
         office.metrics.doubles.inc()
         return False
+    office.cores.put(opened.delivery.subject, core)
     office.see(opened.record.t)
     office.metrics.received.labels(show_code(core.kind)).inc()
     if believed.clock_behind:

@@ -14,6 +14,7 @@ from clients.daemon import inbox
 from clients.daemon.office import Office
 from clients.ports import Fetched
 from keys.directory import Applied
+from keys.errors import KeyStoreError
 from keys.statement_types import Appointment, EpochPublication, Revocation, StatementType
 from protocol.epochs import is_to_be_destroyed
 from protocol.errors import Rejected
@@ -44,7 +45,7 @@ def take_statements(office: Office, fetched: Fetched) -> Learned:
             news.append(applied)
     office.replica.flush()
     if news:
-        office.keys.adopt_rotation(office.clock(), parties=office.directory)
+        _adopt(office)
     with office.transaction():
         remember_own_key(office)
         for applied in news:
@@ -77,6 +78,14 @@ def upkeep(office: Office) -> list[bytes]:
         office.keys.revoke(kid, reason="the private key is not here any more", now=now) for kid in lost
     ]
     return statements + office.keys.ensure_epochs(now, parties=office.directory)
+
+
+def _adopt(office: Office) -> None:
+    """Sign with the next identity, if the directory has just got it. The upkeep tries again."""
+    try:
+        office.keys.adopt_rotation(office.clock(), parties=office.directory)
+    except KeyStoreError as error:
+        log.error("identity_not_adopted", code=error.code)  # noqa: TRY400 - no traceback in our logs
 
 
 def remember_own_key(office: Office) -> None:

@@ -23,7 +23,6 @@ from protocol.audit import Reason
 from protocol.code_forms import show_code
 from protocol.codes import AcknowledgementStage, MessageKind, Purpose
 from protocol.errors import Code, ContradaError, Rejected
-from protocol.header import parse_header
 from protocol.identifiers import (
     Digest,
     MessageId,
@@ -37,7 +36,6 @@ from protocol.identifiers import (
 from protocol.key_judgement import check_signing_key
 from protocol.limits import MAX_ACKNOWLEDGED
 from protocol.sealing import seal
-from protocol.signatures import parse_signed
 
 log = structlog.get_logger()
 
@@ -170,7 +168,7 @@ def _acknowledgement(
 ) -> Order:
     sender = office.directory.unit(UnitId(rows[0]["sender"]))
     return acknowledge(
-        [(parse_header(parse_signed(r["signed_header"]).payload).core, Digest(r["subject"])) for r in rows],
+        [(office.cores.of(r), Digest(r["subject"])) for r in rows],
         mid=mid,
         thread=thread,
         stage=stage,
@@ -266,7 +264,7 @@ def _earlier(office: Office, mid: MessageId) -> Earlier:
         )
     if received:
         row = received[0]
-        core = parse_header(parse_signed(row["signed_header"]).payload).core
+        core = office.cores.of(row)
         return Earlier(mid, Digest(row["subject"]), ThreadId(row["thread"]), core.purposes)
     sent = office.store.row(
         """SELECT s.subject, o.thread FROM sealings s JOIN outbox o ON o.id = s.message

@@ -27,14 +27,16 @@ from protocol.codes import AcknowledgementStage, MessageKind, RefKind, Role
 from protocol.content import body_from_parts
 from protocol.epochs import bounds
 from protocol.errors import HINTS, Code
-from protocol.header import Core, Limits, Reference, parse_header
+from protocol.header import Core, Limits, Reference
 from protocol.identifiers import Digest, MessageId, UnitId, show_id
 from protocol.parties import IdentityKey, Unit
 from protocol.parts import Attachment
 from protocol.public_keys import IdentityPublic
-from protocol.signatures import parse_signed
 
 Shown = dict[str, Any]
+
+# Everything of a received message but its content.
+_LISTED = "id, sender, mid, thread, kind, subject, role, state, received, opened, acknowledged, signed_header"
 
 
 def outbox_page(office: Office, *, limit: int, before: int | None) -> Shown:
@@ -61,19 +63,19 @@ def outbox_item(office: Office, mid: MessageId) -> Shown:
 def inbox_page(office: Office, *, limit: int, after: int) -> Shown:
     """What was received, in the order of arrival; acknowledgements of our messages are left out."""
     rows = office.store.rows(
-        "SELECT * FROM inbox WHERE id > ? AND kind <> ? ORDER BY id LIMIT ?",
+        f"SELECT {_LISTED} FROM inbox WHERE id > ? AND kind <> ? ORDER BY id LIMIT ?",  # noqa: S608 - a constant
         after,
         int(MessageKind.ACKNOWLEDGEMENT),
         limit + 1,
     )
-    page = _page([_received(office.store, row) for row in rows[:limit]], rows, limit)
+    page = _page([_received(office, row) for row in rows[:limit]], rows, limit)
     return page if rows else {**page, "cursor": str(after)}
 
 
 def open_inbox_item(office: Office, mid: MessageId, sender: UnitId | None) -> Shown:
     """One received message with its content. That it was opened is written down."""
     row = find_received(office, mid, sender)
-    shown = _received(office.store, row)
+    shown = _received(office, row)
     try:
         _, parts = inbox.read_parts(row, office.vault)
     except ContentErased:
@@ -220,8 +222,8 @@ def _ordered(store: Store, order: Order) -> Shown:
     }
 
 
-def _received(store: Store, row: Row) -> Shown:
-    core = parse_header(parse_signed(row["signed_header"]).payload).core
+def _received(office: Office, row: Row) -> Shown:
+    core = office.cores.of(row)
     return {
         "id": show_id(row["mid"]),
         "thread": show_id(row["thread"]),
@@ -232,7 +234,7 @@ def _received(store: Store, row: Row) -> Shown:
         "to": [addressee.unit for addressee in core.to if addressee.role is not Role.COPY],
         "copy": [addressee.unit for addressee in core.to if addressee.role is Role.COPY],
         **_codes(core),
-        "reply_to": _reply_to(store, core.refs),
+        "reply_to": _reply_to(office.store, core.refs),
         "suite": int(core.suite),
         "created": core.created,
         "received": row["received"],
@@ -358,7 +360,7 @@ def _sent_steps(office: Office, row: Row) -> list[Shown]:
 
 
 def _received_steps(office: Office, row: Row) -> list[Shown]:
-    core = parse_header(parse_signed(row["signed_header"]).payload).core
+    core = office.cores.of(row)
     place = f"{row['topic']}/{row['partition']}@{row['position']}"
     steps = [
         _step(core.created, "created", row["sender"], "as its sender says"),
