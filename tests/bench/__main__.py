@@ -16,6 +16,7 @@ from tests.bench import cli, drain, latency, steady
 from tests.bench.figures import Figure
 from tests.bench.stage import on_stage
 
+
 async def _help() -> list[Figure]:
     return [cli.help_figure()]
 
@@ -25,7 +26,10 @@ async def _latency() -> list[Figure]:
 
 
 GROUPS: dict[str, tuple[Callable[[], Awaitable[list[Figure]]], tuple[str, ...]]] = {
-    "drain": (partial(on_stage, drain.measure), ("drain_msgs_per_s", "drain_2proc_ratio", "hub_cpu_ms_drain")),
+    "drain": (
+        partial(on_stage, drain.measure),
+        ("drain_msgs_per_s", "drain_2proc_ratio", "hub_cpu_ms_drain"),
+    ),
     "steady": (partial(on_stage, steady.measure), ("hub_cpu_ms_at_1000",)),
     "latency": (
         _latency,

@@ -28,6 +28,8 @@ def milliseconds(*command: str) -> float:
 def help_figure() -> Figure:
     """`contrada --help`, beside the bare interpreter."""
     milliseconds(contrada(), "--help")
-    runs = [(milliseconds(contrada(), "--help"), milliseconds(sys.executable, "-c", "")) for _ in range(ROUNDS)]
+    runs = [
+        (milliseconds(contrada(), "--help"), milliseconds(sys.executable, "-c", "")) for _ in range(ROUNDS)
+    ]
     ours, bare = zip(*runs, strict=True)
     return Figure("cli_help_ms", statistics.median(ours), "ms", statistics.median(bare))

@@ -69,7 +69,9 @@ def _message() -> bytes:
         "subject": "bench",
         "language": "en",
         "crime_areas": ["migrant-smuggling"],
-        "items": [{"type": "narrative", "text": "x" * 1500, "purposes": ["operational"], "data_class": "personal"}],
+        "items": [
+            {"type": "narrative", "text": "x" * 1500, "purposes": ["operational"], "data_class": "personal"}
+        ],
     }
     return json.dumps({"kind": "information", "to": ["it"], "draft": draft}).encode()
 

@@ -56,7 +56,8 @@ class Stage:
         """Submissions of one addressee and 2 KiB, suite 1."""
         content = self.world.entropy(CONTENT)
         return [
-            self.world.seal(self.world.core(sender, ["it"]), Part(0, content)).submission for _ in range(count)
+            self.world.seal(self.world.core(sender, ["it"]), Part(0, content)).submission
+            for _ in range(count)
         ]
 
     async def load(self, topic: str, values: Sequence[bytes]) -> None:

@@ -25,7 +25,16 @@ from keys.root_of_trust import RootOfTrust
 from keys.soft_keys import SoftEpochKey, SoftIdentity
 from keys.statement_types import EpochPublication, StatementType, UnitFacts
 from keys.statements import issue
-from protocol.codes import Classification, DataClass, Handling, LegalBasis, MessageKind, Purpose, Role, UnitKind
+from protocol.codes import (
+    Classification,
+    DataClass,
+    Handling,
+    LegalBasis,
+    MessageKind,
+    Purpose,
+    Role,
+    UnitKind,
+)
 from protocol.epochs import epoch_of, to_publish
 from protocol.header import Addressee, Core, Position
 from protocol.identifiers import MessageId, Millis, StreamId, ThreadId, UnitId

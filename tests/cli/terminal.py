@@ -67,7 +67,9 @@ def _replay(lines: list[str], tmp: Path) -> Iterator[str]:
             stdin.append(line[2:])
             yield line + "\n"
         elif line.startswith("$ contrada"):
-            arguments = shlex.split(line.removeprefix("$ contrada").replace("{tmp}", str(tmp)).replace("{examples}", EXAMPLES))
+            arguments = shlex.split(
+                line.removeprefix("$ contrada").replace("{tmp}", str(tmp)).replace("{examples}", EXAMPLES)
+            )
             yield line + "\n"
             yield from _shown(contrada(*arguments, stdin="\n".join(stdin)), tmp)
             stdin = []

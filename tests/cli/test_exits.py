@@ -127,8 +127,9 @@ def test_an_error_cannot_paint_the_terminal(capsys: pytest.CaptureFixture[str]) 
     """Escape sequences in what another process said are written out."""
     report(ContradaError("\x1b[2Jgone\u202e", hint="\x9b31m"), [])
 
-    assert capsys.readouterr().err == "contrada: \\u001b[2Jgone\\u202e (E_INTERNAL)\nhint: \\u009b31m\n".replace(
-        " (E_INTERNAL)", ""
+    assert (
+        capsys.readouterr().err
+        == "contrada: \\u001b[2Jgone\\u202e (E_INTERNAL)\nhint: \\u009b31m\n".replace(" (E_INTERNAL)", "")
     )
 
 

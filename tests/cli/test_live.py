@@ -76,8 +76,21 @@ def exchange(new_cluster: NewCluster, tmp_path: Path) -> Exchange:
     made = Exchange(tmp_path, new_cluster().bootstrap)
     port = str(_free_port())
     made.at("centre", "--kafka", made.kafka, "centre", "init", "--router-port", port)
-    for unit, *options in (["fr"], ["it"], ["fr-customs", "--kind", "competent-authority", "--national-unit", "fr"]):
-        made.at(unit, "--kafka", made.kafka, "unit", "init", unit, "--root", str(tmp_path / "centre" / "root.cbor"))
+    for unit, *options in (
+        ["fr"],
+        ["it"],
+        ["fr-customs", "--kind", "competent-authority", "--national-unit", "fr"],
+    ):
+        made.at(
+            unit,
+            "--kafka",
+            made.kafka,
+            "unit",
+            "init",
+            unit,
+            "--root",
+            str(tmp_path / "centre" / "root.cbor"),
+        )
         request = str(tmp_path / unit / "enrolment.cbor")
         made.at("centre", "centre", "enrol", request, "--name", f"Unit {unit}", "--yes", *options)
     return made
@@ -126,7 +139,9 @@ def test_the_centre_runs_its_exchange(exchange: Exchange) -> None:
     exchange.at("centre", "centre", "suspend", "it", "--reason", "test", "--yes")
     exchange.at("centre", "centre", "suspend", "it", "--reason", "test", "--yes", exit_=9)
     exchange.at("centre", "centre", "suspend", "xx", "--reason", "test", "--yes", exit_=5)
-    refused = exchange.json("centre", "route", "explain", f"{EXAMPLES}/vessel.json", "--from", "fr", "--to", "it", exit_=6)
+    refused = exchange.json(
+        "centre", "route", "explain", f"{EXAMPLES}/vessel.json", "--from", "fr", "--to", "it", exit_=6
+    )
     assert [row["rule"] for row in refused["rules"] if not row["holds"]] == ["parties"]
     exchange.at("centre", "centre", "resume", "it", "--reason", "test", "--yes")
 
@@ -163,7 +178,10 @@ def test_a_case_by_command_line(running: Exchange) -> None:
     refuse = ["inbox", "refuse", asked["id"], "--ground", "not-available", "--reasons", "no record", "--wait"]
     running.at("it", *refuse)
     replies = running.until("fr", "inbox", "ls", count=2)
-    assert [(row["kind"], row["reply_to"]) for row in replies] == [("answer", asked["id"]), ("refusal", asked["id"])]
+    assert [(row["kind"], row["reply_to"]) for row in replies] == [
+        ("answer", asked["id"]),
+        ("refusal", asked["id"]),
+    ]
 
     # Refused by the router's rules, and by the daemon, which knows the directory too.
     restricted = ["--classification", "eu-restricted", f"{EXAMPLES}/vessel.json"]

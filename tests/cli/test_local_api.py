@@ -159,7 +159,10 @@ def test_send_waits(daemon: Daemon) -> None:
 
 def test_send_does_not_wait_for_ever(daemon: Daemon) -> None:
     """Without a decision in time it ends in 8, and says that the message is kept."""
-    daemon.answers = [(202, {"id": ID, "thread": ID, "state": "queued"}), (200, {"id": ID, "state": "queued"})]
+    daemon.answers = [
+        (202, {"id": ID, "thread": ID, "state": "queued"}),
+        (200, {"id": ID, "state": "queued"}),
+    ]
     seen = daemon.run("send", "--to", "it", "--wait", "--timeout", "0s", daemon.home + "/../draft.json")
 
     assert (seen.exit, seen.out) == (8, ID + "\n")

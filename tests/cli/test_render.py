@@ -54,7 +54,9 @@ def test_letters_stay_letters() -> None:
     assert printable("Müller Ελένη Łódź 山田 [x] 👮") == "Müller Ελένη Łódź 山田 [x] 👮"
 
 
-@pytest.mark.parametrize(("value", "text"), [(0, "1970-01-01T00:00:00Z"), (None, "None"), (10**18, str(10**18))])
+@pytest.mark.parametrize(
+    ("value", "text"), [(0, "1970-01-01T00:00:00Z"), (None, "None"), (10**18, str(10**18))]
+)
 def test_a_moment(value: object, text: str) -> None:
     """Times are shown in UTC; what is none is shown as it is."""
     assert moment(value) == text
@@ -63,7 +65,12 @@ def test_a_moment(value: object, text: str) -> None:
 def test_the_moments_of_bodies_are_known() -> None:
     """Every field of a body that holds a moment is shown as one."""
     models = [*MODELS.values(), *get_args(get_args(Item)[0])]
-    written = {n: str(text) for m in models for c in m.__mro__ for n, text in vars(c).get("__annotations__", {}).items()}
+    written = {
+        n: str(text)
+        for m in models
+        for c in m.__mro__
+        for n, text in vars(c).get("__annotations__", {}).items()
+    }
     instants = {name for name, text in written.items() if "Instant" in text}
 
     assert instants == MOMENTS

@@ -18,7 +18,9 @@ def _loaded(*arguments: str) -> set[str]:
         f"run({list(arguments)!r})\n"
         "print(json.dumps(sorted({m.partition('.')[0] for m in sys.modules})), file=sys.stderr)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
     return set(json.loads(done.stderr.splitlines()[-1]))
 
 

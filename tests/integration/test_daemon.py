@@ -213,7 +213,9 @@ async def test_what_is_wrong_with_a_request_is_said(site):
     eventually(lambda: len(fr.get("/v1/units")["items"]) == 2)
     for change, status, code in wrong:
         with pytest.raises(Problem) as refused:
-            fr.request("POST", "/v1/messages", {"kind": "information", "to": ["it"], "draft": draft()} | change)
+            fr.request(
+                "POST", "/v1/messages", {"kind": "information", "to": ["it"], "draft": draft()} | change
+            )
         body = refused.value.body
         assert (body["status"], body["code"]) == (status, code), change
         assert body["detail"]

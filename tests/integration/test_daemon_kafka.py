@@ -49,9 +49,7 @@ class Reading:
 async def unit(kafka, unique):
     """A unit of this test alone, with its topics: two outbox partitions, two inbox partitions."""
     name = UnitId(unique("u"))
-    await KafkaTopics(kafka.bootstrap).apply(
-        topics.of_unit(name, outbox_partitions=2, inbox_partitions=2)
-    )
+    await KafkaTopics(kafka.bootstrap).apply(topics.of_unit(name, outbox_partitions=2, inbox_partitions=2))
     return name
 
 
@@ -198,7 +196,10 @@ async def test_statements_are_keyed_by_their_hash(kafka):
     found = [await consumer.getone(), await consumer.getone()]
     await consumer.stop()
 
-    assert [(record.key, record.value) for record in found] == [(digest(b"one"), b"one"), (digest(b"two"), b"two")]
+    assert [(record.key, record.value) for record in found] == [
+        (digest(b"one"), b"one"),
+        (digest(b"two"), b"two"),
+    ]
 
 
 async def test_a_broker_that_goes_and_comes_back(new_cluster):

@@ -43,7 +43,9 @@ def draft(subject: str = "Vessel seen", text: str = "three persons on deck") -> 
         "subject": subject,
         "language": "en",
         "crime_areas": ["migrant-smuggling"],
-        "items": [{"type": "narrative", "text": text, "purposes": ["operational"], "data_class": "non-personal"}],
+        "items": [
+            {"type": "narrative", "text": text, "purposes": ["operational"], "data_class": "non-personal"}
+        ],
     }
 
 
@@ -193,9 +195,7 @@ async def found(
         home = init(directory / name, unit=unit, bootstrap=bootstrap, root=founding.root.encoded())
         about = facts(unit, **(changes or {}))
         described.append(about)
-        statements += enrol(
-            home.enrolment.read_bytes(), registrar=founding.registrar, facts=about, now=now()
-        )
+        statements += enrol(home.enrolment.read_bytes(), registrar=founding.registrar, facts=about, now=now())
         site.units[name] = UnitProcess(name, home)
     wanted = [*topics.shared()]
     for about in described:

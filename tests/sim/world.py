@@ -106,7 +106,9 @@ class World:
         """Random bytes that are the same in every run."""
         return self._random.randbytes(size)
 
-    def appoint(self, office: StatementType, identity: SoftIdentity, *, by: SoftIdentity, life: int = 365 * DAY):
+    def appoint(
+        self, office: StatementType, identity: SoftIdentity, *, by: SoftIdentity, life: int = 365 * DAY
+    ):
         """Publish who holds an office or signs for a unit."""
         made = appoint(
             office,
@@ -147,7 +149,8 @@ class World:
         """Have the registrar revoke a unit's signing key."""
         kid = self.parties[unit].identity.public.kid
         self.publish(
-            Revocation(UnitId(unit), kid, reason="test", compromised_since=compromised_since), by=self.registrar
+            Revocation(UnitId(unit), kid, reason="test", compromised_since=compromised_since),
+            by=self.registrar,
         )
 
     def core(self, sender: str, to: list[str], **changes: object) -> Core:

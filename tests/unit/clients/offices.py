@@ -36,7 +36,9 @@ def draft(text: str = "three persons on deck", **more: Any) -> dict[str, Any]:
         "subject": "Vessel seen",
         "language": "en",
         "crime_areas": ["migrant-smuggling"],
-        "items": [{"type": "narrative", "text": text, "purposes": ["operational"], "data_class": "non-personal"}],
+        "items": [
+            {"type": "narrative", "text": text, "purposes": ["operational"], "data_class": "non-personal"}
+        ],
         **more,
     }
 

@@ -108,7 +108,9 @@ def test_what_does_not_verify_blocks_nobody(world, es, pt):
     flipped = bytearray(good)
     flipped[len(good) // 2] ^= 1
     foreign = delivered(world, es, "it")
-    receiving.take_deliveries(pt.office, feed(pt, b"", b"garbage", bytes(flipped), foreign, good), patient=False)
+    receiving.take_deliveries(
+        pt.office, feed(pt, b"", b"garbage", bytes(flipped), foreign, good), patient=False
+    )
 
     assert count(pt, "inbox") == 1
     codes = dict(pt.rows("SELECT position, code FROM rejected"))
@@ -231,7 +233,9 @@ def test_two_senders_may_use_one_id(world, es, pt, tmp_path):
 
 def test_what_retention_took_is_an_alarm(world, es, pt):
     """Records that were gone before we read them are counted and reported."""
-    receiving.take_deliveries(pt.office, feed(pt, delivered(world, es, "pt"), start=90, lost=90), patient=True)
+    receiving.take_deliveries(
+        pt.office, feed(pt, delivered(world, es, "pt"), start=90, lost=90), patient=True
+    )
     assert pt.rows("SELECT code FROM alarms") == [("feed_lost",)]
     assert count(pt, "inbox") == 1
 
@@ -254,7 +258,9 @@ def _json(value: object) -> bytes:
     return json.dumps(value).encode()
 
 
-def _deliver_raw(world: World, sender: Desk, to: Desk, parts, *, subject: bytes | None = None, **changes) -> None:
+def _deliver_raw(
+    world: World, sender: Desk, to: Desk, parts, *, subject: bytes | None = None, **changes
+) -> None:
     """A delivery that an honest daemon would not have sealed, through the router all the same."""
     sender.learn()
     order = Order(
@@ -280,7 +286,9 @@ def _deliver_raw(world: World, sender: Desk, to: Desk, parts, *, subject: bytes 
         parties=world.directory,
         now=world.now,
     )
-    sealed = seal(replace(core, **changes), parts, keys=keys, signer=sender.keys.signer, entropy=world.entropy)
+    sealed = seal(
+        replace(core, **changes), parts, keys=keys, signer=sender.keys.signer, entropy=world.entropy
+    )
     world.submit(sender.unit, sealed.submission)
     world.route(sender.unit)
     to.learn()
