@@ -5,4 +5,6 @@
     exchange   the processes: brokers, routers, daemons          checker    what must hold; pure
     load       what is sent, and what was promised               evidence   what the logs and databases say
     nemesis    what goes wrong, and when; from the seed          campaign   one run from end to end
+
+Logs and data of a run that failed are kept, and the line of JSON names what was found.
 """

@@ -29,7 +29,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--brokers", type=int, choices=(1, 3), default=3)
     parser.add_argument("--routers", type=int, default=2)
     parser.add_argument("--rate", type=float, default=24.0, help="messages per second (default 24)")
-    parser.add_argument("--every", type=float, default=2.5, help="seconds between faults (default 2.5; 0: none)")
+    parser.add_argument(
+        "--every", type=float, default=2.5, help="seconds between faults (default 2.5; 0: none)"
+    )
     parser.add_argument("--memory", action="store_true", help="no faults: is memory flat over many messages?")
     parser.add_argument("--messages", type=int, default=100_000, help="with --memory (default 100000)")
     parser.add_argument("--keep", type=Path, help="where to put logs and data of a run that failed")

@@ -81,6 +81,7 @@ def judge(samples: list[tuple[int, dict[str, int]]], messages: int, *, seconds: 
         "messages": messages,
         "seconds": round(seconds, 1),
         "processes": {
-            name: {"warm_mib": warm[name] >> 20, "end_mib": ends[name] >> 20, "flat": flat[name]} for name in warm
+            name: {"warm_mib": warm[name] >> 20, "end_mib": ends[name] >> 20, "flat": flat[name]}
+            for name in warm
         },
     }

@@ -95,7 +95,8 @@ class NaiveOutboxes(ConsumerRebalanceListener):
             try:
                 async with self.producer.transaction():
                     sent = [
-                        await self.producer.send(o.topic, o.value, key=o.key or None, partition=0) for o in outputs
+                        await self.producer.send(o.topic, o.value, key=o.key or None, partition=0)
+                        for o in outputs
                     ]
                     await asyncio.gather(*sent)
             except Exception:

@@ -48,7 +48,9 @@ class Fault:
     seconds: float
 
 
-def schedule(seed: int, *, seconds: float, every: float, brokers: int, routers: int, daemons: int) -> list[Fault]:
+def schedule(
+    seed: int, *, seconds: float, every: float, brokers: int, routers: int, daemons: int
+) -> list[Fault]:
     """The faults of a run. Every fault begins within `seconds`; what it hits is back soon after."""
     chance = random.Random(f"nemesis {seed}")
     weights = {kind: weight for kind, weight in WEIGHTS.items() if kind[0] != "broker" or brokers >= 3}

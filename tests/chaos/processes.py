@@ -20,7 +20,9 @@ TETHER = ROOT / "deploy" / "kafka" / "tether.py"
 class Process:
     """One program with its arguments; its output goes to a log that every start appends to."""
 
-    def __init__(self, name: str, command: Sequence[str], log: Path, *, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], log: Path, *, env: dict[str, str] | None = None
+    ) -> None:
         self.name = name
         self.log = log
         self.starts = 0

@@ -25,7 +25,9 @@ ANOMALIES = ("lost", "duplicated", "reordered", "misdelivered", "unaudited")
 
 def message(place: int, **changes: object) -> Message:
     """The message of FR to IT and the centre with this rank."""
-    made = Message("fr", f"m{place}".encode(), CASE, frozenset({"it", "centre"}), place, label=f"text {place}")
+    made = Message(
+        "fr", f"m{place}".encode(), CASE, frozenset({"it", "centre"}), place, label=f"text {place}"
+    )
     return replace(made, **changes)
 
 
@@ -127,9 +129,7 @@ def test_conversations_and_senders_have_no_order_among_them() -> None:
         message(0, mid=b"y", lane="own"),
         message(0, mid=b"z", sender="de", to=frozenset({"it"})),
     ]
-    extra = [
-        Arrival(unit, m.sender, m.mid, m.thread, m.label) for m in other for unit in sorted(m.to)
-    ]
+    extra = [Arrival(unit, m.sender, m.mid, m.thread, m.label) for m in other for unit in sorted(m.to)]
     sources = [Source("fr", 0, 6), Source("fr", 0, 7), Source("de", 0, 0)]
     audit = [Decision(ACCEPTED, s, m.mid) for s, m in zip(sources, other, strict=True)]
     assert judged(

@@ -40,7 +40,9 @@ class Failpoint:
         raise KafkaError("a failpoint")
 
 
-def around(name: str, *, before: Callable[..., None] | None = None, after: Callable[..., None] | None = None) -> None:
+def around(
+    name: str, *, before: Callable[..., None] | None = None, after: Callable[..., None] | None = None
+) -> None:
     """Call these before and after a method of aiokafka's producer."""
     real: Callable[..., Awaitable[Any]] = getattr(AIOKafkaProducer, name)
 

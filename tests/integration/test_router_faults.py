@@ -106,6 +106,15 @@ def readiness(port: int) -> dict[str, dict]:
         return {}
 
 
+async def publish(exchange: Exchange, body: object, port: int) -> None:
+    """Have the registrar state something, and wait until the router at this port knows."""
+    directory = exchange.world.directory
+    statement = issue(body, signer=exchange.world.registrar, issued=present())
+    directory.apply(statement)
+    await exchange.produce(topics.DIRECTORY, statement)
+    await until(lambda: readiness(port).get("directory", {}).get("statements") == directory.head.size)
+
+
 async def until(condition: Callable[[], bool], *, within: float = 40) -> None:
     """Wait for it."""
     async with asyncio.timeout(within):
@@ -198,28 +207,22 @@ async def test_a_suspended_unit_neither_sends_nor_receives(exchange: Exchange) -
     (port,) = ports.free(1)
     exchange.start_router(http_port=port)
 
-    async def state(*, suspended: bool) -> None:
-        change = StatusChange(FR, suspended=suspended, reason="test")
-        statement = issue(change, signer=world.registrar, issued=present())
-        world.directory.apply(statement)
-        await exchange.produce(topics.DIRECTORY, statement)
-        size = world.directory.head.size
-        await until(lambda: readiness(port).get("directory", {}).get("statements") == size)
-
     early = [world.compose("fr", ["it"]) for _ in range(6)]
     back = world.compose("it", ["fr", "de"])
     await exchange.submit("fr", *early[:3])
     assert await delivered(exchange, 3) == [0, 1, 2]
-    await state(suspended=True)
+    await publish(exchange, StatusChange(FR, suspended=True, reason="test"), port)
     await exchange.submit("fr", *early[3:])
     await exchange.submit("it", back)
     records = await decisions(exchange, 7)
-    await state(suspended=False)
+    await publish(exchange, StatusChange(FR, suspended=False, reason="test"), port)
     await exchange.submit("fr", world.compose("fr", ["it"]))
 
     assert await delivered(exchange, 4) == [0, 1, 2, 6]
-    assert [r.type for r in records if r.source.unit == "fr"] == [RecordType.ACCEPTED] * 3 + [RecordType.REJECTED] * 3
-    assert {x.code.value for r in records[3:] for x in r.reasons} == {"E_SENDER_SUSPENDED", "E_RCPT_SUSPENDED"}
+    accepted = [r.type is RecordType.ACCEPTED for r in records if r.source.unit == "fr"]
+    assert accepted == [True] * 3 + [False] * 3
+    reasons = {reason.code.value for record in records[3:] for reason in record.reasons}
+    assert reasons == {"E_SENDER_SUSPENDED", "E_RCPT_SUSPENDED"}
     assert await exchange.deliveries("de", 1, within=1) == []
 
 
@@ -232,12 +235,7 @@ async def test_a_revoked_key_sends_nothing_more(exchange: Exchange) -> None:
     await exchange.submit("fr", before)
     assert await delivered(exchange, 1) == [0]
     kid = world.parties["fr"].identity.public.kid
-    statement = issue(
-        Revocation(FR, kid, reason="test", compromised_since=present()), signer=world.registrar, issued=present()
-    )
-    world.directory.apply(statement)
-    await exchange.produce(topics.DIRECTORY, statement)
-    await until(lambda: readiness(port)["directory"]["statements"] == world.directory.head.size)
+    await publish(exchange, Revocation(FR, kid, reason="test", compromised_since=present()), port)
     await exchange.submit("fr", after)
 
     records = await decisions(exchange, 2)

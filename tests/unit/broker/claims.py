@@ -109,4 +109,6 @@ def router_of(world: World, replica: Replica, **parts: object) -> Router:
 
 def replica_of(world: World, feed: Statements | None = None) -> Replica:
     """A replica that follows this world's directory."""
-    return Replica(feed or Statements(world.directory.snapshot()), world.directory.root, monotonic=time.monotonic)
+    return Replica(
+        feed or Statements(world.directory.snapshot()), world.directory.root, monotonic=time.monotonic
+    )

@@ -31,7 +31,9 @@ def submissions(world: World, secret: bytes) -> list[bytes]:
         return world.seal(world.core("fr", [to], **changes), Part(0, secret * 20)).submission
 
     good = sealed("it")
-    tampered = [good[:at] + secret + good[at + len(secret) :] for at in (0, 40, len(good) // 2, len(good) - 60)]
+    tampered = [
+        good[:at] + secret + good[at + len(secret) :] for at in (0, 40, len(good) // 2, len(good) - 60)
+    ]
     foreign = world.seal(world.core("it", ["fr"]), Part(0, secret), by="it").submission
     expired = sealed("it", created=world.now - 90_000_000_000, expires=world.now - 1)
     return [

@@ -39,7 +39,9 @@ class Pages:
 async def pages() -> AsyncIterator[Pages]:
     """The router's pages, served."""
     pages = Pages()
-    serving = asyncio.create_task(ops.serve(ops.app(pages.metrics.registry, lambda: pages.checks), pages.listener))
+    serving = asyncio.create_task(
+        ops.serve(ops.app(pages.metrics.registry, lambda: pages.checks), pages.listener)
+    )
     yield pages
     serving.cancel()
     await asyncio.wait([serving])

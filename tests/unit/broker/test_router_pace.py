@@ -85,7 +85,9 @@ async def test_a_backlog_does_not_wait(world: World, replica: Replica) -> None:
     assert [commit.position for commit in claim.commits] == [6, 12, 14]
 
 
-async def test_what_exceeds_the_budget_follows_in_the_next_transaction(world: World, replica: Replica) -> None:
+async def test_what_exceeds_the_budget_follows_in_the_next_transaction(
+    world: World, replica: Replica
+) -> None:
     """A fetch larger than a transaction may be is committed in pieces: in order, all of it, each piece once."""
     claim = ScriptedClaim(FR, [messages(world, 7)])
     await route(world, replica, claim, budget=Budget(records=3))
@@ -94,7 +96,9 @@ async def test_what_exceeds_the_budget_follows_in_the_next_transaction(world: Wo
     assert [opened.delivery.header.core.position.seq for opened in delivered] == list(range(7))
 
 
-async def test_the_state_goes_into_the_transaction_and_to_the_next_router(world: World, replica: Replica) -> None:
+async def test_the_state_goes_into_the_transaction_and_to_the_next_router(
+    world: World, replica: Replica
+) -> None:
     """A router that starts from a committed state calls what was decided before it a duplicate."""
     batch = messages(world, 2)
     first = ScriptedClaim(FR, [batch])

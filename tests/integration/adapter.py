@@ -1,0 +1,213 @@
+"""aiokafka as it is shipped, and the router's adapter over it, at a test's hand.
+
+Owns the fixtures of the tests on aiokafka's traps, and how they drive broker/kafka.py: `Attempts` through its whole
+life, `claiming` for one claim alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError
+
+from broker.kafka import KafkaOutboxes, PartitionClaim
+from broker.ports import OutputRecord
+from deploy.kafka.cluster import Cluster
+from protocol import topics
+from protocol.identifiers import UnitId
+
+GROUP = topics.ROUTER_GROUP
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """A broker of this module's own: the adapter works on every outbox that it finds."""
+    with tempfile.TemporaryDirectory(prefix="ck-", ignore_cleanup_errors=True) as directory:
+        with Cluster(Path(directory)) as cluster:
+            yield cluster
+
+
+@pytest.fixture(autouse=True)
+async def no_late_tracebacks() -> None:
+    """aiokafka leaves futures with exceptions that nobody retrieves.
+
+    When one is collected, asyncio would log a traceback, and Python 3.11 parses source for it; inside of a
+    parse that is under way, such as pytest's own, that ends in a SystemError.
+    """
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)
+
+
+@pytest.fixture
+def bootstrap(cluster: Cluster) -> str:
+    """Where that broker listens."""
+    return cluster.bootstrap
+
+
+@pytest.fixture
+def unit(unique: Callable[[str], str]) -> UnitId:
+    """A unit that no other test has."""
+    return UnitId(unique("fr"))
+
+
+async def create(bootstrap: str, **wanted: dict[str, str]) -> None:
+    """Make topics of one partition and wait until they have leaders."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(name, 1, 1, topic_configs=c) for name, c in wanted.items()])
+        while True:
+            rows = await admin.describe_topics(list(wanted))
+            if all(r["partitions"] and r["partitions"][0]["leader"] >= 0 for r in rows):
+                return
+            await asyncio.sleep(0.02)
+    finally:
+        await admin.close()
+
+
+@asynccontextmanager
+async def producing(bootstrap: str, transactional_id: str | None = None) -> AsyncIterator[AIOKafkaProducer]:
+    """A producer as aiokafka ships it, but for a request size above the topics'."""
+    producer = AIOKafkaProducer(
+        bootstrap_servers=bootstrap, transactional_id=transactional_id, acks="all", max_request_size=4_000_000
+    )
+    await producer.start()
+    try:
+        yield producer
+    finally:
+        with suppress(KafkaError):
+            await asyncio.wait_for(producer.stop(), 5)
+
+
+@asynccontextmanager
+async def consuming(bootstrap: str, **settings: object) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer that sees what is committed."""
+    settings = {"isolation_level": "read_committed", **settings}
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, **settings)
+    await consumer.start()
+    try:
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+async def committed(bootstrap: str, topic: str) -> list[bytes]:
+    """Every committed record of a topic, once the last transaction on it has its markers."""
+    source = TopicPartition(topic, 0)
+    async with (
+        consuming(bootstrap) as consumer,
+        consuming(bootstrap, isolation_level="read_uncommitted") as all_,
+    ):
+        consumer.assign([source])
+        await consumer.seek_to_beginning(source)
+        values: list[bytes] = []
+        while await consumer.position(source) < (await all_.end_offsets([source]))[source]:
+            found = await consumer.getmany(source, timeout_ms=200)
+            values += [record.value for record in found.get(source, ())]
+        return values
+
+
+async def put(bootstrap: str, topic: str, *values: bytes) -> None:
+    """Write records outside of any transaction."""
+    async with producing(bootstrap) as producer:
+        for value in values:
+            await producer.send_and_wait(topic, value, partition=0)
+
+
+class Attempts:
+    """Work for the adapter on one unit's outbox: each claim runs the next of the given attempts."""
+
+    def __init__(self, unit: UnitId, *attempts: Callable[[PartitionClaim], Awaitable[None]]) -> None:
+        self.errors: list[Exception] = []
+        self.done = asyncio.Event()
+        self._unit = unit
+        self._attempts = list(attempts)
+
+    async def __call__(self, claim: PartitionClaim) -> None:
+        if claim.owner == self._unit and self._attempts:
+            try:
+                await self._attempts.pop(0)(claim)
+            except Exception as error:
+                self.errors.append(error)
+                raise
+            if not self._attempts:
+                self.done.set()
+        await asyncio.Event().wait()
+
+    async def run(self, bootstrap: str) -> None:
+        """Let the adapter of a router run until every attempt was made."""
+        task = asyncio.create_task(KafkaOutboxes(bootstrap, fetch_wait_ms=25).run(self))
+        try:
+            await asyncio.wait_for(self.done.wait(), 40)
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+
+def committing(*outputs: tuple[str, bytes], position: int = 1, state: str = "") -> Callable:
+    """An attempt that commits these outputs."""
+
+    async def attempt(claim: PartitionClaim) -> None:
+        await claim.commit([OutputRecord(t, b"", v) for t, v in outputs], position=position, state=state)
+
+    return attempt
+
+
+async def seen_by_adapter(claim: PartitionClaim) -> list[bytes]:
+    """What a claim fetches first."""
+    return [record.value for record in await claim.fetch(wait_ms=3000, most=100)]
+
+
+class Claimant:
+    """A router that is about to claim, whatever the group thinks; its claim is held as long as the test wants."""
+
+    def __init__(self, bootstrap: str, source: TopicPartition, consumer: AIOKafkaConsumer) -> None:
+        self._source = source
+        self._outboxes = KafkaOutboxes(bootstrap, fetch_wait_ms=25)
+        self._outboxes._consumer, self._outboxes._work = consumer, self._hold
+        self._producer = self._outboxes._new_producer(source)
+        self._held: asyncio.Future[PartitionClaim] = asyncio.get_running_loop().create_future()
+        self._task: asyncio.Task[None] | None = None
+
+    async def claim(self) -> PartitionClaim:
+        """Claim as the adapter does."""
+        self._task = asyncio.create_task(self._outboxes._claim_and_work(self._source, self._producer))
+        return await asyncio.wait_for(self._held, 20)
+
+    async def close(self) -> None:
+        """Let go."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        with suppress(KafkaError):
+            await asyncio.wait_for(self._producer.stop(), 5)
+
+    async def _hold(self, claim: PartitionClaim) -> None:
+        self._held.set_result(claim)
+        await asyncio.Event().wait()
+
+
+@asynccontextmanager
+async def claimant(bootstrap: str, source: TopicPartition) -> AsyncIterator[Claimant]:
+    """A router that is ready to claim."""
+    async with consuming(bootstrap, group_id=GROUP) as consumer:
+        consumer.assign([source])
+        await consumer.committed(source)  # its connections are there
+        ready = Claimant(bootstrap, source, consumer)
+        try:
+            yield ready
+        finally:
+            await ready.close()
+
+
+@asynccontextmanager
+async def claiming(bootstrap: str, source: TopicPartition) -> AsyncIterator[PartitionClaim]:
+    """A claim."""
+    async with claimant(bootstrap, source) as ready:
+        yield await ready.claim()

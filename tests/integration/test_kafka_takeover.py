@@ -1,0 +1,213 @@
+"""aiokafka's traps around taking a partition over: zombies, stale positions, late commits. As in test_kafka_traps.py:
+first what the library or Kafka's old protocol does, then that broker/kafka.py is safe from it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from contextlib import AsyncExitStack, suppress
+
+import pytest
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import (
+    ProducerFenced,
+)
+from aiokafka.structs import OffsetAndMetadata
+
+from broker.kafka import PartitionClaim
+from deploy.kafka import wire
+from protocol import topics
+from tests.integration import adapter
+from tests.integration.adapter import (
+    GROUP,
+    Attempts,
+    claimant,
+    claiming,
+    committed,
+    committing,
+    consuming,
+    create,
+    producing,
+    put,
+    seen_by_adapter,
+)
+
+pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+
+cluster, bootstrap, unit = adapter.cluster, adapter.bootstrap, adapter.unit
+no_late_tracebacks = adapter.no_late_tracebacks
+
+END_TXN = 26
+
+
+# --- trap 4: zombies and stale offsets ------------------------------------------------------------------
+
+
+async def take_over(bootstrap: str, source: TopicPartition, output: str, ids: tuple[str, str]) -> list[bytes]:
+    """A member of the group works on a record, loses its place, and commits after its successor did."""
+    position = {source: OffsetAndMetadata(1, "")}
+    async with producing(bootstrap, ids[0]) as zombie:
+        async with consuming(bootstrap, group_id=GROUP + source.topic) as member:
+            member.subscribe([source.topic])
+            await member.getmany(timeout_ms=2000)
+            await zombie.begin_transaction()
+            await zombie.send_and_wait(output, b"by the zombie", partition=0)
+        # It has left the group; a new member takes the same record.
+        async with (
+            consuming(bootstrap, group_id=GROUP + source.topic) as member,
+            producing(bootstrap, ids[1]) as heir,
+        ):
+            member.subscribe([source.topic])
+            await member.getmany(timeout_ms=2000)
+            await heir.begin_transaction()
+            await heir.send_and_wait(output, b"by the heir", partition=0)
+            await heir.send_offsets_to_transaction(position, GROUP + source.topic)
+            await heir.commit_transaction()
+        with suppress(ProducerFenced):
+            await zombie.send_offsets_to_transaction(position, GROUP + source.topic)
+            await zombie.commit_transaction()
+    return await committed(bootstrap, output)
+
+
+async def test_the_group_does_not_fence_a_zombie(bootstrap: str, unique) -> None:
+    """aiokafka: with an id per process, a router that lost its partition still commits: a duplicate."""
+    source, output = TopicPartition(unique("in"), 0), unique("out")
+    await create(bootstrap, **{source.topic: {}, output: {}})
+    await put(bootstrap, source.topic, b"submission")
+    seen = await take_over(bootstrap, source, output, (unique("router"), unique("router")))
+    assert sorted(seen) == [b"by the heir", b"by the zombie"]
+
+
+async def test_the_transactional_id_fences_a_zombie(bootstrap: str, unique) -> None:
+    """Kafka: with one id per input partition the zombie's records are aborted and its commit refused."""
+    source, output = TopicPartition(unique("in"), 0), unique("out")
+    await create(bootstrap, **{source.topic: {}, output: {}})
+    await put(bootstrap, source.topic, b"submission")
+    name = unique("router")
+    assert await take_over(bootstrap, source, output, (name, name)) == [b"by the heir"]
+
+
+async def test_a_claim_fences_the_claim_before_it(bootstrap: str, unique, unit) -> None:
+    """A claim that was taken over commits nothing any more; its successor does."""
+    source, output = TopicPartition(topics.outbox(unit), 0), unique("out")
+    await create(bootstrap, **{source.topic: {}, output: {}})
+    async with claiming(bootstrap, source) as zombie, claiming(bootstrap, source) as heir:
+        assert zombie._producer._txn_manager.transactional_id == topics.transactional_id(source.topic, 0)
+        with pytest.raises(ProducerFenced):
+            await committing((output, b"by the zombie"))(zombie)
+        await committing((output, b"by the heir"))(heir)
+    assert await committed(bootstrap, output) == [b"by the heir"]
+
+
+async def test_the_position_may_be_stale_after_a_commit(bootstrap: str, unique) -> None:
+    """aiokafka asks for offsets without `require_stable`: right after a commit it may get the one before.
+
+    What a commit has written is visible only when its markers are: a race, so one stale answer suffices.
+    """
+    source, output = TopicPartition(unique("in"), 0), unique("out")
+    await create(bootstrap, **{source.topic: {}, output: {}})
+    async with (
+        producing(bootstrap, unique("stale")) as producer,
+        consuming(bootstrap, group_id=GROUP) as reader,
+    ):
+        reader.assign([source])
+        for position in range(1, 151):
+            await producer.begin_transaction()
+            await producer.send_and_wait(output, b"x", partition=0)
+            await producer.send_offsets_to_transaction({source: OffsetAndMetadata(position, "")}, GROUP)
+            await producer.commit_transaction()
+            if await reader.committed(source) != position:
+                return
+    pytest.fail("150 positions were all fresh: perhaps aiokafka asks for stable offsets now")
+
+
+async def test_a_claim_never_starts_from_a_stale_position(bootstrap: str, unique, unit) -> None:
+    """Our claim initialises its producer first, and then always reads what was committed last.
+
+    Each claim begins in the moment in which the commit of the one before it returns.
+    """
+    source, output, turns = TopicPartition(topics.outbox(unit), 0), unique("out"), 25
+    await create(bootstrap, **{source.topic: {}, output: {}})
+    async with AsyncExitStack() as stack:
+        routers = [await stack.enter_async_context(claimant(bootstrap, source)) for _ in range(turns)]
+        for turn, router in enumerate(routers):
+            claim = await router.claim()
+            assert claim.state == (f"state {turn - 1}" if turn else "")
+            await committing((output, b"x"), position=turn + 1, state=f"state {turn}")(claim)
+
+
+# --- trap 5: after an abort the consumer stands behind what was aborted ---------------------------------
+
+
+async def test_a_consumer_does_not_go_back_after_an_abort(bootstrap: str, unique) -> None:
+    """aiokafka: records of an aborted transaction are not fetched again by themselves."""
+    source = TopicPartition(unique("in"), 0)
+    await create(bootstrap, **{source.topic: {}})
+    await put(bootstrap, source.topic, b"submission")
+    async with consuming(bootstrap) as consumer, producing(bootstrap, unique("back")) as producer:
+        consumer.assign([source])
+        await consumer.seek_to_beginning(source)
+        assert await consumer.getmany(source, timeout_ms=3000)
+        await producer.begin_transaction()
+        await producer.abort_transaction()
+        assert not await consumer.getmany(source, timeout_ms=300)
+
+
+async def test_the_adapter_fetches_again_what_was_not_committed(bootstrap: str, unit) -> None:
+    """A claim that failed after fetching gives the same records to the next one."""
+    outbox, seen = topics.outbox(unit), []
+    await create(bootstrap, **{outbox: {}})
+    await put(bootstrap, outbox, b"one", b"two")
+
+    async def fail(claim: PartitionClaim) -> None:
+        seen.append(await seen_by_adapter(claim))
+        raise RuntimeError("a fault behind the fetch")
+
+    async def look(claim: PartitionClaim) -> None:
+        seen.append(await seen_by_adapter(claim))
+
+    await Attempts(unit, fail, look).run(bootstrap)
+    assert seen == [[b"one", b"two"], [b"one", b"two"]]
+
+
+# --- trap 6: an EndTxn that comes late ------------------------------------------------------------------
+
+
+def end_late(bootstrap: str, producer: AIOKafkaProducer) -> int:
+    """Send the commit of this producer's last transaction once more, as a retry would; Kafka's error code."""
+    manager = producer._txn_manager
+    name = manager.transactional_id.encode()
+    host, port = bootstrap.split(":")
+    body = struct.pack(">h", len(name)) + name
+    body += struct.pack(">qhb", manager.producer_id, manager.producer_epoch, 1)
+    answer = wire.ask((host, int(port)), END_TXN, 1, body)
+    answer.take("i")
+    return answer.take("h")
+
+
+async def test_a_late_commit_ends_the_next_transaction(bootstrap: str, unique) -> None:
+    """Kafka's old transaction protocol: a commit that is delivered again commits whatever is open now."""
+    output = unique("out")
+    await create(bootstrap, **{output: {}})
+    async with producing(bootstrap, unique("late")) as producer:
+        await producer.begin_transaction()
+        await producer.send_and_wait(output, b"first", partition=0)
+        await producer.commit_transaction()
+        await producer.begin_transaction()
+        await producer.send_and_wait(output, b"not to be committed", partition=0)
+        assert end_late(bootstrap, producer) == 0
+        await asyncio.sleep(0.2)
+        assert await committed(bootstrap, output) == [b"first", b"not to be committed"]
+
+
+async def test_a_late_commit_of_an_earlier_claim_ends_nothing(bootstrap: str, unique, unit) -> None:
+    """Every claim has an epoch of its own: a commit that is delivered late belongs to an older one."""
+    source, output = TopicPartition(topics.outbox(unit), 0), unique("out")
+    await create(bootstrap, **{source.topic: {}, output: {}})
+    async with claiming(bootstrap, source) as first, claiming(bootstrap, source) as second:
+        await second._producer.begin_transaction()
+        await second._producer.send_and_wait(output, b"not to be committed", partition=0)
+        assert end_late(bootstrap, first._producer) != 0
+        await second._producer.abort_transaction()
+    assert await committed(bootstrap, output) == []
