@@ -20,6 +20,7 @@ from protocol.audit import Reason, Record, RecordType, Source, sign_batch, summa
 from protocol.canonical import encode
 from protocol.envelope import Submission, encode_delivery, parse_submission
 from protocol.errors import Code, Rejected
+from protocol.header import Core
 from protocol.identifiers import Entropy, Millis, UnitId, digest
 from protocol.limits import MAX_RECORD
 from protocol.parties import Parties
@@ -45,6 +46,7 @@ class Desk:
 
     owner: UnitId
     partition: int
+    partitions: int
     router: str
     signer: Signer
     parties: Parties
@@ -135,6 +137,7 @@ def _decide(reading: Reading, *, state: ReplayState, desk: Desk) -> Decided:
         return _quarantined(reading, submission, desk, None)
     core = submission.header.core
     try:
+        _check_place(core, desk)
         verify_submission(submission, owner=desk.owner, parties=desk.parties, now=desk.now)
     except Rejected as rejected:
         # An unproven header is not recorded: it would stand in the audit trail as if somebody had said it.
@@ -152,6 +155,12 @@ def _decide(reading: Reading, *, state: ReplayState, desk: Desk) -> Decided:
     if decision.accepted:
         return Decided(_record(reading, RecordType.ACCEPTED, (), desk, submission), submission)
     return Decided(_record(reading, RecordType.REJECTED, decision.reasons, desk, submission), None)
+
+
+def _check_place(core: Core, desk: Desk) -> None:
+    # What was decided is remembered per partition: in another one the same record would seem new.
+    if topics.partition_of(core.thread, desk.partitions) != desk.partition:
+        raise Rejected(Code.E_PARTITION, "the record is not in the partition of its conversation")
 
 
 def _quarantined(reading: Reading, rejected: Rejected, desk: Desk, proven: Submission | None) -> Decided:

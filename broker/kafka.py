@@ -62,6 +62,7 @@ class PartitionClaim:
     def __init__(
         self, reader: AIOKafkaConsumer, producer: AIOKafkaProducer, source: TopicPartition, state: str
     ) -> None:
+        self.partitions = len(reader.partitions_for_topic(source.topic) or {source.partition})
         self._reader = reader
         self._producer = producer
         self._source = source

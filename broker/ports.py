@@ -52,6 +52,11 @@ class Claim(Protocol):
         ...
 
     @property
+    def partitions(self) -> int:
+        """How many partitions the outbox has."""
+        ...
+
+    @property
     def state(self) -> str:
         """The state that was committed with the position; empty before the first commit."""
         ...

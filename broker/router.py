@@ -76,6 +76,7 @@ class Router:
             desk = Desk(
                 owner=claim.owner,
                 partition=claim.partition,
+                partitions=claim.partitions,
                 router=self.name,
                 signer=self.signer,
                 parties=parties,

@@ -30,6 +30,7 @@ class Code(StrEnum):
     E_ALG_MIX = "E_ALG_MIX"
     # The sender.
     E_PRINCIPAL = "E_PRINCIPAL"
+    E_PARTITION = "E_PARTITION"
     E_SENDER_UNKNOWN = "E_SENDER_UNKNOWN"
     E_SENDER_SUSPENDED = "E_SENDER_SUSPENDED"
     E_KEY_UNKNOWN = "E_KEY_UNKNOWN"
@@ -95,6 +96,7 @@ HINTS: dict[Code, str] = {
     Code.E_SUITE_BELOW_MIN: "seal again with the suite that the directory asks of this unit",
     Code.E_ALG_MIX: "use the one algorithm of the suite for every signature and wrap",
     Code.E_PRINCIPAL: "put the message into the outbox of the unit that signed it",
+    Code.E_PARTITION: "put the message into the partition of its conversation",
     Code.E_SENDER_UNKNOWN: "have the centre enrol the unit first",
     Code.E_SENDER_SUSPENDED: "ask the centre why the unit is suspended",
     Code.E_KEY_UNKNOWN: "have the centre enrol this signing key",

@@ -218,6 +218,7 @@ class World:
         return Desk(
             owner=UnitId(owner),
             partition=0,
+            partitions=1,
             router="router",
             signer=self.router,
             parties=self.directory,

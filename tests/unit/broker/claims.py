@@ -40,6 +40,7 @@ class ScriptedClaim:
     script: list[list[bytes]]
     state: str = ""
     partition: int = 0
+    partitions: int = 1
     failing: Exception | None = None
     fetches: list[tuple[int, int]] = field(default_factory=list)
     commits: list[Committed] = field(default_factory=list)

@@ -349,3 +349,18 @@ def _content_key(world: World, submission) -> bytes:
     wrap = parse_wrap(submission.wraps[0])
     info = wrap_info(wrap.kid, submission.header.core_hash)
     return world.parties["it"].opener.open(kid=wrap.kid, enc=wrap.enc, ciphertext=wrap.wrapped, info=info)
+
+
+def test_a_record_copied_into_another_partition_is_not_decided_again() -> None:
+    """An outbox of two partitions has two memories: a record counts in its conversation's partition only."""
+    world = World()
+    submission = world.compose("fr", ["it"])
+    thread = parse_submission(submission).header.core.thread
+    codes = {}
+    for partition in (0, 1):
+        desk = replace(world.desk("fr"), partition=partition, partitions=2)
+        done = step([read(InputRecord(0, 0, submission))], state=ReplayState(), desk=desk, budget=Budget())
+        codes[partition] = World.codes(done)
+
+    home = topics.partition_of(thread, 2)
+    assert codes == {home: [], 1 - home: ["E_PARTITION"]}
