@@ -11,8 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from clients.kafka import KafkaFeeds
+from clients.ports import Fetched
+from keys.directory import Directory
+from keys.enrolment import renew
+from protocol import topics
 from protocol.identifiers import show_id
-from tests.integration.units import Problem, Site, draft, eventually, found
+from tests.integration.units import Problem, Site, draft, eventually, found, now
 
 
 @pytest.fixture
@@ -236,3 +241,67 @@ async def test_the_socket_is_for_this_user_alone(site):
     connection.request("GET", "/v1/outbox")
     assert connection.getresponse().status == 404
     connection.close()
+
+
+async def test_several_partitions(new_cluster):
+    """Conversations spread over the partitions each way, and every message arrives."""
+    with tempfile.TemporaryDirectory(prefix="cd-") as directory:
+        site = await found(
+            Path(directory),
+            new_cluster().bootstrap,
+            "fr",
+            "it",
+            changes={"outbox_partitions": 3, "inbox_partitions": 2},
+        )
+        try:
+            fr, it = run_all(site)
+            taken = [fr.send("it") for _ in range(40)]
+            eventually(lambda: accepted(fr, *taken))
+            eventually(lambda: len(it.inbox()) == 40)
+            used = fr.rows("SELECT DISTINCT partition FROM sealings ORDER BY partition")
+            arrived = it.rows("SELECT DISTINCT partition FROM inbox ORDER BY partition")
+        finally:
+            site.close()
+
+    assert used == [(0,), (1,), (2,)]
+    assert arrived == [(0,), (1,)]
+
+
+async def test_an_identity_is_rotated_while_messages_are_in_flight(site):
+    """The centre appoints the next identity; nothing is lost, and what comes after is signed by it."""
+    fr, it = run_all(site)
+    taken = [fr.send("it") for _ in range(10)]
+    before = fr.get("/v1/keys")["identity"]["kid"]
+    done = fr.request("POST", "/v1/keys/rotate", {})
+    directory = Directory(site.founding.root)
+    for statement in await read_directory(site.bootstrap):
+        directory.apply(statement)
+    request = Path(done["request"]).read_bytes()
+    await site.publish(
+        *renew(request, registrar=site.founding.registrar, parties=directory, now=now())
+    )
+    taken += [fr.send("it") for _ in range(10)]
+    after = eventually(lambda: (kid := fr.get("/v1/keys")["identity"]["kid"]) != before and kid)
+    taken += [fr.send("it") for _ in range(10)]
+    eventually(lambda: accepted(fr, *taken))
+
+    eventually(lambda: len(it.inbox()) == 30)
+    assert after != before
+    assert fr.get("/v1/status")["alarms"] == []
+
+
+async def read_directory(bootstrap: str) -> list[bytes]:
+    feeds, found_ = KafkaFeeds(bootstrap), []
+    end = await feeds.end(topics.DIRECTORY, 0)
+
+    class Enough(Exception):
+        pass
+
+    async def take(fetched: Fetched) -> None:
+        found_.extend(record.value for record in fetched.records)
+        if fetched.position >= end:
+            raise Enough
+
+    with pytest.raises(Enough):
+        await feeds.follow(topics.DIRECTORY, 0, start=0, take=take)
+    return found_
