@@ -3,6 +3,8 @@
 # Every target ends with an error that says what is missing and how to get it.
 
 PY := .venv/bin/python
+# Tests without Kafka run on all cores, each file on one of them. Those with Kafka share one broker and run alone.
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 SEED ?= 1
 SECONDS ?= 60
 ONLY ?=
@@ -21,7 +23,10 @@ demo-once: kafka ## Play it, check every outcome, print one JSON object and end
 	@.venv/bin/contrada demo --once --json
 
 test: venv-dev kafka ## The whole test suite, on a real Kafka (under ten minutes)
-	@$(PY) -m pytest
+	@ended=0; \
+	$(PY) -m pytest -m "not kafka" $(PARALLEL) || ended=$$?; \
+	$(PY) -m pytest -m kafka || ended=$$?; \
+	exit $$ended
 
 check: venv-dev ## Formatting, types, import rules and the fast tests (under a minute)
 	@.venv/bin/ruff check
@@ -29,7 +34,7 @@ check: venv-dev ## Formatting, types, import rules and the fast tests (under a m
 	@.venv/bin/mypy
 	@.venv/bin/mypy --explicit-package-bases deploy
 	@.venv/bin/lint-imports --no-logo
-	@$(PY) -m pytest -m "not kafka and not slow"
+	@$(PY) -m pytest -m "not kafka and not slow" $(PARALLEL)
 
 chaos: venv-dev kafka ## Kill and pause routers, brokers and daemons: SEED=1 SECONDS=60
 	@$(PY) -m tests.chaos --seed $(SEED) --seconds $(SECONDS)
