@@ -104,9 +104,7 @@ def test_a_revoked_identity_holds_messages_back(world, es):
     request = es.keys.rotation_request(world.now)
     publish(world, renew(request, registrar=world.registrar, parties=world.directory, now=world.now))
     first = es.keys.signer.public.kid
-    statement = issue(
-        Revocation(es.unit, first, "stolen", None), signer=world.registrar, issued=world.now
-    )
+    statement = issue(Revocation(es.unit, first, "stolen", None), signer=world.registrar, issued=world.now)
     es.office.replica.apply(statement)
     waiting = es.submit("it")
     assert waiting.state == "queued"
