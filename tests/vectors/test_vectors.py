@@ -103,12 +103,12 @@ def test_there_are_enough_bad_ones():
 
 
 def _is_of_policy(code: Code) -> bool:
-    """Codes that other tests have: the rules, the body against its header, the directory's statements."""
+    """Codes that other tests have: the rules, the place in Kafka, the body against its header, statements."""
     last = list(Code).index
     rules = range(last(Code.E_TIME_FUTURE), last(Code.E_REPLAY) + 1)
     policy = range(last(Code.E_CLASS_CLEARANCE), last(Code.E_ATT_MISSING) + 1)
     others = (
         Code.E_SUITE_BELOW_MIN, Code.E_SENDER_SUSPENDED, Code.E_RCPT_UNKNOWN, Code.E_RCPT_EPOCH, Code.E_RCPT_SUSPENDED,
-        Code.E_BODY, Code.E_HEADER_LAX, Code.E_STATEMENT, Code.E_ISSUER,
+        Code.E_BODY, Code.E_HEADER_LAX, Code.E_STATEMENT, Code.E_ISSUER, Code.E_PARTITION,
     )  # fmt: skip
     return (last(code) in rules and code is not Code.E_EXPIRED) or last(code) in policy or code in others
