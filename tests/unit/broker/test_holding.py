@@ -1,0 +1,59 @@
+"""Who holds a claim: only the task of a partition that is ours."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaConnectionError
+
+from broker.kafka import KafkaOutboxes
+
+SOURCE = TopicPartition("outbox.fr", 0)
+
+
+class Losing(KafkaOutboxes):
+    """An adapter over a client that loses a cancellation: it comes out as an error of a connection."""
+
+    attempts = 0
+
+    async def _claim_and_work(self, source: TopicPartition, producer: AIOKafkaProducer) -> None:
+        self.attempts += 1
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            if self.attempts > 1:
+                raise
+            raise KafkaConnectionError("the connection failed in the same moment") from None
+
+
+async def test_a_partition_that_was_taken_away_is_not_claimed_again() -> None:
+    """A lost cancellation ends the task all the same: going on, it would fence the partition's new owner for ever."""
+    outboxes = Losing("127.0.0.1:9", fetch_wait_ms=25)
+    task = outboxes._tasks[SOURCE] = asyncio.create_task(outboxes._hold(SOURCE))
+    await asyncio.sleep(0)
+    await outboxes._drop([SOURCE])
+    await asyncio.wait([task], timeout=1)
+    assert task.done()
+    assert outboxes.attempts == 1
+
+
+async def test_a_partition_that_is_ours_is_claimed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After any failure the same task claims anew, as long as the partition is ours."""
+    outboxes = KafkaOutboxes("127.0.0.1:9", fetch_wait_ms=25)
+    failures = [KafkaConnectionError(), ValueError(), TimeoutError()]
+    reached = asyncio.Event()
+
+    async def claim(source: TopicPartition, producer: AIOKafkaProducer) -> None:
+        if failures:
+            raise failures.pop()
+        reached.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(outboxes, "_claim_and_work", claim)
+    task = outboxes._tasks[SOURCE] = asyncio.create_task(outboxes._hold(SOURCE))
+    await asyncio.wait_for(reached.wait(), 20)
+    assert not task.done()
+    await outboxes._drop([SOURCE])
+    assert task.cancelled()
