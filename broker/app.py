@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import time
@@ -74,6 +75,9 @@ async def run(settings: RouterSettings) -> None:
         pages = ops.app(router.metrics.registry, lambda: checks(router, outboxes))
         tasks.add(asyncio.create_task(ops.serve(pages, listener), name="ops"))
     log.info("started", router=settings.name, bootstrap=settings.kafka, pid=os.getpid())
+    # What is here now stays: the collector need not look at it again, and looks less often.
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
     done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     await _end(pending)
     log.info("stopped", router=settings.name)
