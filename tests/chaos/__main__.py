@@ -14,7 +14,6 @@ import sys
 import uuid
 from pathlib import Path
 
-import structlog
 import uvloop
 
 from tests.chaos import campaign, memory
@@ -37,7 +36,6 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--keep", type=Path, help="where to put logs and data of a run that failed")
     given = parser.parse_args(arguments)
     logging.basicConfig(stream=sys.stderr, level=logging.CRITICAL)
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     if given.memory:
         done = asyncio.run(memory.run(given.messages))
         print(json.dumps(done))

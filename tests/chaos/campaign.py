@@ -12,15 +12,12 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import structlog
-
 from tests.chaos import evidence
 from tests.chaos.checker import Verdict, check
 from tests.chaos.exchange import Exchange, RouterKind
 from tests.chaos.load import Intruder, Load, call, ready
 from tests.chaos.nemesis import Nemesis, schedule
-
-log = structlog.get_logger()
+from tests.chaos.processes import say
 
 DRAIN_S = 120.0
 """How long the exchange may take to deliver everything after the last fault."""
@@ -100,7 +97,7 @@ async def run(plan: Plan, *, keep: Path | None = None) -> Outcome:
         exchange.stop()
         if keep is not None and (outcome is None or not outcome.ok):
             shutil.move(place, keep)
-            log.info("kept", path=str(keep))
+            say(f"kept: {keep}")
         shutil.rmtree(place, ignore_errors=True)
 
 
@@ -128,12 +125,12 @@ async def _play(plan: Plan, exchange: Exchange) -> Outcome:
         await asyncio.sleep(plan.seconds)
         await striking
         load.stop()
-        log.info("healing", submitted=len(load.messages))
+        say(f"healing; {len(load.messages)} messages were submitted")
         await asyncio.to_thread(exchange.heal)
     began = time.monotonic()
     stuck = await _drain(exchange, load)
     drained = time.monotonic() - began
-    log.info("drained", seconds=round(drained, 1), stuck=dict(stuck))
+    say(f"drained within {drained:.1f} s; stuck: {dict(stuck)}")
     await _label(exchange, load)
     exchange.stop_processes()
     history = await evidence.collect(exchange, load.messages)

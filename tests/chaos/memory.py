@@ -13,12 +13,9 @@ import time
 import uuid
 from pathlib import Path
 
-import structlog
-
 from tests.chaos.exchange import Exchange
 from tests.chaos.load import call, draft, ready
-
-log = structlog.get_logger()
+from tests.chaos.processes import say
 
 WARM = 0.2
 ROOM = 16 * 2**20
@@ -58,7 +55,7 @@ async def _measure(exchange: Exchange, messages: int) -> dict[str, object]:
         await asyncio.sleep(SAMPLE_S)
         samples.append((sent, {process.name: process.resident() for process in exchange.processes()}))
         if len(samples) % 10 == 0:
-            log.info("memory", sent=sent, mib={name: size >> 20 for name, size in samples[-1][1].items()})
+            say(f"{sent} sent; MiB: " + ", ".join(f"{n} {size >> 20}" for n, size in samples[-1][1].items()))
         settled = sending.done() and await _settled(socket)
     await sending
     return judge(samples, messages, seconds=time.monotonic() - began)

@@ -13,12 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import structlog
-
 from tests.chaos.exchange import Exchange
-from tests.chaos.processes import Process
-
-log = structlog.get_logger()
+from tests.chaos.processes import Process, say
 
 Victim = Literal["router", "broker", "daemon"]
 Action = Literal["kill", "pause"]
@@ -89,7 +85,7 @@ class Nemesis:
 
     async def _strike(self, fault: Fault) -> None:
         self.done[f"{fault.victim}_{fault.action}"] += 1
-        log.info("fault", at=fault.at, victim=fault.victim, index=fault.index, action=fault.action)
+        say(f"{fault.at:6.2f} s  {fault.action} {fault.victim}-{fault.index} for {fault.seconds} s")
         strike = self._strike_broker if fault.victim == "broker" else self._strike_process
         await strike(fault)
 

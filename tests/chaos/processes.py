@@ -17,6 +17,12 @@ ROOT = Path(__file__).resolve().parents[2]
 TETHER = ROOT / "deploy" / "kafka" / "tether.py"
 
 
+def say(text: str) -> None:
+    """Tell whoever waits; standard output is for the result alone."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
 class Process:
     """One program with its arguments; its output goes to a log that every start appends to."""
 
