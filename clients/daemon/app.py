@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -95,6 +96,10 @@ async def _run(home: Home, settings: UnitSettings) -> int:
             watchdog = asyncio.create_task(keep_watchdog())
             log.info("started", unit=settings.unit, bootstrap=settings.kafka, pid=os.getpid())
             notify("READY=1")
+            # What is here now stays: the collector need not look at it again, and looks less often.
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(20_000, 20, 20)
             done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             notify("STOPPING=1")
             for task in (*pending, watchdog):

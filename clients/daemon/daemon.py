@@ -144,10 +144,10 @@ class Daemon:
         except ContradaError as error:
             # The disk: nobody's request was taken, and everybody is told.
             results = [error] * len(batch)
+        self.wake_lanes()
         for (_, future), result in zip(batch, results, strict=True):
             if not future.done():
                 future.set_result(result)
-        self.wake_lanes()
 
     # -- Sending -------------------------------------------------------------------------------------
 
@@ -170,30 +170,38 @@ class Daemon:
         while True:
             try:
                 window = await self.job("window", partial(self._window, partition, lane.after))
-                if not window:
-                    if not await bell.wait(lane.patience) and await self._is_stalled(partition):
-                        lane.stalled()
-                    continue
-                appended = await self._outbox.append(
-                    partition, [Outgoing(item.thread, item.submission) for item in window]
-                )
+                sent = await self._send(partition, window)
             except (Unavailable, StoreUnavailable) as error:
                 self.kafka_up &= isinstance(error, StoreUnavailable)
                 self.office.metrics.append_failures.inc()
                 log.warning("append_failed", partition=partition, error=str(error))
                 await backoff.wait()
                 continue
-            self.kafka_up = True
             backoff.reset()
-            self.office.metrics.appended.inc(appended.count)
-            sent = [item.id for item in window[: appended.count]]
             lane.acknowledged(sent)
-            if appended.offset >= 0:
-                offsets = dict(zip(sent, range(appended.offset, appended.offset + len(sent)), strict=True))
-                await self.worker.do(partial(self.office.sent.update, offsets))
-                self._sent_bell.ring()
+            # Whoever seals rings the bell afterwards: what comes while we send is not missed.
+            idle = window.whole and len(sent) == len(window.items)
+            if idle and not await bell.wait(lane.patience) and await self._is_stalled(partition):
+                lane.stalled()
 
-    def _window(self, partition: int, after: int) -> list[outbox.ToSend]:
+    async def _send(self, partition: int, window: outbox.Window) -> list[int]:
+        """Append a window; the ids of what Kafka has acknowledged."""
+        if not window.items:
+            return []
+        appended = await self._outbox.append(
+            partition, [Outgoing(item.thread, item.submission) for item in window.items]
+        )
+        self.kafka_up = True
+        self.office.metrics.appended.inc(appended.count)
+        sent = [item.id for item in window.items[: appended.count]]
+        if appended.offset >= 0:
+            offsets = range(appended.offset, appended.offset + len(sent))
+            # One call that no thread can be in the middle of; the worker takes it from there.
+            self.office.sent.update(zip(sent, offsets, strict=True))
+            self._sent_bell.ring()
+        return sent
+
+    def _window(self, partition: int, after: int) -> outbox.Window:
         return outbox.undecided(
             self.office.store, partition=partition, after=after, most=WINDOW, most_bytes=WINDOW_BYTES
         )

@@ -38,6 +38,15 @@ class ToSend:
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """The next sealings to be sent."""
+
+    items: tuple[ToSend, ...]
+    whole: bool
+    """Whether these are all that there were."""
+
+
+@dataclass(frozen=True, slots=True)
 class Idempotency:
     """What makes a repeated request the same request."""
 
@@ -144,7 +153,7 @@ def put_sealing(
     )
 
 
-def undecided(store: Store, *, partition: int, after: int, most: int, most_bytes: int) -> list[ToSend]:
+def undecided(store: Store, *, partition: int, after: int, most: int, most_bytes: int) -> Window:
     """The oldest sealings of a partition behind `after` that have no decision yet, in their order."""
     rows = store.rows(
         """SELECT s.id, o.thread, s.submission FROM sealings s JOIN outbox o ON o.id = s.message
@@ -160,7 +169,7 @@ def undecided(store: Store, *, partition: int, after: int, most: int, most_bytes
         if taken and size > most_bytes:
             break
         taken.append(ToSend(row["id"], ThreadId(row["thread"]), row["submission"]))
-    return taken
+    return Window(tuple(taken), whole=len(taken) == len(rows) < most)
 
 
 def mark_sent(store: Store, sealings: Mapping[int, int], *, now: Millis) -> None:

@@ -119,7 +119,7 @@ class Desk:
     def pending(self) -> list[bytes]:
         """What would go to Kafka now, in order."""
         window = outbox.undecided(self.office.store, partition=0, after=0, most=1000, most_bytes=10**9)
-        return [item.submission for item in window]
+        return [item.submission for item in window.items]
 
     def post(self) -> None:
         """Everything undecided enters the outbox topic."""
