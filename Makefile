@@ -10,7 +10,7 @@ SECONDS ?= 60
 ONLY ?=
 export PYTHON
 
-.PHONY: help demo demo-once test check chaos fuzz bench vectors lock kafka clean venv-demo venv-dev venv-fuzz
+.PHONY: help demo demo-once test check chaos memory fuzz bench vectors lock kafka clean venv-demo venv-dev venv-fuzz
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -38,6 +38,9 @@ check: venv-dev ## Formatting, types, import rules and the fast tests (under a m
 
 chaos: venv-dev kafka ## Kill and pause routers, brokers and daemons: SEED=1 SECONDS=60
 	@$(PY) -m tests.chaos --seed $(SEED) --seconds $(SECONDS)
+
+memory: venv-dev kafka ## Is memory flat? 100,000 messages through daemons and a router, half an hour
+	@$(PY) -m tests.chaos --memory
 
 bench: venv-dev kafka ## Measure speed, one JSON line per figure: ONLY=name,name for a part
 	@$(PY) -m tests.bench $(if $(ONLY),--only $(ONLY))
