@@ -109,7 +109,9 @@ def next_of_conversation(store: Store, row: int) -> int | None:
     """The oldest message that still waits in the conversation of this one."""
     found = store.row(
         """SELECT next.id FROM outbox AS next, outbox AS it
-           WHERE it.id = ? AND next.thread = it.thread AND next.state = 'queued' ORDER BY next.id LIMIT 1""",
+           WHERE it.id = ? AND next.thread = it.thread AND next.state = 'queued'
+             AND next.state IN ('queued', 'sealed', 'sent')  -- what the index is about
+           ORDER BY next.id LIMIT 1""",
         row,
     )
     return None if found is None else int(found["id"])
@@ -123,9 +125,14 @@ def read_order(store: Store, vault: Vault, row: int) -> Order:
 
 
 def queued(store: Store, *, after: int, most: int) -> list[int]:
-    """Rows that wait to be sealed, oldest first."""
+    """Rows that wait to be sealed and are the next ones of their conversations, oldest first."""
     rows = store.rows(
-        "SELECT id FROM outbox WHERE state = 'queued' AND id > ? ORDER BY id LIMIT ?", after, most
+        """SELECT id FROM outbox AS it WHERE state = 'queued' AND id > ? AND NOT EXISTS (
+               SELECT 1 FROM outbox AS earlier WHERE earlier.thread = it.thread AND earlier.id < it.id
+                 AND earlier.state IN ('queued', 'sealed', 'sent'))
+           ORDER BY id LIMIT ?""",
+        after,
+        most,
     )
     return [row["id"] for row in rows]
 
@@ -324,8 +331,7 @@ def has_undecided(store: Store, partition: int) -> bool:
 def is_overtaken(store: Store, partition: int, *, decided: int) -> bool:
     """Whether the router went past something of ours without a decision: Kafka has lost it."""
     row = store.row(
-        "SELECT 1 FROM sealings WHERE partition = ? AND verdict IS NULL AND position < ? LIMIT 1",
-        partition,
-        decided,
+        "SELECT position FROM sealings WHERE partition = ? AND verdict IS NULL ORDER BY id LIMIT 1", partition
     )
-    return row is not None
+    # The oldest tells: later ones stand behind it in the log, or are not there yet.
+    return row is not None and row["position"] is not None and row["position"] < decided

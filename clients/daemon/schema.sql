@@ -1,5 +1,6 @@
 -- The daemon's database. Order is the order of row ids, never of times: a clock may jump.
 -- Content stands here encrypted only, each message under a key of its own (at_rest.py).
+-- Large columns come last: what stands behind them costs a walk over all their pages to read.
 
 CREATE TABLE IF NOT EXISTS outbox (
     id              INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -13,10 +14,10 @@ CREATE TABLE IF NOT EXISTS outbox (
     changed         INTEGER NOT NULL,
     sealed_times    INTEGER NOT NULL DEFAULT 0,
     reasons         TEXT NOT NULL DEFAULT '[]',     -- JSON: [[code, unit or null], ...]
-    dek             BLOB,                           -- both NULL once the content was erased, and in receipts
-    content         BLOB,
     idempotency_key TEXT,
-    request_mac     BLOB
+    request_mac     BLOB,
+    dek             BLOB,                           -- both NULL once the content was erased, and in receipts
+    content         BLOB
 ) STRICT;
 
 CREATE INDEX IF NOT EXISTS outbox_queued ON outbox (id) WHERE state = 'queued';
@@ -33,10 +34,10 @@ CREATE TABLE IF NOT EXISTS sealings (
     partition       INTEGER NOT NULL,
     subject         BLOB NOT NULL,
     digest          BLOB NOT NULL UNIQUE,           -- SHA-256 of the submission, as decisions name it
-    submission      BLOB,                           -- NULL once the router has decided
     position        INTEGER,                        -- Kafka's offset, once acknowledged
     verdict         INTEGER,                        -- RecordType, once decided
-    record          BLOB                            -- the router's record of the decision
+    record          BLOB,                           -- the router's record of the decision
+    submission      BLOB                            -- NULL once the router has decided
 ) STRICT;
 
 CREATE INDEX IF NOT EXISTS sealings_undecided ON sealings (partition, id) WHERE verdict IS NULL;
@@ -64,18 +65,19 @@ CREATE TABLE IF NOT EXISTS inbox (
     received        INTEGER NOT NULL,
     opened          INTEGER,
     acknowledged    INTEGER,
-    signed_header   BLOB NOT NULL,
-    receipt         BLOB NOT NULL,                  -- the router's decision, with its proof
-    dek             BLOB,
-    content         BLOB,
     topic           TEXT NOT NULL,
     partition       INTEGER NOT NULL,
     position        INTEGER NOT NULL,
     receipt_owed    INTEGER NOT NULL,               -- 1 until the acknowledgement of delivery is in the outbox
     receipted_by    INTEGER REFERENCES outbox (id), -- that acknowledgement, which may speak of others too
+    dek             BLOB,                           -- both NULL once the content was erased
+    signed_header   BLOB NOT NULL,
+    receipt         BLOB NOT NULL,                  -- the router's decision, with its proof
+    content         BLOB,
     UNIQUE (mid, sender)                            -- a message is received once, however often it arrives
 ) STRICT;
 
+CREATE INDEX IF NOT EXISTS inbox_new ON inbox (id) WHERE state = 'new' AND kind <> 5;
 CREATE INDEX IF NOT EXISTS inbox_owed ON inbox (id) WHERE receipt_owed = 1;
 CREATE INDEX IF NOT EXISTS inbox_receipted ON inbox (receipted_by) WHERE receipted_by IS NOT NULL;
 CREATE INDEX IF NOT EXISTS inbox_subject ON inbox (subject);

@@ -35,6 +35,7 @@ from protocol.public_keys import IdentityPublic
 
 Shown = dict[str, Any]
 
+_BEYOND = 2**62
 # Everything of a received message but its content.
 _LISTED = "id, sender, mid, thread, kind, subject, role, state, received, opened, acknowledged, signed_header"
 
@@ -42,10 +43,8 @@ _LISTED = "id, sender, mid, thread, kind, subject, role, state, received, opened
 def outbox_page(office: Office, *, limit: int, before: int | None) -> Shown:
     """What was sent, newest first; acknowledgements that the daemon made by itself are left out."""
     rows = office.store.rows(
-        """SELECT * FROM outbox WHERE automatic = 0 AND (? IS NULL OR id < ?)
-           ORDER BY id DESC LIMIT ?""",
-        before,
-        before,
+        "SELECT * FROM outbox WHERE automatic = 0 AND id < ? ORDER BY id DESC LIMIT ?",
+        _BEYOND if before is None else before,
         limit + 1,
     )
     items = [_sent(office, row) for row in rows[:limit]]
