@@ -42,6 +42,7 @@ class NaiveClaim:
         self.state = state
         self.owner = topics.outbox_owner(source.topic)
         self.partition = source.partition
+        self.partitions = 1
 
     async def fetch(self, *, wait_ms: int, most: int) -> list[InputRecord]:
         """What comes next."""
@@ -120,10 +121,12 @@ class NaiveOutboxes(ConsumerRebalanceListener):
 
     async def _hold(self, source: TopicPartition) -> None:
         while True:
-            with contextlib.suppress(Exception):
+            try:
                 answer = await self.consumer._coordinator.fetch_committed_offsets([source])
                 state = answer[source].metadata if source in answer else ""
                 await self._work(NaiveClaim(self, source, state))
+            except Exception as error:
+                sys.stderr.write(f"naive router: {error!r}\n")
             await asyncio.sleep(0.2)
 
 
