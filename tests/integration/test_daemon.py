@@ -303,3 +303,18 @@ async def read_directory(bootstrap: str) -> list[bytes]:
     with pytest.raises(Enough):
         await feeds.follow(topics.DIRECTORY, 0, start=0, take=take)
     return found_
+
+
+async def test_a_full_disk_at_the_receiver_loses_nothing(site):
+    """What arrives while nothing can be written waits in Kafka, and comes in once there is room."""
+    fr, it = run_all(site)
+    first = fr.send("it")
+    eventually(it.inbox)
+    resource.prlimit(it.process.pid, resource.RLIMIT_FSIZE, (1024, resource.RLIM_INFINITY))
+    taken = [fr.send("it") for _ in range(5)]
+    eventually(lambda: accepted(fr, *taken))
+    eventually(lambda: it.get("/readyz")["checks"]["store"]["ok"] is False)
+    assert len(it.inbox()) == 1
+    resource.prlimit(it.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+
+    eventually(lambda: sorted(row["id"] for row in it.inbox()) == sorted([first, *taken]))
