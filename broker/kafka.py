@@ -17,7 +17,6 @@ The rules, each with its reason (measured on aiokafka 0.14.0 and Kafka 4.3.1, do
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
@@ -160,8 +159,7 @@ class KafkaOutboxes(ConsumerRebalanceListener):  # type: ignore[misc]
             ) from error
         finally:
             await self._drop(list(self._tasks))
-            with contextlib.suppress(Exception):
-                await asyncio.wait_for(consumer.stop(), CLOSE_TIMEOUT)
+            await _close(consumer.stop())
             if self._closing:
                 await asyncio.wait(self._closing, timeout=CLOSE_TIMEOUT)
 
@@ -196,9 +194,9 @@ class KafkaOutboxes(ConsumerRebalanceListener):  # type: ignore[misc]
             began = asyncio.get_running_loop().time()
             try:
                 await self._claim_and_work(source, producer)
-            except asyncio.CancelledError:
-                raise
-            except Exception as error:  # noqa: BLE001 - rule 3: the reaction is the same whatever it is
+            except (asyncio.CancelledError, Exception) as error:  # rule 3: whatever it is
+                if isinstance(error, asyncio.CancelledError) and _are_we_cancelled():
+                    raise
                 log.warning(
                     "claim_lost", topic=source.topic, partition=source.partition, error=type(error).__name__
                 )
@@ -266,11 +264,7 @@ class KafkaOutboxes(ConsumerRebalanceListener):  # type: ignore[misc]
         )
 
     def _close_behind(self, closing: Coroutine[Any, Any, None]) -> None:
-        async def close() -> None:
-            with contextlib.suppress(Exception):
-                await asyncio.wait_for(closing, CLOSE_TIMEOUT)
-
-        task = asyncio.create_task(close())
+        task = asyncio.create_task(_close(closing))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
@@ -303,9 +297,12 @@ class KafkaStatements:
                 await self._take(consumer, source, take)
         except KafkaError as error:
             raise Unavailable(f"the directory topic cannot be read ({type(error).__name__})") from error
+        except asyncio.CancelledError:
+            if _are_we_cancelled():
+                raise
+            raise Unavailable("the directory topic cannot be read (its reader was cancelled)") from None
         finally:
-            with contextlib.suppress(Exception):
-                await asyncio.wait_for(consumer.stop(), CLOSE_TIMEOUT)
+            await _close(consumer.stop())
 
     async def _take(
         self, consumer: AIOKafkaConsumer, source: TopicPartition, take: Callable[[bytes], None]
@@ -314,3 +311,19 @@ class KafkaStatements:
         for record in found.get(source, ()):
             if record.value is not None:
                 take(record.value)
+
+
+def _are_we_cancelled() -> bool:
+    """Whether a cancellation is meant for us: aiokafka lets those of its own tasks out of its calls."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+async def _close(closing: Coroutine[Any, Any, None]) -> None:
+    """Close a part of aiokafka for as long as that may take; whatever comes out of it ends here."""
+    task = asyncio.create_task(closing)
+    await asyncio.wait({task}, timeout=CLOSE_TIMEOUT)
+    if not task.done():
+        task.cancel()
+    elif not task.cancelled():
+        task.exception()  # looked at, so that nobody complains of it later

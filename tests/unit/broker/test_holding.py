@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaConnectionError
 
-from broker.kafka import KafkaOutboxes
+from broker.errors import Unavailable
+from broker.kafka import KafkaOutboxes, KafkaStatements
 
 SOURCE = TopicPartition("outbox.fr", 0)
 
@@ -57,3 +58,39 @@ async def test_a_partition_that_is_ours_is_claimed_again(monkeypatch: pytest.Mon
     assert not task.done()
     await outboxes._drop([SOURCE])
     assert task.cancelled()
+
+
+async def test_a_foreign_cancellation_ends_no_claim(monkeypatch: pytest.MonkeyPatch) -> None:
+    """aiokafka lets cancellations of its own tasks out of its calls: nobody has taken the partition away by that."""
+    outboxes = KafkaOutboxes("127.0.0.1:9", fetch_wait_ms=25)
+    failures, reached = [asyncio.CancelledError()], asyncio.Event()
+
+    async def claim(source: TopicPartition, producer: AIOKafkaProducer) -> None:
+        if failures:
+            raise failures.pop()
+        reached.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(outboxes, "_claim_and_work", claim)
+    task = outboxes._tasks[SOURCE] = asyncio.create_task(outboxes._hold(SOURCE))
+    await asyncio.wait_for(reached.wait(), 20)
+    await outboxes._drop([SOURCE])
+    assert task.cancelled()
+
+
+@pytest.mark.parametrize("leak", ["start", "stop"])
+async def test_a_foreign_cancellation_is_an_outage_of_the_directory(
+    monkeypatch: pytest.MonkeyPatch, leak: str
+) -> None:
+    """A reader that ends in a cancellation which nobody asked for is unavailable, and the router lives on."""
+
+    async def leaking(_: AIOKafkaConsumer) -> None:
+        raise asyncio.CancelledError
+
+    async def failing(_: AIOKafkaConsumer) -> None:
+        raise KafkaConnectionError
+
+    monkeypatch.setattr(AIOKafkaConsumer, "start", leaking if leak == "start" else failing)
+    monkeypatch.setattr(AIOKafkaConsumer, "stop", leaking)
+    with pytest.raises(Unavailable):
+        await KafkaStatements("127.0.0.1:9").run(lambda _: None, lambda: None)
