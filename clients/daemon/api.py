@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from clients.daemon import submitting, views
+from clients.daemon import directory_views, submitting, views
 from clients.daemon.daemon import Daemon
 from clients.daemon.errors import DaemonError
 from clients.daemon.home import Home
@@ -110,21 +110,21 @@ class LocalApi:
                 self._office, views.find_received(self._office, mid, sender), form
             ),
         )
-        self._daemon.wake_lanes()
+        self._daemon.lanes.wake()
         return JSONResponse({"id": done.id, "thread": done.thread, "state": done.state}, status_code=202)
 
     async def units(self, _: Request) -> Response:
         """The units of the directory."""
-        return await self._job("units", lambda: views.units(self._office))
+        return await self._job("units", lambda: directory_views.units(self._office))
 
     async def unit(self, request: Request) -> Response:
         """One unit."""
         name = parse_unit_id(request.path_params["id"])
-        return await self._job("unit", lambda: views.unit_item(self._office, name))
+        return await self._job("unit", lambda: directory_views.unit_item(self._office, name))
 
     async def keys(self, _: Request) -> Response:
         """The unit's own keys."""
-        return await self._job("keys", lambda: views.own_keys(self._office))
+        return await self._job("keys", lambda: directory_views.own_keys(self._office))
 
     async def rotate(self, _: Request) -> Response:
         """Make the next identity and write the request for the centre."""
@@ -132,7 +132,7 @@ class LocalApi:
         def work() -> dict[str, Any]:
             made = self._office.keys.rotation_request(self._office.clock())
             write_private(self._home.rotation, made, entropy=os.urandom, replace=True)
-            return views.rotation(self._office, str(self._home.rotation))
+            return directory_views.rotation(self._office, str(self._home.rotation))
 
         return await self._job("rotate", work)
 

@@ -23,18 +23,18 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
-from clients.daemon import deciding, outbox, receiving, statements, submitting
+from clients.daemon import deciding, receiving, statements, submitting
 from clients.daemon.deciding import DirectoryBehind
-from clients.daemon.errors import StoreUnavailable
 from clients.daemon.inbox import position
-from clients.daemon.lane import Lane
+from clients.daemon.jobs import Jobs
+from clients.daemon.lanes import Lanes
 from clients.daemon.office import Office
 from clients.daemon.requests import SendRequest
 from clients.daemon.submitting import Submitted
 from clients.daemon.wakeup import Bell, Tide
 from clients.daemon.worker import Worker
 from clients.kafka import Backoff
-from clients.ports import DirectoryLog, FeedReader, Fetched, OutboxLog, Outgoing, Take, Unavailable
+from clients.ports import DirectoryLog, FeedReader, Fetched, OutboxLog, Take, Unavailable
 from keys.errors import KeyStoreError
 from protocol import topics
 from protocol.errors import ContradaError
@@ -67,7 +67,8 @@ class Daemon:
     ) -> None:
         self.office = office
         self.worker = worker
-        self._outbox = log_
+        self.jobs = Jobs(office, worker)
+        self.lanes = Lanes(office, self.jobs, log_)
         self._feeds = feeds
         self._directory_log = directory
         self._intake: list[tuple[SendRequest, asyncio.Future[Submitted | ContradaError]]] = []
@@ -75,15 +76,11 @@ class Daemon:
         self._sealer_bell = Bell()
         self._upkeep_bell = Bell()
         self._receipts_bell = Bell()
-        self._sent_bell = Bell()
-        self._lanes: dict[int, tuple[Lane, Bell]] = {}
         self._statements = Tide()
         self._decisions_read = asyncio.Event()
         self.directory_read = asyncio.Event()
         self.arrivals = Tide()
         """Counts what came into the inbox; whoever waits for mail waits for it to rise."""
-
-        self.kafka_up = False
 
     async def run(self) -> None:
         """Everything at once, until cancelled."""
@@ -103,8 +100,7 @@ class Daemon:
 
     async def job(self, name: str, work: Callable[[], T]) -> T:
         """Run a job of the office in the worker's thread."""
-        with self.office.metrics.job_seconds.labels(name).time():
-            return await self.worker.do(work)
+        return await self.jobs.run(name, work)
 
     # -- Requests ------------------------------------------------------------------------------------
 
@@ -117,11 +113,6 @@ class Daemon:
         if isinstance(result, ContradaError):
             raise result
         return result
-
-    def wake_lanes(self) -> None:
-        """Something was sealed."""
-        for _, bell in self._lanes.values():
-            bell.ring()
 
     def rotated(self) -> None:
         """Keys were changed from outside: look at them."""
@@ -144,93 +135,43 @@ class Daemon:
         except ContradaError as error:
             # The disk: nobody's request was taken, and everybody is told.
             results = [error] * len(batch)
-        self.wake_lanes()
+        self.lanes.wake()
         for (_, future), result in zip(batch, results, strict=True):
             if not future.done():
                 future.set_result(result)
 
-    # -- Sending -------------------------------------------------------------------------------------
+    # -- Sealing and sending -------------------------------------------------------------------------
 
     async def _run_lanes(self) -> None:
-        """A lane for each partition that the outbox has; more of them once the registrar says so."""
         await self.directory_read.wait()
         # Decisions that are there already spare us from sending again what they decide.
         await _within(CATCH_UP_PATIENCE, self._decisions_read.wait())
-        async with asyncio.TaskGroup() as tasks:
-            while True:
-                for partition in range(await self.job("lanes", lambda: self.office.outbox_partitions)):
-                    if partition not in self._lanes:
-                        self._lanes[partition] = Lane(), Bell()
-                        tasks.create_task(self._run_lane(partition))
-                await self._statements.reach(self._statements.level + 1, within=UPKEEP_EVERY)
-
-    async def _run_lane(self, partition: int) -> None:
-        lane, bell = self._lanes[partition]
-        backoff = Backoff()
-        while True:
-            try:
-                window = await self.job("window", partial(self._window, partition, lane.after))
-                sent = await self._send(partition, window)
-            except (Unavailable, StoreUnavailable) as error:
-                self.kafka_up &= isinstance(error, StoreUnavailable)
-                self.office.metrics.append_failures.inc()
-                log.warning("append_failed", partition=partition, error=str(error))
-                await backoff.wait()
-                continue
-            backoff.reset()
-            lane.acknowledged(sent)
-            # Whoever seals rings the bell afterwards: what comes while we send is not missed.
-            idle = window.whole and len(sent) == len(window.items)
-            if idle and not await bell.wait(lane.patience) and await self._is_stalled(partition):
-                lane.stalled()
-
-    async def _send(self, partition: int, window: outbox.Window) -> list[int]:
-        """Append a window; the ids of what Kafka has acknowledged."""
-        if not window.items:
-            return []
-        appended = await self._outbox.append(
-            partition, [Outgoing(item.thread, item.submission) for item in window.items]
-        )
-        self.kafka_up = True
-        self.office.metrics.appended.inc(appended.count)
-        sent = [item.id for item in window.items[: appended.count]]
-        if appended.offset >= 0:
-            offsets = range(appended.offset, appended.offset + len(sent))
-            # One call that no thread can be in the middle of; the worker takes it from there.
-            self.office.sent.update(zip(sent, offsets, strict=True))
-            self._sent_bell.ring()
-        return sent
-
-    def _window(self, partition: int, after: int) -> outbox.Window:
-        return outbox.undecided(
-            self.office.store, partition=partition, after=after, most=WINDOW, most_bytes=WINDOW_BYTES
-        )
+        await self.lanes.run(self._statements, look_every=UPKEEP_EVERY)
 
     async def _mark_sent(self) -> None:
         """What is decided quickly is never marked: its decision says more."""
         while True:
-            await self._sent_bell.wait()
+            await self.lanes.sent.wait()
             await asyncio.sleep(MARK_AFTER)
-            await self._until_stored("mark", partial(submitting.mark_sent, self.office))
+            await self.jobs.until_stored("mark", partial(submitting.mark_sent, self.office))
 
     async def _seal_receipts(self) -> None:
         while True:
-            while await self._until_stored("receipts", partial(submitting.seal_receipts, self.office)):
-                self.wake_lanes()
-            self.wake_lanes()
+            while await self.jobs.until_stored("receipts", partial(submitting.seal_receipts, self.office)):
+                self.lanes.wake()
+            self.lanes.wake()
             await self._receipts_bell.wait()
             await asyncio.sleep(RECEIPTS_AFTER)
-
-    async def _is_stalled(self, partition: int) -> bool:
-        return await self.job("stalled", lambda: outbox.has_undecided(self.office.store, partition))
 
     async def _seal_what_waited(self) -> None:
         while True:
             await self._sealer_bell.wait(QUEUED_EVERY)
             after: int | None = 0
             while after is not None:
-                after = await self._until_stored("seal", partial(submitting.seal_queued, self.office, after))
-            self.wake_lanes()
+                after = await self.jobs.until_stored(
+                    "seal", partial(submitting.seal_queued, self.office, after)
+                )
+            self.lanes.wake()
 
     # -- Reading -------------------------------------------------------------------------------------
 
@@ -260,14 +201,14 @@ class Daemon:
     async def _follow_directory(self) -> None:
         topic = topics.DIRECTORY
         end = await self._once_available(lambda: self._feeds.end(topic, 0))
-        self.kafka_up = True
+        self.lanes.kafka_up = True
         start = await self.job("position", lambda: statements.start_of_feed(self.office, topic))
         await self._statements.rise(self.office.directory.head.size)
         take = _noting_end(self._on_statements, start=start, end=end, read=self.directory_read)
         await self._feeds.follow(topic, 0, start=start, take=take)
 
     async def _on_statements(self, fetched: Fetched) -> None:
-        learned = await self._until_stored(
+        learned = await self.jobs.until_stored(
             "statements", lambda: statements.take_statements(self.office, fetched)
         )
         await self._statements.rise(learned.size)
@@ -277,16 +218,9 @@ class Daemon:
 
     async def _on_decisions(self, fetched: Fetched) -> None:
         decided = await self._patiently("decisions", partial(deciding.take_decisions, self.office, fetched))
-        for partition in decided.partitions:
-            if partition in self._lanes:
-                lane, bell = self._lanes[partition]
-                lane.decided()
-                if partition in decided.overtaken:
-                    log.error("overtaken", partition=partition)
-                    lane.overtaken()
-                    bell.ring()
+        self.lanes.decided(decided.partitions, overtaken=decided.overtaken)
         if decided.sealed:
-            self.wake_lanes()
+            self.lanes.wake()
 
     async def _on_deliveries(self, fetched: Fetched) -> None:
         received = await self._patiently(
@@ -303,7 +237,7 @@ class Daemon:
         backoff = Backoff()
         while True:
             try:
-                made = await self._until_stored("upkeep", lambda: statements.upkeep(self.office))
+                made = await self.jobs.until_stored("upkeep", lambda: statements.upkeep(self.office))
                 if made:
                     await self._directory_log.publish(made)
             except (Unavailable, KeyStoreError) as error:
@@ -315,23 +249,13 @@ class Daemon:
 
     # -- Patience ------------------------------------------------------------------------------------
 
-    async def _until_stored(self, name: str, work: Callable[[], T]) -> T:
-        """Run a job until the disk takes it."""
-        backoff = Backoff(first=0.2, most=5.0)
-        while True:
-            try:
-                return await self.job(name, work)
-            except StoreUnavailable as error:
-                log.error("store_unavailable", step=name, error=str(error))  # noqa: TRY400 - no traceback in our logs
-                await backoff.wait()
-
     async def _patiently(self, name: str, work: Callable[..., T]) -> T:
         """Run a job; if it lacks statements of the directory, wait a little for them, and then do without."""
         try:
-            return await self._until_stored(name, partial(work, patient=True))
+            return await self.jobs.until_stored(name, partial(work, patient=True))
         except DirectoryBehind as behind:
             await self._statements.reach(behind.size, within=DIRECTORY_PATIENCE)
-            return await self._until_stored(name, partial(work, patient=False))
+            return await self.jobs.until_stored(name, partial(work, patient=False))
 
     async def _once_available(self, ask: Callable[[], Awaitable[T]]) -> T:
         backoff = Backoff()

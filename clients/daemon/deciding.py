@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from clients.daemon import inbox, outbox
+from clients.daemon import inbox, outbox, sealings
 from clients.daemon.decisions import Foreign, Nothing, Refuse, SealAgain, Sealing, Settle, judge
 from clients.daemon.errors import DaemonError
 from clients.daemon.office import Office
@@ -69,7 +69,7 @@ def take_decisions(office: Office, fetched: Fetched, *, patient: bool) -> Decide
         overtaken = frozenset(
             partition
             for partition, offset in reached.items()
-            if outbox.is_overtaken(office.store, partition, decided=offset)
+            if sealings.is_overtaken(office.store, partition, decided=offset)
         )
     return Decided(frozenset(reached), overtaken, again)
 
@@ -93,7 +93,7 @@ def _verified(office: Office, value: bytes, *, patient: bool) -> Decisions | Rej
 def _apply(office: Office, record: Record) -> bool:
     """Write the consequence of one decision; whether a message was sealed."""
     now = office.clock()
-    sealing = outbox.find_sealing(office.store, record.submission)
+    sealing = sealings.find_sealing(office.store, record.submission)
     office.metrics.decisions.labels(record.type.name.lower()).inc()
     consequence = judge(record, sealing)
     where = f"outbox {record.source.partition}@{record.source.offset}"

@@ -12,8 +12,8 @@ and are sent in the order of the sealings' ids until the router has decided; the
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from clients.daemon.at_rest import AtRest, Vault
 from clients.daemon.decisions import Sealing
@@ -21,29 +21,9 @@ from clients.daemon.order import Order, decode_order, encode_order
 from clients.daemon.store import Row, Store
 from protocol.audit import Reason, Record, RecordType, encode_record
 from protocol.codes import AcknowledgementStage
-from protocol.header import Position
-from protocol.identifiers import Digest, MessageId, Millis, ThreadId, UnitId, digest
-from protocol.sealing import Sealed
+from protocol.identifiers import Digest, MessageId, Millis, UnitId
 
 PLACE = "outbox"
-
-
-@dataclass(frozen=True, slots=True)
-class ToSend:
-    """A sealing that the router has not decided yet."""
-
-    id: int
-    thread: ThreadId
-    submission: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """The next sealings to be sent."""
-
-    items: tuple[ToSend, ...]
-    whole: bool
-    """Whether these are all that there were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,80 +115,6 @@ def queued(store: Store, *, after: int, most: int) -> list[int]:
         most,
     )
     return [row["id"] for row in rows]
-
-
-def put_sealing(
-    store: Store, row: int, sealed: Sealed, *, position: Position, partition: int, now: Millis
-) -> None:
-    """The row is sealed: the bytes that go out, once and for all."""
-    store.write(
-        """INSERT INTO sealings (message, stream, seq, partition, subject, digest, submission)
-           VALUES (?, ?, ?, ?, ?, ?, ?)""",
-        row,
-        position.stream,
-        position.seq,
-        partition,
-        sealed.subject,
-        digest(sealed.submission),
-        sealed.submission,
-    )
-    store.write(
-        """UPDATE outbox SET state = 'sealed', sealed_times = sealed_times + 1, reasons = '[]', changed = ?
-           WHERE id = ?""",
-        now,
-        row,
-    )
-
-
-def undecided(store: Store, *, partition: int, after: int, most: int, most_bytes: int) -> Window:
-    """The oldest sealings of a partition behind `after` that have no decision yet, in their order."""
-    rows = store.rows(
-        """SELECT s.id, o.thread, s.submission FROM sealings s JOIN outbox o ON o.id = s.message
-           WHERE s.partition = ? AND s.verdict IS NULL AND s.id > ? ORDER BY s.id LIMIT ?""",
-        partition,
-        after,
-        most,
-    )
-    taken: list[ToSend] = []
-    size = 0
-    for row in rows:
-        size += len(row["submission"])
-        if taken and size > most_bytes:
-            break
-        taken.append(ToSend(row["id"], ThreadId(row["thread"]), row["submission"]))
-    return Window(tuple(taken), whole=len(taken) == len(rows) < most)
-
-
-def mark_sent(store: Store, sealings: Mapping[int, int], *, now: Millis) -> None:
-    """Kafka has acknowledged these, at these offsets."""
-    for sealing, offset in sealings.items():
-        store.write("UPDATE sealings SET position = ? WHERE id = ? AND verdict IS NULL", offset, sealing)
-        store.write(
-            """UPDATE outbox SET state = 'sent', changed = ?
-               WHERE state = 'sealed' AND id = (SELECT message FROM sealings WHERE id = ?)""",
-            now,
-            sealing,
-        )
-
-
-def find_sealing(store: Store, submission: Digest) -> Sealing | None:
-    """The sealing with these bytes."""
-    row = store.row(
-        """SELECT s.id, s.message, s.verdict, o.state, o.sealed_times,
-                  (SELECT max(id) FROM sealings WHERE message = s.message) AS newest
-           FROM sealings s JOIN outbox o ON o.id = s.message WHERE s.digest = ?""",
-        submission,
-    )
-    if row is None:
-        return None
-    return Sealing(
-        row["id"],
-        row["message"],
-        latest=row["id"] == row["newest"],
-        decided=row["verdict"] is not None,
-        message_settled=row["state"] in ("accepted", "refused"),
-        sealed_times=row["sealed_times"],
-    )
 
 
 def settle(store: Store, sealing: Sealing, record: Record, *, now: Millis) -> None:
@@ -318,20 +224,3 @@ def _set_state(store: Store, row: int, state: str, reasons: Sequence[Reason], no
 
 def _reasons(reasons: Sequence[Reason]) -> str:
     return json.dumps([[reason.code.value, reason.unit] for reason in reasons])
-
-
-def has_undecided(store: Store, partition: int) -> bool:
-    """Whether anything waits for a decision."""
-    return (
-        store.row("SELECT 1 FROM sealings WHERE partition = ? AND verdict IS NULL LIMIT 1", partition)
-        is not None
-    )
-
-
-def is_overtaken(store: Store, partition: int, *, decided: int) -> bool:
-    """Whether the router went past something of ours without a decision: Kafka has lost it."""
-    row = store.row(
-        "SELECT position FROM sealings WHERE partition = ? AND verdict IS NULL ORDER BY id LIMIT 1", partition
-    )
-    # The oldest tells: later ones stand behind it in the log, or are not there yet.
-    return row is not None and row["position"] is not None and row["position"] < decided

@@ -31,7 +31,7 @@ async def checks(daemon: Daemon) -> Checks:
     return {
         "store": {"ok": writable, **counts},
         "directory": {"ok": daemon.directory_read.is_set(), "statements": office.directory.head.size},
-        "kafka": {"ok": daemon.kafka_up},
+        "kafka": {"ok": daemon.lanes.kafka_up},
         "enrolled": {"ok": enrolled},
     }
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import structlog
 
-from clients.daemon import inbox, outbox
+from clients.daemon import inbox, outbox, sealings
 from clients.daemon.at_rest import Vault
 from clients.daemon.compose import Earlier, acknowledge, compose
-from clients.daemon.errors import Conflict, NotFound
+from clients.daemon.errors import Conflict, DaemonError, NotFound
 from clients.daemon.office import Office
 from clients.daemon.order import Order, Unsealable, check_addressees, choose_keys, core_of
 from clients.daemon.requests import AckRequest, SendRequest
@@ -132,7 +132,7 @@ def mark_sent(office: Office) -> None:
     sent = dict(office.sent)
     if sent:
         with office.transaction():
-            outbox.mark_sent(office.store, sent, now=office.clock())
+            sealings.mark_sent(office.store, sent, now=office.clock())
         for sealing in sent:
             office.sent.pop(sealing, None)
 
@@ -216,7 +216,7 @@ def seal_row(office: Office, row: int, order: Order, *, now: Millis) -> str:
         outbox.refuse_unsealed(office.store, row, (Reason(code),), now=now)
         office.metrics.refusals.labels(code.value).inc()
         return "refused"
-    outbox.put_sealing(office.store, row, sealed, position=position, partition=partition, now=now)
+    sealings.put_sealing(office.store, row, sealed, position=position, partition=partition, now=now)
     office.metrics.sealed.inc()
     return "sealed"
 
@@ -235,9 +235,12 @@ def _prepare(
         earlier = None if request.reply_to is None else _earlier(office, request.reply_to)
         order = compose(request, earlier=earlier, now=now, entropy=office.entropy)
         check_addressees(order, parties=office.directory)
+        return order, _once(office.vault, request)
     except ContradaError as error:
         return error
-    return order, _once(office.vault, request)
+    except Exception as error:  # noqa: BLE001 - a fault of ours over one request must not take others along
+        log.error("request_failed", error=type(error).__name__)  # noqa: TRY400 - no traceback in our logs
+        return DaemonError("the daemon failed over this request", hint="see its log, and report it")
 
 
 def _once(vault: Vault, request: SendRequest) -> outbox.Idempotency | None:

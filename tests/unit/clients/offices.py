@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from clients.daemon import deciding, outbox, receiving, submitting
+from clients.daemon import deciding, receiving, sealings, submitting
 from clients.daemon.at_rest import Vault
 from clients.daemon.metrics import Metrics
 from clients.daemon.office import Office
@@ -118,7 +118,7 @@ class Desk:
 
     def pending(self) -> list[bytes]:
         """What would go to Kafka now, in order."""
-        window = outbox.undecided(self.office.store, partition=0, after=0, most=1000, most_bytes=10**9)
+        window = sealings.undecided(self.office.store, partition=0, after=0, most=1000, most_bytes=10**9)
         return [item.submission for item in window.items]
 
     def post(self) -> None:

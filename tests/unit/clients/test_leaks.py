@@ -16,7 +16,7 @@ import pytest
 import structlog
 from prometheus_client import generate_latest
 
-from clients.daemon import inbox, logs, receiving, submitting, views
+from clients.daemon import directory_views, inbox, logs, receiving, submitting, views
 from clients.daemon.at_rest import ContentUnreadable
 from clients.daemon.errors import StoreUnavailable
 from clients.ports import Fetched, Incoming
@@ -142,8 +142,8 @@ def test_what_a_page_of_the_outbox_shows_is_codes(desks):
         views.inbox_page(pt.office, limit=10, after=0),
         views.trace(es.office, mid),
         views.trace(pt.office, mid),
-        views.units(pt.office),
-        views.own_keys(pt.office),
+        directory_views.units(pt.office),
+        directory_views.own_keys(pt.office),
     ):
         assert_clean(repr(shown))
 

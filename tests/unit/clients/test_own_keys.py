@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from clients.daemon import submitting, views
+from clients.daemon import directory_views, submitting, views
 from clients.daemon.deciding import DirectoryBehind, take_decisions
 from clients.daemon.statements import upkeep
 from clients.ports import Fetched, Incoming
@@ -96,7 +96,7 @@ def test_a_rotation_changes_the_signature_and_loses_nothing(world, es):
     assert kids[0] == old != kids[1]
     assert (es.state(before.id), es.state(after.id)) == ("accepted", "accepted")
     assert alarms(es) == []
-    assert views.own_keys(es.office)["identity"]["kid"] == kids[1].hex()
+    assert directory_views.own_keys(es.office)["identity"]["kid"] == kids[1].hex()
 
 
 def test_a_revoked_identity_holds_messages_back(world, es):

@@ -1,0 +1,42 @@
+"""Jobs of the office, run in the worker's thread, timed, and tried again while the disk refuses them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import structlog
+
+from clients.daemon.errors import StoreUnavailable
+from clients.daemon.office import Office
+from clients.daemon.worker import Worker
+from clients.kafka import Backoff
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+
+class Jobs:
+    """The way from the event loop to the office."""
+
+    __slots__ = ("_metrics", "_worker")
+
+    def __init__(self, office: Office, worker: Worker) -> None:
+        self._metrics = office.metrics
+        self._worker = worker
+
+    async def run(self, name: str, work: Callable[[], T]) -> T:
+        """Run a job once."""
+        with self._metrics.job_seconds.labels(name).time():
+            return await self._worker.do(work)
+
+    async def until_stored(self, name: str, work: Callable[[], T]) -> T:
+        """Run a job until the disk takes it."""
+        backoff = Backoff(first=0.2, most=5.0)
+        while True:
+            try:
+                return await self.run(name, work)
+            except StoreUnavailable as error:
+                log.error("store_unavailable", step=name, error=str(error))  # noqa: TRY400 - no traceback
+                await backoff.wait()
