@@ -114,10 +114,6 @@ class Daemon:
             raise result
         return result
 
-    def rotated(self) -> None:
-        """Keys were changed from outside: look at them."""
-        self._upkeep_bell.ring()
-
     async def _take_in(self) -> None:
         while True:
             await self._intake_bell.wait()

@@ -54,7 +54,9 @@ Thread = Annotated[ThreadId, BeforeValidator(_id)]
 class Form(BaseModel):
     """The base of all requests: closed, frozen, silent about values in errors that might be logged."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, strict=False)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, strict=False, ser_json_bytes="base64"
+    )
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         """Nothing: a representation ends in logs and tracebacks, and a request holds content."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import pytest
@@ -154,6 +155,33 @@ def test_an_idempotency_key_names_one_message(world, es):
     assert first.id == same.id == again.id
     with pytest.raises(Conflict):
         es.submit("de", idempotency_key="k")
+
+
+def test_a_request_with_everything_in_it_is_known_again(world, es):
+    """Binary attachments, ids and codes: the same request is the same, and another byte is another."""
+    item = draft()["items"][0] | {"files": ["photo.jpg"], "handling": "H1"}
+    earlier = es.submit("it")
+
+    def everything(content: bytes) -> dict:
+        return {
+            "draft": draft() | {"items": [item]},
+            "attachments": [
+                {
+                    "name": "photo.jpg",
+                    "media_type": "image/jpeg",
+                    "content_b64": base64.b64encode(content).decode(),
+                }
+            ],
+            "idempotency_key": "k",
+            "handling": "H1+H3",
+            "reply_to": earlier.id,
+            "thread": earlier.thread,
+        }
+
+    first = es.submit("it", **everything(bytes(range(256))))
+    assert es.submit("it", **everything(bytes(range(256)))).id == first.id
+    with pytest.raises(Conflict):
+        es.submit("it", **everything(bytes(256)))
 
 
 def test_one_wrong_request_fails_alone(world, es):
