@@ -59,9 +59,15 @@ class PartitionClaim:
     """One input partition, held with a fenced producer. Implements `broker.ports.Claim`."""
 
     def __init__(
-        self, reader: AIOKafkaConsumer, producer: AIOKafkaProducer, source: TopicPartition, state: str
+        self,
+        reader: AIOKafkaConsumer,
+        producer: AIOKafkaProducer,
+        source: TopicPartition,
+        *,
+        partitions: int,
+        state: str,
     ) -> None:
-        self.partitions = len(reader.partitions_for_topic(source.topic) or {source.partition})
+        self.partitions = partitions
         self._reader = reader
         self._producer = producer
         self._source = source
@@ -215,7 +221,8 @@ class KafkaOutboxes(ConsumerRebalanceListener):  # type: ignore[misc]
             log.info("claimed", topic=source.topic, partition=source.partition, offset=position)
             self.claimed.add(source)
             try:
-                await self._work(PartitionClaim(reader, producer, source, state))
+                count = len(await producer.partitions_for(source.topic))
+                await self._work(PartitionClaim(reader, producer, source, partitions=count, state=state))
             finally:
                 self.claimed.discard(source)
 

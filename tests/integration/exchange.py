@@ -37,12 +37,14 @@ class Exchange:
         self.directory = directory
         self.routers: list[subprocess.Popen[bytes]] = []
 
-    async def found(self) -> None:
+    async def found(self, *, outbox_partitions: int = 1) -> None:
         """Create the topics of all units, publish the directory, write the router's key."""
         admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
         await admin.start()
         try:
-            wanted = topics.all_topics(UnitId(unit) for unit in self.world.parties)
+            wanted = list(topics.shared())
+            for unit in self.world.parties:
+                wanted += topics.of_unit(UnitId(unit), outbox_partitions=outbox_partitions)
             await admin.create_topics(
                 [NewTopic(t.name, t.partitions, 1, topic_configs=t.config) for t in wanted]
             )
@@ -84,13 +86,13 @@ class Exchange:
                 process.kill()
             process.wait()
 
-    async def produce(self, topic: str, *values: bytes) -> None:
+    async def produce(self, topic: str, *values: bytes, partition: int = 0) -> None:
         """Write records as the topic's writer would."""
         producer = AIOKafkaProducer(bootstrap_servers=self.bootstrap, acks="all", max_request_size=4_000_000)
         await producer.start()
         try:
             for value in values:
-                await producer.send_and_wait(topic, value, key=digest(value), partition=0)
+                await producer.send_and_wait(topic, value, key=digest(value), partition=partition)
         finally:
             await producer.stop()
 

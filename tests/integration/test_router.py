@@ -10,6 +10,7 @@ import pytest
 
 from protocol import topics
 from protocol.audit import RecordType, verify_decisions
+from protocol.envelope import parse_submission
 from protocol.identifiers import Millis, UnitId
 from tests.integration.exchange import Exchange
 from tests.sim.world import World
@@ -93,3 +94,24 @@ async def test_sigterm_ends_in_good_order(exchange: Exchange) -> None:
     router.send_signal(signal.SIGTERM)
 
     assert router.wait(timeout=15) == 0
+
+
+async def test_a_claim_knows_how_many_partitions_its_outbox_has(new_cluster, tmp_path: Path) -> None:
+    """In an outbox of three partitions, a message in its conversation's one is delivered, a copy elsewhere not."""
+    cluster = new_cluster()
+    exchange = Exchange(World(now=present()), cluster.bootstrap, tmp_path / "centre")
+    await exchange.found(outbox_partitions=3)
+    try:
+        exchange.start_router()
+        submission = exchange.world.compose("fr", ["it"])
+        home = topics.partition_of(parse_submission(submission).header.core.thread, 3)
+        for partition in range(3):
+            await exchange.produce(topics.outbox(UnitId("fr")), submission, partition=partition)
+
+        assert len(await exchange.deliveries("it", 1)) == 1
+        rows = [row for batch in await exchange.read(topics.AUDIT, 3)
+                for row in verify_decisions(batch, parties=exchange.world.directory).records]  # fmt: skip
+        decided = {row.source.partition: [reason.code.value for reason in row.reasons] for row in rows}
+        assert decided == {p: [] if p == home else ["E_PARTITION"] for p in range(3)}
+    finally:
+        exchange.stop()
