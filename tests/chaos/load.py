@@ -106,7 +106,7 @@ class Load:
 
     async def _converse(self, sender: str, name: str) -> None:
         chance = random.Random(f"{self._random.random()} {name}")
-        thread = uuid.UUID(bytes=bytes(chance.choices(b"abcdefghijklmnopqrstuvwxyz", k=16)))
+        thread = uuid.UUID(bytes=chance.randbytes(16))
         others = [unit for unit in self._sockets if unit != sender]
         place = 0
         while not self._stopping.is_set():
