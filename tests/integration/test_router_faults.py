@@ -152,15 +152,15 @@ async def test_adding_a_router_needs_no_configuration(exchange: Exchange) -> Non
 
     exchange.start_router(http_port=first)
     await until(lambda: claims(first) == outboxes)
-    helper = exchange.start_router(http_port=second)
+    second_router = exchange.start_router(http_port=second)
     await until(lambda: claims(first) == claims(second) == outboxes // 2)
     numbers = await backlog(exchange, 100)
     await exchange.submit("de", exchange.world.compose("de", ["centre"]))
     assert await delivered(exchange, len(numbers)) == numbers
     assert len(await exchange.deliveries("centre", 1)) == 1
 
-    helper.send_signal(signal.SIGTERM)
-    assert helper.wait(timeout=15) == 0
+    second_router.send_signal(signal.SIGTERM)
+    assert second_router.wait(timeout=15) == 0
     await until(lambda: claims(first) == outboxes)
     assert await delivered(exchange, len(numbers)) == numbers
 
