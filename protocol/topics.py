@@ -28,6 +28,10 @@ ROUTER_TRANSACTIONS = "router-"
 # A record holds a whole submission (limits.MAX_RECORD); quarantine adds coordinates, audit holds batches.
 _MAX_MESSAGE = limits.MAX_RECORD + 100_000
 
+# What a unit writes is unpacked by the broker, which knows a bound, and not by its readers: one megabyte of
+# gzip can hold a gigabyte. Nothing is lost by it, ciphertext does not shrink.
+_NO_BOMBS = {"compression.type": "uncompressed"}
+
 
 @dataclass(frozen=True, slots=True)
 class Access:
@@ -101,7 +105,7 @@ def shared() -> tuple[Topic, ...]:
             DIRECTORY,
             1,
             Access(("centre", "unit-*"), ("*",)),
-            {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"},
+            {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1", **_NO_BOMBS},
         ),
     )
 
@@ -110,7 +114,12 @@ def of_unit(unit: UnitId, *, outbox_partitions: int = 1, inbox_partitions: int =
     """The topics of one unit. Partitions are chosen once: adding some later would break the order."""
     me, size = f"unit-{unit}", {"max.message.bytes": str(_MAX_MESSAGE)}
     return (
-        Topic(outbox(unit), outbox_partitions, Access((me,), ("router",)), {**_retention(7), **size}),
+        Topic(
+            outbox(unit),
+            outbox_partitions,
+            Access((me,), ("router",)),
+            {**_retention(7), **size, **_NO_BOMBS},
+        ),
         Topic(inbox(unit), inbox_partitions, Access(("router",), (me,)), {**_retention(30), **size}),
         Topic(receipts(unit), 1, Access(("router",), (me,)), {**_retention(30), **size}),
     )

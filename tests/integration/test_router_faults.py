@@ -15,7 +15,9 @@ from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 
 from clients.kafka import KafkaTopics
 from deploy.kafka import ports
@@ -298,3 +300,16 @@ def _start_failing(exchange: Exchange, point: str, how: str, marker: Path) -> su
         failing = subprocess.Popen(command, stderr=log, stdout=log, cwd=Path(__file__).parents[2])
     exchange.routers.append(failing)
     return failing
+
+
+async def test_a_unit_cannot_hand_the_router_a_bomb(exchange: Exchange) -> None:
+    """A small compressed batch that unpacks to more than a record may have is refused by the broker."""
+    producer = AIOKafkaProducer(
+        bootstrap_servers=exchange.bootstrap, compression_type="gzip", max_request_size=50_000_000
+    )
+    await producer.start()
+    try:
+        with pytest.raises(KafkaError):
+            await producer.send_and_wait(topics.outbox(UnitId("fr")), bytes(20_000_000), partition=0)
+    finally:
+        await producer.stop()
