@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import signal
 import statistics
 import subprocess
 import time
 from collections.abc import Sequence
+from urllib.request import urlopen
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import OffsetAndMetadata
 
 from protocol import topics
 from protocol.envelope import parse_submission
 from protocol.identifiers import UnitId, digest
+from clients.demo.exchange import free_port
 from protocol.signatures import HEADER, verify
 from tests.bench.figures import Figure
-from tests.bench.stage import Stage, cpu_seconds, take
+from tests.bench.stage import Stage, cpu_seconds
 
 BACKLOG = 12_000
 ROUNDS = 3
@@ -42,23 +47,78 @@ async def measure(stage: Stage) -> list[Figure]:
 
 
 async def _drain(stage: Stage, *, processes: int, backlog: int) -> tuple[float, float]:
-    """Messages per second, and CPU of router and Kafka per message, over one backlog."""
-    for sender in SENDERS:
-        await stage.load(topics.outbox(UnitId(sender)), stage.compose(sender, backlog // len(SENDERS)))
-    async with stage.reader() as consumer:
-        source = TopicPartition(topics.inbox(UnitId("it")), 0)
-        consumer.assign([source])
-        await consumer.seek_to_end(source)
-        await consumer.position(source)
-        routers = [stage.exchange.start_router(log_level="warning") for _ in range(processes)]
-        pids = [*stage.kafka_pids, *(router.pid for router in routers)]
-        # The start of the processes is not part of the figure: the clock begins with the first tenth.
-        came, began = await take(consumer, backlog // 10, within=60)
-        used = cpu_seconds(*pids)
-        rest, last = await take(consumer, backlog - came, within=120)
-        used = cpu_seconds(*pids) - used
+    """Messages per second, and CPU of router and Kafka per message, over one backlog.
+
+    The routers have joined and claimed before there is a backlog, and stand still while it is made: neither
+    their start nor a rebalance is part of the figure.
+    """
+    waiting = {sender: stage.compose(sender, backlog // len(SENDERS)) for sender in SENDERS}
+    ports = [free_port() for _ in range(processes)]
+    routers = [stage.exchange.start_router(log_level="warning", http_port=port) for port in ports]
+    pids = [*stage.kafka_pids, *(router.pid for router in routers)]
+    await _all_claimed(stage, ports)
+    for router in routers:
+        router.send_signal(signal.SIGSTOP)
+    for sender, submissions in waiting.items():
+        await stage.load(topics.outbox(UnitId(sender)), submissions)
+    start = await _decided(stage)
+    for router in routers:
+        router.send_signal(signal.SIGCONT)
+    came, began = await _reach(stage, start + backlog // 10)
+    used = cpu_seconds(*pids)
+    done, ended = await _reach(stage, start + backlog)
+    used = cpu_seconds(*pids) - used
     _stop(routers)
-    return rest / (last - began), used / rest * 1000
+    return (done - came) / (ended - began), used / (done - came) * 1000
+
+
+async def _all_claimed(stage: Stage, ports: list[int]) -> None:
+    """Wait until every outbox is held, and each process holds some."""
+    until = time.monotonic() + 60
+    while True:
+        held = [await asyncio.to_thread(_claims, port) for port in ports]
+        if sum(held) == len(stage.world.parties) and all(held):
+            return
+        if time.monotonic() > until:
+            raise TimeoutError(f"the routers hold {held} of {len(stage.world.parties)} outboxes")
+        await asyncio.sleep(0.2)
+
+
+def _claims(port: int) -> int:
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
+            return int(json.load(answer)["checks"]["group"]["claims"])
+    except (OSError, ValueError):
+        return 0
+
+
+async def _decided(stage: Stage) -> int:
+    """How far the routers have come in the senders' outboxes, by what they have committed."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=stage.cluster.bootstrap)
+    await admin.start()
+    try:
+        return await _positions(admin)
+    finally:
+        await admin.close()
+
+
+async def _positions(admin: AIOKafkaAdminClient) -> int:
+    sources = [TopicPartition(topics.outbox(UnitId(sender)), 0) for sender in SENDERS]
+    found = await admin.list_consumer_group_offsets(topics.ROUTER_GROUP, partitions=sources)
+    return sum(max(0, committed.offset) for committed in found.values())
+
+
+async def _reach(stage: Stage, position: int) -> tuple[int, float]:
+    """Wait until the committed positions add up to so many: where they were then, and when."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=stage.cluster.bootstrap)
+    await admin.start()
+    try:
+        async with asyncio.timeout(120):
+            while (there := await _positions(admin)) < position:
+                await asyncio.sleep(0.02)
+        return there, time.monotonic()
+    finally:
+        await admin.close()
 
 
 def _stop(routers: Sequence[subprocess.Popen[bytes]]) -> None:
