@@ -6,6 +6,7 @@ tether ends it. Signals go only to a child that the tether has not reaped yet.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -68,7 +69,9 @@ class Process:
     def send(self, number: signal.Signals) -> None:
         """A signal, where it still lives."""
         if self.alive and self.pid is not None:
-            os.kill(self.pid, number)
+            # It may end between the question and the signal: one that dies by itself is not an error.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     def kill(self) -> None:
         """SIGKILL; returns when it is gone."""
