@@ -61,7 +61,7 @@ async def _drain(stage: Stage, *, processes: int, backlog: int) -> tuple[float, 
         router.send_signal(signal.SIGSTOP)
     for sender, submissions in waiting.items():
         await stage.load(topics.outbox(UnitId(sender)), submissions)
-    start = await _decided(stage)
+    start, _ = await _reach(stage, 0)
     for router in routers:
         router.send_signal(signal.SIGCONT)
     came, began = await _reach(stage, start + backlog // 10)
@@ -90,16 +90,6 @@ def _claims(port: int) -> int:
             return int(json.load(answer)["checks"]["group"]["claims"])
     except (OSError, ValueError):
         return 0
-
-
-async def _decided(stage: Stage) -> int:
-    """How far the routers have come in the senders' outboxes, by what they have committed."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=stage.cluster.bootstrap)
-    await admin.start()
-    try:
-        return await _positions(admin)
-    finally:
-        await admin.close()
 
 
 async def _positions(admin: AIOKafkaAdminClient) -> int:

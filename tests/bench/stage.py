@@ -72,12 +72,6 @@ class Stage:
         finally:
             await producer.stop()
 
-    async def end_of(self, topic: str) -> int:
-        """The offset behind the last committed record."""
-        async with self.reader() as consumer:
-            source = TopicPartition(topic, 0)
-            return (await consumer.end_offsets([source]))[source]
-
     @asynccontextmanager
     async def reader(self) -> AsyncIterator[AIOKafkaConsumer]:
         consumer = AIOKafkaConsumer(
