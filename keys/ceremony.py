@@ -1,9 +1,10 @@
-"""The founding of an exchange: the root, the first registrar and the first router.
+"""The founding of an exchange: the root, the first registrar, the first router and the ledger.
 
     <directory>/root.pin            public; what every unit pins
     <directory>/root/identity.key           take it offline after the founding
     <directory>/registrar/identity.key      at the registration desk
     <directory>/router/identity.key         on the router's machine
+    <directory>/ledger/identity.key         on the ledger's machine
 
 One root key with threshold 1 comes out of it. Several, held by several people, are several calls of
 `SoftIdentity.generate` and one `RootOfTrust` over them: see `rules`.
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from keys.errors import KeyFileUnreadable
 from keys.key_files import IDENTITY_FILE, write_identity
-from keys.lifecycle import REGISTRAR_LIFETIME, ROUTER_LIFETIME
+from keys.lifecycle import LEDGER_LIFETIME, REGISTRAR_LIFETIME, ROUTER_LIFETIME
 from keys.possession import appoint
 from keys.root_of_trust import RootOfTrust
 from keys.soft_keys import SoftIdentity
@@ -39,6 +40,7 @@ class Founding:
     root: RootOfTrust
     registrar: SoftIdentity
     router: SoftIdentity
+    ledger: SoftIdentity
     statements: tuple[bytes, ...]
 
 
@@ -47,41 +49,33 @@ def found_exchange(
 ) -> Founding:
     """Make the keys of a new exchange, write them, and return the statements to publish first."""
     prepare_directory(directory)
-    root_key, registrar, router = (
+    root_key, registrar, router, ledger = (
         _new_identity(directory / name, UnitId(name), secret=secret, entropy=entropy)
-        for name in ("root", "registrar", "router")
+        for name in ("root", "registrar", "router", "ledger")
     )
     root = RootOfTrust((root_key.public,))
     statements = (
         appoint_registrar(registrar, root_key=root_key, now=now),
         appoint_router(router, registrar=registrar, now=now),
+        appoint_ledger(ledger, registrar=registrar, now=now),
     )
     write_pin(directory / PIN_FILE, root, entropy=entropy)
-    return Founding(root, registrar, router, statements)
+    return Founding(root, registrar, router, ledger, statements)
 
 
 def appoint_registrar(registrar: SoftIdentity, *, root_key: Signer, now: Millis) -> bytes:
     """A root key's statement that names a registrar."""
-    made = appoint(
-        StatementType.REGISTRAR,
-        registrar.name,
-        signer=registrar,
-        not_before=now,
-        not_after=Millis(now + REGISTRAR_LIFETIME),
-    )
-    return issue(made, signer=root_key, issued=now)
+    return _appoint(StatementType.REGISTRAR, registrar, REGISTRAR_LIFETIME, by=root_key, now=now)
 
 
 def appoint_router(router: SoftIdentity, *, registrar: Signer, now: Millis) -> bytes:
     """A registrar's statement that names a router's key."""
-    made = appoint(
-        StatementType.ROUTER,
-        router.name,
-        signer=router,
-        not_before=now,
-        not_after=Millis(now + ROUTER_LIFETIME),
-    )
-    return issue(made, signer=registrar, issued=now)
+    return _appoint(StatementType.ROUTER, router, ROUTER_LIFETIME, by=registrar, now=now)
+
+
+def appoint_ledger(ledger: SoftIdentity, *, registrar: Signer, now: Millis) -> bytes:
+    """A registrar's statement that names a ledger's key."""
+    return _appoint(StatementType.LEDGER, ledger, LEDGER_LIFETIME, by=registrar, now=now)
 
 
 def write_pin(path: Path, root: RootOfTrust, *, entropy: Entropy = os.urandom) -> None:
@@ -97,6 +91,12 @@ def read_pin(path: Path) -> RootOfTrust:
         raise KeyFileUnreadable(
             f"{path} is not a root of trust", hint="get it again from the centre, and compare the fingerprint"
         ) from None
+
+
+def _appoint(stype: StatementType, holder: SoftIdentity, lifetime: int, *, by: Signer, now: Millis) -> bytes:
+    until = Millis(now + lifetime)
+    made = appoint(stype, holder.name, signer=holder, not_before=now, not_after=until)
+    return issue(made, signer=by, issued=now)
 
 
 def _new_identity(directory: Path, name: UnitId, *, secret: Secret, entropy: Entropy) -> SoftIdentity:

@@ -25,7 +25,13 @@ from keys.statements import SignedStatement, parse_statement
 from keys.tables import Office, Tables
 from protocol.identifiers import Digest, KeyId, Millis, UnitId, digest
 from protocol.merkle import EMPTY_ROOT, Frontier, leaf_hash
-from protocol.parties import EpochKey, IdentityKey, TreeHead, Unit
+from protocol.parties import EpochKey, IdentityKey, OperatorKey, OperatorOffice, TreeHead, Unit
+
+_OPERATORS = {
+    Office.REGISTRAR: OperatorOffice.REGISTRAR,
+    Office.ROUTER: OperatorOffice.ROUTER,
+    Office.LEDGER: OperatorOffice.LEDGER,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +129,12 @@ class Directory:
         """A key with which routers sign, or signed."""
         return self._key(kid, Office.ROUTER)
 
+    def operator_key(self, kid: KeyId) -> OperatorKey | None:
+        """A key with which the centre's own people and processes state what they did."""
+        known = self._tables.keys.get(kid)
+        office = None if known is None else _OPERATORS.get(known.office)
+        return None if known is None or office is None else OperatorKey(office, known.identity)
+
     def registrar_key(self, kid: KeyId) -> IdentityKey | None:
         """A key with which registrars make statements, or made them."""
         return self._key(kid, Office.REGISTRAR)
@@ -147,6 +159,10 @@ class Directory:
         """All routers' keys, revoked ones too."""
         return self._keys(Office.ROUTER)
 
+    def ledgers(self) -> tuple[IdentityKey, ...]:
+        """All ledgers' keys, revoked ones too."""
+        return self._keys(Office.LEDGER)
+
     def epochs(self, unit: UnitId) -> tuple[EpochKey, ...]:
         """All epoch keys that the unit ever published, by epoch."""
         own = (known.key for known in self._tables.epochs.values() if known.key.unit == unit)
@@ -160,7 +176,7 @@ class Directory:
         return None
 
     def history(self, unit: UnitId) -> tuple[Applied, ...]:
-        """Every statement about this unit, registrar or router, in order."""
+        """Every statement about this unit, registrar, router or ledger, in order."""
         return tuple(self._applied(position) for position in self._about.get(unit, ()))
 
     def _append(self, data: bytes, parsed: SignedStatement) -> Applied:

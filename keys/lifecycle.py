@@ -24,6 +24,7 @@ from protocol.parties import EpochKey, IdentityKey
 IDENTITY_LIFETIME = 2 * 365 * DAY
 REGISTRAR_LIFETIME = 2 * 365 * DAY
 ROUTER_LIFETIME = 365 * DAY
+LEDGER_LIFETIME = 365 * DAY
 
 
 class KeyState(StrEnum):

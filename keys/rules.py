@@ -5,6 +5,7 @@
     unit          a registrar                     facts about a unit; the version goes up by one
     identity      a registrar                     appoints a signing key of a known unit
     router        a registrar                     appoints a signing key of a router
+    ledger        a registrar                     appoints a signing key of a ledger
     epoch         the unit's own identity         the unit's encryption key for one epoch
     status        a registrar                     suspends or resumes a unit
     revocation    see `_may_revoke`               withdraws a key, and what a compromised key vouched for
@@ -51,6 +52,7 @@ MAY_STATE: dict[StatementType, frozenset[Office]] = {
     StatementType.UNIT: frozenset({Office.REGISTRAR}),
     StatementType.IDENTITY: frozenset({Office.REGISTRAR}),
     StatementType.ROUTER: frozenset({Office.REGISTRAR}),
+    StatementType.LEDGER: frozenset({Office.REGISTRAR}),
     StatementType.EPOCH: frozenset({Office.UNIT}),
     StatementType.STATUS: frozenset({Office.REGISTRAR}),
     StatementType.REVOCATION: frozenset({Office.ROOT, Office.REGISTRAR, Office.UNIT}),
@@ -60,6 +62,7 @@ _OFFICE = {
     StatementType.REGISTRAR: Office.REGISTRAR,
     StatementType.IDENTITY: Office.UNIT,
     StatementType.ROUTER: Office.ROUTER,
+    StatementType.LEDGER: Office.LEDGER,
 }
 
 
@@ -208,7 +211,7 @@ def _revoke(made: Revocation, issued: Millis, *, issuer: Issuer, tables: Tables)
 
 
 def _check_may_revoke(issuer: Issuer, office: Office, *, owner: UnitId, named: UnitId) -> None:
-    """A registrar falls by the root, a router's key by a registrar, a unit's by a registrar or the unit."""
+    """A registrar falls by the root, a unit's key by a registrar or the unit, all others by a registrar."""
     if owner != named:
         raise _not_valid("the key is another's than the revocation says")
     by = {Office.REGISTRAR: {Office.ROOT}, Office.UNIT: {Office.REGISTRAR, Office.UNIT}}

@@ -31,14 +31,17 @@ class StatementType(IntEnum):
     STATUS = 5
     REVOCATION = 6
     ROUTER = 7
+    LEDGER = 8
 
 
-APPOINTMENTS = frozenset({StatementType.REGISTRAR, StatementType.IDENTITY, StatementType.ROUTER})
+APPOINTMENTS = frozenset({
+    StatementType.REGISTRAR, StatementType.IDENTITY, StatementType.ROUTER, StatementType.LEDGER
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Appointment:
-    """A signing identity is bound to a registrar's, a unit's or a router's name."""
+    """A signing identity is bound to a registrar's, a unit's, a router's or a ledger's name."""
 
     stype: StatementType
     name: UnitId
@@ -124,7 +127,7 @@ class Statement:
 
     @property
     def subject(self) -> UnitId:
-        """The unit, registrar or router that it is about."""
+        """The unit, registrar, router or ledger that it is about."""
         return self.body.name if isinstance(self.body, Appointment) else self.body.unit
 
 

@@ -1,12 +1,14 @@
-"""Private files on disk. All of this package's file access is here.
+"""Files on disk: private ones, and how any file is written whole. All of this package's file access is here.
 
 Rules:
 - A private file belongs to the user who runs this, in a directory that nobody else can write to, and has
   mode 0600 or less. It is checked on the open descriptor, so it cannot be exchanged in between; links are
   not followed.
 - Writing is atomic and durable: temporary file, fsync, link or rename, fsync of the directory. A crash
-  leaves the old file or the new one. What lies in a forgotten temporary file is sealed all the same.
+  leaves the old file or the new one. A forgotten temporary file has the same mode, and a key in it is sealed.
 - Nothing is overwritten unless the caller says so.
+- What fails ends in an error of this package. `write_whole`, `write_new` and `sync_directory` know nothing
+  of keys, and end in `OSError`.
 """
 
 from __future__ import annotations
@@ -59,37 +61,59 @@ def read_private(path: Path) -> bytes:
 
 def write_private(path: Path, data: bytes, *, entropy: Entropy, replace: bool = False) -> None:
     """Put the file there, whole or not at all; `KeyFileExists` unless it may replace."""
-    _put(path, data, mode=_FILE_MODE, entropy=entropy, replace=replace)
+    with _as_our_error(path):
+        write_whole(path, data, entropy=entropy, replace=replace)
 
 
 def write_public(path: Path, data: bytes, *, entropy: Entropy) -> None:
     """The same for a file that everybody may read."""
-    _put(path, data, mode=_PUBLIC_MODE, entropy=entropy, replace=False)
-
-
-def _put(path: Path, data: bytes, *, mode: int, entropy: Entropy, replace: bool) -> None:
-    temporary = path.with_name(f".{path.name}.{entropy(8).hex()}.tmp")
     with _as_our_error(path):
-        try:
-            with _opened(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as descriptor:
-                os.fchmod(descriptor, mode)
-                _write(descriptor, data)
-            if replace:
-                temporary.replace(path)
-            else:
-                # A link fails where a rename would overwrite: two processes cannot both make this key.
-                os.link(temporary, path)
-        finally:
-            with suppress(FileNotFoundError):
-                temporary.unlink()
-        _sync_directory(path.parent)
+        write_whole(path, data, mode=_PUBLIC_MODE, entropy=entropy)
+
+
+def write_whole(
+    path: Path, data: bytes, *, entropy: Entropy, mode: int = _FILE_MODE, replace: bool = False
+) -> None:
+    """The same for a file that need not be about keys; `OSError` where it fails."""
+    temporary = path.with_name(f".{path.name}.{entropy(8).hex()}.tmp")
+    try:
+        write_new(temporary, data, mode=mode)
+        if replace:
+            temporary.replace(path)
+        else:
+            # A link fails where a rename would overwrite: two processes cannot both make this key.
+            os.link(temporary, path)
+    finally:
+        with suppress(FileNotFoundError):
+            temporary.unlink()
+    sync_directory(path.parent)
+
+
+def write_new(path: Path, data: bytes, *, mode: int = _FILE_MODE) -> None:
+    """Make a file and bring its content to the disk; `OSError` where it fails, or where there is one.
+
+    A crash leaves a part of it, and its name is on the disk only after `sync_directory`: it is for files
+    that nobody looks at before they are renamed, by themselves or with their folder.
+    """
+    with _opened(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as descriptor:
+        os.fchmod(descriptor, mode)
+        _write(descriptor, data)
+
+
+def sync_directory(directory: Path) -> None:
+    """Bring to the disk which files a directory has: `fsync` of a file does not. `OSError` where it fails."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def move_private(source: Path, target: Path) -> None:
     """Put one private file in the place of another, atomically."""
     with _as_our_error(source):
         source.replace(target)
-        _sync_directory(target.parent)
+        sync_directory(target.parent)
 
 
 def destroy_private(path: Path, *, entropy: Entropy) -> None:
@@ -98,7 +122,7 @@ def destroy_private(path: Path, *, entropy: Entropy) -> None:
         with _opened(path, os.O_WRONLY) as descriptor:
             _write(descriptor, entropy(os.fstat(descriptor).st_size))
         path.unlink()
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
 
 
 def read_public(path: Path) -> bytes:
@@ -179,14 +203,6 @@ def _write(descriptor: int, data: bytes) -> None:
     while view:
         view = view[os.write(descriptor, view) :]
     os.fsync(descriptor)
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _check_regular(found: os.stat_result, path: Path) -> None:

@@ -27,6 +27,7 @@ class Office(Enum):
     REGISTRAR = "registrar"
     UNIT = "unit"
     ROUTER = "router"
+    LEDGER = "ledger"
 
 
 @dataclass(frozen=True, slots=True)

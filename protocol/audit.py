@@ -1,15 +1,17 @@
-"""The router's decisions: records, log entries, batches, and the receipts made of them.
+"""The router's decisions: batches of records, and the receipts made of them.
 
-    record  = everything about one decision that may be known without reading content
-    entry   = [ 1, type, t, c ]       c = HMAC-SHA256(salt, record): the leaf of the log, salted so that
-                                      a record can be deleted and not be guessed from its leaf
-    root    = RFC 6962 root over the entries of one router transaction
-    batch   = signed [ 1, router, t, count, root ]           one signature for the whole transaction
+    root      = RFC 6962 root over the entries (protocol/records.py) of one router transaction
+    batch     = signed [ 1, router, t, count, root ]          one signature for the whole transaction
     decisions = [ 1, [ [record, salt], ... ], batch ]         to the audit topic and to the sender
     receipt   = [ 1, record, salt, index, path, batch ]       travels with each delivery
 
-One signature per transaction instead of one per message: the tree makes each receipt stand alone. Owns
-the layouts and their verification. Does not decide (protocol/policy.py) and keeps no log.
+One signature per transaction instead of one per message: the tree makes each receipt stand alone. What a
+decision brings about follows from it: one leaf in the ledger for each delivery, with a salt of its own,
+
+    salt_i    = first 16 bytes of HMAC-SHA256(salt, "delivery" || uint16(i))
+
+so that whoever has a receipt can say which leaves the ledger must have. Owns the layouts and their
+verification. Does not decide (protocol/policy.py) and keeps no log.
 """
 
 from __future__ import annotations
@@ -17,73 +19,73 @@ from __future__ import annotations
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum
+from functools import lru_cache
+from typing import NamedTuple
 
 from protocol import limits
 from protocol.canonical import Item, decode, encode
 from protocol.errors import Code, Rejected
-from protocol.header import Core, number_of, uint
-from protocol.identifiers import Digest, Entropy, KeyId, Millis, UnitId, parse_unit_id
+from protocol.header import uint
+from protocol.identifiers import Digest, Entropy, KeyId, Millis, digest
 from protocol.merkle import inclusion_paths, leaf_hash, root_from_path, root_of
 from protocol.parties import Parties
-from protocol.signatures import BATCH, Signer, Suite, parse_signed, sign, verify
-from protocol.summary import check_summary
+from protocol.public_keys import IdentityPublic
+from protocol.records import (
+    DECISIONS,
+    RECORD_SALT,
+    SUMMARY_FIELDS,
+    VERSION,
+    DecisionType,
+    Delivered,
+    Reason,
+    Record,
+    RecordType,
+    Source,
+    encode_delivered,
+    encode_record,
+    entry_of,
+    parse_delivered,
+    parse_record,
+    summarize,
+)
+from protocol.signatures import BATCH, Signed, Signer, Suite, parse_signed, sign, verify
 
-VERSION = 1
-RECORD_SALT = 16
+__all__ = [
+    "DECISIONS",
+    "RECORD_SALT",
+    "SUMMARY_FIELDS",
+    "Batch",
+    "DecisionType",
+    "Decisions",
+    "Delivered",
+    "Leaf",
+    "Reason",
+    "Record",
+    "RecordType",
+    "SignedBatch",
+    "Source",
+    "check_batch",
+    "decision_leaf",
+    "delivery_leaf",
+    "delivery_leaves",
+    "delivery_salt",
+    "encode_delivered",
+    "encode_record",
+    "entry_of",
+    "open_decisions",
+    "parse_delivered",
+    "parse_record",
+    "receipt_of",
+    "sign_batch",
+    "summarize",
+    "verify_batch",
+    "verify_decisions",
+    "verify_receipt",
+]
+
 MAX_PATH = 32
 
-
-class RecordType(IntEnum):
-    """What a record says happened. Numbers of the ledger's closed list."""
-
-    ACCEPTED = 1
-    REJECTED = 2
-    DUPLICATE = 17
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """One reason of a decision: the code, and the unit that it concerns, if one."""
-
-    code: Code
-    unit: UnitId | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where a submission stood in Kafka."""
-
-    unit: UnitId
-    partition: int
-    offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """What the header said, as far as statistics and disputes need it (DIR 18, EUDPR 88)."""
-
-    subject: Digest
-    core: Core
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One decision."""
-
-    type: RecordType
-    t: Millis
-    source: Source
-    submission: Digest
-    """SHA-256 of the submission as received: it names even what could not be parsed."""
-
-    reasons: tuple[Reason, ...]
-    directory_size: int
-    """How many statements of the directory the router had read: the state it decided by."""
-
-    subject: Digest | None = None
-    header: Item = None
-    """A summary of the header, as `summarize` lays it out; None when nothing could be parsed."""
+_TO = SUMMARY_FIELDS.index("to")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +99,31 @@ class Batch:
     kid: KeyId
 
 
+class Leaf(NamedTuple):
+    """A leaf of the ledger, with what opens it."""
+
+    record: bytes
+    salt: bytes
+    entry: bytes
+
+    @property
+    def hash(self) -> Digest:
+        """The leaf hash."""
+        return leaf_hash(self.entry)
+
+
 @dataclass(frozen=True, slots=True)
 class Decisions:
     """All decisions of one transaction, verified."""
 
     batch: Batch
     records: tuple[Record, ...]
-    entries: tuple[bytes, ...]
+    leaves: tuple[Leaf, ...]
+
+    @property
+    def entries(self) -> tuple[bytes, ...]:
+        """The log entry of each record."""
+        return tuple(leaf.entry for leaf in self.leaves)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,63 +134,31 @@ class SignedBatch:
     receipts: tuple[bytes, ...]
 
 
-def summarize(core: Core) -> Item:
-    """The header's part of a record: ids, codes and times, in a fixed order."""
-    return [
-        core.mid, core.thread, core.sender, core.position.stream, core.position.seq, int(core.kind),
-        [[a.unit, int(a.role)] for a in core.to], sorted(map(int, core.handling)), int(core.classification),
-        int(core.data_class), sorted(map(int, core.purposes)), number_of(core.urgency),
-        number_of(core.ground), number_of(core.basis), [[int(r.kind), r.subject] for r in core.refs],
-        core.created, core.expires, core.review, number_of(core.copy_exemption),
-    ]  # fmt: skip
+def decision_leaf(record: Record, raw: bytes, salt: bytes) -> Leaf:
+    """The ledger's leaf of a decision."""
+    return Leaf(raw, salt, entry_of(record.type, record.t, salt, raw))
 
 
-SUMMARY_FIELDS = (
-    "mid", "thread", "sender", "stream", "seq", "kind", "to", "handling", "classification", "data_class",
-    "purposes", "urgency", "ground", "basis", "refs", "created", "expires", "review", "copy_exemption",
-)  # fmt: skip
+def delivery_leaves(record: Record, raw: bytes, salt: bytes) -> tuple[Leaf, ...]:
+    """The leaves that follow a decision in the ledger: one for each addressee of an accepted message."""
+    if record.type is not RecordType.ACCEPTED or record.subject is None or record.header is None:
+        return ()
+    decision = digest(raw)
+    return tuple(
+        delivery_leaf(Delivered(record.t, decision, record.subject, index, unit), salt)
+        for index, (unit, _) in enumerate(record.header[_TO])
+    )
 
 
-def encode_record(record: Record) -> bytes:
-    """The one encoding of a record."""
-    source = record.source
-    return encode([
-        VERSION, int(record.type), record.t, [source.unit, source.partition, source.offset],
-        record.submission, record.subject, record.header,
-        [[reason.code.value, reason.unit] for reason in record.reasons], record.directory_size,
-    ])  # fmt: skip
+def delivery_leaf(delivered: Delivered, salt: bytes) -> Leaf:
+    """The leaf of one delivery; the salt is that of its decision."""
+    made, own = encode_delivered(delivered), delivery_salt(salt, delivered.index)
+    return Leaf(made, own, entry_of(RecordType.DELIVERED, delivered.t, own, made))
 
 
-def parse_record(data: bytes) -> Record:
-    """A record, checked in form."""
-    row = decode(data, limit=limits.MAX_DECISION)
-    match row:
-        case [1, kind, t, [unit, partition, offset], bytes(submission), *rest]:
-            source = Source(parse_unit_id(unit), uint(partition), uint(offset))
-        case _:
-            raise Rejected(Code.E_SCHEMA, "not an audit record of version 1")
-    match rest:
-        case [subject, header, [*reasons], size] if len(reasons) <= limits.MAX_REASONS:
-            record = Record(
-                type=_type(uint(kind)),
-                t=Millis(uint(t)),
-                source=source,
-                submission=Digest(_hash(submission)),
-                reasons=tuple(_reason(reason) for reason in reasons),
-                directory_size=uint(size),
-                subject=None if subject is None else Digest(_hash(subject)),
-                header=_header(header),
-            )
-        case _:
-            raise Rejected(Code.E_SCHEMA, "not an audit record of version 1")
-    if encode_record(record) != data:
-        raise Rejected(Code.E_SCHEMA, "a record that we would not write")
-    return record
-
-
-def entry_of(kind: RecordType, t: Millis, salt: bytes, record: bytes) -> bytes:
-    """The log entry of a record: the data of its leaf."""
-    return encode([VERSION, int(kind), t, hmac.digest(salt, record, "sha256")])
+def delivery_salt(salt: bytes, index: int) -> bytes:
+    """The salt of the delivery to the addressee at `index`."""
+    return hmac.digest(salt, b"delivery" + index.to_bytes(2, "big"), "sha256")[:RECORD_SALT]
 
 
 def sign_batch(
@@ -194,10 +182,19 @@ def sign_batch(
         context=BATCH,
     )
     receipts = tuple(
-        encode([VERSION, raw, salt, index, list(path), batch])
-        for index, ((raw, salt), path) in enumerate(zip(rows, paths, strict=True))
+        _receipt(row, index, path, batch) for index, (row, path) in enumerate(zip(rows, paths, strict=True))
     )
     return SignedBatch(encode([VERSION, [[raw, salt] for raw, salt in rows], batch]), receipts)
+
+
+def receipt_of(data: bytes, record: bytes) -> bytes:
+    """The receipt of one of these decisions, byte for byte as its router gave it to the addressees."""
+    rows, signed = open_decisions(data)
+    _, paths = inclusion_paths([leaf_hash(decision_leaf(parse_record(raw), raw, s).entry) for raw, s in rows])
+    for index, (row, path) in enumerate(zip(rows, paths, strict=True)):
+        if row[0] == record:
+            return _receipt(row, index, path, signed)
+    raise Rejected(Code.E_RECEIPT, "the record is none of these decisions")
 
 
 def verify_receipt(data: bytes, *, parties: Parties) -> Record:
@@ -219,40 +216,63 @@ def verify_receipt(data: bytes, *, parties: Parties) -> Record:
 
 def verify_decisions(data: bytes, *, parties: Parties) -> Decisions:
     """All decisions of one transaction, proved by the router's signature."""
+    rows, signed = open_decisions(data)
+    records = tuple(parse_record(raw) for raw, _ in rows)
+    leaves = tuple(
+        decision_leaf(record, raw, salt) for record, (raw, salt) in zip(records, rows, strict=True)
+    )
+    batch = check_batch(signed, [leaf.entry for leaf in leaves], parties=parties)
+    return Decisions(batch, records, leaves)
+
+
+def open_decisions(data: bytes) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """Records with their salts, and the signed batch; nothing of it is judged yet but its form."""
     match decode(data):
         case [version, [*rows], bytes(signed)]:
             _check_version(version)
-            pairs = [_row(row) for row in rows]
-            records = tuple(parse_record(raw) for raw, _ in pairs)
-            entries = tuple(
-                entry_of(record.type, record.t, salt, raw)
-                for record, (raw, salt) in zip(records, pairs, strict=True)
-            )
-            batch = verify_batch(signed, parties=parties)
-            if batch.count != len(rows) or root_of([leaf_hash(entry) for entry in entries]) != batch.root:
-                raise Rejected(Code.E_RECEIPT, "the decisions are not those that were signed")
-            return Decisions(batch, records, entries)
+            return [_row(row) for row in rows], signed
         case _:
             raise Rejected(Code.E_SCHEMA, "not a list of decisions of version 1")
 
 
+def check_batch(signed: bytes, entries: Sequence[bytes], *, parties: Parties) -> Batch:
+    """The batch, if a router signed it and it is over exactly these entries."""
+    batch = verify_batch(signed, parties=parties)
+    if batch.count != len(entries) or root_of([leaf_hash(entry) for entry in entries]) != batch.root:
+        raise Rejected(Code.E_RECEIPT, "the decisions are not those that were signed")
+    return batch
+
+
 def verify_batch(data: bytes, *, parties: Parties) -> Batch:
     """A batch signed by a key that the directory gives to a router, within the key's validity."""
+    signed, batch = _read_batch(data)
+    key = parties.router_key(signed.kid)
+    if key is None:
+        raise Rejected(Code.E_RECEIPT, "signed by a key that no router has")
+    compromised = key.revoked and (key.compromised_since is None or key.compromised_since <= batch.t)
+    if compromised or not key.not_before <= batch.t <= key.not_after:
+        raise Rejected(Code.E_RECEIPT, "the router's key was not valid then")
+    _prove_batch(signed, key.public)
+    return batch
+
+
+# All messages of one transaction of a router carry the same batch. What is remembered depends on the bytes
+# and the key alone; whose key it is, and whether it is valid, is asked each time. No refusal is remembered.
+@lru_cache(maxsize=32)
+def _read_batch(data: bytes) -> tuple[Signed, Batch]:
     signed = parse_signed(data)
     match decode(signed.payload, limit=256):
         case [version, str(router), time, number, bytes(root)] if len(root) == 32 and number != 0:
             _check_version(version)
             t, count = uint(time), uint(number)
-            key = parties.router_key(signed.kid)
-            if key is None:
-                raise Rejected(Code.E_RECEIPT, "signed by a key that no router has")
-            compromised = key.revoked and (key.compromised_since is None or key.compromised_since <= t)
-            if compromised or not key.not_before <= t <= key.not_after:
-                raise Rejected(Code.E_RECEIPT, "the router's key was not valid then")
-            verify(signed, key.public, context=BATCH)
-            return Batch(router, Millis(t), count, Digest(root), signed.kid)
+            return signed, Batch(router, Millis(t), count, Digest(root), signed.kid)
         case _:
             raise Rejected(Code.E_SCHEMA, "not a batch of version 1")
+
+
+@lru_cache(maxsize=32)
+def _prove_batch(signed: Signed, public: IdentityPublic) -> None:
+    verify(signed, public, context=BATCH)
 
 
 def _check_version(value: Item) -> None:
@@ -261,35 +281,13 @@ def _check_version(value: Item) -> None:
         raise Rejected(Code.E_VER, f"version {value}, known is {VERSION}")
 
 
+def _receipt(row: tuple[bytes, bytes], index: int, path: Sequence[Digest], batch: bytes) -> bytes:
+    raw, salt = row
+    return encode([VERSION, raw, salt, index, list(path), batch])
+
+
 def _is_hash(value: Item) -> bool:
     return type(value) is bytes and len(value) == 32
-
-
-def _hash(value: Item) -> bytes:
-    if type(value) is not bytes or len(value) != 32:
-        raise Rejected(Code.E_SCHEMA, "a hash does not have 32 bytes")
-    return value
-
-
-def _type(number: int) -> RecordType:
-    try:
-        return RecordType(number)
-    except ValueError:
-        raise Rejected(Code.E_SCHEMA, "a record of an unknown type") from None
-
-
-def _header(value: Item) -> Item:
-    if value is not None:
-        check_summary(value)
-    return value
-
-
-def _reason(value: Item) -> Reason:
-    match value:
-        case [str(code), unit] if code in Code.__members__:
-            return Reason(Code(code), None if unit is None else parse_unit_id(unit))
-        case _:
-            raise Rejected(Code.E_SCHEMA, "a reason is not [code, unit]")
 
 
 def _row(value: Item) -> tuple[bytes, bytes]:

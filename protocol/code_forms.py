@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final, TypeVar
 
 from protocol.codes import Handling, InformationEvaluation, SourceEvaluation
@@ -28,6 +28,8 @@ _HANDLING_FORM: Final = "H0 alone, or H1, H2, H3 joined by +, each once, as in H
 OPEN_HANDLING: Final[HandlingCodes] = frozenset({Handling.H0})
 
 
+# Typed: codes of two lists may be equal as numbers. There are some hundred codes in all.
+@lru_cache(maxsize=None, typed=True)
 def show_code(code: Enum) -> str:
     """The one textual form of a code: `H1`, `B`, `2`, `cross-check`."""
     if isinstance(code, Handling | SourceEvaluation):

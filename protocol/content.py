@@ -29,6 +29,9 @@ from protocol.parts import ATTACHMENT, FRAME, ITEM, Attachment, Part
 T = TypeVar("T")
 
 _ITEM: Final[TypeAdapter[Item]] = TypeAdapter(Item)
+_CANONICAL: Final = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+)
 _LENGTH: Final = 4
 _MAX_META: Final = 4_096
 _SHOWN_FAULTS: Final = 8
@@ -205,5 +208,4 @@ def _validated(read: Callable[[bytes], T], data: bytes) -> T:
 
 
 def _dump(value: Any) -> bytes:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.encode()
+    return _CANONICAL.encode(value).encode()

@@ -72,6 +72,7 @@ class Code(StrEnum):
     E_ATT_MISSING = "E_ATT_MISSING"
     # The heads that the sender saw.
     E_GOSSIP_DIR = "E_GOSSIP_DIR"
+    E_GOSSIP_LOG = "E_GOSSIP_LOG"
     # What only the addressee can find.
     E_OPEN = "E_OPEN"
     E_COMMIT = "E_COMMIT"
@@ -82,6 +83,21 @@ class Code(StrEnum):
     # The key directory.
     E_STATEMENT = "E_STATEMENT"
     E_ISSUER = "E_ISSUER"
+    # The logs.
+    E_LOG_FORK = "E_LOG_FORK"
+    E_LOG_ROLLBACK = "E_LOG_ROLLBACK"
+    E_LOG_GAP = "E_LOG_GAP"
+    E_TILE = "E_TILE"
+    E_PROOF = "E_PROOF"
+    E_NOTE = "E_NOTE"
+    E_CHECKPOINT = "E_CHECKPOINT"
+    E_LOG_POLICY = "E_LOG_POLICY"
+    E_LOG_UNKNOWN = "E_LOG_UNKNOWN"
+    E_LOG_SIGNATURE = "E_LOG_SIGNATURE"
+    E_COSIGNATURE = "E_COSIGNATURE"
+    E_QUORUM = "E_QUORUM"
+    E_INCLUSION = "E_INCLUSION"
+    E_CONSISTENCY = "E_CONSISTENCY"
 
 
 HINTS: dict[Code, str] = {
@@ -134,6 +150,7 @@ HINTS: dict[Code, str] = {
     Code.E_KIND_FIELDS: "urgency belongs to a request; a refusal states its ground",
     Code.E_ATT_MISSING: "send the attachment inside the message; stored attachments are not open yet",
     Code.E_GOSSIP_DIR: "two versions of the key directory exist: stop and call the centre",
+    Code.E_GOSSIP_LOG: "two versions of the ledger exist: keep both heads, stop and call the centre",
     Code.E_OPEN: "the message cannot be opened; see the unit's local log",
     Code.E_COMMIT: "the content is not the one that the sender committed to: do not use it",
     Code.E_NOT_FOR_ME: "this delivery is for another unit",
@@ -142,6 +159,20 @@ HINTS: dict[Code, str] = {
     Code.E_HEADER_LAX: "the header promises less protection than the content asks for",
     Code.E_STATEMENT: "the statement is not valid at its place in the directory",
     Code.E_ISSUER: "this issuer may not make this statement",
+    Code.E_LOG_FORK: "the log says two things: keep both checkpoints, rely on neither, tell the witnesses",
+    Code.E_LOG_ROLLBACK: "the log was set back: keep both checkpoints, and have the ledger checked",
+    Code.E_LOG_GAP: "leaves were not seen: have 'contrada audit' compare the two checkpoints",
+    Code.E_TILE: "a file of the log's tree is missing or damaged: fetch it again, or check the whole tree",
+    Code.E_PROOF: "ask for a proof between sizes and places that the log has",
+    Code.E_NOTE: "the signed note, key or proof file is damaged: fetch it again",
+    Code.E_CHECKPOINT: "the checkpoint is not one that a log of ours would write: fetch it again",
+    Code.E_LOG_POLICY: "compare the policy file with the one that the centre published",
+    Code.E_LOG_UNKNOWN: "add the log to the policy file, if you trust it",
+    Code.E_LOG_SIGNATURE: "the log did not sign this checkpoint: do not use it, and find out who made it",
+    Code.E_COSIGNATURE: "a witness did not sign this: do not use it, and find out who made it",
+    Code.E_QUORUM: "wait for more witnesses, and see why some do not answer",
+    Code.E_INCLUSION: "the log does not have this at that place: keep the proof and call the centre",
+    Code.E_CONSISTENCY: "the log does not continue what it signed: keep both checkpoints, call the centre",
 }
 
 

@@ -52,7 +52,11 @@ def new_thread_id(entropy: Entropy) -> ThreadId:
 
 def show_id(raw: bytes) -> str:
     """The textual form of a message or conversation id."""
-    return str(uuid.UUID(bytes=raw))
+    if len(raw) != 16:
+        raise ValueError("an id has 16 bytes")
+    # As `uuid.UUID` writes it, in a fifth of the time: every answer and every line of a list shows some.
+    text = raw.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def read_id(text: str) -> bytes:

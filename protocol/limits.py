@@ -47,3 +47,12 @@ MAX_STATE_TEXT = 3_072
 
 # The directory.
 MAX_STATEMENT = 32_768
+
+# The logs (protocol/tlog).
+MAX_NOTE = 524_288  # an ML-DSA-44 signature line has 3.3 kB, and each witness writes one
+MAX_NOTE_SIGNATURES = 100
+MAX_KEY_NAME = 255  # also an origin: both are signed behind one byte of length
+MAX_PROOF_PATH = 63  # no tree has more leaves than 2^63
+MAX_PROOF_EXTRA = 65_536
+MAX_POLICY_TEXT = 1_048_576
+MAX_POLICY_LINES = 256  # of each kind: logs, witnesses, groups

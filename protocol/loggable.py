@@ -2,18 +2,18 @@
 
 A log line's keys are taken from a closed list, so that a new one is a decision that somebody reviews.
 A value under a listed key is cut to a length in which no text of a message fits. Pure: the daemons put
-`only_loggable` into their chain of structlog processors.
+`only_loggable` into their chain of structlog processors, and hand their stderr to `LossyStream`.
 """
 
 from __future__ import annotations
 
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, Protocol
 
 _WHAT_EVERY_LINE_HAS = ("event", "level", "timestamp", "logger", "withheld")
 _WHO_AND_WHERE = (
-    "unit", "router", "topic", "partition", "offset", "process", "pid", "port", "path", "bootstrap",
-    "version",
+    "unit", "router", "ledger", "witness", "origin", "topic", "partition", "offset", "process", "pid", "port",
+    "path", "bootstrap", "program", "version",
 )  # fmt: skip
 _WHICH_MESSAGE = (
     "message_id", "thread", "subject", "submission", "kind", "kid", "epoch", "stream", "seq", "sender",
@@ -21,10 +21,11 @@ _WHICH_MESSAGE = (
 )  # fmt: skip
 _WHAT_HAPPENED = (
     "decision", "code", "reasons", "hint", "state", "stage", "error", "attempt", "signal", "check", "step",
+    "status",
 )  # fmt: skip
 _HOW_MUCH = (
-    "count", "accepted", "rejected", "duplicates", "quarantined", "bytes", "size", "seconds", "millis",
-    "wait",
+    "count", "accepted", "rejected", "duplicates", "quarantined", "bytes", "size", "entries", "signatures",
+    "seconds", "millis", "wait",
 )  # fmt: skip
 ALLOWED = frozenset(_WHAT_EVERY_LINE_HAS + _WHO_AND_WHERE + _WHICH_MESSAGE + _WHAT_HAPPENED + _HOW_MUCH)
 
@@ -50,3 +51,42 @@ def _short(value: Any) -> Any:
     if isinstance(value, list | tuple | set | frozenset):
         return [_short(entry) for entry in list(value)[:20]]
     return str(value)[:_LONGEST]
+
+
+class TextStream(Protocol):
+    """Where lines go."""
+
+    def write(self, text: str, /) -> object:
+        """Take the text."""
+
+    def flush(self) -> object:
+        """Pass on what was taken."""
+
+
+class LossyStream:
+    """A log's stream that drops what cannot be written, and says how much once it can again.
+
+    A full disk or a closed pipe under the log must not stop the work that it tells of: structlog would
+    raise the stream's `OSError` at whoever logs, often in the middle of handling that same full disk.
+    """
+
+    __slots__ = ("__weakref__", "_lost", "_stream")  # structlog keeps one lock per stream, weakly
+
+    def __init__(self, stream: TextStream) -> None:
+        self._stream = stream
+        self._lost = 0
+
+    def write(self, text: str, /) -> None:
+        """Write one line, or count it as lost."""
+        try:
+            if self._lost:
+                self._stream.write(f'{{"count": {self._lost}, "event": "lines_lost", "level": "warning"}}\n')
+            self._stream.write(text)
+            self._stream.flush()
+        except (OSError, ValueError):  # ValueError: the stream was closed
+            self._lost += 1
+        else:
+            self._lost = 0
+
+    def flush(self) -> None:
+        """Nothing is held back: every line was flushed."""

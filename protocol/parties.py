@@ -7,6 +7,7 @@ of their own. Everything here is already verified.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
 from protocol.codes import Classification, LegalBasis, Purpose, UnitKind
@@ -64,6 +65,22 @@ class IdentityKey:
     """What was signed from then on is not to be trusted; only set when revoked."""
 
 
+class OperatorOffice(Enum):
+    """Who at the centre states what was done there (protocol/actions.py). The root states nothing else."""
+
+    ROUTER = "router"
+    REGISTRAR = "registrar"
+    LEDGER = "ledger"
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorKey:
+    """A signing key of the centre, and the office that it was appointed to."""
+
+    office: OperatorOffice
+    identity: IdentityKey
+
+
 @dataclass(frozen=True, slots=True)
 class EpochKey:
     """The key to which content for a unit is sealed during one epoch."""
@@ -106,4 +123,8 @@ class Parties(Protocol):
 
     def router_key(self, kid: KeyId) -> IdentityKey | None:
         """A key with which routers sign their decisions."""
+        ...
+
+    def operator_key(self, kid: KeyId) -> OperatorKey | None:
+        """A key with which the centre's own people and processes state what they did."""
         ...

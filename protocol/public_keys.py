@@ -11,7 +11,7 @@ from functools import lru_cache
 from hashlib import sha256
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PublicKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey, MLDSA65PublicKey
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 from cryptography.hazmat.primitives.hpke import MLKEM768X25519PublicKey
@@ -28,6 +28,7 @@ ALG_HPKE_9_KE = 57  # draft-ietf-cose-hpke-pq-pqt; a provisional number, pinned 
 
 ED25519_SIZE = 32
 ED25519_SIGNATURE_SIZE = 64
+ML_DSA_44_SIZE = 1312
 ML_DSA_65_SIZE = 1952
 X_WING_SIZE = 1216  # ML-KEM-768 encapsulation key (1184), then X25519 public key (32)
 
@@ -45,6 +46,31 @@ def key_id(alg: int, public: bytes) -> KeyId:
     """The first 16 bytes of SHA-256 over the COSE key."""
     cose_key = encode(_COSE_SHAPE[alg] | {_PUBLIC_LABEL[alg]: public})
     return KeyId(sha256(cose_key).digest()[:16])
+
+
+def verify_ed25519(public: bytes, signature: bytes, message: bytes) -> bool:
+    """RFC 8032 verification by libsodium: S < L, no small-order key, no small-order R.
+
+    One library for everybody who verifies: two could differ on such signatures, and then a router
+    would accept what an addressee refuses (docs/adr/0005-one-ed25519-verifier.md).
+    """
+    # libsodium takes both as one string: only the size says where the signature ends.
+    if len(signature) != ED25519_SIGNATURE_SIZE:
+        return False
+    try:
+        crypto_sign_open(signature + message, public)
+    except BadSignatureError:
+        return False
+    return True
+
+
+def verify_ml_dsa_44(public: bytes, signature: bytes, message: bytes) -> bool:
+    """FIPS 204 verification with an empty context string; the logs' and the witnesses' parameter set."""
+    try:
+        _ml_dsa_44(public).verify(signature, message)
+    except InvalidSignature:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +96,8 @@ class IdentityPublic:
         return key_id(ALG_ML_DSA_65, self.ml_dsa_65)
 
     def verify_ed25519(self, signature: bytes, message: bytes) -> bool:
-        """RFC 8032 verification by libsodium: S < L, no small-order key, no small-order R.
-
-        One library for everybody who verifies: two could differ on such signatures, and then a router
-        would accept what an addressee refuses (docs/adr/0005-one-ed25519-verifier.md).
-        """
-        # libsodium takes both as one string: only the size says where the signature ends.
-        if len(signature) != ED25519_SIGNATURE_SIZE:
-            return False
-        try:
-            crypto_sign_open(signature + message, self.ed25519)
-        except BadSignatureError:
-            return False
-        return True
+        """Whether this identity made the Ed25519 signature."""
+        return verify_ed25519(self.ed25519, signature, message)
 
     def verify_ml_dsa_65(self, signature: bytes, message: bytes) -> bool:
         """FIPS 204 verification with an empty context string."""
@@ -115,6 +130,14 @@ class EpochPublic:
 
 
 # Parsing a key costs as much as using it, and a router uses few keys often: the caches are bounded.
+@lru_cache(maxsize=256)
+def _ml_dsa_44(raw: bytes) -> MLDSA44PublicKey:
+    try:
+        return MLDSA44PublicKey.from_public_bytes(raw)
+    except ValueError:
+        raise Rejected(Code.E_SCHEMA, "not an ML-DSA-44 public key") from None
+
+
 @lru_cache(maxsize=256)
 def _ml_dsa_65(raw: bytes) -> MLDSA65PublicKey:
     try:

@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.hpke import Suite as HpkeSuite
 from protocol import limits
 from protocol.canonical import decode, encode
 from protocol.commitment import SALT_SIZE, commit
-from protocol.envelope import X_WING_ENC, encode_submission, encode_wrap, parse_wrap, wrap_protected
+from protocol.envelope import X_WING_ENC, Wrap, encode_submission, encode_wrap, wrap_protected
 from protocol.errors import Code, MisuseError, Rejected
 from protocol.header import Core, Header, Seal, encode_core, encode_header
 from protocol.identifiers import Digest, Entropy, KeyId, digest
@@ -99,14 +99,13 @@ def wrap_key(cek: bytes, key: EpochPublic, core_hash: Digest) -> bytes:
     return encode_wrap(kid, sealed[:X_WING_ENC], sealed[X_WING_ENC:])
 
 
-def open_content(header: Header, ciphertext: bytes, raw_wrap: bytes, *, opener: Opener) -> Content:
+def open_content(header: Header, ciphertext: bytes, wrap: Wrap, *, opener: Opener) -> Content:
     """The content of a message whose signature and hashes were already verified.
 
     Raises `Rejected`: E_OPEN for whatever fails on the way to the plaintext, E_COMMIT if the plaintext
     is not the one that the sender committed to.
     """
     core_hash = header.core_hash
-    wrap = parse_wrap(raw_wrap)
     try:
         cek = opener.open(
             kid=wrap.kid, enc=wrap.enc, ciphertext=wrap.wrapped, info=wrap_info(wrap.kid, core_hash)
@@ -148,15 +147,21 @@ def padme(size: int) -> int:
 
 def encode_plaintext(salt: bytes, parts: Sequence[Part]) -> bytes:
     """[ salt, parts, pad ] with the shortest pad of zeros that reaches the Padmé size."""
-    rows = [[part.kind, part.content] for part in parts]
-    bare = encode([salt, rows, b""])
+    bare = encode([salt, [[part.kind, part.content] for part in parts], b""])
+    pad = pad_size(len(bare))
+    # `bare` ends in the empty pad, which is one byte: its length field.
+    return bare[:-1] + encode(bytes(pad))
+
+
+def pad_size(bare: int) -> int:
+    """How long the pad is behind a plaintext that has `bare` bytes with an empty one."""
     # The least ciphertext that an envelope may hold, also around the shortest content.
-    target = max(padme(len(bare)), limits.MIN_CIPHERTEXT - TAG_SIZE)
+    target = max(padme(bare), limits.MIN_CIPHERTEXT - TAG_SIZE)
     # The pad's own length field grows with it, so that a few sizes cannot be met exactly: then one more.
-    pad = max(0, target - len(bare) - 4)
-    while len(bare) + pad + _length_field(pad) - 1 < target:
+    pad = max(0, target - bare - 4)
+    while bare + pad + _length_field(pad) - 1 < target:
         pad += 1
-    return encode([salt, rows, bytes(pad)])
+    return pad
 
 
 def _length_field(size: int) -> int:
@@ -166,7 +171,7 @@ def _length_field(size: int) -> int:
 def _parse_plaintext(plaintext: bytes) -> Content:
     try:
         match decode(plaintext, limit=limits.MAX_CIPHERTEXT):
-            case [bytes(salt), [*rows], bytes()] if (
+            case [bytes(salt), [*rows], bytes(pad)] if (
                 len(salt) == SALT_SIZE and 1 <= len(rows) <= limits.MAX_PARTS
             ):
                 content = Content(salt, tuple(_part(row) for row in rows))
@@ -174,8 +179,10 @@ def _parse_plaintext(plaintext: bytes) -> Content:
                 raise _cannot_open()
     except Rejected:
         raise _cannot_open() from None
-    # The pad is derived, not chosen: another one would be a place to hide bytes in.
-    if encode_plaintext(content.salt, content.parts) != plaintext:
+    # The pad is derived, not chosen: another one would be a place to hide bytes in. The rest of the plaintext
+    # is the one encoding of what was read, or `decode` would have refused it.
+    bare = len(plaintext) - len(pad) - _length_field(len(pad)) + 1
+    if pad != bytes(pad_size(bare)):
         raise _cannot_open()
     return content
 

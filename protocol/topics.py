@@ -17,6 +17,7 @@ from protocol.identifiers import ThreadId, UnitId, digest, parse_unit_id
 AUDIT = "audit"
 QUARANTINE = "quarantine"
 DIRECTORY = "directory"
+LEDGER = "ledger"
 
 OUTBOX_PREFIX = "outbox."
 INBOX_PREFIX = "inbox."
@@ -90,8 +91,11 @@ def shared() -> tuple[Topic, ...]:
         Topic(
             AUDIT,
             1,
-            Access(("router",), ("auditor",)),
-            {**days(3 * 365), "max.message.bytes": str(_MAX_MESSAGE)},
+            # The centre and the ledger state what they did (protocol/actions.py) beside what routers decided.
+            Access(("router", "centre", "ledger"), ("auditor", "ledger")),
+            # The way to the ledger and no archive: records live where they can be deleted one by one
+            # (docs/adr/0017). Long enough for a ledger that was away, or begins again.
+            {**days(90), "max.message.bytes": str(_MAX_MESSAGE)},
         ),
         Topic(
             QUARANTINE,
@@ -106,6 +110,14 @@ def shared() -> tuple[Topic, ...]:
             1,
             Access(("centre", "unit-*"), ("*",)),
             {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1", **_NO_BOMBS},
+        ),
+        # What the ledger published: tiles and checkpoints. Each record brings the whole right edge of the
+        # tree, so that a reader can begin at any of them, and everything older is in the ledger's store.
+        Topic(
+            LEDGER,
+            1,
+            Access(("ledger",), ("*",)),
+            {**days(30), "max.message.bytes": str(_MAX_MESSAGE), **_NO_BOMBS},
         ),
     )
 

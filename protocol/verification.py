@@ -102,10 +102,8 @@ def verify_and_open(
     addressee = core.to[delivery.index]
     if addressee.unit != me or len(seal.wrap_hashes) != len(core.to):
         raise Rejected(Code.E_NOT_FOR_ME, "the delivery names another unit")
-    if (
-        digest(delivery.wrap) != seal.wrap_hashes[delivery.index]
-        or parse_wrap(delivery.wrap).kid != addressee.key
-    ):
+    wrap = parse_wrap(delivery.wrap)
+    if digest(delivery.wrap) != seal.wrap_hashes[delivery.index] or wrap.kid != addressee.key:
         raise Rejected(Code.E_WRAP_HASH, "the wrap is not the one that was signed for this unit")
     _check_ciphertext(delivery.header, delivery.ciphertext)
     if record.t >= core.expires or record.t > now + CLOCK_TOLERANCE:
@@ -113,9 +111,7 @@ def verify_and_open(
     seen = parties.root_at(core.directory_head.size)
     if seen is not None and seen != core.directory_head.root:
         raise Rejected(Code.E_GOSSIP_DIR, "the sender saw another directory")
-    return Opened(
-        delivery, record, open_content(delivery.header, delivery.ciphertext, delivery.wrap, opener=opener)
-    )
+    return Opened(delivery, record, open_content(delivery.header, delivery.ciphertext, wrap, opener=opener))
 
 
 def _check_suite(signed: Signed, header: Header) -> None:

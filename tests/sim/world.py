@@ -93,12 +93,14 @@ class World:
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
-        self.root_key, self.registrar, self.router = (
-            SoftIdentity.generate(UnitId(name), self.entropy) for name in ("root", "registrar", "router")
+        self.root_key, self.registrar, self.router, self.ledger = (
+            SoftIdentity.generate(UnitId(name), self.entropy)
+            for name in ("root", "registrar", "router", "ledger")
         )
         self.directory = Directory(RootOfTrust((self.root_key.public,)))
         self.appoint(StatementType.REGISTRAR, self.registrar, by=self.root_key)
         self.appoint(StatementType.ROUTER, self.router, by=self.registrar)
+        self.appoint(StatementType.LEDGER, self.ledger, by=self.registrar)
         for unit, changes in UNITS.items():
             self.enrol(unit, **changes)
 

@@ -22,14 +22,16 @@ SECRET = Credential(bytes(32))
 
 
 def test_founded_exchange_works(tmp_path: Path) -> None:
-    """From the pin and the first statements everybody comes to a registrar and a router."""
+    """From the pin and the first statements everybody comes to a registrar, a router and a ledger."""
     founding = found_exchange(tmp_path / "centre", secret=SECRET, now=NOW, entropy=entropy_of("founding"))
     directory = Directory(read_pin(tmp_path / "centre" / PIN_FILE))
     for statement in founding.statements:
         directory.apply(statement)
     assert directory.router_key(founding.router.public.kid) is not None
+    assert [key.public for key in directory.ledgers()] == [founding.ledger.public]
     directory.apply(stated(facts("fr"), by=founding.registrar))
-    for name, key in (("registrar", founding.registrar), ("router", founding.router)):
+    for name in ("registrar", "router", "ledger"):
+        key = getattr(founding, name)
         uri = f"file:{tmp_path}/centre/{name}/identity.key"
         assert signer_from_uri(uri, SECRET).public == key.public
 

@@ -10,7 +10,7 @@ from protocol.epochs import epoch_of
 from protocol.errors import Code, Rejected
 from protocol.identifiers import KeyId, Millis
 from protocol.merkle import EMPTY_ROOT, leaf_hash, root_of
-from protocol.parties import NO_HEAD, Parties
+from protocol.parties import NO_HEAD, OperatorOffice, Parties
 from tests.unit.keys.world import (
     DE,
     EPOCH_NOW,
@@ -79,6 +79,24 @@ def test_offices_do_not_mix(world: World) -> None:
     assert directory.registrar_key(router.public.kid) is None
     assert [key.unit for key in directory.routers()] == ["router"]
     assert [key.unit for key in directory.registrars()] == ["registrar"]
+
+
+def test_operators_are_the_centres_three_offices(world: World) -> None:
+    """Router, registrar and ledger are operators, each by its office; a unit and the root are none."""
+    router, ledger, directory = identity("router"), identity("ledger"), world.directory
+    world.apply(appointment(StatementType.ROUTER, router), by=world.registrar)
+    world.apply(appointment(StatementType.LEDGER, ledger), by=world.registrar)
+    for key, office in (
+        (router, OperatorOffice.ROUTER),
+        (world.registrar, OperatorOffice.REGISTRAR),
+        (ledger, OperatorOffice.LEDGER),
+    ):
+        found = directory.operator_key(key.public.kid)
+        assert found is not None and (found.office, found.identity.public) == (office, key.public)
+    for key in (identity("fr"), world.root_keys[0], identity("stranger")):
+        assert directory.operator_key(key.public.kid) is None
+    assert directory.router_key(ledger.public.kid) is None
+    assert [key.unit for key in directory.ledgers()] == ["ledger"]
 
 
 def test_duplicate_changes_nothing(world: World) -> None:

@@ -74,14 +74,18 @@ def test_unit_makes_registrar_statements(world: World) -> None:
         status("fr", suspended=False),
         appointment(StatementType.IDENTITY, identity("fr", 2)),
         appointment(StatementType.ROUTER, identity("fr", 2)),
+        appointment(StatementType.LEDGER, identity("fr", 2)),
         appointment(StatementType.REGISTRAR, identity("fr", 2)),
     ):
         assert refused(world, body, by=fr) is Code.E_ISSUER
 
 
-def test_router_states_nothing(world: World) -> None:
-    """The router decides about messages, and about nobody's keys."""
-    router = identity("router")
+@pytest.mark.parametrize("office", [StatementType.ROUTER, StatementType.LEDGER])
+def test_processes_state_nothing(world: World, office: StatementType) -> None:
+    """The router decides about messages, the ledger writes down, and neither states anything of keys."""
+    router = identity(office.name.lower())
+    if office is StatementType.LEDGER:
+        world.apply(appointment(office, router), by=world.registrar)
     for body in (
         facts("fr", version=2),
         status("fr", suspended=True),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from functools import lru_cache
 
 from hypothesis import HealthCheck, given, settings
@@ -27,6 +29,8 @@ from tests.unit.keys.world import (
     stated,
     status,
 )
+
+pytestmark = pytest.mark.slow
 
 _NAMES = ("fr", "it", "registrar", "router", "root")
 _TIMES = (NOW - 1, NOW, NOW + 1, NOW + 8 * DAY, NOW + 400 * DAY)
@@ -55,7 +59,9 @@ def _bodies() -> st.SearchStrategy[Body]:
     return st.one_of(
         st.builds(
             _appointment,
-            st.sampled_from((StatementType.REGISTRAR, StatementType.IDENTITY, StatementType.ROUTER)),
+            st.sampled_from(
+                (StatementType.REGISTRAR, StatementType.IDENTITY, StatementType.ROUTER, StatementType.LEDGER)
+            ),
             st.sampled_from(_NAMES),
             generations,
             st.sampled_from((0, 8)),
@@ -143,6 +149,7 @@ class AnyStatements(RuleBasedStateMachine):
             [directory.identities(name) for name in names],
             [directory.epochs(name) for name in names],
             directory.routers(),
+            directory.ledgers(),
             directory.registrars(),
         )
 

@@ -21,6 +21,8 @@ from keys.unlock import Credential, Passphrase
 from protocol.errors import ContradaError, MisuseError
 from tests.unit.keys.world import FR, NOW, entropy_of
 
+pytestmark = pytest.mark.slow
+
 PASSPHRASE = "correct horse battery staple"
 
 
@@ -174,7 +176,7 @@ def test_no_file_shows_a_secret(tmp_path: Path, holders: dict[str, object], reco
     """On the disk there is no secret in clear."""
     assert holders
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert len(files) == 9
+    assert len(files) == 10
     for path in files:
         content = path.read_bytes()
         for secret in recorder.given:

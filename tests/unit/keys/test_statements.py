@@ -29,6 +29,7 @@ BODIES = [
     appointment(StatementType.REGISTRAR, identity("registrar")),
     appointment(StatementType.IDENTITY, identity("fr")),
     appointment(StatementType.ROUTER, identity("router")),
+    appointment(StatementType.LEDGER, identity("ledger")),
     facts("fr", national_unit="it", waives_copy=True, outbox_partitions=64, inbox_partitions=2),
     publication("fr", EPOCH_NOW),
     status("fr", suspended=True),

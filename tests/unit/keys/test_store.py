@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -26,8 +28,10 @@ from keys.store import (
     read_passphrase,
     read_private,
     read_public,
+    write_new,
     write_private,
     write_public,
+    write_whole,
 )
 from tests.unit.keys.world import entropy_of
 
@@ -113,6 +117,18 @@ def test_keys_are_not_overwritten(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+@contextmanager
+def full_disk(monkeypatch: pytest.MonkeyPatch, failing: str) -> Iterator[None]:
+    """While it lasts, this call of the system fails."""
+
+    def fail(*_args: object, **_kwargs: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, failing, fail)
+        yield
+
+
 @pytest.mark.parametrize("failing", ["write", "fsync", "replace"])
 def test_interrupted_replacement_leaves_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
@@ -121,15 +137,46 @@ def test_interrupted_replacement_leaves_the_old_file(
     path = tmp_path / "a.key"
     write_private(path, b"first", entropy=ENTROPY)
 
-    def fail(*_args: object, **_kwargs: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, failing, fail)
+    with full_disk(monkeypatch, failing):
         with pytest.raises(KeyStoreError, match="No space left on device"):
             write_private(path, b"second", entropy=ENTROPY, replace=True)
     assert read_private(path) == b"first"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("failing", ["write", "fsync", "replace"])
+def test_a_file_that_is_not_about_keys_fails_in_the_systems_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    """The same guarantees for a caller who has no keys: the old file stays, and the error is the system's."""
+    path = tmp_path / "tile"
+    write_whole(path, b"first", entropy=ENTROPY)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+    with full_disk(monkeypatch, failing):
+        with pytest.raises(OSError, match="No space left on device"):
+            write_whole(path, b"second", entropy=ENTROPY, replace=True)
+    with pytest.raises(FileExistsError):
+        write_whole(path, b"second", entropy=ENTROPY)
+    assert path.read_bytes() == b"first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_new_file_is_new(tmp_path: Path) -> None:
+    """It is made with its mode, whatever the umask, and never in the place of another or through a link."""
+    path, link = tmp_path / "note", tmp_path / "link"
+    before = os.umask(0)
+    try:
+        write_new(path, b"content")
+    finally:
+        os.umask(before)
+    link.symlink_to(tmp_path / "elsewhere")
+    for taken in (path, link):
+        with pytest.raises(FileExistsError):
+            write_new(taken, b"other")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert path.read_bytes() == b"content"
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_destroyed_file_is_overwritten_first(tmp_path: Path) -> None:

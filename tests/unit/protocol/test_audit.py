@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from keys.soft_keys import SoftIdentity
 from keys.statement_types import Revocation, StatementType
 from protocol.audit import (
+    DECISIONS,
     RECORD_SALT,
     SUMMARY_FIELDS,
     Reason,
@@ -35,7 +36,7 @@ from tests.unit.protocol.strategies import QUICK, cores, items, octets, uints, u
 
 records = st.builds(
     Record,
-    type=st.sampled_from(RecordType),
+    type=st.sampled_from(DECISIONS),
     t=uints,
     source=st.builds(Source, unit_ids, uints, uints),
     submission=octets(32),
@@ -257,9 +258,10 @@ def test_a_batch_outside_the_keys_validity_is_refused(world, off):
 
 @pytest.mark.parametrize(("since", "holds"), [(None, False), (-1, False), (0, False)])
 def test_a_revoked_router_is_not_believed(since, holds):
-    """After a router's key is revoked, or from its compromise on, its decisions are refused."""
+    """After a router's key is revoked, or from its compromise on, its decisions are refused, seen before or not."""
     world = World()
     world.send("fr", ["it"])
+    assert world.open("it").content.parts
     compromised = None if since is None else world.now + since
     world.publish(
         Revocation("router", world.router.public.kid, reason="stolen", compromised_since=compromised),

@@ -76,7 +76,7 @@ def cannot_open(submission, wrap, *keys, header=None, ciphertext=None) -> tuple[
         open_content(
             header or submission.header,
             submission.ciphertext if ciphertext is None else ciphertext,
-            wrap,
+            parse_wrap(wrap),
             opener=opener(*keys),
         )
     # What went wrong inside is not to be seen in a traceback either.
@@ -91,7 +91,7 @@ def test_each_addressee_opens_what_was_sealed(contents):
     submission = sealed(*contents)
 
     for wrap, key in zip(submission.wraps, (IT, DE), strict=True):
-        content = open_content(submission.header, submission.ciphertext, wrap, opener=opener(key))
+        content = open_content(submission.header, submission.ciphertext, parse_wrap(wrap), opener=opener(key))
         assert content.parts == contents
         assert commit(content.salt, content.parts) == submission.header.seal.commitment
 
@@ -197,7 +197,9 @@ def test_two_contents_under_one_signature_are_impossible():
     forged = AESGCM(cek).encrypt(header.seal.iv, lie, content_aad(header.core_hash))
 
     with pytest.raises(Rejected) as caught:
-        open_content(header, forged, wrap_key(cek, IT.public, header.core_hash), opener=opener(IT))
+        open_content(
+            header, forged, parse_wrap(wrap_key(cek, IT.public, header.core_hash)), opener=opener(IT)
+        )
     assert caught.value.reason is Code.E_COMMIT
 
 
@@ -207,7 +209,7 @@ def test_the_commitment_covers_all_of_the_content(changed):
     both = (Part(0, b"one"), Part(1, b"two"))
     submission = sealed(*both)
     header = submission.header
-    content = open_content(header, submission.ciphertext, submission.wraps[0], opener=opener(IT))
+    content = open_content(header, submission.ciphertext, parse_wrap(submission.wraps[0]), opener=opener(IT))
     salt, shown = {
         "part": (content.salt, (both[0], Part(1, b"twO"))),
         "salt": (SALT, both),
@@ -217,7 +219,9 @@ def test_the_commitment_covers_all_of_the_content(changed):
     forged = AESGCM(cek).encrypt(header.seal.iv, encode_plaintext(salt, shown), content_aad(header.core_hash))
 
     with pytest.raises(Rejected) as caught:
-        open_content(header, forged, wrap_key(cek, IT.public, header.core_hash), opener=opener(IT))
+        open_content(
+            header, forged, parse_wrap(wrap_key(cek, IT.public, header.core_hash)), opener=opener(IT)
+        )
     assert caught.value.reason is Code.E_COMMIT
 
 
@@ -285,7 +289,9 @@ def test_content_is_bounded():
 def test_opened_content_does_not_show_itself():
     """The representation of content holds none of it, so that no log line can."""
     submission = sealed(Part(0, b"the name of a witness"))
-    content = open_content(submission.header, submission.ciphertext, submission.wraps[0], opener=opener(IT))
+    content = open_content(
+        submission.header, submission.ciphertext, parse_wrap(submission.wraps[0]), opener=opener(IT)
+    )
 
     assert "witness" not in repr(content) + repr(content.parts) + repr(submission)
 

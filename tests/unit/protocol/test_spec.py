@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from keys import enrolment, possession
 from keys.enrolment import request_enrolment, request_rotation
+from keys.note_keys import NoteKey
 from keys.possession import appoint
 from keys.sealed_file import seal_file
 from keys.soft_keys import SoftEpochKey, SoftIdentity
@@ -20,19 +21,32 @@ from keys.statement_types import EpochPublication, StatementType
 from keys.statements import issue, parse_statement
 from keys.unlock import Credential
 from protocol import sealing, signatures
-from protocol.audit import encode_record, parse_record, verify_receipt
+from protocol.actions import encode_action, parse_action
+from protocol.audit import (
+    delivery_leaves,
+    encode_record,
+    parse_delivered,
+    parse_record,
+    verify_decisions,
+    verify_receipt,
+)
 from protocol.canonical import decode, encode
 from protocol.envelope import parse_delivery, parse_submission, parse_wrap
 from protocol.errors import HINTS, Code, MisuseError, Rejected
 from protocol.header import encode_core, parse_core, parse_seal
+from protocol.limits import MAX_RECORD
 from protocol.parts import Part
 from protocol.public_keys import _COSE_SHAPE, _PUBLIC_LABEL, ALG_ED25519, ALG_HPKE_9_KE, ALG_ML_DSA_65
 from protocol.replay import ReplayState
 from protocol.signatures import Suite, parse_signed
+from tests.sim.one_log import SimLog, leaves
 from tests.sim.world import World
+from tests.unit.protocol.acts import every_act, stated_acts
 from tests.unit.protocol.cddl import Spec
 from tests.unit.protocol.strategies import QUICK, cores, items
 from tests.unit.protocol.test_header import CORE, FIELDS, REFUSED, SEAL
+
+pytestmark = pytest.mark.slow
 
 DOCS = Path(__file__).parents[3] / "docs" / "spec"
 TEXT = (DOCS / "contrada.cddl").read_text()
@@ -59,10 +73,16 @@ def samples() -> dict[str, list[bytes]]:
     decisions = [decode(raw) for raw in world.receipts["fr"]]
     records = [row[0] for made in decisions for row in made[1]]
     statements = [parse_statement(raw) for raw in world.directory.snapshot()]
+    deliveries_of_all = [
+        each
+        for made in (verify_decisions(raw, parties=world.directory) for raw in world.audit)
+        for record, leaf in zip(made.records, made.leaves)
+        for each in delivery_leaves(record, leaf.record, leaf.salt)
+    ]
     cek = world.parties["it"].opener.held()[0]
     hcore = submissions[0].header.core_hash
     appointments = [
-        decode(s.signed.payload)[4] for s in statements if decode(s.signed.payload)[1] in (1, 3, 7)
+        decode(s.signed.payload)[4] for s in statements if decode(s.signed.payload)[1] in (1, 3, 7, 8)
     ]
     enrolling, rotating, possessing = requests(world)
     identity, entropy = world.parties["fr"].identity, world.entropy
@@ -99,8 +119,13 @@ def samples() -> dict[str, list[bytes]]:
         "receipt": [delivery.receipt for delivery in deliveries],
         "signed-batch": [receipt[5] for receipt in receipts],
         "batch": [parse_signed(receipt[5]).payload for receipt in receipts],
-        "entry": list(world.decisions("fr").entries),
+        "entry": [*world.decisions("fr").entries, *(leaf.entry for leaf in deliveries_of_all)],
+        "delivered": [leaf.record for leaf in deliveries_of_all],
+        "action": [encode_action(action) for action in every_act(world.now)],
+        "actions": [parse_signed(raw, limit=MAX_RECORD).payload for raw in stated_acts(world)],
+        "signed-actions": stated_acts(world),
         "quarantine": world.quarantine,
+        "log-publication": SimLog().add(leaves(20_000)).publish(),
         "replay-state": [b85decode(world.states["fr"].to_text()), b85decode(ReplayState().to_text())],
         "statement": world.directory.snapshot(),
         "statement-payload": [statement.signed.payload for statement in statements],
@@ -116,6 +141,7 @@ def samples() -> dict[str, list[bytes]]:
         "identity-file": [identity.secret_bytes()],
         "epoch-file": [cek.secret_bytes(), cek.stated(world.directory.snapshot()[-1]).secret_bytes()],
         "storage-file": [encode([1, "fr", bytes(32)])],
+        "note-key": [NoteKey.generate(entropy).secret_bytes()],
     }  # fmt: skip
 
 
@@ -214,13 +240,18 @@ def _parsers():
     yield "core", parse_core, encode_core(CORE)
     yield "seal", parse_seal, encode(SEAL)
     yield "record", parse_record, SAMPLES["record"][0]
+    yield "delivered", parse_delivered, SAMPLES["delivered"][0]
+    for raw in SAMPLES["action"]:
+        yield "action", parse_action, raw
     yield "submission", _submission, SAMPLES["submission"][0]
     yield "delivery", _delivery, SAMPLES["delivery"][0]
     yield "signed-header", parse_signed, SAMPLES["signed-header"][1]
     yield "statement", parse_statement, SAMPLES["statement"][0]
 
 
-@pytest.mark.parametrize(("rule", "parse", "raw"), [pytest.param(*row, id=row[0]) for row in _parsers()])
+@pytest.mark.parametrize(
+    ("rule", "parse", "raw"), [pytest.param(*row, id=f"{row[0]}-{at}") for at, row in enumerate(_parsers())]
+)
 @settings(deadline=None, max_examples=25)
 @given(data=st.data())
 def test_what_is_parsed_is_what_the_text_describes(rule, parse, raw, data):
@@ -277,6 +308,7 @@ def test_the_contexts_of_the_prose_are_those_of_the_programs():
         signatures.HEADER,
         signatures.STATEMENT,
         signatures.BATCH,
+        signatures.ACTIONS,
         possession.POSSESSION,
         enrolment.ENROLMENT,
         enrolment.ROTATION,

@@ -63,4 +63,4 @@ def test_every_topic_takes_the_largest_record():
         if topic.name != topics.DIRECTORY:
             assert int(topic.config["max.message.bytes"]) > MAX_RECORD
     names = [topic.name for topic in topics.all_topics(["fr", "it"])]
-    assert len(set(names)) == len(names) == 3 + 2 * 3
+    assert len(set(names)) == len(names) == 4 + 2 * 3

@@ -1,0 +1,144 @@
+"""Witnessing (C2SP tlog-witness, add-checkpoint): what a log asks, and when a witness signs.
+
+    old <size that the log believes this witness has>
+    <base64(hash)>                   the consistency proof from there, up to 63 lines
+    <empty line>
+    <checkpoint>
+
+Owns the request's form and the decision as a table; HTTP and the witness's memory are for the edge.
+Rules for the edge: what `decide` was told as `known` must still be so when the new head is stored, in one
+transaction, before the cosignature leaves; and a note with evidence is kept, signed or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from protocol.errors import Code, Rejected
+from protocol.identifiers import Digest
+from protocol.merkle import verify_consistency
+from protocol.parties import NO_HEAD, TreeHead
+from protocol.tlog.checkpoints import Checkpoint, SignedCheckpoint, parse_checkpoint
+from protocol.tlog.notes import parse_number, to_base64
+from protocol.tlog.policy import Policy
+from protocol.tlog.proof_file import parse_hashes
+
+MAX_REQUEST = 600_000
+SIZE_TYPE = "text/x.tlog.size"
+
+
+class Evidence(StrEnum):
+    """What a log has shown of itself, under its own signature."""
+
+    FORK = "fork"
+    """Two heads of one size: proved, with the head that we cosigned, to anybody."""
+
+    INCONSISTENT = "inconsistent"
+    """A head that it could not prove to continue the one that we cosigned: a fork, or a faulty asker."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddCheckpoint:
+    """A request to cosign."""
+
+    old: int
+    proof: tuple[Digest, ...]
+    signed: SignedCheckpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Cosign:
+    """Sign it (200), after `head` was stored in the place of what was known."""
+
+    checkpoint: Checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """The log believes something else of us (409): the answer is the size that we know."""
+
+    size: int
+    evidence: Evidence | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Do not sign; the status of the answer, and what the request shows."""
+
+    status: int
+    code: Code
+    evidence: Evidence | None = None
+
+
+Decision = Cosign | Conflict | Refuse
+
+
+def parse_request(data: bytes) -> AddCheckpoint:
+    """A request, checked in form (else 400)."""
+    if len(data) > MAX_REQUEST:
+        raise Rejected(Code.E_NOTE, f"{len(data)} bytes, at most {MAX_REQUEST} allowed")
+    head, found, note = data.partition(b"\n\n")
+    try:
+        first, *lines = head.decode("ascii").split("\n")
+    except UnicodeDecodeError:
+        raise Rejected(Code.E_NOTE, "not an add-checkpoint request") from None
+    if not found or not first.startswith("old "):
+        raise Rejected(Code.E_NOTE, "not an add-checkpoint request")
+    return AddCheckpoint(parse_number(first[4:]), parse_hashes(lines), parse_checkpoint(note))
+
+
+def format_request(old: int, proof: tuple[Digest, ...], note: bytes) -> bytes:
+    """The body of a request."""
+    return "\n".join([f"old {old}", *map(to_base64, proof), "", ""]).encode() + note
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A request whose log signed it, beside what we cosigned last."""
+
+    old: int
+    proof: tuple[Digest, ...]
+    new: TreeHead
+    known: TreeHead
+
+
+def _forks(case: _Case) -> bool:
+    """Whether the log has signed two roots of one size. The empty tree has one root for all."""
+    new = case.new
+    return any(new.size == head.size and new.root != head.root for head in (case.known, NO_HEAD))
+
+
+def _continues(case: _Case) -> bool:
+    """Whether the proof leads from the head that we know, not from what the log says we know."""
+    new, known = case.new, case.known
+    return verify_consistency(known.size, known.root, new=new.size, new_root=new.root, path=case.proof)
+
+
+# The order is that of the specification; the first line that is true decides. The last one alone keeps us
+# from signing two histories; those before it choose the answer. A fork is evidence whatever size the log
+# pretends to believe: its signature under two heads is enough.
+RULES: tuple[tuple[Callable[[_Case], bool], Callable[[_Case], Decision]], ...] = (
+    (lambda c: c.old > c.new.size, lambda c: Refuse(400, Code.E_CHECKPOINT, _fork(c))),
+    (lambda c: c.old != c.known.size, lambda c: Conflict(c.known.size, _fork(c))),
+    (_forks, lambda _: Refuse(422, Code.E_CONSISTENCY, Evidence.FORK)),
+    (lambda c: not _continues(c), lambda _: Refuse(422, Code.E_CONSISTENCY, Evidence.INCONSISTENT)),
+)
+
+
+def decide(request: AddCheckpoint, known: TreeHead | None, policy: Policy) -> Decision:
+    """What to answer, given the last head of this log that this witness cosigned (None: never one)."""
+    try:
+        checkpoint = policy.signed_by_log(request.signed)
+    except Rejected as error:
+        return Refuse(404 if error.reason is Code.E_LOG_UNKNOWN else 403, error.reason)
+    case = _Case(request.old, request.proof, checkpoint.head, known or NO_HEAD)
+    for applies, decision in RULES:
+        if applies(case):
+            return decision(case)
+    return Cosign(checkpoint)
+
+
+def _fork(case: _Case) -> Evidence | None:
+    return Evidence.FORK if _forks(case) else None
