@@ -13,8 +13,12 @@ from typing import Any
 import structlog
 
 from broker import ops
+from broker.announcing import Stating, announce_start
 from broker.errors import Misconfigured
-from broker.kafka import KafkaOutboxes, KafkaStatements
+from broker.kafka import KafkaOutboxes
+from broker.kafka_topics import KafkaStatements, KafkaTopics
+from broker.ledger.trust import read_policy
+from broker.ledger_feed import LedgerFeed
 from broker.metrics import Metrics
 from broker.replica import OLDEST, Replica
 from broker.router import Pace, Router
@@ -39,21 +43,25 @@ def now() -> Millis:
 def build(settings: RouterSettings) -> tuple[Router, KafkaOutboxes]:
     """The router's parts, from its settings."""
     replica = Replica(KafkaStatements(settings.kafka), read_pin(settings.root), monotonic=time.monotonic)
+    metrics = Metrics.create()
+    ledger = _ledger(settings, metrics)
     router = Router(
         name=settings.name,
         signer=signer_from_uri(settings.key, _secret(settings.secret)),
         replica=replica,
-        metrics=Metrics.create(),
+        metrics=metrics,
         clock=now,
         monotonic=time.monotonic,
         entropy=os.urandom,
         pace=Pace(spacing=settings.spacing_ms / 1000),
+        ledger=ledger,
     )
     outboxes = KafkaOutboxes(settings.kafka, fetch_wait_ms=settings.fetch_wait_ms)
-    router.metrics.follow(
+    metrics.follow(
         claims=lambda: len(outboxes.claimed),
         statements=lambda: replica.directory.head.size,
         refused=lambda: replica.refused,
+        entries=lambda: 0 if ledger is None else ledger.gossip.entries,
     )
     return router, outboxes
 
@@ -74,18 +82,26 @@ async def run(settings: RouterSettings) -> None:
     if listener is not None:
         pages = ops.app(router.metrics.registry, lambda: checks(router, outboxes))
         tasks.add(asyncio.create_task(ops.serve(pages, listener), name="ops"))
+    stating = Stating(router.replica, router.signer, now, os.urandom)
+    # Nobody waits for these: whatever becomes of them, messages are routed.
+    beside = {
+        asyncio.create_task(announce_start(stating, KafkaTopics(settings.kafka), "router"), name="start")
+    }
+    if router.ledger is not None:
+        beside.add(asyncio.create_task(router.ledger.run(), name="ledger"))
     log.info("started", router=settings.name, bootstrap=settings.kafka, pid=os.getpid())
     # What is here now stays: the collector need not look at it again, and looks less often.
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
     done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    await _end(pending)
+    await end(pending | beside)
     log.info("stopped", router=settings.name)
     for task in done:
         task.result()
 
 
-async def _end(tasks: set[asyncio.Task[Any]]) -> None:
+async def end(tasks: set[asyncio.Task[Any]]) -> None:
+    """Cancel the tasks and wait for them, for as long as that may take."""
     # Twice: a cancellation is lost where a connection fails in the same moment (wait_for in Python 3.11).
     for _ in range(2):
         for task in tasks:
@@ -98,7 +114,7 @@ async def _end(tasks: set[asyncio.Task[Any]]) -> None:
 def checks(router: Router, outboxes: KafkaOutboxes) -> dict[str, dict[str, object]]:
     """What /readyz answers."""
     age, directory = router.replica.age, router.replica.directory
-    return {
+    found: dict[str, dict[str, object]] = {
         "directory": {
             "ok": age is not None and age <= OLDEST,
             "age_seconds": age,
@@ -106,6 +122,17 @@ def checks(router: Router, outboxes: KafkaOutboxes) -> dict[str, dict[str, objec
         },
         "group": {"ok": outboxes.joined, "claims": len(outboxes.claimed)},
     }
+    if router.ledger is not None:
+        gossip = router.ledger.gossip
+        # Always ok: who saw another ledger is an alarm, and no reason to take a router out of service.
+        found["ledger"] = {"ok": True, "entries": gossip.entries, "accused": sorted(gossip.accused)}
+    return found
+
+
+def _ledger(settings: RouterSettings, metrics: Metrics) -> LedgerFeed | None:
+    if settings.ledger_policy is None:
+        return None
+    return LedgerFeed(KafkaTopics(settings.kafka), read_policy(settings.ledger_policy), metrics)
 
 
 def _secret(path: Path | None) -> Secret:

@@ -15,9 +15,10 @@ FAILURE: Final = 1
 _GROUPS: Final[dict[int, str]] = {
     2: "E_CONFIG E_KEY_URI E_MISUSE",
     4: "E_KEYFILE_EXPOSED E_KEYFILE_UNREADABLE E_CREDENTIAL",
-    5: "E_KEYFILE_MISSING",
+    5: "E_KEYFILE_MISSING E_NOT_FOUND",
+    7: "E_STORE_CORRUPT E_ROLLED_BACK E_VERIFICATION",
     8: "E_UNAVAILABLE",
-    9: "E_KEYFILE_EXISTS",
+    9: "E_KEYFILE_EXISTS E_CONFLICT E_LEDGER_MOVED",
 }
 OF_CODE: Final[dict[str, int]] = {code: exit_ for exit_, codes in _GROUPS.items() for code in codes.split()}
 

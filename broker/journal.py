@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from broker.ports import InputRecord, OutputRecord
 from protocol import topics
-from protocol.audit import Reason, Record, RecordType, Source, sign_batch, summarize
+from protocol.audit import DecisionType, Reason, Record, RecordType, Source, sign_batch, summarize
 from protocol.canonical import encode
 from protocol.envelope import Submission, encode_delivery, parse_submission
 from protocol.errors import Code, Rejected
@@ -174,7 +174,11 @@ def _quarantined(reading: Reading, rejected: Rejected, desk: Desk, proven: Submi
 
 
 def _record(
-    reading: Reading, kind: RecordType, reasons: tuple[Reason, ...], desk: Desk, submission: Submission | None
+    reading: Reading,
+    kind: DecisionType,
+    reasons: tuple[Reason, ...],
+    desk: Desk,
+    submission: Submission | None,
 ) -> Record:
     return Record(
         type=kind,

@@ -1,58 +1,50 @@
-"""The router's side of Kafka: the one module of this package that imports aiokafka.
+"""The router's side of Kafka: which outboxes it works on, and how it holds one.
 
-The rules, each with its reason (measured on aiokafka 0.14.0 and Kafka 4.3.1, docs/adr/0004):
+The rules, each with its reason (measured on aiokafka 0.14.0 and Kafka 4.3.1, docs/adr/0004 and 0018):
 
-1. One transactional id per input partition, and InitProducerId before the position is read. aiokafka
-   has no group fencing (KIP-447): a router that lost a partition is stopped by the new owner's id alone.
-2. Every send future is awaited before the commit. `commit_transaction` succeeds over failed sends.
-3. Any exception, `CancelledError` included: the producer is thrown away and the id initialised again.
-   After an authorization failure `abort_transaction` does not abort, after a failed batch the partition
-   stays poisoned, and a retried EndTxn may end the next transaction. A new epoch is safe from all three.
+1. One transactional id per input partition, and it is opened before the position is read. A router that
+   lost a partition is stopped by the new owner's id alone.
+2. A transaction's records and position are all acknowledged before it is committed (broker/transactions.py).
+3. Any exception, `CancelledError` included: the id's connections are thrown away and it is opened again.
 4. Group membership decides who should work on a partition. It decides nothing about safety: rule 1 does.
 5. One reader for each partition, made with its claim. A reader that is shared leaves a partition out of
    the fetch under way while its records are worked on, so that the next ones wait for that fetch to end;
    and what it has fetched ahead can survive a claim.
+6. The committed position is asked for by a question of our own (broker/positions.py): to aiokafka a
+   coordinator that moved in this moment looks like a group that never committed anything.
+
+Topics that one process reads or writes by itself, without claims, are in broker/kafka_topics.py.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
-from typing import Any, Final
+from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
-from aiokafka import client as aiokafka_client
-from aiokafka.errors import KafkaError
-from aiokafka.producer import sender as aiokafka_sender
-from aiokafka.protocol.metadata import MetadataRequest
-from aiokafka.structs import OffsetAndMetadata
 
-from broker.errors import Unavailable
+from broker.closing import CLOSE_TIMEOUT, are_we_cancelled, close
+from broker.errors import BrokerError, Unavailable
+from broker.kafka_client import (
+    COMMIT_TIMEOUT,
+    COMMON,
+    AIOKafkaConsumer,
+    ConsumerRebalanceListener,
+    KafkaError,
+    OffsetFetchRequest,
+    TopicPartition,
+)
 from broker.ports import InputRecord, OutputRecord, Work
+from broker.positions import position_in
+from broker.transactions import Place, Progress, Transactions
 from protocol import topics
 from protocol.identifiers import ThreadId, UnitId
 from protocol.topics import partition_of
 
 log = structlog.get_logger()
-
-# Between two transactions of one producer aiokafka sleeps 20 ms whenever the first one is still writing
-# its markers, whatever retry_backoff_ms says. tests/integration/test_kafka_traps.py fails if the name goes.
-aiokafka_sender.BACKOFF_OVERRIDE = 0.002
-
-# Asking for a topic never makes one, whatever the cluster's auto.create.topics.enable says.
-aiokafka_client.MetadataRequest = partial(MetadataRequest, allow_auto_topic_creation=False)
-
-COMMIT_TIMEOUT: Final = 20.0
-CLOSE_TIMEOUT: Final = 5.0
-_COMMON: Final[dict[str, Any]] = {
-    "retry_backoff_ms": 20,
-    "request_timeout_ms": 5_000,
-    "metadata_max_age_ms": 5_000,
-}
 
 
 class PartitionClaim:
@@ -61,7 +53,7 @@ class PartitionClaim:
     def __init__(
         self,
         reader: AIOKafkaConsumer,
-        producer: AIOKafkaProducer,
+        transactions: Transactions,
         source: TopicPartition,
         *,
         partitions: int,
@@ -69,12 +61,11 @@ class PartitionClaim:
     ) -> None:
         self.partitions = partitions
         self._reader = reader
-        self._producer = producer
+        self._transactions = transactions
         self._source = source
         self.state = state
         self.owner: UnitId = topics.outbox_owner(source.topic)
         self.partition: int = source.partition
-        self._partitions: dict[str, int] = {}
 
     async def fetch(self, *, wait_ms: int, most: int) -> list[InputRecord]:
         """Records that follow what was fetched before."""
@@ -100,24 +91,15 @@ class PartitionClaim:
 
     async def _transaction(self, outputs: Sequence[OutputRecord], *, position: int, state: str) -> None:
         async with asyncio.timeout(COMMIT_TIMEOUT):
-            await self._producer.begin_transaction()
-            sent = [await self._send(output) for output in outputs]
-            # Records and position travel at the same time; rule 2 asks only that both have arrived.
-            offsets = self._producer.send_offsets_to_transaction(
-                {self._source: OffsetAndMetadata(position, state)}, topics.ROUTER_GROUP
-            )
-            await asyncio.gather(*sent, offsets)
-            await self._producer.commit_transaction()
+            placed: dict[Place, list[OutputRecord]] = {}
+            for output in outputs:
+                placed.setdefault(await self._place(output), []).append(output)
+            progress = Progress((self._source.topic, self._source.partition), position, state)
+            await self._transactions.commit(placed, progress)
 
-    async def _send(self, output: OutputRecord) -> asyncio.Future[Any]:
-        count = self._partitions.get(output.topic)
-        if count is None:
-            count = self._partitions[output.topic] = len(await self._producer.partitions_for(output.topic))
-        partition = partition_of(ThreadId(output.key), count) if count > 1 else 0
-        future: asyncio.Future[Any] = await self._producer.send(
-            output.topic, output.value, key=output.key or None, partition=partition
-        )
-        return future
+    async def _place(self, output: OutputRecord) -> Place:
+        count = await self._transactions.partitions(output.topic)
+        return output.topic, partition_of(ThreadId(output.key), count) if count > 1 else 0
 
 
 class KafkaOutboxes(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -150,7 +132,7 @@ class KafkaOutboxes(ConsumerRebalanceListener):  # type: ignore[misc]
             auto_offset_reset="earliest",
             session_timeout_ms=6_000,
             heartbeat_interval_ms=1_000,
-            **_COMMON,
+            **COMMON,
         )
         self._consumer = consumer
         try:
@@ -165,7 +147,7 @@ class KafkaOutboxes(ConsumerRebalanceListener):  # type: ignore[misc]
             ) from error
         finally:
             await self._drop(list(self._tasks))
-            await _close(consumer.stop())
+            await close(consumer.stop())
             if self._closing:
                 await asyncio.wait(self._closing, timeout=CLOSE_TIMEOUT)
 
@@ -196,33 +178,37 @@ class KafkaOutboxes(ConsumerRebalanceListener):  # type: ignore[misc]
         # Not for ever: aiokafka may lose our cancellation to an error of the same moment, and a task that
         # went on to claim what belongs to another router by now would fence that one again and again.
         while self._tasks.get(source) is asyncio.current_task():
-            producer = self._new_producer(source)
+            transactions = self._transactions(source)
             began = asyncio.get_running_loop().time()
             try:
-                await self._claim_and_work(source, producer)
+                await self._claim_and_work(source, transactions)
             except (asyncio.CancelledError, Exception) as error:  # rule 3: whatever it is
-                if isinstance(error, asyncio.CancelledError) and _are_we_cancelled():
+                if isinstance(error, asyncio.CancelledError) and are_we_cancelled():
                     raise
                 log.warning(
-                    "claim_lost", topic=source.topic, partition=source.partition, error=type(error).__name__
+                    "claim_lost",
+                    topic=source.topic,
+                    partition=source.partition,
+                    error=type(error).__name__,
+                    hint=error.hint if isinstance(error, BrokerError) else "",
                 )
             finally:
-                # stop() waits for an open transaction: that must not be in the way of the next claim.
-                self._close_behind(producer.stop())
+                self._close_behind(transactions.close())
             pause = 0.05 if asyncio.get_running_loop().time() - began > 5 else min(pause * 2, 2.0)
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
 
-    async def _claim_and_work(self, source: TopicPartition, producer: AIOKafkaProducer) -> None:
+    async def _claim_and_work(self, source: TopicPartition, transactions: Transactions) -> None:
         if self._consumer is None or self._work is None:
             return
-        await producer.start()  # InitProducerId: fences every earlier holder and ends its open transaction
+        await transactions.open()  # fences every earlier holder and ends its open transaction
         position, state = await self._committed(source)
         async with self._reader(source, position) as reader:
             log.info("claimed", topic=source.topic, partition=source.partition, offset=position)
             self.claimed.add(source)
             try:
-                count = len(await producer.partitions_for(source.topic))
-                await self._work(PartitionClaim(reader, producer, source, partitions=count, state=state))
+                count = await transactions.partitions(source.topic)
+                claim = PartitionClaim(reader, transactions, source, partitions=count, state=state)
+                await self._work(claim)
             finally:
                 self.claimed.discard(source)
 
@@ -235,7 +221,7 @@ class KafkaOutboxes(ConsumerRebalanceListener):  # type: ignore[misc]
             auto_offset_reset="earliest",
             fetch_max_wait_ms=self._fetch_wait_ms,
             max_partition_fetch_bytes=4_000_000,
-            **_COMMON,
+            **COMMON,
         )
         try:
             await reader.start()
@@ -246,91 +232,27 @@ class KafkaOutboxes(ConsumerRebalanceListener):  # type: ignore[misc]
             self._close_behind(reader.stop())
 
     async def _committed(self, source: TopicPartition) -> tuple[int, str]:
-        """Position and state from one answer of the coordinator, or the beginning.
-
-        `consumer.committed` gives the offset alone; two questions could get answers of two commits.
-        """
+        """Position and state from one answer of the coordinator, or the beginning (rule 6)."""
         assert self._consumer is not None
-        answer = await self._consumer._coordinator.fetch_committed_offsets([source])  # noqa: SLF001
-        committed = answer.get(source)
-        if committed is None or committed.offset < 0:
+        coordinator = self._consumer._coordinator  # noqa: SLF001
+        await coordinator.ensure_coordinator_known()
+        question = OffsetFetchRequest(coordinator.group_id, [(source.topic, [source.partition])])
+        answer = await coordinator._send_req(question)  # noqa: SLF001
+        try:
+            committed = position_in(answer, source.topic, source.partition)
+        except Unavailable:
+            coordinator.coordinator_dead()  # the next attempt looks for it again
+            raise
+        if committed is None:
             beginnings = await self._consumer.beginning_offsets([source])
             return beginnings[source], ""
-        return committed.offset, committed.metadata or ""
+        return committed
 
-    def _new_producer(self, source: TopicPartition) -> AIOKafkaProducer:
-        return AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap,
-            transactional_id=topics.transactional_id(source.topic, source.partition),
-            transaction_timeout_ms=15_000,
-            acks="all",
-            max_batch_size=262_144,
-            max_request_size=4_000_000,
-            linger_ms=0,
-            **_COMMON,
-        )
+    def _transactions(self, source: TopicPartition) -> Transactions:
+        name = topics.transactional_id(source.topic, source.partition)
+        return Transactions(self._bootstrap, name, group=topics.ROUTER_GROUP)
 
     def _close_behind(self, closing: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(_close(closing))
+        task = asyncio.create_task(close(closing))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
-
-
-class KafkaStatements:
-    """The directory topic, read from its beginning. Implements `broker.ports.StatementFeed`."""
-
-    def __init__(self, bootstrap: str) -> None:
-        self._bootstrap = bootstrap
-
-    async def run(self, take: Callable[[bytes], None], caught_up: Callable[[], None]) -> None:
-        """Feed statements in order; say so whenever the end of the topic is reached."""
-        source = TopicPartition(topics.DIRECTORY, 0)
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap,
-            isolation_level="read_committed",
-            enable_auto_commit=False,
-            fetch_max_wait_ms=500,
-            **_COMMON,
-        )
-        try:
-            await consumer.start()
-            consumer.assign([source])
-            await consumer.seek_to_beginning(source)
-            while True:
-                end = (await consumer.end_offsets([source]))[source]
-                while await consumer.position(source) < end:
-                    await self._take(consumer, source, take)
-                caught_up()
-                await self._take(consumer, source, take)
-        except KafkaError as error:
-            raise Unavailable(f"the directory topic cannot be read ({type(error).__name__})") from error
-        except asyncio.CancelledError:
-            if _are_we_cancelled():
-                raise
-            raise Unavailable("the directory topic cannot be read (its reader was cancelled)") from None
-        finally:
-            await _close(consumer.stop())
-
-    async def _take(
-        self, consumer: AIOKafkaConsumer, source: TopicPartition, take: Callable[[bytes], None]
-    ) -> None:
-        found = await consumer.getmany(source, timeout_ms=1_000)
-        for record in found.get(source, ()):
-            if record.value is not None:
-                take(record.value)
-
-
-def _are_we_cancelled() -> bool:
-    """Whether a cancellation is meant for us: aiokafka lets those of its own tasks out of its calls."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
-
-
-async def _close(closing: Coroutine[Any, Any, None]) -> None:
-    """Close a part of aiokafka for as long as that may take; whatever comes out of it ends here."""
-    task = asyncio.create_task(closing)
-    await asyncio.wait({task}, timeout=CLOSE_TIMEOUT)
-    if not task.done():
-        task.cancel()
-    elif not task.cancelled():
-        task.exception()  # looked at, so that nobody complains of it later

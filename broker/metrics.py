@@ -26,6 +26,9 @@ class Metrics:
     claims: Gauge
     directory_size: Gauge
     statements_refused: Gauge
+    heads_compared: Counter
+    publications_refused: Counter
+    ledger_entries: Gauge
     _by_type: dict[RecordType, Counter] = field(default_factory=dict)
 
     @classmethod
@@ -48,15 +51,34 @@ class Metrics:
             Gauge("contrada_router_claims", "Input partitions that this router holds.", registry=r),
             Gauge("contrada_directory_statements", "Statements in this router's replica.", registry=r),
             Gauge("contrada_directory_refused_statements", "Statements that did not verify.", registry=r),
+            Counter(
+                "contrada_router_ledger_heads_compared",
+                "Heads of the ledger that senders saw, by outcome.",
+                ["outcome"],
+                registry=r,
+            ),
+            Counter(
+                "contrada_router_publications_refused",
+                "Heads of the ledger that were not believed, by reject code.",
+                ["reason"],
+                registry=r,
+            ),
+            Gauge("contrada_router_ledger_entries", "Entries of the newest head believed.", registry=r),
         )
 
     def follow(
-        self, *, claims: Callable[[], int], statements: Callable[[], int], refused: Callable[[], int]
+        self,
+        *,
+        claims: Callable[[], int],
+        statements: Callable[[], int],
+        refused: Callable[[], int],
+        entries: Callable[[], int],
     ) -> None:
         """Where the gauges look whenever the page is asked for; nobody has to remember to set them."""
         self.claims.set_function(claims)
         self.directory_size.set_function(statements)
         self.statements_refused.set_function(refused)
+        self.ledger_entries.set_function(entries)
 
     def decided(self, kind: RecordType, reasons: Sequence[Reason]) -> None:
         """Count one decision with its reasons."""

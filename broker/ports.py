@@ -1,4 +1,4 @@
-"""What the router needs of Kafka, as our own types. `broker/kafka.py` is the one module that gives it.
+"""What the centre needs of Kafka, as our own types. `broker/kafka.py`: claims, `kafka_topics.py` the rest.
 
 The contract behind `Claim`, which every safety claim of the router rests on:
 
@@ -12,6 +12,7 @@ The contract behind `Claim`, which every safety claim of the router rests on:
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -87,4 +88,44 @@ class StatementFeed(Protocol):
 
     async def run(self, take: Callable[[bytes], None], caught_up: Callable[[], None]) -> None:
         """Give every statement to `take`, in order; call `caught_up` whenever none is left."""
+        ...
+
+
+class LogReader(Protocol):
+    """A topic of one partition, read in order from a position. Committed records only."""
+
+    async def span(self) -> tuple[int, int]:
+        """Where the records that are kept begin, and where those that are committed end."""
+        ...
+
+    async def position(self) -> int:
+        """Where the next record may be."""
+        ...
+
+    def seek(self, position: int) -> None:
+        """Go on from here."""
+        ...
+
+    async def fetch(self, *, wait_ms: int, most: int) -> list[InputRecord]:
+        """Records that follow what was fetched before; empty after `wait_ms` without any."""
+        ...
+
+
+class LogWriter(Protocol):
+    """Writes records to topics of one partition."""
+
+    async def write(self, outputs: Sequence[OutputRecord]) -> None:
+        """Write records in their order, all or none if it writes alone; they are safe when this returns."""
+        ...
+
+
+class Topics(Protocol):
+    """Topics of one partition. Everything here raises `Unavailable` when Kafka is not to be had."""
+
+    def reading(self, topic: str, position: int | None) -> AbstractAsyncContextManager[LogReader]:
+        """A reader from a position, or from the beginning."""
+        ...
+
+    def writing(self, *, alone: str | None = None) -> AbstractAsyncContextManager[LogWriter]:
+        """A writer; after any error it is done for. Under a name it fences every earlier one of that name."""
         ...

@@ -33,6 +33,7 @@ class Replica:
         self._feed = feed
         self._monotonic = monotonic
         self._current_at: float | None = None
+        self._rounds = 0
         self._waiters: set[asyncio.Event] = set()
 
     async def run(self) -> None:
@@ -53,6 +54,7 @@ class Replica:
 
     def _caught_up(self) -> None:
         self._current_at = self._monotonic()
+        self._rounds += 1
         for waiter in self._waiters:
             waiter.set()
 
@@ -76,6 +78,16 @@ class Replica:
         until = self._monotonic() + patience
         while self.directory.head.size < size and self._monotonic() < until:
             await self._wait(min(0.2, patience))
+        return self.directory
+
+    async def refreshed(self) -> Directory:
+        """The directory with every statement that stands in the topic now, however long that takes.
+
+        Twice to the end: the end that is reached next may have been asked for before now.
+        """
+        enough = self._rounds + 2
+        while self._rounds < enough:
+            await self._wait(1.0)
         return self.directory
 
     async def _wait(self, seconds: float) -> None:

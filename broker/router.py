@@ -15,9 +15,11 @@ import structlog
 
 from broker import journal
 from broker.journal import Budget, Desk, Reading
+from broker.ledger_feed import LedgerFeed
 from broker.metrics import Metrics
 from broker.ports import Claim
 from broker.replica import Replica
+from protocol.envelope import Submission
 from protocol.identifiers import Entropy, Millis, show_id
 from protocol.replay import ReplayState
 from protocol.signatures import Signer
@@ -32,7 +34,7 @@ CATCH_UP = 1.0
 class Pace:
     """How batches form: a transaction costs Kafka 2 ms of CPU whatever it holds (docs/adr/0004)."""
 
-    spacing: float = 0.010
+    spacing: float = 0.005
     """Seconds between the starts of two transactions of one partition, at the least. What comes in
     meanwhile joins the next one. While idle a message waits for nothing."""
 
@@ -53,6 +55,8 @@ class Router:
     entropy: Entropy
     pace: Pace = field(default_factory=Pace)
     budget: Budget = field(default_factory=Budget)
+    ledger: LedgerFeed | None = None
+    """What the ledger published; None where no policy says whom to believe about it."""
 
     async def work(self, claim: Claim) -> None:
         """Route one partition until cancelled or until anything fails."""
@@ -86,8 +90,9 @@ class Router:
             with self.metrics.batch_seconds.time():
                 step = journal.step(readings, state=state, desk=desk, budget=self.budget)
                 await claim.commit(step.outputs, position=step.position, state=step.state.to_text())
-            state, readings = step.state, readings[len(step.decided) :]
             self._tell(step)
+            self._compare(readings, step)
+            state, readings = step.state, readings[len(step.decided) :]
         return state
 
     def _tell(self, step: journal.Step) -> None:
@@ -105,3 +110,12 @@ class Router:
                     reasons=[reason.code.value for reason in record.reasons],
                     message_id=None if record.header is None else show_id(record.header[0]),
                 )
+
+    def _compare(self, readings: list[Reading], step: journal.Step) -> None:
+        """Hold what senders saw of the ledger against what it published, when all is committed."""
+        if self.ledger is None:
+            return
+        for reading, one in zip(readings, step.decided, strict=False):
+            # Only a proven header stands in the record: in an unproven one anybody could accuse a unit.
+            if one.record.header is not None and isinstance(reading.parsed, Submission):
+                self.ledger.gossip.compare(reading.parsed.header.core)

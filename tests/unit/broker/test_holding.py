@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaConnectionError
 
 from broker.errors import Unavailable
-from broker.kafka import KafkaOutboxes, KafkaStatements
+from broker.kafka import KafkaOutboxes
+from broker.kafka_topics import KafkaStatements
+from broker.transactions import Transactions
 
 SOURCE = TopicPartition("outbox.fr", 0)
 
@@ -19,7 +21,7 @@ class Losing(KafkaOutboxes):
 
     attempts = 0
 
-    async def _claim_and_work(self, source: TopicPartition, producer: AIOKafkaProducer) -> None:
+    async def _claim_and_work(self, source: TopicPartition, transactions: Transactions) -> None:
         self.attempts += 1
         try:
             await asyncio.Event().wait()
@@ -46,7 +48,7 @@ async def test_a_partition_that_is_ours_is_claimed_again(monkeypatch: pytest.Mon
     failures = [KafkaConnectionError(), ValueError(), TimeoutError()]
     reached = asyncio.Event()
 
-    async def claim(source: TopicPartition, producer: AIOKafkaProducer) -> None:
+    async def claim(source: TopicPartition, transactions: Transactions) -> None:
         if failures:
             raise failures.pop()
         reached.set()
@@ -65,7 +67,7 @@ async def test_a_foreign_cancellation_ends_no_claim(monkeypatch: pytest.MonkeyPa
     outboxes = KafkaOutboxes("127.0.0.1:9", fetch_wait_ms=25)
     failures, reached = [asyncio.CancelledError()], asyncio.Event()
 
-    async def claim(source: TopicPartition, producer: AIOKafkaProducer) -> None:
+    async def claim(source: TopicPartition, transactions: Transactions) -> None:
         if failures:
             raise failures.pop()
         reached.set()

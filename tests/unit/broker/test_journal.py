@@ -306,7 +306,7 @@ def test_the_router_cannot_open_what_it_routes(world):
     assert secret not in everything
     for wrap in submission.wraps:
         with pytest.raises(Rejected) as caught:
-            open_content(submission.header, submission.ciphertext, wrap, opener=opener)
+            open_content(submission.header, submission.ciphertext, parse_wrap(wrap), opener=opener)
         assert caught.value.reason is Code.E_OPEN
     assert opener.tried == 2 * len(submission.wraps)
     assert _opens_with_any_window(submission, everything) is None

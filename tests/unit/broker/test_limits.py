@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from protocol.audit import verify_decisions
 from protocol.codes import Classification, Handling
 from protocol.header import Limits
@@ -10,6 +12,7 @@ from protocol.limits import MAX_RECIPIENTS
 from tests.sim.world import World
 
 
+@pytest.mark.slow
 def test_a_refusal_for_every_reason_to_64_addressees_can_be_read() -> None:
     """The sender can verify a refusal that has several reasons for each of 64 addressees."""
     world = World()

@@ -9,6 +9,7 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from broker.gossip import Outcome
 from broker.metrics import Metrics
 from protocol.audit import Reason, RecordType
 from protocol.errors import Code
@@ -21,6 +22,10 @@ def page() -> bytes:
     metrics = Metrics.create()
     for kind in RecordType:
         metrics.decided(kind, [Reason(code, UnitId("fr")) for code in Code])
+    for outcome in Outcome:
+        metrics.heads_compared.labels(outcome.value).inc()
+    for code in Code:
+        metrics.publications_refused.labels(code.value).inc()
     with metrics.batch_seconds.time():
         metrics.batches.inc()
     return generate_latest(metrics.registry)
@@ -54,7 +59,7 @@ def test_labels_are_bounded(page: bytes) -> None:
         for sample in family.samples:
             for label, value in sample.labels.items():
                 seen.setdefault(label, set()).add(value)
-    assert seen.pop("outcome") == {kind.name.lower() for kind in RecordType}
+    assert seen.pop("outcome") == {kind.name.lower() for kind in RecordType} | set(Outcome)
     assert seen.pop("reason") == {code.value for code in Code}
     seen.pop("le")
     assert not seen

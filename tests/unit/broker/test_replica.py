@@ -16,6 +16,8 @@ from protocol.identifiers import UnitId
 from tests.sim.world import World
 from tests.unit.broker.claims import Statements
 
+pytestmark = pytest.mark.slow
+
 WITHIN = 20
 
 

@@ -15,6 +15,8 @@ from broker.__main__ import main
 from broker.settings import RouterSettings
 from tests.unit.broker.files import write, write_router
 
+pytestmark = pytest.mark.slow
+
 COMPLETE = {"kafka": "127.0.0.1:9", "name": "router-a", "root": "root.pin", "key": "file:router.key"}
 
 

@@ -1,0 +1,133 @@
+"""What an audit can find: a closed list, each with what it means and what to do about it.
+
+Rules: a finding says where (log, file, leaf) and what, never content. A notice is no accusation: it is
+what an auditor has to know to read the result rightly. A kind, once released, keeps its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Kind(StrEnum):
+    """What was found."""
+
+    CHECKPOINT_MISSING = "checkpoint-missing"
+    CHECKPOINT_FORM = "checkpoint-form"
+    CHECKPOINT_SIGNATURE = "checkpoint-signature"
+    QUORUM = "quorum"
+    ROOT = "root"
+    ROLLED_BACK = "rolled-back"
+    FORK = "fork"
+    TILE_MISSING = "tile-missing"
+    TILE_ALTERED = "tile-altered"
+    ENTRIES_MISSING = "entries-missing"
+    ENTRY_ALTERED = "entry-altered"
+    ENTRY_FORM = "entry-form"
+    SHARD_CHAIN = "shard-chain"
+    RECORD_ALTERED = "record-altered"
+    RECORD_MISSING = "record-missing"
+    RECORD_ORPHAN = "record-orphan"
+    RECORD_FORM = "record-form"
+    RECORD_KEPT = "record-kept"
+    RECORD_INDEX = "record-index"
+    RECORDS_UNREADABLE = "records-unreadable"
+    DECISION_TWICE = "decision-twice"
+    DELIVERY_MISSING = "delivery-missing"
+    DELIVERY_STRAY = "delivery-stray"
+    DECISION_UNSIGNED = "decision-unsigned"
+    STATEMENT_INVALID = "statement-invalid"
+    STATEMENT_UNANNOUNCED = "statement-unannounced"
+    STATEMENT_TWICE = "statement-announced-twice"
+    STATEMENT_OTHER = "statement-other"
+    UNVERIFIED = "unverified"
+    NOT_CHECKED = "not-checked"
+    AHEAD = "ahead"
+    DELETED = "deleted"
+
+
+MEANINGS: dict[Kind, str] = {
+    Kind.CHECKPOINT_MISSING: "without its checkpoint nothing vouches for this log; ask for the file",
+    Kind.CHECKPOINT_FORM: "this is not a checkpoint; it was damaged or replaced",
+    Kind.CHECKPOINT_SIGNATURE: "the log did not sign this: forged, or signed with keys that the policy lacks",
+    Kind.QUORUM: "too few witnesses saw this; it may be shown to you alone",
+    Kind.ROOT: "the log signed another tree than the one that is stored here",
+    Kind.ROLLED_BACK: "the log was longer once: what came after this checkpoint was taken away",
+    Kind.FORK: "the log signed two histories; keep both checkpoints, they prove it",
+    Kind.TILE_MISSING: "a file of the tree was removed or the copy is not whole; the entries rebuild it",
+    Kind.TILE_ALTERED: "a file of the tree was changed; the entries are as they were signed",
+    Kind.ENTRIES_MISSING: "entries were removed or the copy is not whole; their hashes remain",
+    Kind.ENTRY_ALTERED: "an entry was changed after it was signed",
+    Kind.ENTRY_FORM: "an entry that no ledger of ours would write",
+    Kind.SHARD_CHAIN: "this half-year does not continue the one before it",
+    Kind.RECORD_ALTERED: "the record was changed after it was logged, or stands at another's place",
+    Kind.RECORD_MISSING: "the record was removed, and no deletion of it is in the log",
+    Kind.RECORD_ORPHAN: "a record without a leaf: it was put there and never logged",
+    Kind.RECORD_FORM: "a logged record that no program of ours would write",
+    Kind.RECORD_KEPT: "the log orders that this record be deleted, and it is still there",
+    Kind.RECORD_INDEX: "the search columns say something else than the record; searches can miss it",
+    Kind.RECORDS_UNREADABLE: "the store of records is damaged; the tree is checked without it",
+    Kind.DECISION_TWICE: "one submission was accepted twice",
+    Kind.DELIVERY_MISSING: "an accepted message without a delivery leaf for each addressee",
+    Kind.DELIVERY_STRAY: "a delivery leaf that belongs to no accepted message",
+    Kind.DECISION_UNSIGNED: "no router's signature covers this decision; the ledger may have made it up",
+    Kind.STATEMENT_INVALID: "the directory holds a statement that does not verify",
+    Kind.STATEMENT_UNANNOUNCED: "a statement entered the directory and the audit log does not say so",
+    Kind.STATEMENT_TWICE: "one statement is announced more than once",
+    Kind.STATEMENT_OTHER: "the audit log announces another statement than the directory holds",
+    Kind.UNVERIFIED: "the ledger met a record that it could not verify, and logged that",
+    Kind.NOT_CHECKED: "this was not checked",
+    Kind.AHEAD: "the store is ahead of its checkpoint; normal when it was copied while it ran",
+    Kind.DELETED: "records whose deletion the log orders; their leaves remain and verify",
+}
+
+NOTICES = frozenset({Kind.NOT_CHECKED, Kind.AHEAD, Kind.DELETED, Kind.UNVERIFIED})
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was found."""
+
+    kind: Kind
+    log: str
+    """The origin of the log, or the file where there is none."""
+
+    what: str
+    place: str = ""
+    """The file, as it is named in the copy."""
+
+    index: int | None = None
+    """The leaf, counted from 0."""
+
+    @property
+    def is_notice(self) -> bool:
+        """Nothing is wrong; it is to be known."""
+        return self.kind in NOTICES
+
+    @property
+    def means(self) -> str:
+        """What it means."""
+        return MEANINGS[self.kind]
+
+    def as_row(self) -> dict[str, Any]:
+        """The finding, as it is printed."""
+        return {
+            "kind": self.kind.value,
+            "log": self.log,
+            "leaf": self.index,
+            "file": self.place or None,
+            "what": self.what,
+            "means": self.means,
+        }
+
+
+Tell = Callable[[Finding], None]
+"""Where findings go."""
+
+
+def span(first: int, last: int) -> str:
+    """`leaf 7`, or `leaves 7 to 9`; both ends belong to it."""
+    return f"leaf {first}" if first == last else f"leaves {first} to {last}"

@@ -1,0 +1,79 @@
+"""What the auditor's commands take: a copy, a policy, a root, moments, ids of messages.
+
+Owns reading them from the command line, not opening the files. Rule: nothing heavy is imported here.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Function = TypeVar("Function", bound=Callable[..., object])
+
+
+class MessageName(click.ParamType[bytes]):
+    """The id of a message, as its 16 bytes."""
+
+    name = "id"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> bytes:
+        """The 16 bytes."""
+        if isinstance(value, bytes):
+            return value
+        try:
+            return uuid.UUID(str(value)).bytes
+        except ValueError:
+            self.fail(f"{str(value)!r} is not a message id; it looks like {uuid.UUID(int=0)}", param, ctx)
+
+
+class Moment(click.ParamType[int]):
+    """A moment: `2026-11-22` or `2026-11-22T08:00:00Z`; in Unix milliseconds."""
+
+    name = "moment"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Unix milliseconds."""
+        if isinstance(value, int):
+            return value
+        try:
+            read = datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(
+                f"{value!r} is not a moment; expected 2026-11-22 or 2026-11-22T08:00:00Z (UTC)", param, ctx
+            )
+        return int((read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+# Whether they are there is said by who opens them: in one way, and with the exit code for it.
+FILE = click.Path(dir_okay=False, path_type=Path)
+DIRECTORY = click.Path(file_okay=False, path_type=Path)
+
+
+def copy_argument(function: Function) -> Function:
+    """DIR: the copy of the ledger."""
+    return click.argument("directory", metavar="DIR", type=DIRECTORY)(function)
+
+
+def policy_option(function: Function) -> Function:
+    """--policy: the auditor's own list of keys."""
+    return click.option(
+        "--policy",
+        type=FILE,
+        metavar="FILE",
+        help="Your own policy: keys of the log and its witnesses. [default: DIR/policy]",
+    )(function)
+
+
+def root_option(function: Function) -> Function:
+    """--root: the pinned root of the key directory."""
+    return click.option(
+        "--root",
+        type=FILE,
+        metavar="FILE",
+        help="The pinned root of the key directory. [default: DIR/root.cbor]",
+    )(function)

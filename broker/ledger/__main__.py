@@ -1,0 +1,49 @@
+"""`python -P -m broker.ledger`, and what `contrada ledger run` calls."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import httpx
+import uvloop
+
+from broker import exits, logs
+from broker.ledger import app
+from broker.ledger.settings import LedgerSettings
+from protocol.errors import ContradaError
+
+
+def start(config: Path | None, *, check_only: bool = False) -> None:
+    """Keep a ledger until it is told to stop. What keeps it from that is raised as a `ContradaError`."""
+    settings = LedgerSettings.load(config)
+    logs.configure(settings.log_level)
+    if check_only:
+        asyncio.run(_check(settings))
+        _say("the settings are complete, the keys open, and the policy is one")
+    else:
+        uvloop.run(app.run(settings))
+
+
+async def _check(settings: LedgerSettings) -> None:
+    async with httpx.AsyncClient() as client:
+        app.build(settings, client)
+
+
+def main(config: Path | None) -> int:
+    """The same as a whole process: what went wrong is told on stderr, and its kind is the exit code."""
+    try:
+        start(config)
+    except ContradaError as error:
+        _say(exits.told(error))
+        return exits.of_code(error.code)
+    return 0
+
+
+def _say(sentence: str) -> None:
+    sys.stderr.write(sentence + "\n")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(Path(sys.argv[1]) if len(sys.argv) > 1 else None))

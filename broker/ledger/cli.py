@@ -1,0 +1,277 @@
+"""`contrada ledger ...`: make a ledger, keep it, look at it. Joined to the command line by an entry point.
+
+Rule: nothing heavy is imported here; a command imports its work when it runs.
+"""
+# ruff: noqa: PLC0415 - see above
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from broker.command import command, group
+from broker.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from broker.ledger.settings import LedgerSettings
+
+_FILE = click.Path(path_type=Path)
+_CONFIG = click.option(
+    "--config",
+    type=_FILE,
+    metavar="FILE",
+    help="The ledger's TOML file; else the home's.",
+)
+
+
+ledger = group(
+    "ledger",
+    short="keep the audit log and the directory's log",
+    text="Keep the logs of the exchange: what was decided and done, so that nobody can rewrite it.",
+)
+
+
+@command(
+    ledger,
+    "init",
+    tag="rw",
+    short="make the centre's ledger: keys, policy, two empty logs",
+    examples=(
+        "contrada --home centre ledger init --origin contrada.example",
+        "contrada --home centre ledger init --origin contrada.example --witness fr.policy --quorum 1",
+    ),
+)
+@click.option(
+    "--origin",
+    required=True,
+    metavar="NAME",
+    help="What the names of all logs begin with: a host name of yours.",
+)
+@click.option(
+    "--witness",
+    "witnesses",
+    multiple=True,
+    type=_FILE,
+    metavar="FILE",
+    help="A witness's public file; again for each.",
+)
+@click.option(
+    "--quorum", type=int, default=0, show_default=True, help="So many of them make a checkpoint trusted."
+)
+@click.option(
+    "--http-port", type=int, default=9480, show_default=True, help="Loopback port for tiles and health."
+)
+@click.pass_context
+def init(
+    ctx: click.Context,
+    origin: str,
+    witnesses: tuple[Path, ...],
+    quorum: int,
+    http_port: int,
+    *,
+    as_json: bool,
+) -> None:
+    """Make the ledger of a centre, in the centre's home.
+
+    The logs' keys and the witnesses stand in its policy file, which every unit and auditor needs:
+    hand it to them by a way that nobody else can change.
+    """
+    from broker.app import now
+    from broker.ledger.founding import Plan, found, witnesses_in
+
+    entries = tuple(entry for file in witnesses for entry in witnesses_in(file))
+    made = found(
+        Plan(
+            home=_home(ctx),
+            origin=origin,
+            kafka=getattr(ctx.find_root().obj, "kafka", None),
+            http_port=http_port,
+            witnesses=entries,
+            quorum=quorum,
+        ),
+        now=now(),
+    )
+    _tell(made, as_json=as_json)
+
+
+@command(
+    ledger,
+    "run",
+    tag="rw",
+    short="keep the ledger until it is told to stop",
+    json_help="Print errors as JSON on stderr. The log is JSON in any case.",
+    examples=(
+        "contrada --home centre ledger run",
+        "contrada ledger run --config /etc/contrada/ledger.toml",
+        "contrada ledger run --config ledger.toml --check-config",
+    ),
+)
+@_CONFIG
+@click.option("--check-config", is_flag=True, help="Check the settings and the keys, then leave.")
+@click.pass_context
+def run(ctx: click.Context, config: Path | None, *, check_config: bool, as_json: bool) -> None:  # noqa: ARG001
+    """Keep the ledger: sequence, sign, publish, until SIGTERM or Ctrl-C.
+
+    Settings that the file does not give are taken from CONTRADA_LEDGER_*.
+    """
+    from broker.ledger.__main__ import start
+
+    start(_config(ctx, config), check_only=check_config)
+
+
+@command(
+    ledger,
+    "check",
+    tag="ro",
+    short="what a start would check, without starting",
+    examples=("contrada --home centre ledger check", "contrada --home centre ledger check --json"),
+)
+@_CONFIG
+@click.pass_context
+def check(ctx: click.Context, config: Path | None, *, as_json: bool) -> None:
+    """Check that records, tiles, checkpoints and Kafka agree. Ends with 7 where they do not.
+
+    The whole tree is recomputed by 'contrada audit fsck DIR'.
+    """
+    from broker.ledger.looking import check as look
+
+    _tell(look(_settings(ctx, config)), as_json=as_json)
+
+
+@command(
+    ledger,
+    "record",
+    tag="ro",
+    short="the record behind a leaf",
+    examples=(
+        "contrada --home centre ledger record 4711",
+        "contrada --home centre ledger record 17 --log contrada.example/audit/2026h2",
+    ),
+)
+@click.argument("index", type=click.IntRange(min=0))
+@click.option("--log", "origin", metavar="ORIGIN", help="The log; else the open audit log.")
+@_CONFIG
+@click.pass_context
+def record(ctx: click.Context, index: int, origin: str | None, config: Path | None, *, as_json: bool) -> None:
+    """Show the record that opens a leaf, with its salt: what proves that it belongs there."""
+    from broker.ledger.looking import record as look
+
+    _tell(look(_settings(ctx, config), origin, index), as_json=as_json)
+
+
+@command(
+    ledger,
+    "erase",
+    tag="rw",
+    short="order that records be deleted; their leaves stay",
+    examples=(
+        "contrada --home centre ledger erase 4711 4712 --ground 'retention: case closed, order 17/2026'",
+    ),
+)
+@click.argument("indexes", type=click.IntRange(min=0), nargs=-1, required=True)
+@click.option("--ground", required=True, help="Why; it stands in the log for ever.")
+@click.option("--log", "origin", metavar="ORIGIN", help="The log; else the open audit log.")
+@_CONFIG
+@click.pass_context
+def erase(
+    ctx: click.Context,
+    indexes: tuple[int, ...],
+    ground: str,
+    origin: str | None,
+    config: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """State a deletion, signed by the registrar. The ledger carries it out when it has sequenced it."""
+    from broker.ledger.looking import erase as order
+
+    _tell(order(_settings(ctx, config), _home(ctx), origin, indexes, ground), as_json=as_json)
+
+
+@command(
+    ledger,
+    "policy",
+    tag="rw",
+    short="write the next policy file: coming half-years, other witnesses",
+    examples=(
+        "contrada --home centre ledger policy --out policy-2027",
+        "contrada --home centre ledger policy --witness nl.policy --quorum 3 --out policy-2027",
+    ),
+)
+@click.option("--witness", "joining", type=_FILE, multiple=True, metavar="FILE", help="One that joins.")
+@click.option("--without", "leaving", multiple=True, metavar="NAME", help="A witness that leaves.")
+@click.option("--quorum", type=click.IntRange(min=0), help="So many of them it takes; else as many as now.")
+@click.option("--out", type=_FILE, required=True, metavar="FILE", help="A new file.")
+@_CONFIG
+@click.pass_context
+def policy(
+    ctx: click.Context,
+    joining: tuple[Path, ...],
+    leaving: tuple[str, ...],
+    quorum: int | None,
+    out: Path,
+    config: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Write a policy that names every log there is, the half-years to come, and the witnesses.
+
+    Nothing is installed: hand the file to units, witnesses and auditors, put it in the place of the
+    ledger's own, start the ledger again, and state it with 'contrada centre act policy-change'.
+    """
+    from broker.app import now
+    from broker.ledger.renewing import Wanted, renew
+
+    wanted = Wanted(joining=joining, leaving=leaving, quorum=quorum)
+    _tell(renew(_settings(ctx, config), wanted, out, now=now()), as_json=as_json)
+
+
+@command(
+    ledger,
+    "export",
+    tag="rw",
+    short="copy the records to one SQLite file, for an auditor",
+    examples=("contrada --home centre ledger export ledger-copy/records.sqlite",),
+)
+@click.argument("out", type=_FILE, metavar="FILE")
+@_CONFIG
+@click.pass_context
+def export(ctx: click.Context, out: Path, config: Path | None, *, as_json: bool) -> None:
+    """Copy the store of records to a new SQLite file, from PostgreSQL for example.
+
+    'contrada audit' reads it as DIR/records.sqlite, beside the tiles that 'contrada audit mirror' copied.
+    """
+    from broker.ledger.exporting import export as copy
+
+    _tell(copy(_settings(ctx, config), out), as_json=as_json)
+
+
+def _home(ctx: click.Context) -> Path:
+    home: Path | None = getattr(ctx.find_root().obj, "home", None)
+    if home is None:
+        raise Misconfigured("no home given", hint="say --home DIR, or set CONTRADA_HOME")
+    return home.absolute()
+
+
+def _config(ctx: click.Context, given: Path | None) -> Path | None:
+    home: Path | None = getattr(ctx.find_root().obj, "home", None)
+    if given is None and home is not None and (home / "ledger.toml").exists():
+        return home.absolute() / "ledger.toml"
+    return given
+
+
+def _settings(ctx: click.Context, config: Path | None) -> LedgerSettings:
+    from broker.ledger.settings import LedgerSettings
+
+    return LedgerSettings.load(_config(ctx, config))
+
+
+def _tell(values: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(values))
+        return
+    for name, value in values.items():
+        click.echo(f"{name:<12} {', '.join(map(str, value)) if isinstance(value, list) else value}")

@@ -1,0 +1,147 @@
+"""Asking witnesses to cosign a checkpoint (C2SP tlog-witness), as their policy line names them.
+
+Owns the questions over HTTP and what an answer means. Rules:
+- A witness is asked once for all its keys. What it answers is verified line by line before it is used.
+- One that is slow, gone or wrong costs a checkpoint its cosignature, never the ledger its pace: every
+  question has an end, and all are asked at once.
+- A witness that has cosigned a larger tree than we have, and shows the log's signature on it, proves that
+  our store was rolled back, or that another ledger signs with our key: `WitnessAhead`, and the ledger
+  stops. A witness that only says so is wrong or lies, and cannot stop anybody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import NoReturn
+
+import httpx
+import structlog
+
+from broker.errors import RolledBack
+from protocol.errors import Code, Rejected
+from protocol.tlog.checkpoints import Checkpoint, SignedCheckpoint, parse_checkpoint
+from protocol.tlog.cosignatures import accept_cosignatures
+from protocol.tlog.notes import VerifierKey, parse_number
+from protocol.tlog.policy import Policy
+from protocol.tlog.proofs import consistency_proof
+from protocol.tlog.tiles import TileReader
+from protocol.tlog.witnessing import SIZE_TYPE, format_request
+
+log = structlog.get_logger()
+
+MAX_ANSWER = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessPlace:
+    """A witness that can be asked: where, and by which keys it signs."""
+
+    url: str
+    name: str
+    keys: tuple[VerifierKey, ...]
+
+
+def places(policy: Policy) -> tuple[WitnessPlace, ...]:
+    """The witnesses of a policy that have a URL; those of one URL are one witness."""
+    keys: dict[str, list[VerifierKey]] = {}
+    for witness in policy.witnesses:
+        if witness.url is not None:
+            keys.setdefault(witness.url.rstrip("/"), []).append(witness.key)
+    return tuple(WitnessPlace(url, found[0].name, tuple(found)) for url, found in keys.items())
+
+
+def missing(policy: Policy, signed: SignedCheckpoint) -> tuple[WitnessPlace, ...]:
+    """The witnesses of whose keys at least one has not cosigned yet."""
+    return tuple(place for place in places(policy) if not all(signed.note.by(key) for key in place.keys))
+
+
+@dataclass(slots=True)
+class Cosigner:
+    """Asks, and remembers how far each witness has come."""
+
+    client: httpx.AsyncClient
+    policy: Policy
+    sizes: dict[tuple[str, str], int] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+    """What the last question to each witness came to, where it was no cosignature."""
+
+    async def ask(
+        self, witnesses: Iterable[WitnessPlace], signed: SignedCheckpoint, read: TileReader
+    ) -> tuple[str, ...]:
+        """The signature lines of all who cosign now."""
+        answers = await asyncio.gather(*(self._one(place, signed, read) for place in witnesses))
+        return tuple(line for lines in answers for line in lines)
+
+    async def _one(self, place: WitnessPlace, signed: SignedCheckpoint, read: TileReader) -> tuple[str, ...]:
+        try:
+            lines = await self._question(place, signed, read)
+        except (httpx.HTTPError, Rejected, TimeoutError) as error:
+            self.failures[place.name] = type(error).__name__
+            log.warning("witness_failed", witness=place.name, error=type(error).__name__)
+            return ()
+        self.failures.pop(place.name, None)
+        return tuple(lines)
+
+    async def _question(
+        self, place: WitnessPlace, signed: SignedCheckpoint, read: TileReader
+    ) -> Mapping[str, int]:
+        known, checkpoint = (place.url, signed.checkpoint.origin), signed.checkpoint
+        for _ in range(2):  # the first answer may be how far the witness is, the second is about that
+            old = min(self.sizes.get(known, 0), checkpoint.size)
+            answer = await self._post(place, old, signed, read)
+            if answer.status_code == httpx.codes.CONFLICT:
+                self.sizes[known] = _size_in(answer)
+                if self.sizes[known] > checkpoint.size:
+                    await self._check_ahead(place, checkpoint)
+                continue
+            if answer.status_code != httpx.codes.OK:
+                log.error(
+                    "witness_refused", witness=place.name, origin=checkpoint.origin, status=answer.status_code
+                )
+                self.sizes.pop(known, None)
+            answer.raise_for_status()
+            lines = accept_cosignatures(answer.content[:MAX_ANSWER], checkpoint, place.keys)
+            self.sizes[known] = checkpoint.size
+            return lines
+        raise TimeoutError  # it moves on as fast as we ask: another ledger asks it, too
+
+    async def _check_ahead(self, place: WitnessPlace, ours: Checkpoint) -> NoReturn:
+        """What a witness claims to have seen counts if the log's own key has signed it."""
+        name = sha256(ours.origin.encode()).hexdigest()
+        answer = await self.client.get(f"{place.url}/{name}/checkpoint")
+        answer.raise_for_status()
+        theirs = self.policy.signed_by_log(parse_checkpoint(answer.content[:MAX_ANSWER]))
+        if theirs.origin == ours.origin and theirs.size > ours.size:
+            raise WitnessAhead(place, ours, theirs)
+        raise Rejected(Code.E_CHECKPOINT, f"{place.name} claims more than it can show")
+
+    async def _post(
+        self, place: WitnessPlace, old: int, signed: SignedCheckpoint, read: TileReader
+    ) -> httpx.Response:
+        size = signed.checkpoint.size
+        proof = consistency_proof(old, size, read)
+        return await self.client.post(
+            f"{place.url}/add-checkpoint", content=format_request(old, proof, signed.data)
+        )
+
+
+def _size_in(answer: httpx.Response) -> int:
+    if answer.headers.get("content-type", "").partition(";")[0] != SIZE_TYPE:
+        raise Rejected(Code.E_NOTE, "a conflict without a size")
+    return parse_number(answer.text.removesuffix("\n"))
+
+
+class WitnessAhead(RolledBack):
+    """A witness has cosigned more of a log than there is here, and shows the log's signature on it."""
+
+    def __init__(self, place: WitnessPlace, ours: Checkpoint, theirs: Checkpoint) -> None:
+        super().__init__(
+            f"{ours.origin} has {ours.size} entries here, and its own key has signed {theirs.size}: "
+            f"the witness {place.name} has the checkpoint",
+            hint="the records and tiles here are an old copy, or another ledger signs with this key. "
+            "Stop every other ledger, and restore the newest copy of both",
+        )
+        self.theirs = theirs

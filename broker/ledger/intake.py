@@ -1,0 +1,120 @@
+"""From a record of the audit topic to a verdict: the leaves that it makes. Keeps nothing.
+
+    decisions of a router     one leaf for each decision, and behind an accepted one a leaf for each delivery
+    acts of the centre        one leaf each
+    anything else             one leaf UNVERIFIED, with the record's offset, SHA-256 and what was wrong
+
+Rules:
+- Nothing is passed over in silence: whatever stands in the topic makes a leaf. The one exception is the
+  ledger's own announcement of a statement that is announced already, judged in sequencer.py.
+- A record is called unverified only by a directory that was read to its end after the record was: keys
+  are appointed there, and a verdict is for ever. app.py waits for that.
+- The time of a record is the one that was signed. What does not verify has none, and moves no shard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from broker.ledger.records import Erasure
+from broker.ports import InputRecord
+from keys.directory import Directory
+from protocol.actions import Action, is_actions, unverified, verify_actions
+from protocol.errors import Code, Rejected
+from protocol.identifiers import Entropy, Millis, UnitId, digest
+from protocol.ledger_leaves import Row, leaves_of_actions, leaves_of_decisions, unverified_leaf
+from protocol.records import RECORD_SALT, RecordType
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One record of the audit topic, judged."""
+
+    offset: int
+    t: int | None
+    """When its signer says that it happened; None where nobody vouches for it."""
+
+    entries: Sequence[bytes]
+    rows: Sequence[Row]
+    """With indexes as if the log had `first` leaves before it."""
+
+    first: int = 0
+    announced: int | None = None
+    """The position of the statement that it announces: the record counts only if that is the next one."""
+
+    deletions: Sequence[tuple[int, Action]] = ()
+    """The acts among the rows that order a deletion, each with the place of its row."""
+
+    code: str = ""
+    """Why it is unverified; empty where it is not."""
+
+    batch: bytes | None = None
+    """What a router signed, where it is a router's record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """What a record is judged by."""
+
+    directory: Directory
+    name: UnitId
+    """The ledger's, for the leaves that it makes of its own."""
+
+    entropy: Entropy
+
+    def read(self, record: InputRecord, *, first: int) -> Reading:
+        """The leaves of a record, or `Rejected` if it does not verify."""
+        if is_actions(record.value):
+            return self._acts(record, first=first)
+        made = leaves_of_decisions(record.value, first=first, parties=self.directory)
+        return Reading(record.offset, made.rows[0].t, made.entries, made.rows, first, batch=made.batch)
+
+    def unverified(self, record: InputRecord, code: Code, *, first: int, now: Millis) -> Reading:
+        """The leaf that stands for a record that does not verify."""
+        act = unverified(now, self.name, offset=record.offset, record=digest(record.value), code=code)
+        entry, row = unverified_leaf(act, self.entropy(RECORD_SALT), index=first)
+        return Reading(record.offset, None, (entry,), (row,), first, code=code.value)
+
+    def _acts(self, record: InputRecord, *, first: int) -> Reading:
+        acts = verify_actions(record.value, parties=self.directory)
+        announced = [act for act in acts.actions if act.type is RecordType.DIRECTORY_STATEMENT]
+        for act in announced:
+            self._check_announcement(act)
+        if announced and len(acts.actions) > 1:
+            raise Rejected(Code.E_SCHEMA, "a statement is announced alone")
+        made = leaves_of_actions(acts, first=first)
+        return Reading(
+            record.offset,
+            acts.t,
+            made.entries,
+            made.rows,
+            first,
+            announced=position_of(announced[0]) if announced else None,
+            deletions=[(i, a) for i, a in enumerate(acts.actions) if a.type is RecordType.DELETION],
+        )
+
+    def _check_announcement(self, act: Action) -> None:
+        # The root covers the statement and all before it: what is announced is what everybody has.
+        if self.directory.root_at(position_of(act) + 1) != act.detail[4]:
+            raise Rejected(Code.E_STATEMENT, "announced is not what the directory has at this position")
+
+
+def position_of(announcement: Action) -> int:
+    """The place of the announced statement in the directory."""
+    position: int = announcement.detail[0]
+    return position
+
+
+def erasures(reading: Reading, rows: Sequence[Row], origin: str) -> list[Erasure]:
+    """What acts of this reading order, whose rows are these."""
+    return [
+        Erasure(origin=act.detail[0], indexes=act.detail[1], by=f"{origin}#{rows[at].index}")
+        for at, act in reading.deletions
+    ]
+
+
+def placed(reading: Reading, first: int) -> Sequence[Row]:
+    """The rows of a reading, with the indexes that they have in a log of `first` leaves."""
+    by = first - reading.first
+    return reading.rows if by == 0 else [row._replace(index=row.index + by) for row in reading.rows]

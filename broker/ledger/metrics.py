@@ -1,0 +1,103 @@
+"""Every metric of the ledger, named once. Labels are bounded: record types, and which of the two logs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+
+from protocol.records import RecordType
+
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """The ledger's metrics in a registry of their own."""
+
+    registry: CollectorRegistry
+    leaves: Counter
+    unverified: Counter
+    erased: Counter
+    moved: Counter
+    batch_seconds: Histogram
+    size: Gauge
+    published_size: Gauge
+    cosignatures: Gauge
+    behind: Gauge
+    directory_size: Gauge
+    witnesses_failing: Gauge
+
+    @classmethod
+    def create(cls) -> Metrics:
+        """Metrics at zero."""
+        r = CollectorRegistry()
+        return cls(
+            r,
+            Counter(
+                "contrada_ledger_leaves", "Leaves added to the audit log, by type.", ["type"], registry=r
+            ),
+            Counter(
+                "contrada_ledger_unverified_records",
+                "Records of the audit topic that did not verify. Alarm on any.",
+                registry=r,
+            ),
+            Counter(
+                "contrada_ledger_erased_records", "Records deleted as a sequenced act ordered.", registry=r
+            ),
+            Counter(
+                "contrada_ledger_lost_races", "Steps that another writer of the log came before.", registry=r
+            ),
+            Histogram(
+                "contrada_ledger_step_duration_seconds",
+                "Time to sequence, commit and store one step.",
+                registry=r,
+                buckets=_BUCKETS,
+            ),
+            Gauge("contrada_ledger_entries", "Entries committed, by log.", ["log"], registry=r),
+            Gauge("contrada_ledger_published_entries", "Entries published, by log.", ["log"], registry=r),
+            Gauge(
+                "contrada_ledger_checkpoint_signatures",
+                "Signatures under the published checkpoint, the log's own included.",
+                ["log"],
+                registry=r,
+            ),
+            Gauge(
+                "contrada_ledger_backlog_records", "Records of the audit topic not sequenced yet.", registry=r
+            ),
+            Gauge("contrada_directory_statements", "Statements in the ledger's replica.", registry=r),
+            Gauge(
+                "contrada_ledger_failing_witnesses", "Witnesses that did not cosign when asked.", registry=r
+            ),
+        )
+
+    def follow(
+        self, *, behind: Callable[[], int], statements: Callable[[], int], failing: Callable[[], int]
+    ) -> None:
+        """Where the gauges look whenever the page is asked for."""
+        self.behind.set_function(behind)
+        self.directory_size.set_function(statements)
+        self.witnesses_failing.set_function(failing)
+
+    def sequenced(self, origin: str, size: int, types: Iterable[int], *, leaves: int) -> None:
+        """Count one step."""
+        self.size.labels(short(origin)).set(size)
+        rest = leaves
+        for kind in types:
+            self.leaves.labels(RecordType(kind).name.lower()).inc()
+            rest -= 1
+        if rest > 0:
+            self.leaves.labels(RecordType.DELIVERED.name.lower()).inc(rest)
+
+    def published(self, origin: str, size: int, signatures: int) -> None:
+        """Show one publication."""
+        self.published_size.labels(short(origin)).set(size)
+        self.cosignatures.labels(short(origin)).set(signatures)
+
+
+def short(origin: str) -> str:
+    """`audit` or `directory`: shards come and go, and their names are no label."""
+    return "directory" if origin.endswith("/directory") else "audit"

@@ -1,0 +1,135 @@
+"""Publishing: a committed head gets its cosignatures, becomes the log's `checkpoint`, and goes to Kafka.
+
+    ask the witnesses -> put <log>/checkpoint -> write a publication to the topic `ledger`
+
+Owns this order and how far each log is published. The sequencer does not wait for any of it: heads that
+come while one is on its way are published together. Rules:
+- What is published was committed, and its tiles are stored.
+- Sizes in the topic never go back: whoever publishes holds the topic's one transactional name, and reads
+  what was published last after it has that. An older publisher is fenced by then.
+- A head that lacks cosignatures is published all the same, since who reads it sees for himself, and is
+  published again with those that came later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from broker.ledger import cosigning
+from broker.ledger.cosigning import Cosigner
+from broker.ledger.metrics import Metrics
+from broker.ledger.published import Published
+from broker.ledger.records import LogState
+from broker.ledger.tips import prefix_of
+from broker.ledger.tree_store import CHECKPOINT, TileStore
+from broker.ports import LogWriter, OutputRecord
+from protocol import topics
+from protocol.tlog.checkpoints import parse_checkpoint
+from protocol.tlog.cosignatures import with_cosignatures
+from protocol.tlog.policy import Policy
+from protocol.tlog.publication import publications
+from protocol.tlog.tiles import TileReader
+
+log = structlog.get_logger()
+
+PUBLISHER: Final = "ledger-publisher"
+"""The transactional name under which one ledger at a time publishes."""
+
+ASK_AGAIN: Final = 5.0
+"""Seconds until a witness that did not cosign is asked again for the same head."""
+
+HEARTBEAT: Final = 6 * 3600.0
+"""Seconds until a head is published again where nothing new is: the topic forgets what is old."""
+
+
+@dataclass(slots=True)
+class Due:
+    """A log's newest committed head, and what was published of it."""
+
+    state: LogState
+    size: int
+    note: bytes
+    asked: float = 0.0
+    """When the witnesses were asked last, and it was published; 0 if not by us."""
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether there is a head that was not published at all."""
+        return not self.note or self.size < self.state.size
+
+
+@dataclass(kw_only=True)
+class Publisher:
+    """Publishes the heads that it is told of."""
+
+    name: str
+    store: TileStore
+    policy: Policy
+    cosigner: Cosigner
+    reader: Callable[[str], TileReader]
+    metrics: Metrics
+    monotonic: Callable[[], float]
+    due: dict[str, Due] = field(default_factory=dict)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def begin(self, states: Sequence[LogState], published: Mapping[str, Published]) -> None:
+        """What there is, and what was published of it."""
+        self.due = {}
+        for state in states:
+            last = published.get(state.origin)
+            size, note = (0, b"") if last is None else (last.size, last.note)
+            self.due[state.origin] = Due(state, size, note)
+
+    def tell(self, state: LogState) -> None:
+        """A head was committed and its tiles are stored."""
+        known = self.due.get(state.origin)
+        if known is None:
+            self.due[state.origin] = Due(state, 0, b"")
+        else:
+            known.state = state
+        self._news.set()
+
+    async def run(self, writer: LogWriter) -> None:
+        """Publish until cancelled, or until Kafka, the store or a witness says that it must end."""
+        while True:
+            for due in list(self.due.values()):
+                if due.is_behind or self.is_wanting(due):
+                    await self.publish(due, writer)
+            self._news.clear()
+            try:
+                await asyncio.wait_for(self._news.wait(), ASK_AGAIN)
+            except TimeoutError:
+                continue
+
+    def is_wanting(self, due: Due) -> bool:
+        """Whether what was published wants cosignatures, or has not been seen for long."""
+        waited = self.monotonic() - due.asked
+        if waited > HEARTBEAT:
+            return True
+        return waited > ASK_AGAIN and bool(cosigning.missing(self.policy, parse_checkpoint(due.note)))
+
+    async def publish(self, due: Due, writer: LogWriter) -> None:
+        """Ask, put, and write one head."""
+        state, is_new, old = due.state, due.is_behind, due.size
+        # What was published of this very head keeps the cosignatures that it has.
+        note = state.checkpoint if is_new else due.note
+        signed, read = parse_checkpoint(note), self.reader(state.origin)
+        is_old = due.asked and self.monotonic() - due.asked > HEARTBEAT
+        due.asked = self.monotonic()
+        lines = await self.cosigner.ask(cosigning.missing(self.policy, signed), signed, read)
+        if not (is_new or is_old or lines):
+            return
+        note = with_cosignatures(note, lines)
+        await asyncio.to_thread(self.store.replace, prefix_of(state.origin, self.name) + CHECKPOINT, note)
+        parts = publications(state.origin, old=old, new=state.size, note=note, read=read)
+        while (part := await asyncio.to_thread(next, parts, None)) is not None:
+            await writer.write([OutputRecord(topics.LEDGER, state.origin.encode(), part)])
+        due.size, due.note = state.size, note
+        signatures = len(parse_checkpoint(note).note.signatures)
+        self.metrics.published(state.origin, state.size, signatures)
+        log.info("published", origin=state.origin, size=state.size, signatures=signatures)

@@ -1,0 +1,60 @@
+"""The ledger's settings. Where things are that are not set: below `directory`, as an auditor copies it.
+
+<directory>/records.sqlite       the lock row of each log, and the records
+<directory>/audit/, directory/   tiles and checkpoints
+<directory>/policy               the logs' keys, the witnesses, and how many of them it takes
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from broker.settings import FileSettings
+
+
+class LedgerSettings(FileSettings):
+    """What a ledger needs to know. `CONTRADA_LEDGER_*` overrides the file."""
+
+    model_config = SettingsConfigDict(env_prefix="CONTRADA_LEDGER_", extra="forbid", frozen=True)
+    program: ClassVar[str] = "ledger"
+
+    kafka: str = Field(description="bootstrap servers, host:port,host:port")
+    origin: str = Field(max_length=200, description="what all logs' names begin with, contrada.example")
+    directory: Path = Field(description="where the ledger lives, and what an auditor copies")
+    root: Path = Field(description="file with the pinned root of the directory")
+    key: str = Field(description="URI of the ledger's identity, which signs what it states")
+    note_key: Path = Field(description="file with the key that signs checkpoints")
+    secret: Path | None = Field(default=None, description="file with the 32-byte key that opens both keys")
+    records: str | None = Field(default=None, description="database of the records, as a URL")
+    store: str | None = Field(
+        default=None, description="where tiles and checkpoints go: a directory or s3://"
+    )
+    http_port: int = Field(
+        default=0, ge=0, le=65535, description="loopback port for tiles, health and metrics; 0: none"
+    )
+    batch_ms: int = Field(default=200, ge=0, le=5000, description="how long a record waits for others")
+    batch_entries: int = Field(default=750, ge=1, le=10_000, description="so many entries wait no longer")
+    witness_ms: int = Field(default=2000, ge=100, le=60_000, description="how long a witness may take")
+    nice: int = Field(
+        default=5, ge=0, le=19, description="how far it stands back behind routers on the same machine"
+    )
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+
+    @property
+    def records_url(self) -> str:
+        """The database."""
+        return self.records or f"sqlite:///{self.directory.absolute() / 'records.sqlite'}"
+
+    @property
+    def store_url(self) -> str:
+        """The tile store."""
+        return self.store or str(self.directory.absolute())
+
+    @property
+    def policy(self) -> Path:
+        """Whom to believe."""
+        return self.directory / "policy"
