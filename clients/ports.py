@@ -1,4 +1,4 @@
-"""What the clients need of Kafka, as our own types. `clients/kafka.py` is the one module that gives it.
+"""What the clients need of Kafka, as our own types. `clients/kafka*.py` give it.
 
 The contract that the daemon's safety rests on:
 

@@ -30,11 +30,19 @@ COMMANDS: dict[str, Lazy] = {
     "units": Lazy(f"{_HERE}.units:units", None, "the units of the exchange, as the directory has them"),
     "route": Lazy(f"{_HERE}.route:route", None, "what the rules say to a message, and why"),
     "message": Lazy(f"{_HERE}.message:message", None, "the way of one message"),
+    "witness": Lazy(f"{_HERE}.witness:witness", None, "cosign the exchange's logs, and catch one that forks"),
     "keys": Lazy(f"{_HERE}.keys:keys", None, "the unit's own keys"),
     "centre": Lazy(f"{_HERE}.centre:centre", None, "run the exchange: units, topics, audit"),
     "errors": Lazy(f"{_HERE}.errors:errors", None, "look up an error code"),
     "completion": Lazy(f"{_HERE}.completion:completion", _READS, "the completion script for a shell"),
 }
+
+ADDED = {
+    "audit": "check a copy of the ledger, without the centre",
+    "ledger": "keep the audit log and the directory's log",
+    "router": "run a router of the exchange",
+}
+"""What other parts of this distribution add, in words: to import them for a line would take a second."""
 
 
 class Root(Group):
@@ -54,7 +62,7 @@ class Root(Group):
 
     def describe(self, ctx: click.Context, name: str) -> tuple[str, str]:
         """As in our table; what others add is not imported to be listed."""
-        return super().describe(ctx, name) if name in COMMANDS else ("", "a process of the centre")
+        return super().describe(ctx, name) if name in COMMANDS else ("", ADDED.get(name, ""))
 
 
 def _added() -> dict[str, Any]:

@@ -102,6 +102,20 @@ class KeyName(click.ParamType[str]):
         return text
 
 
+class Sha256(click.ParamType[bytes]):
+    """The SHA-256 of something, in hexadecimal."""
+
+    name = "sha256"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> bytes:
+        """32 bytes."""
+        if isinstance(value, bytes):
+            return value
+        if re.fullmatch(r"[0-9a-fA-F]{64}", str(value)) is None:
+            self.fail(f"{value!r} is not a SHA-256; expected 64 hexadecimal digits", param, ctx)
+        return bytes.fromhex(str(value))
+
+
 class Duration(click.ParamType[int]):
     """A length of time such as `90s`, `15m`, `8h`, `7d`; in seconds."""
 

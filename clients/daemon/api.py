@@ -1,18 +1,19 @@
 """The local API: JSON over HTTP on a unix socket that only this user can reach.
 
-Owns the routes and how errors look (RFC 9457, with our `code` and `hint`). What is done is a job of the
-office. A problem goes back to the person who asked and is never logged: a draft's error names its values.
+Owns the routes. What is done is a job of the office; how errors look is in `problems`, and what happens to
+requests while the daemon stops in `gate`.
 
     POST /v1/messages            GET /v1/outbox       GET /v1/outbox/{id}
     GET  /v1/inbox               GET /v1/inbox/{id}   POST /v1/inbox/{id}/ack
     GET  /v1/units               GET /v1/units/{id}   GET /v1/keys   POST /v1/keys/rotate
-    GET  /v1/trace/{id}          GET /v1/status       GET /healthz, /readyz, /metrics (also on loopback)
+    GET  /v1/trace/{id}          GET /v1/proofs/{id}  GET /v1/receipts/{id}
+    GET  /v1/evidence            GET /v1/status       GET /healthz, /readyz, /metrics (also on loopback)
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import structlog
@@ -23,40 +24,27 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from clients.daemon import directory_views, submitting, views
+from clients.daemon import directory_views, ledger_views, receipts, submitting, views
 from clients.daemon.daemon import Daemon
-from clients.daemon.errors import DaemonError
+from clients.daemon.errors import BadRequest, TooLarge
+from clients.daemon.gate import Gate
 from clients.daemon.home import Home
+from clients.daemon.problems import problem_of
 from clients.daemon.requests import AckRequest, SendRequest
 from clients.daemon.status import checks, refresh_gauges, status
 from keys.store import write_private
 from protocol.content import show_path
-from protocol.errors import ContradaError, DraftError, Rejected
+from protocol.errors import ContradaError
 from protocol.identifiers import MessageId, UnitId, parse_unit_id, read_id
 from protocol.limits import MAX_RECORD
 
 log = structlog.get_logger()
 
 M = TypeVar("M", bound=BaseModel)
-Handler = Callable[[Request], Awaitable[Response]]
 
 MAX_REQUEST = 2 * MAX_RECORD
 MAX_PAGE = 500
 MAX_WAIT = 30.0
-
-
-class BadRequest(DaemonError):
-    """The request is not one of this API's."""
-
-    code = "E_REQUEST"
-    status = 400
-
-
-class TooLarge(DaemonError):
-    """The request has more bytes than any message could need."""
-
-    code = "E_SIZE"
-    status = 413
 
 
 class LocalApi:
@@ -66,6 +54,12 @@ class LocalApi:
         self._daemon = daemon
         self._office = daemon.office
         self._home = home
+        self.gate = Gate()
+
+    async def stop(self) -> None:
+        """Take nothing in any more; who waits for mail waits no longer."""
+        self.gate.shut()
+        await self._daemon.arrivals.rise(self._daemon.arrivals.level + 1)
 
     async def send(self, request: Request) -> Response:
         """Take a message in. 202: it is on disk and will be sent."""
@@ -87,11 +81,14 @@ class LocalApi:
         limit, after = _limit(request), _cursor(request) or 0
         wait = min(_number(request, "wait", 0.0), MAX_WAIT)
         level = self._daemon.arrivals.level
-        page = await self._page(limit, after)
-        if not page["items"] and wait > 0:
-            await self._daemon.arrivals.reach(level + 1, within=wait)
+        newest = self._daemon.newest
+        # Whoever follows the inbox has mostly seen all that there is: nothing to look up before the wait.
+        if wait <= 0 or newest is None or after < newest:
             page = await self._page(limit, after)
-        return JSONResponse(page)
+            if page["items"] or wait <= 0:
+                return JSONResponse(page)
+        await self._daemon.arrivals.reach(level + 1, within=wait)
+        return JSONResponse(await self._page(limit, after))
 
     async def inbox_item(self, request: Request) -> Response:
         """Open a received message."""
@@ -111,6 +108,7 @@ class LocalApi:
             ),
         )
         self._daemon.lanes.wake()
+        await self._daemon.disk.settled()
         return JSONResponse({"id": done.id, "thread": done.thread, "state": done.state}, status_code=202)
 
     async def units(self, _: Request) -> Response:
@@ -140,6 +138,20 @@ class LocalApi:
         """What is known of a message."""
         mid = _mid(request)
         return await self._job("trace", lambda: views.trace(self._office, mid))
+
+    async def proofs(self, request: Request) -> Response:
+        """The proofs that a message has in the ledger."""
+        mid = _mid(request)
+        return await self._job("proofs", lambda: ledger_views.proofs(self._office, mid))
+
+    async def receipts(self, request: Request) -> Response:
+        """What routers signed of a message."""
+        mid = _mid(request)
+        return await self._job("receipts", lambda: receipts.receipts(self._office, mid))
+
+    async def evidence(self, _: Request) -> Response:
+        """What was kept against a log of the ledger."""
+        return await self._job("evidence", lambda: ledger_views.evidence(self._office))
 
     async def status(self, _: Request) -> Response:
         """The daemon at a glance."""
@@ -183,15 +195,23 @@ def application(api: LocalApi) -> Starlette:
         Route("/v1/keys", api.keys),
         Route("/v1/keys/rotate", api.rotate, methods=["POST"]),
         Route("/v1/trace/{id}", api.trace),
+        Route("/v1/proofs/{id}", api.proofs),
+        Route("/v1/receipts/{id}", api.receipts),
+        Route("/v1/evidence", api.evidence),
         Route("/v1/status", api.status),
         *_monitoring(api),
     ]
-    return Starlette(routes=routes, exception_handlers={ContradaError: _answer, Exception: _answer})
+    return _behind(api.gate, routes)
 
 
 def monitoring(api: LocalApi) -> Starlette:
     """The three pages for loopback: nothing of any message is reachable there."""
-    return Starlette(routes=_monitoring(api), exception_handlers={Exception: _answer})
+    return _behind(api.gate, _monitoring(api))
+
+
+def _behind(gate: Gate, routes: list[Route]) -> Starlette:
+    handlers = {ContradaError: problem_of, Exception: problem_of}
+    return Starlette(routes=gate.before(routes), exception_handlers=handlers)
 
 
 def _monitoring(api: LocalApi) -> list[Route]:
@@ -200,35 +220,6 @@ def _monitoring(api: LocalApi) -> list[Route]:
         Route("/readyz", api.readyz),
         Route("/metrics", api.metrics),
     ]
-
-
-async def _answer(_: Request, error: Exception) -> Response:
-    if not isinstance(error, ContradaError):
-        # The type alone: an exception's words may quote what it failed on.
-        log.error("request_failed", error=type(error).__name__)
-        return _problem(500, "E_INTERNAL", "the daemon failed to answer", "see its log, and report it")
-    if isinstance(error, DaemonError):
-        code = error.status
-    else:
-        code = 422 if isinstance(error, Rejected | DraftError) else 500
-    # The code stands beside the sentence already.
-    detail = str(error).removeprefix(f"{error.code}: ")
-    return _problem(code, error.code, detail, error.hint)
-
-
-def _problem(status_code: int, code: str, detail: str, hint: str) -> Response:
-    return JSONResponse(
-        {
-            "type": f"urn:contrada:error:{code}",
-            "title": code,
-            "status": status_code,
-            "code": code,
-            "detail": detail,
-            "hint": hint,
-        },
-        status_code=status_code,
-        media_type="application/problem+json",
-    )
 
 
 async def _form(request: Request, model: type[M]) -> M:

@@ -17,7 +17,6 @@ from typing import Any, Final
 
 import structlog
 import uvloop
-from pydantic import ValidationError
 
 from clients.daemon import logs
 from clients.daemon.api import LocalApi, application, monitoring
@@ -26,6 +25,7 @@ from clients.daemon.daemon import Daemon
 from clients.daemon.errors import HomeError
 from clients.daemon.home import Home
 from clients.daemon.http import bind_loopback, bind_unix, serve
+from clients.daemon.ledger_state import Ledger, read_policy
 from clients.daemon.metrics import Metrics
 from clients.daemon.notify import keep_watchdog, notify
 from clients.daemon.office import Office
@@ -34,7 +34,9 @@ from clients.daemon.settings import UnitSettings, find_secret
 from clients.daemon.store import Store
 from clients.daemon.stream import Stream
 from clients.daemon.worker import Worker
-from clients.kafka import KafkaDirectory, KafkaFeeds, KafkaOutbox
+from clients.kafka import KafkaDirectory, KafkaFeeds
+from clients.kafka_outbox import KafkaOutbox
+from clients.witness.app import beside, check_beside
 from keys.ceremony import read_pin
 from keys.unit_keys import UnitKeys
 from protocol.identifiers import Millis
@@ -63,6 +65,8 @@ def run(home: Path, *, kafka: str | None = None, check_only: bool = False) -> in
     if check_only:
         UnitKeys.load(place.keys, secret=find_secret(settings, place))
         read_pin(place.root)
+        read_policy(place.ledger_policy)
+        check_beside(place.path)
         return 0
     # A job that computes must not keep the loop from its connections for long.
     sys.setswitchinterval(0.001)
@@ -89,29 +93,50 @@ async def _run(home: Home, settings: UnitSettings) -> int:
         directory=KafkaDirectory(settings.kafka),
     )
     try:
-        with _listening(home, settings, LocalApi(daemon, home)) as servers:
-            tasks: set[asyncio.Task[Any]] = {
-                asyncio.create_task(part) for part in (*servers, daemon.run(), stop.wait())
-            }
-            watchdog = asyncio.create_task(keep_watchdog())
-            log.info("started", unit=settings.unit, bootstrap=settings.kafka, pid=os.getpid())
-            notify("READY=1")
-            # What is here now stays: the collector need not look at it again, and looks less often.
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(20_000, 20, 20)
-            done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            notify("STOPPING=1")
-            for task in (*pending, watchdog):
-                task.cancel()
-            await asyncio.wait((*pending, watchdog), timeout=STOP_WITHIN)
-            ended = [_ended_well(task) for task in done]
-            return 0 if all(ended) else 1
+        async with beside(home.path) as witness:
+            return await _serve(home, settings, daemon, stop, witness)
     finally:
         await outbox.close()
+        daemon.disk.close()
         await worker.do(lambda: _close(office))
         worker.close()
         log.info("stopped", unit=settings.unit)
+
+
+async def _serve(
+    home: Home,
+    settings: UnitSettings,
+    daemon: Daemon,
+    stop: asyncio.Event,
+    witness: list[Coroutine[Any, Any, None]],
+) -> int:
+    """Everything at once until told to stop, or until one of them ends."""
+    api = LocalApi(daemon, home)
+    with _listening(home, settings, api) as servers:
+        serving: set[asyncio.Task[Any]] = {asyncio.create_task(part) for part in (*servers, *witness)}
+        tasks = serving | {asyncio.create_task(daemon.run()), asyncio.create_task(stop.wait())}
+        watchdog = asyncio.create_task(keep_watchdog())
+        log.info("started", unit=settings.unit, bootstrap=settings.kafka, pid=os.getpid())
+        notify("READY=1")
+        # What is here now stays: the collector need not look at it again, and looks less often.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 20)
+        done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        notify("STOPPING=1")
+        # Requests end before what answers them does.
+        await api.stop()
+        await _end(pending & serving)
+        await _end({*pending - serving, watchdog})
+        ended = [_ended_well(task) for task in done]
+        return 0 if all(ended) else 1
+
+
+async def _end(tasks: set[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=STOP_WITHIN)
 
 
 def _ended_well(task: asyncio.Task[Any]) -> bool:
@@ -152,21 +177,18 @@ def open_office(home: Home, settings: UnitSettings) -> Office:
         monotonic=time.monotonic,
         entropy=os.urandom,
         stream=Stream(os.urandom),
+        ledger=_ledger(home),
     )
+
+
+def _ledger(home: Home) -> Ledger | None:
+    policy = read_policy(home.ledger_policy)
+    return None if policy is None else Ledger(policy)
 
 
 def _load(home: Home, kafka: str | None) -> UnitSettings:
-    try:
-        settings = UnitSettings.load(home)
-    except ValidationError as error:
-        lines = [
-            f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()}" for e in error.errors(include_input=False)
-        ]
-    else:
-        return settings if kafka is None else settings.model_copy(update={"kafka": kafka})
-    raise HomeError(
-        f"{home.settings}: {'; '.join(lines)}", hint="correct it, or its conf.d or CONTRADA_UNIT_*"
-    )
+    settings = UnitSettings.load(home.settings)
+    return settings if kafka is None else settings.model_copy(update={"kafka": kafka})
 
 
 @contextmanager

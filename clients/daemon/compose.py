@@ -6,7 +6,6 @@ never less. Looking things up (the message that is answered) is for the caller.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -23,7 +22,7 @@ from protocol.bodies import (
 from protocol.code_forms import OPEN_HANDLING, HandlingCodes
 from protocol.codes import AcknowledgementStage, DataClass, Handling, MessageKind, Purpose, RefKind, Role
 from protocol.content import body_to_parts
-from protocol.drafts import parse_draft
+from protocol.drafts import read_draft
 from protocol.errors import DraftError
 from protocol.header import Core, Limits, Reference
 from protocol.identifiers import (
@@ -62,7 +61,7 @@ def compose(request: SendRequest, *, earlier: Earlier | None, now: Millis, entro
     if request.kind in _REPLIES and earlier is None:
         raise DraftError("an answer or a refusal names the request that it is for", hint="give reply_to")
     known = {"in_reply_to": show_id(earlier.mid)} if earlier is not None and request.kind in _REPLIES else {}
-    body = parse_draft(request.kind, json.dumps(request.draft).encode(), known=known)
+    body = read_draft(request.kind, request.draft, known=known)
     attachments = [Attachment(a.name, a.media_type, a.content_b64) for a in request.attachments]
     parts = body_to_parts(body, attachments)
     required = required_header_codes(body)

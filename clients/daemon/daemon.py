@@ -1,12 +1,13 @@
 """The daemon: what runs beside each other, and what wakes what.
 
-    intake      requests that arrive together become one transaction
+    intake      requests that arrive together become one transaction (intake.py)
     lanes       one for each partition of the outbox: sealed messages to Kafka, in order (lane.py)
     decisions   the receipts topic: what routers decided
     deliveries  the inbox topic: what others sent
     statements  the directory topic: who is who
     receipts    acknowledgements of delivery, some milliseconds later and together
     sealer      messages that had to wait for keys
+    ledger      the ledger topic: what is logged for all to see (ledger_watch.py)
     upkeep      our own keys: made ahead, published, destroyed in time
 
 Owns the tasks and their patience. What is done with a record or a request is a job of the office, in the
@@ -25,27 +26,29 @@ import structlog
 
 from clients.daemon import deciding, receiving, statements, submitting
 from clients.daemon.deciding import DirectoryBehind
+from clients.daemon.disk import Disk
 from clients.daemon.inbox import position
+from clients.daemon.intake import Intake
 from clients.daemon.jobs import Jobs
 from clients.daemon.lanes import Lanes
+from clients.daemon.ledger_watch import LedgerWatch
 from clients.daemon.office import Office
 from clients.daemon.requests import SendRequest
 from clients.daemon.submitting import Submitted
-from clients.daemon.wakeup import Bell, Tide
+from clients.daemon.wakeup import Bell, Pace, Tide
 from clients.daemon.worker import Worker
 from clients.kafka import Backoff
 from clients.ports import DirectoryLog, FeedReader, Fetched, OutboxLog, Take, Unavailable
 from keys.errors import KeyStoreError
 from protocol import topics
-from protocol.errors import ContradaError
 
 log = structlog.get_logger()
 
 T = TypeVar("T")
 
-INTAKE_AT_MOST: Final = 32
-WINDOW: Final = 200
-WINDOW_BYTES: Final = 480_000
+DECISIONS_SPACING: Final = 0.020
+"""Seconds between the starts of two batches of decisions, at the least: fewer wait for them than for mail."""
+
 DIRECTORY_PATIENCE: Final = 2.0
 """Seconds that records wait for statements which somebody else saw before us."""
 
@@ -68,25 +71,30 @@ class Daemon:
         self.office = office
         self.worker = worker
         self.jobs = Jobs(office, worker)
-        self.lanes = Lanes(office, self.jobs, log_)
+        self.disk = Disk(office.store)
+        self.lanes = Lanes(office, self.jobs, self.disk, log_)
+        self.intake = Intake(office, self.jobs, self.disk, taken=self.lanes.wake)
+        self.ledger = LedgerWatch(office, self.jobs, feeds)
         self._feeds = feeds
         self._directory_log = directory
-        self._intake: list[tuple[SendRequest, asyncio.Future[Submitted | ContradaError]]] = []
-        self._intake_bell = Bell()
         self._sealer_bell = Bell()
         self._upkeep_bell = Bell()
         self._receipts_bell = Bell()
+        self._decisions_pace = Pace(DECISIONS_SPACING)
         self._statements = Tide()
         self._decisions_read = asyncio.Event()
         self.directory_read = asyncio.Event()
         self.arrivals = Tide()
         """Counts what came into the inbox; whoever waits for mail waits for it to rise."""
 
+        self.newest: int | None = None
+        """The last row of the inbox that this run has taken in for people."""
+
     async def run(self) -> None:
         """Everything at once, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             for part in (
-                self._take_in(),
+                self.intake.run(),
                 self._follow_directory(),
                 self._follow(topics.receipts(self.office.unit), self._on_decisions, self._decisions_read),
                 self._follow(topics.inbox(self.office.unit), self._on_deliveries, asyncio.Event()),
@@ -94,6 +102,7 @@ class Daemon:
                 self._seal_receipts(),
                 self._mark_sent(),
                 self._keep_keys(),
+                self.ledger.run(),
                 self._run_lanes(),
             ):
                 tasks.create_task(part)
@@ -106,35 +115,7 @@ class Daemon:
 
     async def submit(self, request: SendRequest) -> Submitted:
         """Put a message into the outbox: it is on disk when this returns."""
-        future: asyncio.Future[Submitted | ContradaError] = asyncio.get_running_loop().create_future()
-        self._intake.append((request, future))
-        self._intake_bell.ring()
-        result = await future
-        if isinstance(result, ContradaError):
-            raise result
-        return result
-
-    async def _take_in(self) -> None:
-        while True:
-            await self._intake_bell.wait()
-            while self._intake:
-                batch = self._intake[:INTAKE_AT_MOST]
-                del self._intake[:INTAKE_AT_MOST]
-                await self._submit_batch(batch)
-
-    async def _submit_batch(
-        self, batch: list[tuple[SendRequest, asyncio.Future[Submitted | ContradaError]]]
-    ) -> None:
-        requests = [request for request, _ in batch]
-        try:
-            results = await self.job("submit", lambda: submitting.submit(self.office, requests))
-        except ContradaError as error:
-            # The disk: nobody's request was taken, and everybody is told.
-            results = [error] * len(batch)
-        self.lanes.wake()
-        for (_, future), result in zip(batch, results, strict=True):
-            if not future.done():
-                future.set_result(result)
+        return await self.intake.submit(request)
 
     # -- Sealing and sending -------------------------------------------------------------------------
 
@@ -213,6 +194,7 @@ class Daemon:
             self._upkeep_bell.ring()
 
     async def _on_decisions(self, fetched: Fetched) -> None:
+        await self._decisions_pace.keep()
         decided = await self._patiently("decisions", partial(deciding.take_decisions, self.office, fetched))
         self.lanes.decided(decided.partitions, overtaken=decided.overtaken)
         if decided.sealed:
@@ -224,6 +206,7 @@ class Daemon:
         )
         if received.messages:
             self._receipts_bell.ring()
+            self.newest = max(received.newest, self.newest or 0)
             await self.arrivals.rise(self.arrivals.level + received.messages)
 
     # -- Keys ----------------------------------------------------------------------------------------

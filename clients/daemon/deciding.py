@@ -10,13 +10,14 @@ from dataclasses import dataclass
 
 import structlog
 
-from clients.daemon import inbox, outbox, sealings
+from clients.daemon import inbox, outbox, promises, receipts, sealings
 from clients.daemon.decisions import Foreign, Nothing, Refuse, SealAgain, Sealing, Settle, judge
 from clients.daemon.errors import DaemonError
 from clients.daemon.office import Office
-from clients.daemon.submitting import order_of, seal_row
+from clients.daemon.sealer import seal_row
+from clients.daemon.submitting import order_of
 from clients.ports import Fetched
-from protocol.audit import Decisions, Record, verify_decisions
+from protocol.audit import Decisions, Leaf, Record, verify_decisions
 from protocol.errors import Code, Rejected
 
 log = structlog.get_logger()
@@ -62,9 +63,10 @@ def take_decisions(office: Office, fetched: Fetched, *, patient: bool) -> Decide
                 office.alarm("decision_unverified", detail=f"{fetched.topic}@{record.offset} {batch.code}")
                 continue
             office.see(batch.batch.t)
-            for decision in batch.records:
+            came = receipts.Incoming(office.store, record.value)
+            for decision, leaf in zip(batch.records, batch.leaves, strict=True):
                 reached[decision.source.partition] = decision.source.offset
-                again |= _apply(office, decision)
+                again |= _apply(office, decision, leaf, came)
         inbox.set_position(office.store, fetched.topic, fetched.partition, fetched.position)
         overtaken = frozenset(
             partition
@@ -90,13 +92,16 @@ def _verified(office: Office, value: bytes, *, patient: bool) -> Decisions | Rej
         return Rejected(Code.E_SCHEMA, f"reading it failed ({type(error).__name__})")
 
 
-def _apply(office: Office, record: Record) -> bool:
+def _apply(office: Office, record: Record, leaf: Leaf, came: receipts.Incoming) -> bool:
     """Write the consequence of one decision; whether a message was sealed."""
     now = office.clock()
     sealing = sealings.find_sealing(office.store, record.submission)
     office.metrics.decisions.labels(record.type.name.lower()).inc()
     consequence = judge(record, sealing)
     where = f"outbox {record.source.partition}@{record.source.offset}"
+    if sealing is not None:
+        kept = not isinstance(consequence, Nothing)
+        promises.promise_decision(office, sealing.id, record, leaf, kept=kept)
     match consequence:
         case Foreign():
             office.alarm("submission_unknown", detail=where)
@@ -105,12 +110,13 @@ def _apply(office: Office, record: Record) -> bool:
             return False
     assert sealing is not None
     office.sent.pop(sealing.id, None)
+    came.keep_for(sealing.id)
     match consequence:
         case Settle():
-            outbox.settle(office.store, sealing, record, now=now)
+            outbox.settle(office.store, sealing, record, leaf.record, now=now)
             return _go_on(office, sealing.message)
         case Refuse(reasons):
-            outbox.refuse(office.store, sealing, record, now=now)
+            outbox.refuse(office.store, sealing, record, leaf.record, now=now)
             for reason in reasons:
                 office.metrics.refusals.labels(reason.code.value).inc()
             log.warning("refused", rowid=sealing.message, reasons=[r.code.value for r in reasons])
@@ -118,7 +124,7 @@ def _apply(office: Office, record: Record) -> bool:
         case SealAgain(reasons, alarm):
             if alarm:
                 office.alarm("decision_lost", detail=where)
-            outbox.queue_again(office.store, sealing, record, now=now)
+            outbox.queue_again(office.store, sealing, record, leaf.record, now=now)
             log.info("seal_again", rowid=sealing.message, reasons=[r.code.value for r in reasons])
             return _seal_again(office, sealing, record)
 

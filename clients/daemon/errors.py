@@ -3,9 +3,12 @@
     ContradaError
     └── DaemonError
         ├── StoreUnavailable   the disk is full or the database cannot be written: not now
+        ├── Stopping           the daemon ends and takes nothing in any more
         ├── AlreadyRunning     another daemon works on this home
         ├── HomeError          the home directory is not as it must be
         ├── NotFound           no such message, unit or key
+        ├── BadRequest         the request is not one of the local API's
+        ├── TooLarge           the request has more bytes than any message could need
         └── Conflict           the same idempotency key with another content; an id that names two messages
 
 `status` is the HTTP status that the local API answers with. No message carries content.
@@ -39,6 +42,19 @@ class StoreUnavailable(DaemonError):
         self.status = 507 if full else 503
 
 
+class Stopping(DaemonError):
+    """The daemon was told to end. Whether it had taken in what was in hand is not known to whoever asked."""
+
+    code = "E_STOPPING"
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the daemon is stopping",
+            hint="ask again when it runs; under the same idempotency key a message is taken in once",
+        )
+
+
 class AlreadyRunning(DaemonError):
     """Another daemon works on this home."""
 
@@ -64,3 +80,17 @@ class Conflict(DaemonError):
 
     code = "E_CONFLICT"
     status = 409
+
+
+class BadRequest(DaemonError):
+    """The request is not one of this API's."""
+
+    code = "E_REQUEST"
+    status = 400
+
+
+class TooLarge(DaemonError):
+    """The request has more bytes than any message could need."""
+
+    code = "E_SIZE"
+    status = 413

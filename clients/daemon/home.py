@@ -5,6 +5,7 @@
     state.sqlite     outbox and inbox  directory.log   the replica of the directory
     run/api.sock     the local API     lock            held while a daemon works here
     enrolment.cbor   what the centre needs to enrol the unit
+    ledger-policy    which logs and witnesses to believe; without it the ledger is not followed
     unit.secret      opens the keys, if no better place was chosen (`secret` in unit.toml)
 
 Nobody else may enter it: it is made with mode 0700, and refused with any other.
@@ -12,7 +13,6 @@ Nobody else may enter it: it is made with mode 0700, and refused with any other.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import time
@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from clients.daemon.errors import AlreadyRunning, HomeError
+from clients.daemon.errors import HomeError
+from clients.lock import lock_home
 from keys.root_of_trust import RootOfTrust
 from keys.store import check_directory, prepare_directory, write_private, write_public
 from keys.unit_keys import UnitKeys
@@ -68,6 +69,11 @@ class Home:
         return self.path / "directory.log"
 
     @property
+    def ledger_policy(self) -> Path:
+        """Which logs and witnesses to believe."""
+        return self.path / "ledger-policy"
+
+    @property
     def enrolment(self) -> Path:
         """The enrolment request."""
         return self.path / "enrolment.cbor"
@@ -91,15 +97,7 @@ class Home:
 
     def hold(self) -> int:
         """Hold the home for this process; `AlreadyRunning` if another one has it."""
-        descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            raise AlreadyRunning(
-                f"another daemon works on {self.path}", hint="stop that one first; two would break the order"
-            ) from None
-        return descriptor
+        return lock_home(self.path, program="daemon", hint="stop that one first; two would break the order")
 
 
 def check_socket_path(path: Path) -> None:

@@ -6,17 +6,22 @@ moment, and a port that is taken is said by name.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import uvicorn
 from starlette.applications import Starlette
 
 from clients.daemon.errors import HomeError
+
+ENDS_WITHIN: Final = 2
+"""Seconds for requests in hand once a server ends."""
 
 
 class QuietServer(uvicorn.Server):
@@ -43,8 +48,8 @@ def bind_unix(path: Path) -> socket.socket:
     return listener
 
 
-def bind_loopback(port: int) -> socket.socket:
-    """A listening socket on 127.0.0.1."""
+def bind_loopback(port: int, *, setting: str = "http_port in unit.toml") -> socket.socket:
+    """A listening socket on 127.0.0.1; `setting` is where its number stands."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -53,14 +58,14 @@ def bind_loopback(port: int) -> socket.socket:
         listener.close()
         raise HomeError(
             f"port {port} on 127.0.0.1 cannot be used ({error.strerror})",
-            hint="set another http_port in unit.toml, or 0 for none",
+            hint=f"`ss -ltnp` names who listens there; end that program, or set another {setting}",
         ) from None
     listener.listen(64)
     return listener
 
 
 async def serve(application: Starlette, listener: socket.socket) -> None:
-    """Serve until cancelled."""
+    """Serve until cancelled, and then let end what is in hand, for so long as `ENDS_WITHIN` says."""
     config = uvicorn.Config(
         application,
         log_config=None,
@@ -69,6 +74,13 @@ async def serve(application: Starlette, listener: socket.socket) -> None:
         proxy_headers=False,
         server_header=False,
         date_header=False,
-        timeout_graceful_shutdown=2,
+        timeout_graceful_shutdown=ENDS_WITHIN,
     )
-    await QuietServer(config).serve(sockets=[listener])
+    server = QuietServer(config)
+    try:
+        await server.serve(sockets=[listener])
+    except asyncio.CancelledError:
+        # A server that is only cancelled leaves its connections open, and they go on to be served.
+        if server.started:
+            await server.shutdown(sockets=[listener])
+        raise

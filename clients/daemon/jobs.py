@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import perf_counter
 from typing import TypeVar
 
 import structlog
@@ -20,16 +21,24 @@ T = TypeVar("T")
 class Jobs:
     """The way from the event loop to the office."""
 
-    __slots__ = ("_metrics", "_worker")
+    __slots__ = ("_seconds", "_worker")
 
     def __init__(self, office: Office, worker: Worker) -> None:
-        self._metrics = office.metrics
+        self._seconds = office.metrics.job_seconds
         self._worker = worker
+
+    @property
+    def idle(self) -> bool:
+        """Whether no job waits."""
+        return self._worker.idle
 
     async def run(self, name: str, work: Callable[[], T]) -> T:
         """Run a job once."""
-        with self._metrics.job_seconds.labels(name).time():
+        began = perf_counter()
+        try:
             return await self._worker.do(work)
+        finally:
+            self._seconds.labels(name).observe(perf_counter() - began)
 
     async def until_stored(self, name: str, work: Callable[[], T]) -> T:
         """Run a job until the disk takes it."""

@@ -1,7 +1,8 @@
 """The lanes: sealed messages to Kafka, one task for each partition of the outbox.
 
-Owns the tasks; what goes out next is said by the cursor (lane.py) and the database. One batch is on its
-way in a lane at a time, and the next one is read when Kafka has acknowledged it.
+Owns the tasks; what goes out next is said by the cursor (lane.py) and the database, or by what was sealed
+just now (fresh.py) where that must say the same. One batch is on its way in a lane at a time, and the next
+one is read when Kafka has acknowledged it.
 """
 
 from __future__ import annotations
@@ -14,19 +15,18 @@ from typing import Final
 import structlog
 
 from clients.daemon import sealings
+from clients.daemon.disk import Disk
 from clients.daemon.errors import StoreUnavailable
 from clients.daemon.jobs import Jobs
 from clients.daemon.lane import Lane
 from clients.daemon.office import Office
-from clients.daemon.wakeup import Bell, Tide
+from clients.daemon.wakeup import Bell, Pace, Tide
 from clients.kafka import Backoff
 from clients.ports import OutboxLog, Outgoing, Unavailable
 
 log = structlog.get_logger()
 
-WINDOW: Final = 200
-WINDOW_BYTES: Final = 480_000
-SPACING: Final = 0.005
+SPACING: Final = 0.002
 """Seconds between the starts of two batches of a lane, at the least: each costs Kafka and the router the
 same, whatever it holds. While idle a message waits for nothing."""
 
@@ -34,9 +34,10 @@ same, whatever it holds. While idle a message waits for nothing."""
 class Lanes:
     """All lanes of one unit."""
 
-    def __init__(self, office: Office, jobs: Jobs, log_: OutboxLog) -> None:
+    def __init__(self, office: Office, jobs: Jobs, disk: Disk, log_: OutboxLog) -> None:
         self._office = office
         self._jobs = jobs
+        self._disk = disk
         self._log = log_
         self._lanes: dict[int, tuple[Lane, Bell]] = {}
         self.sent = Bell()
@@ -72,13 +73,11 @@ class Lanes:
     async def _run_lane(self, partition: int) -> None:
         lane, bell = self._lanes[partition]
         backoff = Backoff()
-        clock = asyncio.get_running_loop().time
-        began = clock() - SPACING
+        pace = Pace(SPACING)
         while True:
-            await asyncio.sleep(max(0.0, began + SPACING - clock()))
-            began = clock()
+            await pace.keep()
             try:
-                window = await self._jobs.run("window", partial(self._window, partition, lane.after))
+                window = await self._next(partition, lane.after)
                 sent = await self._send(partition, window)
                 lane.acknowledged(sent)
                 backoff.reset()
@@ -96,6 +95,7 @@ class Lanes:
         """Append a window; the ids of what Kafka has acknowledged."""
         if not window.items:
             return []
+        await self._disk.settled()
         appended = await self._log.append(
             partition, [Outgoing(item.thread, item.submission) for item in window.items]
         )
@@ -109,9 +109,20 @@ class Lanes:
             self.sent.ring()
         return sent
 
+    async def _next(self, partition: int, after: int) -> sealings.Window:
+        """What goes out next: from this process's hands if it can be, else from the database."""
+        window = self._office.fresh.take(partition, after)
+        if window is None:
+            window = await self._jobs.run("window", partial(self._window, partition, after))
+        return window
+
     def _window(self, partition: int, after: int) -> sealings.Window:
         return sealings.undecided(
-            self._office.store, partition=partition, after=after, most=WINDOW, most_bytes=WINDOW_BYTES
+            self._office.store,
+            partition=partition,
+            after=after,
+            most=sealings.WINDOW,
+            most_bytes=sealings.WINDOW_BYTES,
         )
 
     async def _is_stalled(self, partition: int) -> bool:

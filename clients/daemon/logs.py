@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import TextIO, cast
 
 import structlog
 
-from protocol.loggable import only_loggable
+from protocol.loggable import LossyStream, only_loggable
 
 
 def configure(level: str) -> None:
     """Set up structlog. Of libraries only the name shows: their texts may quote what they were given."""
-    logging.basicConfig(stream=sys.stderr, level=logging.ERROR, force=True)
+    stream = LossyStream(sys.stderr)
+    logging.basicConfig(stream=stream, level=logging.ERROR, force=True)
     # aiokafka says each of its own retries, four times a second while a broker is away; we say it ourselves.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     for handler in logging.getLogger().handlers:
@@ -25,7 +27,7 @@ def configure(level: str) -> None:
             structlog.processors.JSONRenderer(sort_keys=True),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, stream)),
         cache_logger_on_first_use=True,
     )
 

@@ -28,12 +28,18 @@ class Metrics:
     acknowledgements: Counter
     alarms: Counter
     statements_refused: Counter
+    leaves_proved: Counter
+    heads_compared: Counter
     store_failures: Counter
     store_up: Gauge
     directory_size: Gauge
     undecided: Gauge
     queued: Gauge
     last_decision: Gauge
+    ledger_size: Gauge
+    ledger_wrong: Gauge
+    promises_open: Gauge
+    promises_late: Gauge
     job_seconds: Histogram
 
     @classmethod
@@ -63,6 +69,10 @@ class Metrics:
             ),
             alarms=counter("alarms", "Things that an officer must look at, by code.", "code"),
             statements_refused=counter("statements_refused", "Directory statements that did not verify."),
+            leaves_proved=counter("ledger_leaves_proved", "Promised leaves of the ledger that were proved."),
+            heads_compared=counter(
+                "ledger_heads_compared", "Heads of the ledger that others saw, by outcome.", "outcome"
+            ),
             store_failures=counter("store_failures", "Uses of the database that failed."),
             store_up=gauge("store_up", "1 while the database can be written."),
             directory_size=gauge("directory_statements", "Statements in this unit's replica."),
@@ -71,6 +81,10 @@ class Metrics:
             last_decision=gauge(
                 "last_decision_timestamp_seconds", "Time of the newest router decision seen."
             ),
+            ledger_size=gauge("ledger_leaves", "Leaves of the newest audit log, as far as it is trusted."),
+            ledger_wrong=gauge("ledger_wrong", "Things that are wrong with the ledger now."),
+            promises_open=gauge("ledger_promises_open", "Messages whose leaves are not proved yet."),
+            promises_late=gauge("ledger_promises_late", "Messages whose leaves are missing for too long."),
             job_seconds=Histogram(
                 "contrada_unit_job_duration_seconds",
                 "Time in the worker's thread, by job.",

@@ -15,6 +15,8 @@ import structlog
 from clients.daemon import inbox
 from clients.daemon.at_rest import Vault
 from clients.daemon.cores import Cores
+from clients.daemon.fresh import Fresh
+from clients.daemon.ledger_state import Ledger
 from clients.daemon.metrics import Metrics
 from clients.daemon.replica import Replica
 from clients.daemon.store import Store
@@ -22,6 +24,7 @@ from clients.daemon.stream import Stream
 from keys.directory import Directory
 from keys.unit_keys import UnitKeys
 from protocol.identifiers import Entropy, Millis, ThreadId, UnitId
+from protocol.parties import NO_HEAD, TreeHead
 from protocol.topics import partition_of
 
 log = structlog.get_logger()
@@ -44,14 +47,25 @@ class Office:
     sent: dict[int, int] = field(default_factory=dict)
     """Sealings that Kafka has acknowledged, with their offsets, and whose rows do not say so yet."""
 
+    fresh: Fresh = field(default_factory=Fresh)
+    """What was sealed just now, for the lanes."""
+
     cores: Cores = field(default_factory=Cores)
     held: dict[int, float] = field(default_factory=dict)
     """Rows of the outbox that are not to be sealed before this moment of the monotonic clock."""
+
+    ledger: Ledger | None = None
+    """What this unit holds of the ledger; None where its home has no policy for it."""
 
     @property
     def directory(self) -> Directory:
         """The replica of the directory."""
         return self.replica.directory
+
+    @property
+    def ledger_head(self) -> TreeHead:
+        """The head of the ledger that our messages say we have seen."""
+        return NO_HEAD if self.ledger is None else self.ledger.head
 
     @property
     def outbox_partitions(self) -> int:
@@ -73,9 +87,11 @@ class Office:
             # A number is never given twice: what came of this transaction's numbers is not known for
             # certain where even the commit has failed, so the whole stream is given up.
             self.stream = Stream(self.entropy)
+            self.fresh.forget()
             self.metrics.store_up.set(0)
             self.metrics.store_failures.inc()
             raise
+        self.fresh.committed()
         self.metrics.store_up.set(1)
 
     def alarm(self, code: str, *, detail: str) -> None:

@@ -34,7 +34,7 @@ from protocol.errors import Code, Rejected
 from protocol.header import Addressee, Core, Limits, Position, Reference
 from protocol.identifiers import Digest, KeyId, MessageId, Millis, ThreadId, UnitId
 from protocol.limits import MAX_RECORD
-from protocol.parties import Parties
+from protocol.parties import NO_HEAD, Parties, TreeHead
 from protocol.parts import Part
 from protocol.public_keys import EpochPublic
 from protocol.signatures import Suite
@@ -149,6 +149,7 @@ def core_of(
     signing_key: KeyId,
     parties: Parties,
     now: Millis,
+    ledger_head: TreeHead = NO_HEAD,
 ) -> Core:
     """The header's core. `created` is the time of sealing, so that a message that waited is not stale."""
     return Core(
@@ -177,6 +178,7 @@ def core_of(
         refs=order.refs,
         review=order.review,
         directory_head=parties.head,
+        ledger_head=ledger_head,
     )
 
 

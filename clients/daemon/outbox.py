@@ -19,11 +19,12 @@ from clients.daemon.at_rest import AtRest, Vault
 from clients.daemon.decisions import Sealing
 from clients.daemon.order import Order, decode_order, encode_order
 from clients.daemon.store import Row, Store
-from protocol.audit import Reason, Record, RecordType, encode_record
+from protocol.audit import Reason, Record, RecordType
 from protocol.codes import AcknowledgementStage
-from protocol.identifiers import Digest, MessageId, Millis, UnitId
+from protocol.identifiers import Digest, MessageId, Millis, ThreadId, UnitId
 
 PLACE = "outbox"
+_BEYOND = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +35,23 @@ class Idempotency:
     mac: bytes
 
 
-def insert(store: Store, vault: Vault, order: Order, *, now: Millis, once: Idempotency | None = None) -> int:
-    """A new row in state queued; its id."""
+def insert(
+    store: Store,
+    vault: Vault,
+    order: Order,
+    *,
+    now: Millis,
+    once: Idempotency | None = None,
+    sealed: bool = False,
+) -> int:
+    """A new row, queued, or sealed with a sealing that is written next; its id."""
     kept = vault.lock(encode_order(order), PLACE, order.mid)
-    return _insert(store, order, kept, now=now, once=once, automatic=False)
+    return _insert(store, order, kept, now=now, once=once, sealed=sealed)
 
 
 def insert_receipt(store: Store, order: Order, *, now: Millis) -> int:
     """A row for an acknowledgement of delivery. Its order is not kept: it follows from the deliveries."""
-    return _insert(store, order, None, now=now, once=None, automatic=True)
+    return _insert(store, order, None, now=now)
 
 
 def _insert(
@@ -51,18 +60,20 @@ def _insert(
     kept: AtRest | None,
     *,
     now: Millis,
-    once: Idempotency | None,
-    automatic: bool,
+    once: Idempotency | None = None,
+    sealed: bool = False,
 ) -> int:
     row = store.insert(
-        """INSERT INTO outbox (mid, thread, kind, recipients, state, automatic, created, changed,
-                               dek, content, idempotency_key, request_mac)
-           VALUES (?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?)""",
+        """INSERT INTO outbox (mid, thread, kind, recipients, state, sealed_times, automatic, created,
+                               changed, dek, content, idempotency_key, request_mac)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         order.mid,
         order.thread,
         int(order.kind),
         json.dumps([[recipient.unit, int(recipient.role)] for recipient in order.to]),
-        int(automatic),
+        "sealed" if sealed else "queued",
+        int(sealed),
+        int(kept is None),
         now,
         now,
         None if kept is None else kept.dek,
@@ -74,13 +85,23 @@ def _insert(
     return row
 
 
-def has_earlier_undecided(store: Store, row: int) -> bool:
-    """Whether an earlier message of the same conversation is not decided yet."""
-    found = store.row(
-        """SELECT 1 FROM outbox AS earlier, outbox AS it
-           WHERE it.id = ? AND earlier.thread = it.thread AND earlier.id < it.id
-             AND earlier.state IN ('queued', 'sealed', 'sent') LIMIT 1""",
+def mark_sealed(store: Store, row: int, *, now: Millis) -> None:
+    """A queued row was sealed, once more perhaps."""
+    store.write(
+        """UPDATE outbox SET state = 'sealed', sealed_times = sealed_times + 1, reasons = '[]', changed = ?
+           WHERE id = ?""",
+        now,
         row,
+    )
+
+
+def has_undecided(store: Store, thread: ThreadId, *, before: int = _BEYOND) -> bool:
+    """Whether a message of this conversation, of those before a row, is not decided yet."""
+    found = store.row(
+        """SELECT 1 FROM outbox
+           WHERE thread = ? AND id < ? AND state IN ('queued', 'sealed', 'sent') LIMIT 1""",
+        thread,
+        before,
     )
     return found is not None
 
@@ -117,20 +138,21 @@ def queued(store: Store, *, after: int, most: int) -> list[int]:
     return [row["id"] for row in rows]
 
 
-def settle(store: Store, sealing: Sealing, record: Record, *, now: Millis) -> None:
-    """The message was accepted; every sealing of it is done with."""
-    _decide(store, sealing, record)
-    store.write(
-        "UPDATE sealings SET verdict = ?, submission = NULL WHERE message = ? AND verdict IS NULL",
-        int(RecordType.DUPLICATE),
-        sealing.message,
-    )
+def settle(store: Store, sealing: Sealing, record: Record, raw: bytes, *, now: Millis) -> None:
+    """The message was accepted; every sealing of it is done with. `raw` is the record as it came."""
+    _decide(store, sealing, record, raw)
+    if sealing.sealed_times > 1:
+        store.write(
+            "UPDATE sealings SET verdict = ?, submission = NULL WHERE message = ? AND verdict IS NULL",
+            int(RecordType.DUPLICATE),
+            sealing.message,
+        )
     _set_state(store, sealing.message, "accepted", (), now)
 
 
-def refuse(store: Store, sealing: Sealing, record: Record, *, now: Millis) -> None:
+def refuse(store: Store, sealing: Sealing, record: Record, raw: bytes, *, now: Millis) -> None:
     """The message was refused for good."""
-    _decide(store, sealing, record)
+    _decide(store, sealing, record, raw)
     _set_state(store, sealing.message, "refused", record.reasons, now)
 
 
@@ -144,9 +166,9 @@ def refuse_unsealed(store: Store, row: int, reasons: Sequence[Reason], *, now: M
     _set_state(store, row, "refused", reasons, now)
 
 
-def queue_again(store: Store, sealing: Sealing, record: Record, *, now: Millis) -> None:
+def queue_again(store: Store, sealing: Sealing, record: Record, raw: bytes, *, now: Millis) -> None:
     """This sealing is refused; the message waits for another one."""
-    _decide(store, sealing, record)
+    _decide(store, sealing, record, raw)
     _set_state(store, sealing.message, "queued", record.reasons, now)
 
 
@@ -202,11 +224,11 @@ def erase_content(store: Store, row: int) -> None:
     store.write("UPDATE outbox SET dek = NULL, content = NULL WHERE id = ?", row)
 
 
-def _decide(store: Store, sealing: Sealing, record: Record) -> None:
+def _decide(store: Store, sealing: Sealing, record: Record, raw: bytes) -> None:
     store.write(
         "UPDATE sealings SET verdict = ?, record = ?, position = ?, submission = NULL WHERE id = ?",
         int(record.type),
-        encode_record(record),
+        raw,
         record.source.offset,
         sealing.id,
     )
@@ -223,4 +245,4 @@ def _set_state(store: Store, row: int, state: str, reasons: Sequence[Reason], no
 
 
 def _reasons(reasons: Sequence[Reason]) -> str:
-    return json.dumps([[reason.code.value, reason.unit] for reason in reasons])
+    return json.dumps([[reason.code.value, reason.unit] for reason in reasons]) if reasons else "[]"

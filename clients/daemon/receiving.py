@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from clients.daemon import inbox, outbox
+from clients.daemon import gossip, inbox, outbox, promises
 from clients.daemon.deciding import DirectoryBehind
 from clients.daemon.errors import DaemonError
 from clients.daemon.office import Office
@@ -31,6 +31,7 @@ from protocol.verification import Opened, verify_and_open
 
 log = structlog.get_logger()
 
+NEVER = Millis(0)
 _LACKS_STATEMENTS = frozenset({Code.E_KEY_UNKNOWN, Code.E_KEY_NOT_YET, Code.E_RECEIPT})
 
 
@@ -50,6 +51,9 @@ class Received:
     messages: int
     """How many were new, acknowledgements of ours left out: each of these is owed one."""
 
+    newest: int = 0
+    """The row of the last of them."""
+
 
 def take_deliveries(office: Office, fetched: Fetched, *, patient: bool) -> Received:
     """Take a batch in and remember how far was read, in one transaction.
@@ -57,7 +61,7 @@ def take_deliveries(office: Office, fetched: Fetched, *, patient: bool) -> Recei
     While `patient`, a delivery that needs statements which are not here yet is `DirectoryBehind`.
     """
     judged = [(record.offset, _judge(office, record.value, patient=patient)) for record in fetched.records]
-    messages = 0
+    rows: list[int] = []
     now = office.clock()
     with office.transaction():
         if fetched.lost:
@@ -70,9 +74,12 @@ def take_deliveries(office: Office, fetched: Fetched, *, patient: bool) -> Recei
                 case Rejected():
                     _reject(office, source, outcome, now)
                 case Believed():
-                    messages += _take(office, source, outcome, now)
+                    rows += _take(office, source, outcome, now)
+        office.see(
+            max((each.opened.record.t for _, each in judged if isinstance(each, Believed)), default=NEVER)
+        )
         inbox.set_position(office.store, fetched.topic, fetched.partition, fetched.position)
-    return Received(messages)
+    return Received(len(rows), max(rows, default=0))
 
 
 def _judge(office: Office, value: bytes, *, patient: bool) -> Believed | Rejected | None:
@@ -142,8 +149,8 @@ def _reject(office: Office, source: tuple[str, int, int], rejected: Rejected, no
     )
 
 
-def _take(office: Office, source: tuple[str, int, int], believed: Believed, now: Millis) -> bool:
-    """Store a message; whether it is one that an acknowledgement is owed for."""
+def _take(office: Office, source: tuple[str, int, int], believed: Believed, now: Millis) -> tuple[int, ...]:
+    """Store a message; its row, if it is a new one that an acknowledgement is owed for."""
     opened = believed.opened
     core = opened.delivery.header.core
     is_receipt = isinstance(believed.body, Acknowledgement)
@@ -152,16 +159,17 @@ def _take(office: Office, source: tuple[str, int, int], believed: Believed, now:
     )
     if row is None:
         office.metrics.doubles.inc()
-        return False
+        return ()
+    promises.promise_delivery(office, row)
+    gossip.compare(office, core)
     office.cores.put(opened.delivery.subject, core)
-    office.see(opened.record.t)
     office.metrics.received.labels(show_code(core.kind)).inc()
     if believed.clock_behind:
         office.alarm("clock_behind", detail=f"{source[0]}/{source[1]}@{source[2]}")
     if isinstance(believed.body, Acknowledgement):
         _note_acknowledgement(office, opened, believed.body, now)
-        return False
-    return True
+        return ()
+    return (row,)
 
 
 def _note_acknowledgement(office: Office, opened: Opened, body: Acknowledgement, now: Millis) -> None:

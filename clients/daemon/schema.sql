@@ -44,6 +44,24 @@ CREATE INDEX IF NOT EXISTS sealings_undecided ON sealings (partition, id) WHERE 
 CREATE INDEX IF NOT EXISTS sealings_message ON sealings (message);
 CREATE INDEX IF NOT EXISTS sealings_subject ON sealings (subject);
 
+-- What routers said of our sealings (receipts.py): one row for each of their transactions, as it came.
+CREATE TABLE IF NOT EXISTS decisions (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    value           BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS decided_in (
+    sealing         INTEGER PRIMARY KEY REFERENCES sealings (id) ON DELETE CASCADE,
+    decisions       INTEGER NOT NULL REFERENCES decisions (id)
+) STRICT;
+
+CREATE INDEX IF NOT EXISTS decided_in_decisions ON decided_in (decisions);
+
+CREATE TRIGGER IF NOT EXISTS decided_goes AFTER DELETE ON decided_in
+WHEN NOT EXISTS (SELECT 1 FROM decided_in WHERE decisions = old.decisions) BEGIN
+    DELETE FROM decisions WHERE id = old.decisions;
+END;
+
 -- How far each addressee has come with what we sent.
 CREATE TABLE IF NOT EXISTS acknowledgements (
     message         INTEGER NOT NULL REFERENCES outbox (id),
@@ -112,3 +130,85 @@ CREATE TABLE IF NOT EXISTS meta (
     key             TEXT PRIMARY KEY,
     value           TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- What this unit holds of each log of the ledger (ledger.py): the last trusted checkpoint, and the tree's edge.
+CREATE TABLE IF NOT EXISTS ledger_logs (
+    id              INTEGER PRIMARY KEY,
+    origin          TEXT NOT NULL UNIQUE,
+    next_offset     INTEGER NOT NULL,               -- publications before it were taken in
+    advanced        INTEGER NOT NULL,
+    nodes           BLOB NOT NULL,
+    note            BLOB NOT NULL
+) STRICT;
+
+-- The trees themselves, hashes only: of the leaves the newest million, of the levels above everything.
+CREATE TABLE IF NOT EXISTS ledger_tiles (
+    log             INTEGER NOT NULL REFERENCES ledger_logs (id),
+    level           INTEGER NOT NULL,
+    number          INTEGER NOT NULL,
+    hashes          BLOB NOT NULL,
+    PRIMARY KEY (log, level, number)
+) STRICT;
+
+-- Leaves that routers have promised us and that are not proved yet (promises.py).
+CREATE TABLE IF NOT EXISTS promises (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    side            INTEGER NOT NULL,               -- 1: about a sealing of ours, 2: about a received message
+    subject         INTEGER NOT NULL,               -- its row in sealings or in inbox
+    made            INTEGER NOT NULL,
+    late            INTEGER NOT NULL DEFAULT 0,     -- 1 once an officer was told that it is missing
+    type            INTEGER,                        -- of a decision on a sealing: RecordType, leaf and salt
+    leaf            BLOB,
+    salt            BLOB                            -- NULL where the decision's record is not kept: no proof is
+) STRICT;
+
+-- Leaves that are proved: place, path and checkpoint make a tlog-proof of each. A proof is evidence: it stays
+-- as long as the row that it is about, content erased or not, and goes with it; so does a promise. A
+-- checkpoint stays as long as a proof rests on it. The daemon itself deletes no message.
+CREATE TABLE IF NOT EXISTS inclusions (
+    side            INTEGER NOT NULL,
+    subject         INTEGER NOT NULL,
+    type            INTEGER NOT NULL,               -- RecordType of the leaf
+    checkpoint      INTEGER NOT NULL REFERENCES ledger_checkpoints (id),
+    position        INTEGER NOT NULL,
+    proved          INTEGER NOT NULL,
+    salt            BLOB,
+    path            BLOB NOT NULL,
+    PRIMARY KEY (side, subject, type)
+) STRICT, WITHOUT ROWID;
+
+-- Trusted checkpoints that proofs rest on, with all their signatures.
+CREATE TABLE IF NOT EXISTS ledger_checkpoints (
+    id              INTEGER PRIMARY KEY,
+    origin          TEXT NOT NULL,
+    size            INTEGER NOT NULL,
+    note            BLOB NOT NULL,
+    UNIQUE (origin, size)
+) STRICT;
+
+CREATE INDEX IF NOT EXISTS inclusions_checkpoint ON inclusions (checkpoint);
+
+CREATE TRIGGER IF NOT EXISTS sealing_goes AFTER DELETE ON sealings BEGIN
+    DELETE FROM promises WHERE side = 1 AND subject = old.id;
+    DELETE FROM inclusions WHERE side = 1 AND subject = old.id;
+END;
+
+CREATE TRIGGER IF NOT EXISTS received_goes AFTER DELETE ON inbox BEGIN
+    DELETE FROM promises WHERE side = 2 AND subject = old.id;
+    DELETE FROM inclusions WHERE side = 2 AND subject = old.id;
+END;
+
+CREATE TRIGGER IF NOT EXISTS proof_goes AFTER DELETE ON inclusions
+WHEN NOT EXISTS (SELECT 1 FROM inclusions WHERE checkpoint = old.checkpoint) BEGIN
+    DELETE FROM ledger_checkpoints WHERE id = old.checkpoint;
+END;
+
+-- What a log said of itself that cannot be: both notes, for whoever has to be convinced.
+CREATE TABLE IF NOT EXISTS ledger_evidence (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    raised          INTEGER NOT NULL,
+    code            TEXT NOT NULL,
+    about           TEXT NOT NULL,                  -- the log, or the unit that saw another one
+    held            BLOB,
+    shown           BLOB
+) STRICT;

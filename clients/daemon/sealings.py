@@ -8,12 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from clients.daemon.decisions import Sealing
 from clients.daemon.store import Store
 from protocol.header import Position
 from protocol.identifiers import Digest, Millis, ThreadId, digest
 from protocol.sealing import Sealed
+
+WINDOW: Final = 200
+WINDOW_BYTES: Final = 480_000
+"""What a lane sends at a time at the most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +39,9 @@ class Window:
     """Whether these are all that there were."""
 
 
-def put_sealing(
-    store: Store, row: int, sealed: Sealed, *, position: Position, partition: int, now: Millis
-) -> None:
-    """The row is sealed: the bytes that go out, once and for all."""
-    store.write(
+def put_sealing(store: Store, row: int, sealed: Sealed, *, position: Position, partition: int) -> int:
+    """The bytes that go out for a row, once and for all; the id of the sealing."""
+    made = store.insert(
         """INSERT INTO sealings (message, stream, seq, partition, subject, digest, submission)
            VALUES (?, ?, ?, ?, ?, ?, ?)""",
         row,
@@ -49,12 +52,8 @@ def put_sealing(
         digest(sealed.submission),
         sealed.submission,
     )
-    store.write(
-        """UPDATE outbox SET state = 'sealed', sealed_times = sealed_times + 1, reasons = '[]', changed = ?
-           WHERE id = ?""",
-        now,
-        row,
-    )
+    assert made is not None
+    return made
 
 
 def undecided(store: Store, *, partition: int, after: int, most: int, most_bytes: int) -> Window:

@@ -6,15 +6,11 @@ import os
 from pathlib import Path
 
 from pydantic import Field, field_validator
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    TomlConfigSettingsSource,
-)
+from pydantic_settings import SettingsConfigDict
 
 from clients.daemon.errors import HomeError
 from clients.daemon.home import Home
+from clients.settings import HomeSettings
 from keys.store import read_credential, read_passphrase
 from keys.unlock import Secret
 from protocol.errors import Rejected
@@ -23,7 +19,7 @@ from protocol.identifiers import UnitId, parse_unit_id
 SECRET_CREDENTIAL = "unit.secret"  # noqa: S105 - the name of a file
 
 
-class UnitSettings(BaseSettings):
+class UnitSettings(HomeSettings):
     """What a unit's daemon needs to know. `CONTRADA_UNIT_*` overrides the files."""
 
     model_config = SettingsConfigDict(env_prefix="CONTRADA_UNIT_", extra="forbid", frozen=True)
@@ -42,26 +38,6 @@ class UnitSettings(BaseSettings):
             return parse_unit_id(value)
         except Rejected as rejected:
             raise ValueError(rejected.hint) from None
-
-    @classmethod
-    def load(cls, home: Home) -> UnitSettings:
-        """The settings with the home's files under the environment."""
-        files = [home.settings, *sorted((home.path / "conf.d").glob("*.toml"))]
-
-        class FromFiles(cls):  # type: ignore[misc, valid-type]
-            @classmethod
-            def settings_customise_sources(
-                cls,
-                settings_cls: type[BaseSettings],
-                init_settings: PydanticBaseSettingsSource,
-                env_settings: PydanticBaseSettingsSource,
-                dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-                file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-            ) -> tuple[PydanticBaseSettingsSource, ...]:
-                toml = TomlConfigSettingsSource(settings_cls, toml_file=files, deep_merge=True)
-                return init_settings, env_settings, toml
-
-        return FromFiles()
 
 
 def find_secret(settings: UnitSettings, home: Home) -> Secret:

@@ -1,7 +1,7 @@
 """The jobs around the directory: statements in, the unit's own keys out.
 
-Owns what a statement about our own unit means to us, and the upkeep of the unit's keys. Runs in the
-worker's thread.
+Owns the upkeep of the unit's keys; what a statement about our own unit means to us stands in `own_entry`.
+Runs in the worker's thread.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ import structlog
 
 from clients.daemon import inbox
 from clients.daemon.office import Office
+from clients.daemon.own_entry import remember_own_key, remember_own_statements, watch
 from clients.ports import Fetched
 from keys.directory import Applied
 from keys.errors import KeyStoreError
-from keys.statement_types import Appointment, EpochPublication, Revocation, StatementType
-from protocol.epochs import is_to_be_destroyed
 from protocol.errors import Rejected
-from protocol.identifiers import KeyId, UnitId
+from protocol.identifiers import UnitId
 
 log = structlog.get_logger()
 
@@ -50,7 +49,7 @@ def take_statements(office: Office, fetched: Fetched) -> Learned:
         remember_own_key(office)
         for applied in news:
             if applied.statement.subject == office.unit:
-                _watch(office, applied)
+                watch(office, applied)
         inbox.set_position(office.store, fetched.topic, fetched.partition, fetched.position)
     size = office.directory.head.size
     office.metrics.directory_size.set(size)
@@ -77,6 +76,9 @@ def upkeep(office: Office) -> list[bytes]:
     statements = [
         office.keys.revoke(kid, reason="the private key is not here any more", now=now) for kid in lost
     ]
+    if statements:
+        with office.transaction():
+            remember_own_statements(office, statements)
     return statements + office.keys.ensure_epochs(now, parties=office.directory)
 
 
@@ -88,36 +90,7 @@ def _adopt(office: Office) -> None:
         log.error("identity_not_adopted", code=error.code)  # noqa: TRY400 - no traceback in our logs
 
 
-def remember_own_key(office: Office) -> None:
-    """Note the identity that we sign with. Inside a transaction."""
-    kid = office.keys.signer.public.kid.hex()
-    office.store.write("INSERT OR IGNORE INTO meta VALUES (?, '1')", f"own-identity:{kid}")
-
-
-def _is_our_identity(office: Office, kid: KeyId) -> bool:
-    return office.store.row("SELECT 1 FROM meta WHERE key = ?", f"own-identity:{kid.hex()}") is not None
-
-
 def _is_enrolled(office: Office, unit: UnitId) -> bool:
     # A statement of a unit that nobody knows is refused by every replica; it would only litter the topic.
     known = office.directory.identity(unit, office.keys.signer.public.kid)
     return known is not None and not known.revoked
-
-
-def _watch(office: Office, applied: Applied) -> None:
-    """Look at a new statement about our own unit: we made it, or somebody did in our name."""
-    body = applied.statement.body
-    name = applied.digest.hex()[:16]
-    match body:
-        # Keys whose time is over were destroyed here: a replica that is built anew meets them again.
-        case EpochPublication() if (
-            body.public.kid not in office.keys.opener.kids()
-            and not is_to_be_destroyed(body.epoch, office.clock())
-        ):
-            office.alarm("own_epoch_foreign", detail=f"statement {applied.position} {name}")
-        case Appointment(stype=StatementType.IDENTITY) if not _is_our_identity(office, body.public.kid):
-            office.alarm("own_identity_foreign", detail=f"statement {applied.position} {name}")
-        case Revocation():
-            log.warning("own_key_revoked", kid=body.kid, count=applied.position)
-        case _:
-            log.info("own_entry_changed", count=applied.position)

@@ -6,6 +6,7 @@ from typing import Any
 
 from clients.daemon.daemon import Daemon
 from clients.daemon.errors import StoreUnavailable
+from clients.daemon.ledger_views import ledger_status
 from clients.daemon.office import Office
 
 Checks = dict[str, dict[str, object]]
@@ -46,12 +47,15 @@ async def status(daemon: Daemon) -> dict[str, Any]:
             for row in office.store.rows("SELECT * FROM alarms ORDER BY id DESC LIMIT 20")
         ]
     )
+    read = daemon.ledger.read.is_set()
+    ledger = await daemon.worker.do(lambda: ledger_status(office, read=read))
     return {
         "unit": office.unit,
         "ready": all(check["ok"] for check in found.values()),
         "checks": found,
         "stream": office.stream.id.hex(),
         "directory": {"size": office.directory.head.size, "root": office.directory.head.root.hex()},
+        "ledger": ledger,
         "alarms": alarms,
     }
 
@@ -65,6 +69,12 @@ async def refresh_gauges(daemon: Daemon) -> None:
     daemon.office.metrics.queued.set(counts["queued"])
     daemon.office.metrics.undecided.set(counts["undecided"])
     daemon.office.metrics.directory_size.set(daemon.office.directory.head.size)
+    ledger = daemon.office.ledger
+    if ledger is not None:
+        daemon.office.metrics.ledger_size.set(ledger.head.size)
+        daemon.office.metrics.ledger_wrong.set(len(ledger.wrong))
+        daemon.office.metrics.promises_open.set(len(ledger.book.promises))
+        daemon.office.metrics.promises_late.set(ledger.book.late)
 
 
 def count(office: Office) -> dict[str, int]:

@@ -1,11 +1,12 @@
 """The daemon's SQLite database: one connection, one thread, transactions that hold or never were.
 
-Owns the connection and its durability; what the tables mean is in `outbox` and `inbox`.
+Owns the connection; what the tables mean is in `outbox` and `inbox`, and when a transaction has reached
+the disk is in `disk`.
 
 The files are the owner's alone, whatever the umask: who wrote to whom stands in them in the clear.
 
-Rules: `synchronous=FULL` with a write-ahead log, so what was committed survives a power cut. All use of
-the connection is from the thread that opened it (worker.py). Whatever SQLite refuses comes out as
+Rules: a write-ahead log, brought to the disk by `Disk.settled` before anything leaves the process. All use
+of the connection is from the thread that opened it (worker.py). Whatever SQLite refuses comes out as
 `StoreUnavailable`, with nothing changed; the same call may be tried again later.
 """
 
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from clients.daemon.errors import HomeError, StoreUnavailable
+from clients.sqlite import name_of, one_step
 
 SCHEMA_VERSION: Final = 1
 
@@ -30,7 +32,7 @@ Row = sqlite3.Row
 class Store:
     """An open database."""
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "commits", "log")
 
     def __init__(self, path: Path) -> None:
         """Open the database, or make it."""
@@ -42,7 +44,7 @@ class Store:
             # free as they are: what lies there is ciphertext.
             for pragma in (
                 "journal_mode=WAL",
-                "synchronous=FULL",
+                "synchronous=NORMAL",
                 "foreign_keys=ON",
                 "secure_delete=FAST",
                 "wal_autocheckpoint=4000",
@@ -63,22 +65,19 @@ class Store:
         except sqlite3.Error as error:
             raise _unavailable(error) from None
         self._connection = connection
+        self.log = path.with_name(path.name + "-wal")
+        self.commits = 0
+        """How many transactions were committed since the opening. Any thread may read it."""
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All that is written inside is committed together at the end, or not at all."""
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
+            with one_step(self._connection):
                 yield
-                self._connection.execute("COMMIT")
-            except BaseException:
-                # After a full disk SQLite may have rolled back by itself.
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
         except sqlite3.Error as error:
             raise _unavailable(error) from None
+        self.commits += 1
 
     def write(self, sql: str, *values: Any) -> int:
         """Run one statement inside a transaction; how many rows it changed."""
@@ -127,6 +126,5 @@ def _keep_private(path: Path) -> None:
 
 
 def _unavailable(error: sqlite3.Error) -> StoreUnavailable:
-    # The name of SQLite's own code and nothing else: its texts may quote values.
-    name = getattr(error, "sqlite_errorname", None) or type(error).__name__
+    name = name_of(error)
     return StoreUnavailable(name, full=name in ("SQLITE_FULL", "SQLITE_IOERR_WRITE"))

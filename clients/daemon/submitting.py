@@ -16,13 +16,13 @@ from clients.daemon.at_rest import Vault
 from clients.daemon.compose import Earlier, acknowledge, compose
 from clients.daemon.errors import Conflict, DaemonError, NotFound
 from clients.daemon.office import Office
-from clients.daemon.order import Order, Unsealable, check_addressees, choose_keys, core_of
+from clients.daemon.order import Order, check_addressees
 from clients.daemon.requests import AckRequest, SendRequest
+from clients.daemon.sealer import seal_row, take_in
 from clients.daemon.store import Row
-from protocol.audit import Reason
 from protocol.code_forms import show_code
 from protocol.codes import AcknowledgementStage, MessageKind, Purpose
-from protocol.errors import Code, ContradaError, Rejected
+from protocol.errors import ContradaError
 from protocol.identifiers import (
     Digest,
     MessageId,
@@ -33,9 +33,7 @@ from protocol.identifiers import (
     new_thread_id,
     show_id,
 )
-from protocol.key_judgement import check_signing_key
 from protocol.limits import MAX_ACKNOWLEDGED
-from protocol.sealing import seal
 
 log = structlog.get_logger()
 
@@ -66,8 +64,7 @@ def submit(office: Office, requests: Sequence[SendRequest]) -> list[Submitted | 
             if again is not None:
                 results.append(_repeated(again, once))
                 continue
-            row = outbox.insert(office.store, office.vault, order, now=now, once=once)
-            state = seal_row(office, row, order, now=now)
+            state = take_in(office, order, now=now, once=once)
             results.append(Submitted(show_id(order.mid), show_id(order.thread), state))
     for request, result in zip(requests, results, strict=True):
         if isinstance(result, Submitted):
@@ -86,8 +83,7 @@ def acknowledge_row(office: Office, row: Row, request: AckRequest) -> Submitted:
         office, [row], request.stage, mid=mid, thread=thread, now=now, case_ref=request.case_ref
     )
     with office.transaction():
-        made = outbox.insert(office.store, office.vault, order, now=now)
-        state = seal_row(office, made, order, now=now)
+        state = take_in(office, order, now=now)
         inbox.mark_acknowledged(office.store, row["id"], now=now)
     return Submitted(show_id(order.mid), show_id(order.thread), state)
 
@@ -176,55 +172,6 @@ def _acknowledgement(
         case_ref=case_ref,
         now=now,
     )
-
-
-def seal_row(office: Office, row: int, order: Order, *, now: Millis) -> str:
-    """Seal a queued row if that is possible now; its state afterwards. Inside a transaction.
-
-    One message of a conversation is under way at a time. A message that a router refuses for want of a
-    fresh key is sealed again, behind all that was sent meanwhile: a later one of the same conversation
-    must not be among that (docs/adr/0008).
-    """
-    if outbox.has_earlier_undecided(office.store, row):
-        return "queued"
-    try:
-        signer = office.keys.signer
-        own = office.directory.identity(office.unit, signer.public.kid)
-        check_signing_key(own, signed_at=now, judged_at=now)
-    except Rejected as rejected:
-        # The key may be enrolled or renewed any moment; the message waits for that.
-        return _wait(office, row, (Reason(rejected.reason, office.unit),))
-    keys = choose_keys(order, parties=office.directory, now=now)
-    if isinstance(keys, Unsealable):
-        return _wait(office, row, tuple(Reason(keys.code, unit) for unit in keys.units))
-    partition = office.partition_of(order.thread)
-    position = office.stream.take(partition)
-    core = core_of(
-        order,
-        keys=keys,
-        sender=office.unit,
-        position=position,
-        signing_key=signer.public.kid,
-        parties=office.directory,
-        now=now,
-    )
-    try:
-        sealed = seal(core, order.parts, keys=keys, signer=signer, entropy=office.entropy)
-    except ContradaError as error:
-        # Only its size can be wrong with an order that was composed here. It must not hold up the others.
-        code = error.reason if isinstance(error, Rejected) else Code.E_SCHEMA
-        outbox.refuse_unsealed(office.store, row, (Reason(code),), now=now)
-        office.metrics.refusals.labels(code.value).inc()
-        return "refused"
-    sealings.put_sealing(office.store, row, sealed, position=position, partition=partition, now=now)
-    office.metrics.sealed.inc()
-    return "sealed"
-
-
-def _wait(office: Office, row: int, reasons: tuple[Reason, ...]) -> str:
-    outbox.note_waiting(office.store, row, reasons)
-    log.info("waiting", rowid=row, reasons=[reason.code.value for reason in reasons])
-    return "queued"
 
 
 def _prepare(

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Any
 
-from clients.daemon import inbox, outbox
+from clients.daemon import inbox, ledger_views, outbox
 from clients.daemon.at_rest import ContentErased
 from clients.daemon.errors import Conflict, NotFound
 from clients.daemon.office import Office
@@ -106,7 +106,7 @@ def trace(office: Office, mid: MessageId) -> Shown:
         steps += _received_steps(office, row)
     if not steps:
         raise NotFound(f"nothing is known here of {show_id(mid)}", hint="see 'inbox ls' and 'outbox ls'")
-    return {"id": show_id(mid), "steps": steps}
+    return {"id": show_id(mid), "steps": [*steps, *ledger_views.steps(office, mid)]}
 
 
 def _page(items: list[Shown], rows: Sequence[Row], limit: int) -> Shown:

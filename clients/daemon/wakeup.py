@@ -19,13 +19,31 @@ class Bell:
 
     async def wait(self, seconds: float | None = None) -> bool:
         """Return on the next ring: True; or after so many seconds: False."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._event.wait()
-        except TimeoutError:
-            return False
+        if not self._event.is_set():
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._event.wait()
+            except TimeoutError:
+                return False
         self._event.clear()
         return True
+
+
+class Pace:
+    """At least so many seconds between two starts. What comes after a longer pause waits for nothing."""
+
+    __slots__ = ("_next", "_seconds")
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._next = 0.0
+
+    async def keep(self) -> None:
+        """Wait until it is time to start."""
+        clock = asyncio.get_running_loop().time
+        if (early := self._next - clock()) > 0:
+            await asyncio.sleep(early)
+        self._next = clock() + self._seconds
 
 
 class Tide:

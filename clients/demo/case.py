@@ -9,42 +9,21 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from clients.cli.rules_of import reasons
 from clients.cli.work.kafka_calls import read_to_end, run
-from clients.demo.errors import DemoError
-from clients.demo.exchange import CHECKOUT, Exchange
+from clients.demo.acts import PATIENCE, Act
+from clients.demo.exchange import Exchange, example
 from clients.demo.processes import eventually
-from clients.kafka import KafkaFeeds, KafkaOutbox
+from clients.kafka import KafkaFeeds
+from clients.kafka_outbox import KafkaOutbox
 from clients.ports import Incoming, Outgoing
 from protocol import topics
 from protocol.canonical import decode
 from protocol.identifiers import UnitId
-
-EXAMPLES = CHECKOUT / "examples"
-PATIENCE = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """What was played, what had to come of it, and what came."""
-
-    name: str
-    expected: str
-    seen: str
-
-    @property
-    def ok(self) -> bool:
-        """Whether it came as it had to."""
-        return self.expected == self.seen
-
-    def row(self) -> dict[str, Any]:
-        """The act for a table or for JSON."""
-        return {**asdict(self), "ok": self.ok}
 
 
 @dataclass(slots=True)
@@ -52,6 +31,7 @@ class Case:
     """One playing of the case. Later acts refer to messages of earlier ones."""
 
     exchange: Exchange
+    vessel_id: str = ""
     request_id: str = ""
 
     def acts(self) -> list[Callable[[], Act]]:
@@ -60,9 +40,11 @@ class Case:
 
     def vessel(self) -> Act:
         """Information at France's own initiative (DIR 7): Italy and the centre can read it."""
-        sent = self._send("fr", "information", ["it", "centre"], "vessel.json")
+        self.vessel_id = self._send("fr", "information", ["it", "centre"], "vessel.json")
         return Act(
-            "a vessel, FR to IT and the centre", "read by it, centre", self._readers(sent, "it", "centre")
+            "a vessel, FR to IT and the centre",
+            "read by it, centre",
+            self._readers(self.vessel_id, "it", "centre"),
         )
 
     def passport(self) -> Act:
@@ -70,9 +52,9 @@ class Case:
         photograph = {
             "name": "passport.png",
             "media_type": "image/png",
-            "content_b64": base64.b64encode(_example("passport.png")).decode("ascii"),
+            "content_b64": base64.b64encode(example("passport.png")).decode("ascii"),
         }
-        draft = json.loads(_example("identity-document.json"))
+        draft = json.loads(example("identity-document.json"))
         draft["items"][0]["files"] = ["passport.png"]
         sent = self._send("fr", "information", ["it", "centre"], draft, attachments=[photograph])
         seen = self._readers(sent, "it", "centre")
@@ -123,7 +105,7 @@ class Case:
         )
 
     def _send(self, sender: str, kind: str, to: list[str], draft: Any, **more: Any) -> str:
-        content = json.loads(_example(draft)) if isinstance(draft, str) else draft
+        content = json.loads(example(draft)) if isinstance(draft, str) else draft
         if more.pop("without_files", False):
             for item in content["items"]:
                 item.pop("files", None)
@@ -154,13 +136,6 @@ class Case:
         rows, _ = self.exchange.daemon(unit).pages("/v1/inbox", limit=None)
         # Acknowledgements come by themselves; they are not what a tampered record could have caused.
         return [row for row in rows if row["kind"] != "acknowledgement"]
-
-
-def _example(name: str) -> bytes:
-    path = Path(EXAMPLES) / name
-    if not path.exists():
-        raise DemoError(f"the example {path} is not there", hint="run the demo from a checkout")
-    return path.read_bytes()
 
 
 async def _first_record(kafka: str, topic: str) -> bytes:

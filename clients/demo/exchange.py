@@ -3,8 +3,9 @@
 Set up with the commands that people use (`contrada centre init`, `unit init`, `centre enrol`), each
 part its own process under one directory. Owns the layout of that directory:
 
-    kafka/      the broker's data           office/     the centre's keys: root, registrar, router
-    units/fr/   a unit's home, and so on    logs/       what each process says
+    kafka/      the broker's data           office/     the centre's keys: root, registrar, router, ledger
+    units/fr/   a unit's home, and so on    office/ledger/   the ledger, as an auditor copies it
+    logs/       what each process says      copies/     what the last acts do their mischief on
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from clients.demo.processes import CONTRADA, Processes, contrada, eventually
 MARKER = "contrada-demo"
 CHECKOUT = Path(__file__).resolve().parents[2]
 LAUNCHER = CHECKOUT / "deploy" / "kafka" / "launcher.py"
+EXAMPLES = CHECKOUT / "examples"
 
 UNITS: dict[str, tuple[str, ...]] = {
     "fr": ("--name", "France"),
@@ -42,6 +44,10 @@ UNITS: dict[str, tuple[str, ...]] = {
            "--purpose", "cross-check", "--name", "New Zealand"),
 }  # fmt: skip
 WITH_DAEMON = ("fr", "it", "de", "centre")
+WITNESSES = ("fr", "it")
+"""Units that cosign the ledger's checkpoints; both must, before anybody believes one."""
+
+ORIGIN = "contrada.example"
 
 
 @dataclass(slots=True)
@@ -52,6 +58,7 @@ class Exchange:
     kafka: str = ""
     profile: str = "test"
     daemons: tuple[str, ...] = WITH_DAEMON
+    with_ledger: bool = True
     processes: Processes = field(init=False)
 
     def __post_init__(self) -> None:
@@ -67,6 +74,16 @@ class Exchange:
         """The home of the centre's office."""
         return self.directory / "office"
 
+    @property
+    def ledger(self) -> Path:
+        """What an auditor copies."""
+        return self.office / "ledger"
+
+    def witness(self, unit: str) -> str:
+        """Where a unit's witness listens."""
+        with (self.home(unit) / "witness" / "witness.toml").open("rb") as file:
+            return f"http://127.0.0.1:{tomllib.load(file)['port']}"
+
     def daemon(self, unit: str) -> Daemon:
         """The local API of a unit's daemon."""
         return Daemon(Home(self.home(unit)))
@@ -79,9 +96,15 @@ class Exchange:
         say(f"founding the exchange on {self.kafka}, with new keys")
         self._found()
         self._enrol()
-        say(f"starting the router and the daemons of {', '.join(self.daemons)}")
+        if self.with_ledger:
+            self._found_ledger()
+        say(f"starting {self._centre}, and the daemons of {', '.join(self.daemons)}")
         self._start_centre()
         self._wait()
+
+    @property
+    def _centre(self) -> str:
+        return "the router, the ledger" if self.with_ledger else "the router"
 
     def stop(self) -> None:
         """End every process."""
@@ -138,15 +161,34 @@ class Exchange:
             request = self.home(unit) / "enrolment.cbor"
             contrada("--home", str(self.office), "centre", "enrol", str(request), "--yes", *facts)
 
+    def _found_ledger(self) -> None:
+        """Two units make a witness each; the centre makes the ledger, and its policy goes to everybody."""
+        named: list[str] = []
+        for unit in WITNESSES:
+            contrada("--home", str(self.home(unit)), "witness", "init", f"{unit}.example/witness",
+                     "--port", str(free_port()))  # fmt: skip
+            named += ["--witness", str(self.home(unit) / "witness" / "witness.policy")]
+        contrada("--home", str(self.office), "ledger", "init", "--origin", ORIGIN, *named,
+                 "--quorum", str(len(WITNESSES)), "--http-port", str(free_port()))  # fmt: skip
+        for unit in self.daemons:
+            shutil.copy(self.ledger / "policy", self.home(unit) / "ledger-policy")
+        for unit in WITNESSES:
+            shutil.copy(self.ledger / "policy", self.home(unit) / "witness" / "policy")
+        with (self.office / "router.toml").open("a", encoding="utf-8") as file:
+            file.write(f"ledger_policy = {json.dumps(str(self.ledger / 'policy'))}\n")
+
     def _start_centre(self) -> None:
         self.processes.start(
             "router", [*CONTRADA, "router", "run", "--config", str(self.office / "router.toml")]
         )
+        if self.with_ledger:
+            self.processes.start("ledger", [*CONTRADA, "--home", str(self.office), "ledger", "run"])
         for unit in self.daemons:
             self.processes.start(f"unit-{unit}", [*CONTRADA, "--home", str(self.home(unit)), "unit", "run"])
 
     def _wait(self) -> None:
-        self.processes.wait_until("the router", self._router_ready)
+        for name in ("router", "ledger") if self.with_ledger else ("router",):
+            self.processes.wait_until(f"the {name}", partial(self._ready, name))
         for unit in self.daemons:
             daemon = self.daemon(unit)
             self.processes.wait_until(
@@ -154,8 +196,8 @@ class Exchange:
                 partial(_daemon_ready, daemon),
             )
 
-    def _router_ready(self) -> bool:
-        with (self.office / "router.toml").open("rb") as file:
+    def _ready(self, name: str) -> bool:
+        with (self.office / f"{name}.toml").open("rb") as file:
             port = tomllib.load(file)["http_port"]
         try:
             with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:
@@ -166,6 +208,14 @@ class Exchange:
 
 def _daemon_ready(daemon: Daemon) -> bool:
     return eventually(lambda: bool(daemon.get("/readyz")["ready"]), within=0)
+
+
+def example(name: str) -> bytes:
+    """A file of examples/."""
+    path = EXAMPLES / name
+    if not path.exists():
+        raise DemoError(f"the example {path} is not there", hint="run the demo from a checkout")
+    return path.read_bytes()
 
 
 def free_port() -> int:

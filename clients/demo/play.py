@@ -8,14 +8,17 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from clients.cli.exits import Exit
 from clients.cli.render import Column, say, write_json, write_table
-from clients.demo.case import EXAMPLES, Act, Case
-from clients.demo.exchange import Exchange
+from clients.demo.acts import Act
+from clients.demo.case import Case
+from clients.demo.exchange import EXAMPLES, Exchange
+from clients.demo.ledger_case import LedgerCase
 
 COLUMNS = (
     Column("name", "ACT"),
@@ -40,10 +43,9 @@ def play(directory: Path, *, once: bool, as_json: bool) -> int:
     exchange = Exchange(directory)
     try:
         exchange.start()
-        acts = []
-        for act in Case(exchange).acts():
-            acts.append(act())
-            say(f"{'ok  ' if acts[-1].ok else 'FAIL'}  {acts[-1].name}")
+        case = Case(exchange)
+        acts = [_played(act) for act in case.acts()]
+        acts += [_played(act) for act in LedgerCase(exchange, case.vessel_id).acts()]
         ok = all(act.ok for act in acts)
         _report(acts, ok=ok, seconds=time.monotonic() - began, as_json=as_json)
         if not once:
@@ -60,11 +62,17 @@ def play(directory: Path, *, once: bool, as_json: bool) -> int:
             signal.signal(number, handler)
 
 
+def _played(act: Callable[[], Act]) -> Act:
+    done = act()
+    say(f"{'ok  ' if done.ok else 'FAIL'}  {done.name}")
+    return done
+
+
 def suggestions(exchange: Exchange, here: Path) -> list[str]:
     """Command lines to try, which work from `here` as they stand."""
     contrada = _program(here)
     fr, it = (_typed(exchange.home(unit), here) for unit in ("fr", "it"))
-    office = _typed(exchange.office, here)
+    office, ledger = _typed(exchange.office, here), _typed(exchange.ledger, here)
     vessel, passport = (_typed(EXAMPLES / name, here) for name in ("vessel.json", "identity-document.json"))
     return [
         f"{contrada} --home {it} inbox ls",
@@ -74,6 +82,10 @@ def suggestions(exchange: Exchange, here: Path) -> list[str]:
         f"{contrada} --home {fr} units ls",
         f"{contrada} --home {office} centre status",
         f"{contrada} --home {office} centre audit",
+        f"{contrada} audit fsck --live {ledger}",
+        f"{contrada} audit search {ledger} --unit nz",
+        f"{contrada} --home {fr} witness status   # evidence of the forged log: exit code 7",
+        f"{contrada} --home {it} unit status",
     ]
 
 
@@ -101,7 +113,8 @@ def _report(acts: list[Act], *, ok: bool, seconds: float, as_json: bool) -> None
 
 def _suggest(exchange: Exchange) -> None:
     say("")
-    say("The tampered record left the alarm submission_unknown at fr's daemon, as it must: fr never sent it.")
+    say("The acts left their alarms, as they must: submission_unknown at fr, which never sent the tampered")
+    say("record, and ledger_fork at every unit. The ledger that runs is the true one.")
     say(f"everything is up, on Kafka at {exchange.kafka}. Try, in another terminal, in this directory:")
     for line in suggestions(exchange, Path.cwd()):
         say(f"  {line}")

@@ -9,13 +9,13 @@ import click
 import pytest
 
 from clients.cli.command import Command, Group, Impact, tag_of
-from clients.cli.main import COMMANDS, contrada as root
+from clients.cli.main import ADDED, COMMANDS, contrada as root
 from tests.cli.terminal import contrada
 
 
 def _commands(group: Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
     context = click.Context(group)
-    for name in group.lazy or group.commands:
+    for name in dict.fromkeys((*group.lazy, *group.commands)):
         command = group.get_command(context, name)
         if isinstance(command, Group):
             yield " ".join((*path, name)), command
@@ -31,11 +31,12 @@ LEAVES = {name: command for name, command in ALL.items() if not isinstance(comma
 def test_all_that_was_asked_for_is_there() -> None:
     """The commands of the exchange, by name."""
     expected = """
-        centre audit, centre enrol, centre init, centre quarantine ls, centre quarantine show, centre resume,
+        centre act auditor-access, centre act break-glass, centre act policy-change, centre audit, centre enrol,
+        centre init, centre quarantine ls, centre quarantine release, centre quarantine show, centre resume,
         centre revoke, centre status, centre suspend, centre topics apply, centre units, completion, demo,
         errors ls, errors show, inbox ack, inbox answer, inbox ls, inbox refuse, inbox show, keys rotate,
-        keys show, message trace, outbox ls, outbox show, request, route explain, send, unit init, unit run,
-        units ls, units show"""
+        keys show, message proof, message receipt, message trace, outbox ls, outbox show, request,
+        route explain, send, unit init, unit run, unit status, units ls, units show, witness init, witness run, witness status"""
 
     assert sorted(" ".join(name.split()) for name in expected.split(",")) == sorted(LEAVES)
 
@@ -105,3 +106,12 @@ def test_completion(shell: str) -> None:
 
     assert seen.exit == 0
     assert "_CONTRADA_COMPLETE" in seen.out
+
+
+def test_what_others_add_is_described_in_their_own_words() -> None:
+    """The line that lists an added command is the one that it has itself."""
+    context = click.Context(root)
+    for name, words in ADDED.items():
+        found = root.get_command(context, name)
+        assert found is not None
+        assert found.short_help == words

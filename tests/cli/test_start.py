@@ -29,7 +29,7 @@ def _loaded(*arguments: str) -> set[str]:
     [
         ["--help"], ["--version"], ["send", "--help"], ["inbox", "show", "--help"], ["centre", "--help"],
         ["centre", "enrol", "--help"], ["centre", "audit", "--help"], ["route", "explain", "--help"],
-        ["unit", "run", "--help"], ["demo", "--help"], ["errors", "ls"],
+        ["unit", "run", "--help"], ["witness", "init", "--help"], ["witness", "run", "--help"], ["demo", "--help"], ["errors", "ls"],
         ["--home", "/nowhere", "send", "--to", "it", "x.json"], ["--home", "/nowhere", "inbox", "ls"],
     ],
     ids=" ".join,

@@ -25,6 +25,7 @@ centre = group(
         "revoke": Lazy(f"{_HERE}.centre_units:revoke", _WRITES, "withdraw a key for good"),
         "topics": Lazy(f"{_HERE}.centre_setup:topics", None, "the shape of the exchange in Kafka"),
         "audit": Lazy(f"{_HERE}.centre_watch:audit", _READS, "the router's decisions, each verified"),
+        "act": Lazy(f"{_HERE}.centre_acts:act", None, "state what was done, for the ledger"),
         "quarantine": Lazy(f"{_HERE}.centre_watch:quarantine", None, "what could not be verified, and why"),
     },
 )

@@ -39,9 +39,9 @@ topics = group("topics", short="the shape of the exchange in Kafka")
 def init(invocation: Invocation, *, secret: Path | None, router_port: int) -> None:
     """Found a new exchange in the home directory.
 
-    Makes the root, the registrar and the router, each with its keys; writes root.cbor, which every unit
-    pins; creates the shared topics; publishes the first statements. Without --secret a new one is
-    written beside the keys: move it to another place before the exchange is used in earnest.
+    Makes the root, the registrar, the router and the ledger, each with its keys; writes root.cbor,
+    which every unit pins; creates the shared topics; publishes the first statements. Without --secret
+    a new one is written beside the keys: move it to another place before the exchange is used in earnest.
     """
     from clients.cli.work.founding import found
     from clients.cli.work.kafka_calls import run

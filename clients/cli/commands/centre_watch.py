@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from clients.cli.command import Impact, Invocation, command, group, pass_invocation
+from clients.cli.command import Impact, Invocation, Lazy, command, group, pass_invocation
 from clients.cli.errors import CommandError, NotVerified
 from clients.cli.exits import Exit
 from clients.cli.params import Moment, OneUnit
@@ -61,7 +61,17 @@ QUARANTINE_FIELDS = (
     Column("hint", "what to do"),
 )
 
-quarantine = group("quarantine", short="what could not be verified, and why")
+quarantine = group(
+    "quarantine",
+    short="what could not be verified, and why",
+    lazy={
+        "release": Lazy(
+            "clients.cli.commands.centre_acts:release",
+            Impact.WRITES,
+            "take a record out, into a file; two people",
+        )
+    },
+)
 
 
 class _Degraded(CommandError):
@@ -98,6 +108,8 @@ def status(invocation: Invocation, routers: tuple[str, ...]) -> None:
 
 
 def _show_status(found: dict[str, Any]) -> None:
+    from clients.cli.work.centre_status import accused
+
     write(f"kafka      reachable at {printable(found['kafka']['bootstrap'])}")
     missing = found["topics"]["missing"]
     write(f"topics     {found['topics']['declared']} declared, missing: {plain(missing) or 'none'}")
@@ -107,6 +119,8 @@ def _show_status(found: dict[str, Any]) -> None:
         failing = [name for name, check in router["checks"].items() if not check.get("ok")]
         detail = f" ({printable(', '.join(failing))})" if failing else ""
         write(f"router     {printable(router['url'])} {state}{detail}")
+        if units := accused(router):
+            write(f"           saw another ledger: {printable(', '.join(units))} (ledger_gossip in its log)")
     if not found["routers"]:
         write("router     none named; say --router URL")
     write("")

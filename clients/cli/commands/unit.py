@@ -1,4 +1,4 @@
-"""`contrada unit`: make a unit's home, run its daemon."""
+"""`contrada unit`: make a unit's home, run its daemon, see whether it is well."""
 # ruff: noqa: PLC0415 - the work is imported when it is done, so that --help is quick
 
 from __future__ import annotations
@@ -8,9 +8,12 @@ from pathlib import Path
 import click
 
 from clients.cli.command import Impact, Invocation, command, group, pass_invocation
+from clients.cli.errors import CommandError
+from clients.cli.exits import Exit
 from clients.cli.home import unit_home
+from clients.cli.local_api import Daemon
 from clients.cli.params import OneUnit
-from clients.cli.render import Column, say, write_details
+from clients.cli.render import Column, say, write_details, write_json
 
 unit = group("unit", short="make a unit's home, run its daemon")
 
@@ -20,6 +23,11 @@ FIELDS = (
     Column("fingerprint", "fingerprint"),
     Column("root_fingerprint", "root fingerprint"),
 )
+
+
+class _Degraded(CommandError):
+    code = "E_DEGRADED"
+    exit = Exit.PARTIAL
 
 
 @command(
@@ -51,6 +59,12 @@ FIELDS = (
     show_default=True,
     help="Loopback port for health and metrics; 0: none.",
 )
+@click.option(
+    "--ledger-policy",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Which logs and witnesses to believe, from the centre; without it the ledger is not followed.",
+)
 @pass_invocation
 def unit_init(
     invocation: Invocation,
@@ -61,6 +75,7 @@ def unit_init(
     secret: Path | None,
     passphrase: Path | None,
     http_port: int,
+    ledger_policy: Path | None,
 ) -> None:
     """Make the home of a unit: its keys, the pinned root, its settings, its request to be enrolled.
 
@@ -79,6 +94,7 @@ def unit_init(
         secret=secret,
         passphrase=passphrase,
         http_port=http_port,
+        ledger_policy=ledger_policy,
     )
     write_details(done, FIELDS, as_json=invocation.json)
     say("hint: compare the root's fingerprint with the centre over the telephone")
@@ -105,3 +121,40 @@ def unit_run(invocation: Invocation, *, check_config: bool) -> None:
     run(unit_home(invocation).path, kafka=invocation.kafka, check_only=check_config)
     if check_config:
         say("the settings are complete and the keys open")
+
+
+@command(
+    unit,
+    "status",
+    impact=Impact.READS,
+    short="the unit and its ledger at a glance",
+    examples=(
+        "contrada unit status",
+        "contrada unit status --json | jq .ledger",
+        "contrada unit status --evidence ./evidence",
+    ),
+)
+@click.option(
+    "--evidence",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Also write what was kept against the ledger.",
+)
+@pass_invocation
+def unit_status(invocation: Invocation, *, evidence: Path | None) -> None:
+    """Show whether the unit is well, and what it saw of the ledger. Ends in 3 if something is not well now.
+
+    Alarms of before are listed, the newest first; docs/runbooks/unit-alarms.md says what they mean.
+    """
+    from clients.cli.work.unit_status import is_well, show, write_evidence
+
+    daemon = Daemon(unit_home(invocation))
+    found = daemon.get("/v1/status")
+    if evidence is not None:
+        say(f"{write_evidence(daemon.get('/v1/evidence'), evidence)} pieces of evidence in {evidence}")
+    if invocation.json:
+        write_json(found)
+    else:
+        show(found)
+    if not is_well(found):
+        raise _Degraded("not everything is well", hint="see above what is not, and the newest alarms")

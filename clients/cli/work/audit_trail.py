@@ -20,6 +20,7 @@ from clients.kafka import KafkaFeeds
 from clients.ports import Incoming
 from keys.directory import Directory
 from protocol import topics
+from protocol.actions import is_actions, verify_actions
 from protocol.audit import SUMMARY_FIELDS, Batch, Record, verify_decisions
 from protocol.code_forms import show_code, show_handling
 from protocol.codes import (
@@ -71,8 +72,11 @@ class Trail:
     unverified: list[int] = field(default_factory=list)
 
     def take(self, record: Incoming) -> None:
-        """Verify one batch, and show its rows that are asked for."""
+        """Verify one batch, and show its rows that are asked for. Acts of the centre are verified only."""
         try:
+            if is_actions(record.value):
+                verify_actions(record.value, parties=self.directory)
+                return
             decisions = verify_decisions(record.value, parties=self.directory)
         except Rejected as rejected:
             self.unverified.append(record.offset)

@@ -13,7 +13,8 @@ from clients.cli.command import Invocation
 from clients.cli.home import settings
 from clients.cli.work.kafka_calls import read_to_end
 from clients.cli.work.registry import Registry, declared_topics
-from clients.kafka import KafkaFeeds, KafkaTopics
+from clients.kafka import KafkaFeeds
+from clients.kafka_topics import KafkaTopics
 from clients.ports import Incoming
 from keys.directory import Directory
 from protocol import topics
@@ -50,7 +51,18 @@ async def centre_status(invocation: Invocation, routers: tuple[str, ...]) -> dic
 
 def is_well(status: Mapping[str, Any]) -> bool:
     """Whether there is nothing to look at."""
-    return not status["topics"]["missing"] and all(router["ready"] for router in status["routers"])
+    routers = status["routers"]
+    ready = all(router["ready"] for router in routers)
+    return ready and not status["topics"]["missing"] and not any(accused(router) for router in routers)
+
+
+def accused(router: Mapping[str, Any]) -> list[str]:
+    """The units whose messages showed this router another ledger than was published."""
+    match router["checks"]:
+        case {"ledger": {"accused": [*units]}}:
+            return [str(unit) for unit in units]
+        case _:
+            return []
 
 
 async def _backlog(registry: Registry, there: set[str]) -> list[dict[str, Any]]:

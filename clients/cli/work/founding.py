@@ -15,7 +15,8 @@ from clients.cli.home import Home, chosen_home
 from clients.cli.work.registry import now, publish_pending
 from clients.cli.work.statement_file import write_statements
 from clients.cli.work.unlocking import new_secret
-from clients.kafka import KafkaFeeds, KafkaTopics
+from clients.kafka import KafkaFeeds
+from clients.kafka_topics import KafkaTopics
 from keys.ceremony import found_exchange, write_pin
 from keys.root_of_trust import fingerprint
 from keys.store import prepare_directory
@@ -50,6 +51,7 @@ async def found(invocation: Invocation, *, secret_file: Path | None, router_port
         "root_fingerprint": founding.root.fingerprint(),
         "registrar_fingerprint": fingerprint(founding.registrar.public),
         "router_fingerprint": fingerprint(founding.router.public),
+        "ledger_fingerprint": fingerprint(founding.ledger.public),
         "router_config": str(home.path / "router.toml"),
         "topics": [{"name": change.name, "action": change.action} for change in changes],
     }

@@ -21,12 +21,26 @@ from protocol.errors import HINTS, Code, Rejected
 
 async def read_quarantine(invocation: Invocation) -> list[dict[str, Any]]:
     """All that is in quarantine."""
+    return [row for row, _ in await _read(invocation)]
+
+
+async def held_in_quarantine(invocation: Invocation, number: int) -> tuple[dict[str, Any], bytes]:
+    """The row at this offset, and the bytes that it holds."""
+    for row, held in await _read(invocation):
+        if row["number"] == number:
+            return row, held
+    raise NotFound(
+        f"nothing in quarantine has the number {number}", hint="see 'contrada centre quarantine ls'"
+    )
+
+
+async def _read(invocation: Invocation) -> list[tuple[dict[str, Any], bytes]]:
     kafka = bootstrap(invocation, chosen_home(invocation))
-    rows: list[dict[str, Any]] = []
+    rows: list[tuple[dict[str, Any], bytes]] = []
 
     def take(record: Incoming) -> None:
         try:
-            rows.append(row_of(record))
+            rows.append((row_of(record), decode(record.value, limit=2 * limits.MAX_RECORD)[6]))
         except Rejected as rejected:
             say(f"contrada: the record at offset {record.offset} is not a quarantine row ({rejected.code})")
 
@@ -36,13 +50,9 @@ async def read_quarantine(invocation: Invocation) -> list[dict[str, Any]]:
 
 async def one_of_quarantine(invocation: Invocation, number: int) -> dict[str, Any]:
     """The row at this offset."""
-    for row in await read_quarantine(invocation):
-        if row["number"] == number:
-            code = row["reason"]
-            return row | {"hint": HINTS[Code(code)] if code in Code.__members__ else None}
-    raise NotFound(
-        f"nothing in quarantine has the number {number}", hint="see 'contrada centre quarantine ls'"
-    )
+    row, _ = await held_in_quarantine(invocation, number)
+    code = row["reason"]
+    return row | {"hint": HINTS[Code(code)] if code in Code.__members__ else None}
 
 
 def row_of(record: Incoming) -> dict[str, Any]:

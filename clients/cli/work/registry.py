@@ -20,7 +20,8 @@ from clients.cli.render import say
 from clients.cli.work.kafka_calls import read_to_end
 from clients.cli.work.statement_file import read_statements, write_statements
 from clients.cli.work.unlocking import existing_secret
-from clients.kafka import KafkaDirectory, KafkaFeeds, KafkaTopics
+from clients.kafka import KafkaDirectory, KafkaFeeds
+from clients.kafka_topics import KafkaTopics
 from clients.ports import TopicChange
 from keys.ceremony import read_pin
 from keys.directory import Directory

@@ -6,7 +6,7 @@ from typing import Any
 
 from clients.cli.command import Invocation
 from clients.cli.work.registry import Registry, declared_topics
-from clients.kafka import KafkaTopics
+from clients.kafka_topics import KafkaTopics
 
 
 async def apply_topics(invocation: Invocation) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ from clients.cli.work.founding import toml
 from clients.daemon.home import init
 from keys.enrolment import parse_request
 from keys.root_of_trust import RootOfTrust
-from keys.store import read_credential, read_passphrase
+from keys.store import read_credential, read_passphrase, write_public
 from keys.unlock import Secret
 from protocol.errors import Rejected
 from protocol.identifiers import UnitId
+from protocol.tlog.policy import parse_policy
 
 SECRET_DROP_IN = "10-secret.toml"  # noqa: S105 - a file's name
 
@@ -29,6 +31,7 @@ def make_home(
     secret: Path | None,
     passphrase: Path | None,
     http_port: int,
+    ledger_policy: Path | None = None,
 ) -> dict[str, Any]:
     """Make the home; what to tell and to print."""
     chosen = chosen_home(invocation)
@@ -37,6 +40,7 @@ def make_home(
     if invocation.kafka is None:
         raise NoHome("no Kafka named", hint="say --kafka HOST:PORT, or set CONTRADA_KAFKA")
     pinned = _root(root)
+    policy = None if ledger_policy is None else _policy(ledger_policy)
     home = init(
         chosen.path,
         unit=UnitId(unit),
@@ -46,6 +50,8 @@ def make_home(
         http_port=http_port,
         contact=contact,
     )
+    if policy is not None:
+        write_public(home.ledger_policy, policy, entropy=os.urandom)
     where = {"secret": secret, "passphrase": passphrase}
     named = {name: str(path.absolute()) for name, path in where.items() if path is not None}
     if named:
@@ -66,6 +72,17 @@ def _root(path: Path) -> RootOfTrust:
         raise BadInput(
             f"{path} is not a root of trust", hint="it is the file root.cbor that the centre gives out"
         ) from None
+
+
+def _policy(path: Path) -> bytes:
+    data = path.read_bytes()
+    try:
+        parse_policy(data)
+    except Rejected as rejected:
+        raise BadInput(
+            f"{path}: {rejected}", hint="it is the file that the centre's ledger gives out"
+        ) from None
+    return data
 
 
 def _secret(secret: Path | None, passphrase: Path | None) -> Secret | None:

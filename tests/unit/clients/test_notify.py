@@ -18,6 +18,8 @@ from clients.daemon.notify import keep_watchdog, notify
 from protocol.identifiers import UnitId
 from tests.sim.world import World
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=["path", "abstract"])
 def manager(request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:

@@ -12,14 +12,15 @@ from clients.daemon.statements import upkeep
 from clients.ports import Fetched, Incoming
 from keys.enrolment import renew
 from keys.soft_keys import SoftEpochKey, SoftIdentity
-from keys.statement_types import EpochPublication, Revocation, StatementType
+from keys.statement_types import EpochPublication, Revocation, StatementType, StatusChange
 from keys.statements import issue
 from protocol import topics
+from protocol.codes import Classification
 from protocol.envelope import parse_submission
 from protocol.epochs import epoch_of, to_publish
 from protocol.identifiers import Millis, UnitId
 from protocol.limits import DAY, EPOCH
-from tests.sim.world import World
+from tests.sim.world import World, facts
 from tests.unit.clients.offices import Desk, pump
 
 
@@ -130,6 +131,37 @@ def test_a_key_in_our_name_that_is_not_ours_is_an_alarm(world, es):
     es.learn()
 
     assert alarms(es) == ["own_identity_foreign", "own_epoch_foreign"]
+
+
+def test_every_other_statement_about_us_is_an_alarm_too(world, es):
+    """A suspension, other facts, a withdrawal: whoever may state them, we did not, and are told once."""
+    kid = es.keys.signer.public.kid
+    world.publish(StatusChange(es.unit, True, "for a test"), by=world.registrar)
+    world.publish(StatusChange(es.unit, False, "for a test"), by=world.registrar)
+    world.publish(facts("es", version=2, clearance=Classification.BPL), by=world.registrar)
+    world.publish(Revocation(es.unit, kid, "for a test", None), by=world.registrar)
+    world.publish(facts("it", version=2, clearance=Classification.BPL), by=world.registrar)
+    es.learn()
+    told = ["own_status_changed", "own_status_changed", "own_facts_changed", "own_key_revoked"]
+    assert alarms(es) == told
+    es.office.replica.close()
+    (es.path / "directory.log").unlink()
+    es.office.store.close()
+    es.open()
+    es.learn()
+
+    assert alarms(es) == told
+
+
+def test_what_we_withdraw_ourselves_is_no_alarm(world, es):
+    """The daemon knows its own words when they come back."""
+    for path in (es.path / "keys").glob("*epoch*"):
+        path.unlink()
+    es.keys.refresh()
+    publish(world, upkeep(es.office))
+    es.learn()
+
+    assert "own_key_revoked" not in alarms(es)
 
 
 def test_a_replica_that_is_built_anew_raises_no_false_alarm(world, es):

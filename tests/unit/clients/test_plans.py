@@ -12,7 +12,8 @@ import clients.daemon
 
 PLACE = Path(clients.daemon.__file__).parent
 QUERY = re.compile(r'"""(\s*SELECT\b.+?)"""|"(SELECT\b[^"]+)"', re.DOTALL)
-ALARMS = ("FROM alarms", "FROM rejected", "FROM meta")  # small by their own bound, or by their nature
+# Small by their own bound, or by their nature.
+ALARMS = ("FROM alarms", "FROM rejected", "FROM meta", "FROM ledger_evidence", "FROM ledger_logs")
 
 
 def queries() -> list[str]:

@@ -1,0 +1,31 @@
+"""`message proof --out`: each leaf of a message as files that anybody can verify offline.
+
+<id>-<leaf>.tlog-proof     the proof (c2sp.org/tlog-proof): index, path, cosigned checkpoint
+<id>-<leaf>.json           what the leaf is made of: {"leaf", "log", "index", "record", "salt"}
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from clients.cli.errors import Conflict
+
+_MADE_OF = ("leaf", "log", "index", "record", "salt")
+
+
+def write_proofs(found: dict[str, Any], out: Path) -> None:
+    """Write the files, and name each proof's in `found`; never over others."""
+    out.mkdir(parents=True, exist_ok=True)
+    for row in found["proofs"]:
+        name = out / f"{found['id']}-{row['leaf']}"
+        row["file"] = f"{name}.tlog-proof"
+        made_of = json.dumps({key: row[key] for key in _MADE_OF}, indent=2) + "\n"
+        try:
+            with Path(row["file"]).open("x", encoding="utf-8") as file:
+                file.write(row["proof"])
+            with Path(f"{name}.json").open("x", encoding="utf-8") as file:
+                file.write(made_of)
+        except FileExistsError as error:
+            raise Conflict(f"{error.filename} is there already", hint="name another directory") from None

@@ -1,0 +1,31 @@
+"""`message receipt --out`: what routers signed of a message, as files for `audit verify receipt`.
+
+<id>-sent-<decision>.receipt        the decision on what this unit sent
+<id>-received-<decision>.receipt    the decision that came with a delivery
+
+A message that was sealed and refused more than once has more than one: -2, -3 and so on before the ending.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from clients.cli.errors import Conflict
+
+
+def write_receipts(found: dict[str, Any], out: Path) -> None:
+    """Write the files, and name each in `found`; never over others."""
+    out.mkdir(parents=True, exist_ok=True)
+    names: Counter[str] = Counter()
+    for row in found["receipts"]:
+        name = f"{found['id']}-{row['side']}-{row['leaf']}"
+        names[name] += 1
+        path = out / (f"{name}-{names[name]}.receipt" if names[name] > 1 else f"{name}.receipt")
+        row["file"] = str(path)
+        try:
+            with path.open("xb") as file:
+                file.write(bytes.fromhex(row["receipt"]))
+        except FileExistsError:
+            raise Conflict(f"{path} is there already", hint="name another directory") from None

@@ -1,0 +1,57 @@
+"""`unit status`: what a unit's daemon says of itself and of the ledger, as lines for a person."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from clients.cli.render import Column, moment, plain, printable, write, write_table
+
+ALARMS = (Column("raised", "RAISED", moment), Column("code", "ALARM"), Column("detail", "DETAIL"))
+
+
+def is_well(found: dict[str, Any]) -> bool:
+    """Whether everything is well now; alarms of before do not count."""
+    ledger = found["ledger"]
+    return bool(found["ready"]) and not ledger.get("wrong") and not ledger.get("late")
+
+
+def show(found: dict[str, Any]) -> None:
+    """Print it."""
+    write(f"unit       {printable(found['unit'])} {'ready' if found['ready'] else 'not ready'}")
+    for name, check in found["checks"].items():
+        more = ", ".join(f"{key} {plain(value)}" for key, value in check.items() if key != "ok")
+        write(f"{name:<9}  {'ok' if check['ok'] else 'NOT OK'}{f' ({printable(more)})' if more else ''}")
+    _show_ledger(found["ledger"])
+    write("")
+    write_table(found["alarms"], ALARMS, as_json=False, none="no alarm was raised")
+
+
+def _show_ledger(ledger: dict[str, Any]) -> None:
+    if not ledger["followed"]:
+        write("ledger     not followed: this home has no policy file for it")
+        return
+    late = f", {ledger['late']} late" if ledger["late"] else ""
+    state = "read" if ledger["read"] else "not read yet"
+    write(f"ledger     {state}; {ledger['promised']} messages wait for their leaves{late}")
+    for log in ledger["logs"]:
+        witnesses = plain(sorted(log["witnesses"])) or "nobody"
+        write(f"log        {printable(log['origin'])} at {log['size']}, cosigned by {printable(witnesses)}")
+    for wrong in ledger["wrong"]:
+        write(
+            f"WRONG      {wrong['code']}: {printable(wrong['about'])} {printable(wrong['detail'])}".rstrip()
+        )
+
+
+def write_evidence(found: dict[str, Any], out: Path) -> int:
+    """A folder for each piece, with the notes as the log signed them; how many there are."""
+    for item in found["items"]:
+        folder = out / f"{item['id']:04}-{item['code']}"
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("held", "shown"):
+            if item[name] is not None:
+                (folder / name).write_text(item[name], encoding="utf-8")
+        about = {key: item[key] for key in ("raised", "code", "about")}
+        (folder / "about.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+    return len(found["items"])

@@ -1,0 +1,101 @@
+"""`witness init`: a witness's home. The memory is made here, once; a witness without one does not start."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from clients.cli.errors import BadInput, Conflict
+from clients.cli.work.founding import toml
+from clients.daemon.errors import HomeError
+from clients.witness.heads import Heads
+from clients.witness.home import WitnessHome, witness_home
+from clients.witness.settings import WitnessSettings, find_secret
+from keys.note_keys import NoteKey, NoteUse, write_note_key
+from keys.store import prepare_directory, write_private, write_public
+from keys.unlock import CREDENTIAL_SIZE
+from protocol.errors import Rejected
+from protocol.tlog.notes import check_key_name
+from protocol.tlog.policy import parse_policy
+from protocol.tlog.policy_text import WitnessEntry, policy_text
+
+
+def make_witness(path: Path, settings: Mapping[str, Any], *, policy: Path | None) -> dict[str, Any]:
+    """Make it; what to print. The settings are written last: what was interrupted is no witness."""
+    home = witness_home(path)
+    if home.is_there:
+        raise Conflict(f"{home.path} is a witness's home already", hint="name another directory with --home")
+    name = _name(settings["name"])
+    chosen = _settings(settings)
+    rules = None if policy is None else _policy(policy)
+    prepare_directory(home.path)
+    _own_secret(home, chosen)
+    key = NoteKey.generate(os.urandom)
+    write_note_key(home.key, key, secret=find_secret(WitnessSettings(**chosen), home), entropy=os.urandom)
+    entry = WitnessEntry(name, key.vkeys(name, NoteUse.WITNESS), f"http://127.0.0.1:{settings['port']}")
+    own = policy_text([], witnesses=[entry], quorum=1)
+    write_public(home.public, own.encode(), entropy=os.urandom)
+    if rules is not None:
+        write_public(home.policy, rules, entropy=os.urandom)
+    home.evidence.mkdir(mode=0o700, exist_ok=True)
+    (home.path / "conf.d").mkdir(mode=0o700, exist_ok=True)
+    Heads.create(home.heads)
+    write_private(home.settings, _text(chosen).encode(), entropy=os.urandom)
+    return {
+        "name": name,
+        "home": str(home.path),
+        "port": settings["port"],
+        "policy": str(home.policy),
+        "public": str(home.public),
+        "witness": [line for line in own.splitlines() if line.startswith("witness ")],
+        "run": "witness run" if home.unit is None else "unit run",
+    }
+
+
+def _name(text: str) -> str:
+    try:
+        check_key_name(text)
+    except Rejected:
+        raise BadInput(
+            f"{text!r} cannot be a witness's name",
+            hint="no spaces and no plus: a host name of yours and a word, such as police.example/witness",
+        ) from None
+    return text
+
+
+def _settings(given: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in given.items() if value is not None}
+    for name in ("secret", "passphrase"):
+        if name in kept:
+            kept[name] = str(Path(kept[name]).absolute())
+    if "mirror" in kept and not kept["mirror"].startswith(("http://", "https://")):
+        kept["mirror"] = str(Path(kept["mirror"]).absolute())
+    return kept
+
+
+def _policy(path: Path) -> bytes:
+    data = path.read_bytes()
+    try:
+        parse_policy(data)
+    except Rejected as rejected:
+        raise BadInput(f"{path}: {Exception.__str__(rejected)}", hint=rejected.hint) from None
+    return data
+
+
+def _own_secret(home: WitnessHome, settings: Mapping[str, Any]) -> None:
+    if "secret" in settings or "passphrase" in settings:
+        return
+    try:
+        find_secret(WitnessSettings(**settings), home)
+    except HomeError:
+        write_private(home.secret, os.urandom(CREDENTIAL_SIZE), entropy=os.urandom)
+
+
+def _text(settings: Mapping[str, Any]) -> str:
+    head = (
+        "# Settings of this witness. Every line can be overridden in conf.d/*.toml and by the environment\n"
+        "# (CONTRADA_WITNESS_PORT and so on). The name is part of the key: another name is another witness.\n"
+    )
+    return head + toml(dict(settings))

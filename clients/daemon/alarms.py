@@ -1,0 +1,70 @@
+"""Alarms about the ledger: said once, when something begins to be wrong, with the evidence kept.
+
+Owns the table `ledger_evidence` and the memory of what was said. All in the worker's thread. Which alarm
+means what: docs/runbooks/ledger-alarms.md.
+
+What is wrong with a log of the policy is over when the log shows itself as it should. A log that the policy
+does not name never does; what is wrong with it is over when nobody has shown such a log for an hour. All
+of them are one: whoever writes there can invent names without end.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from clients.daemon.ledger_state import Ledger
+
+if TYPE_CHECKING:
+    from clients.daemon.office import Office
+
+STRANGER: Final = "unknown log"
+"""What an alarm is about where the policy does not name the log."""
+
+QUIET: Final = 3600.0
+"""Seconds without a stranger, in a feed that was read all the time, after which it is over."""
+
+KEPT: Final = 200
+LONGEST: Final = 65_536
+"""Of a note that is kept; a true one is much shorter."""
+
+
+def say(
+    office: Office,
+    ledger: Ledger,
+    alarm: str,
+    about: str,
+    detail: str,
+    *,
+    held: bytes | None = None,
+    shown: bytes | None = None,
+) -> None:
+    """Tell an officer, unless that was done and it is still so; keep both notes of a contradiction.
+
+    Inside a transaction.
+    """
+    if (alarm, about) in ledger.wrong:
+        return
+    ledger.wrong[alarm, about] = detail
+    office.alarm(alarm, detail=f"{about} {detail}".strip())
+    if shown is None:
+        return
+    office.store.write(
+        "INSERT INTO ledger_evidence (raised, code, about, held, shown) VALUES (?, ?, ?, ?, ?)",
+        office.clock(),
+        alarm,
+        about,
+        held,
+        shown[:LONGEST],
+    )
+    office.store.write(
+        "DELETE FROM ledger_evidence WHERE id <= (SELECT max(id) FROM ledger_evidence) - ?", KEPT
+    )
+
+
+def forget_strangers(office: Office, ledger: Ledger, *, steady_since: float | None) -> None:
+    """What was wrong with logs that the policy does not name is over, if none was shown for long enough."""
+    if ledger.stranger_seen is None or steady_since is None:
+        return
+    if office.monotonic() - max(ledger.stranger_seen, steady_since) >= QUIET:
+        ledger.stranger_seen = None
+        ledger.clear(STRANGER)

@@ -1,0 +1,58 @@
+"""The gate before the local API: open while the daemon works, shut from the moment that it stops.
+
+Owns what a request is told then: 503, and what to do. Rules:
+- What arrives behind a shut gate is refused before it touches anything.
+- What is in hand may end. What fails meanwhile, because a part of the daemon is gone or because time is up,
+  fails as the daemon's stop, and not as a fault of ours or of the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from clients.daemon.errors import Stopping, StoreUnavailable
+from protocol.errors import ContradaError
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Gate:
+    """Used in the event loop only."""
+
+    __slots__ = ("_shut",)
+
+    def __init__(self) -> None:
+        self._shut = False
+
+    def shut(self) -> None:
+        """From now on nothing is taken in."""
+        self._shut = True
+
+    def before(self, routes: Sequence[Route]) -> list[Route]:
+        """The same routes behind this gate."""
+        return [
+            Route(route.path, self._guarded(route.endpoint), methods=list(route.methods or ()))
+            for route in routes
+        ]
+
+    def _guarded(self, handler: Handler) -> Handler:
+        async def guarded(request: Request) -> Response:
+            if self._shut:
+                raise Stopping
+            try:
+                return await handler(request)
+            except (asyncio.CancelledError, Exception) as error:
+                if self._shut and _may_come_of_it(error):
+                    raise Stopping from None
+                raise
+
+        return guarded
+
+
+def _may_come_of_it(error: BaseException) -> bool:
+    return not isinstance(error, ContradaError) or isinstance(error, StoreUnavailable)

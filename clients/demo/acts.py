@@ -1,0 +1,27 @@
+"""An act of the demo: what was played, what had to come of it, and what came."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+PATIENCE = 30.0
+"""Seconds that an act waits for what must come of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One act, played."""
+
+    name: str
+    expected: str
+    seen: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether it came as it had to."""
+        return self.expected == self.seen
+
+    def row(self) -> dict[str, Any]:
+        """The act for a table or for JSON."""
+        return {**asdict(self), "ok": self.ok}

@@ -1,0 +1,186 @@
+"""The witness as a process, or as a part of a unit's daemon: a home to parts, parts to tasks.
+
+`run` is the process: `contrada witness run`. `beside` is the same witness inside `unit run`, for a unit
+whose home has one: it listens on its own ports, works in its own thread, and ends with the daemon.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+import uvloop
+
+from clients.daemon import logs
+from clients.daemon.errors import HomeError
+from clients.daemon.http import bind_loopback, serve
+from clients.daemon.notify import keep_watchdog, notify
+from clients.daemon.worker import Worker
+from clients.witness.desk import Desk
+from clients.witness.evidence import Folder
+from clients.witness.heads import Heads
+from clients.witness.home import WitnessHome, witness_home
+from clients.witness.http import monitoring, protocol
+from clients.witness.metrics import Metrics
+from clients.witness.mirror import Mirror, source
+from clients.witness.service import Witness
+from clients.witness.settings import WitnessSettings, find_secret
+from keys.note_keys import NoteSigner, NoteUse, read_note_key
+from keys.unlock import Secret
+from protocol.errors import ContradaError, Rejected
+from protocol.identifiers import Millis
+from protocol.tlog.policy import Policy, parse_policy
+
+log = structlog.get_logger()
+
+STOP_WITHIN: Final = 12.0
+
+Task = Coroutine[Any, Any, None]
+
+
+def now() -> Millis:
+    """The wall clock."""
+    return Millis(time.time_ns() // 1_000_000)
+
+
+def run(path: Path, *, check_only: bool = False) -> int:
+    """Run the witness of this home until SIGTERM or SIGINT; what keeps it from starting is raised."""
+    home = witness_home(path)
+    home.check()
+    settings = WitnessSettings.load(home.settings)
+    logs.configure(settings.log_level)
+    if check_only:
+        _check(home, settings)
+        return 0
+    return uvloop.run(_run(home, settings))
+
+
+async def _run(home: WitnessHome, settings: WitnessSettings) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with opened(home, settings, find_secret(settings, home)) as servers:
+        tasks = {asyncio.ensure_future(part) for part in (*servers, _stopped(stop))}
+        watchdog = asyncio.create_task(keep_watchdog())
+        notify("READY=1")
+        done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        notify("STOPPING=1")
+        for task in (*pending, watchdog):
+            task.cancel()
+        await asyncio.wait((*pending, watchdog), timeout=STOP_WITHIN)
+    return 1 if any(task.exception() for task in done) else 0
+
+
+async def _stopped(stop: asyncio.Event) -> None:
+    await stop.wait()
+
+
+def _check(home: WitnessHome, settings: WitnessSettings) -> None:
+    _signers(home, settings, find_secret(settings, home))
+    read_policy(home)
+    Heads(home.heads, read_only=True).close()
+
+
+def check_beside(unit: Path) -> None:
+    """Raise what would keep the witness of this unit's home, if there is one, from starting."""
+    home = witness_home(unit)
+    if home.is_there:
+        home.check()
+        _check(home, WitnessSettings.load(home.settings))
+
+
+@asynccontextmanager
+async def beside(unit: Path) -> AsyncIterator[list[Task]]:
+    """What a unit's daemon runs for its witness: nothing, where the unit's home has none.
+
+    A witness that cannot start is an alarm, and does not keep the unit from its messages.
+    """
+    home = witness_home(unit)
+    async with AsyncExitStack() as parts:
+        servers: list[Task] = []
+        try:
+            if home.is_there:
+                home.check()
+                settings = WitnessSettings.load(home.settings)
+                servers = await parts.enter_async_context(opened(home, settings, find_secret(settings, home)))
+        except ContradaError as error:
+            log.error("alarm", code="witness_not_started", reasons=error.code, hint=error.hint)  # noqa: TRY400
+        yield servers
+
+
+@asynccontextmanager
+async def opened(home: WitnessHome, settings: WitnessSettings, secret: Secret) -> AsyncIterator[list[Task]]:
+    """The witness's servers, to be run; its home is held, and its state open, as long as this is."""
+    signers, policy = _signers(home, settings, secret), read_policy(home)
+    held = home.hold()
+    worker = Worker()
+    try:
+        # SQLite wants to be used where it was opened.
+        heads = await worker.do(lambda: Heads(home.heads))
+        mirror = _mirror(home, settings)
+        witness = await worker.do(
+            lambda: Witness(
+                signers=signers,
+                policy=policy,
+                heads=heads,
+                folder=Folder(home.evidence),
+                metrics=Metrics.create(),
+                clock=now,
+                root_at=None if mirror is None else mirror.root_at,
+            )
+        )
+        desk = Desk(witness, worker, mirror)
+        try:
+            with _listening(desk, settings) as servers:
+                log.info("witness_started", path=settings.name, port=settings.port, count=len(policy.origins))
+                yield servers
+        finally:
+            await desk.close()
+            log.info("witness_stopped", path=settings.name)
+    finally:
+        worker.close()
+        os.close(held)
+
+
+@contextmanager
+def _listening(desk: Desk, settings: WitnessSettings) -> Iterator[list[Task]]:
+    listeners = [(protocol(desk), bind_loopback(settings.port, setting="port in witness.toml"))]
+    if settings.http_port:
+        listeners.append(
+            (monitoring(desk), bind_loopback(settings.http_port, setting="http_port in witness.toml"))
+        )
+    try:
+        yield [serve(pages, listener) for pages, listener in listeners]
+    finally:
+        for _, listener in listeners:
+            listener.close()
+
+
+def read_policy(home: WitnessHome) -> Policy:
+    """The logs that this witness cosigns."""
+    try:
+        return parse_policy(home.policy.read_bytes())
+    except FileNotFoundError:
+        raise HomeError(
+            f"there is no {home.policy}", hint="put the exchange's policy file there; the centre gives it out"
+        ) from None
+    except Rejected as rejected:
+        raise HomeError(f"{home.policy}: {rejected}", hint=rejected.hint) from None
+
+
+def _signers(home: WitnessHome, settings: WitnessSettings, secret: Secret) -> tuple[NoteSigner, ...]:
+    return read_note_key(home.key, secret=secret).signers(settings.name, NoteUse.WITNESS)
+
+
+def _mirror(home: WitnessHome, settings: WitnessSettings) -> Mirror | None:
+    if settings.mirror is None:
+        return None
+    return Mirror(home.mirror, source(settings.mirror, beside=home.path), monotonic=time.monotonic)

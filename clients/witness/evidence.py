@@ -1,0 +1,150 @@
+"""What a log must not have signed, kept as files that anybody can check.
+
+    evidence/fork-<log>-<size>-<root>/offered.note    what the log wanted to have signed
+                                      cosigned.note   what it had this witness sign before
+                                      request         the whole request, with its proof
+                                      about.json      when, which log, which two roots
+
+Owns the folder. Three kinds of evidence, from proof to suspicion:
+
+    fork           two checkpoints of one size with two roots, both signed by the log: proof by itself
+    inconsistent   a larger checkpoint, signed by the log, whose proof from our head does not hold
+    older          a checkpoint below our head, signed by the log, that we never signed: a log that went
+                   back shows itself like this, and so does a late or repeated request
+
+Rules: a piece of evidence is there as a whole or not at all. The same checkpoint is kept once; of each
+log and kind at most `MOST`, so that nobody fills the disk by asking. Moving a folder away settles it.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+from keys.store import sync_directory, write_new
+
+MOST: Final = 64
+
+
+class Kind(StrEnum):
+    """What it is evidence of."""
+
+    FORK = "fork"
+    INCONSISTENT = "inconsistent"
+    OLDER = "older"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One side of it: a checkpoint that the log signed."""
+
+    size: int
+    root: bytes
+    note: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Two checkpoints of one log that do not go together, or do not seem to."""
+
+    kind: Kind
+    origin: str
+    offered: Seen
+    cosigned: Seen
+    request: bytes
+    t: int
+
+    @property
+    def name(self) -> str:
+        """The folder's name: the same evidence has the same."""
+        return f"{_prefix(self.kind, self.origin)}{self.offered.size}-{self.offered.root[:8].hex()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A piece of evidence as `about.json` tells it."""
+
+    kind: Kind
+    origin: str
+    t: int
+    offered_size: int
+    offered_root: str
+    cosigned_size: int
+    cosigned_root: str
+    folder: str
+
+
+class Folder:
+    """The evidence of one witness."""
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def keep(self, evidence: Evidence) -> bool:
+        """Write it down; whether it is new. `OSError` where the disk does not take it."""
+        target = self._path / evidence.name
+        if target.exists() or self._is_full(evidence):
+            return False
+        # A folder whose name begins with a dot was never finished; the next attempt begins anew.
+        unfinished = self._path / f".{evidence.name}"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(mode=0o700, parents=True)
+        for name, data in _files(evidence, folder=str(target)).items():
+            write_new(unfinished / name, data)
+        sync_directory(unfinished)
+        unfinished.rename(target)
+        sync_directory(self._path)
+        return True
+
+    def all(self) -> list[Kept]:
+        """Everything that is kept, oldest first; what somebody damaged is left out."""
+        return sorted(self._readable(), key=lambda kept: (kept.t, kept.folder))
+
+    def count(self, kind: Kind) -> int:
+        """How many pieces of one kind are kept."""
+        return sum(1 for _ in self._path.glob(f"{kind}-*"))
+
+    def _readable(self) -> Iterator[Kept]:
+        for about in self._path.glob("[!.]*/about.json"):
+            try:
+                found = json.loads(about.read_text("utf-8"))
+                yield Kept(**(found | {"kind": Kind(found["kind"]), "folder": str(about.parent)}))
+            except (OSError, ValueError, TypeError, KeyError):
+                continue
+
+    def _is_full(self, evidence: Evidence) -> bool:
+        return sum(1 for _ in self._path.glob(f"{_prefix(evidence.kind, evidence.origin)}*")) >= MOST
+
+
+def _prefix(kind: Kind, origin: str) -> str:
+    return f"{kind}-{sha256(origin.encode()).hexdigest()[:16]}-"
+
+
+def _files(evidence: Evidence, *, folder: str) -> dict[str, bytes]:
+    offered, cosigned = evidence.offered, evidence.cosigned
+    about: dict[str, Any] = asdict(
+        Kept(
+            kind=evidence.kind,
+            origin=evidence.origin,
+            t=evidence.t,
+            offered_size=offered.size,
+            offered_root=offered.root.hex(),
+            cosigned_size=cosigned.size,
+            cosigned_root=cosigned.root.hex(),
+            folder=folder,
+        )
+    )
+    return {
+        "offered.note": offered.note,
+        "cosigned.note": cosigned.note,
+        "request": evidence.request,
+        "about.json": (json.dumps(about, indent=2) + "\n").encode(),
+    }

@@ -1,0 +1,192 @@
+"""What a witness must never forget: for each log the newest checkpoint that it signed, and earlier ones.
+
+Owns the SQLite file and the two rules that keep a witness honest whatever happens around it:
+- A head moves by compare-and-swap: the row must still be the one that was decided by, or nothing is written.
+- What `commit` returned from is on disk (`synchronous=FULL`). A signature leaves only after that.
+
+Does not decide: protocol/tlog/witnessing.py does. All use is from one thread (clients/daemon/worker.py).
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final, cast
+
+from clients.sqlite import name_of, one_step
+from clients.witness.errors import StateLost, StateUnavailable
+from keys.store import sync_directory
+
+SCHEMA_VERSION: Final = 1
+REMEMBERED: Final = 4096
+"""Checkpoints of each log that stay at hand, so that a fork below the head still meets its other half."""
+
+_SCHEMA = """
+CREATE TABLE head (
+    origin TEXT PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL CHECK (length(root) = 32),
+    cosigned BLOB NOT NULL, t INTEGER NOT NULL
+) STRICT;
+CREATE TABLE signed (
+    origin TEXT NOT NULL, size INTEGER NOT NULL, root BLOB NOT NULL, note BLOB NOT NULL,
+    PRIMARY KEY (origin, size)
+) STRICT, WITHOUT ROWID;
+-- The one promise, once more where no program can forget it: a log only grows, and a size has one root.
+CREATE TRIGGER only_grows BEFORE UPDATE ON head
+WHEN new.size < old.size OR (new.size = old.size AND new.root <> old.root)
+BEGIN SELECT RAISE(ABORT, 'a head never goes back'); END;
+CREATE TRIGGER stays BEFORE DELETE ON head BEGIN SELECT RAISE(ABORT, 'a head is never forgotten'); END;
+CREATE TRIGGER one_root BEFORE UPDATE ON signed WHEN new.root <> old.root
+BEGIN SELECT RAISE(ABORT, 'a size has one root'); END;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest checkpoint of a log that this witness signed."""
+
+    origin: str
+    size: int
+    root: bytes
+    cosigned: bytes
+    """The note with the log's signatures and ours, as it is served."""
+
+    t: int
+    """When it was signed, Unix milliseconds."""
+
+    @property
+    def origin_hash(self) -> str:
+        """The log's name in the addresses of monitors."""
+        return sha256(self.origin.encode()).hexdigest()
+
+
+class Heads:
+    """The open state of a witness."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """Open what `create` made; never make a new one."""
+        if not path.is_file():
+            raise StateLost(
+                f"there is no {path}: this witness does not remember what it signed",
+                hint="make a new witness with a new key; see docs/runbooks/witness.md",
+            )
+        self._connection = _open(path, mode="ro" if read_only else "rw")
+        try:
+            version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        except sqlite3.Error as error:
+            raise _unavailable(error) from None
+        if version != SCHEMA_VERSION:
+            raise StateLost(
+                f"{path} has schema {version}, and this program knows {SCHEMA_VERSION}",
+                hint="run the version of the program that wrote it",
+            )
+
+    @staticmethod
+    def create(path: Path) -> None:
+        """Make an empty state; `FileExistsError` where there is one."""
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        connection = _open(path, mode="rw")
+        connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT")
+        connection.close()
+        sync_directory(path.parent)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """What is read and written inside is one step: nobody writes meanwhile, all of it holds or none."""
+        try:
+            with one_step(self._connection):
+                yield
+        except sqlite3.Error as error:
+            raise _unavailable(error) from None
+
+    def head(self, origin: str) -> Head | None:
+        """The head of one log; None if nothing of it was ever signed."""
+        found = self._all("SELECT origin, size, root, cosigned, t FROM head WHERE origin = ?", origin)
+        return Head(*found[0]) if found else None
+
+    def heads(self) -> list[Head]:
+        """The heads of all logs."""
+        return [
+            Head(*row)
+            for row in self._all("SELECT origin, size, root, cosigned, t FROM head ORDER BY origin")
+        ]
+
+    def signed(self, origin: str, size: int) -> tuple[bytes, bytes] | None:
+        """Root and note (as the log sent it) of a checkpoint that was signed, while it is remembered."""
+        found = self._all("SELECT root, note FROM signed WHERE origin = ? AND size = ?", origin, size)
+        return (found[0][0], found[0][1]) if found else None
+
+    def oldest(self, origin: str) -> int | None:
+        """The size of the oldest checkpoint that is still remembered."""
+        return cast("int | None", self._all("SELECT min(size) FROM signed WHERE origin = ?", origin)[0][0])
+
+    def move(self, old: Head | None, new: Head, *, note: bytes) -> None:
+        """Put `new` in the place of `old`, inside a transaction; `StateUnavailable` if `old` is gone."""
+        values = {
+            "origin": new.origin,
+            "size": new.size,
+            "root": new.root,
+            "cosigned": new.cosigned,
+            "t": new.t,
+        }
+        if old is None:
+            moved = self._write(
+                "INSERT OR IGNORE INTO head VALUES (:origin, :size, :root, :cosigned, :t)", values
+            )
+        else:
+            moved = self._write(
+                "UPDATE head SET size = :size, root = :root, cosigned = :cosigned, t = :t"
+                " WHERE origin = :origin AND size = :old_size AND root = :old_root",
+                values | {"old_size": old.size, "old_root": old.root},
+            )
+        if moved != 1:
+            raise StateUnavailable("another process moved the head")
+        self._write(
+            "INSERT INTO signed VALUES (:origin, :size, :root, :note)"
+            " ON CONFLICT DO UPDATE SET root = excluded.root, note = excluded.note",
+            {"origin": new.origin, "size": new.size, "root": new.root, "note": note},
+        )
+        self._forget(new.origin)
+
+    def _forget(self, origin: str) -> None:
+        self._write(
+            "DELETE FROM signed WHERE origin = :origin AND size <="
+            " (SELECT size FROM signed WHERE origin = :origin ORDER BY size DESC LIMIT 1 OFFSET :kept)",
+            {"origin": origin, "kept": REMEMBERED},
+        )
+
+    def close(self) -> None:
+        """Close the connection; the log is folded into the file."""
+        self._connection.close()
+
+    def _all(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        try:
+            return self._connection.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise _unavailable(error) from None
+
+    def _write(self, sql: str, values: dict[str, object]) -> int:
+        return self._connection.execute(sql, values).rowcount
+
+
+def _open(path: Path, *, mode: str) -> sqlite3.Connection:
+    try:
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode={mode}", isolation_level=None, uri=True
+        )
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000", "temp_store=MEMORY"):
+            if mode == "rw" or "journal" not in pragma:
+                connection.execute(f"PRAGMA {pragma}")
+    except sqlite3.Error as error:
+        raise _unavailable(error) from None
+    return connection
+
+
+def _unavailable(error: sqlite3.Error) -> StateUnavailable:
+    return StateUnavailable(name_of(error))

@@ -1,0 +1,43 @@
+"""Every metric of the witness, named once. Labels are bounded: outcomes, kinds, the logs of its policy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics
+
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """The witness's metrics in a registry of their own."""
+
+    registry: CollectorRegistry
+    requests: Counter
+    alarms: Counter
+    evidence: Gauge
+    size: Gauge
+    cosigned_at: Gauge
+    mirrored: Gauge
+
+    @classmethod
+    def create(cls) -> Metrics:
+        """Metrics at zero."""
+        r = CollectorRegistry()
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"contrada_witness_{name}", text, labels, registry=r)
+
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(f"contrada_witness_{name}", text, labels, registry=r)
+
+        return cls(
+            registry=r,
+            requests=counter("requests", "Requests for a cosignature, by outcome.", "outcome"),
+            alarms=counter("alarms", "Things that an officer must look at, by kind.", "kind"),
+            evidence=gauge("evidence", "Pieces of evidence against logs that are kept, by kind.", "kind"),
+            size=gauge("checkpoint_leaves", "Size of the newest checkpoint signed, by log.", "log"),
+            cosigned_at=gauge("cosigned_timestamp_seconds", "Time of the newest cosignature, by log.", "log"),
+            mirrored=gauge("mirrored_leaves", "Leaves of the copy that is kept, by log.", "log"),
+        )

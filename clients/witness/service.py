@@ -1,0 +1,232 @@
+"""The witness itself: a request in, an answer out, and between them one transaction.
+
+    prepare    is the request one at all, signed by a log that we know, and would we sign it?
+    answer     decide again by what is stored at that moment, store the new head, sign
+
+Owns the order of these steps and the alarms. The decision is protocol/tlog/witnessing.py, the memory
+heads.py, the evidence evidence.py; HTTP is http.py. No I/O but through them. All use is from one thread.
+
+Why it cannot sign a fork, whoever asks and however often: a cosignature leaves only after `move` has put
+its checkpoint in the place of the one that was decided by, in the same transaction, on disk. Of two forks
+that race, the second meets the first one's head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from clients.witness.errors import StateLost
+from clients.witness.evidence import Evidence, Folder, Kind, Seen
+from clients.witness.heads import Head, Heads
+from clients.witness.metrics import Metrics
+from protocol.errors import Rejected
+from protocol.identifiers import Digest, Millis
+from protocol.parties import TreeHead
+from protocol.tlog.checkpoints import CheckpointSigner, SignedCheckpoint, seconds, signature_time
+from protocol.tlog.cosignatures import cosign, with_cosignatures
+from protocol.tlog.notes import Note, format_note
+from protocol.tlog.policy import Policy
+from protocol.tlog.witnessing import (
+    SIZE_TYPE,
+    AddCheckpoint,
+    Conflict,
+    Cosign,
+    Refuse,
+    decide,
+    format_request,
+    parse_request,
+)
+
+log = structlog.get_logger()
+
+PLAIN = "text/plain; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes back over HTTP."""
+
+    status: int
+    body: bytes
+    media_type: str = PLAIN
+
+
+RootAt = Callable[[str, int], bytes | None]
+"""The root that a log had at a size, from a copy of its tree; None where there is none."""
+
+
+class Witness:
+    """One witness: a name, its keys, the logs that it knows, and what it signed."""
+
+    __slots__ = ("_clock", "_root_at", "_signers", "folder", "heads", "metrics", "policy")
+
+    def __init__(
+        self,
+        *,
+        signers: Sequence[CheckpointSigner],
+        policy: Policy,
+        heads: Heads,
+        folder: Folder,
+        metrics: Metrics,
+        clock: Callable[[], Millis],
+        root_at: RootAt | None = None,
+    ) -> None:
+        self._signers = tuple(signers)
+        self._root_at = root_at
+        self._clock = clock
+        self.policy = policy
+        self.heads = heads
+        self.folder = folder
+        self.metrics = metrics
+        self._show()
+
+    def prepare(self, data: bytes) -> Answer | AddCheckpoint:
+        """Everything that can be said without signing: an answer, or a request worth the work of a mirror."""
+        try:
+            request = parse_request(data)
+        except Rejected as rejected:
+            return self._counted("malformed", text(400, str(rejected)))
+        head = self.heads.head(request.signed.checkpoint.origin)
+        decision = decide(request, _tree_head(head), self.policy)
+        return request if isinstance(decision, Cosign) else self._refused(request, decision, head)
+
+    def answer(self, request: AddCheckpoint) -> Answer:
+        """Decide, store and sign in one transaction."""
+        with self.heads.transaction():
+            head = self.heads.head(request.signed.checkpoint.origin)
+            decision = decide(request, _tree_head(head), self.policy)
+            if isinstance(decision, Cosign):
+                signed = self._move(request, head)
+        # Here it is on disk, and only here it may leave.
+        if not isinstance(decision, Cosign):
+            return self._refused(request, decision, head)
+        self._show_log(request.signed.checkpoint.origin)
+        return self._counted("cosigned", Answer(200, signed))
+
+    def lied(self, request: AddCheckpoint, rejected: Rejected) -> Answer:
+        """The log shows other entries than it signed: the answer, and an alarm."""
+        head = self.heads.head(request.signed.checkpoint.origin)
+        self._keep(Kind.INCONSISTENT, request, head)
+        return self._counted("inconsistent", text(422, str(rejected)))
+
+    def newest(self, origin_hash: str) -> bytes | None:
+        """The newest note that we cosigned of the log whose origin has this hash."""
+        return next((head.cosigned for head in self.heads.heads() if head.origin_hash == origin_hash), None)
+
+    def _move(self, request: AddCheckpoint, head: Head | None) -> bytes:
+        offered = request.signed
+        checkpoint = offered.checkpoint
+        self._recall(request, head)
+        now = self._clock()
+        lines = [cosign(checkpoint, signer, now=seconds(now)) for signer in self._signers]
+        note = self._by_its_log(offered)
+        cosigned = with_cosignatures(note, lines)
+        new = Head(checkpoint.origin, checkpoint.size, checkpoint.root, cosigned, now)
+        self.heads.move(head, new, note=note)
+        return "".join(lines).encode()
+
+    def _by_its_log(self, offered: SignedCheckpoint) -> bytes:
+        """The note with the log's own signatures only: what others add is not worth keeping, nor bounded."""
+        keys = self.policy.log_keys(offered.checkpoint.origin)
+        return format_note(
+            Note(offered.note.text, tuple(line for key in keys for line in offered.note.by(key)))
+        )
+
+    def _recall(self, request: AddCheckpoint, head: Head | None) -> None:
+        """Refuse to sign what bears our own cosignature and is not remembered: our state went back."""
+        signed = request.signed
+        if head is not None and signed.checkpoint.size <= head.size:
+            return
+        for signer in self._signers:
+            for line in signed.note.by(signer.verifier):
+                if signature_time(signed.checkpoint, signer.verifier, line.signature):
+                    self.metrics.alarms.labels("state_lost").inc()
+                    log.error(
+                        "alarm", code="state_lost", path=signed.checkpoint.origin, size=signed.checkpoint.size
+                    )
+                    raise StateLost(
+                        "this witness signed that checkpoint already and does not remember it",
+                        hint="its state was restored from a copy; see docs/runbooks/witness.md",
+                    )
+
+    def _refused(self, request: AddCheckpoint, decision: Conflict | Refuse, head: Head | None) -> Answer:
+        kind = self._judge(request, decision, head)
+        if kind is not None:
+            self._keep(kind, request, head)
+        if isinstance(decision, Conflict):
+            return self._counted("conflict", Answer(409, f"{decision.size}\n".encode(), SIZE_TYPE))
+        return self._counted(
+            decision.code.value.removeprefix("E_").lower(), text(decision.status, decision.code.value)
+        )
+
+    def _judge(self, request: AddCheckpoint, decision: Conflict | Refuse, head: Head | None) -> Kind | None:
+        """What the request shows of its log, beside the newest head also by what was signed before it."""
+        if isinstance(decision, Refuse) and decision.status in (403, 404):
+            return None  # not the log's own words
+        if decision.evidence is not None:
+            return Kind(decision.evidence.value)
+        offered = request.signed.checkpoint
+        if head is None or offered.size >= head.size:
+            return None
+        before = self.heads.signed(offered.origin, offered.size)
+        if before is not None:
+            return None if before[0] == offered.root else Kind.FORK
+        own = None if self._root_at is None else self._root_at(offered.origin, offered.size)
+        if own is not None:
+            return None if own == offered.root else Kind.FORK
+        oldest = self.heads.oldest(offered.origin)
+        return Kind.OLDER if oldest is not None and oldest < offered.size else None
+
+    def _keep(self, kind: Kind, request: AddCheckpoint, head: Head | None) -> None:
+        note = self._by_its_log(request.signed)
+        checkpoint = request.signed.checkpoint
+        origin, size, root = checkpoint.origin, checkpoint.size, checkpoint.root
+        before = self.heads.signed(origin, size)
+        other = Seen(0, b"", b"") if head is None else Seen(head.size, head.root, head.cosigned)
+        if before is not None:
+            other = Seen(size, *before)
+        shown = format_request(request.old, request.proof, note)
+        evidence = Evidence(kind, origin, Seen(size, root, note), other, shown, self._clock())
+        try:
+            is_new = self.folder.keep(evidence)
+        except OSError as error:
+            # The disk may be full; the alarm must go out all the same.
+            log.error(  # noqa: TRY400 - no words of the error
+                "evidence_not_kept", code=kind.value, path=origin, size=size, error=type(error).__name__
+            )
+            is_new = True
+        self.metrics.alarms.labels(kind.value).inc()
+        if is_new:
+            log.error("alarm", code=kind.value, path=origin, size=size, subject=root, check=evidence.name)
+        self._show_evidence()
+
+    def _counted(self, outcome: str, answer: Answer) -> Answer:
+        self.metrics.requests.labels(outcome).inc()
+        return answer
+
+    def _show(self) -> None:
+        self._show_evidence()
+        for origin in self.policy.origins:
+            self._show_log(origin)
+
+    def _show_evidence(self) -> None:
+        for kind in Kind:
+            self.metrics.evidence.labels(kind.value).set(self.folder.count(kind))
+
+    def _show_log(self, origin: str) -> None:
+        head = self.heads.head(origin)
+        if head is not None:
+            self.metrics.size.labels(origin).set(head.size)
+            self.metrics.cosigned_at.labels(origin).set(head.t / 1000)
+
+
+def text(status: int, sentence: str) -> Answer:
+    """A plain answer for a person who looks."""
+    return Answer(status, f"{sentence}\n".encode())
+
+
+def _tree_head(head: Head | None) -> TreeHead | None:
+    return None if head is None else TreeHead(head.size, Digest(head.root))

@@ -1,0 +1,61 @@
+"""The witness's settings: witness.toml, drop-ins beside it, the environment. Checked before it starts."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from clients.daemon.errors import HomeError
+from clients.daemon.home import Home
+from clients.daemon.settings import UnitSettings
+from clients.daemon.settings import find_secret as find_units_secret
+from clients.settings import HomeSettings
+from clients.witness.home import WitnessHome
+from keys.store import read_credential, read_passphrase
+from keys.unlock import Secret
+
+SECRET_CREDENTIAL = "witness.secret"  # noqa: S105 - the name of a file
+
+
+class WitnessSettings(HomeSettings):
+    """What a witness needs to know. `CONTRADA_WITNESS_*` overrides the files."""
+
+    model_config = SettingsConfigDict(env_prefix="CONTRADA_WITNESS_", extra="forbid", frozen=True)
+
+    name: str = Field(
+        min_length=1, max_length=128, description="the name in its cosignatures, such as fr.example/witness"
+    )
+    port: int = Field(
+        default=9490, ge=1, le=65535, description="loopback port where logs ask for cosignatures"
+    )
+    http_port: int = Field(default=0, ge=0, le=65535, description="loopback port for monitoring; 0: none")
+    mirror: str | None = Field(
+        default=None,
+        description="where the logs' tiles are, a directory or a URL; keeps a copy of every tree",
+    )
+    secret: Path | None = Field(default=None, description="file with the 32 bytes that open the key")
+    passphrase: Path | None = Field(default=None, description="file with the passphrase that opens the key")
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+
+
+def find_secret(settings: WitnessSettings, home: WitnessHome) -> Secret:
+    """What opens the key: as set, from the service manager, beside the key, or as for the unit's own keys."""
+    if settings.passphrase is not None:
+        return read_passphrase(home.path / settings.passphrase)
+    if settings.secret is not None:
+        return read_credential(home.path / settings.secret)
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    if credentials and (given := Path(credentials) / SECRET_CREDENTIAL).exists():
+        return read_credential(given)
+    if home.secret.exists():
+        return read_credential(home.secret)
+    if home.unit is not None:
+        unit = Home(home.unit)
+        return find_units_secret(UnitSettings.load(unit.settings), unit)
+    raise HomeError(
+        "nothing opens the witness's key",
+        hint="set 'secret' or 'passphrase' in witness.toml, or use systemd's LoadCredential=witness.secret",
+    )

@@ -1,0 +1,107 @@
+"""The memory of a witness: what SQLite is asked for, and what it refuses."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from clients.witness import heads as module
+from clients.witness.errors import StateLost, StateUnavailable
+from clients.witness.heads import Head, Heads
+from tests.sim.witnessing import SHARD
+
+
+@pytest.fixture
+def heads(tmp_path: Path):
+    Heads.create(tmp_path / "heads.sqlite")
+    opened = Heads(tmp_path / "heads.sqlite")
+    yield opened
+    opened.close()
+
+
+def head(size: int, root: int = 1) -> Head:
+    return Head(SHARD, size, bytes([root]) * 32, b"note", 5)
+
+
+def moved(heads: Heads, old: Head | None, new: Head) -> None:
+    with heads.transaction():
+        heads.move(old, new, note=b"note")
+
+
+def test_what_is_committed_survives_a_power_cut(heads: Heads) -> None:
+    """Every commit is synced: FULL, in a write-ahead log."""
+    ask = heads._connection.execute
+
+    assert ask("PRAGMA synchronous").fetchone() == (2,)
+    assert ask("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_nobody_else_can_read_it(tmp_path: Path, heads: Heads) -> None:
+    """The files have mode 0600, whatever the umask says."""
+    moved(heads, None, head(1))
+
+    assert {file.stat().st_mode & 0o777 for file in tmp_path.glob("heads.sqlite*")} == {0o600}
+
+
+def test_a_head_moves_from_what_was_decided_by(heads: Heads) -> None:
+    """Compare-and-swap: whoever decided by an older head, or by none, moves nothing."""
+    moved(heads, None, head(1))
+    moved(heads, head(1), head(5))
+
+    for stale in (None, head(1), head(5, root=2)):
+        with pytest.raises(StateUnavailable):
+            moved(heads, stale, head(9))
+    assert heads.head(SHARD) == head(5)
+
+
+def test_two_processes_move_it_once(tmp_path: Path, heads: Heads) -> None:
+    """Even if both got past the lock of the home."""
+    other = Heads(tmp_path / "heads.sqlite")
+    moved(other, None, head(3))
+
+    with pytest.raises(StateUnavailable):
+        moved(heads, None, head(3, root=2))
+    assert heads.head(SHARD) == head(3)
+    other.close()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE head SET size = 4", "UPDATE head SET root = x'" + "02" * 32 + "'", "DELETE FROM head",
+        "UPDATE signed SET root = x'" + "02" * 32 + "'", "UPDATE head SET root = x'00', size = 6",
+    ],
+)  # fmt: skip
+def test_the_table_refuses_to_go_back(heads: Heads, sql: str) -> None:
+    """Not by this program, and not by somebody's repair by hand."""
+    moved(heads, None, head(5))
+
+    with pytest.raises(sqlite3.IntegrityError):
+        heads._connection.execute(sql)
+
+
+def test_it_remembers_enough_and_no_more(heads: Heads, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest checkpoints stay; older ones go, and the head never."""
+    monkeypatch.setattr(module, "REMEMBERED", 3)
+    last = None
+    for size in range(1, 9):
+        moved(heads, last, head(size))
+        last = head(size)
+
+    assert [size for size in range(10) if heads.signed(SHARD, size)] == [6, 7, 8]
+    assert heads.oldest(SHARD) == 6
+
+
+def test_what_is_no_state_of_ours_is_refused(tmp_path: Path) -> None:
+    """An empty file, another program's database: nothing is made of it."""
+    (tmp_path / "empty").touch()
+    with pytest.raises(StateLost):
+        Heads(tmp_path / "empty")
+    (tmp_path / "text").write_text("not a database, and long enough to be looked at" * 100)
+    with pytest.raises(StateUnavailable):
+        Heads(tmp_path / "text")
+    Heads.create(tmp_path / "new")
+    with pytest.raises(FileExistsError):
+        Heads.create(tmp_path / "new")
