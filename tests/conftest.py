@@ -41,12 +41,20 @@ class NewCluster(Protocol):
     ) -> Cluster: ...
 
 
+_PROCESSES = ("integration", "interop")
+"""Folders whose tests start programs: too slow for `make check`, whatever each of them takes."""
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs Kafka, before `-m` chooses."""
+    """Mark what needs Kafka, and what starts other processes, before `-m` chooses."""
     for item in items:
-        if {"kafka", "new_cluster"} & set(getattr(item, "fixturenames", ())):
+        wanted = set(getattr(item, "fixturenames", ()))
+        if {"kafka", "new_cluster"} & wanted:
             item.add_marker(pytest.mark.kafka)
+        parameters = getattr(getattr(item, "callspec", None), "params", {})
+        if "postgres" in wanted or "postgresql" in parameters.values() or item.path.parent.name in _PROCESSES:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")

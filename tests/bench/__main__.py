@@ -12,7 +12,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from tests.bench import cli, drain, latency, steady
+from tests.bench import cli, drain, latency, ledger, steady
 from tests.bench.figures import Figure
 from tests.bench.stage import on_stage
 
@@ -33,8 +33,18 @@ GROUPS: dict[str, tuple[Callable[[], Awaitable[list[Figure]]], tuple[str, ...]]]
     "steady": (partial(on_stage, steady.measure), ("hub_cpu_ms_at_1000",)),
     "latency": (
         _latency,
-        ("latency_p50_ms_at_200", "latency_p99_ms_at_200", "latency_p50_ms_idle", "cli_send_ms"),
+        (
+            "latency_p50_ms_at_200",
+            "latency_p99_ms_at_200",
+            "latency_p50_ms_idle",
+            "cli_send_ms",
+            "latency_p50_ms_with_ledger",
+        ),  # fmt: skip
     ),
+    "ledger": (partial(on_stage, ledger.throughput), ("ledger_leaves_per_s",)),
+    "ledger_beside": (partial(on_stage, ledger.beside), ("drain_with_ledger_ratio",)),
+    "ledger_large": (ledger.large, ("ledger_cost_ratio_10m", "ledger_proof_ms_10m")),
+    "ledger_fsck": (ledger.fsck, ("ledger_fsck_s_1m",)),
     "help": (_help, ("cli_help_ms",)),
 }
 

@@ -7,8 +7,8 @@ import time
 
 from aiokafka import TopicPartition
 
-from clients.daemon.lanes import SPACING
-from clients.kafka import KafkaOutbox
+from clients.daemon.intake import SPACING
+from clients.kafka_outbox import KafkaOutbox
 from clients.ports import Outgoing
 from protocol import topics
 from protocol.identifiers import UnitId
@@ -53,7 +53,7 @@ async def _offer(outbox: KafkaOutbox, submissions: list[bytes]) -> None:
     while at < len(submissions):
         due = min(len(submissions), int((time.monotonic() - began) * RATE) + 1)
         if due <= at:
-            await asyncio.sleep(SPACING)  # as a daemon's lane does
+            await asyncio.sleep(SPACING)  # as a daemon takes requests in
             continue
         appended = await outbox.append(0, [Outgoing(b"", value) for value in submissions[at:due]])
         at += appended.count

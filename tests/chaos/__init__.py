@@ -2,9 +2,11 @@
 
     python -m tests.chaos --seed 7 --seconds 60
 
-    exchange   the processes: brokers, routers, daemons          checker    what must hold; pure
-    load       what is sent, and what was promised               evidence   what the logs and databases say
-    nemesis    what goes wrong, and when; from the seed          campaign   one run from end to end
+    exchange   the processes: brokers, routers, daemons,         checker    what must hold; pure
+               and the ledger (ledger_site)                                 (of the ledger: ledger_checker)
+    load       what is sent, and what was promised               evidence   what the logs and databases say,
+    nemesis    what goes wrong, and when; from the seed                     and the ledger (ledger_evidence)
+    campaign   one run from end to end                           history    what both of them speak of
 
 Logs and data of a run that failed are kept, and the line of JSON names what was found.
 """

@@ -7,20 +7,25 @@ import contextlib
 import shutil
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from protocol import topics
 from tests.chaos import evidence
-from tests.chaos.checker import Verdict, check
+from tests.chaos.checker import check
 from tests.chaos.exchange import Exchange, RouterKind
+from tests.chaos.history import Verdict, Watch
+from tests.chaos.ledger_evidence import watch
+from tests.chaos.ledger_site import LedgerKind, LedgerSite
 from tests.chaos.load import Intruder, Load, call, ready
 from tests.chaos.nemesis import Nemesis, schedule
 from tests.chaos.processes import say
 
 DRAIN_S = 120.0
-"""How long the exchange may take to deliver everything after the last fault."""
+"""How long the exchange may take to deliver and to log everything after the last fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,9 @@ class Plan:
     """Seconds between faults, on average; 0: none."""
 
     router_env: dict[str, str] = field(default_factory=dict)
+    ledger: LedgerKind = "real"
+    ledger_env: dict[str, str] = field(default_factory=dict)
+    drain: float = DRAIN_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +60,13 @@ class Outcome:
     intruded: int
     drained_s: float
     stuck: dict[str, int]
+    fallen: list[str]
+    """Processes that ended by themselves."""
 
     @property
     def ok(self) -> bool:
-        """Whether everything held, and nothing was left on its way."""
-        return self.verdict.clean and not self.stuck
+        """Whether everything held, nothing was left on its way, and no process gave up."""
+        return self.verdict.clean and not self.stuck and not self.fallen
 
     def line(self) -> dict[str, object]:
         """The one line of JSON."""
@@ -70,6 +80,7 @@ class Outcome:
             "seed": self.plan.seed,
             "seconds": self.plan.seconds,
             "router": self.plan.router,
+            "ledger": self.plan.ledger,
             "brokers": self.plan.brokers,
             "kills": kills,
             "pauses": pauses,
@@ -78,15 +89,29 @@ class Outcome:
             "intruded": self.intruded,
             "drained_s": round(self.drained_s, 1),
             "stuck": self.stuck,
-            "findings": findings[:20],
+            "fallen": self.fallen,
+            "findings": [each for some in _by_anomaly(findings).values() for each in some[:5]],
         }
+
+
+def _by_anomaly(findings: list[str]) -> dict[str, list[str]]:
+    sorts: dict[str, list[str]] = defaultdict(list)
+    for each in findings:
+        sorts[each.partition(":")[0]].append(each)
+    return sorts
 
 
 async def run(plan: Plan, *, keep: Path | None = None) -> Outcome:
     """Carry a plan out. The exchange's files are removed, or moved to `keep` where the run failed."""
     place = Path(tempfile.mkdtemp(prefix="cx-"))
     exchange = Exchange(
-        place, brokers=plan.brokers, routers=plan.routers, kind=plan.router, router_env=plan.router_env
+        place,
+        brokers=plan.brokers,
+        routers=plan.routers,
+        kind=plan.router,
+        router_env=plan.router_env,
+        ledger_kind=plan.ledger,
+        ledger_env=plan.ledger_env,
     )
     outcome = None
     try:
@@ -114,6 +139,7 @@ async def _play(plan: Plan, exchange: Exchange) -> Outcome:
             brokers=plan.brokers,
             routers=plan.routers,
             daemons=len(exchange.units),
+            ledgers=0 if plan.ledger == "none" else 1,
         )
         if plan.every
         else []
@@ -128,14 +154,22 @@ async def _play(plan: Plan, exchange: Exchange) -> Outcome:
         say(f"healing; {len(load.messages)} messages were submitted")
         await asyncio.to_thread(exchange.heal)
     began = time.monotonic()
-    stuck = await _drain(exchange, load)
+    stuck = await _drain(exchange, load, within=plan.drain)
     drained = time.monotonic() - began
     say(f"drained within {drained:.1f} s; stuck: {dict(stuck)}")
     await _label(exchange, load)
+    watches = {} if exchange.ledger is None else await _settle(exchange, exchange.ledger, within=plan.drain)
     exchange.stop_processes()
-    history = await evidence.collect(exchange, load.messages)
+    history = await evidence.collect(exchange, load.messages, watches=watches)
     return Outcome(
-        plan, check(history), dict(nemesis.done), load.retries, intruder.written, drained, dict(stuck)
+        plan=plan,
+        verdict=check(history),
+        faults=dict(nemesis.done),
+        retries=load.retries,
+        intruded=intruder.written,
+        drained_s=drained,
+        stuck=dict(stuck),
+        fallen=exchange.fallen,
     )
 
 
@@ -150,12 +184,29 @@ async def _beside(work) -> AsyncIterator[None]:
             await task
 
 
-async def _drain(exchange: Exchange, load: Load) -> dict[str, int]:
-    until = time.monotonic() + DRAIN_S
+async def _drain(exchange: Exchange, load: Load, *, within: float) -> dict[str, int]:
+    until = time.monotonic() + within
     while True:
         stuck = evidence.unfinished(exchange, load.messages)
         if not stuck or time.monotonic() > until:
             return dict(stuck)
+        await asyncio.sleep(0.5)
+
+
+async def _settle(exchange: Exchange, ledger: LedgerSite, *, within: float) -> dict[str, Watch]:
+    """Let the ledger come to the end of the audit topic, and the units to its end; what they say then."""
+    await asyncio.to_thread(exchange.stop_routers)
+    last = await evidence.last_offset(exchange.cluster.bootstrap, topics.AUDIT)
+    until = time.monotonic() + within
+    while True:
+        is_covered = ledger.covers(last)
+        watches = {unit: await watch(exchange.home(unit).socket) for unit in exchange.units}
+        sizes = ledger.trusted()
+        if is_covered and all(each.sizes == sizes and not each.promised for each in watches.values()):
+            return watches
+        if time.monotonic() > until:
+            say(f"the ledger is not settled: {sizes}, last {last}, {watches}")
+            return watches
         await asyncio.sleep(0.5)
 
 

@@ -7,6 +7,8 @@
     unaudited     a record of an outbox without exactly one decision; a decision without its record, without
                   its receipt or with another outcome than it must have
 
+What must hold of the ledger stands in ledger_checker.py.
+
 Kafka is looked at beside the daemons, since a daemon drops doubles: a router that delivers twice would not be
 seen there. Messages that the daemons send by themselves (acknowledgements) are messages like any other.
 """
@@ -14,111 +16,10 @@ seen there. Messages that the daemons send by themselves (acknowledgements) are 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 
-ACCEPTED, REJECTED, DUPLICATE = "accepted", "rejected", "duplicate"
-
-Name = tuple[str, bytes]
-"""What names a message: its sender and its id."""
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A message that a daemon has promised to deliver."""
-
-    sender: str
-    mid: bytes
-    thread: bytes
-    to: frozenset[str]
-    place: int
-    """Its rank among the messages of its lane."""
-
-    lane: str = "load"
-    """Order is promised within one sender, conversation and lane: the load's own, or the daemon's."""
-
-    denied: bool = False
-    """Policy must refuse it."""
-
-    label: str | None = None
-    """What its content says, where that is known."""
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A message in an inbox. Arrivals are given in the order in which they stand there."""
-
-    unit: str
-    sender: str
-    mid: bytes
-    thread: bytes
-    label: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A record of an outbox."""
-
-    unit: str
-    partition: int
-    offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What the router decided about a record; `mid` where a proven sender named it."""
-
-    kind: str
-    source: Source
-    mid: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """Everything that is known of a run when it is over."""
-
-    messages: Sequence[Message]
-    inputs: Sequence[Source]
-    delivered: Sequence[Arrival]
-    """The committed records of the inbox topics."""
-
-    received: Sequence[Arrival]
-    """The rows of the daemons' inboxes."""
-
-    audit: Sequence[Decision]
-    receipts: Mapping[str, Sequence[Decision]]
-    """By unit: the committed records of its receipts topic."""
-
-    outcomes: Mapping[Name, str] = field(default_factory=dict)
-    """What the sender's daemon says became of a message: accepted, refused, or something unfinished."""
-
-
-@dataclass(slots=True)
-class Verdict:
-    """The counts, and some words on each finding."""
-
-    submitted: int = 0
-    delivered: int = 0
-    lost: int = 0
-    duplicated: int = 0
-    reordered: int = 0
-    misdelivered: int = 0
-    unaudited: int = 0
-    owed: int = 0
-    """How many deliveries were promised. A clean run has delivered as many."""
-
-    findings: list[str] = field(default_factory=list)
-
-    @property
-    def clean(self) -> bool:
-        """Whether everything that was promised held."""
-        wrong = self.lost + self.duplicated + self.reordered + self.misdelivered + self.unaudited
-        return wrong == 0 and self.delivered == self.owed and self.submitted > 0
-
-    def add(self, anomaly: str, finding: str) -> None:
-        """Count one."""
-        setattr(self, anomaly, getattr(self, anomaly) + 1)
-        self.findings.append(f"{anomaly}: {finding}")
+from tests.chaos.history import ACCEPTED, REJECTED, Arrival, Decision, History, Message, Name, Source, Verdict
+from tests.chaos.ledger_checker import check_ledger
 
 
 def check(history: History) -> Verdict:
@@ -131,6 +32,8 @@ def check(history: History) -> Verdict:
         _check_order(arrivals, known, where, verdict)
     _check_decisions(history, known, verdict)
     _check_receipts(history, verdict)
+    if history.ledger is not None:
+        check_ledger(history, history.ledger, verdict)
     return verdict
 
 

@@ -12,25 +12,23 @@ from pathlib import Path
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
-from keys.directory import Directory
 from protocol import topics
-from protocol.audit import Record, RecordType, verify_decisions
 from protocol.codes import MessageKind
 from protocol.envelope import parse_delivery
 from protocol.identifiers import UnitId
-from tests.chaos.checker import ACCEPTED, DUPLICATE, REJECTED, Arrival, Decision, History, Message, Source
 from tests.chaos.exchange import OUTSIDER, Exchange
+from tests.chaos.history import Arrival, History, Message, Source, Watch
+from tests.chaos.ledger_evidence import collect_ledger, trail_of
 
-KINDS = {RecordType.ACCEPTED: ACCEPTED, RecordType.REJECTED: REJECTED, RecordType.DUPLICATE: DUPLICATE}
 
-
-async def collect(exchange: Exchange, messages: Iterable[Message]) -> History:
+async def collect(exchange: Exchange, messages: Iterable[Message], *, watches: dict[str, Watch]) -> History:
     """The history of a run whose processes have ended; only the brokers still serve."""
     units = exchange.units
     logs = await read_topics(
         exchange.cluster.bootstrap,
         [
             topics.AUDIT,
+            topics.LEDGER,
             *(topics.receipts(UnitId(unit)) for unit in units),
             *(topics.inbox(UnitId(unit)) for unit in (*units, OUTSIDER)),
             *(topics.outbox(UnitId(unit)) for unit in units),
@@ -45,6 +43,7 @@ async def collect(exchange: Exchange, messages: Iterable[Message]) -> History:
         told += [m for m in own_messages(unit, database) if (m.sender, m.mid) not in by_name]
         received += inbox_rows(unit, database)
         outcomes.update(states(unit, database))
+    trail, site = trail_of(logs[topics.AUDIT], exchange.directory), exchange.ledger
     return History(
         messages=told,
         inputs=[
@@ -56,11 +55,15 @@ async def collect(exchange: Exchange, messages: Iterable[Message]) -> History:
             for record in logs[topics.inbox(UnitId(unit))]
         ],
         received=received,
-        audit=_decisions(logs[topics.AUDIT], exchange.directory),
+        audit=trail.decisions,
         receipts={
-            unit: _decisions(logs[topics.receipts(UnitId(unit))], exchange.directory) for unit in units
+            unit: trail_of(logs[topics.receipts(UnitId(unit))], exchange.directory).decisions
+            for unit in units
         },
         outcomes=outcomes,
+        ledger=None
+        if site is None
+        else await collect_ledger(site, published=logs[topics.LEDGER], trail=trail, watches=watches),
     )
 
 
@@ -75,6 +78,12 @@ async def read_topics(bootstrap: str, names: Iterable[str]) -> dict[str, list[Co
     finally:
         await consumer.stop()
         await every.stop()
+
+
+async def last_offset(bootstrap: str, topic: str) -> int:
+    """Of the last committed record; -1 where there is none."""
+    records = (await read_topics(bootstrap, [topic]))[topic]
+    return records[-1].offset if records else -1
 
 
 async def _read(
@@ -94,19 +103,6 @@ async def _read(
 def _delivered(unit: str, record: ConsumerRecord) -> Arrival:
     core = parse_delivery(record.value).header.core
     return Arrival(unit, core.sender, core.mid, core.thread)
-
-
-def _decisions(records: Iterable[ConsumerRecord], directory: Directory) -> list[Decision]:
-    return [
-        _decision(decided)
-        for record in records
-        for decided in verify_decisions(record.value, parties=directory).records
-    ]
-
-
-def _decision(record: Record) -> Decision:
-    source = Source(record.source.unit, record.source.partition, record.source.offset)
-    return Decision(KINDS[record.type], source, None if record.header is None else record.header[0])
 
 
 def connect(database: Path) -> sqlite3.Connection:
@@ -167,5 +163,6 @@ def unfinished(exchange: Exchange, messages: Iterable[Message]) -> Counter[str]:
                      WHERE a.message = o.id AND a.unit = json_extract(r.value, '$[0]'))""",
                 (int(MessageKind.ACKNOWLEDGEMENT),),
             ).fetchone()
-        waiting[unit] = open_ + unacknowledged + missing + max(0, owed[unit] - came)
+            (unproved,) = rows.execute("SELECT count(*) FROM promises").fetchone()
+        waiting[unit] = open_ + unacknowledged + missing + unproved + max(0, owed[unit] - came)
     return +waiting

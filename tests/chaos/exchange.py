@@ -1,4 +1,4 @@
-"""The exchange under test: real brokers, real routers, real daemons, each a process of its own.
+"""The exchange under test: real brokers, routers, daemons and a real ledger, each a process of its own.
 
 Founded by the same functions that `contrada centre init`, `unit init` and `centre enrol` call; only quicker.
 Everything lies under one short directory and is gone afterwards.
@@ -16,7 +16,8 @@ from typing import Literal
 
 from clients.daemon import home as homes
 from clients.daemon.home import Home
-from clients.kafka import KafkaDirectory, KafkaTopics
+from clients.kafka import KafkaDirectory
+from clients.kafka_topics import KafkaTopics
 from deploy.kafka.cluster import Cluster
 from keys.ceremony import found_exchange, write_pin
 from keys.directory import Directory
@@ -26,6 +27,7 @@ from keys.unlock import Credential
 from protocol import topics
 from protocol.codes import Classification, LegalBasis, Purpose, UnitKind
 from protocol.identifiers import Millis, UnitId
+from tests.chaos.ledger_site import LedgerKind, LedgerSite
 from tests.chaos.processes import Process
 from tests.sim.world import facts
 
@@ -63,10 +65,13 @@ class Exchange:
     routers: int = 2
     kind: RouterKind = "real"
     router_env: dict[str, str] = field(default_factory=dict)
+    ledger_kind: LedgerKind = "real"
+    ledger_env: dict[str, str] = field(default_factory=dict)
     cluster: Cluster = field(init=False)
     directory: Directory = field(init=False)
     router_processes: list[Process] = field(default_factory=list)
     daemons: dict[str, Process] = field(default_factory=dict)
+    ledger: LedgerSite | None = None
 
     def __post_init__(self) -> None:
         """Nothing runs yet."""
@@ -95,11 +100,21 @@ class Exchange:
         self._wait_for_sockets()
 
     def processes(self) -> list[Process]:
-        """Routers and daemons."""
-        return [*self.router_processes, *self.daemons.values()]
+        """Routers, daemons and the ledger; not the second ledger, which is only there for some seconds."""
+        ledger = [] if self.ledger is None else [self.ledger.process]
+        return [*self.router_processes, *self.daemons.values(), *ledger]
+
+    @property
+    def fallen(self) -> list[str]:
+        """Processes that ended without being told to or killed, and how."""
+        second = [] if self.ledger is None else [self.ledger.second]
+        every = [*self.processes(), *second]
+        return [f"{process.name}: {code}" for process in every for code in process.fallen]
 
     def heal(self) -> None:
-        """Everything runs again, and nothing is paused."""
+        """Everything runs again, and nothing is paused or there twice."""
+        if self.ledger is not None:
+            self.ledger.second.stop()
         for index in range(self.brokers):
             self.cluster.resume(index)
             if not self.cluster.alive(index):
@@ -115,8 +130,17 @@ class Exchange:
         self.stop_processes()
         self.cluster.stop(timeout=0)
 
+    def stop_routers(self) -> None:
+        """End the routers in good order: nothing more is decided."""
+        for process in self.router_processes:
+            process.ask_to_stop()
+        for process in self.router_processes:
+            process.stop()
+
     def stop_processes(self) -> dict[str, int | None]:
-        """End daemons and routers in good order; their exit codes."""
+        """End daemons, routers and the ledger in good order; their exit codes."""
+        if self.ledger is not None:
+            self.ledger.second.stop()
         for process in self.processes():
             process.ask_to_stop()
         return {process.name: process.stop() for process in self.processes()}
@@ -143,6 +167,12 @@ class Exchange:
             )
         for statement in statements:
             self.directory.apply(statement)
+        if self.ledger_kind != "none":
+            self.ledger = LedgerSite(
+                self.place, self.cluster.bootstrap, kind=self.ledger_kind, env=self.ledger_env
+            )
+            homes_of_units = {unit: self.home(unit) for unit in self.units}
+            self.ledger.found(homes_of_units, secret=Credential(secret), now=present())
         wanted = topics.all_topics(UnitId(unit) for unit, _ in described)
         await KafkaTopics(self.cluster.bootstrap).apply(wanted)
         await KafkaDirectory(self.cluster.bootstrap).publish(statements)

@@ -3,7 +3,7 @@
 A steady, bounded load through the daemons' local API: a few conversations for each unit, each one message at a
 time, so that the order of a conversation is the order of the answers 202. A request that fails is made again
 with the same idempotency key until it is answered. Beside it an intruder writes into the outboxes what no
-daemon would: garbage, damaged copies and replays.
+daemon would: garbage, damaged copies and replays; and sometimes into the audit topic what nobody has signed.
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from protocol import topics
 from protocol.identifiers import UnitId
-from tests.chaos.checker import Message
 from tests.chaos.exchange import OUTSIDER
+from tests.chaos.history import Message
 
 DENIED_SHARE = 0.1
 PER_UNIT = 3
+AUDIT_SHARE = 0.2
+"""Of what the intruder writes: garbage in the audit topic."""
 
 
 class Refused(AssertionError):
@@ -182,6 +184,9 @@ class Intruder:
                     await asyncio.wait_for(part.stop(), 5)
 
     async def _write(self, producer: AIOKafkaProducer, reader: AIOKafkaConsumer) -> None:
+        if self._random.random() < AUDIT_SHARE:
+            await producer.send_and_wait(topics.AUDIT, self._random.randbytes(200), partition=0)
+            return
         outbox = TopicPartition(topics.outbox(UnitId(self._random.choice(self._units))), 0)
         reader.assign([outbox])
         end = (await reader.end_offsets([outbox]))[outbox]

@@ -1,7 +1,7 @@
-"""Is memory flat? A router and daemons at work for many messages, without faults; their resident size now and then.
+"""Is memory flat? Router, ledger and daemons at work for many messages, without faults; their size now and then.
 
-Slow by nature: a daemon seals and opens each message. Flat means: after a warm-up of a fifth, what a process holds
-at the end is no more than a tenth, or 16 MiB, above what it held then.
+Slow by nature: a daemon seals and opens each message, follows the ledger, and is a witness. Flat means: after a
+warm-up of a fifth, what a process holds at the end is no more than a tenth, or 16 MiB, above what it held then.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """What goes wrong during a run, and when: a schedule made of a seed, and the hands that carry it out.
 
 The schedule is pure: the same seed and seconds give the same faults at the same times. At most one broker is
-away at a time, since three copies of which two must be written bear no more; routers and daemons fail freely.
+away at a time, since three copies of which two must be written bear no more; routers, daemons and the ledger
+fail freely. A second ledger on the same directory, which nobody should ever start, is a fault as well; it is
+killed after some seconds, and the first one may be killed or paused meanwhile.
 """
 
 from __future__ import annotations
@@ -9,20 +11,27 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from tests.chaos.exchange import Exchange
 from tests.chaos.processes import Process, say
 
-Victim = Literal["router", "broker", "daemon"]
-Action = Literal["kill", "pause"]
+Victim = Literal["router", "broker", "daemon", "ledger"]
+Action = Literal["kill", "pause", "double"]
 
 PAUSE_S = (7.0, 12.0)
 """Longer than the routers' session timeout of 6 s: a router comes back as a zombie."""
 
 AWAY_S = (0.2, 2.5)
+DOUBLE_S = (5.0, 9.0)
+"""Long enough for a second ledger to open everything and to win over the first one."""
+
+LENGTHS: dict[Action, tuple[float, float]] = {"kill": AWAY_S, "pause": PAUSE_S, "double": DOUBLE_S}
+SECOND = 1
+"""The index of the second ledger."""
+
 WEIGHTS: dict[tuple[Victim, Action], int] = {
     ("router", "kill"): 6,
     ("router", "pause"): 3,
@@ -30,6 +39,9 @@ WEIGHTS: dict[tuple[Victim, Action], int] = {
     ("broker", "pause"): 1,
     ("daemon", "kill"): 4,
     ("daemon", "pause"): 2,
+    ("ledger", "kill"): 4,
+    ("ledger", "pause"): 2,
+    ("ledger", "double"): 2,
 }
 
 
@@ -45,19 +57,24 @@ class Fault:
 
 
 def schedule(
-    seed: int, *, seconds: float, every: float, brokers: int, routers: int, daemons: int
+    seed: int, *, seconds: float, every: float, brokers: int, routers: int, daemons: int, ledgers: int = 1
 ) -> list[Fault]:
     """The faults of a run. Every fault begins within `seconds`; what it hits is back soon after."""
     chance = random.Random(f"nemesis {seed}")
-    weights = {kind: weight for kind, weight in WEIGHTS.items() if kind[0] != "broker" or brokers >= 3}
-    sizes = {"router": routers, "broker": brokers, "daemon": daemons}
+    sizes = {
+        "router": routers,
+        "broker": brokers if brokers >= 3 else 0,
+        "daemon": daemons,
+        "ledger": ledgers,
+    }
+    weights = {kind: weight for kind, weight in WEIGHTS.items() if sizes[kind[0]]}
     busy: dict[tuple[Victim, int], float] = {}
     faults: list[Fault] = []
     at = 0.0
     while (at := at + chance.uniform(0.3, 1.7) * every) < seconds:
         victim, action = chance.choices(list(weights), list(weights.values()))[0]
-        index = chance.randrange(sizes[victim])
-        length = chance.uniform(*(PAUSE_S if action == "pause" else AWAY_S))
+        index = SECOND if action == "double" else chance.randrange(sizes[victim])
+        length = chance.uniform(*LENGTHS[action])
         slot = (victim, 0 if victim == "broker" else index)
         if busy.get(slot, 0.0) > at:
             continue
@@ -90,12 +107,15 @@ class Nemesis:
         await strike(fault)
 
     async def _strike_process(self, fault: Fault) -> None:
-        processes = self._exchange.router_processes if fault.victim == "router" else list(self._daemons())
-        process = processes[fault.index]
+        process = self._processes(fault.victim)[fault.index]
         if fault.action == "kill":
             process.kill()
             await asyncio.sleep(fault.seconds)
             process.start()
+        elif fault.action == "double":
+            process.start()
+            await asyncio.sleep(fault.seconds)
+            process.kill()
         else:
             process.pause()
             await asyncio.sleep(fault.seconds)
@@ -112,5 +132,11 @@ class Nemesis:
             await asyncio.sleep(fault.seconds)
             cluster.resume(fault.index)
 
-    def _daemons(self) -> Iterator[Process]:
-        return iter(self._exchange.daemons.values())
+    def _processes(self, victim: Victim) -> Sequence[Process]:
+        if victim == "router":
+            return self._exchange.router_processes
+        if victim == "daemon":
+            return list(self._exchange.daemons.values())
+        ledger = self._exchange.ledger
+        assert ledger is not None
+        return ledger.process, ledger.second

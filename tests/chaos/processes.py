@@ -33,6 +33,10 @@ class Process:
         self.name = name
         self.log = log
         self.starts = 0
+        self.fallen: list[str] = []
+        """Starts that ended before anybody ended them: exit code, and the last words. The log itself goes."""
+
+        self._ending = True
         self._command = list(command)
         self._env = env or {}
         self._tether: subprocess.Popen[bytes] | None = None
@@ -52,6 +56,7 @@ class Process:
         """Start it, where it does not run."""
         if self.alive:
             return
+        self._look()
         self._close()
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
@@ -65,6 +70,7 @@ class Process:
         assert line, f"{self.name} could not be started: see {self.log}"
         self.pid = int(line)
         self.starts += 1
+        self._ending = False
 
     def send(self, number: signal.Signals) -> None:
         """A signal, where it still lives."""
@@ -75,6 +81,7 @@ class Process:
 
     def kill(self) -> None:
         """SIGKILL; returns when it is gone."""
+        self._look()
         self.send(signal.SIGKILL)
         if self._tether is not None:
             self._tether.wait()
@@ -89,6 +96,7 @@ class Process:
 
     def ask_to_stop(self) -> None:
         """SIGTERM alone; a paused one is resumed to hear it."""
+        self._look()
         self.send(signal.SIGTERM)
         self.resume()
 
@@ -113,6 +121,12 @@ class Process:
         """The end of its log."""
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
         return lines[-1] if lines else ""
+
+    def _look(self) -> None:
+        """Before it is ended or started again: note whether it has ended by itself."""
+        if not self._ending and self.code is not None:
+            self.fallen.append(f"{self.code}, {self.last_line()[-400:]}")
+        self._ending = True
 
     def _close(self) -> None:
         if self._tether is not None:

@@ -1,4 +1,4 @@
-"""Two runs that every push makes: a short one that must hold, and one that the checker must fail."""
+"""Three runs that every push makes: a short one that must hold, and two that the checker must fail."""
 
 from __future__ import annotations
 
@@ -23,14 +23,16 @@ def quiet() -> Iterator[None]:
 
 
 def test_a_short_campaign_holds() -> None:
-    """Three brokers, two routers, four daemons, nine faults: nothing lost, doubled, reordered or misdelivered.
+    """Three brokers, two routers, a ledger, four daemons of which two are witnesses, six faults: all holds.
 
-    `make chaos SEED=n SECONDS=n` does it for longer, and with other seeds.
+    The ledger is killed while a second one is beside it. `make chaos SEED=n SECONDS=n` does
+    it for longer, and with other seeds.
     """
-    outcome = asyncio.run(run(Plan(seed=29, seconds=18, every=1.8)))
+    outcome = asyncio.run(run(Plan(seed=19972, seconds=12, every=1.5)))
     assert outcome.ok, outcome.line()
-    assert outcome.faults["router_kill"] + outcome.faults["router_pause"] == 2
-    assert outcome.faults["broker_kill"] == 1
+    assert outcome.verdict.leaves > outcome.verdict.submitted
+    faults = ("router_kill", "router_pause", "broker_kill", "daemon_kill", "ledger_kill", "ledger_double")
+    assert {name: outcome.faults.get(name) for name in faults} == dict.fromkeys(faults, 1)
 
 
 def test_the_checker_catches_a_naive_router(tmp_path: Path) -> None:
@@ -39,9 +41,25 @@ def test_the_checker_catches_a_naive_router(tmp_path: Path) -> None:
     If this run passes for clean, the checker is broken, and no other run proves anything.
     """
     env = {"CHAOS_NAIVE_DIES_ONCE": str(tmp_path / "died")}
-    outcome = asyncio.run(run(Plan(seconds=4, brokers=1, every=0, router="naive", router_env=env)))
+    plan = Plan(seconds=4, brokers=1, every=0, router="naive", router_env=env, ledger="none")
+    outcome = asyncio.run(run(plan))
     assert (tmp_path / "died").exists()
     assert not outcome.ok
     assert outcome.verdict.duplicated > 0, outcome.line()
     assert outcome.verdict.unaudited > 0
+    assert outcome.verdict.lost == 0
+
+
+def test_the_checker_catches_a_naive_ledger(tmp_path: Path) -> None:
+    """A ledger that keeps what it knows in its memory, and dies, forks its log and leaves decisions out.
+
+    If this run passes for clean, the checker is broken, and no other run proves anything of the ledger.
+    """
+    env = {"CHAOS_NAIVE_DIES_ONCE": str(tmp_path / "died")}
+    outcome = asyncio.run(run(Plan(seconds=4, brokers=1, every=0, ledger="naive", ledger_env=env, drain=3)))
+    assert (tmp_path / "died").exists()
+    assert not outcome.ok
+    assert outcome.verdict.unlogged > 0, outcome.line()
+    assert outcome.verdict.forked > 0, outcome.line()
+    assert outcome.verdict.unaudited == 0
     assert outcome.verdict.lost == 0

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from tests.chaos.checker import (
+from tests.chaos.checker import check
+from tests.chaos.history import (
     ACCEPTED,
+    ANOMALIES,
     DUPLICATE,
     REJECTED,
     Arrival,
@@ -16,11 +18,9 @@ from tests.chaos.checker import (
     Message,
     Source,
     Verdict,
-    check,
 )
 
 CASE = b"case"
-ANOMALIES = ("lost", "duplicated", "reordered", "misdelivered", "unaudited")
 
 
 def message(place: int, **changes: object) -> Message:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.chaos.nemesis import AWAY_S, PAUSE_S, schedule
+from tests.chaos.nemesis import LENGTHS, schedule
 
 SHAPE = {"every": 2.0, "brokers": 3, "routers": 2, "daemons": 4}
 
@@ -36,13 +36,16 @@ def test_a_victim_is_hit_again_only_after_it_is_back(seed: int) -> None:
 
 
 def test_every_kind_of_fault_happens() -> None:
-    """Routers, brokers and daemons are killed and paused, pauses longer than any session."""
+    """All are killed and paused, pauses longer than any session; and there is a second ledger sometimes."""
     faults = schedule(1, seconds=600, **SHAPE)
-    assert {(f.victim, f.action) for f in faults} == {
-        (victim, action) for victim in ("router", "broker", "daemon") for action in ("kill", "pause")
+    both = {
+        (victim, action)
+        for victim in ("router", "broker", "daemon", "ledger")
+        for action in ("kill", "pause")
     }
+    assert {(f.victim, f.action) for f in faults} == both | {("ledger", "double")}
     for fault in faults:
-        low, high = PAUSE_S if fault.action == "pause" else AWAY_S
+        low, high = LENGTHS[fault.action]
         assert low <= fault.seconds <= high
 
 
@@ -50,3 +53,18 @@ def test_a_single_broker_is_left_alone() -> None:
     """Without copies a broker that is gone is a pause for everybody, and no test of anything."""
     faults = schedule(1, seconds=300, **{**SHAPE, "brokers": 1})
     assert "broker" not in {fault.victim for fault in faults}
+
+
+def test_the_ledger_fails_while_a_second_one_is_there() -> None:
+    """The first ledger may be killed or paused in the middle of it: then the second one goes on."""
+    faults = [f for seed in range(20) for f in schedule(seed, seconds=300, **SHAPE) if f.victim == "ledger"]
+    doubled = [f for f in faults if f.action == "double"]
+    assert {f.index for f in doubled} == {1}
+    assert any(f.at < g.at < f.at + f.seconds for f in doubled for g in faults if g.index == 0)
+
+
+def test_without_a_ledger_nothing_happens_to_it() -> None:
+    """A run that has none is not asked for one."""
+    faults = schedule(1, seconds=300, **SHAPE, ledgers=0)
+    assert faults
+    assert "ledger" not in {fault.victim for fault in faults}

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import ast
 import re
+from typing import get_args
 
 from prometheus_client import CollectorRegistry
 
+from broker.ledger.metrics import Metrics as LedgerMetrics
 from broker.metrics import Metrics as RouterMetrics
+from clients.daemon import directory_log, gossip, ledger, own_entry
 from clients.daemon.metrics import Metrics as UnitMetrics
+from clients.witness.metrics import Metrics as WitnessMetrics
 from protocol.errors import Code
 from protocol.policy import RULES
 from tests.docs.pages import ROOT, own_sources, page, pages
 
+METRICS = (RouterMetrics, LedgerMetrics, UnitMetrics, WitnessMetrics)
 FAMILIES = sorted((ROOT / "docs" / "runbooks").glob("codes-*.md"))
 
 
@@ -64,11 +69,13 @@ def _codes_of_classes() -> set[str]:
 
 
 def test_every_alarm_has_a_section() -> None:
-    """An alarm that a daemon can raise has a section on the page of alarms, and no other section has one."""
-    raised = set()
+    """An alarm that a daemon can raise has a section on a page of alarms, and no other section has one."""
+    raised = {*ledger.ALARMS.values(), ledger.DAMAGED, gossip.ALARM, directory_log.DIFFERS}
+    raised |= {directory_log.UNLOGGED, *get_args(own_entry.OwnAlarm)}
     for path in sorted((ROOT / "clients" / "daemon").glob("*.py")):
         raised |= set(re.findall(r"\.alarm\(\s*\"(\w+)\"", path.read_text(encoding="utf-8")))
-    sections = set(re.findall(r"^## (\w+)$", page("docs/runbooks/unit-alarms.md").text, re.MULTILINE))
+    pages = [page(f"docs/runbooks/{name}-alarms.md").text for name in ("unit", "ledger")]
+    sections = {name for text in pages for name in re.findall(r"^## ([a-z]\w+)$", text, re.MULTILINE)}
 
     assert raised
     assert sections == raised
@@ -79,15 +86,13 @@ def test_every_metric_has_a_row() -> None:
     rows = page("docs/runbooks/README.md").rows("Metric", "Watch", "Page")
     named = [row[0].strip("`") for row in rows]
 
-    assert sorted(named) == sorted(
-        {*_metrics(RouterMetrics.create().registry), *_metrics(UnitMetrics.create().registry)}
-    )
+    assert sorted(named) == sorted({name for kind in METRICS for name in _metrics(kind.create().registry)})
     assert [row[0] for row in rows if not row[2] and not row[1].startswith("for information")] == []
 
 
 def test_no_page_names_a_metric_that_is_gone() -> None:
     """What the pages call a metric is one."""
-    known = {*_metrics(RouterMetrics.create().registry), *_metrics(UnitMetrics.create().registry)}
+    known = {name for kind in METRICS for name in _metrics(kind.create().registry)}
     named = {name for each in pages() for name in re.findall(r"\bcontrada_[a-z_]+\b", each.text)}
 
     assert sorted(named - known) == []

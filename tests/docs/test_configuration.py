@@ -8,13 +8,17 @@ import pytest
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
+from broker.ledger.settings import LedgerSettings
 from broker.settings import RouterSettings
 from clients.daemon.settings import UnitSettings
+from clients.witness.settings import WitnessSettings
 from tests.docs.pages import own_sources, page
 
 SECTIONS: dict[str, type[BaseSettings]] = {
     "## The router: router.toml": RouterSettings,
+    "## The ledger: ledger.toml": LedgerSettings,
     "## A unit's daemon: unit.toml": UnitSettings,
+    "## A witness: witness.toml": WitnessSettings,
 }
 
 
@@ -79,7 +83,7 @@ def test_every_variable_of_the_environment_is_there() -> None:
         # _CONTRADA_COMPLETE is Click's, and set by its own script.
         read |= set(re.findall(r"(?<!_)\bCONTRADA_[A-Z]+(?:_[A-Z]+)*\b", text))
         read |= set(re.findall(r"environ(?:\.get\(|\[)\s*\"([A-Z_]+)\"", text))
-    prefixes = ("CONTRADA_ROUTER", "CONTRADA_UNIT")
+    prefixes = ("CONTRADA_ROUTER", "CONTRADA_UNIT", "CONTRADA_WITNESS")
 
     missing = sorted(name for name in read if not name.startswith(prefixes) and f"`{name}`" not in written)
 

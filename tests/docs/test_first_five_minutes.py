@@ -24,7 +24,7 @@ UP_WITHIN = 90.0
 
 def script() -> str:
     """The page's commands in their order, each with the exit code that the page says."""
-    lines = ["set -u"]
+    lines = ["set -u", "trap 'kill $(jobs -p) 2>/dev/null' EXIT"]  # what the page starts ends with it
     for number, line in enumerate(
         line for block in page(PAGE).blocks("console") for line in block.splitlines()
     ):
@@ -32,7 +32,7 @@ def script() -> str:
         ends = ENDS_IN.search(command)
         expected = ends[1] if ends else "0"
         lines += [
-            f"{ENDS_IN.sub('', command)} </dev/null",
+            ENDS_IN.sub("", command) if command.endswith("&") else f"{ENDS_IN.sub('', command)} </dev/null",
             f"code=$?; if [ $code -ne {expected} ]; then echo \"line {number} ended in $code: $(cat <<'END'\n{command}\nEND\n)\" >&2; exit 99; fi",
         ]
     return "\n".join(lines)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from broker import kafka as broker_kafka
-from broker import replica, router
-from clients.daemon import decisions, lane
+from broker import gossip, ledger_feed, replica, router, transactions
+from broker.ledger.settings import LedgerSettings
+from clients.daemon import book, decisions, lane
 from keys import lifecycle, unlock
 from protocol import limits, topics
 from protocol.identifiers import UnitId
+from protocol.tlog import policy_text, witnessing
 from tests.docs.pages import page
+
+LEDGER = LedgerSettings.model_fields
 
 
 def _days(topic: str) -> int:
@@ -30,9 +33,16 @@ STATED = {
         f"outboxes {_days('outbox.fr')} days",
         f"inboxes and receipts {_days('inbox.fr')} days",
         f"quarantine {_days('quarantine')} days",
+        f"publications of the ledger {_days('ledger')} days",
+        f"{LEDGER['batch_ms'].default} ms or {LEDGER['batch_entries'].default} entries",
+        f"may take {book.PATIENCE:.0f} s",
     ],
-    "docs/adr/0004-exactly-once-on-aiokafka.md": [
-        f"set to {broker_kafka.aiokafka_sender.BACKOFF_OVERRIDE * 1000:.0f} ms",
+    "docs/adr/0018-the-second-transaction-protocol.md": [
+        f"`{transactions.FEATURE[0]}` {transactions.FEATURE[1]} switched on",
+    ],
+    "docs/adr/0020-routers-compare-heads-with-what-was-published.md": [
+        f"the last {gossip.ROOTS_KEPT:,} of",
+        f"the last {ledger_feed.TAIL:,} records",
     ],
     "docs/adr/0006-replay-by-last-sequence-number.md": [
         f"{limits.MAX_STREAMS} streams",
@@ -49,7 +59,14 @@ STATED = {
         f"more than {limits.MAX_LIFETIME // limits.DAY} days after it",
         f"less than {limits.EPOCH_GRACE // limits.HOUR} hours ago",
         f"{limits.EPOCH:,}",
+        f"{limits.MAX_NOTE:,} bytes and {limits.MAX_NOTE_SIGNATURES} signatures",
+        f"at most {witnessing.MAX_REQUEST:,} bytes",
+        f"missing after {book.PATIENCE:.0f} s",
     ],
+    "docs/attacks.md": [f"waits {book.PATIENCE:.0f} s"],
+    "docs/runbooks/ledger-alarms.md": [f"keeps ({_days('ledger')} days)"],
+    "docs/runbooks/half-year.md": ["and the next " + {3: "three"}[policy_text.SHARDS_AHEAD]],
+    "docs/runbooks/delete-a-record.md": [f"`inbox.*` for {_days('inbox.fr')} days"],
     "docs/runbooks/codes-time.md": [
         f"{limits.CLOCK_TOLERANCE // limits.MINUTE} minutes after",
         f"{limits.MAX_AGE // limits.DAY} days ago",
@@ -82,4 +99,4 @@ def test_numbers_in_words_are_the_programs() -> None:
         limits.EPOCH_DESTROY_AFTER == 14 * limits.DAY
     )  # "two weeks": architecture.md, attacks.md, restore-a-unit.md
     assert limits.EPOCH_GRACE == limits.DAY  # "until a day after its end": architecture.md
-    assert _days("audit") == 3 * 365  # "three years": architecture.md, ADR 0003
+    assert _days("audit") == 90  # "90 days": architecture.md, ADR 0017

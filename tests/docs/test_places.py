@@ -97,6 +97,17 @@ def test_every_page_that_the_program_names_is_there() -> None:
     assert sorted(missing) == []
 
 
+def test_ci_installs_every_debian_package_that_a_test_misses() -> None:
+    """A package for want of which a test skips is one that `.ci/run` installs, and that contributors are told of."""
+    tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py"))
+    named = set(re.findall(r"Debian has it in the package '([\w-]+)'", tests))
+    installed = set(re.findall(r"wanted\+=\(([\w-]+)\)", (ROOT / ".ci/run").read_text(encoding="utf-8")))
+
+    assert len(named) > 1
+    assert named <= installed
+    assert named <= set(page("CONTRIBUTING.md").spans())
+
+
 def test_every_rule_rests_on_something_that_is_there() -> None:
     """Where no article of law stands behind a rule, a decision or a section of the normative text does."""
     sections = re.findall(r"^## (.+)$", page("docs/spec/README.md").text, re.MULTILINE)

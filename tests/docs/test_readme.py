@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from clients.demo import case
+from clients.demo import case, ledger_case
 from protocol.bodies import MODELS, Frame
 from protocol.codes import MessageKind
 from protocol.drafts import parse_draft
@@ -13,7 +13,9 @@ from tests.docs.pages import page
 
 FIGURES = {
     "drain_msgs_per_s", "drain_2proc_ratio", "latency_p50_ms_idle", "latency_p50_ms_at_200", "latency_p99_ms_at_200",
-    "hub_cpu_ms_drain", "hub_cpu_ms_at_1000", "cli_help_ms", "cli_send_ms",
+    "hub_cpu_ms_drain", "hub_cpu_ms_at_1000", "cli_help_ms", "cli_send_ms", "ledger_leaves_per_s",
+    "latency_p50_ms_with_ledger",
+    "ledger_cost_ratio_10m", "ledger_proof_ms_10m", "ledger_fsck_s_1m", "drain_with_ledger_ratio",
 }  # fmt: skip
 
 
@@ -28,9 +30,10 @@ def test_the_acts_of_the_demo_are_those_of_the_demo() -> None:
     """Each act that the README shows is one that the demo plays, in that order."""
     [shown] = page("README.md").blocks("text")
     names = [line.removeprefix("ok").strip() for line in shown.splitlines()]
-    source = open(case.__file__, encoding="utf-8").read()
+    source = "".join(open(module.__file__, encoding="utf-8").read() for module in (case, ledger_case))
+    acts = (*case.Case(None).acts(), *ledger_case.LedgerCase(None, "").acts())  # type: ignore[arg-type]
 
-    assert len(names) == len(case.Case(None).acts())  # type: ignore[arg-type]
+    assert len(names) == len(acts)
     places = [source.index(f'"{name}"') for name in names]
     assert places == sorted(places)
 

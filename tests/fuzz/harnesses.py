@@ -7,8 +7,6 @@ harness checks that the value encodes to the very bytes that came in. Anything e
 from __future__ import annotations
 
 from base64 import b85encode
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -32,6 +30,11 @@ from protocol.parts import Part
 from protocol.policy import Question, decide
 from protocol.replay import ReplayState
 from protocol.signatures import parse_signed
+from tests.fuzz.harness import Harness, expect
+from tests.fuzz.ledger_harnesses import LEDGER
+from tests.fuzz.following_harnesses import FOLLOWING
+from tests.fuzz.note_harnesses import NOTES
+from tests.fuzz.tree_harnesses import TREES
 from tests.vectors import parties
 from tests.vectors.notation import read
 from tests.vectors.parties import Directory
@@ -39,32 +42,9 @@ from tests.vectors.parties import Directory
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-@dataclass(frozen=True)
-class Harness:
-    """One parser under test."""
-
-    name: str
-    run: Callable[[bytes], object]
-    seeds: Callable[[], list[bytes]]
-    allowed: tuple[type[Exception], ...] = (Rejected,)
-
-    def try_one(self, data: bytes) -> bool:
-        """Whether the bytes were taken; any error that is not allowed comes out."""
-        try:
-            self.run(data)
-        except self.allowed:
-            return False
-        return True
-
-
 @cache
 def _directory() -> Directory:
     return Directory.of(read("parties"))
-
-
-def _expect(found: object, wanted: object) -> None:
-    if found != wanted:
-        raise AssertionError("what was parsed is not what came in")
 
 
 # The parsers.
@@ -72,13 +52,13 @@ def _expect(found: object, wanted: object) -> None:
 
 def canonical(data: bytes) -> None:
     """One item, one encoding."""
-    _expect(encode(decode(data)), data)
+    expect(encode(decode(data)), data)
 
 
 def submission(data: bytes) -> None:
     """A submission, and what the rules say to it."""
     parsed = parse_submission(data)
-    _expect(encode_submission(parsed.signed_header, parsed.ciphertext, parsed.wraps), data)
+    expect(encode_submission(parsed.signed_header, parsed.ciphertext, parsed.wraps), data)
     decide(Question(core=parsed.header.core, parties=_directory(), now=parties.NOW))
 
 
@@ -86,13 +66,13 @@ def delivery(data: bytes) -> None:
     """A delivery; its receipt and wrap are parsed by others."""
     parsed = parse_delivery(data)
     row = [1, parsed.signed_header, parsed.ciphertext, parsed.index, parsed.wrap, parsed.receipt]
-    _expect(encode(row), data)
+    expect(encode(row), data)
 
 
 def wrap(data: bytes) -> None:
     """A key wrap."""
     parsed = parse_wrap(data)
-    _expect(encode_wrap(parsed.kid, parsed.enc, parsed.wrapped), data)
+    expect(encode_wrap(parsed.kid, parsed.enc, parsed.wrapped), data)
 
 
 def signed(data: bytes) -> None:
@@ -103,17 +83,17 @@ def signed(data: bytes) -> None:
 def header(data: bytes) -> None:
     """Core and seal."""
     parsed = parse_header(data)
-    _expect(encode_header(parsed.core_bytes, parsed.seal), data)
+    expect(encode_header(parsed.core_bytes, parsed.seal), data)
 
 
 def core(data: bytes) -> None:
     """The core."""
-    _expect(encode_core(parse_core(data)), data)
+    expect(encode_core(parse_core(data)), data)
 
 
 def record(data: bytes) -> None:
     """A record of a decision."""
-    _expect(encode_record(parse_record(data)), data)
+    expect(encode_record(parse_record(data)), data)
 
 
 def receipt(data: bytes) -> None:
@@ -138,7 +118,7 @@ def enrolment(data: bytes) -> None:
 
 def root(data: bytes) -> None:
     """A pinned root of trust."""
-    _expect(RootOfTrust.parse(data).encoded(), data)
+    expect(RootOfTrust.parse(data).encoded(), data)
 
 
 def body(data: bytes) -> None:
@@ -150,7 +130,7 @@ def body(data: bytes) -> None:
     parts = tuple(Part(*row) for row in rows)
     commit(bytes(32), parts[:200])
     found, attachments = body_from_parts(kind, parts)
-    _expect(body_to_parts(found, attachments), parts)
+    expect(body_to_parts(found, attachments), parts)
 
 
 def _is_part(row: Any) -> bool:
@@ -175,7 +155,7 @@ def replay(data: bytes) -> None:
         ReplayState.from_text(text)
     except (UnicodeDecodeError, Rejected):
         text = b85encode(data).decode("ascii")
-        _expect(ReplayState.from_text(text).to_text(), text)
+        expect(ReplayState.from_text(text).to_text(), text)
 
 
 _CREDENTIAL = Credential(bytes(32))
@@ -288,4 +268,8 @@ HARNESSES = (
     Harness("draft", draft, _drafts, (DraftError,)),
     Harness("replay", replay, _states),
     Harness("key-file", key_file, _key_files, (KeyStoreError,)),
+    *LEDGER,
+    *FOLLOWING,
+    *NOTES,
+    *TREES,
 )

@@ -171,13 +171,13 @@ class Claimant:
         self._source = source
         self._outboxes = KafkaOutboxes(bootstrap, fetch_wait_ms=25)
         self._outboxes._consumer, self._outboxes._work = consumer, self._hold
-        self._producer = self._outboxes._new_producer(source)
+        self._transactions = self._outboxes._transactions(source)
         self._held: asyncio.Future[PartitionClaim] = asyncio.get_running_loop().create_future()
         self._task: asyncio.Task[None] | None = None
 
     async def claim(self) -> PartitionClaim:
         """Claim as the adapter does."""
-        self._task = asyncio.create_task(self._outboxes._claim_and_work(self._source, self._producer))
+        self._task = asyncio.create_task(self._outboxes._claim_and_work(self._source, self._transactions))
         return await asyncio.wait_for(self._held, 20)
 
     async def close(self) -> None:
@@ -186,7 +186,7 @@ class Claimant:
             self._task.cancel()
             await asyncio.wait([self._task])
         with suppress(KafkaError):
-            await asyncio.wait_for(self._producer.stop(), 5)
+            await asyncio.wait_for(self._transactions.close(), 5)
 
     async def _hold(self, claim: PartitionClaim) -> None:
         self._held.set_result(claim)

@@ -24,6 +24,7 @@ from keys.key_files import write_identity
 from keys.store import write_private
 from keys.unlock import Credential
 from protocol import topics
+from protocol.actions import is_actions
 from protocol.identifiers import UnitId, digest
 from tests.sim.world import World
 
@@ -117,6 +118,13 @@ class Exchange:
         finally:
             await consumer.stop()
         return values
+
+    async def decisions(self, count: int, **within: float) -> list[bytes]:
+        """The routers' batches in the audit topic, once there are `count`; acts of the centre left out."""
+        until, found = time.monotonic() + within.get("within", 30), []
+        while len(found) < count and time.monotonic() < until:
+            found = [v for v in await self.read(topics.AUDIT, count, within=1) if not is_actions(v)]
+        return found
 
     async def deliveries(self, unit: str, count: int, **within: float) -> list[bytes]:
         """What was delivered to a unit."""

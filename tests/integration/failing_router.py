@@ -9,14 +9,15 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from broker.__main__ import main
+from broker.ports import OutputRecord
+from broker.transactions import Place, Transactions
 from protocol import topics
 
 POINTS = ("before begin", "after send", "before offsets", "before EndTxn", "after EndTxn")
@@ -43,10 +44,10 @@ class Failpoint:
 def around(
     name: str, *, before: Callable[..., None] | None = None, after: Callable[..., None] | None = None
 ) -> None:
-    """Call these before and after a method of aiokafka's producer."""
-    real: Callable[..., Awaitable[Any]] = getattr(AIOKafkaProducer, name)
+    """Call these before and after a method of the router's transactions."""
+    real: Callable[..., Awaitable[Any]] = getattr(Transactions, name)
 
-    async def wrapped(self: AIOKafkaProducer, *args: Any, **kwargs: Any) -> Any:
+    async def wrapped(self: Transactions, *args: Any, **kwargs: Any) -> Any:
         if before:
             before(*args)
         result = await real(self, *args, **kwargs)
@@ -54,40 +55,34 @@ def around(
             after(*args)
         return result
 
-    setattr(AIOKafkaProducer, name, wrapped)
+    setattr(Transactions, name, wrapped)
 
 
 def install(point: str, failpoint: Failpoint) -> None:
     """Put the failpoint where it belongs."""
 
-    def note_delivery(topic: str, *_: Any) -> None:
-        failpoint.delivering |= topic.startswith(topics.INBOX_PREFIX)
-
-    def sent(topic: str, *_: Any) -> None:
-        # The audit record is the last that a step writes: all others are on their way.
-        if topic == topics.AUDIT:
-            failpoint.reached()
+    def note_delivery(outputs: Mapping[Place, Sequence[OutputRecord]], *_: Any) -> None:
+        failpoint.delivering |= any(topic.startswith(topics.INBOX_PREFIX) for topic, _ in outputs)
 
     def reached(*_: Any) -> None:
         failpoint.reached()
 
+    def first(outputs: Mapping[Place, Sequence[OutputRecord]], *_: Any) -> None:
+        note_delivery(outputs)
+        failpoint.reached()
+
+    if point not in POINTS:
+        raise SystemExit(f"the points are {', '.join(POINTS)}")
+    around("commit", before=first if point == "before begin" else note_delivery)
     match point:
-        case "before begin":
-            failpoint.delivering = True  # nothing was sent yet: fail on the very first
-            around("begin_transaction", before=reached)
         case "after send":
-            around("send", before=note_delivery, after=sent)
+            around("_write", after=reached)
         case "before offsets":
-            around("send", before=note_delivery)
-            around("send_offsets_to_transaction", before=reached)
+            around("_move", before=reached)
         case "before EndTxn":
-            around("send", before=note_delivery)
-            around("commit_transaction", before=reached)
+            around("_end", before=reached)
         case "after EndTxn":
-            around("send", before=note_delivery)
-            around("commit_transaction", after=reached)
-        case _:
-            raise SystemExit(f"the points are {', '.join(POINTS)}")
+            around("_end", after=reached)
 
 
 if __name__ == "__main__":

@@ -310,6 +310,8 @@ async def test_a_full_disk_at_the_receiver_loses_nothing(site):
     fr, it = run_all(site)
     first = fr.send("it")
     eventually(it.inbox)
+    with (it.home.path / "log").open("a") as log:  # so long that not one more line can be written either
+        log.write("\n" * 1024)
     resource.prlimit(it.process.pid, resource.RLIMIT_FSIZE, (1024, resource.RLIM_INFINITY))
     taken = [fr.send("it") for _ in range(5)]
     eventually(lambda: accepted(fr, *taken))

@@ -7,7 +7,9 @@ import time
 
 import pytest
 
-from clients.kafka import KafkaDirectory, KafkaFeeds, KafkaOutbox, KafkaTopics
+from clients.kafka import KafkaDirectory, KafkaFeeds
+from clients.kafka_outbox import KafkaOutbox
+from clients.kafka_topics import KafkaTopics
 from clients.ports import Fetched, Outgoing, TopicConflict, Unavailable
 from protocol import topics
 from protocol.identifiers import UnitId, digest

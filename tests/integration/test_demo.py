@@ -27,7 +27,7 @@ def test_the_demo_plays_every_act_as_expected() -> None:
         report = json.loads(done.stdout)
         assert report["ok"] is True
         assert [act["expected"] for act in report["acts"]] == [act["seen"] for act in report["acts"]]
-        assert len(report["acts"]) == 6
+        assert len(report["acts"]) == 11
         assert not _processes_of(directory)
 
 

@@ -10,12 +10,13 @@ from contextlib import AsyncExitStack, suppress
 
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import (
-    ProducerFenced,
-)
+from aiokafka.errors import InvalidProducerEpoch, InvalidTxnState, ProducerFenced
 from aiokafka.structs import OffsetAndMetadata
 
+from broker import kafka_requests as ask
 from broker.kafka import PartitionClaim
+from broker.ports import OutputRecord
+from broker.record_batches import batches_of
 from deploy.kafka import wire
 from protocol import topics
 from tests.integration import adapter
@@ -93,8 +94,8 @@ async def test_a_claim_fences_the_claim_before_it(bootstrap: str, unique, unit) 
     source, output = TopicPartition(topics.outbox(unit), 0), unique("out")
     await create(bootstrap, **{source.topic: {}, output: {}})
     async with claiming(bootstrap, source) as zombie, claiming(bootstrap, source) as heir:
-        assert zombie._producer._txn_manager.transactional_id == topics.transactional_id(source.topic, 0)
-        with pytest.raises(ProducerFenced):
+        assert zombie._transactions._id == topics.transactional_id(source.topic, 0)
+        with pytest.raises((ProducerFenced, InvalidProducerEpoch)):
             await committing((output, b"by the zombie"))(zombie)
         await committing((output, b"by the heir"))(heir)
     assert await committed(bootstrap, output) == [b"by the heir"]
@@ -201,13 +202,55 @@ async def test_a_late_commit_ends_the_next_transaction(bootstrap: str, unique) -
         assert await committed(bootstrap, output) == [b"first", b"not to be committed"]
 
 
-async def test_a_late_commit_of_an_earlier_claim_ends_nothing(bootstrap: str, unique, unit) -> None:
-    """Every claim has an epoch of its own: a commit that is delivered late belongs to an older one."""
+async def end_again(claim: PartitionClaim, producer: tuple[int, int]) -> int:
+    """What a repeated commit of the transaction that this producer ended is answered with."""
+    transactions = claim._transactions
+    question = ask.end(transactions._id, producer, commit=True)
+    answer = await transactions._ask_coordinator(question, node=transactions._coordinator)
+    return answer.error_code
+
+
+async def test_a_late_commit_of_an_earlier_transaction_ends_nothing(bootstrap: str, unique, unit) -> None:
+    """Every transaction has an epoch of its own: a commit that is delivered late belongs to an older one."""
     source, output = TopicPartition(topics.outbox(unit), 0), unique("out")
     await create(bootstrap, **{source.topic: {}, output: {}})
-    async with claiming(bootstrap, source) as first, claiming(bootstrap, source) as second:
-        await second._producer.begin_transaction()
-        await second._producer.send_and_wait(output, b"not to be committed", partition=0)
-        assert end_late(bootstrap, first._producer) != 0
-        await second._producer.abort_transaction()
-    assert await committed(bootstrap, output) == []
+    async with claiming(bootstrap, source) as claim:
+        first = claim._transactions._producer
+        await committing((output, b"first"))(claim)
+        assert claim._transactions._producer != first
+        await claim._transactions._write({(output, 0): [OutputRecord(output, b"", b"not to be committed")]})
+        assert await end_again(claim, first) != 0
+    async with claiming(bootstrap, source):  # ends what the claim before left open
+        assert await committed(bootstrap, output) == [b"first"]
+
+
+async def test_a_late_commit_of_an_earlier_claim_ends_nothing(bootstrap: str, unique, unit) -> None:
+    """The same for the claim before: its commit cannot end what its successor has open."""
+    source, output = TopicPartition(topics.outbox(unit), 0), unique("out")
+    await create(bootstrap, **{source.topic: {}, output: {}})
+    async with claiming(bootstrap, source) as first:
+        async with claiming(bootstrap, source) as second:
+            open_ = [OutputRecord(output, b"", b"not to be committed")]
+            await second._transactions._write({(output, 0): open_})
+            assert await end_again(first, first._transactions._producer) != 0
+        async with claiming(bootstrap, source):
+            assert await committed(bootstrap, output) == []
+
+
+async def test_a_late_batch_of_an_earlier_transaction_is_in_no_later_one(
+    bootstrap: str, unique, unit
+) -> None:
+    """What arrives after its transaction ended is refused, or known as a double where it came before."""
+    source, output, other = TopicPartition(topics.outbox(unit), 0), unique("out"), unique("other")
+    await create(bootstrap, **{source.topic: {}, output: {}, other: {}})
+    async with claiming(bootstrap, source) as claim:
+        transactions = claim._transactions
+        (late,) = batches_of([OutputRecord(output, b"", b"once")], producer=transactions._producer, now=0)
+        await committing((output, b"once"))(claim)
+        with suppress(InvalidProducerEpoch, InvalidTxnState):
+            await transactions._append({(output, 0): late})
+        with pytest.raises((ProducerFenced, InvalidProducerEpoch, InvalidTxnState)):
+            await transactions._append({(other, 0): late})
+        await committing((output, b"twice"), (other, b"twice"), position=2)(claim)
+    assert await committed(bootstrap, output) == [b"once", b"twice"]
+    assert await committed(bootstrap, other) == [b"twice"]

@@ -43,7 +43,7 @@ async def test_a_message_arrives_with_its_receipt_and_its_record(exchange: Excha
         (delivery,) = await exchange.deliveries(unit, 1)
         assert world.open(unit, delivery).content.parts[0].content == b"content"
     (receipt,) = await exchange.read(topics.receipts(UnitId("fr")), 1)
-    (audited,) = await exchange.read(topics.AUDIT, 1)
+    (audited,) = await exchange.decisions(1)
     assert receipt == audited
     (record,) = verify_decisions(receipt, parties=world.directory).records
     assert record.type is RecordType.ACCEPTED
@@ -109,7 +109,7 @@ async def test_a_claim_knows_how_many_partitions_its_outbox_has(new_cluster, tmp
             await exchange.produce(topics.outbox(UnitId("fr")), submission, partition=partition)
 
         assert len(await exchange.deliveries("it", 1)) == 1
-        rows = [row for batch in await exchange.read(topics.AUDIT, 3)
+        rows = [row for batch in await exchange.decisions(3)
                 for row in verify_decisions(batch, parties=exchange.world.directory).records]  # fmt: skip
         decided = {row.source.partition: [reason.code.value for reason in row.reasons] for row in rows}
         assert decided == {p: [] if p == home else ["E_PARTITION"] for p in range(3)}

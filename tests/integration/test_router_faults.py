@@ -19,7 +19,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from clients.kafka import KafkaTopics
+from clients.kafka_topics import KafkaTopics
 from deploy.kafka import ports
 from keys.statement_types import Revocation, StatusChange
 from keys.statements import issue
@@ -92,7 +92,7 @@ async def decisions(exchange: Exchange, count: int) -> list[Record]:
     found: list[Record] = []
     until = time.monotonic() + 30
     while len(found) < count and time.monotonic() < until:
-        batches = await exchange.read(topics.AUDIT, 1)
+        batches = await exchange.decisions(1)
         found = [r for b in batches for r in verify_decisions(b, parties=exchange.world.directory).records]
     return found
 

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from clients.daemon.home import Home, init
-from clients.kafka import KafkaDirectory, KafkaTopics
+from clients.kafka import KafkaDirectory
+from clients.kafka_topics import KafkaTopics
 from keys.ceremony import Founding, found_exchange
 from keys.enrolment import enrol
 from keys.statement_types import UnitFacts

@@ -18,7 +18,15 @@ def settings(name: str) -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
 
 
-@pytest.mark.parametrize("name", ["contrada-unit.service", "contrada-router.service"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "contrada-unit.service",
+        "contrada-router.service",
+        "contrada-ledger.service",
+        "contrada-witness.service",
+    ],
+)
 def test_what_a_person_must_mend_is_not_tried_for_ever(name: str) -> None:
     """Wrong settings, keys that are missing or exposed and failed proofs stop a service; the rest starts it again."""
     found = settings(name)
@@ -28,6 +36,7 @@ def test_what_a_person_must_mend_is_not_tried_for_ever(name: str) -> None:
 
 def test_a_daemon_that_hangs_is_noticed() -> None:
     """systemd waits for the daemon's READY and asks for its watchdog (tests/unit/clients/test_notify.py)."""
-    found = settings("contrada-unit.service")
-    assert found["Type"] == "notify"
-    assert int(found["WatchdogSec"]) > 0
+    for name in ("contrada-unit.service", "contrada-witness.service"):
+        found = settings(name)
+        assert found["Type"] == "notify"
+        assert int(found["WatchdogSec"]) > 0

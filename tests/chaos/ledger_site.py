@@ -1,0 +1,139 @@
+"""The ledger of an exchange under test: its directory, its processes, and the witnesses in two of the daemons.
+
+    <place>/ledger/         what an auditor copies: tiles, checkpoints, records.sqlite, policy
+    <place>/ledger-0.toml   the ledger                    ledger-1.toml   one that is sometimes beside it
+    <home>/witness/         of each unit in `WITNESSES`; the policy asks for one of them
+
+Founded by the same functions that `contrada ledger init` and `witness init` call.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from broker.ledger.founding import begin_logs, witnesses_in
+from broker.ledger.records import LogState, RecordStore
+from broker.ledger.tips import prefix_of
+from broker.ledger.trust import OwnKeys
+from clients.cli.work.witness_setup import make_witness
+from clients.daemon.home import Home
+from clients.demo.exchange import free_port
+from clients.witness.home import WitnessHome, witness_home
+from keys.note_keys import NoteKey, write_note_key
+from keys.unlock import Secret
+from protocol.errors import Rejected
+from protocol.identifiers import Millis
+from protocol.tlog.checkpoints import SignedCheckpoint, parse_checkpoint
+from protocol.tlog.policy import Policy, parse_policy
+from protocol.tlog.policy_text import ledger_policy
+from tests.chaos.processes import Process
+
+LedgerKind = Literal["real", "naive", "none"]
+
+NAME = "contrada.example"
+WITNESSES = ("fr", "it")
+
+
+@dataclass
+class LedgerSite:
+    """The ledger: made by `found`, run by `processes`, and what lies in its directory."""
+
+    place: Path
+    bootstrap: str
+    kind: LedgerKind = "real"
+    env: dict[str, str] = field(default_factory=dict)
+    homes: dict[str, WitnessHome] = field(default_factory=dict)
+    policy: Policy = field(init=False)
+    process: Process = field(init=False)
+    second: Process = field(init=False)
+    """A ledger on the same directory; runs for some seconds only."""
+
+    @property
+    def directory(self) -> Path:
+        """What an auditor copies."""
+        return self.place / "ledger"
+
+    @property
+    def records_url(self) -> str:
+        """The database of its records."""
+        return f"sqlite:///{self.directory / 'records.sqlite'}"
+
+    def found(self, units: Mapping[str, Home], *, secret: Secret, now: Millis) -> None:
+        """Make witnesses, keys, policy and logs, and give the policy to everybody."""
+        for unit in WITNESSES:
+            settings = {"name": f"{unit}.example/witness", "port": free_port()}
+            make_witness(units[unit].path, settings, policy=None)
+            self.homes[unit] = witness_home(units[unit].path)
+        named = [witnesses_in(home.public)[0] for home in self.homes.values()]
+        self.directory.mkdir(mode=0o700)
+        note_key = NoteKey.generate(os.urandom)
+        write_note_key(self.place / "note.key", note_key, secret=secret, entropy=os.urandom)
+        keys = OwnKeys(note_key)
+        text = ledger_policy(NAME, now=now, log_keys=keys.vkeys, witnesses=named, quorum=1)
+        for path in (
+            self.directory / "policy",
+            *(home.ledger_policy for home in units.values()),
+            *(home.policy for home in self.homes.values()),
+        ):
+            path.write_text(text)
+        self.policy = parse_policy(text)
+        records = RecordStore(self.records_url)
+        begin_logs(records, keys, NAME, now=now)
+        records.close()
+        self.process, self.second = self._process(0), self._process(1)
+
+    def states(self) -> tuple[LogState, ...]:
+        """The lock rows."""
+        records = RecordStore(self.records_url, read_only=True)
+        try:
+            return records.states()
+        finally:
+            records.close()
+
+    def checkpoint(self, origin: str) -> SignedCheckpoint | None:
+        """What is published of a log in its directory."""
+        try:
+            return parse_checkpoint((self.directory / prefix_of(origin, NAME) / "checkpoint").read_bytes())
+        except (OSError, Rejected):
+            return None
+
+    def trusted(self) -> dict[str, int]:
+        """The size of each log's checkpoint, if the policy trusts it."""
+        sizes = {}
+        for state in self.states():
+            signed = self.checkpoint(state.origin)
+            try:
+                sizes[state.origin] = -1 if signed is None else self.policy.trusted(signed).checkpoint.size
+            except Rejected:
+                sizes[state.origin] = -1
+        return sizes
+
+    def covers(self, last: int) -> bool:
+        """Whether all up to this offset of the audit topic is logged, and trusted checkpoints cover it."""
+        states, trusted = self.states(), self.trusted()
+        read = max((state.position for state in states if state.next is None), default=0)
+        return read > last and all(trusted[state.origin] == state.size for state in states)
+
+    def _process(self, number: int) -> Process:
+        name, office = f"ledger-{number}", self.place / "office"
+        config = self.place / f"{name}.toml"
+        values = {
+            "kafka": self.bootstrap,
+            "origin": NAME,
+            "directory": str(self.directory),
+            "root": str(self.place / "root.pin"),
+            "key": f"file:{office}/ledger/identity.key",
+            "note_key": str(self.place / "note.key"),
+            "secret": str(office / "secret"),
+        }
+        config.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items()))
+        module = "tests.chaos.naive_ledger" if self.kind == "naive" else "broker.ledger"
+        # Not -P: the naive ledger lies in tests/, which is no installed package.
+        command = [sys.executable, "-m", module, str(config)]
+        return Process(name, command, self.place / "logs" / f"{name}.log", env=self.env)

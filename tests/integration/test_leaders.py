@@ -1,0 +1,110 @@
+"""broker/transactions.py where partitions get a leader, or another one, in the moment in which it writes."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.client import AIOKafkaClient
+from aiokafka.protocol.api import RequestStruct, Response
+
+from broker.kafka_client import types
+from broker.kafka_requests import NO_TAGS, Question
+from broker.ports import OutputRecord
+from broker.transactions import Transactions
+from tests.integration import adapter
+from tests.integration.adapter import committed
+
+pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+
+no_late_tracebacks = adapter.no_late_tracebacks
+
+_TEXT, _TAGS = types.CompactString("utf-8"), ("tags", types.TaggedFields)
+_NODES = types.CompactArray(types.Int32)
+
+
+class _Reassigned(Response):
+    API_KEY, API_VERSION = 45, 0
+    SCHEMA = types.Schema(("throttle_ms", types.Int32), ("error_code", types.Int16), ("error", _TEXT))
+
+
+class _Reassign(RequestStruct):
+    FLEXIBLE_VERSION = True
+    API_KEY, API_VERSION, RESPONSE_TYPE = 45, 0, _Reassigned
+    SCHEMA = types.Schema(
+        ("timeout_ms", types.Int32),
+        (
+            "topics",
+            types.CompactArray(
+                ("topic", _TEXT),
+                ("partitions", types.CompactArray(("partition", types.Int32), ("replicas", _NODES), _TAGS)),
+                _TAGS,
+            ),
+        ),
+        _TAGS,
+    )
+
+
+async def create(bootstrap: str, name: str, replicas: int) -> None:
+    """Make a topic of one partition, and wait for nothing."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(name, 1, replicas)])
+    finally:
+        await admin.close()
+
+
+async def led_by(client: AIOKafkaClient, topic: str) -> int:
+    """Who leads the topic's one partition now."""
+    await client.set_topics([topic])
+    await client.force_metadata_update()
+    return next(iter(client.cluster._partitions[topic].values())).leader
+
+
+async def move(bootstrap: str, topic: str, *, node: int) -> None:
+    """Let another broker lead the topic, and return when the one before has let go."""
+    client = AIOKafkaClient(bootstrap_servers=bootstrap)
+    await client.bootstrap()
+    try:
+        wanted = [(topic, [(0, [node], NO_TAGS)], NO_TAGS)]
+        answer = await client.send(await led_by(client, topic), Question(_Reassign, 5_000, wanted, NO_TAGS))
+        assert answer.error_code == 0, answer
+        async with asyncio.timeout(20):
+            while await led_by(client, topic) != node:
+                await asyncio.sleep(0.05)
+    finally:
+        await client.close()
+
+
+async def test_a_topic_is_written_in_the_moment_in_which_it_is_made(kafka, unique) -> None:
+    """Its leader is named before it knows that it leads: the transaction waits and is one transaction."""
+    transactions = Transactions(kafka.bootstrap, unique("id"))
+    await transactions.open()
+    try:
+        for _ in range(20):
+            topic = unique("new")
+            await create(kafka.bootstrap, topic, replicas=1)
+            await transactions.commit({(topic, 0): [OutputRecord(topic, b"", b"first")]})
+            assert await committed(kafka.bootstrap, topic) == [b"first"]
+    finally:
+        await transactions.close()
+
+
+async def test_a_transaction_follows_a_leader_that_moved(new_cluster, unique) -> None:
+    """Whom our metadata name has let go of the partition: not a claim is lost by it, and nothing is doubled."""
+    bootstrap, topic = new_cluster(brokers=3).bootstrap, unique("moving")
+    await create(bootstrap, topic, replicas=1)
+    transactions = Transactions(bootstrap, unique("id"))
+    await transactions.open()
+    try:
+        values = []
+        for turn in range(6):
+            values.append(b"%d" % turn)
+            await transactions.commit({(topic, 0): [OutputRecord(topic, b"", values[-1])]})
+            asked = await transactions._leader((topic, 0))
+            await move(bootstrap, topic, node=(asked + 1) % 3)
+        assert await committed(bootstrap, topic) == values
+    finally:
+        await transactions.close()

@@ -1,0 +1,146 @@
+"""Real daemons beside a real ledger: every message gets its proofs, and what the ledger does wrong is seen."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from clients.cli.main import run
+from keys.store import write_private
+from protocol import topics
+from protocol.merkle import leaf_hash
+from protocol.records import RecordType, entry_of, parse_delivered, parse_record
+from protocol.tlog.proof_file import parse_proof, verify_proof
+from protocol.tlog.publication import parse_publication
+from tests.integration.ledgers import Ledgers
+from tests.integration.units import Problem, Site, UnitProcess, eventually, found
+from tests.sim.one_log import SimLog, leaves
+
+
+@pytest.fixture
+async def site(new_cluster) -> AsyncIterator[Site]:
+    """Two units that follow the ledger; nothing runs yet but Kafka."""
+    with tempfile.TemporaryDirectory(prefix="cd-") as directory:
+        cluster = new_cluster()
+        made = await found(Path(directory), cluster.bootstrap, "fr", "it")
+        try:
+            yield made
+        finally:
+            made.close()
+
+
+@pytest.fixture
+def ledgers(site: Site):
+    centre = site.directory / "beside"
+    centre.mkdir(mode=0o700)
+    (centre / "root.pin").write_bytes((site.directory / "centre" / "root.pin").read_bytes())
+    write_private(centre / "router.secret", site.secret, entropy=os.urandom)
+    exchange = SimpleNamespace(
+        directory=centre, bootstrap=site.bootstrap, world=SimpleNamespace(ledger=site.founding.ledger)
+    )
+    made = Ledgers(exchange)
+    for unit in site.units.values():
+        unit.home.ledger_policy.write_bytes((made.directory / "policy").read_bytes())
+    yield made
+    made.stop()
+
+
+def run_all(site: Site) -> tuple[UnitProcess, UnitProcess]:
+    site.start_router()
+    for unit in site.units.values():
+        unit.start()
+    return site.units["fr"], site.units["it"]
+
+
+def proofs(unit: UnitProcess, mid: str) -> list[dict]:
+    try:
+        return unit.get(f"/v1/proofs/{mid}")["proofs"]
+    except Problem:
+        return []  # it has not arrived yet
+
+
+async def test_every_message_gets_its_proofs(site: Site, ledgers: Ledgers, capsys) -> None:
+    """Sender and addressee hold proofs that verify with the policy alone; a kill in between loses none."""
+    ledgers.start()
+    fr, it = run_all(site)
+    first = fr.send("it")
+    eventually(lambda: len(proofs(it, first)) == 2)
+    for unit in (fr, it):
+        unit.kill()
+    ledgers.processes[-1].kill()
+    ledgers.processes[-1].wait()
+    for unit in (fr, it):
+        unit.start()
+    second = fr.send("it")
+    eventually(it.inbox)
+    ledgers.start()
+    eventually(lambda: len(proofs(fr, second)) == 1 and len(proofs(it, second)) == 2, within=60)
+
+    for unit, mid in ((fr, first), (it, first), (fr, second), (it, second)):
+        for one in proofs(unit, mid):
+            record, salt = bytes.fromhex(one["record"]), bytes.fromhex(one["salt"])
+            type_ = RecordType[one["leaf"].upper()]
+            t = (parse_delivered if type_ is RecordType.DELIVERED else parse_record)(record).t
+            entry = entry_of(type_, t, salt, record)
+            verify_proof(parse_proof(one["proof"].encode()), leaf_hash(entry), ledgers.policy)
+        assert unit.get("/v1/status")["alarms"] == []
+    eventually(lambda: fr.get("/v1/status")["ledger"]["promised"] == 0)
+    shown = fr.get("/v1/status")["ledger"]
+    assert (shown["followed"], shown["read"], shown["late"], shown["wrong"]) == (True, True, 0, [])
+    assert "logged" in [step["event"] for step in it.get(f"/v1/trace/{second}")["steps"]]
+    assert 'outcome="same"' in it.get("/metrics")
+
+    home, out = ["--home", str(it.home.path)], site.directory / "evidence"
+    assert run([*home, "unit", "status"]) == 0
+    assert "cosigned by nobody" in capsys.readouterr().out
+    assert run([*home, "message", "proof", second, "--out", str(out)]) == 0
+    assert len(list(out.glob("*.tlog-proof"))) == len(list(out.glob("*.json"))) == 2
+    assert run([*home, "message", "proof", second, "--out", str(out)]) == 9
+
+    for unit in (fr, it):
+        assert run(["--home", str(unit.home.path), "message", "receipt", second, "--out", str(out)]) == 0
+    sent, received = (out / f"{second}-{side}-accepted.receipt" for side in ("sent", "received"))
+    assert sent.read_bytes() == received.read_bytes()
+    root = ["--root", str(site.directory / "centre" / "root.pin")]
+    verify = ["audit", "verify", "receipt", str(sent), str(ledgers.directory), *root]
+    assert run([*verify, "--policy", str(it.home.ledger_policy)]) == 0
+    assert run([*home, "message", "receipt", first.replace(first[:8], "00000000")]) == 5
+
+
+async def test_a_ledger_that_forks_is_seen_by_every_unit(site: Site, ledgers: Ledgers) -> None:
+    """Whoever holds the log's key and writes to the topic: each unit keeps both checkpoints, and its head."""
+    ledgers.start()
+    fr, it = run_all(site)
+    mid = fr.send("it")
+    eventually(lambda: len(proofs(it, mid)) == 2)
+    ledgers.stop()
+    held = it.get("/v1/status")["ledger"]["logs"]
+    audit = next(log for log in held if "/audit/" in log["origin"])
+    forged = SimLog(origin=audit["origin"], witnesses=()).add(leaves(audit["size"] + 5))
+    await publish(site, *forged.publish(old=0, key=ledgers.keys))
+
+    for unit in (fr, it):
+        eventually(lambda unit=unit: unit.get("/v1/status")["ledger"]["wrong"])
+        status = unit.get("/v1/status")
+        assert [alarm["code"] for alarm in status["alarms"]] == ["ledger_fork"]
+        assert next(log for log in status["ledger"]["logs"] if "/audit/" in log["origin"])["root"]
+        (kept,) = unit.get("/v1/evidence")["items"]
+        assert run(["--home", str(unit.home.path), "unit", "status", "--evidence", str(site.directory)]) == 3
+        assert (site.directory / "0001-ledger_fork" / "shown").read_text() == kept["shown"]
+        assert kept["held"].split("\n")[0] == kept["shown"].split("\n")[0] == audit["origin"]
+
+
+async def publish(site: Site, *values: bytes) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=site.bootstrap, max_request_size=4_000_000)
+    await producer.start()
+    try:
+        for value in values:
+            await producer.send_and_wait(topics.LEDGER, value, key=parse_publication(value).origin.encode())
+    finally:
+        await producer.stop()

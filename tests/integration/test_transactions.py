@@ -1,0 +1,112 @@
+"""broker/transactions.py against Kafka itself: large transactions, and clusters without the protocol.
+
+What happens when a transaction fails or is taken over stands in test_kafka_traps.py and test_kafka_takeover.py.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+
+import pytest
+from aiokafka.client import AIOKafkaClient
+from aiokafka.protocol.api import RequestStruct, Response
+
+from broker.errors import Unavailable
+from broker.kafka_client import types
+from broker.kafka_requests import NO_TAGS, Question
+from broker.ports import OutputRecord
+from broker.record_batches import BATCH_BYTES
+from broker.transactions import FEATURE, Transactions
+from tests.integration import adapter
+from tests.integration.adapter import committed, create
+
+pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+
+cluster, bootstrap = adapter.cluster, adapter.bootstrap
+no_late_tracebacks = adapter.no_late_tracebacks
+
+UPGRADE, DOWNGRADE = 1, 2
+_TEXT, _TAGS = types.CompactString("utf-8"), ("tags", types.TaggedFields)
+
+
+class _Updated(Response):
+    API_KEY, API_VERSION = 57, 1
+    SCHEMA = types.Schema(("throttle_ms", types.Int32), ("error_code", types.Int16), ("error", _TEXT))
+
+
+class _UpdateFeatures(RequestStruct):
+    FLEXIBLE_VERSION = True
+    API_KEY, API_VERSION, RESPONSE_TYPE = 57, 1, _Updated
+    SCHEMA = types.Schema(
+        ("timeout_ms", types.Int32),
+        ("updates", types.CompactArray(("name", _TEXT), ("level", types.Int16), ("kind", types.Int8), _TAGS)),
+        ("validate_only", types.Boolean),
+        _TAGS,
+    )
+
+
+async def switch(bootstrap: str, level: int, kind: int) -> None:
+    """Set the cluster's transaction.version, as kafka-features.sh does."""
+    client = AIOKafkaClient(bootstrap_servers=bootstrap)
+    await client.bootstrap()
+    try:
+        update = [(FEATURE[0], level, kind, NO_TAGS)]
+        answer = await client.send(0, Question(_UpdateFeatures, 5_000, update, False, NO_TAGS))  # noqa: FBT003
+        assert answer.error_code == 0, answer
+    finally:
+        await client.close()
+
+
+@asynccontextmanager
+async def opened(bootstrap: str, name: str):
+    """An id that is ours."""
+    transactions = Transactions(bootstrap, name)
+    try:
+        await transactions.open()
+        yield transactions
+    finally:
+        await transactions.close()
+
+
+async def test_a_transaction_of_many_batches_arrives_whole_and_in_order(bootstrap: str, unique) -> None:
+    """Far more than a batch for one partition, next to one record for another; then a second one like it."""
+    large, small = unique("large"), unique("small")
+    await create(bootstrap, **{large: {}, small: {}})
+    values = [number.to_bytes(4, "big") * 500 for number in range(2_000)]
+    assert sum(map(len, values)) > 7 * BATCH_BYTES
+    async with opened(bootstrap, unique("many")) as transactions:
+        for half in (values[:1_000], values[1_000:]):
+            await transactions.commit(
+                {
+                    (large, 0): [OutputRecord(large, b"", value) for value in half],
+                    (small, 0): [OutputRecord(small, b"key", b"one")],
+                }
+            )
+    assert await committed(bootstrap, large) == values
+    assert await committed(bootstrap, small) == [b"one", b"one"]
+
+
+async def test_nothing_is_seen_of_a_transaction_before_its_end(bootstrap: str, unique) -> None:
+    """Whoever reads committed records sees all of it or nothing, and nothing of one that was left open."""
+    topic, name = unique("open"), unique("id")
+    await create(bootstrap, **{topic: {}})
+    async with opened(bootstrap, name) as transactions:
+        await transactions._write({(topic, 0): [OutputRecord(topic, b"", b"left open")]})
+    async with opened(bootstrap, name) as transactions:
+        await transactions.commit({(topic, 0): [OutputRecord(topic, b"", b"whole")]})
+    assert await committed(bootstrap, topic) == [b"whole"]
+
+
+async def test_a_cluster_without_the_protocol_is_refused_and_says_what_to_do(bootstrap: str, unique) -> None:
+    """A broker takes the new requests even where the cluster has not switched them on: so we ask first."""
+    name, wanted = FEATURE
+    await switch(bootstrap, wanted - 1, DOWNGRADE)
+    try:
+        with pytest.raises(Unavailable, match=f"{name} {wanted - 1}, and {wanted} is needed") as raised:
+            async with opened(bootstrap, unique("old")):
+                pass
+        assert f"--feature {name}={wanted}" in raised.value.hint
+    finally:
+        await switch(bootstrap, wanted, UPGRADE)
+    async with opened(bootstrap, unique("new")):
+        pass
