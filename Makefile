@@ -3,8 +3,10 @@
 # Every target ends with an error that says what is missing and how to get it.
 
 PY := .venv/bin/python
-# Tests without Kafka run on all cores, each file on one of them. Those with Kafka share one broker and run alone.
+# Tests without Kafka run on all cores, each file on one of them. Those with Kafka wait more than they work: two at a
+# time, each half with a broker of its own.
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile
+WITH_KAFKA := -n 2 --dist loadfile
 SEED ?= 1
 SECONDS ?= 60
 ONLY ?=
@@ -25,7 +27,7 @@ demo-once: kafka ## Play it, check every outcome, print one JSON object and end
 test: venv-dev kafka ## The whole test suite, on a real Kafka (under ten minutes)
 	@ended=0; \
 	$(PY) -m pytest -m "not kafka" $(PARALLEL) || ended=$$?; \
-	$(PY) -m pytest -m kafka || ended=$$?; \
+	$(PY) -m pytest -m kafka $(WITH_KAFKA) || ended=$$?; \
 	exit $$ended
 
 check: venv-dev ## Formatting, types, import rules and the fast tests (under a minute)
@@ -36,10 +38,10 @@ check: venv-dev ## Formatting, types, import rules and the fast tests (under a m
 	@.venv/bin/lint-imports --no-logo
 	@$(PY) -m pytest -m "not kafka and not slow" $(PARALLEL)
 
-chaos: venv-dev kafka ## Kill and pause routers, brokers and daemons: SEED=1 SECONDS=60
+chaos: venv-dev kafka ## Kill and pause routers, brokers, daemons and the ledger: SEED=1 SECONDS=60
 	@$(PY) -m tests.chaos --seed $(SEED) --seconds $(SECONDS)
 
-memory: venv-dev kafka ## Is memory flat? 100,000 messages through daemons and a router, half an hour
+memory: venv-dev kafka ## Is memory flat? 100,000 messages through daemons, a router and the ledger, half an hour
 	@$(PY) -m tests.chaos --memory
 
 bench: venv-dev kafka ## Measure speed, one JSON line per figure: ONLY=name,name for a part
