@@ -16,6 +16,7 @@ from pathlib import Path
 
 from deploy.kafka.faults import Fault
 from deploy.kafka.settings import Node, Plan, properties
+from deploy.kafka.standing import wait_still
 
 TETHER = Path(__file__).resolve().parent / "tether.py"
 STOP_S = 15.0
@@ -80,8 +81,10 @@ class Broker:
             os.kill(self.pid, number)
 
     def pause(self) -> None:
-        """SIGSTOP."""
+        """SIGSTOP; returns when no thread of it runs any more."""
         self.signal(signal.SIGSTOP)
+        if self.alive and self.pid is not None and not wait_still(self.pid):
+            raise self.fault("did not stand still when it was paused")
 
     def resume(self) -> None:
         """SIGCONT."""

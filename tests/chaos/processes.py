@@ -14,6 +14,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from deploy.kafka.standing import wait_still
+
 ROOT = Path(__file__).resolve().parents[2]
 TETHER = ROOT / "deploy" / "kafka" / "tether.py"
 
@@ -87,8 +89,10 @@ class Process:
             self._tether.wait()
 
     def pause(self) -> None:
-        """SIGSTOP."""
+        """SIGSTOP; returns when no thread of it runs any more."""
         self.send(signal.SIGSTOP)
+        if self.alive and self.pid is not None:
+            assert wait_still(self.pid), f"{self.name} did not stand still"
 
     def resume(self) -> None:
         """SIGCONT."""

@@ -21,6 +21,7 @@ from aiokafka.errors import KafkaError
 
 from clients.kafka_topics import KafkaTopics
 from deploy.kafka import ports
+from deploy.kafka.standing import wait_still
 from keys.statement_types import Revocation, StatusChange
 from keys.statements import issue
 from protocol import topics
@@ -130,6 +131,7 @@ async def test_a_zombie_commits_nothing(exchange: Exchange) -> None:
     zombie = exchange.start_router()
     await exchange.deliveries("it", 1)
     zombie.send_signal(signal.SIGSTOP)
+    assert wait_still(zombie.pid)
     before = len(await exchange.deliveries("it", 1))
     assert before < len(numbers), "the router was done before it could be paused"
     exchange.start_router()
