@@ -48,8 +48,12 @@ from broker.record_batches import batches_of
 OPEN_TIMEOUT: Final = 20.0
 TRANSACTION_TIMEOUT_MS: Final = 15_000
 FEATURE: Final = ("transaction.version", 2)
-_PAUSES: Final = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064)
-"""Seconds between two attempts; the last one repeats until the caller's time is up."""
+_PAUSES: Final = (0.0, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064)
+"""Seconds between two attempts; the last one repeats until the caller's time is up.
+
+The first is none. Records and position meet at the coordinator, which adds one of them and refuses the other:
+one transaction of three, measured one message at a time. By the time the refusal is here the other is done.
+"""
 
 _UNKNOWN_TOPIC, _NO_LEADER, _NOT_LEADER = 3, 5, 6
 _LOADING, _NO_COORDINATOR, _NOT_COORDINATOR, _TOO_FEW_REPLICAS, _CONCURRENT = 14, 15, 16, 19, 51

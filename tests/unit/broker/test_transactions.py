@@ -149,6 +149,23 @@ async def test_a_refusal_by_which_nothing_was_done_is_asked_again(transactions, 
     assert transactions._producer == (11, 5)
 
 
+async def test_the_first_repetition_waits_for_nothing_and_the_others_do(
+    transactions, kafka, monkeypatch
+) -> None:
+    """Records that met the position at the coordinator lose no time; a broker that is busy is not stormed."""
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.setattr("broker.transactions.asyncio.sleep", sleep)
+    kafka.script = {PRODUCE: [TOO_FEW_REPLICAS] * 10}
+    await transactions.commit({AUDIT: records(b"a")}, PROGRESS)
+    first, *others = pauses
+    assert first == 0
+    assert 0 < others[0] < others[-1] == others[-2] < 0.1
+
+
 async def test_of_several_partitions_only_the_refused_are_sent_again(transactions, kafka) -> None:
     """What was appended stays appended."""
     kafka.script = {PRODUCE: [{INBOX: CONCURRENT}]}
