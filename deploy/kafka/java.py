@@ -28,8 +28,12 @@ OLDEST = 17
 FLAGS: dict[Profile, tuple[str, ...]] = {
     "test": ("-Xms64m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
     "bench": (
-        "-Xms512m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:+UseTransparentHugePages", "-XX:+AlwaysPreTouch",
-    ),  # fmt: skip
+        "-Xms512m",
+        "-Xmx512m",
+        "-XX:+UseSerialGC",
+        "-XX:+UseTransparentHugePages",
+        "-XX:+AlwaysPreTouch",
+    ),
 }
 
 

@@ -14,6 +14,12 @@ pytestmark = pytest.mark.slow
 kafka, transactions = promises.kafka, promises.transactions
 T = Transactions
 
+
+async def _pauses(t: Transactions, k: promises.Kafka) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        await promises.test_only_the_first_repetition_waits_for_nothing(t, k, patch, 10, 9)
+
+
 MUTANTS = {
     "whatever was refused is asked again": (
         Edit(module._until_done, "if code not in again:", "if False:"),
@@ -44,6 +50,10 @@ MUTANTS = {
     "a partition that nobody leads ends it": (
         Edit(T._produce, "refused[place] = _NO_LEADER", "raise AssertionError"),
         promises.test_a_partition_without_a_leader_is_waited_for,
+    ),
+    "a busy broker is stormed": (
+        Edit(module._until_done, "await asyncio.sleep(pause)", "await asyncio.sleep(0)"),
+        _pauses,
     ),
     "any refusal stands for all": (
         Edit(
