@@ -41,6 +41,7 @@ class NewCluster(Protocol):
     ) -> Cluster: ...
 
 
+_UNIT = Path(__file__).resolve().parent / "unit"
 _PROCESSES = ("integration", "interop")
 """Folders whose tests start programs: too slow for `make check`, whatever each of them takes."""
 
@@ -51,6 +52,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         wanted = set(getattr(item, "fixturenames", ()))
         if {"kafka", "new_cluster"} & wanted:
+            if _UNIT in item.path.parents:
+                # A fake of the same name would be left out of `make check` unnoticed.
+                raise pytest.UsageError(f"{item.nodeid}: no Kafka in tests/unit; name the fake otherwise")
             item.add_marker(pytest.mark.kafka)
         parameters = getattr(getattr(item, "callspec", None), "params", {})
         if "postgres" in wanted or "postgresql" in parameters.values() or item.path.parent.name in _PROCESSES:

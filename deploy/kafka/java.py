@@ -22,9 +22,9 @@ OLDEST = 17
 # Serial GC in both: G1 and Parallel cost the same CPU per transaction here.
 # C1 alone is what a young broker on two cores wants. CPU per small transaction in its first, second and third
 # 1,500: 3.3, 1.8, 1.8 ms; with the full compiler 7.5, 3.5, 2.0 (one run each). It may win in the long run.
-# Huge pages for the measured broker: one message at a time finds cold page tables at each step.
-# Two exchanges in turn, eight rounds of fifty messages, the second with huge pages and repetitions without a
-# pause (docs/adr/0018): 17.7 and 15.8 ms, lower in each round. A broker of the tests is gone too soon.
+# Huge pages for the measured broker: on a virtual machine, cold page tables cost it much after each change of
+# process. Two runs in a row at 200 messages a second: median 26 ms with them and 42 without; one at a time
+# 12.4 and 15.1. A broker of the tests is gone too soon to gain.
 FLAGS: dict[Profile, tuple[str, ...]] = {
     "test": ("-Xms64m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
     "bench": (

@@ -11,7 +11,7 @@ from tests.unit.test_mutants import Edit, mutated
 
 pytestmark = pytest.mark.slow
 
-kafka, transactions = promises.kafka, promises.transactions
+brokers, transactions = promises.brokers, promises.transactions
 T = Transactions
 
 
@@ -67,11 +67,11 @@ MUTANTS = {
 
 
 @pytest.mark.parametrize("mutant", MUTANTS)
-async def test_without_its_rule_a_promise_is_broken(mutant, transactions, kafka) -> None:
+async def test_without_its_rule_a_promise_is_broken(mutant, transactions, brokers) -> None:
     """The promise's own test fails on the mutant."""
     edit, promise = MUTANTS[mutant]
     with mutated(edit), pytest.raises((AssertionError, pytest.fail.Exception)):
-        await promise(transactions, kafka)
+        await promise(transactions, brokers)
 
 
 def test_numbers_that_begin_anew_in_each_batch_are_noticed() -> None:

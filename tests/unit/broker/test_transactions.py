@@ -89,18 +89,18 @@ class Kafka:
 
 
 @pytest.fixture
-def kafka() -> Kafka:
+def brokers() -> Kafka:
     return Kafka()
 
 
 @pytest.fixture
-async def transactions(kafka: Kafka, monkeypatch: pytest.MonkeyPatch) -> Transactions:
+async def transactions(brokers: Kafka, monkeypatch: pytest.MonkeyPatch) -> Transactions:
     """An id that was opened, on brokers that lead as the script says."""
     made = Transactions("127.0.0.1:9", "router-outbox.fr-1", group="router")
     made._producer = (11, 4)
-    monkeypatch.setattr(made, "_leader", kafka.leader)
-    monkeypatch.setattr(made._client, "send", kafka.send)
-    monkeypatch.setattr(made._client, "force_metadata_update", kafka.look)
+    monkeypatch.setattr(made, "_leader", brokers.leader)
+    monkeypatch.setattr(made._client, "send", brokers.send)
+    monkeypatch.setattr(made._client, "force_metadata_update", brokers.look)
     return made
 
 
@@ -115,23 +115,23 @@ def read(batch: bytes) -> tuple[DefaultRecordBatch, list[bytes]]:
     return found, [record.value for record in found]
 
 
-async def test_records_and_position_are_acknowledged_before_the_end(transactions, kafka) -> None:
+async def test_records_and_position_are_acknowledged_before_the_end(transactions, brokers) -> None:
     """One Produce for all partitions of a broker, the position with its state, and EndTxn last."""
     await transactions.commit({INBOX: records(b"delivery"), AUDIT: records(b"audit")}, PROGRESS)
-    assert sorted(kafka.apis()[:2]) == [PRODUCE, OFFSETS]
-    assert kafka.apis()[2:] == [END_TXN]
-    assert kafka.batches()[0].keys() == {INBOX, AUDIT}
-    position = next(request for api, request in kafka.asked if api == OFFSETS)
+    assert sorted(brokers.apis()[:2]) == [PRODUCE, OFFSETS]
+    assert brokers.apis()[2:] == [END_TXN]
+    assert brokers.batches()[0].keys() == {INBOX, AUDIT}
+    position = next(request for api, request in brokers.asked if api == OFFSETS)
     assert position.topics == [("outbox.fr", [(1, 7, -1, "state", {})], {})]
     assert (position.group, position.producer_id, position.producer_epoch) == ("router", 11, 4)
-    assert kafka.asked[-1][1].committed is True
+    assert brokers.asked[-1][1].committed is True
 
 
-async def test_each_transaction_has_the_epoch_that_the_one_before_was_answered(transactions, kafka) -> None:
+async def test_each_transaction_has_the_epoch_that_the_one_before_was_answered(transactions, brokers) -> None:
     """The next batches bear the new epoch, and their numbers begin at 0 again."""
     for _ in range(3):
         await transactions.commit({AUDIT: records(b"a", b"b")}, PROGRESS)
-    seen = [read(part[AUDIT])[0] for part in kafka.batches()]
+    seen = [read(part[AUDIT])[0] for part in brokers.batches()]
     assert [(one.producer_id, one.producer_epoch, one.base_sequence) for one in seen] == [
         (11, 4, 0), (11, 5, 0), (11, 6, 0)
     ]  # fmt: skip
@@ -139,19 +139,19 @@ async def test_each_transaction_has_the_epoch_that_the_one_before_was_answered(t
 
 @pytest.mark.parametrize("api", [PRODUCE, OFFSETS, END_TXN])
 @pytest.mark.parametrize("code", [CONCURRENT, TOO_FEW_REPLICAS, LOADING])
-async def test_a_refusal_by_which_nothing_was_done_is_asked_again(transactions, kafka, api, code) -> None:
+async def test_a_refusal_by_which_nothing_was_done_is_asked_again(transactions, brokers, api, code) -> None:
     """The same bytes, until they are taken."""
-    kafka.script = {api: [code, code]}
+    brokers.script = {api: [code, code]}
     await transactions.commit({AUDIT: records(b"a")}, PROGRESS)
-    assert kafka.apis().count(api) == 3
-    same = {request.encode() for seen, request in kafka.asked if seen == api}
+    assert brokers.apis().count(api) == 3
+    same = {request.encode() for seen, request in brokers.asked if seen == api}
     assert len(same) == 1
     assert transactions._producer == (11, 5)
 
 
 @pytest.mark.parametrize(("refusals", "waits"), [(1, 0), (2, 1), (10, 9)])
 async def test_only_the_first_repetition_waits_for_nothing(
-    transactions, kafka, monkeypatch, refusals, waits
+    transactions, brokers, monkeypatch, refusals, waits
 ) -> None:
     """Records that met the position at the coordinator lose no time; a broker that is busy is not stormed."""
     pauses: list[float] = []
@@ -160,29 +160,29 @@ async def test_only_the_first_repetition_waits_for_nothing(
         pauses.append(seconds)
 
     monkeypatch.setattr("broker.transactions.asyncio.sleep", sleep)
-    kafka.script = {PRODUCE: [TOO_FEW_REPLICAS] * refusals}
+    brokers.script = {PRODUCE: [TOO_FEW_REPLICAS] * refusals}
     await transactions.commit({AUDIT: records(b"a")}, PROGRESS)
-    assert kafka.apis().count(PRODUCE) == refusals + 1
+    assert brokers.apis().count(PRODUCE) == refusals + 1
     waited = [pause for pause in pauses if pause > 0]
     assert len(waited) == waits
     assert waited == sorted(waited)
 
 
-async def test_of_several_partitions_only_the_refused_are_sent_again(transactions, kafka) -> None:
+async def test_of_several_partitions_only_the_refused_are_sent_again(transactions, brokers) -> None:
     """What was appended stays appended."""
-    kafka.script = {PRODUCE: [{INBOX: CONCURRENT}]}
+    brokers.script = {PRODUCE: [{INBOX: CONCURRENT}]}
     await transactions.commit({INBOX: records(b"delivery"), AUDIT: records(b"audit")}, PROGRESS)
-    first, second = kafka.batches()
+    first, second = brokers.batches()
     assert second == {INBOX: first[INBOX]}
 
 
 @pytest.mark.parametrize("api", [OFFSETS, END_TXN])
-async def test_only_batches_have_a_leader(transactions, kafka, api) -> None:
+async def test_only_batches_have_a_leader(transactions, brokers, api) -> None:
     """A coordinator that says it does not lead has moved, and what it did is for whoever opens the id next."""
-    kafka.script = {api: [NOT_LEADER]}
+    brokers.script = {api: [NOT_LEADER]}
     with pytest.raises(NotLeaderForPartitionError):
         await transactions.commit({AUDIT: records(b"a")}, PROGRESS)
-    assert kafka.apis().count(api) == 1
+    assert brokers.apis().count(api) == 1
 
 
 @pytest.mark.parametrize("api", [PRODUCE, OFFSETS, END_TXN])
@@ -196,75 +196,75 @@ async def test_only_batches_have_a_leader(transactions, kafka, api) -> None:
         (AssertionError(), KafkaConnectionError),
     ],
 )
-async def test_anything_else_is_raised_and_asked_once(transactions, kafka, api, fault, error) -> None:
+async def test_anything_else_is_raised_and_asked_once(transactions, brokers, api, fault, error) -> None:
     """Above all what was not answered: whether it was done is for whoever opens the id next."""
-    kafka.script = {api: [fault]}
+    brokers.script = {api: [fault]}
     with pytest.raises(error):
         await transactions.commit({AUDIT: records(b"a")}, PROGRESS)
-    assert kafka.apis().count(api) == 1
+    assert brokers.apis().count(api) == 1
 
 
 @pytest.mark.parametrize("api", [PRODUCE, OFFSETS])
-async def test_nothing_is_committed_when_a_part_was_refused(transactions, kafka, api) -> None:
+async def test_nothing_is_committed_when_a_part_was_refused(transactions, brokers, api) -> None:
     """No EndTxn, and nothing of this object goes on in the background."""
-    kafka.script = {api: [TOO_LARGE], PRODUCE + OFFSETS - api: [CONCURRENT] * 5}
+    brokers.script = {api: [TOO_LARGE], PRODUCE + OFFSETS - api: [CONCURRENT] * 5}
     with pytest.raises(MessageSizeTooLargeError):
         await transactions.commit({AUDIT: records(b"a")}, PROGRESS)
-    asked = len(kafka.asked)
+    asked = len(brokers.asked)
     await asyncio.sleep(0.05)
-    assert END_TXN not in kafka.apis()
-    assert len(kafka.asked) == asked
+    assert END_TXN not in brokers.apis()
+    assert len(brokers.asked) == asked
 
 
-async def test_a_broker_that_refuses_ends_what_goes_on_at_another(transactions, kafka) -> None:
+async def test_a_broker_that_refuses_ends_what_goes_on_at_another(transactions, brokers) -> None:
     """Two leaders, one of them too busy for ever: the other's refusal ends both."""
-    kafka.leaders = [{INBOX: 0, AUDIT: 1}]
-    kafka.script = {PRODUCE: [CONCURRENT, TOO_LARGE, *[CONCURRENT] * 50]}
+    brokers.leaders = [{INBOX: 0, AUDIT: 1}]
+    brokers.script = {PRODUCE: [CONCURRENT, TOO_LARGE, *[CONCURRENT] * 50]}
     with pytest.raises(MessageSizeTooLargeError):
         await transactions.commit({INBOX: records(b"a"), AUDIT: records(b"b")}, PROGRESS)
-    asked = len(kafka.asked)
+    asked = len(brokers.asked)
     await asyncio.sleep(0.05)
-    assert len(kafka.asked) == asked
+    assert len(brokers.asked) == asked
 
 
 @pytest.mark.parametrize("code", [UNKNOWN_TOPIC, NO_LEADER, NOT_LEADER])
-async def test_a_batch_follows_its_leader(transactions, kafka, code) -> None:
+async def test_a_batch_follows_its_leader(transactions, brokers, code) -> None:
     """A leader moved, or does not know yet that it leads: the same bytes, to whom the metadata name then."""
-    kafka.leaders = [{INBOX: 1, AUDIT: 0}, {INBOX: 1, AUDIT: 0}, {INBOX: 2, AUDIT: 0}]
-    kafka.script = {PRODUCE: [{INBOX: code}, {INBOX: code}, {INBOX: code}]}
+    brokers.leaders = [{INBOX: 1, AUDIT: 0}, {INBOX: 1, AUDIT: 0}, {INBOX: 2, AUDIT: 0}]
+    brokers.script = {PRODUCE: [{INBOX: code}, {INBOX: code}, {INBOX: code}]}
     await transactions.commit({INBOX: records(b"delivery"), AUDIT: records(b"audit")}, PROGRESS)
-    assert kafka.nodes == [1, 0, 1, 2]
-    assert [part[INBOX] for part in kafka.batches() if INBOX in part] == [kafka.batches()[0][INBOX]] * 3
+    assert brokers.nodes == [1, 0, 1, 2]
+    assert [part[INBOX] for part in brokers.batches() if INBOX in part] == [brokers.batches()[0][INBOX]] * 3
     assert transactions._producer == (11, 5)
 
 
-async def test_a_partition_without_a_leader_is_waited_for(transactions, kafka) -> None:
+async def test_a_partition_without_a_leader_is_waited_for(transactions, brokers) -> None:
     """While one is elected; what goes elsewhere goes on, and goes out once."""
-    kafka.leaders = [{INBOX: None}, {INBOX: None}, {INBOX: 2}]
+    brokers.leaders = [{INBOX: None}, {INBOX: None}, {INBOX: 2}]
     await transactions.commit({INBOX: records(b"delivery"), AUDIT: records(b"audit")}, PROGRESS)
-    assert kafka.nodes == [0, 2]
-    assert [part.keys() for part in kafka.batches()] == [{AUDIT}, {INBOX}]
+    assert brokers.nodes == [0, 2]
+    assert [part.keys() for part in brokers.batches()] == [{AUDIT}, {INBOX}]
 
 
-async def test_a_final_refusal_counts_more_than_one_that_may_pass(transactions, kafka) -> None:
+async def test_a_final_refusal_counts_more_than_one_that_may_pass(transactions, brokers) -> None:
     """One partition is too busy, the other will never take its batch: that ends it at once."""
-    kafka.script = {PRODUCE: [{INBOX: CONCURRENT, AUDIT: TOO_LARGE}]}
+    brokers.script = {PRODUCE: [{INBOX: CONCURRENT, AUDIT: TOO_LARGE}]}
     with pytest.raises(MessageSizeTooLargeError):
         await transactions.commit({INBOX: records(b"a"), AUDIT: records(b"b")}, PROGRESS)
-    assert kafka.apis().count(PRODUCE) == 1
+    assert brokers.apis().count(PRODUCE) == 1
 
 
-async def test_batches_of_a_partition_go_out_one_after_another(transactions, kafka, monkeypatch) -> None:
+async def test_batches_of_a_partition_go_out_one_after_another(transactions, brokers, monkeypatch) -> None:
     """Each request has one batch of a partition at most, in order, and the next waits for its answer."""
     monkeypatch.setattr(record_batches, "BATCH_BYTES", 300)
-    kafka.script = {PRODUCE: [CONCURRENT]}
+    brokers.script = {PRODUCE: [CONCURRENT]}
     values = [bytes([number]) * 100 for number in range(9)]
     await transactions.commit({AUDIT: records(*values), INBOX: records(b"one")}, PROGRESS)
-    again, *rest = kafka.batches()
+    again, *rest = brokers.batches()
     assert rest[0] == again
     assert [part.keys() for part in rest[1:]] == [{AUDIT}] * (len(rest) - 1)
     assert [value for part in rest for value in read(part[AUDIT])[1]] == values
-    assert kafka.apis()[-1] == END_TXN
+    assert brokers.apis()[-1] == END_TXN
 
 
 # --- coordinators ---------------------------------------------------------------------------------------

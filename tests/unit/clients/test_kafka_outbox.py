@@ -54,7 +54,7 @@ class Kafka:
 
 
 @pytest.fixture
-def kafka(monkeypatch: pytest.MonkeyPatch) -> Kafka:
+def brokers(monkeypatch: pytest.MonkeyPatch) -> Kafka:
     made = Kafka()
     monkeypatch.setattr(kafka_outbox, "AIOKafkaClient", lambda **_: made)
     monkeypatch.setattr(kafka_outbox, "_PAUSE", 0)
@@ -62,7 +62,7 @@ def kafka(monkeypatch: pytest.MonkeyPatch) -> Kafka:
 
 
 @pytest.fixture
-def outbox(kafka: Kafka) -> KafkaOutbox:
+def outbox(brokers: Kafka) -> KafkaOutbox:
     return KafkaOutbox("127.0.0.1:9", UnitId("fr"))
 
 
@@ -70,62 +70,62 @@ def records(*values: bytes) -> list[Outgoing]:
     return [Outgoing(b"thread", value) for value in values]
 
 
-async def test_a_batch_is_acknowledged_with_its_offset(outbox, kafka) -> None:
+async def test_a_batch_is_acknowledged_with_its_offset(outbox, brokers) -> None:
     """And the connection stays for the next one."""
     done = await outbox.append(0, records(b"a", b"b"))
     assert (done.offset, done.count) == (7, 2)
     await outbox.append(0, records(b"c"))
-    assert kafka.closed == 0
+    assert brokers.closed == 0
 
 
 @pytest.mark.parametrize("code", [UNKNOWN_TOPIC, NO_LEADER, NOT_LEADER, TOO_FEW_REPLICAS])
-async def test_a_refusal_by_which_nothing_was_appended_is_asked_again(outbox, kafka, code) -> None:
+async def test_a_refusal_by_which_nothing_was_appended_is_asked_again(outbox, brokers, code) -> None:
     """The same bytes, of whom the metadata name then."""
-    kafka.leaders, kafka.answers = [0, None, 2], [code]
+    brokers.leaders, brokers.answers = [0, None, 2], [code]
     assert (await outbox.append(0, records(b"a"))).count == 1
-    (first, batch), (second, again) = kafka.asked
+    (first, batch), (second, again) = brokers.asked
     assert (first, second) == (0, 2)
     assert batch == again
-    assert kafka.closed == 0
+    assert brokers.closed == 0
 
 
 @pytest.mark.parametrize(
     "fault",
     [TOO_LARGE, KafkaConnectionError(), OSError(), KeyError((0, 1)), AssertionError(), TimeoutError()],
 )
-async def test_anything_else_is_an_outage_asked_once_and_ends_the_connection(outbox, kafka, fault) -> None:
+async def test_anything_else_is_an_outage_asked_once_and_ends_the_connection(outbox, brokers, fault) -> None:
     """Above all what was not answered: the caller begins again with the oldest, and the router drops doubles."""
-    kafka.answers = [fault]
+    brokers.answers = [fault]
     with pytest.raises(Unavailable):
         await outbox.append(0, records(b"a"))
     await asyncio.sleep(0.01)
-    assert len(kafka.asked) == 1
-    assert kafka.closed == 1
+    assert len(brokers.asked) == 1
+    assert brokers.closed == 1
 
 
-async def test_a_cancelled_batch_ends_its_connection(outbox, kafka) -> None:
+async def test_a_cancelled_batch_ends_its_connection(outbox, brokers) -> None:
     """Nobody waits for its answer any more; what comes of it is a double."""
 
     async def never(*_: Any) -> None:
         await asyncio.Event().wait()
 
-    kafka.send = never
+    brokers.send = never
     task = asyncio.create_task(outbox.append(0, records(b"a")))
     await asyncio.sleep(0.01)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     await asyncio.sleep(0.01)
-    assert kafka.closed == 1
+    assert brokers.closed == 1
 
 
-async def test_a_topic_without_a_leader_is_an_outage_in_the_end(outbox, kafka, monkeypatch) -> None:
+async def test_a_topic_without_a_leader_is_an_outage_in_the_end(outbox, brokers, monkeypatch) -> None:
     """Or a partition that the topic does not have."""
     monkeypatch.setattr(kafka_outbox, "ACK_TIMEOUT", 0.05)
-    kafka.leaders = [None]
+    brokers.leaders = [None]
     with pytest.raises(Unavailable):
         await outbox.append(3, records(b"a"))
-    assert not kafka.asked
+    assert not brokers.asked
 
 
 MUTANTS = {
@@ -145,11 +145,11 @@ MUTANTS = {
 
 
 @pytest.mark.parametrize("mutant", MUTANTS)
-async def test_without_its_rule_a_promise_is_broken(mutant, outbox, kafka) -> None:
+async def test_without_its_rule_a_promise_is_broken(mutant, outbox, brokers) -> None:
     """The promise's own test fails on the mutant."""
     edit, promise = MUTANTS[mutant]
     with mutated(edit), pytest.raises((AssertionError, pytest.fail.Exception)):
-        await promise(outbox, kafka)
+        await promise(outbox, brokers)
 
 
 @given(st.lists(st.binary(max_size=300_000), min_size=1, max_size=6))

@@ -59,7 +59,7 @@ def out(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def kafka(out: Path, monkeypatch: pytest.MonkeyPatch) -> Kafka:
+def brokers(out: Path, monkeypatch: pytest.MonkeyPatch) -> Kafka:
     made = Kafka(out)
     monkeypatch.setattr(quarantine, "KafkaFeeds", lambda _: made)
     monkeypatch.setattr(acts, "KafkaLog", lambda _, topic: {topics.AUDIT: made}[topic])
@@ -80,23 +80,23 @@ def centre(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Invocation:
     return Invocation(home=home.path)
 
 
-async def test_what_cannot_be_stated_is_not_released(centre: Invocation, kafka: Kafka, out: Path) -> None:
+async def test_what_cannot_be_stated_is_not_released(centre: Invocation, brokers: Kafka, out: Path) -> None:
     """When the ledger's topic does not take the act, no file is written."""
-    kafka.reachable = False
+    brokers.reachable = False
 
     with pytest.raises(Unavailable):
         await acts.release(centre, NUMBER, by="Costa", second="Smit", out=out / "record.bin")
 
     assert list(out.iterdir()) == []
-    assert len(kafka.lay_there) == 1  # it was asked: nothing else stopped the release
+    assert len(brokers.lay_there) == 1  # it was asked: nothing else stopped the release
 
 
-async def test_the_file_comes_after_the_act(centre: Invocation, kafka: Kafka, out: Path) -> None:
+async def test_the_file_comes_after_the_act(centre: Invocation, brokers: Kafka, out: Path) -> None:
     """The act is in the topic, signed by the registrar, before there is a file; then the file is what was held."""
     await acts.release(centre, NUMBER, by="Costa", second="Smit", out=out / "record.bin")
 
-    (stated,) = kafka.stated
+    (stated,) = brokers.stated
     (act,) = verify_actions(stated, parties=World().directory).actions
     assert (act.type, act.detail) == (RecordType.QUARANTINE_RELEASE, ("fr", 0, 7, "Costa", "Smit"))
-    assert kafka.lay_there == [[]]
+    assert brokers.lay_there == [[]]
     assert (out / "record.bin").read_bytes() == HELD
