@@ -7,14 +7,12 @@ import gc
 import os
 import signal
 import time
-from pathlib import Path
 from typing import Any
 
 import structlog
 
 from broker import ops
 from broker.announcing import Stating, announce_start
-from broker.errors import Misconfigured
 from broker.kafka import KafkaOutboxes
 from broker.kafka_topics import KafkaStatements, KafkaTopics
 from broker.ledger.trust import read_policy
@@ -22,11 +20,9 @@ from broker.ledger_feed import LedgerFeed
 from broker.metrics import Metrics
 from broker.replica import OLDEST, Replica
 from broker.router import Pace, Router
-from broker.settings import RouterSettings
+from broker.settings import RouterSettings, find_secret
 from keys.ceremony import read_pin
 from keys.signer import signer_from_uri
-from keys.store import read_credential
-from keys.unlock import Secret
 from protocol.identifiers import Millis
 
 log = structlog.get_logger()
@@ -47,7 +43,7 @@ def build(settings: RouterSettings) -> tuple[Router, KafkaOutboxes]:
     ledger = _ledger(settings, metrics)
     router = Router(
         name=settings.name,
-        signer=signer_from_uri(settings.key, _secret(settings.secret)),
+        signer=signer_from_uri(settings.key, find_secret(settings.secret, program="router", what="key file")),
         replica=replica,
         metrics=metrics,
         clock=now,
@@ -133,13 +129,3 @@ def _ledger(settings: RouterSettings, metrics: Metrics) -> LedgerFeed | None:
     if settings.ledger_policy is None:
         return None
     return LedgerFeed(KafkaTopics(settings.kafka), read_policy(settings.ledger_policy), metrics)
-
-
-def _secret(path: Path | None) -> Secret:
-    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
-    candidate = path or (Path(credentials) / "router.secret" if credentials else None)
-    if candidate is None:
-        raise Misconfigured(
-            "nothing opens the key file", hint="set 'secret', or run under systemd with LoadCredential"
-        )
-    return read_credential(candidate)

@@ -5,6 +5,7 @@ Checked before anything starts; the ledger's own are in broker/ledger/settings.p
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 from typing import ClassVar, Self, cast
@@ -18,6 +19,8 @@ from pydantic_settings import (
 )
 
 from broker.errors import Misconfigured
+from keys.store import read_credential
+from keys.unlock import Secret
 
 
 class FileSettings(BaseSettings):
@@ -85,6 +88,17 @@ def _every_problem(error: ValidationError, program: str) -> Misconfigured:
     return Misconfigured(
         "; ".join(problems), hint=f"correct --config, its conf.d or CONTRADA_{program.upper()}_*"
     )
+
+
+def find_secret(path: Path | None, *, program: str, what: str) -> Secret:
+    """What opens a process's keys: as set, or from the service manager. Raises `Misconfigured`."""
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    candidate = path or (Path(credentials) / f"{program}.secret" if credentials else None)
+    if candidate is None:
+        raise Misconfigured(
+            f"nothing opens the {what}", hint="set 'secret', or run under systemd with LoadCredential"
+        )
+    return read_credential(candidate)
 
 
 def _check_readable(file: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from broker.audit.output import say, write, write_details, write_json, write_table
+from broker.audit.output import say, write, write_details, write_found, write_json, write_table
 from broker.audit.params import DIRECTORY, FILE, MessageName, copy_argument, policy_option, root_option
 from broker.command import command, group
 
@@ -129,10 +129,7 @@ def checkpoint(
         other, _ = verify_checkpoint(read_bounded(against), desk.policy)
         given = None if proof is None else read_bounded(proof)
         row = {**row, "against": verify_against(own, other, desk, given)}
-    if as_json:
-        write_json(row)
-    else:
-        write_details(row, [(key, key) for key in row])
+    write_found(row, as_json=as_json)
 
 
 @command(
@@ -151,10 +148,7 @@ def directory_(replica: Path, directory: Path, *, policy: Path | None, as_json: 
 
     desk = _desk(directory, policy)
     row = verify_replica(replica.read_bytes(), desk.statements(), desk.directory_head())
-    if as_json:
-        write_json(row)
-    else:
-        write_details(row, [(key, key) for key in row])
+    write_found(row, as_json=as_json)
 
 
 @command(

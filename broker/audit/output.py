@@ -73,6 +73,14 @@ def write_details(row: Row, fields: Sequence[tuple[str, str]]) -> None:
         write(f"{title.ljust(width)}  {text}")
 
 
+def write_found(row: Row, *, as_json: bool) -> None:
+    """One thing whole, each field under its own name."""
+    if as_json:
+        write_json(row)
+    else:
+        write_details(row, [(key, key) for key in row])
+
+
 def _cell(value: object) -> str:
     match value:
         case None:

@@ -21,7 +21,7 @@ import structlog
 from broker import ops
 from broker.announcing import Stating, announce_start
 from broker.app import end, now
-from broker.errors import Misconfigured, Unavailable
+from broker.errors import Unavailable
 from broker.kafka_topics import KafkaStatements, KafkaTopics
 from broker.ledger import reading
 from broker.ledger.cosigning import Cosigner
@@ -35,10 +35,10 @@ from broker.ledger.settings import LedgerSettings
 from broker.ledger.tree_store import TileStore
 from broker.ledger.trust import OwnKeys, read_policy
 from broker.replica import OLDEST, Replica
+from broker.settings import find_secret
 from keys.ceremony import read_pin
 from keys.note_keys import read_note_key
 from keys.signer import signer_from_uri
-from keys.store import read_credential
 from keys.unlock import Secret
 
 log = structlog.get_logger()
@@ -150,10 +150,4 @@ def ready(desk: Desk) -> dict[str, dict[str, object]]:
 
 def own_secret(path: Path | None) -> Secret:
     """What opens the ledger's keys."""
-    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
-    candidate = path or (Path(credentials) / "ledger.secret" if credentials else None)
-    if candidate is None:
-        raise Misconfigured(
-            "nothing opens the key files", hint="set 'secret', or run under systemd with LoadCredential"
-        )
-    return read_credential(candidate)
+    return find_secret(path, program="ledger", what="key files")

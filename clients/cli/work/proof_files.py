@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from clients.cli.errors import Conflict
+from clients.cli.work.new_file import write_new
 
 _MADE_OF = ("leaf", "log", "index", "record", "salt")
 
@@ -22,10 +22,5 @@ def write_proofs(found: dict[str, Any], out: Path) -> None:
         name = out / f"{found['id']}-{row['leaf']}"
         row["file"] = f"{name}.tlog-proof"
         made_of = json.dumps({key: row[key] for key in _MADE_OF}, indent=2) + "\n"
-        try:
-            with Path(row["file"]).open("x", encoding="utf-8") as file:
-                file.write(row["proof"])
-            with Path(f"{name}.json").open("x", encoding="utf-8") as file:
-                file.write(made_of)
-        except FileExistsError as error:
-            raise Conflict(f"{error.filename} is there already", hint="name another directory") from None
+        write_new(Path(row["file"]), row["proof"].encode())
+        write_new(Path(f"{name}.json"), made_of.encode())

@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from clients.cli.errors import Conflict
+from clients.cli.work.new_file import write_new
 
 
 def write_receipts(found: dict[str, Any], out: Path) -> None:
@@ -24,8 +24,4 @@ def write_receipts(found: dict[str, Any], out: Path) -> None:
         names[name] += 1
         path = out / (f"{name}-{names[name]}.receipt" if names[name] > 1 else f"{name}.receipt")
         row["file"] = str(path)
-        try:
-            with path.open("xb") as file:
-                file.write(bytes.fromhex(row["receipt"]))
-        except FileExistsError:
-            raise Conflict(f"{path} is there already", hint="name another directory") from None
+        write_new(path, bytes.fromhex(row["receipt"]))

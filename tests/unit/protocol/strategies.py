@@ -10,6 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from protocol import limits
+from protocol.audit import DECISIONS, Reason, Record, Source, summarize
 from protocol.codes import (
     Classification,
     CopyExemption,
@@ -23,6 +24,7 @@ from protocol.codes import (
     Role,
     UrgencyGround,
 )
+from protocol.errors import Code
 from protocol.header import Addressee, AttachmentEntry, Core, Limits, Position, Reference
 from protocol.parties import TreeHead
 from protocol.parts import Part
@@ -114,4 +116,16 @@ cores = st.builds(
 
 parts = st.lists(st.builds(Part, st.integers(0, 255), st.binary(max_size=200)), min_size=1, max_size=5).map(
     tuple
+)
+
+records = st.builds(
+    Record,
+    type=st.sampled_from(DECISIONS),
+    t=uints,
+    source=st.builds(Source, unit_ids, uints, uints),
+    submission=octets(32),
+    reasons=st.lists(st.builds(Reason, st.sampled_from(Code), st.none() | unit_ids), max_size=4).map(tuple),
+    directory_size=uints,
+    subject=st.none() | octets(32),
+    header=st.none() | cores.map(summarize),
 )

@@ -32,19 +32,7 @@ from protocol.errors import Code, Rejected
 from protocol.limits import MAX_REASONS, MAX_UINT
 from protocol.signatures import BATCH, HEADER, STATEMENT, Suite, sign
 from tests.sim.world import NOON, World
-from tests.unit.protocol.strategies import QUICK, cores, items, octets, uints, unit_ids
-
-records = st.builds(
-    Record,
-    type=st.sampled_from(DECISIONS),
-    t=uints,
-    source=st.builds(Source, unit_ids, uints, uints),
-    submission=octets(32),
-    reasons=st.lists(st.builds(Reason, st.sampled_from(Code), st.none() | unit_ids), max_size=4).map(tuple),
-    directory_size=uints,
-    subject=st.none() | octets(32),
-    header=st.none() | cores.map(summarize),
-)
+from tests.unit.protocol.strategies import QUICK, cores, items, octets, uints, unit_ids, records
 
 
 @pytest.fixture(scope="module")

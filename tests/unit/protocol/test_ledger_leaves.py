@@ -33,19 +33,7 @@ from protocol.ledger_leaves import leaves_of, leaves_of_row, row_of_decision, un
 from protocol.record_scan import scan, scanned_of
 from tests.sim.world import NOON, World
 from tests.unit.protocol.acts import HASH, every_act, stated, stated_acts
-from tests.unit.protocol.strategies import QUICK, cores, octets, uints, unit_ids
-
-records = st.builds(
-    Record,
-    type=st.sampled_from(DECISIONS),
-    t=uints,
-    source=st.builds(Source, unit_ids, uints, uints),
-    submission=octets(32),
-    reasons=st.lists(st.builds(Reason, st.sampled_from(Code), st.none() | unit_ids), max_size=4).map(tuple),
-    directory_size=uints,
-    subject=st.none() | octets(32),
-    header=st.none() | cores.map(summarize),
-)
+from tests.unit.protocol.strategies import QUICK, cores, octets, uints, unit_ids, records
 
 
 @pytest.fixture(scope="module")
