@@ -17,9 +17,10 @@ from broker.errors import Unavailable
 from broker.ports import OutputRecord, Topics
 from broker.replica import Replica
 from protocol import topics
-from protocol.actions import Action, sign_actions, software_start
+from protocol.actions import Action, software_start
 from protocol.identifiers import Entropy, Millis, UnitId
 from protocol.signatures import Signer
+from protocol.stated_acts import sign_actions
 
 log = structlog.get_logger()
 

@@ -20,21 +20,14 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Final, NamedTuple
 
-from protocol.actions import (
-    Action,
-    Actions,
-    action_leaf,
-    is_actions,
-    parse_any_record,
-    unit_named,
-    verify_actions,
-)
+from protocol.actions import Action, action_leaf, parse_any_record, unit_named
 from protocol.audit import Leaf, check_batch, decision_leaf, delivery_leaves, delivery_salt, open_decisions
 from protocol.canonical import encode
 from protocol.errors import Code, Rejected
 from protocol.parties import Parties
 from protocol.record_scan import Scanned, scan, scanned_of, words
 from protocol.records import VERSION, Delivered, Record, RecordType, entry_of, parse_record
+from protocol.stated_acts import Actions, is_actions, verify_actions
 
 # Plain numbers: to ask an enumeration for one is a tenth of a microsecond each time.
 _ACCEPTED: Final = int(RecordType.ACCEPTED)
@@ -75,8 +68,8 @@ class Sequenced(NamedTuple):
 
     entries: list[bytes]
     rows: list[Row]
-    batch: bytes | None = None
-    """Of decisions: what their router signed. It proves to others that the ledger made none of them up."""
+    signed: bytes
+    """What a router or an operator signed. It proves to others that the ledger made none of them up."""
 
 
 def leaves_of(data: bytes, *, first: int, parties: Parties) -> Sequenced:
@@ -90,7 +83,7 @@ def leaves_of_actions(made: Actions, *, first: int) -> Sequenced:
     """What verified acts add."""
     pairs = zip(made.actions, made.leaves, strict=True)
     rows = [row_of_action(action, leaf, index=first + at) for at, (action, leaf) in enumerate(pairs)]
-    return Sequenced([leaf.entry for leaf in made.leaves], rows)
+    return Sequenced([leaf.entry for leaf in made.leaves], rows, made.signed)
 
 
 def leaves_of_decisions(data: bytes, *, first: int, parties: Parties) -> Sequenced:

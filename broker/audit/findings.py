@@ -39,6 +39,8 @@ class Kind(StrEnum):
     DELIVERY_MISSING = "delivery-missing"
     DELIVERY_STRAY = "delivery-stray"
     DECISION_UNSIGNED = "decision-unsigned"
+    ACT_UNSIGNED = "act-unsigned"
+    ACT_TWICE = "act-twice"
     STATEMENT_INVALID = "statement-invalid"
     STATEMENT_UNANNOUNCED = "statement-unannounced"
     STATEMENT_TWICE = "statement-announced-twice"
@@ -74,6 +76,8 @@ MEANINGS: dict[Kind, str] = {
     Kind.DELIVERY_MISSING: "an accepted message without a delivery leaf for each addressee",
     Kind.DELIVERY_STRAY: "a delivery leaf that belongs to no accepted message",
     Kind.DECISION_UNSIGNED: "no router's signature covers this decision; the ledger may have made it up",
+    Kind.ACT_UNSIGNED: "no operator who may state this act has signed it; the ledger may have made it up",
+    Kind.ACT_TWICE: "what was stated once stands in the log twice; somebody put it into the topic again",
     Kind.STATEMENT_INVALID: "the directory holds a statement that does not verify",
     Kind.STATEMENT_UNANNOUNCED: "a statement entered the directory and the audit log does not say so",
     Kind.STATEMENT_TWICE: "one statement is announced more than once",

@@ -18,7 +18,7 @@ from broker.audit.heads import Head, check_against, check_chain, check_head, jud
 from broker.audit.ledger_copy import LedgerCopy
 from broker.audit.record_walk import Walked, in_order
 from broker.audit.removals import check_removals, check_store
-from broker.audit.signed_batches import check_signed
+from broker.audit.signed_leaves import check_signed
 from broker.audit.statements_check import check_announcements, check_statements, entries_of
 from broker.audit.tree_check import TreeCheck, ahead
 from keys.root_of_trust import RootOfTrust
@@ -134,11 +134,11 @@ def _check_signed(
     statements: list[bytes] | None,
     pool: ProcessPoolExecutor | None,
 ) -> None:
-    """The routers' signatures, by the keys that the directory's log gives them."""
+    """What routers and operators signed, by the keys that the directory's log gives them."""
     root = run.wanted.root
     for report in known:
         if root is None or statements is None:
-            what = "the routers' signatures; they need the directory's log and the pinned root (--root)"
+            what = "what was signed of the leaves; it needs the directory's log and the pinned root (--root)"
             run.tell(Finding(Kind.NOT_CHECKED, report.head.checkpoint.origin, what))
         else:
             check_signed(report.head, records, (statements, root), pool=pool, tell=run.tell)

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from broker.audit.findings import Finding, Kind, Tell
 from broker.errors import Unavailable
+from broker.ledger.records import SignedLeaves
 from broker.ledger.schema import INDEX_BITS
 from protocol.ledger_leaves import Row
 from protocol.records import RecordType
@@ -87,14 +88,14 @@ class RecordReader:
         if count:
             yield f"log number {first >> INDEX_BITS}", count, first & _INDEX
 
-    def batches(self, origin: str, size: int) -> list[tuple[int, int, bytes]]:
-        """What routers signed of the first `size` leaves: first leaf, how many leaves, the signed root."""
+    def signed(self, origin: str, size: int) -> list[SignedLeaves]:
+        """What routers and operators signed of the first `size` leaves. Any type may stand in a column."""
         base = self._bases.get(origin)
         if base is None:
             return []
         asked = "SELECT id, leaves, signed FROM batches WHERE id >= ? AND id < ? ORDER BY id"
         found = _fetched(self._ask(asked, (base, base + size)))
-        return [(number - base, leaves, signed) for number, leaves, signed in found]
+        return [SignedLeaves(number - base, leaves, signed) for number, leaves, signed in found]
 
     def search(self, where: str, values: Sequence[object]) -> Iterator[tuple[str, Row]]:
         """Rows by a condition that this package wrote; oldest first."""

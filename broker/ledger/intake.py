@@ -20,11 +20,12 @@ from dataclasses import dataclass
 from broker.ledger.records import Erasure
 from broker.ports import InputRecord
 from keys.directory import Directory
-from protocol.actions import Action, is_actions, unverified, verify_actions
+from protocol.actions import Action, unverified
 from protocol.errors import Code, Rejected
 from protocol.identifiers import Entropy, Millis, UnitId, digest
 from protocol.ledger_leaves import Row, leaves_of_actions, leaves_of_decisions, unverified_leaf
 from protocol.records import RECORD_SALT, RecordType
+from protocol.stated_acts import is_actions, verify_actions
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,8 @@ class Reading:
     code: str = ""
     """Why it is unverified; empty where it is not."""
 
-    batch: bytes | None = None
-    """What a router signed, where it is a router's record."""
+    signed: bytes | None = None
+    """What a router or an operator signed; None where nobody vouches for the record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class Judge:
         if is_actions(record.value):
             return self._acts(record, first=first)
         made = leaves_of_decisions(record.value, first=first, parties=self.directory)
-        return Reading(record.offset, made.rows[0].t, made.entries, made.rows, first, batch=made.batch)
+        return Reading(record.offset, made.rows[0].t, made.entries, made.rows, first, signed=made.signed)
 
     def unverified(self, record: InputRecord, code: Code, *, first: int, now: Millis) -> Reading:
         """The leaf that stands for a record that does not verify."""
@@ -86,10 +87,11 @@ class Judge:
         made = leaves_of_actions(acts, first=first)
         return Reading(
             record.offset,
-            acts.t,
+            acts.by.t,
             made.entries,
             made.rows,
             first,
+            signed=made.signed,
             announced=position_of(announced[0]) if announced else None,
             deletions=[(i, a) for i, a in enumerate(acts.actions) if a.type is RecordType.DELETION],
         )

@@ -29,9 +29,10 @@ from keys.key_files import IDENTITY_FILE, read_identity
 from keys.note_keys import read_note_key
 from keys.store import read_credential
 from protocol import topics
-from protocol.actions import deletion, sign_actions
+from protocol.actions import deletion
 from protocol.ledger_leaves import Row, leaves_of_row
 from protocol.records import RecordType
+from protocol.stated_acts import sign_actions
 
 
 def check(settings: LedgerSettings) -> dict[str, Any]:

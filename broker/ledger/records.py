@@ -71,7 +71,7 @@ class LogState:
 
 
 class SignedLeaves(NamedTuple):
-    """What a router signed of one of its transactions: from which leaf on, and over how many of the log's."""
+    """What a router or an operator signed together: from which leaf on, and over how many of the log's."""
 
     first: int
     leaves: int
@@ -125,7 +125,7 @@ class RecordStore:
         With another origin in `new` the log of `old` is closed, and that of `new` begun: `rows` and `files`
         are the new one's. `old` is None for a log that follows no other. `files` are those of the tree, to
         be put into the object store afterwards (`staged`). `erasures` are what acts in `rows` order;
-        `signed` is what routers signed of the leaves that are new.
+        `signed` is what routers and operators signed of the leaves that are new.
         """
         with self._writing(new.origin) as connection:
             base = _move(connection, old, new) << INDEX_BITS
@@ -180,7 +180,7 @@ class RecordStore:
             at = page[-1][0] + 1
 
     def signed(self, origin: str) -> list[SignedLeaves]:
-        """What routers signed of this log, in its order."""
+        """What routers and operators signed of this log, in its order."""
         with self._reading() as connection:
             base = base_of(connection, origin)
             if base is None:

@@ -3,7 +3,7 @@
     logs      one row for each log: the lock row, which says what the log is and how far it has read
     records   what opens the leaves: record, salt, and what is searched by
     concerns  which units each record concerns
-    batches   what routers signed: one root over the decisions of each of their transactions
+    batches   what was signed: a router's root over each of its transactions, an operator's over acts
     staged    files of the tree that are committed and not all put into the object store yet
 
 An id is the log's number and the index of a leaf in one integer, so that a record is one row of one tree
@@ -81,9 +81,10 @@ concerns = Table(
 batches = Table(
     "batches",
     metadata,
-    Column("id", _ID, primary_key=True, autoincrement=False),  # of the first leaf that the batch made
-    Column("leaves", Integer, nullable=False),  # decisions, and the deliveries that follow from them
-    Column("signed", LargeBinary, nullable=False),  # protocol/audit.py: no record, no salt, nothing to delete
+    Column("id", _ID, primary_key=True, autoincrement=False),  # of the first leaf that it is about
+    Column("leaves", Integer, nullable=False),  # decisions with the deliveries that follow from them; or acts
+    # protocol/audit.py and stated_acts.py: no record and no salt, so nothing of it is ever deleted.
+    Column("signed", LargeBinary, nullable=False),
 )
 
 staged = Table(

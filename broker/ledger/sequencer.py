@@ -48,7 +48,7 @@ class Step:
     rows: Sequence[Row]
     files: Mapping[str, bytes]
     erasures: Sequence[Erasure]
-    batches: Sequence[SignedLeaves]
+    signed: Sequence[SignedLeaves]
     taken: Sequence[Reading]
 
 
@@ -62,7 +62,7 @@ def step(tip: Tip, readings: Sequence[Reading], *, signers: Signers, now: Millis
     entries: list[bytes] = list(tip.first_entries)
     rows: list[Row] = []
     ordered: list[Erasure] = []
-    batches: list[SignedLeaves] = []
+    signed: list[SignedLeaves] = []
     taken: list[Reading] = []
     end, following = parse_shard(tip.origin).end, tip.state.directory_next
     for reading in readings:
@@ -75,8 +75,8 @@ def step(tip: Tip, readings: Sequence[Reading], *, signers: Signers, now: Millis
             following += 1
         first = tip.tree.size + len(entries)
         made = placed(reading, first)
-        if reading.batch is not None:
-            batches.append(SignedLeaves(first, len(reading.entries), reading.batch))
+        if reading.signed is not None:
+            signed.append(SignedLeaves(first, len(reading.entries), reading.signed))
         ordered += erasures(reading, made, tip.origin)
         rows += made
         entries += reading.entries
@@ -88,7 +88,7 @@ def step(tip: Tip, readings: Sequence[Reading], *, signers: Signers, now: Millis
         position=taken[-1].offset + 1 if taken else tip.state.position,
         directory_next=following,
     )
-    return Step(tip.state, new, rows, files, ordered, batches, taken)
+    return Step(tip.state, new, rows, files, ordered, signed, taken)
 
 
 def next_shard(old: LogState, reading: Reading) -> Tip:
@@ -126,7 +126,7 @@ class Sequencer:
         if is_of_later_shard(readings[0], tip.origin):
             tip = next_shard(old, readings[0])
         done = step(tip, readings, signers=self._signers, now=now)
-        self._records.commit(old, done.new, done.rows, done.files, done.erasures, done.batches)
+        self._records.commit(old, done.new, done.rows, done.files, done.erasures, done.signed)
         tips.put(self._store, self._name, done.new, done.files, old=tip.state.size)
         self._records.clear_staged(done.new.origin, size=done.new.size)
         self._tip = Tip(done.new, tip.tree)

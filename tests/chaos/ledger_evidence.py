@@ -18,7 +18,7 @@ from broker.ledger.tips import prefix_of, tile_reader
 from broker.ledger.tree_store import TileStore
 from clients.witness.evidence import Folder, Kind
 from keys.ceremony import read_pin
-from protocol.actions import Action, is_actions, parse_any_record, verify_actions
+from protocol.actions import Action, parse_any_record
 from protocol.audit import Leaf, verify_decisions
 from protocol.errors import ContradaError, Rejected
 from protocol.identifiers import Digest
@@ -26,6 +26,7 @@ from protocol.ledger_leaves import leaves_of_row
 from protocol.merkle import leaf_hash
 from protocol.parties import Parties
 from protocol.records import Delivered, Record, RecordType
+from protocol.stated_acts import is_actions, verify_actions
 from protocol.tlog.checkpoints import parse_checkpoint
 from protocol.tlog.publication import parse_publication
 from protocol.tlog.tiles import entries_between, read_entries

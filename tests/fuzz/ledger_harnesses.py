@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from protocol.actions import Action, encode_action, parse_any_record, verify_actions
+from protocol.actions import Action, encode_action, parse_any_record
 from protocol.audit import (
     Delivered,
     Record,
@@ -19,6 +19,7 @@ from protocol.audit import (
 )
 from protocol.ledger_leaves import leaves_of
 from protocol.record_scan import scan, scanned_of
+from protocol.stated_acts import verify_actions
 from tests.fuzz.harness import Harness, expect
 from tests.sim.world import World
 from tests.unit.protocol.acts import every_act, stated_acts

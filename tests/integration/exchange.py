@@ -24,8 +24,8 @@ from keys.key_files import write_identity
 from keys.store import write_private
 from keys.unlock import Credential
 from protocol import topics
-from protocol.actions import is_actions
 from protocol.identifiers import UnitId, digest
+from protocol.stated_acts import is_actions
 from tests.sim.world import World
 
 

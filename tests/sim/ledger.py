@@ -16,17 +16,21 @@ from pathlib import Path
 
 from broker.ledger.records import Erasure, LogState, RecordStore, SignedLeaves
 from keys.note_keys import NoteKey, NoteUse
+from keys.soft_keys import SoftIdentity
 from keys.statement_types import body_type
 from keys.statements import parse_statement
-from protocol.actions import Action, deletion, directory_statement, sign_actions, software_start
+from protocol.actions import Action, deletion, directory_statement, software_start
 from protocol.audit import SignedBatch, sign_batch
+from protocol.canonical import encode
 from protocol.errors import Code
 from protocol.header import Position
 from protocol.identifiers import Digest, Millis, UnitId, digest, new_message_id
 from protocol.ledger_leaves import Row, Sequenced, leaves_of
 from protocol.limits import DAY
-from protocol.merkle import Frontier, leaf_hash
+from protocol.merkle import Frontier, leaf_hash, root_of
 from protocol.records import Reason, Record, RecordType, Source, summarize
+from protocol.signatures import ACTIONS, Suite, sign
+from protocol.stated_acts import sign_actions
 from protocol.tlog.checkpoints import Checkpoint, seconds, sign_checkpoint
 from protocol.tlog.cosignatures import cosign, with_cosignatures
 from protocol.tlog.policy_text import WitnessEntry, ledger_policy
@@ -137,13 +141,25 @@ class Ledger:
             self.store.close()
 
     def state_action(self, action: Action, *, by: str = "ledger") -> None:
-        """An operator states an act."""
-        signer = {"ledger": self.world.ledger, "registrar": self.world.registrar}[by]
-        self._take(
-            sign_actions(
-                [action], actor=action.actor, now=action.t, signer=signer, entropy=self.world.entropy
-            )
+        """An operator states an act, and the ledger logs it."""
+        self._take(self.stated(action, by=by))
+
+    def stated(self, action: Action, *, by: str) -> bytes:
+        """What an operator puts into the audit topic."""
+        return sign_actions(
+            [action], actor=action.actor, now=action.t, signer=self._office(by), entropy=self.world.entropy
         )
+
+    def signed_by(self, office: str, made: Sequenced) -> bytes:
+        """This office's signature over these leaves, whether it may state them or not."""
+        root = root_of([leaf_hash(entry) for entry in made.entries])
+        payload = encode([1, office, self.world.now, len(made.entries), root])
+        return sign(payload, suite=Suite.HYBRID, signer=self._office(office), context=ACTIONS)
+
+    def _office(self, name: str) -> SoftIdentity:
+        return {
+            "ledger": self.world.ledger, "registrar": self.world.registrar, "router": self.world.router
+        }[name]  # fmt: skip
 
     def next_half_year(self, *, first: bytes | None = None) -> None:
         """Time goes on into the next shard, which begins with the last checkpoint of this one, or not."""
@@ -193,10 +209,10 @@ class Ledger:
         home.mkdir(parents=True)
         return Log(origin, home)
 
-    def append(self, entries: Sequence[bytes], rows: Sequence[Row], batch: bytes | None = None) -> None:
-        """Leaves and rows as they are, right or wrong, and what a router signed of them."""
-        if batch is not None:
-            self.log.signed.append(SignedLeaves(self.log.tree.size, len(entries), batch))
+    def append(self, entries: Sequence[bytes], rows: Sequence[Row], signed: bytes | None = None) -> None:
+        """Leaves and rows as they are, right or wrong, and what was signed of them."""
+        if signed is not None:
+            self.log.signed.append(SignedLeaves(self.log.tree.size, len(entries), signed))
         for entry in entries:
             self.log.tree.append(entry)
         self.log.rows += rows
@@ -207,7 +223,7 @@ class Ledger:
 
     def _take(self, data: bytes) -> None:
         made = self.made_of(data)
-        self.append(made.entries, made.rows, made.batch)
+        self.append(made.entries, made.rows, made.signed)
 
     def announcement(self, position: int, data: bytes, root: Digest) -> Action:
         """What the ledger states of a directory statement."""

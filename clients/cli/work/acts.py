@@ -18,9 +18,10 @@ from clients.cli.work.registry import now, registrar_of
 from clients.kafka import KafkaLog
 from keys.store import write_private
 from protocol import topics
-from protocol.actions import Action, sign_actions
+from protocol.actions import Action
 from protocol.identifiers import Digest, digest, parse_unit_id
 from protocol.records import RecordType
+from protocol.stated_acts import sign_actions
 
 Made = dict[str, Any]
 

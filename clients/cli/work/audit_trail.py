@@ -20,7 +20,6 @@ from clients.kafka import KafkaFeeds
 from clients.ports import Incoming
 from keys.directory import Directory
 from protocol import topics
-from protocol.actions import is_actions, verify_actions
 from protocol.audit import SUMMARY_FIELDS, Batch, Record, verify_decisions
 from protocol.code_forms import show_code, show_handling
 from protocol.codes import (
@@ -36,6 +35,7 @@ from protocol.codes import (
 )
 from protocol.errors import Rejected
 from protocol.identifiers import show_id
+from protocol.stated_acts import is_actions, verify_actions
 
 CodeT = TypeVar("CodeT", MessageKind, Classification, DataClass, UrgencyGround, RefusalGround, LegalBasis)
 Row = dict[str, Any]

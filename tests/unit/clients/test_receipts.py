@@ -61,7 +61,7 @@ def ledger_of(world: World, path: Path) -> Ledger:
     ledger.start()
     for value in world.audit:
         made = ledger.made_of(value)
-        ledger.append(made.entries, made.rows, made.batch)
+        ledger.append(made.entries, made.rows, made.signed)
     ledger.publish()
     return ledger
 

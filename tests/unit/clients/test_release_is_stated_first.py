@@ -17,9 +17,9 @@ from clients.ports import Fetched, Incoming, Take, Unavailable
 from keys.key_files import IDENTITY_FILE, write_identity
 from keys.store import prepare_directory
 from protocol import topics
-from protocol.actions import verify_actions
 from protocol.canonical import encode
 from protocol.records import RecordType
+from protocol.stated_acts import verify_actions
 from tests.unit.keys.world import NOW, World, identity
 
 HELD = b"what somebody put into an outbox"

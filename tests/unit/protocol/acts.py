@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from protocol.actions import Action, deletion, directory_statement, sign_actions, software_start, unverified
+from protocol.actions import Action, deletion, directory_statement, software_start, unverified
 from protocol.errors import Code
 from protocol.identifiers import Millis, UnitId
 from protocol.records import RecordType
+from protocol.stated_acts import sign_actions
 from tests.sim.world import World
 
 HASH, KID = bytes(range(32)), bytes(16)

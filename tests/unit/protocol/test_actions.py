@@ -11,25 +11,29 @@ from hypothesis import strategies as st
 from keys.soft_keys import SoftIdentity
 from keys.statement_types import Revocation, StatementType
 from protocol.actions import (
-    MAY_STATE,
     Action,
-    Actions,
+    action_leaf,
     encode_action,
-    is_actions,
     parse_action,
     parse_any_record,
-    sign_actions,
     software_start,
     unit_named,
-    verify_actions,
 )
 from protocol.audit import Delivered, Record, delivery_leaves, verify_decisions
 from protocol.canonical import decode, encode
 from protocol.errors import Code, MisuseError, Rejected
-from protocol.limits import DAY, MAX_RECORD
+from protocol.limits import DAY
 from protocol.parties import OperatorOffice
 from protocol.records import RecordType
 from protocol.signatures import ACTIONS, BATCH, Suite, parse_signed, sign
+from protocol.stated_acts import (
+    MAY_STATE,
+    Actions,
+    check_stated,
+    is_actions,
+    sign_actions,
+    verify_actions,
+)
 from tests.sim.world import NOON, World
 from tests.unit.protocol.acts import every_act, stated, stated_acts
 from tests.unit.protocol.strategies import QUICK
@@ -54,8 +58,9 @@ def forged(
     world: World, act: Action, *, signer, actor: str, t: int = NOON, suite=Suite.HYBRID, context=ACTIONS
 ):
     """Acts signed without asking whether they may be."""
-    payload = encode([1, actor, t, [[encode_action(act), bytes(16)]]])
-    return sign(payload, suite=suite, signer=signer, context=context)
+    leaf = action_leaf(act, bytes(16))
+    stated = sign(encode([1, actor, t, 1, leaf.hash]), suite=suite, signer=signer, context=context)
+    return encode([1, "acts", [[leaf.record, leaf.salt]], stated])
 
 
 @pytest.mark.parametrize("act", every_act(NOON), ids=lambda act: act.type.name)
@@ -132,7 +137,7 @@ def test_a_revoked_key_states_nothing_from_then_on(since, is_good):
     world.now += 10
     world.publish(gone, by=world.registrar)
     if is_good:
-        assert verify_actions(raw, parties=world.directory).office is OperatorOffice.ROUTER
+        assert verify_actions(raw, parties=world.directory).by.office is OperatorOffice.ROUTER
     else:
         assert refused(verify_actions, raw, parties=world.directory) is Code.E_ISSUER
 
@@ -246,4 +251,34 @@ def test_each_act_has_its_own_salt(world):
     made = verify_actions(stated(world, "router", act, act), parties=world.directory)
 
     assert len({leaf.entry for leaf in made.leaves}) == 2
-    assert parse_signed(stated(world, "router", act), limit=MAX_RECORD).suite is Suite.HYBRID
+    assert parse_signed(made.signed).suite is Suite.HYBRID
+
+
+def test_what_was_signed_is_over_exactly_these_acts(world):
+    """None of them may be missing, added, exchanged or stand elsewhere; and no list is stated of nothing."""
+    act = software_start(NOON, "router", program="router", version="1")
+    made = verify_actions(stated(world, "router", act, act, act), parties=world.directory)
+    one, two, three = (leaf.entry for leaf in made.leaves)
+    other = action_leaf(act, bytes(16)).entry
+
+    assert check_stated(made.signed, [one, two, three], parties=world.directory) == made.by
+    for entries in ([one, two], [one, two, three, other], [one, two, other], [one, three, two], []):
+        assert refused(check_stated, made.signed, entries, parties=world.directory) is Code.E_RECEIPT
+
+
+def test_what_was_signed_names_no_record(world):
+    """Neither record nor salt is in what is kept for auditors, so that a deleted record stays deleted."""
+    act = software_start(NOON, "router", program="router", version="1")
+    made = verify_actions(stated(world, "router", act), parties=world.directory)
+
+    for secret in (made.leaves[0].record, made.leaves[0].salt):
+        assert secret not in made.signed
+
+
+def test_a_list_of_nothing_is_no_list(world):
+    """An operator who signs an empty list has stated nothing."""
+    payload = encode([1, "router", NOON, 0, bytes(32)])
+    signed = sign(payload, suite=Suite.HYBRID, signer=world.router, context=ACTIONS)
+
+    assert refused(verify_actions, encode([1, "acts", [], signed]), parties=world.directory) is Code.E_SCHEMA
+    assert refused(check_stated, signed, [], parties=world.directory) is Code.E_RECEIPT

@@ -12,6 +12,9 @@ from broker.audit.findings import Kind
 from broker.audit.heads import read_policy
 from broker.audit.ledger_copy import open_copy
 from keys.root_of_trust import RootOfTrust
+from protocol.actions import Action
+from protocol.identifiers import UnitId
+from protocol.records import RecordType
 from tests.sim.ledger import Ledger
 
 
@@ -23,6 +26,13 @@ def small(path: Path, *, count: int = 100) -> Ledger:
     ledger.delete(60)
     ledger.publish()
     return ledger
+
+
+def break_glass(ledger: Ledger) -> Action:
+    """Something that the registrar alone states."""
+    return Action(
+        RecordType.BREAK_GLASS, ledger.world.now, UnitId("registrar"), None, ("A. Costa", "a drill")
+    )
 
 
 def copied(path: Path, target: Path) -> Path:

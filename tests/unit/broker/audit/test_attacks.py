@@ -10,11 +10,12 @@ import pytest
 
 from broker.audit.findings import Kind
 from keys.note_keys import NoteKey
+from protocol.actions import software_start
 from protocol.audit import open_decisions
-from protocol.identifiers import Digest
+from protocol.identifiers import Digest, UnitId
 from protocol.tlog.tiles import Tile, TreeWriter, pack_entries, unpack_entries
 from tests.sim.ledger import Ledger, put
-from tests.unit.broker.audit.audits import audit, copied, flip, found, kinds, small, sql
+from tests.unit.broker.audit.audits import audit, break_glass, copied, flip, found, kinds, small, sql
 
 SHARD = "audit/2026h2"
 
@@ -316,7 +317,7 @@ def test_a_decision_is_put_among_those_that_a_router_signed(tmp_path: Path) -> N
     first, more = (ledger.made_of(ledger.route()) for _ in range(2))
     size = ledger.log.tree.size
     rows = [*first.rows, *(row._replace(index=row.index + len(first.entries)) for row in more.rows)]
-    ledger.append([*first.entries, *more.entries], rows, first.batch)
+    ledger.append([*first.entries, *more.entries], rows, first.signed)
     ledger.publish()
 
     assert (Kind.DECISION_UNSIGNED, "records.sqlite", size) in found(tmp_path)
@@ -333,6 +334,86 @@ def test_signatures_of_another_router_are_none(tmp_path: Path) -> None:
     ledger.publish()
 
     assert Kind.DECISION_UNSIGNED in kinds(tmp_path)
+
+
+def test_the_ledger_makes_up_an_act(tmp_path: Path) -> None:
+    """An act of the registrar with its record, its leaf and a cosigned checkpoint, but unsigned, is named."""
+    ledger = small(tmp_path, count=3)
+    made = ledger.made_of(ledger.stated(break_glass(ledger), by="registrar"))
+    ledger.append(made.entries, made.rows)
+    ledger.publish()
+
+    assert found(tmp_path) == [(Kind.ACT_UNSIGNED, "", ledger.log.tree.size - 1)]
+
+
+def test_an_act_is_put_among_those_that_were_stated(tmp_path: Path) -> None:
+    """A signature is over all that was stated with it, and over nothing more."""
+    ledger = small(tmp_path, count=3)
+    first, more = (ledger.made_of(ledger.stated(break_glass(ledger), by="registrar")) for _ in range(2))
+    rows = [*first.rows, *(row._replace(index=row.index + 1) for row in more.rows)]
+    ledger.append([*first.entries, *more.entries], rows, first.signed)
+    ledger.publish()
+
+    assert (Kind.ACT_UNSIGNED, "records.sqlite", ledger.log.tree.size - 2) in found(tmp_path)
+
+
+def test_an_act_is_covered_by_what_another_signed(tmp_path: Path) -> None:
+    """Neither a router's batch nor an office that may not state this vouches for an act."""
+    ledger = small(tmp_path, count=3)
+    act = ledger.made_of(ledger.stated(break_glass(ledger), by="registrar"))
+    batch = ledger.made_of(ledger.route())
+    rows = [*batch.rows, act.rows[0]._replace(index=ledger.log.tree.size + len(batch.entries))]
+    ledger.append([*batch.entries, *act.entries], rows, batch.signed)
+    by_the_ledger = ledger.signed_by("ledger", act)
+    ledger.append(act.entries, [act.rows[0]._replace(index=ledger.log.tree.size)], by_the_ledger)
+    ledger.publish()
+
+    size = ledger.log.tree.size
+    assert {(kind, index) for kind, _, index in found(tmp_path)} >= {
+        (Kind.ACT_UNSIGNED, size - 1), (Kind.ACT_UNSIGNED, size - 2)
+    }  # fmt: skip
+
+
+def test_an_act_in_the_name_of_another(tmp_path: Path) -> None:
+    """The ledger states that it started, in its own name; the record says that the router did."""
+    ledger = small(tmp_path, count=3)
+    act = software_start(ledger.world.now, UnitId("router"), program="router", version="1")
+    made = ledger.made_of(ledger.stated(act, by="router"))
+    ledger.append(made.entries, made.rows, ledger.signed_by("ledger", made))
+    ledger.publish()
+
+    assert found(tmp_path) == [(Kind.ACT_UNSIGNED, "records.sqlite", ledger.log.tree.size - 1)]
+
+
+def test_an_act_is_logged_again(tmp_path: Path) -> None:
+    """Who writes to the topic can repeat what was stated. It is not taken for a second act."""
+    ledger = small(tmp_path, count=3)
+    stated = ledger.stated(break_glass(ledger), by="registrar")
+    for _ in range(2):
+        made = ledger.made_of(stated)
+        ledger.append(made.entries, made.rows, made.signed)
+    ledger.publish()
+
+    assert found(tmp_path) == [(Kind.ACT_TWICE, "", ledger.log.tree.size - 1)]
+
+
+def test_signatures_stay_when_a_record_is_deleted(tmp_path: Path) -> None:
+    """What was signed names no record: an act whose record is gone is still known to be stated."""
+    ledger = small(tmp_path, count=3)
+    ledger.state_action(break_glass(ledger), by="registrar")
+    ledger.publish()
+    ledger.delete(ledger.log.tree.size - 1)
+
+    assert found(tmp_path) == []
+
+
+@pytest.mark.parametrize("column", ["leaves", "signed"])
+@pytest.mark.parametrize("value", ["'x'", "zeroblob(3)", "7.5", "-1", "9223372036854775807"])
+def test_anything_may_stand_where_signatures_are(copy: Path, column: str, value: str) -> None:
+    """Whatever type or number is put there is a signature that does not hold, and stops no audit."""
+    sql(copy, f"UPDATE batches SET {column} = {value}")
+
+    assert {Kind.DECISION_UNSIGNED, Kind.ACT_UNSIGNED} <= kinds(copy)
 
 
 def test_without_the_pinned_root_nothing_is_said_of_routers(copy: Path) -> None:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from broker.audit import heads, record_walk, removals, signed_batches, statements_check, tree_check
+from broker.audit import heads, record_walk, removals, signed_leaves, statements_check, tree_check
 from broker.audit.findings import Kind
+from protocol import stated_acts
+from protocol.actions import action_leaf, software_start
+from protocol.identifiers import UnitId
+from protocol.ledger_leaves import Sequenced, row_of_action
 from protocol.tlog.tiles import Tile
 from tests.sim.ledger import Ledger, put
-from tests.unit.broker.audit.audits import flip, kinds, sql
+from tests.unit.broker.audit.audits import break_glass, flip, kinds, sql
 from tests.unit.test_mutants import Edit, mutated
 
 pytestmark = pytest.mark.slow
@@ -89,7 +94,45 @@ def made_up(ledger: Ledger) -> None:
 def added_to_a_batch(ledger: Ledger) -> None:
     first, more = (ledger.made_of(ledger.route()) for _ in range(2))
     rows = [*first.rows, *(row._replace(index=row.index + len(first.entries)) for row in more.rows)]
-    ledger.append([*first.entries, *more.entries], rows, first.batch)
+    ledger.append([*first.entries, *more.entries], rows, first.signed)
+    ledger.publish()
+
+
+def made_up_act(ledger: Ledger) -> None:
+    made = ledger.made_of(ledger.stated(break_glass(ledger), by="registrar"))
+    ledger.append(made.entries, made.rows)
+    ledger.publish()
+
+
+def act_under_a_batch(ledger: Ledger) -> None:
+    act = ledger.made_of(ledger.stated(break_glass(ledger), by="registrar"))
+    batch = ledger.made_of(ledger.route())
+    rows = [*batch.rows, act.rows[0]._replace(index=ledger.log.tree.size + len(batch.entries))]
+    ledger.append([*batch.entries, *act.entries], rows, batch.signed)
+    ledger.publish()
+
+
+def act_of_another_office(ledger: Ledger) -> None:
+    act = replace(break_glass(ledger), actor=UnitId("ledger"))
+    leaf = action_leaf(act, bytes(16))
+    row = row_of_action(act, leaf, index=ledger.log.tree.size)
+    made = Sequenced([leaf.entry], [row], b"")
+    ledger.append(made.entries, made.rows, ledger.signed_by("ledger", made))
+    ledger.publish()
+
+
+def act_in_anothers_name(ledger: Ledger) -> None:
+    act = software_start(ledger.world.now, UnitId("router"), program="router", version="1")
+    made = ledger.made_of(ledger.stated(act, by="router"))
+    ledger.append(made.entries, made.rows, ledger.signed_by("ledger", made))
+    ledger.publish()
+
+
+def act_again(ledger: Ledger) -> None:
+    stated = ledger.stated(break_glass(ledger), by="registrar")
+    for _ in range(2):
+        made = ledger.made_of(stated)
+        ledger.append(made.entries, made.rows, made.signed)
     ledger.publish()
 
 
@@ -127,8 +170,13 @@ MUTANTS = [
     (dropped_delivery, Kind.DELIVERY_MISSING, Edit(WALK.end, "if self._to_come:", "if False:")),
     (stray_delivery, Kind.DELIVERY_STRAY, Edit(WALK._delivery, "elif not self._unknown:", "elif False:")),
     (decided_twice, Kind.DECISION_TWICE, Edit(WALK._position, "elif offset <= last:", "elif offset < last:")),
-    (made_up, Kind.DECISION_UNSIGNED, Edit(signed_batches._decisions, "if _is_decision(entry):", "if False:")),
-    (added_to_a_batch, Kind.DECISION_UNSIGNED, Edit(signed_batches._check, "if _is_decision(entry)]", "if _is_decision(entry)][:1]")),
+    (made_up, Kind.DECISION_UNSIGNED, Edit(signed_leaves._needing, "is not None", "is Kind.ACT_UNSIGNED")),
+    (added_to_a_batch, Kind.DECISION_UNSIGNED, Edit(signed_leaves._check, "is Kind.DECISION_UNSIGNED]", "is Kind.DECISION_UNSIGNED][:1]")),
+    (made_up_act, Kind.ACT_UNSIGNED, Edit(signed_leaves._needing, "is not None", "is Kind.DECISION_UNSIGNED")),
+    (act_under_a_batch, Kind.ACT_UNSIGNED, Edit(signed_leaves._check, "if any(", "if all(")),
+    (act_of_another_office, Kind.ACT_UNSIGNED, Edit(stated_acts._check_entry, "if by.office not in _OFFICES.get(uint(kind), frozenset()):", "if False:")),
+    (act_in_anothers_name, Kind.ACT_UNSIGNED, Edit(signed_leaves._strange, "row.sender != each.actor", "False")),
+    (act_again, Kind.ACT_TWICE, Edit(signed_leaves._strange, "!= index:", "> index:")),
     (broken_chain, Kind.SHARD_CHAIN, Edit(heads.check_chain, "found != expected", "False")),
     (unannounced, Kind.STATEMENT_UNANNOUNCED, Edit(statements_check.check_announcements, "if position not in by_position:", "if False:")),
     (rolled_back, Kind.ROLLED_BACK, Edit(removals._check_memory, "memory.size > here.size", "False")),

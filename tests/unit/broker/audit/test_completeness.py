@@ -56,7 +56,7 @@ def test_a_delivery_has_no_leaf(ledger: Ledger, addressee: int) -> None:
 def test_a_delivery_has_two_leaves(ledger: Ledger) -> None:
     """And no second one."""
     made = ledger.made_of(ledger.route())
-    ledger.append([*made.entries, made.entries[-1]], made.rows, made.batch)
+    ledger.append([*made.entries, made.entries[-1]], made.rows, made.signed)
     ledger.publish()
 
     assert found(ledger.path) == [(Kind.DELIVERY_STRAY, "", ledger.log.tree.size - 1)]
@@ -76,7 +76,7 @@ def test_a_submission_is_decided_twice(ledger: Ledger) -> None:
     decisions = ledger.route()
     for _ in range(2):
         made = ledger.made_of(decisions)
-        ledger.append(made.entries, made.rows, made.batch)
+        ledger.append(made.entries, made.rows, made.signed)
     ledger.publish()
 
     assert found(ledger.path) == [(Kind.DECISION_TWICE, "", ledger.log.tree.size - 3)]
@@ -86,10 +86,10 @@ def test_a_submission_is_decided_again_in_the_next_half_year(ledger: Ledger) -> 
     """Also over the border of two logs."""
     decisions = ledger.route()
     made = ledger.made_of(decisions)
-    ledger.append(made.entries, made.rows, made.batch)
+    ledger.append(made.entries, made.rows, made.signed)
     ledger.next_half_year()
     made = ledger.made_of(decisions)
-    ledger.append(made.entries, made.rows, made.batch)
+    ledger.append(made.entries, made.rows, made.signed)
     ledger.publish()
 
     assert [kind for kind, _, _ in found(ledger.path)] == [Kind.DECISION_TWICE]

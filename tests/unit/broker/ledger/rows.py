@@ -39,7 +39,7 @@ def decisions() -> Sequenced:
     act = leaves_of(
         stated(world, "registrar", every_act(world.now)[2]), first=len(made.entries), parties=world.directory
     )
-    return Sequenced(made.entries + act.entries, made.rows + act.rows)
+    return Sequenced(made.entries + act.entries, made.rows + act.rows, made.signed)
 
 
 def filled(url: str) -> tuple[RecordStore, LogState, Sequenced]:

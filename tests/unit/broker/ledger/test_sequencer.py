@@ -18,10 +18,11 @@ from broker.ledger.records import LogState, Moved, RecordStore
 from broker.ledger.sequencer import Sequencer
 from broker.ledger.tips import prefix_of, tile_reader
 from broker.ledger.tree_store import TileStore
+from protocol.actions import deletion, directory_statement
 from protocol.errors import Rejected
-from protocol.actions import deletion, directory_statement, sign_actions
 from protocol.identifiers import Millis, digest
 from protocol.records import RecordType
+from protocol.stated_acts import sign_actions
 from protocol.tlog.checkpoints import parse_checkpoint
 from tests.sim.world import NOON, World
 from tests.unit.broker.ledger.rig import AUDIT, NAME, Rig, root_over, world_of
