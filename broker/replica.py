@@ -13,10 +13,10 @@ from collections.abc import Callable
 import structlog
 
 from broker.errors import Unavailable
-from broker.ports import StatementFeed
 from keys.directory import Directory
 from keys.root_of_trust import RootOfTrust
 from protocol.errors import Rejected
+from runtime.kafka.ports import StatementFeed
 
 log = structlog.get_logger()
 

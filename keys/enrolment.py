@@ -22,7 +22,7 @@ from keys.statements import appointment_item, issue, parse_appointment, parse_st
 from protocol.canonical import decode, encode
 from protocol.errors import Code, MisuseError, Rejected
 from protocol.identifiers import Millis, UnitId
-from protocol.key_judgement import check_signing_key
+from protocol.key_validity import check_signing_key
 from protocol.limits import MAX_HEADER
 from protocol.parties import Parties
 from protocol.signatures import Context, Signer, Suite, parse_signed, sign, verify

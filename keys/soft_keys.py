@@ -22,10 +22,10 @@ from cryptography.hazmat.primitives.hpke import MLKEM768X25519PrivateKey
 
 from keys.secrecy import Guarded
 from protocol.canonical import encode
+from protocol.envelope.sealing import HPKE_9
 from protocol.errors import Code, MisuseError, Rejected
 from protocol.identifiers import Entropy, KeyId, UnitId
 from protocol.public_keys import EpochPublic, IdentityPublic
-from protocol.sealing import HPKE_9
 
 SEED_SIZE = 32
 
@@ -116,7 +116,7 @@ class SoftEpochKey(Guarded):
 
 
 class SoftOpener(Guarded):
-    """A unit's epoch keys in memory. A `protocol.sealing.Opener`."""
+    """A unit's epoch keys in memory. A `protocol.envelope.sealing.Opener`."""
 
     __slots__ = ("_keys",)
 

@@ -155,7 +155,7 @@ HINTS: dict[Code, str] = {
     Code.E_COMMIT: "the content is not the one that the sender committed to: do not use it",
     Code.E_NOT_FOR_ME: "this delivery is for another unit",
     Code.E_RECEIPT: "the router's decision does not verify: do not rely on it",
-    Code.E_BODY: "compare the body with its model in protocol/bodies.py",
+    Code.E_BODY: "compare the body with its model in protocol/content/bodies.py",
     Code.E_HEADER_LAX: "the header promises less protection than the content asks for",
     Code.E_STATEMENT: "the statement is not valid at its place in the directory",
     Code.E_ISSUER: "this issuer may not make this statement",

@@ -1,7 +1,7 @@
 """The Merkle tree of RFC 6962 (RFC 9162, 2.1): roots, paths of a run of leaves, and all verification.
 
 Pure mathematics over leaf hashes; what a leaf means is said elsewhere. The router signs one root per
-batch (protocol/audit.py), the key directory has one root per length (keys/directory.py), and the logs
+batch (protocol/trail/batches.py), the key directory has one root per length (keys/directory.py), and the logs
 keep their trees as tiles (protocol/tlog/tiles.py), from which protocol/tlog/proofs.py makes proofs.
 
 Why a proof cannot lie: a leaf is hashed behind 0x00 and a node behind 0x01, so neither passes as the

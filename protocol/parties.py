@@ -66,7 +66,7 @@ class IdentityKey:
 
 
 class OperatorOffice(Enum):
-    """Who at the centre states what was done there (protocol/actions.py). The root states nothing else."""
+    """Who at the centre states what was done there (protocol/trail/acts.py). The root states nothing else."""
 
     ROUTER = "router"
     REGISTRAR = "registrar"

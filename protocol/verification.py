@@ -6,23 +6,23 @@
                  place among the addressees, hashes, opening, commitment                  -> Opened
 
 Cheap checks come first and everything fails closed. What may go where is not asked here but in
-protocol/policy.py. Time comes in as an argument.
+protocol/exchange_rules.py. Time comes in as an argument.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from protocol.audit import Record, RecordType, summarize, verify_receipt
-from protocol.envelope import Delivery, Submission, parse_wrap
+from protocol.envelope.header import Header
+from protocol.envelope.sealing import Content, Opener, open_content
+from protocol.envelope.wire import Delivery, Submission, parse_wrap
 from protocol.errors import Code, Rejected
-from protocol.header import Header
 from protocol.identifiers import Millis, UnitId, digest
-from protocol.key_judgement import check_signing_key, check_signing_key_at_decision
+from protocol.key_validity import check_signing_key, check_signing_key_at_decision
 from protocol.limits import CLOCK_TOLERANCE
 from protocol.parties import IdentityKey, Parties
-from protocol.sealing import Content, Opener, open_content
 from protocol.signatures import HEADER, Signed, verify
+from protocol.trail.batches import Record, RecordType, summarize, verify_receipt
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,11 @@ from pathlib import Path
 import httpx
 import uvloop
 
-from broker import exits, logs
+from broker import exits
 from broker.ledger import app
 from broker.ledger.settings import LedgerSettings
 from protocol.errors import ContradaError
+from runtime.process import logs
 
 
 def start(config: Path | None, *, check_only: bool = False) -> None:

@@ -18,28 +18,28 @@ from typing import Final
 import httpx
 import structlog
 
-from broker import ops
-from broker.announcing import Stating, announce_start
-from broker.app import end, now
+from broker.announcements import Stating, announce_start
 from broker.errors import Unavailable
-from broker.kafka_topics import KafkaStatements, KafkaTopics
-from broker.ledger import reading
+from broker.ledger import http as reading
 from broker.ledger.cosigning import Cosigner
-from broker.ledger.desk import Desk, Pace
 from broker.ledger.directory_log import DirectoryLog
 from broker.ledger.metrics import Metrics
 from broker.ledger.publishing import Publisher
-from broker.ledger.records import Moved, RecordStore
+from broker.ledger.run import Desk, Pace
 from broker.ledger.sequencer import Sequencer
 from broker.ledger.settings import LedgerSettings
-from broker.ledger.tree_store import TileStore
+from broker.ledger.store.records import Moved, RecordStore
+from broker.ledger.store.tiles import TileStore
 from broker.ledger.trust import OwnKeys, read_policy
 from broker.replica import OLDEST, Replica
-from broker.settings import find_secret
+from broker.router.app import end, now
+from broker.router.settings import find_secret
 from keys.ceremony import read_pin
 from keys.note_keys import read_note_key
 from keys.signer import signer_from_uri
 from keys.unlock import Secret
+from runtime.kafka.partition_log import KafkaStatements, KafkaTopics
+from runtime.process import health as ops
 
 log = structlog.get_logger()
 

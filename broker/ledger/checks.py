@@ -14,10 +14,10 @@ says what disagrees and what to do. Nothing here writes.
 from __future__ import annotations
 
 from broker.errors import RolledBack, StoreCorrupt
+from broker.ledger.log_head import beginnings, prefix_of
 from broker.ledger.published import Published
-from broker.ledger.records import LogState
-from broker.ledger.tips import beginnings, prefix_of
-from broker.ledger.tree_store import CHECKPOINT, TileStore
+from broker.ledger.store.records import LogState
+from broker.ledger.store.tiles import CHECKPOINT, TileStore
 from protocol.errors import Rejected
 from protocol.tlog.checkpoints import parse_checkpoint
 from protocol.tlog.policy import Policy

@@ -79,8 +79,8 @@ def init(
     The logs' keys and the witnesses stand in its policy file, which every unit and auditor needs:
     hand it to them by a way that nobody else can change.
     """
-    from broker.app import now
-    from broker.ledger.founding import Plan, found, witnesses_in
+    from broker.ledger.admin.founding import Plan, found, witnesses_in
+    from broker.router.app import now
 
     entries = tuple(entry for file in witnesses for entry in witnesses_in(file))
     made = found(
@@ -136,7 +136,7 @@ def check(ctx: click.Context, config: Path | None, *, as_json: bool) -> None:
 
     The whole tree is recomputed by 'contrada audit fsck DIR'.
     """
-    from broker.ledger.looking import check as look
+    from broker.ledger.admin.inspection import check as look
 
     _tell(look(_settings(ctx, config)), as_json=as_json)
 
@@ -157,7 +157,7 @@ def check(ctx: click.Context, config: Path | None, *, as_json: bool) -> None:
 @click.pass_context
 def record(ctx: click.Context, index: int, origin: str | None, config: Path | None, *, as_json: bool) -> None:
     """Show the record that opens a leaf, with its salt: what proves that it belongs there."""
-    from broker.ledger.looking import record as look
+    from broker.ledger.admin.inspection import record as look
 
     _tell(look(_settings(ctx, config), origin, index), as_json=as_json)
 
@@ -186,7 +186,7 @@ def erase(
     as_json: bool,
 ) -> None:
     """State a deletion, signed by the registrar. The ledger carries it out when it has sequenced it."""
-    from broker.ledger.looking import erase as order
+    from broker.ledger.admin.inspection import erase as order
 
     _tell(order(_settings(ctx, config), _home(ctx), origin, indexes, ground), as_json=as_json)
 
@@ -222,8 +222,8 @@ def policy(
     Nothing is installed: hand the file to units, witnesses and auditors, put it in the place of the
     ledger's own, start the ledger again, and state it with 'contrada centre act policy-change'.
     """
-    from broker.app import now
-    from broker.ledger.renewing import Wanted, renew
+    from broker.ledger.admin.policy_renewal import Wanted, renew
+    from broker.router.app import now
 
     wanted = Wanted(joining=joining, leaving=leaving, quorum=quorum)
     _tell(renew(_settings(ctx, config), wanted, out, now=now()), as_json=as_json)
@@ -244,7 +244,7 @@ def export(ctx: click.Context, out: Path, config: Path | None, *, as_json: bool)
 
     'contrada audit' reads it as DIR/records.sqlite, beside the tiles that 'contrada audit mirror' copied.
     """
-    from broker.ledger.exporting import export as copy
+    from broker.ledger.admin.exporting import export as copy
 
     _tell(copy(_settings(ctx, config), out), as_json=as_json)
 

@@ -9,10 +9,10 @@ others, is refused at the start, and nothing is added behind it.
 from __future__ import annotations
 
 from broker.errors import RolledBack, StoreCorrupt
-from broker.ledger import tips
-from broker.ledger.records import LogState, RecordStore
-from broker.ledger.tips import Signers, Tip
-from broker.ledger.tree_store import TileStore
+from broker.ledger import log_head as tips
+from broker.ledger.log_head import Signers, Tip
+from broker.ledger.store.records import LogState, RecordStore
+from broker.ledger.store.tiles import TileStore
 from keys.directory import Directory
 from protocol.identifiers import Millis
 from protocol.tlog.checkpoints import seconds

@@ -17,15 +17,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from broker.ledger.records import Erasure
-from broker.ports import InputRecord
+from broker.ledger.store.records import Erasure
 from keys.directory import Directory
-from protocol.actions import Action, unverified
 from protocol.errors import Code, Rejected
 from protocol.identifiers import Entropy, Millis, UnitId, digest
-from protocol.ledger_leaves import Row, leaves_of_actions, leaves_of_decisions, unverified_leaf
-from protocol.records import RECORD_SALT, RecordType
-from protocol.stated_acts import is_actions, verify_actions
+from protocol.trail.acts import Action, unverified
+from protocol.trail.ledger_leaves import Row, leaves_of_actions, leaves_of_decisions, unverified_leaf
+from protocol.trail.records import RECORD_SALT, RecordType
+from protocol.trail.stated_acts import is_actions, verify_actions
+from runtime.kafka.ports import InputRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
-from protocol.records import RecordType
+from protocol.trail.records import RecordType
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 

@@ -11,12 +11,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-from broker.ports import Topics
 from protocol import topics
 from protocol.errors import Rejected
 from protocol.tlog.checkpoints import Checkpoint, parse_checkpoint
 from protocol.tlog.policy import Policy
 from protocol.tlog.publication import parse_publication
+from runtime.kafka.ports import Topics
 
 STEP: Final = 64
 """Records of the first look at the topic's end; each further one takes eight times as many."""

@@ -22,18 +22,18 @@ import structlog
 
 from broker.ledger import cosigning
 from broker.ledger.cosigning import Cosigner
+from broker.ledger.log_head import prefix_of
 from broker.ledger.metrics import Metrics
 from broker.ledger.published import Published
-from broker.ledger.records import LogState
-from broker.ledger.tips import prefix_of
-from broker.ledger.tree_store import CHECKPOINT, TileStore
-from broker.ports import LogWriter, OutputRecord
+from broker.ledger.store.records import LogState
+from broker.ledger.store.tiles import CHECKPOINT, TileStore
 from protocol import topics
 from protocol.tlog.checkpoints import parse_checkpoint
 from protocol.tlog.cosignatures import with_cosignatures
 from protocol.tlog.policy import Policy
 from protocol.tlog.publication import publications
 from protocol.tlog.tiles import TileReader
+from runtime.kafka.ports import LogWriter, OutputRecord
 
 log = structlog.get_logger()
 

@@ -21,17 +21,17 @@ from typing import Final
 import structlog
 
 from broker.errors import StoreCorrupt
-from broker.ledger import tips
+from broker.ledger import log_head as tips
 from broker.ledger.intake import Reading, erasures, placed
-from broker.ledger.records import Erasure, LogState, RecordStore, SignedLeaves
-from broker.ledger.tips import Signers, Tip
-from broker.ledger.tree_store import TileStore
+from broker.ledger.log_head import Signers, Tip
+from broker.ledger.store.records import Erasure, LogState, RecordStore, SignedLeaves
+from broker.ledger.store.tiles import TileStore
 from protocol.errors import Rejected
 from protocol.identifiers import Millis
-from protocol.ledger_leaves import Row
 from protocol.tlog.checkpoints import parse_checkpoint, seconds
 from protocol.tlog.shards import Shard, parse_shard, shard_at
 from protocol.tlog.tiles import TileReader
+from protocol.trail.ledger_leaves import Row
 
 log = structlog.get_logger()
 

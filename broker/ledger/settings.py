@@ -13,7 +13,7 @@ from typing import ClassVar
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from broker.settings import FileSettings
+from broker.router.settings import FileSettings
 
 
 class LedgerSettings(FileSettings):

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from clients.cli.errors import DaemonProblem, DaemonUnreachable, NotInTime
-from clients.cli.exits import of_problem
-from clients.cli.home import Home
+from runtime.cli.errors import DaemonProblem, DaemonUnreachable, NotInTime
+from runtime.cli.exits import of_problem
+from runtime.cli.home import Home
 
 TIMEOUT = 30.0
 MAX_SOCKET_PATH = 100

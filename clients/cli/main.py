@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 
 import click
 
-from clients.cli.command import CONTEXT_SETTINGS, Group, Impact, Lazy, set_home, set_kafka
-from clients.cli.exits import Exit, table
+from runtime.cli.command import CONTEXT_SETTINGS, Group, Impact, Lazy, set_home, set_kafka
+from runtime.cli.exits import Exit, table
 
 _READS, _WRITES = Impact.READS, Impact.WRITES
 _HERE = "clients.cli.commands"
@@ -135,7 +135,7 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         return _reader_left()
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last place before a traceback
-        from clients.cli.failures import report  # noqa: PLC0415 - only when something failed
+        from runtime.cli.failures import report  # noqa: PLC0415 - only when something failed
 
         return report(error, arguments)
     return result if isinstance(result, int) else Exit.OK

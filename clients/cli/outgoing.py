@@ -16,10 +16,10 @@ from typing import Any, TypeVar
 
 import click
 
-from clients.cli.errors import BadInput
-from clients.cli.params import Codes, Duration, HandlingCodes, Identifier, Moment, Units, flatten
 from protocol import limits
 from protocol.codes import Classification, CopyExemption, DataClass, LegalBasis, Purpose
+from runtime.cli.errors import BadInput
+from runtime.cli.params import Codes, Duration, HandlingCodes, Identifier, Moment, Units, flatten
 
 Function = TypeVar("Function", bound=Callable[..., object])
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePath
 from typing import Any
 
-from clients.cli.errors import BadInput
-from clients.cli.render import Column, moment, plain, printable, write
+from runtime.cli.errors import BadInput
+from runtime.cli.render import Column, moment, plain, printable, write
 
 
 def _limits(h3: dict[str, Any]) -> str:
@@ -43,7 +43,7 @@ FIELDS = (
 )
 
 
-# The fields of bodies that are moments (`protocol.fields.Instant`); a test holds them together.
+# The fields of bodies that are moments (`protocol.content.fields.Instant`); a test holds them together.
 MOMENTS = frozenset({"review", "first_seen", "last_seen", "seen_at", "silent_since"})
 
 

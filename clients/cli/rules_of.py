@@ -1,6 +1,6 @@
 """Which rule of the exchange a code belongs to, for people who were refused.
 
-Owns the mapping from codes to rows of `protocol.policy.RULES`, by name; a test holds it against that
+Owns the mapping from codes to rows of `protocol.exchange_rules.RULES`, by name; a test holds it against that
 table. Light: the rules themselves are imported only when one is to be shown.
 """
 
@@ -41,7 +41,7 @@ RULE_OF: dict[str, str] = {
 
 def reason(code: str, unit: str | None) -> dict[str, str | None]:
     """A reason of a decision with its hint, its rule and the article behind it."""
-    from protocol.policy import RULES  # noqa: PLC0415 - brings cryptography, 80 ms; only when refused
+    from protocol.exchange_rules import RULES  # noqa: PLC0415 - brings cryptography, 80 ms; only when refused
 
     rule = next((row for row in RULES if row.name == RULE_OF.get(code)), None)
     return {

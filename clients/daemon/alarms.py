@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from clients.daemon.ledger_state import Ledger
+from clients.daemon.state.ledger_state import Ledger
 
 if TYPE_CHECKING:
-    from clients.daemon.office import Office
+    from clients.daemon.state.unit_context import Office
 
 STRANGER: Final = "unknown log"
 """What an alarm is about where the policy does not name the log."""

@@ -19,27 +19,27 @@ import structlog
 import uvloop
 
 from clients.daemon import logs
-from clients.daemon.api import LocalApi, application, monitoring
-from clients.daemon.at_rest import Vault
+from clients.daemon.api.routes import LocalApi, application, monitoring
 from clients.daemon.daemon import Daemon
 from clients.daemon.errors import HomeError
 from clients.daemon.home import Home
-from clients.daemon.http import bind_loopback, bind_unix, serve
-from clients.daemon.ledger_state import Ledger, read_policy
 from clients.daemon.metrics import Metrics
-from clients.daemon.notify import keep_watchdog, notify
-from clients.daemon.office import Office
-from clients.daemon.replica import Replica
+from clients.daemon.sending.kafka_outbox import KafkaOutbox
 from clients.daemon.settings import UnitSettings, find_secret
-from clients.daemon.store import Store
-from clients.daemon.stream import Stream
-from clients.daemon.worker import Worker
-from clients.kafka import KafkaDirectory, KafkaFeeds
-from clients.kafka_outbox import KafkaOutbox
+from clients.daemon.state.ledger_state import Ledger, read_policy
+from clients.daemon.state.replica import Replica
+from clients.daemon.state.stream import Stream
+from clients.daemon.state.unit_context import Office
+from clients.daemon.store.at_rest import Vault
+from clients.daemon.store.database import Store
 from clients.witness.app import beside, check_beside
 from keys.ceremony import read_pin
 from keys.unit_keys import UnitKeys
 from protocol.identifiers import Millis
+from runtime.kafka.feeds import KafkaDirectory, KafkaFeeds
+from runtime.process.http import bind_loopback, bind_unix, serve
+from runtime.process.notify import keep_watchdog, notify
+from runtime.process.worker import Worker
 
 log = structlog.get_logger()
 

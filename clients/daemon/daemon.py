@@ -24,23 +24,26 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
-from clients.daemon import deciding, receiving, statements, submitting
-from clients.daemon.deciding import DirectoryBehind
-from clients.daemon.disk import Disk
-from clients.daemon.inbox import position
-from clients.daemon.intake import Intake
+from clients.daemon.directory import statements
 from clients.daemon.jobs import Jobs
-from clients.daemon.lanes import Lanes
-from clients.daemon.ledger_watch import LedgerWatch
-from clients.daemon.office import Office
-from clients.daemon.requests import SendRequest
-from clients.daemon.submitting import Submitted
-from clients.daemon.wakeup import Bell, Pace, Tide
-from clients.daemon.worker import Worker
-from clients.kafka import Backoff
-from clients.ports import DirectoryLog, FeedReader, Fetched, OutboxLog, Take, Unavailable
+from clients.daemon.ledger.watch import LedgerWatch
+from clients.daemon.receiving import deciding
+from clients.daemon.receiving import deliveries as receiving
+from clients.daemon.receiving.deciding import DirectoryBehind
+from clients.daemon.sending import submitting
+from clients.daemon.sending.intake import Intake
+from clients.daemon.sending.lanes import Lanes
+from clients.daemon.sending.submissions import SendRequest
+from clients.daemon.sending.submitting import Submitted
+from clients.daemon.state.unit_context import Office
+from clients.daemon.store.disk import Disk
+from clients.daemon.store.inbox import position
 from keys.errors import KeyStoreError
 from protocol import topics
+from runtime.kafka.feed_ports import DirectoryLog, FeedReader, Fetched, OutboxLog, Take, Unavailable
+from runtime.kafka.feeds import Backoff
+from runtime.process.wakeup import Bell, Pace, Tide
+from runtime.process.worker import Worker
 
 log = structlog.get_logger()
 

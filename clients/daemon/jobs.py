@@ -9,9 +9,9 @@ from typing import TypeVar
 import structlog
 
 from clients.daemon.errors import StoreUnavailable
-from clients.daemon.office import Office
-from clients.daemon.worker import Worker
-from clients.kafka import Backoff
+from clients.daemon.state.unit_context import Office
+from runtime.kafka.feeds import Backoff
+from runtime.process.worker import Worker
 
 log = structlog.get_logger()
 

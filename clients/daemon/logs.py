@@ -1,4 +1,4 @@
-"""The daemon's log: JSON lines on stderr, with ids and codes only (protocol/loggable.py)."""
+"""The daemon's log: JSON lines on stderr, with ids and codes only (runtime/process/loggable.py)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TextIO, cast
 
 import structlog
 
-from protocol.loggable import LossyStream, only_loggable
+from runtime.process.loggable import LossyStream, only_loggable
 
 
 def configure(level: str) -> None:

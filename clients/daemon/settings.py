@@ -10,11 +10,11 @@ from pydantic_settings import SettingsConfigDict
 
 from clients.daemon.errors import HomeError
 from clients.daemon.home import Home
-from clients.settings import HomeSettings
 from keys.store import read_credential, read_passphrase
 from keys.unlock import Secret
 from protocol.errors import Rejected
 from protocol.identifiers import UnitId, parse_unit_id
+from runtime.process.settings import HomeSettings
 
 SECRET_CREDENTIAL = "unit.secret"  # noqa: S105 - the name of a file
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from clients.cli.command import Impact, Invocation, command, pass_invocation
+from runtime.cli.command import Impact, Invocation, command, pass_invocation
 
 
 @command(

@@ -14,16 +14,16 @@ from functools import partial
 from typing import Any
 
 from clients.cli.rules_of import reasons
-from clients.cli.work.kafka_calls import read_to_end, run
+from clients.daemon.sending.kafka_outbox import KafkaOutbox
 from clients.demo.acts import PATIENCE, Act
 from clients.demo.exchange import Exchange, example
 from clients.demo.processes import eventually
-from clients.kafka import KafkaFeeds
-from clients.kafka_outbox import KafkaOutbox
-from clients.ports import Incoming, Outgoing
 from protocol import topics
 from protocol.canonical import decode
 from protocol.identifiers import UnitId
+from runtime.cli.kafka_calls import read_to_end, run
+from runtime.kafka.feed_ports import Incoming, Outgoing
+from runtime.kafka.feeds import KafkaFeeds
 
 
 @dataclass(slots=True)

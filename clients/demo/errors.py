@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from clients.cli.errors import CommandError
-from clients.cli.exits import Exit
+from runtime.cli.errors import CommandError
+from runtime.cli.exits import Exit
 
 
 class DemoError(CommandError):

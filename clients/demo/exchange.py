@@ -23,11 +23,11 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from clients.cli.home import Home
 from clients.cli.local_api import Daemon
-from clients.cli.render import say
 from clients.demo.errors import DemoError
 from clients.demo.processes import CONTRADA, Processes, contrada, eventually
+from runtime.cli.home import Home
+from runtime.cli.render import say
 
 MARKER = "contrada-demo"
 CHECKOUT = Path(__file__).resolve().parents[2]

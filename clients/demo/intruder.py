@@ -15,8 +15,6 @@ from typing import Final
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from clients.cli.work.kafka_calls import run
-from clients.kafka import KafkaLog
 from keys.note_keys import NOTE_KEY_FILE, read_note_key
 from keys.store import read_credential
 from protocol import topics
@@ -27,6 +25,8 @@ from protocol.tlog.proofs import consistency_proof
 from protocol.tlog.publication import publications
 from protocol.tlog.tiles import Tile, TreeWriter, entries_between, read_entries, smaller_from
 from protocol.tlog.witnessing import format_request
+from runtime.cli.kafka_calls import run
+from runtime.kafka.feeds import KafkaLog
 
 _ACCEPTED: Final = """SELECT id, record FROM records WHERE type = 1 AND record IS NOT NULL
                       ORDER BY id LIMIT 1 OFFSET ?"""

@@ -13,12 +13,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from clients.cli.exits import Exit
-from clients.cli.render import Column, say, write_json, write_table
 from clients.demo.acts import Act
 from clients.demo.case import Case
 from clients.demo.exchange import EXAMPLES, Exchange
 from clients.demo.ledger_case import LedgerCase
+from runtime.cli.exits import Exit
+from runtime.cli.render import Column, say, write_json, write_table
 
 COLUMNS = (
     Column("name", "ACT"),

@@ -16,8 +16,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from clients.cli.errors import CommandError
 from clients.demo.errors import DemoError
+from runtime.cli.errors import CommandError
 
 START_S = 60.0
 STOP_S = 15.0

@@ -20,16 +20,13 @@ import uvloop
 
 from clients.daemon import logs
 from clients.daemon.errors import HomeError
-from clients.daemon.http import bind_loopback, serve
-from clients.daemon.notify import keep_watchdog, notify
-from clients.daemon.worker import Worker
-from clients.witness.desk import Desk
 from clients.witness.evidence import Folder
 from clients.witness.heads import Heads
 from clients.witness.home import WitnessHome, witness_home
 from clients.witness.http import monitoring, protocol
 from clients.witness.metrics import Metrics
 from clients.witness.mirror import Mirror, source
+from clients.witness.queue import Desk
 from clients.witness.service import Witness
 from clients.witness.settings import WitnessSettings, find_secret
 from keys.note_keys import NoteSigner, NoteUse, read_note_key
@@ -37,6 +34,9 @@ from keys.unlock import Secret
 from protocol.errors import ContradaError, Rejected
 from protocol.identifiers import Millis
 from protocol.tlog.policy import Policy, parse_policy
+from runtime.process.http import bind_loopback, serve
+from runtime.process.notify import keep_watchdog, notify
+from runtime.process.worker import Worker
 
 log = structlog.get_logger()
 

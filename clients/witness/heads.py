@@ -4,7 +4,7 @@ Owns the SQLite file and the two rules that keep a witness honest whatever happe
 - A head moves by compare-and-swap: the row must still be the one that was decided by, or nothing is written.
 - What `commit` returned from is on disk (`synchronous=FULL`). A signature leaves only after that.
 
-Does not decide: protocol/tlog/witnessing.py does. All use is from one thread (clients/daemon/worker.py).
+Does not decide: protocol/tlog/witnessing.py does. All use is from one thread (runtime/process/worker.py).
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, cast
 
-from clients.sqlite import name_of, one_step
 from clients.witness.errors import StateLost, StateUnavailable
 from keys.store import sync_directory
+from runtime.process.sqlite import name_of, one_step
 
 SCHEMA_VERSION: Final = 1
 REMEMBERED: Final = 4096

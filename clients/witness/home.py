@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clients.daemon.errors import HomeError
-from clients.lock import lock_home
 from keys.store import check_directory
+from runtime.process.lock import lock_home
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from clients.witness.desk import Desk
 from clients.witness.errors import WitnessError
+from clients.witness.queue import Desk
 from clients.witness.service import Answer, text
 from protocol.tlog.witnessing import MAX_REQUEST
 

@@ -16,7 +16,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import OffsetAndMetadata
 
 from protocol import topics
-from protocol.envelope import parse_submission
+from protocol.envelope.wire import parse_submission
 from protocol.identifiers import UnitId, digest
 from clients.demo.exchange import free_port
 from protocol.signatures import HEADER, verify

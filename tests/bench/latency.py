@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from clients.cli.home import Home
+from runtime.cli.home import Home
 from clients.demo.exchange import Exchange
 from tests.bench.cli import contrada, milliseconds
 from tests.bench.figures import Figure

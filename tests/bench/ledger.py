@@ -13,18 +13,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from broker.ledger import tips
+from broker.ledger import log_head as tips
 from broker.ledger.intake import Judge, Reading
-from broker.ledger.records import LogState, RecordStore
+from broker.ledger.store.records import LogState, RecordStore
 from broker.ledger.sequencer import Sequencer
-from broker.ledger.tree_store import TileStore
-from broker.ports import InputRecord
+from broker.ledger.store.tiles import TileStore
+from runtime.kafka.ports import InputRecord
 from protocol import topics
-from protocol.header import Position
+from protocol.envelope.header import Position
 from protocol.identifiers import Millis, UnitId, digest, new_message_id
-from protocol.ledger_leaves import Row
-from protocol.audit import sign_batch
-from protocol.records import Record, RecordType, Source, summarize
+from protocol.trail.ledger_leaves import Row
+from protocol.trail.batches import sign_batch
+from protocol.trail.records import Record, RecordType, Source, summarize
 from protocol.tlog.proofs import inclusion_proof
 from protocol.tlog.tiles import TreeWriter
 from tests.bench import drain

@@ -19,7 +19,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from deploy.kafka.launcher import Cluster
 from protocol import topics
 from protocol.identifiers import Millis, UnitId
-from protocol.parts import Part
+from protocol.content.parts import Part
 from tests.bench.figures import Figure
 from tests.integration.exchange import Exchange
 from tests.sim.world import World

@@ -7,9 +7,9 @@ import time
 
 from aiokafka import TopicPartition
 
-from clients.daemon.intake import SPACING
-from clients.kafka_outbox import KafkaOutbox
-from clients.ports import Outgoing
+from clients.daemon.sending.intake import SPACING
+from clients.daemon.sending.kafka_outbox import KafkaOutbox
+from runtime.kafka.feed_ports import Outgoing
 from protocol import topics
 from protocol.identifiers import UnitId
 from tests.bench.drain import _stop

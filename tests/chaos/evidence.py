@@ -14,7 +14,7 @@ from aiokafka.structs import ConsumerRecord
 
 from protocol import topics
 from protocol.codes import MessageKind
-from protocol.envelope import parse_delivery
+from protocol.envelope.wire import parse_delivery
 from protocol.identifiers import UnitId
 from tests.chaos.exchange import OUTSIDER, Exchange
 from tests.chaos.history import Arrival, History, Message, Source, Watch

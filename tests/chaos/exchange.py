@@ -16,8 +16,8 @@ from typing import Literal
 
 from clients.daemon import home as homes
 from clients.daemon.home import Home
-from clients.kafka import KafkaDirectory
-from clients.kafka_topics import KafkaTopics
+from runtime.kafka.feeds import KafkaDirectory
+from runtime.kafka.admin import KafkaTopics
 from deploy.kafka.cluster import Cluster
 from keys.ceremony import found_exchange, write_pin
 from keys.directory import Directory

@@ -11,22 +11,22 @@ from pathlib import Path
 
 from aiokafka.structs import ConsumerRecord
 
-from broker.audit.fsck import Wanted, audit
-from broker.audit.ledger_copy import open_copy
-from broker.ledger.records import LogState, RecordStore
-from broker.ledger.tips import prefix_of, tile_reader
-from broker.ledger.tree_store import TileStore
+from clients.audit.checks.fsck import Wanted, audit
+from clients.audit.copy.ledger_copy import open_copy
+from broker.ledger.store.records import LogState, RecordStore
+from broker.ledger.log_head import prefix_of, tile_reader
+from broker.ledger.store.tiles import TileStore
 from clients.witness.evidence import Folder, Kind
 from keys.ceremony import read_pin
-from protocol.actions import Action, parse_any_record
-from protocol.audit import Leaf, verify_decisions
+from protocol.trail.acts import Action, parse_any_record
+from protocol.trail.batches import Leaf, verify_decisions
 from protocol.errors import ContradaError, Rejected
 from protocol.identifiers import Digest
-from protocol.ledger_leaves import leaves_of_row
+from protocol.trail.ledger_leaves import leaves_of_row
 from protocol.merkle import leaf_hash
 from protocol.parties import Parties
-from protocol.records import Delivered, Record, RecordType
-from protocol.stated_acts import is_actions, verify_actions
+from protocol.trail.records import Delivered, Record, RecordType
+from protocol.trail.stated_acts import is_actions, verify_actions
 from protocol.tlog.checkpoints import parse_checkpoint
 from protocol.tlog.publication import parse_publication
 from protocol.tlog.tiles import entries_between, read_entries

@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from broker.ledger.founding import begin_logs, witnesses_in
-from broker.ledger.records import LogState, RecordStore
-from broker.ledger.tips import prefix_of
+from broker.ledger.admin.founding import begin_logs, witnesses_in
+from broker.ledger.store.records import LogState, RecordStore
+from broker.ledger.log_head import prefix_of
 from broker.ledger.trust import OwnKeys
 from clients.cli.work.witness_setup import make_witness
 from clients.daemon.home import Home

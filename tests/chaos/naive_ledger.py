@@ -19,13 +19,13 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from broker.app import now
+from broker.router.app import now
 from broker.ledger import app
 from broker.ledger.__main__ import main
 from broker.ledger.cosigning import Cosigner, WitnessPlace
-from broker.ledger.desk import Desk
-from broker.ledger.founding import begin_logs
-from broker.ledger.records import LogState, RecordStore
+from broker.ledger.run import Desk
+from broker.ledger.admin.founding import begin_logs
+from broker.ledger.store.records import LogState, RecordStore
 from broker.ledger.sequencer import Step
 from broker.ledger.settings import LedgerSettings
 from broker.ledger.trust import OwnKeys

@@ -1,6 +1,6 @@
 """A router as one would write it from a tutorial: the mutation that the checker must catch.
 
-Everything but its side of Kafka is the real router's. It breaks the rules of broker/kafka.py:
+Everything but its side of Kafka is the real router's. It breaks the rules of broker/router/outboxes.py:
 
 1. One producer for the whole process, with an id of its own: nobody fences a router that lost its place.
 2. The position is committed to the group after the transaction, not within it.
@@ -25,16 +25,16 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
-from broker import app
-from broker.__main__ import main
-from broker.ports import InputRecord, OutputRecord, Work
+from broker.router import app
+from broker.router.__main__ import main
+from runtime.kafka.ports import InputRecord, OutputRecord, Work
 from protocol import topics
 
 real_build = app.build
 
 
 class NaiveClaim:
-    """A partition that the group gave us. No claim at all, in the sense of `broker.ports.Claim`."""
+    """A partition that the group gave us. No claim at all, in the sense of `runtime.kafka.ports.Claim`."""
 
     def __init__(self, outboxes: NaiveOutboxes, source: TopicPartition, state: str) -> None:
         self._outboxes = outboxes

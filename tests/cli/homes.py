@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from clients.cli.work.statement_file import write_statements
+from keys.statement_file import write_statements
 from keys.ceremony import appoint_registrar, appoint_router
 from keys.directory import Directory
 from keys.enrolment import enrol
@@ -36,11 +36,11 @@ from protocol.codes import (
     UnitKind,
 )
 from protocol.epochs import epoch_of, to_publish
-from protocol.header import Addressee, Core, Position
+from protocol.envelope.header import Addressee, Core, Position
 from protocol.identifiers import MessageId, Millis, StreamId, ThreadId, UnitId
 from protocol.limits import DAY
-from protocol.parts import FRAME, Part
-from protocol.sealing import seal
+from protocol.content.parts import FRAME, Part
+from protocol.envelope.sealing import seal
 from protocol.signatures import Suite
 
 THEN = Millis(1_790_000_000_000)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from clients.cli.commands.centre_watch import _show_status
-from clients.cli.work.centre_status import is_well
+from broker.centre.commands.watch import _show_status
+from broker.centre.status import is_well
 
 
 def status(ledger: object, *, ready: bool = True) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import click
 import pytest
 
-from clients.cli.command import Command, Group, Impact, tag_of
+from runtime.cli.command import Command, Group, Impact, tag_of
 from clients.cli.main import ADDED, COMMANDS, contrada as root
 from tests.cli.terminal import contrada
 

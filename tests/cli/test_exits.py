@@ -8,15 +8,15 @@ import json
 import click
 import pytest
 
-from clients.cli import errors, exits
-from clients.cli.exits import Exit, of_code, of_problem
-from clients.cli.failures import failure_of, report
+from runtime.cli import errors, exits
+from runtime.cli.exits import Exit, of_code, of_problem
+from runtime.cli.failures import failure_of, report
 from clients.cli.rules_of import RULE_OF
 from clients.daemon import errors as daemon_errors
-from clients.ports import TopicConflict, Unavailable
+from runtime.kafka.feed_ports import TopicConflict, Unavailable
 from keys import errors as key_errors
 from protocol.errors import Code, ContradaError, DraftError, Rejected
-from protocol.policy import RULES
+from protocol.exchange_rules import RULES
 from tests.cli.terminal import contrada
 
 
@@ -135,7 +135,7 @@ def test_an_error_cannot_paint_the_terminal(capsys: pytest.CaptureFixture[str]) 
 
 def test_a_pipe_that_closes_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """`contrada errors ls | head -1` ends without a word."""
-    from clients.cli import render
+    from runtime.cli import render
 
     def gone(_: str) -> None:
         raise BrokenPipeError

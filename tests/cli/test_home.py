@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from clients.cli.command import Invocation
-from clients.cli.errors import BadInput, NoHome
-from clients.cli.home import Home, bootstrap, settings
+from runtime.cli.command import Invocation
+from runtime.cli.errors import BadInput, NoHome
+from runtime.cli.home import Home, bootstrap, settings
 from clients.cli.local_api import MAX_SOCKET_PATH
-from clients.cli.work.founding import toml
+from broker.centre.founding import toml
 from clients.daemon import home as daemon_home
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from clients.cli.main import run
-from clients.daemon.ledger_state import read_policy
+from clients.daemon.state.ledger_state import read_policy
 from keys.root_of_trust import RootOfTrust
 from keys.soft_keys import SoftIdentity
 from protocol.identifiers import UnitId

@@ -100,7 +100,7 @@ def exchange(new_cluster: NewCluster, tmp_path: Path) -> Exchange:
 def running(exchange: Exchange) -> Iterator[Exchange]:
     """The same with its router and daemons."""
     with (
-        _process("-m", "broker", str(exchange.path / "centre" / "router.toml")),
+        _process("-m", "broker.router", str(exchange.path / "centre" / "router.toml")),
         _process("-m", "clients.daemon", str(exchange.path / "fr")),
         _process("-m", "clients.daemon", str(exchange.path / "it")),
     ):

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from clients.cli.errors import Conflict
-from clients.cli.home import Home
-from clients.cli.params import Moment
-from clients.cli.work.membership import check_epochs_are_free
+from runtime.cli.errors import Conflict
+from runtime.cli.home import Home
+from runtime.cli.params import Moment
+from broker.centre.membership import check_epochs_are_free
 from keys.enrolment import EnrolmentRequest, enrol, parse_request, request_enrolment
 from keys.statement_types import StatementType
 from protocol.identifiers import KeyId

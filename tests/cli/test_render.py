@@ -13,9 +13,9 @@ from typing import get_args
 import pytest
 
 from clients.cli.received import MOMENTS, save_attachments, show_content
-from clients.cli.render import Column, moment, printable, write_details, write_json, write_table
-from protocol.bodies import MODELS
-from protocol.entities import Item
+from runtime.cli.render import Column, moment, printable, write_details, write_json, write_table
+from protocol.content.bodies import MODELS
+from protocol.content.entities import Item
 from tests.cli.homes import fixture_homes
 
 COLUMNS = (Column("a", "A"), Column("t", "TIME", moment))

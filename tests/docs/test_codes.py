@@ -9,12 +9,13 @@ from typing import get_args
 from prometheus_client import CollectorRegistry
 
 from broker.ledger.metrics import Metrics as LedgerMetrics
-from broker.metrics import Metrics as RouterMetrics
-from clients.daemon import directory_log, gossip, ledger, own_entry
+from broker.router.metrics import Metrics as RouterMetrics
+from clients.daemon.ledger import directory_log, gossip, following as ledger
+from clients.daemon.directory import own_entry
 from clients.daemon.metrics import Metrics as UnitMetrics
 from clients.witness.metrics import Metrics as WitnessMetrics
 from protocol.errors import Code
-from protocol.policy import RULES
+from protocol.exchange_rules import RULES
 from tests.docs.pages import ROOT, own_sources, page, pages
 
 METRICS = (RouterMetrics, LedgerMetrics, UnitMetrics, WitnessMetrics)

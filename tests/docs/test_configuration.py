@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
 from broker.ledger.settings import LedgerSettings
-from broker.settings import RouterSettings
+from broker.router.settings import RouterSettings
 from clients.daemon.settings import UnitSettings
 from clients.witness.settings import WitnessSettings
 from tests.docs.pages import own_sources, page
@@ -93,8 +93,9 @@ def test_every_variable_of_the_environment_is_there() -> None:
 
 def test_the_centres_settings_are_there() -> None:
     """Every key that the centre's commands read from centre.toml stands in its table."""
-    from clients.cli import home
-    from clients.cli.work import centre_status, founding, unlocking
+    from runtime.cli import home
+    from broker.centre import status as centre_status, founding
+    from runtime.cli import unlocking
 
     rows = {row[0].strip("`") for row in page("docs/configuration.md").rows("Setting", "Meaning")}
     read = set()

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from broker import gossip, ledger_feed, replica, router, transactions
+from broker.router import gossip, ledger_feed, loop as router
+from broker import replica
+from runtime.kafka import transactions
 from broker.ledger.settings import LedgerSettings
-from clients.daemon import book, decisions, lane
+from clients.daemon.state import open_promises as book
+from clients.daemon.store import decisions
+from clients.daemon.sending import lane
 from keys import lifecycle, unlock
 from protocol import limits, topics
 from protocol.identifiers import UnitId

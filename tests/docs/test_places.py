@@ -9,7 +9,7 @@ from functools import cache
 import pytest
 
 from clients.cli.work import explanation
-from protocol.policy import RULES
+from protocol.exchange_rules import RULES
 from tests.docs.pages import ROOT, Page, own_sources, page, pages
 
 FOLDERS = r"(?:broker|clients|deploy|docs|examples|keys|protocol|requirements|tests|\.ci)/"

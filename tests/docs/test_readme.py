@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 from clients.demo import case, ledger_case
-from protocol.bodies import MODELS, Frame
+from protocol.content.bodies import MODELS, Frame
 from protocol.codes import MessageKind
-from protocol.drafts import parse_draft
-from protocol.items import ItemBase
+from protocol.content.drafts import parse_draft
+from protocol.content.items import ItemBase
 from tests.docs.pages import page
 
 FIGURES = {
@@ -59,7 +59,7 @@ def test_the_fields_of_drafts_are_those_of_the_models() -> None:
 
 def test_the_items_of_drafts_are_those_of_the_program() -> None:
     """Each type of item is listed, and each term that all items have."""
-    from protocol.drafts import _ITEM_MODELS
+    from protocol.content.drafts import _ITEM_MODELS
 
     here = page("docs/drafts.md")
     types = [row[0].strip("`") for row in here.rows("`type`", "What it describes")]

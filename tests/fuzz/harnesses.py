@@ -17,18 +17,24 @@ from keys.root_of_trust import RootOfTrust
 from keys.sealed_file import open_sealed, seal_file
 from keys.statements import parse_statement
 from keys.unlock import Credential
-from protocol.audit import encode_record, parse_record, verify_decisions, verify_receipt
+from protocol.trail.batches import encode_record, parse_record, verify_decisions, verify_receipt
 from protocol.canonical import decode, encode
 from protocol.codes import MessageKind
-from protocol.commitment import commit
-from protocol.content import body_from_parts, body_to_parts
-from protocol.drafts import parse_draft
-from protocol.envelope import encode_submission, encode_wrap, parse_delivery, parse_submission, parse_wrap
+from protocol.envelope.commitment import commit
+from protocol.content.body_parts import body_from_parts, body_to_parts
+from protocol.content.drafts import parse_draft
+from protocol.envelope.wire import (
+    encode_submission,
+    encode_wrap,
+    parse_delivery,
+    parse_submission,
+    parse_wrap,
+)
 from protocol.errors import DraftError, Rejected
-from protocol.header import encode_core, encode_header, parse_core, parse_header
-from protocol.parts import Part
-from protocol.policy import Question, decide
-from protocol.replay import ReplayState
+from protocol.envelope.header import encode_core, encode_header, parse_core, parse_header
+from protocol.content.parts import Part
+from protocol.exchange_rules import Question, decide
+from protocol.envelope.replay import ReplayState
 from protocol.signatures import parse_signed
 from tests.fuzz.harness import Harness, expect
 from tests.fuzz.ledger_harnesses import LEDGER
@@ -225,7 +231,7 @@ def _bodies() -> list[bytes]:
 
 
 def _states() -> list[bytes]:
-    from protocol.header import Position
+    from protocol.envelope.header import Position
 
     state = ReplayState()
     for number in range(3):

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from functools import cache
 
-from protocol.actions import Action, encode_action, parse_any_record
-from protocol.audit import (
+from protocol.trail.acts import Action, encode_action, parse_any_record
+from protocol.trail.batches import (
     Delivered,
     Record,
     delivery_leaves,
@@ -17,12 +17,12 @@ from protocol.audit import (
     encode_record,
     verify_decisions,
 )
-from protocol.ledger_leaves import leaves_of
-from protocol.record_scan import scan, scanned_of
-from protocol.stated_acts import verify_actions
+from protocol.trail.ledger_leaves import leaves_of
+from protocol.trail.record_scan import scan, scanned_of
+from protocol.trail.stated_acts import verify_actions
 from tests.fuzz.harness import Harness, expect
 from tests.sim.world import World
-from tests.unit.protocol.acts import every_act, stated_acts
+from tests.unit.protocol.trail.acts import every_act, stated_acts
 
 
 @cache

@@ -1,6 +1,6 @@
 """aiokafka as it is shipped, and the router's adapter over it, at a test's hand.
 
-Owns the fixtures of the tests on aiokafka's traps, and how they drive broker/kafka.py: `Attempts` through its whole
+Owns the fixtures of the tests on aiokafka's traps, and how they drive broker/router/outboxes.py: `Attempts` through its whole
 life, `claiming` for one claim alone.
 """
 
@@ -17,8 +17,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
 
-from broker.kafka import KafkaOutboxes, PartitionClaim
-from broker.ports import OutputRecord
+from broker.router.outboxes import KafkaOutboxes, PartitionClaim
+from runtime.kafka.ports import OutputRecord
 from deploy.kafka.cluster import Cluster
 from protocol import topics
 from protocol.identifiers import UnitId

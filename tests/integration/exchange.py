@@ -25,7 +25,7 @@ from keys.store import write_private
 from keys.unlock import Credential
 from protocol import topics
 from protocol.identifiers import UnitId, digest
-from protocol.stated_acts import is_actions
+from protocol.trail.stated_acts import is_actions
 from tests.sim.world import World
 
 
@@ -74,7 +74,7 @@ class Exchange:
         config.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items()))
         log = (self.directory / f"router-{len(self.routers)}.log").open("wb")
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "broker", str(config)], stderr=log, stdout=log, cwd=Path.cwd()
+            [sys.executable, "-P", "-m", "broker.router", str(config)], stderr=log, stdout=log, cwd=Path.cwd()
         )
         self.routers.append(process)
         return process

@@ -15,9 +15,9 @@ from typing import Any
 
 from aiokafka.errors import KafkaError
 
-from broker.__main__ import main
-from broker.ports import OutputRecord
-from broker.transactions import Place, Transactions
+from broker.router.__main__ import main
+from runtime.kafka.ports import OutputRecord
+from runtime.kafka.transactions import Place, Transactions
 from protocol import topics
 
 POINTS = ("before begin", "after send", "before offsets", "before EndTxn", "after EndTxn")

@@ -11,17 +11,17 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from broker.ledger.founding import begin_logs
-from broker.ledger.records import LogState, RecordStore
-from broker.ledger.tips import prefix_of, tile_reader
-from broker.ledger.tree_store import TileStore
+from broker.ledger.admin.founding import begin_logs
+from broker.ledger.store.records import LogState, RecordStore
+from broker.ledger.log_head import prefix_of, tile_reader
+from broker.ledger.store.tiles import TileStore
 from broker.ledger.trust import OwnKeys
 from keys.key_files import write_identity
 from keys.note_keys import NoteKey, write_note_key
 from keys.unlock import Credential
 from protocol.errors import Rejected
 from protocol.identifiers import Millis
-from protocol.ledger_leaves import Row
+from protocol.trail.ledger_leaves import Row
 from protocol.tlog.policy import parse_policy
 from protocol.tlog.policy_text import WitnessEntry, ledger_policy
 from protocol.tlog.tiles import entries_between, read_entries

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from clients.kafka import KafkaFeeds
-from clients.ports import Fetched
+from runtime.kafka.feeds import KafkaFeeds
+from runtime.kafka.feed_ports import Fetched
 from keys.directory import Directory
 from keys.enrolment import renew
 from protocol import topics

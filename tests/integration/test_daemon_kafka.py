@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from clients.kafka import KafkaDirectory, KafkaFeeds
-from clients.kafka_outbox import KafkaOutbox
-from clients.kafka_topics import KafkaTopics
-from clients.ports import Fetched, Outgoing, TopicConflict, Unavailable
+from runtime.kafka.feeds import KafkaDirectory, KafkaFeeds
+from clients.daemon.sending.kafka_outbox import KafkaOutbox
+from runtime.kafka.admin import KafkaTopics
+from runtime.kafka.feed_ports import Fetched, Outgoing, TopicConflict, Unavailable
 from protocol import topics
 from protocol.identifiers import UnitId, digest
 from protocol.limits import MAX_RECORD

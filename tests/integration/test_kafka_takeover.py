@@ -1,5 +1,5 @@
 """aiokafka's traps around taking a partition over: zombies, stale positions, late commits. As in test_kafka_traps.py:
-first what the library or Kafka's old protocol does, then that broker/kafka.py is safe from it.
+first what the library or Kafka's old protocol does, then that broker/router/outboxes.py is safe from it.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import InvalidProducerEpoch, InvalidTxnState, ProducerFenced
 from aiokafka.structs import OffsetAndMetadata
 
-from broker import kafka_requests as ask
-from broker.kafka import PartitionClaim
-from broker.ports import OutputRecord
-from broker.record_batches import batches_of
+from runtime.kafka import requests as ask
+from broker.router.outboxes import PartitionClaim
+from runtime.kafka.ports import OutputRecord
+from runtime.kafka.record_batches import batches_of
 from deploy.kafka import wire
 from protocol import topics
 from tests.integration import adapter

@@ -1,8 +1,8 @@
 """What aiokafka 0.14 does wrong on a real Kafka, each with the proof that our adapter is safe from it.
 
 Each trap has two tests or two halves. The first pins the library's behaviour: when an upgrade changes it, the
-test fails and somebody decides anew whether the rule of broker/kafka.py is still needed. The second drives
-broker/kafka.py into the same situation.
+test fails and somebody decides anew whether the rule of broker/router/outboxes.py is still needed. The second drives
+broker/router/outboxes.py into the same situation.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from aiokafka.errors import (
 )
 
 from broker.errors import Unavailable
-from broker.kafka import KafkaOutboxes, PartitionClaim
+from broker.router.outboxes import KafkaOutboxes, PartitionClaim
 from deploy.kafka import wire
 from deploy.kafka.cluster import Cluster
 from protocol import topics

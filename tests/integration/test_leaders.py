@@ -1,4 +1,4 @@
-"""broker/transactions.py where partitions get a leader, or another one, in the moment in which it writes."""
+"""runtime/kafka/transactions.py where partitions get a leader, or another one, in the moment in which it writes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.client import AIOKafkaClient
 from aiokafka.protocol.api import RequestStruct, Response
 
-from broker.kafka_client import types
-from broker.kafka_requests import NO_TAGS, Question
-from broker.ports import OutputRecord
-from broker.transactions import Transactions
+from runtime.kafka.client import types
+from runtime.kafka.requests import NO_TAGS, Question
+from runtime.kafka.ports import OutputRecord
+from runtime.kafka.transactions import Transactions
 from tests.integration import adapter
 from tests.integration.adapter import committed
 

@@ -13,13 +13,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from broker.ledger.looking import check
+from broker.ledger.admin.inspection import check
 from broker.ledger.settings import LedgerSettings
 from deploy.kafka.ports import free
 from protocol import topics
 from protocol.identifiers import Millis
 from protocol.merkle import leaf_hash, root_of
-from protocol.records import RecordType
+from protocol.trail.records import RecordType
 from protocol.tlog.following import Follower
 from protocol.tlog.publication import parse_publication
 from tests.integration.exchange import Exchange

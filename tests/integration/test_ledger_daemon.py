@@ -15,7 +15,7 @@ from clients.cli.main import run
 from keys.store import write_private
 from protocol import topics
 from protocol.merkle import leaf_hash
-from protocol.records import RecordType, entry_of, parse_delivered, parse_record
+from protocol.trail.records import RecordType, entry_of, parse_delivered, parse_record
 from protocol.tlog.proof_file import parse_proof, verify_proof
 from protocol.tlog.publication import parse_publication
 from tests.integration.ledgers import Ledgers

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from broker.errors import StoreCorrupt, Unavailable
-from broker.ledger.tree_store import TileStore
+from broker.ledger.store.tiles import TileStore
 from deploy.kafka.faults import Fault
 from deploy.s3.proxy import S3Proxy
 from tests.sim.world import NOON

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from protocol import topics
-from protocol.audit import RecordType, verify_decisions
-from protocol.envelope import parse_submission
+from protocol.trail.batches import RecordType, verify_decisions
+from protocol.envelope.wire import parse_submission
 from protocol.identifiers import Millis, UnitId
 from tests.integration.exchange import Exchange
 from tests.sim.world import World

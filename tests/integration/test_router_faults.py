@@ -19,17 +19,17 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from clients.kafka_topics import KafkaTopics
+from runtime.kafka.admin import KafkaTopics
 from deploy.kafka import ports
 from deploy.kafka.standing import wait_still
 from keys.statement_types import Revocation, StatusChange
 from keys.statements import issue
 from protocol import topics
-from protocol.audit import Record, RecordType, verify_decisions
+from protocol.trail.batches import Record, RecordType, verify_decisions
 from protocol.errors import Rejected
 from protocol.identifiers import Millis, UnitId
 from protocol.limits import MAX_CIPHERTEXT, MAX_RECORD
-from protocol.parts import Part
+from protocol.content.parts import Part
 from tests.integration.exchange import Exchange
 from tests.integration.failing_router import POINTS
 from tests.sim.world import World

@@ -1,4 +1,4 @@
-"""broker/transactions.py against Kafka itself: large transactions, and clusters without the protocol.
+"""runtime/kafka/transactions.py against Kafka itself: large transactions, and clusters without the protocol.
 
 What happens when a transaction fails or is taken over stands in test_kafka_traps.py and test_kafka_takeover.py.
 """
@@ -12,11 +12,11 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.protocol.api import RequestStruct, Response
 
 from broker.errors import Unavailable
-from broker.kafka_client import types
-from broker.kafka_requests import NO_TAGS, Question
-from broker.ports import OutputRecord
-from broker.record_batches import BATCH_BYTES
-from broker.transactions import FEATURE, Transactions
+from runtime.kafka.client import types
+from runtime.kafka.requests import NO_TAGS, Question
+from runtime.kafka.ports import OutputRecord
+from runtime.kafka.record_batches import BATCH_BYTES
+from runtime.kafka.transactions import FEATURE, Transactions
 from tests.integration import adapter
 from tests.integration.adapter import committed, create
 

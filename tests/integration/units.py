@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from clients.daemon.home import Home, init
-from clients.kafka import KafkaDirectory
-from clients.kafka_topics import KafkaTopics
+from runtime.kafka.feeds import KafkaDirectory
+from runtime.kafka.admin import KafkaTopics
 from keys.ceremony import Founding, found_exchange
 from keys.enrolment import enrol
 from keys.statement_types import UnitFacts
@@ -159,7 +159,7 @@ class Site:
         config.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items()))
         log = (self.directory / f"router-{number}.log").open("wb")
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "broker", str(config)],
+            [sys.executable, "-P", "-m", "broker.router", str(config)],
             stderr=log,
             stdout=log,
             cwd=ROOT,

@@ -23,7 +23,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 @pytest.mark.slow
-def test_the_wheel_holds_the_four_packages_and_nothing_else(wheel: list[str]) -> None:
+def test_the_wheel_holds_the_five_packages_and_nothing_else(wheel: list[str]) -> None:
     """Nobody's site-packages gets our tests, or a folder that happened to lie there."""
     top = {name.split("/")[0] for name in wheel}
     assert {name for name in top if not name.endswith(".dist-info")} == {
@@ -31,6 +31,7 @@ def test_the_wheel_holds_the_four_packages_and_nothing_else(wheel: list[str]) ->
         "clients",
         "keys",
         "protocol",
+        "runtime",
     }
 
 
@@ -38,7 +39,7 @@ def test_the_wheel_holds_the_four_packages_and_nothing_else(wheel: list[str]) ->
 def test_the_wheel_holds_what_is_not_python(wheel: list[str]) -> None:
     """The daemon's schema and the type markers travel with the code."""
     expected = {
-        "clients/daemon/schema.sql",
-        *(f"{p}/py.typed" for p in ("broker", "clients", "keys", "protocol")),
+        "clients/daemon/store/schema.sql",
+        *(f"{p}/py.typed" for p in ("broker", "clients", "keys", "protocol", "runtime")),
     }
     assert expected <= set(wheel)

@@ -14,23 +14,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from broker.ledger.records import Erasure, LogState, RecordStore, SignedLeaves
+from broker.ledger.store.records import Erasure, LogState, RecordStore, SignedLeaves
 from keys.note_keys import NoteKey, NoteUse
 from keys.soft_keys import SoftIdentity
 from keys.statement_types import body_type
 from keys.statements import parse_statement
-from protocol.actions import Action, deletion, directory_statement, software_start
-from protocol.audit import SignedBatch, sign_batch
+from protocol.trail.acts import Action, deletion, directory_statement, software_start
+from protocol.trail.batches import SignedBatch, sign_batch
 from protocol.canonical import encode
 from protocol.errors import Code
-from protocol.header import Position
+from protocol.envelope.header import Position
 from protocol.identifiers import Digest, Millis, UnitId, digest, new_message_id
-from protocol.ledger_leaves import Row, Sequenced, leaves_of
+from protocol.trail.ledger_leaves import Row, Sequenced, leaves_of
 from protocol.limits import DAY
 from protocol.merkle import Frontier, leaf_hash, root_of
-from protocol.records import Reason, Record, RecordType, Source, summarize
+from protocol.trail.records import Reason, Record, RecordType, Source, summarize
 from protocol.signatures import ACTIONS, Suite, sign
-from protocol.stated_acts import sign_actions
+from protocol.trail.stated_acts import sign_actions
 from protocol.tlog.checkpoints import Checkpoint, seconds, sign_checkpoint
 from protocol.tlog.cosignatures import cosign, with_cosignatures
 from protocol.tlog.policy_text import WitnessEntry, ledger_policy

@@ -10,8 +10,8 @@ import random
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
-from broker.journal import Budget, Desk, Step, read, step
-from broker.ports import InputRecord
+from broker.router.step import Budget, Desk, Step, read, step
+from runtime.kafka.ports import InputRecord
 from keys.directory import Directory
 from keys.possession import appoint
 from keys.root_of_trust import RootOfTrust
@@ -19,16 +19,16 @@ from keys.soft_keys import SoftEpochKey, SoftIdentity, SoftOpener
 from keys.statement_types import EpochPublication, Revocation, StatementType, StatusChange, UnitFacts
 from keys.statements import issue
 from protocol import topics
-from protocol.audit import Decisions, verify_decisions
+from protocol.trail.batches import Decisions, verify_decisions
 from protocol.codes import Classification, Handling, LegalBasis, MessageKind, Purpose, Role, UnitKind
-from protocol.envelope import parse_delivery
+from protocol.envelope.wire import parse_delivery
 from protocol.epochs import epoch_of, to_publish
-from protocol.header import Addressee, Core, Position
+from protocol.envelope.header import Addressee, Core, Position
 from protocol.identifiers import Millis, StreamId, UnitId, new_message_id, new_thread_id
 from protocol.limits import DAY
-from protocol.parts import Part
-from protocol.replay import ReplayState
-from protocol.sealing import Sealed, seal
+from protocol.content.parts import Part
+from protocol.envelope.replay import ReplayState
+from protocol.envelope.sealing import Sealed, seal
 from protocol.signatures import Suite
 from protocol.verification import Opened, verify_and_open
 

@@ -16,25 +16,21 @@ from typing import Any
 
 import pytest
 
-from broker import journal
+from broker.router import step as journal
+from protocol.trail import batches as audit
 from protocol import (
-    audit,
     canonical,
-    commitment,
-    envelope,
-    header,
-    key_judgement,
-    policy,
-    replay,
-    sealing,
+    key_validity as key_judgement,
+    exchange_rules as policy,
     signatures,
     verification,
 )
-from protocol.policy import decide
+from protocol.envelope import commitment, wire as envelope, header, replay, sealing
+from protocol.exchange_rules import decide
 from tests.sim.world import World
 from tests.unit.protocol.attacks import ATTACKS
-from tests.unit.protocol.test_policy import REFUSES
-from tests.unit.protocol.test_policy import world as policy_world  # noqa: F401 - a fixture
+from tests.unit.protocol.test_exchange_rules import REFUSES
+from tests.unit.protocol.test_exchange_rules import world as policy_world  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.slow
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from protocol.canonical import encode
-from protocol.commitment import SALT_SIZE
+from protocol.envelope.commitment import SALT_SIZE
 from protocol.merkle import inclusion_paths, leaf_hash
 from tests.vectors import cases, codec, parties
 from tests.vectors.build import Builder, Randomness, as_json, delivery_of, record_of

@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from clients.cli.command import Impact, command
-from clients.cli.errors import NotFound
-from clients.cli.render import write
+from runtime.cli.command import Impact, command
+from runtime.cli.errors import NotFound
+from runtime.cli.render import write
 
 
 @command(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from clients.cli.command import Impact, Invocation, command, group, pass_invocation
-from clients.cli.errors import NotFound
-from clients.cli.exits import of_code
-from clients.cli.render import Column, write_details, write_table
 from clients.cli.rules_of import RULE_OF, reason
 from protocol.errors import HINTS, Code
+from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
+from runtime.cli.errors import NotFound
+from runtime.cli.exits import of_code
+from runtime.cli.render import Column, write_details, write_table
 
 errors = group("errors", short="look up an error code")
 

@@ -8,15 +8,15 @@ from typing import Any
 
 import click
 
-from clients.cli.command import Impact, Invocation, command, group, pass_invocation
 from clients.cli.commands.send import submit
-from clients.cli.home import unit_home
 from clients.cli.local_api import Daemon, segment
 from clients.cli.outgoing import message_options, read_draft
-from clients.cli.params import Codes, Duration, Identifier, OneUnit
 from clients.cli.received import FIELDS, save_attachments, show_content
-from clients.cli.render import Column, moment, say, write_details, write_json, write_json_line, write_table
 from protocol.codes import AcknowledgementStage, RefusalGround
+from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
+from runtime.cli.home import unit_home
+from runtime.cli.params import Codes, Duration, Identifier, OneUnit
+from runtime.cli.render import Column, moment, say, write_details, write_json, write_json_line, write_table
 
 inbox = group("inbox", short="what was received: list, open, acknowledge, answer, refuse")
 

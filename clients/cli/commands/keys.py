@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from clients.cli.command import Impact, Invocation, command, group, pass_invocation
-from clients.cli.home import unit_home
 from clients.cli.local_api import Daemon
-from clients.cli.render import Column, moment, say, write_details, write_json, write_table
+from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
+from runtime.cli.home import unit_home
+from runtime.cli.render import Column, moment, say, write_details, write_json, write_table
 
 keys = group("keys", short="the unit's own keys")
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from clients.cli.command import Impact, Invocation, command, group, pass_invocation
-from clients.cli.home import chosen_home, unit_home
 from clients.cli.local_api import Daemon, segment
-from clients.cli.params import Identifier
-from clients.cli.render import Column, moment, write_json, write_table
+from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
+from runtime.cli.home import chosen_home, unit_home
+from runtime.cli.params import Identifier
+from runtime.cli.render import Column, moment, write_json, write_table
 
 message = group("message", short="the way of one message")
 
@@ -59,7 +59,7 @@ def trace(invocation: Invocation, message_id: str) -> None:
     """
     home = chosen_home(invocation)
     if home.is_centre or invocation.kafka_was_typed:
-        from clients.cli.work.audit_trail import trace_in_audit  # noqa: PLC0415 - brings Kafka and cryptography
+        from broker.centre.audit_trail import trace_in_audit  # noqa: PLC0415 - brings Kafka and cryptography
 
         found = trace_in_audit(invocation, message_id)
     else:

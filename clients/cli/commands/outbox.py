@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from clients.cli.command import Impact, Invocation, command, group, pass_invocation
 from clients.cli.commands.send import await_decision, judge
-from clients.cli.home import unit_home
 from clients.cli.local_api import Daemon, segment
-from clients.cli.params import Duration, Identifier
-from clients.cli.render import Column, moment, say, write_details, write_json_line, write_table
+from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
+from runtime.cli.home import unit_home
+from runtime.cli.params import Duration, Identifier
+from runtime.cli.render import Column, moment, say, write_details, write_json_line, write_table
 
 outbox = group("outbox", short="what was sent, and what became of it")
 

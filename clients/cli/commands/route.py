@@ -9,11 +9,6 @@ from typing import Any
 
 import click
 
-from clients.cli.command import Impact, Invocation, command, group, pass_invocation
-from clients.cli.errors import BadInput, NotVerified, RefusedByPolicy
-from clients.cli.home import Home, chosen_home, settings
-from clients.cli.params import Codes, HandlingCodes, Moment, OneUnit, Units, flatten
-from clients.cli.render import moment, printable, say, write, write_json
 from protocol import limits
 from protocol.codes import (
     Classification,
@@ -25,6 +20,11 @@ from protocol.codes import (
     RefusalGround,
     UrgencyGround,
 )
+from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
+from runtime.cli.errors import BadInput, NotVerified, RefusedByPolicy
+from runtime.cli.home import Home, chosen_home, settings
+from runtime.cli.params import Codes, HandlingCodes, Moment, OneUnit, Units, flatten
+from runtime.cli.render import moment, printable, say, write, write_json
 
 route = group("route", short="what the rules say to a message, and why")
 
@@ -68,8 +68,8 @@ def explain(invocation: Invocation, /, file: str, sender: str | None, at: int | 
     home's replica of the directory has them. Ends in 6 if a rule does not hold, in 7 if a sealed message
     does not verify.
     """
+    from broker.centre.registry import local_directory, now
     from clients.cli.work.explanation import explain_file
-    from clients.cli.work.registry import local_directory, now
     from protocol.identifiers import Millis, UnitId
 
     home = chosen_home(invocation)

@@ -11,15 +11,15 @@ from typing import Any
 
 import click
 
-from clients.cli.command import Impact, Invocation, command, pass_invocation
-from clients.cli.errors import NotInTime, RefusedByPolicy
-from clients.cli.home import unit_home
 from clients.cli.local_api import Daemon, segment
 from clients.cli.outgoing import message, message_options, read_draft, thread_option, to_option
-from clients.cli.params import Codes, flatten
-from clients.cli.render import say, write, write_json
 from clients.cli.rules_of import reasons
 from protocol.codes import UrgencyGround
+from runtime.cli.command import Impact, Invocation, command, pass_invocation
+from runtime.cli.errors import NotInTime, RefusedByPolicy
+from runtime.cli.home import unit_home
+from runtime.cli.params import Codes, flatten
+from runtime.cli.render import say, write, write_json
 
 _draft_argument = click.argument("file", metavar="FILE", type=click.Path(allow_dash=True))
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
-from clients.cli.command import Impact, Invocation, command, group, pass_invocation
-from clients.cli.errors import CommandError
-from clients.cli.exits import Exit
-from clients.cli.home import unit_home
 from clients.cli.local_api import Daemon
-from clients.cli.params import OneUnit
-from clients.cli.render import Column, say, write_details, write_json
+from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
+from runtime.cli.errors import CommandError
+from runtime.cli.exits import Exit
+from runtime.cli.home import unit_home
+from runtime.cli.params import OneUnit
+from runtime.cli.render import Column, say, write_details, write_json
 
 unit = group("unit", short="make a unit's home, run its daemon")
 

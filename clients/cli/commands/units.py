@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from clients.cli.command import Impact, Invocation, command, group, pass_invocation
-from clients.cli.home import unit_home
 from clients.cli.local_api import Daemon, segment
-from clients.cli.params import OneUnit
-from clients.cli.render import Column, write_details, write_table
+from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
+from runtime.cli.home import unit_home
+from runtime.cli.params import OneUnit
+from runtime.cli.render import Column, write_details, write_table
 
 units = group("units", short="the units of the exchange, as the directory has them")
 

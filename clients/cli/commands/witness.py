@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from clients.cli.command import Impact, Invocation, command, group, pass_invocation
-from clients.cli.errors import CommandError
-from clients.cli.exits import Exit
-from clients.cli.home import chosen_home
-from clients.cli.render import Column, moment, say, write, write_details, write_json, write_table
+from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
+from runtime.cli.errors import CommandError
+from runtime.cli.exits import Exit
+from runtime.cli.home import chosen_home
+from runtime.cli.render import Column, moment, say, write, write_details, write_json, write_table
 
 witness = group("witness", short="cosign the exchange's logs, and catch one that forks")
 

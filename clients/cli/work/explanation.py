@@ -14,13 +14,13 @@ from typing import Any
 from clients.cli.rules_of import reason
 from clients.cli.work.hypothetical import core_of
 from keys.directory import Directory
-from protocol.audit import Reason
-from protocol.code_forms import show_code, show_handling
-from protocol.envelope import parse_submission
+from protocol.content.code_forms import show_code, show_handling
+from protocol.envelope.header import Core
+from protocol.envelope.wire import parse_submission
 from protocol.errors import Rejected
-from protocol.header import Core
+from protocol.exchange_rules import Question, explain
 from protocol.identifiers import Millis, UnitId, show_id
-from protocol.policy import Question, explain
+from protocol.trail.batches import Reason
 from protocol.verification import verify_submission
 
 SOURCE = "docs/spec, How a router verifies a submission"

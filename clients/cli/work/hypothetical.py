@@ -14,10 +14,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, TypeVar
 
-from clients.cli.errors import BadInput
 from keys.directory import Directory
-from protocol.bodies import required_header_codes
-from protocol.code_forms import read_code, read_handling, show_code, show_handling
 from protocol.codes import (
     Classification,
     CopyExemption,
@@ -30,10 +27,12 @@ from protocol.codes import (
     Role,
     UrgencyGround,
 )
-from protocol.drafts import parse_draft
+from protocol.content.bodies import required_header_codes
+from protocol.content.code_forms import read_code, read_handling, show_code, show_handling
+from protocol.content.drafts import parse_draft
+from protocol.envelope.header import Addressee, Core, Limits, Position, Reference
 from protocol.epochs import epoch_of
 from protocol.errors import Rejected
-from protocol.header import Addressee, Core, Limits, Position, Reference
 from protocol.identifiers import (
     Digest,
     KeyId,
@@ -47,6 +46,7 @@ from protocol.identifiers import (
 )
 from protocol.limits import DAY
 from protocol.signatures import Suite
+from runtime.cli.errors import BadInput
 
 _T = TypeVar("_T")
 _E = TypeVar("_E", bound=Enum)

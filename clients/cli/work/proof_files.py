@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from clients.cli.work.new_file import write_new
+from runtime.cli.new_file import write_new
 
 _MADE_OF = ("leaf", "log", "index", "record", "salt")
 

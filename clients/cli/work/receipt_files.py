@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from clients.cli.work.new_file import write_new
+from runtime.cli.new_file import write_new
 
 
 def write_receipts(found: dict[str, Any], out: Path) -> None:

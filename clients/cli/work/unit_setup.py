@@ -6,10 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from clients.cli.command import Invocation
-from clients.cli.errors import BadInput, Conflict, NoHome
-from clients.cli.home import chosen_home
-from clients.cli.work.founding import toml
+from broker.centre.founding import toml
 from clients.daemon.home import init
 from keys.enrolment import parse_request
 from keys.root_of_trust import RootOfTrust
@@ -18,6 +15,9 @@ from keys.unlock import Secret
 from protocol.errors import Rejected
 from protocol.identifiers import UnitId
 from protocol.tlog.policy import parse_policy
+from runtime.cli.command import Invocation
+from runtime.cli.errors import BadInput, Conflict, NoHome
+from runtime.cli.home import chosen_home
 
 SECRET_DROP_IN = "10-secret.toml"  # noqa: S105 - a file's name
 

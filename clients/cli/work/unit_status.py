@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from clients.cli.render import Column, moment, plain, printable, write, write_table
+from runtime.cli.render import Column, moment, plain, printable, write, write_table
 
 ALARMS = (Column("raised", "RAISED", moment), Column("code", "ALARM"), Column("detail", "DETAIL"))
 

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from clients.cli.errors import BadInput, Conflict
-from clients.cli.work.founding import toml
+from broker.centre.founding import toml
 from clients.daemon.errors import HomeError
 from clients.witness.heads import Heads
 from clients.witness.home import WitnessHome, witness_home
@@ -20,6 +19,7 @@ from protocol.errors import Rejected
 from protocol.tlog.notes import check_key_name
 from protocol.tlog.policy import parse_policy
 from protocol.tlog.policy_text import WitnessEntry, policy_text
+from runtime.cli.errors import BadInput, Conflict
 
 
 def make_witness(path: Path, settings: Mapping[str, Any], *, policy: Path | None) -> dict[str, Any]:

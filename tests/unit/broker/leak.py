@@ -15,13 +15,13 @@ import sys
 
 import structlog
 
-from broker import logs
+from runtime.process import logs
 from keys.statement_types import StatusChange
 from keys.statements import issue
 from protocol.identifiers import MessageId, ThreadId, UnitId
-from protocol.parts import Part
+from protocol.content.parts import Part
 from tests.sim.world import World
-from tests.unit.broker.claims import Exhausted, ScriptedClaim, Statements, replica_of, router_of
+from tests.unit.broker.router.claims import Exhausted, ScriptedClaim, Statements, replica_of, router_of
 
 
 def submissions(world: World, secret: bytes) -> list[bytes]:

@@ -14,7 +14,7 @@ from keys.statement_types import StatusChange
 from keys.statements import issue
 from protocol.identifiers import UnitId
 from tests.sim.world import World
-from tests.unit.broker.claims import Statements
+from tests.unit.broker.router.claims import Statements
 
 pytestmark = pytest.mark.slow
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from clients.cli.exits import Exit
+from runtime.cli.exits import Exit
 
 UNITS = Path(__file__).resolve().parents[3] / "deploy" / "systemd"
 FOR_A_PERSON = {Exit.USAGE, Exit.NOT_AUTHORISED, Exit.NOT_FOUND, Exit.VERIFICATION}
@@ -35,7 +35,7 @@ def test_what_a_person_must_mend_is_not_tried_for_ever(name: str) -> None:
 
 
 def test_a_daemon_that_hangs_is_noticed() -> None:
-    """systemd waits for the daemon's READY and asks for its watchdog (tests/unit/clients/test_notify.py)."""
+    """systemd waits for the daemon's READY and asks for its watchdog (tests/unit/runtime/process/test_notify.py)."""
     for name in ("contrada-unit.service", "contrada-witness.service"):
         found = settings(name)
         assert found["Type"] == "notify"

@@ -20,7 +20,7 @@ from keys.lifecycle import (
 from protocol.epochs import bounds, is_acceptable, is_to_be_destroyed, to_publish
 from protocol.errors import Rejected
 from protocol.identifiers import Millis
-from protocol.key_judgement import check_signing_key
+from protocol.key_validity import check_signing_key
 from protocol.limits import DAY, EPOCH
 from protocol.parties import EpochKey, IdentityKey
 from tests.unit.keys.world import EPOCH_NOW, FR, NOW, epoch_key, identity

@@ -11,7 +11,7 @@ from keys.key_files import write_epoch, write_identity
 from keys.signer import Opener, opener_from_uri, signer_from_uri
 from keys.store import prepare_directory
 from keys.unlock import Credential
-from protocol import sealing
+from protocol.envelope import sealing
 from tests.unit.keys.world import EPOCH_NOW, entropy_of, epoch_key, identity
 
 SECRET = Credential(bytes(32))

@@ -17,7 +17,7 @@ from protocol.epochs import bounds, epoch_of
 from protocol.errors import Rejected
 from protocol.identifiers import Millis
 from protocol.limits import DAY, EPOCH
-from protocol.sealing import HPKE_9
+from protocol.envelope.sealing import HPKE_9
 from tests.unit.keys.world import (
     EPOCH_NOW,
     FR,

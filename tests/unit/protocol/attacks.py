@@ -18,17 +18,23 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from keys.soft_keys import SoftOpener
 from protocol import limits
-from protocol.audit import Record, RecordType, Source, sign_batch, summarize, verify_receipt
+from protocol.trail.batches import Record, RecordType, Source, sign_batch, summarize, verify_receipt
 from protocol.canonical import decode, encode
-from protocol.commitment import commit, disclose, verify_disclosure
-from protocol.envelope import Submission, encode_delivery, encode_submission, encode_wrap, parse_submission
+from protocol.envelope.commitment import commit, disclose, verify_disclosure
+from protocol.envelope.wire import (
+    Submission,
+    encode_delivery,
+    encode_submission,
+    encode_wrap,
+    parse_submission,
+)
 from protocol.errors import Code, Rejected
-from protocol.header import Core, Position, Seal, encode_core, encode_header
+from protocol.envelope.header import Core, Position, Seal, encode_core, encode_header
 from protocol.identifiers import digest
 from protocol.parties import TreeHead
-from protocol.parts import Part
+from protocol.content.parts import Part
 from protocol.public_keys import ALG_ED25519
-from protocol.sealing import content_aad, encode_plaintext, wrap_key
+from protocol.envelope.sealing import content_aad, encode_plaintext, wrap_key
 from protocol.signatures import HEADER, STATEMENT, Suite, sign
 from tests.sim.world import World
 

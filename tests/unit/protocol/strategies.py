@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from protocol import limits
-from protocol.audit import DECISIONS, Reason, Record, Source, summarize
+from protocol.trail.batches import DECISIONS, Reason, Record, Source, summarize
 from protocol.codes import (
     Classification,
     CopyExemption,
@@ -25,9 +25,9 @@ from protocol.codes import (
     UrgencyGround,
 )
 from protocol.errors import Code
-from protocol.header import Addressee, AttachmentEntry, Core, Limits, Position, Reference
+from protocol.envelope.header import Addressee, AttachmentEntry, Core, Limits, Position, Reference
 from protocol.parties import TreeHead
-from protocol.parts import Part
+from protocol.content.parts import Part
 from protocol.signatures import Suite
 
 QUICK = settings(deadline=None, max_examples=50)

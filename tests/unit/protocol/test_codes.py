@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol import codes
-from protocol.code_forms import (
+from protocol.content.code_forms import (
     OPEN_HANDLING,
     UNEVALUATED,
     Evaluation,
@@ -24,7 +24,7 @@ from protocol.code_forms import (
     show_handling,
     unite_handling,
 )
-from protocol.code_texts import LISTS, code_text, text
+from protocol.content.code_texts import LISTS, code_text, text
 from protocol.codes import (
     CrimeArea,
     Handling,

@@ -20,9 +20,10 @@ from keys.soft_keys import SoftEpochKey, SoftIdentity
 from keys.statement_types import EpochPublication, StatementType
 from keys.statements import issue, parse_statement
 from keys.unlock import Credential
-from protocol import sealing, signatures
-from protocol.actions import encode_action, parse_action
-from protocol.audit import (
+from protocol.envelope import sealing
+from protocol import signatures
+from protocol.trail.acts import encode_action, parse_action
+from protocol.trail.batches import (
     delivery_leaves,
     encode_record,
     parse_delivered,
@@ -31,20 +32,20 @@ from protocol.audit import (
     verify_receipt,
 )
 from protocol.canonical import decode, encode
-from protocol.envelope import parse_delivery, parse_submission, parse_wrap
+from protocol.envelope.wire import parse_delivery, parse_submission, parse_wrap
 from protocol.errors import HINTS, Code, MisuseError, Rejected
-from protocol.header import encode_core, parse_core, parse_seal
+from protocol.envelope.header import encode_core, parse_core, parse_seal
 from protocol.limits import MAX_RECORD
-from protocol.parts import Part
+from protocol.content.parts import Part
 from protocol.public_keys import _COSE_SHAPE, _PUBLIC_LABEL, ALG_ED25519, ALG_HPKE_9_KE, ALG_ML_DSA_65
-from protocol.replay import ReplayState
+from protocol.envelope.replay import ReplayState
 from protocol.signatures import Suite, parse_signed
 from tests.sim.one_log import SimLog, leaves
 from tests.sim.world import World
-from tests.unit.protocol.acts import every_act, stated_acts
+from tests.unit.protocol.trail.acts import every_act, stated_acts
 from tests.unit.protocol.cddl import Spec
 from tests.unit.protocol.strategies import QUICK, cores, items
-from tests.unit.protocol.test_header import CORE, FIELDS, REFUSED, SEAL
+from tests.unit.protocol.envelope.test_header import CORE, FIELDS, REFUSED, SEAL
 
 pytestmark = pytest.mark.slow
 

@@ -11,14 +11,14 @@ from functools import lru_cache
 from pathlib import Path
 
 from broker.errors import Unavailable
-from broker.ledger.founding import begin_logs
+from broker.ledger.admin.founding import begin_logs
 from broker.ledger.intake import Judge, Reading
-from broker.ledger.records import LogState, RecordStore
+from broker.ledger.store.records import LogState, RecordStore
 from broker.ledger.sequencer import Sequencer
-from broker.ledger.tips import prefix_of, tile_reader
-from broker.ledger.tree_store import TileStore
+from broker.ledger.log_head import prefix_of, tile_reader
+from broker.ledger.store.tiles import TileStore
 from broker.ledger.trust import OwnKeys, own_policy
-from broker.ports import InputRecord, OutputRecord
+from runtime.kafka.ports import InputRecord, OutputRecord
 from keys.note_keys import NoteKey
 from protocol.errors import Rejected
 from protocol.identifiers import Millis, UnitId
@@ -115,7 +115,7 @@ def root_over(entries: Sequence[bytes]) -> bytes:
 
 
 class MemoryTopics:
-    """Topics of one partition in memory. Implements `broker.ports.Topics`; who writes under a name fences."""
+    """Topics of one partition in memory. Implements `runtime.kafka.ports.Topics`; who writes under a name fences."""
 
     def __init__(self) -> None:
         self.records: dict[str, list[bytes]] = {}
@@ -134,7 +134,7 @@ class MemoryTopics:
 
 @dataclass
 class MemoryReader:
-    """Implements `broker.ports.LogReader`."""
+    """Implements `runtime.kafka.ports.LogReader`."""
 
     values: list[bytes]
     at: int
@@ -160,7 +160,7 @@ class MemoryReader:
 
 @dataclass
 class MemoryWriter:
-    """Implements `broker.ports.LogWriter`."""
+    """Implements `runtime.kafka.ports.LogWriter`."""
 
     topics: MemoryTopics
     alone: str | None

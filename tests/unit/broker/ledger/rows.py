@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from hashlib import sha256
 
-from broker.ledger.records import LogState, RecordStore
-from protocol.ledger_leaves import Sequenced, leaves_of
+from broker.ledger.store.records import LogState, RecordStore
+from protocol.trail.ledger_leaves import Sequenced, leaves_of
 from tests.sim.world import World
-from tests.unit.protocol.acts import every_act, stated
+from tests.unit.protocol.trail.acts import every_act, stated
 
 ORIGIN, NEXT = "contrada.example/audit/2026h2", "contrada.example/audit/2027h1"
 

@@ -10,10 +10,10 @@ import pytest
 from broker.errors import BrokerError, Misconfigured, RolledBack, StoreCorrupt
 from broker.ledger import checks
 from broker.ledger.directory_log import DirectoryLog, check_directory
-from broker.ledger.looking import waiting
+from broker.ledger.admin.inspection import waiting
 from broker.ledger.published import Published
 from broker.ledger.trust import OwnKeys, own_policy, read_policy
-from broker.ports import InputRecord
+from runtime.kafka.ports import InputRecord
 from keys.directory import Directory
 from keys.note_keys import NoteKey
 from protocol.identifiers import Digest
@@ -171,7 +171,7 @@ def test_every_refusal_has_a_hint() -> None:
 
 @dataclass
 class Transactional:
-    """A topic in which each record is a transaction: behind it stands a marker. Implements `broker.ports.LogReader`."""
+    """A topic in which each record is a transaction: behind it stands a marker. Implements `runtime.kafka.ports.LogReader`."""
 
     count: int
     at: int = 0

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import generate_latest
 
 from broker.ledger.metrics import Metrics
-from protocol.records import RecordType
+from protocol.trail.records import RecordType
 from tests.unit.broker.metric_pages import check_conventions, labels_of, promtool_says
 
 

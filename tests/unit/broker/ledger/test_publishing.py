@@ -16,9 +16,9 @@ from broker.ledger.cosigning import Cosigner, WitnessAhead, missing
 from broker.ledger.metrics import Metrics
 from broker.ledger.published import Published, last_published
 from broker.ledger.publishing import PUBLISHER, Publisher
-from broker.ports import OutputRecord
-from clients.daemon.worker import Worker
-from clients.witness.desk import Desk
+from runtime.kafka.ports import OutputRecord
+from runtime.process.worker import Worker
+from clients.witness.queue import Desk
 from clients.witness.http import protocol
 from keys.note_keys import NoteUse
 from protocol import topics

@@ -13,16 +13,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from broker.errors import StoreCorrupt, Unavailable
-from broker.ledger import tips
-from broker.ledger.records import LogState, Moved, RecordStore
+from broker.ledger import log_head as tips
+from broker.ledger.store.records import LogState, Moved, RecordStore
 from broker.ledger.sequencer import Sequencer
-from broker.ledger.tips import prefix_of, tile_reader
-from broker.ledger.tree_store import TileStore
-from protocol.actions import deletion, directory_statement
+from broker.ledger.log_head import prefix_of, tile_reader
+from broker.ledger.store.tiles import TileStore
+from protocol.trail.acts import deletion, directory_statement
 from protocol.errors import Rejected
 from protocol.identifiers import Millis, digest
-from protocol.records import RecordType
-from protocol.stated_acts import sign_actions
+from protocol.trail.records import RecordType
+from protocol.trail.stated_acts import sign_actions
 from protocol.tlog.checkpoints import parse_checkpoint
 from tests.sim.world import NOON, World
 from tests.unit.broker.ledger.rig import AUDIT, NAME, Rig, root_over, world_of

@@ -8,11 +8,11 @@ import pytest
 
 from broker.ledger.cosigning import WitnessAhead
 from broker.ledger.publishing import PUBLISHER
-from broker.ledger.records import Moved
+from broker.ledger.store.records import Moved
 from broker.replica import Replica
 from tests.sim.world import NOON
 from tests.unit.broker.ledger.rig import MemoryTopics, Rig, world_of
-from tests.unit.broker.ledger.test_process import LateFeed, desk_of
+from tests.unit.broker.ledger.test_run import LateFeed, desk_of
 from tests.unit.broker.ledger.test_publishing import Clock, publish, publisher, witness
 
 

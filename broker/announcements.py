@@ -1,0 +1,68 @@
+"""What processes of the centre state of themselves in the audit topic: that they started, and with what.
+
+Owns making and sending these acts. Rule: the name under which a process states is the one that the
+directory gives to its key, and so it waits for its replica before it says anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import structlog
+
+from broker.errors import Unavailable
+from broker.replica import Replica
+from protocol import topics
+from protocol.identifiers import Entropy, Millis, UnitId
+from protocol.signatures import Signer
+from protocol.trail.acts import Action, software_start
+from protocol.trail.stated_acts import sign_actions
+from runtime.kafka.ports import OutputRecord, Topics
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Stating:
+    """A process that can state something."""
+
+    replica: Replica
+    signer: Signer
+    clock: Callable[[], Millis]
+    entropy: Entropy
+
+    def name(self) -> UnitId | None:
+        """What the directory calls us; None while it knows no such key."""
+        known = self.replica.directory.operator_key(self.signer.public.kid)
+        return None if known is None else known.identity.unit
+
+    def record(self, make: Callable[[Millis, UnitId], Action], actor: UnitId) -> OutputRecord:
+        """An act as a record of the audit topic."""
+        now = self.clock()
+        act = make(now, actor)
+        value = sign_actions([act], actor=actor, now=now, signer=self.signer, entropy=self.entropy)
+        return OutputRecord(topics.AUDIT, b"", value)
+
+
+async def announce_start(stating: Stating, bus: Topics, program: str) -> None:
+    """State once that this program started, as soon as that can be stated."""
+    await stating.replica.usable()
+    while (actor := stating.name()) is None:
+        await stating.replica.refreshed()
+
+    def started(now: Millis, by: UnitId) -> Action:
+        return software_start(now, by, program=program, version=version("contrada"))
+
+    while True:
+        try:
+            async with bus.writing() as writer:
+                await writer.write([stating.record(started, actor)])
+        except Unavailable as error:
+            log.warning("start_not_announced", error=str(error))
+            await asyncio.sleep(1)
+        else:
+            log.info("start_announced", program=program)
+            return

@@ -1,0 +1,170 @@
+"""The audit trail, read from Kafka: every batch verified by the router's signature before a row of it shows.
+
+A batch that does not verify is reported on stderr with its offset and makes the command end in 7; nothing
+of it is believed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from broker.centre.registry import read_directory
+from keys.directory import Directory
+from protocol import topics
+from protocol.codes import (
+    Classification,
+    DataClass,
+    Handling,
+    LegalBasis,
+    MessageKind,
+    Purpose,
+    RefusalGround,
+    Role,
+    UrgencyGround,
+)
+from protocol.content.code_forms import show_code, show_handling
+from protocol.errors import Rejected
+from protocol.identifiers import show_id
+from protocol.trail.batches import SUMMARY_FIELDS, Batch, Record, verify_decisions
+from protocol.trail.stated_acts import is_actions, verify_actions
+from runtime.cli.command import Invocation
+from runtime.cli.errors import NotFound, NotVerified
+from runtime.cli.home import Home, bootstrap, chosen_home
+from runtime.cli.kafka_calls import follow, read_to_end, run
+from runtime.cli.render import say
+from runtime.kafka.feed_ports import Incoming
+from runtime.kafka.feeds import KafkaFeeds
+
+CodeT = TypeVar("CodeT", MessageKind, Classification, DataClass, UrgencyGround, RefusalGround, LegalBasis)
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which rows are asked for."""
+
+    unit: str | None = None
+    decision: str | None = None
+    since: int | None = None
+    message: str | None = None
+
+    def takes(self, row: Row) -> bool:
+        """Whether this row is one of them."""
+        return (
+            self.unit in (None, row["unit"], *row["to"])
+            and self.decision in (None, row["decision"])
+            and (self.since is None or row["t"] >= self.since)
+            and self.message in (None, row["id"])
+        )
+
+
+@dataclass(slots=True)
+class Trail:
+    """A reading of the audit topic."""
+
+    home: Home
+    kafka: str
+    directory: Directory
+    wanted: Wanted
+    show: Callable[[Row], None]
+    unverified: list[int] = field(default_factory=list)
+
+    def take(self, record: Incoming) -> None:
+        """Verify one batch, and show its rows that are asked for. Acts of the centre are verified only."""
+        try:
+            if is_actions(record.value):
+                verify_actions(record.value, parties=self.directory)
+                return
+            decisions = verify_decisions(record.value, parties=self.directory)
+        except Rejected as rejected:
+            self.unverified.append(record.offset)
+            say(f"contrada: the batch at offset {record.offset} does not verify ({rejected.code})")
+            return
+        for decision in decisions.records:
+            row = row_of(decision, decisions.batch, record.offset)
+            if self.wanted.takes(row):
+                self.show(row)
+
+    async def read(self, *, go_on: bool) -> None:
+        """From the start to the end of now, and then on if that is asked for."""
+        feeds = KafkaFeeds(self.kafka)
+        position = await read_to_end(feeds, topics.AUDIT, self.take)
+        if go_on:
+            await follow(feeds, topics.AUDIT, self.take, start=position)
+
+
+async def read_trail(
+    invocation: Invocation, wanted: Wanted, show: Callable[[Row], None], *, go_on: bool = False
+) -> None:
+    """Read the trail; `NotVerified` at the end if some of it did not hold."""
+    home = chosen_home(invocation)
+    kafka = bootstrap(invocation, home)
+    directory, _ = await read_directory(home, kafka)
+    trail = Trail(home, kafka, directory, wanted, show)
+    await trail.read(go_on=go_on)
+    if trail.unverified:
+        raise NotVerified(
+            f"{len(trail.unverified)} batches of the audit trail do not verify",
+            hint="keep the topic as it is, and compare with the receipts that units hold",
+        )
+
+
+def trace_in_audit(invocation: Invocation, message_id: str) -> dict[str, Any]:
+    """What the audit trail says of one message."""
+    rows: list[Row] = []
+    run(read_trail(invocation, Wanted(message=message_id), rows.append))
+    if not rows:
+        raise NotFound(f"the audit trail says nothing of {message_id}")
+    return {"id": message_id, "steps": [step for row in rows for step in _steps(row)], "decisions": rows}
+
+
+def _steps(row: Row) -> Iterator[Row]:
+    if row["created"] is not None:
+        yield {"t": row["created"], "event": "created", "unit": row["unit"], "detail": "as its sender says"}
+    reasons = ", ".join(f"{reason['code']} {reason['unit'] or ''}".strip() for reason in row["reasons"])
+    place = f"{topics.outbox(row['unit'])}/{row['partition']}@{row['offset']}"
+    detail = f"{reasons}; {place}" if reasons else place
+    yield {"t": row["t"], "event": row["decision"], "unit": row["router"], "detail": detail}
+    if row["decision"] == "accepted":
+        for unit, role in zip(row["to"], row["roles"], strict=True):
+            yield {"t": row["t"], "event": "delivered", "unit": unit, "detail": role}
+
+
+def row_of(record: Record, batch: Batch, offset: int) -> Row:
+    """One decision, as it is printed."""
+    header = record.header if isinstance(record.header, list) else [None] * len(SUMMARY_FIELDS)
+    said = dict(zip(SUMMARY_FIELDS, header, strict=True))
+    handling = said["handling"]
+    return {
+        "t": record.t,
+        "decision": record.type.name.lower(),
+        "unit": record.source.unit,
+        "partition": record.source.partition,
+        "offset": record.source.offset,
+        "reasons": [{"code": reason.code.value, "unit": reason.unit} for reason in record.reasons],
+        "id": None if said["mid"] is None else show_id(said["mid"]),
+        "thread": None if said["thread"] is None else show_id(said["thread"]),
+        "kind": _code(MessageKind, said["kind"]),
+        "to": [unit for unit, _ in said["to"] or ()],
+        "roles": [show_code(Role(role)) for _, role in said["to"] or ()],
+        "handling": None if handling is None else show_handling(frozenset(map(Handling, handling))),
+        "classification": _code(Classification, said["classification"]),
+        "data_class": _code(DataClass, said["data_class"]),
+        "purposes": [show_code(Purpose(number)) for number in said["purposes"] or ()],
+        "urgency": _code(UrgencyGround, said["urgency"]),
+        "ground": _code(RefusalGround, said["ground"]),
+        "basis": _code(LegalBasis, said["basis"]),
+        "created": said["created"],
+        "expires": said["expires"],
+        "submission": record.submission.hex(),
+        "subject": None if record.subject is None else record.subject.hex(),
+        "directory_size": record.directory_size,
+        "router": batch.router,
+        "audit_offset": offset,
+    }
+
+
+def _code(codes: type[CodeT], number: int | None) -> str | None:
+    return None if number is None else show_code(codes(number))

@@ -1,0 +1,1 @@
+"""`contrada centre ...`: declarations are light; work is imported when it is done."""

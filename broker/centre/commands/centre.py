@@ -1,0 +1,31 @@
+"""`contrada centre`: run the exchange. The table of its commands; each is declared beside its kin."""
+
+from __future__ import annotations
+
+from runtime.cli.command import Impact, Lazy, group
+
+_HERE = "broker.centre.commands"
+_READS, _WRITES = Impact.READS, Impact.WRITES
+
+
+centre = group(
+    "centre",
+    short="run the exchange: units, topics, audit",
+    lazy={
+        "init": Lazy(
+            f"{_HERE}.setup:init", _WRITES, "found an exchange: root, registrar, router, topics"
+        ),
+        "status": Lazy(
+            f"{_HERE}.watch:status", _READS, "Kafka, topics, router and backlog at a glance"
+        ),
+        "units": Lazy(f"{_HERE}.units:units", _READS, "all units with the states of their keys"),
+        "enrol": Lazy(f"{_HERE}.units:enrol", _WRITES, "take a unit in, or renew its identity"),
+        "suspend": Lazy(f"{_HERE}.units:suspend", _WRITES, "stop a unit from sending and receiving"),
+        "resume": Lazy(f"{_HERE}.units:resume", _WRITES, "let a suspended unit take part again"),
+        "revoke": Lazy(f"{_HERE}.units:revoke", _WRITES, "withdraw a key for good"),
+        "topics": Lazy(f"{_HERE}.setup:topics", None, "the shape of the exchange in Kafka"),
+        "audit": Lazy(f"{_HERE}.watch:audit", _READS, "the router's decisions, each verified"),
+        "act": Lazy(f"{_HERE}.acts:act", None, "state what was done, for the ledger"),
+        "quarantine": Lazy(f"{_HERE}.watch:quarantine", None, "what could not be verified, and why"),
+    },
+)

@@ -1,0 +1,179 @@
+"""`contrada centre units|enrol|suspend|resume|revoke`: who takes part, and with which keys."""
+# ruff: noqa: PLC0415 - the work is imported when it is done, so that --help is quick
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from protocol.codes import Classification, LegalBasis, Purpose, UnitKind
+from runtime.cli.command import Impact, Invocation, command, pass_invocation
+from runtime.cli.confirm import really
+from runtime.cli.params import Codes, KeyName, Moment, OneUnit
+from runtime.cli.render import Column, moment, say, write_details, write_json, write_table
+
+COLUMNS = (
+    Column("unit", "UNIT"),
+    Column("kind", "KIND"),
+    Column("name", "NAME"),
+    Column("suspended", "SUSPENDED"),
+    Column("identity", "IDENTITY"),
+    Column("identity_until", "UNTIL", moment),
+    Column("epochs", "EPOCHS"),
+)
+REQUEST = (
+    Column("unit", "unit"),
+    Column("request", "request"),
+    Column("contact", "contact"),
+    Column("fingerprint", "fingerprint"),
+)
+_yes = click.option("--yes", is_flag=True, help="Do not ask.")
+_unit = click.argument("unit", metavar="UNIT", type=OneUnit())
+_reason = click.option("--reason", required=True, metavar="TEXT", help="Why; everybody can read it.")
+
+
+@command(
+    None,
+    "units",
+    impact=Impact.READS,
+    short="all units with the states of their keys",
+    examples=("contrada --home ./centre centre units", "contrada centre units --json"),
+)
+@pass_invocation
+def units(invocation: Invocation) -> None:
+    """List the units of the directory, as its topic has them now, verified from the pinned root."""
+    from broker.centre.membership import list_units
+    from runtime.cli.kafka_calls import run
+
+    write_table(run(list_units(invocation)), COLUMNS, as_json=invocation.json, none="no unit is enrolled yet")
+
+
+@command(
+    None,
+    "enrol",
+    impact=Impact.WRITES,
+    short="take a unit in, or renew its identity",
+    examples=(
+        "contrada centre enrol enrolment-fr.cbor --name 'France, national unit'",
+        "contrada centre enrol enrolment-fr-customs.cbor --kind competent-authority --national-unit fr",
+        "contrada centre enrol enrolment-no.cbor --kind third-party --basis agreement --purpose operational",
+    ),
+)
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--name", metavar="TEXT", help="The unit's name for people.")
+@click.option("--kind", type=Codes(UnitKind), help="What it is by law. [default: national-unit]")
+@click.option("--clearance", type=Codes(Classification), help="Up to which marking. [default: bpl]")
+@click.option("--basis", type=Codes(LegalBasis), help="Why personal data may go to it (ER 23 to 25).")
+@click.option(
+    "--purpose",
+    "purposes",
+    multiple=True,
+    type=Codes(Purpose, without=[Purpose.UNDETERMINED]),
+    help="What it may process for (ER 18(2)). [default: the four of every unit of the Union]",
+)
+@click.option("--national-unit", type=OneUnit(), metavar="UNIT", help="Who gets copies of what it sends.")
+@click.option("--waives-copy", is_flag=True, help="A national unit that wants no copies (ER 7(5)).")
+@click.option("--min-suite", type=click.Choice(["1", "2"]), help="The least suite it takes. [default: 1]")
+@click.option("--outbox-partitions", type=click.IntRange(1, 64), help="Chosen once. [default: 1]")
+@click.option("--inbox-partitions", type=click.IntRange(1, 64), help="Chosen once. [default: 1]")
+@_yes
+@pass_invocation
+def enrol(invocation: Invocation, /, file: Path, *, yes: bool, **facts: Any) -> None:
+    """Take in the unit whose request is in FILE, or renew the identity of one that is in.
+
+    Shows the fingerprint first: have the unit read theirs to you over another channel, and go on only if
+    the two are the same. A renewal is vouched for by the identity of today and needs no such call.
+    """
+    from broker.centre.membership import enrol_unit, read_request
+    from runtime.cli.kafka_calls import run
+
+    request = read_request(file)
+    shown = request.shown()
+    if not invocation.json:
+        write_details(shown, REQUEST, as_json=False)
+    if not request.renewal:
+        really("do the fingerprints agree, and is the unit to be taken in", yes=yes)
+    done = run(enrol_unit(invocation, request, facts))
+    if invocation.json:
+        write_json(shown | done)
+    say(f"published {done['statements']} statements about {shown['unit']}")
+
+
+@command(
+    None,
+    "suspend",
+    impact=Impact.WRITES,
+    short="stop a unit from sending and receiving",
+    examples=("contrada centre suspend fr-customs --reason 'key under investigation'",),
+)
+@_unit
+@_reason
+@_yes
+@pass_invocation
+def suspend(invocation: Invocation, *, unit: str, reason: str, yes: bool) -> None:
+    """Suspend a unit: the router refuses what it sends and what is sent to it, until it is resumed."""
+    _change_status(invocation, unit, suspended=True, reason=reason, yes=yes)
+
+
+@command(
+    None,
+    "resume",
+    impact=Impact.WRITES,
+    short="let a suspended unit take part again",
+    examples=("contrada centre resume fr-customs --reason 'cleared'",),
+)
+@_unit
+@_reason
+@_yes
+@pass_invocation
+def resume(invocation: Invocation, *, unit: str, reason: str, yes: bool) -> None:
+    """Resume a suspended unit."""
+    _change_status(invocation, unit, suspended=False, reason=reason, yes=yes)
+
+
+def _change_status(invocation: Invocation, unit: str, *, suspended: bool, reason: str, yes: bool) -> None:
+    from broker.centre.membership import change_status
+    from runtime.cli.kafka_calls import run
+
+    really(f"{'suspend' if suspended else 'resume'} {unit}", yes=yes)
+    done = run(change_status(invocation, unit, suspended=suspended, reason=reason))
+    if invocation.json:
+        write_json(done)
+    say(f"{unit} is {'suspended' if suspended else 'resumed'}")
+
+
+@command(
+    None,
+    "revoke",
+    impact=Impact.WRITES,
+    short="withdraw a key for good",
+    examples=(
+        "contrada centre revoke fr 0f3a9c... --reason 'rotated'",
+        "contrada centre revoke fr 0f3a9c... --reason 'stolen laptop' --compromised-since 2026-11-20",
+    ),
+)
+@_unit
+@click.argument("kid", metavar="KEY", type=KeyName())
+@_reason
+@click.option(
+    "--compromised-since",
+    type=Moment(),
+    metavar="MOMENT",
+    help="Nothing is to be trusted that it signed from then on.",
+)
+@_yes
+@pass_invocation
+def revoke(
+    invocation: Invocation, *, unit: str, kid: str, reason: str, compromised_since: int | None, yes: bool
+) -> None:
+    """Withdraw a key of a unit or router. This cannot be undone."""
+    from broker.centre.membership import revoke_key
+    from runtime.cli.kafka_calls import run
+
+    really(f"revoke {kid} of {unit}, for good", yes=yes)
+    done = run(revoke_key(invocation, unit, kid, reason=reason, since=compromised_since))
+    if invocation.json:
+        write_json(done)
+    say(f"revoked {kid} of {unit}")

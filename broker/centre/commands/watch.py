@@ -1,0 +1,215 @@
+"""`contrada centre status|audit|quarantine`: looking on; nothing here changes anything."""
+# ruff: noqa: PLC0415 - the work is imported when it is done, so that --help is quick
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from runtime.cli.command import Impact, Invocation, Lazy, command, group, pass_invocation
+from runtime.cli.errors import CommandError, NotVerified
+from runtime.cli.exits import Exit
+from runtime.cli.params import Moment, OneUnit
+from runtime.cli.render import (
+    Column,
+    moment,
+    plain,
+    printable,
+    write,
+    write_details,
+    write_json,
+    write_json_line,
+    write_table,
+)
+
+BACKLOG = (
+    Column("unit", "OUTBOX OF"),
+    Column("partition", "PARTITION"),
+    Column("end", "END"),
+    Column("position", "DECIDED TO"),
+    Column("lag", "LAG"),
+)
+
+
+def _reasons(found: list[dict[str, Any]]) -> str:
+    return ", ".join(f"{row['code']} {row['unit'] or ''}".strip() for row in found)
+
+
+DECISIONS = (
+    Column("t", "TIME", moment),
+    Column("decision", "DECISION"),
+    Column("unit", "FROM"),
+    Column("to", "TO"),
+    Column("kind", "KIND"),
+    Column("id", "MESSAGE"),
+    Column("reasons", "REASONS", _reasons),
+)
+QUARANTINE = (
+    Column("number", "NUMBER"),
+    Column("t", "TIME", moment),
+    Column("unit", "OUTBOX OF"),
+    Column("partition", "PARTITION"),
+    Column("offset", "OFFSET"),
+    Column("reason", "REASON"),
+    Column("size", "BYTES"),
+)
+QUARANTINE_FIELDS = (
+    *(Column(column.key, column.title.lower(), column.show) for column in QUARANTINE),
+    Column("submission", "sha-256"),
+    Column("hint", "what to do"),
+)
+
+quarantine = group(
+    "quarantine",
+    short="what could not be verified, and why",
+    lazy={
+        "release": Lazy(
+            "broker.centre.commands.acts:release",
+            Impact.WRITES,
+            "take a record out, into a file; two people",
+        )
+    },
+)
+
+
+class _Degraded(CommandError):
+    code = "E_DEGRADED"
+    exit = Exit.PARTIAL
+
+
+@command(
+    None,
+    "status",
+    impact=Impact.READS,
+    short="Kafka, topics, router and backlog at a glance",
+    examples=(
+        "contrada --home ./centre centre status",
+        "contrada centre status --router http://127.0.0.1:9470 --json",
+    ),
+)
+@click.option(
+    "--router", "routers", multiple=True, metavar="URL", help="A router's health; else the settings'."
+)
+@pass_invocation
+def status(invocation: Invocation, routers: tuple[str, ...]) -> None:
+    """Show whether the exchange is well. Ends in 3 if something is not, in 8 if Kafka is not reachable."""
+    from broker.centre.status import centre_status, is_well
+    from runtime.cli.kafka_calls import run
+
+    found = run(centre_status(invocation, routers))
+    if invocation.json:
+        write_json(found)
+    else:
+        _show_status(found)
+    if not is_well(found):
+        raise _Degraded("not everything is well", hint="see what is missing or not ready above")
+
+
+def _show_status(found: dict[str, Any]) -> None:
+    from broker.centre.status import accused
+
+    write(f"kafka      reachable at {printable(found['kafka']['bootstrap'])}")
+    missing = found["topics"]["missing"]
+    write(f"topics     {found['topics']['declared']} declared, missing: {plain(missing) or 'none'}")
+    write(f"directory  {found['directory']['size']} statements")
+    for router in found["routers"]:
+        state = "ready" if router["ready"] else router.get("error", "not ready")
+        failing = [name for name, check in router["checks"].items() if not check.get("ok")]
+        detail = f" ({printable(', '.join(failing))})" if failing else ""
+        write(f"router     {printable(router['url'])} {state}{detail}")
+        if units := accused(router):
+            write(f"           saw another ledger: {printable(', '.join(units))} (ledger_gossip in its log)")
+    if not found["routers"]:
+        write("router     none named; say --router URL")
+    write("")
+    write_table(found["backlog"], BACKLOG, as_json=False, none="no unit is enrolled yet")
+
+
+@command(
+    None,
+    "audit",
+    impact=Impact.READS,
+    short="the router's decisions, each verified",
+    examples=(
+        "contrada --home ./centre centre audit",
+        "contrada centre audit --unit fr --decision rejected --since 2026-11-01",
+        "contrada centre audit --follow --jsonl",
+    ),
+)
+@click.option("--unit", type=OneUnit(), help="Only what this unit sent or was to receive.")
+@click.option("--decision", type=click.Choice(["accepted", "rejected", "duplicate"]), help="Only these.")
+@click.option("--since", type=Moment(), metavar="MOMENT", help="Only from then on.")
+@click.option("--follow", is_flag=True, help="Go on printing decisions as they are made.")
+@click.option("--jsonl", is_flag=True, help="One JSON object per line, at once.")
+@pass_invocation
+def audit(
+    invocation: Invocation,
+    *,
+    unit: str | None,
+    decision: str | None,
+    since: int | None,
+    follow: bool,
+    jsonl: bool,
+) -> None:
+    """Print the decisions of the audit trail. Each batch is verified by the router's signature first.
+
+    Ids, codes and times only: there is no content in the trail. Ends in 7 if a batch does not verify.
+    """
+    from broker.centre.audit_trail import Wanted, read_trail
+    from runtime.cli.kafka_calls import run
+
+    wanted = Wanted(unit=unit, decision=decision, since=since)
+    rows: list[dict[str, Any]] = []
+    at_once = jsonl or follow
+    show: Callable[[dict[str, Any]], None] = rows.append
+    if at_once:
+        show = write_json_line if jsonl or invocation.json else _show_line
+    try:
+        run(read_trail(invocation, wanted, show, go_on=follow))
+    except NotVerified:
+        # What did verify is shown all the same.
+        write_table(rows, DECISIONS, as_json=invocation.json, none="no decisions")
+        raise
+    if not at_once:
+        write_table(rows, DECISIONS, as_json=invocation.json, none="no decisions")
+
+
+def _show_line(row: dict[str, Any]) -> None:
+    write("  ".join(column.text(row) or "-" for column in DECISIONS))
+
+
+@command(
+    quarantine,
+    "ls",
+    impact=Impact.READS,
+    short="list coordinates and reasons",
+    examples=("contrada --home ./centre centre quarantine ls", "contrada centre quarantine ls --json"),
+)
+@pass_invocation
+def quarantine_ls(invocation: Invocation) -> None:
+    """List what the router could not parse or verify. Content is never shown."""
+    from broker.centre.quarantine import read_quarantine
+    from runtime.cli.kafka_calls import run
+
+    rows = run(read_quarantine(invocation))
+    write_table(rows, QUARANTINE, as_json=invocation.json, none="nothing is in quarantine")
+
+
+@command(
+    quarantine,
+    "show",
+    impact=Impact.READS,
+    short="one record's coordinates, reason and what to do",
+    examples=("contrada --home ./centre centre quarantine show 3",),
+)
+@click.argument("number", type=click.IntRange(0))
+@pass_invocation
+def quarantine_show(invocation: Invocation, number: int) -> None:
+    """Show one record of the quarantine: where it stood, why it is there, what to do. Never its content."""
+    from broker.centre.quarantine import one_of_quarantine
+    from runtime.cli.kafka_calls import run
+
+    found = run(one_of_quarantine(invocation, number))
+    write_details(found, QUARANTINE_FIELDS, as_json=invocation.json)

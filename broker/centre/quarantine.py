@@ -1,0 +1,75 @@
+"""The quarantine topic: where the records came from and why they are there. Never what they hold.
+
+row = [ 1, [unit, partition, offset, timestamp], decided, code, SHA-256, size, bytes ]
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from protocol import limits, topics
+from protocol.canonical import decode
+from protocol.errors import HINTS, Code, Rejected
+from runtime.cli.command import Invocation
+from runtime.cli.errors import NotFound
+from runtime.cli.home import bootstrap, chosen_home
+from runtime.cli.kafka_calls import read_to_end
+from runtime.cli.render import say
+from runtime.kafka.feed_ports import Incoming
+from runtime.kafka.feeds import KafkaFeeds
+
+
+async def read_quarantine(invocation: Invocation) -> list[dict[str, Any]]:
+    """All that is in quarantine."""
+    return [row for row, _ in await _read(invocation)]
+
+
+async def held_in_quarantine(invocation: Invocation, number: int) -> tuple[dict[str, Any], bytes]:
+    """The row at this offset, and the bytes that it holds."""
+    for row, held in await _read(invocation):
+        if row["number"] == number:
+            return row, held
+    raise NotFound(
+        f"nothing in quarantine has the number {number}", hint="see 'contrada centre quarantine ls'"
+    )
+
+
+async def _read(invocation: Invocation) -> list[tuple[dict[str, Any], bytes]]:
+    kafka = bootstrap(invocation, chosen_home(invocation))
+    rows: list[tuple[dict[str, Any], bytes]] = []
+
+    def take(record: Incoming) -> None:
+        try:
+            rows.append((row_of(record), decode(record.value, limit=2 * limits.MAX_RECORD)[6]))
+        except Rejected as rejected:
+            say(f"contrada: the record at offset {record.offset} is not a quarantine row ({rejected.code})")
+
+    await read_to_end(KafkaFeeds(kafka), topics.QUARANTINE, take)
+    return rows
+
+
+async def one_of_quarantine(invocation: Invocation, number: int) -> dict[str, Any]:
+    """The row at this offset."""
+    row, _ = await held_in_quarantine(invocation, number)
+    code = row["reason"]
+    return row | {"hint": HINTS[Code(code)] if code in Code.__members__ else None}
+
+
+def row_of(record: Incoming) -> dict[str, Any]:
+    """The coordinates and the reason."""
+    match decode(record.value, limit=2 * limits.MAX_RECORD):
+        case [1, [str(unit), int(partition), int(offset), int(stamped)], int(t), str(code), bytes(name),
+              int(size), bytes()]:  # fmt: skip
+            return {
+                "number": record.offset,
+                "t": t,
+                "unit": unit,
+                "partition": partition,
+                "offset": offset,
+                "stamped": stamped,
+                "reason": code,
+                "submission": name.hex(),
+                "size": size,
+            }
+        case _:
+            raise Rejected(Code.E_SCHEMA, "not a quarantine row")

@@ -1,0 +1,162 @@
+"""The registration desk: the centre's view of the directory, and what its registrar states.
+
+    made -> checked here -> written to pending.log -> topics created -> published -> pending.log emptied
+
+Rules: a statement is applied to the local replica before it is published, so that nothing is published
+that others would refuse. What a crash left in pending.log is published by the next command; a statement
+that is there already is ignored by everybody.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from keys.ceremony import read_pin
+from keys.directory import Directory
+from keys.key_files import IDENTITY_FILE, read_identity
+from keys.soft_keys import SoftIdentity
+from keys.statement_file import read_statements, write_statements
+from keys.statement_types import Revocation, StatusChange, UnitFacts
+from keys.statements import issue
+from protocol import topics
+from protocol.errors import Rejected
+from protocol.identifiers import KeyId, Millis, UnitId
+from protocol.topics import Topic
+from runtime.cli.command import Invocation
+from runtime.cli.errors import Conflict, NotFound
+from runtime.cli.home import Home, bootstrap, centre_home
+from runtime.cli.kafka_calls import read_to_end
+from runtime.cli.render import say
+from runtime.cli.unlocking import existing_secret
+from runtime.kafka.admin import KafkaTopics
+from runtime.kafka.feed_ports import TopicChange
+from runtime.kafka.feeds import KafkaDirectory, KafkaFeeds
+
+
+def now() -> Millis:
+    """The wall clock, for what the registrar signs."""
+    return Millis(time.time_ns() // 1_000_000)
+
+
+def registrar_of(home: Home) -> SoftIdentity:
+    """The registrar's identity, opened."""
+    secret = existing_secret(home)
+    return read_identity(home.keys / "registrar" / IDENTITY_FILE, secret=secret)
+
+
+async def read_directory(home: Home, kafka: str) -> tuple[Directory, int]:
+    """The directory as the topic has it now, verified from the pinned root; and how many records were not."""
+    directory = Directory(read_pin(home.root_file))
+    refused = 0
+
+    def take(statement: bytes) -> None:
+        nonlocal refused
+        try:
+            directory.apply(statement)
+        except Rejected:
+            refused += 1
+
+    await read_to_end(KafkaFeeds(kafka), topics.DIRECTORY, lambda record: take(record.value))
+    return directory, refused
+
+
+def local_directory(home: Home) -> Directory:
+    """The directory as the home's replica has it, verified from the pinned root."""
+    if not home.replica.exists():
+        raise NotFound(
+            f"no replica of the directory at {home.replica}",
+            hint="start the unit's daemon once, or run 'contrada centre units' at the centre",
+        )
+    return Directory.replay(read_pin(home.root_file), read_statements(home.replica))
+
+
+def declared_topics(directory: Directory) -> tuple[Topic, ...]:
+    """Every topic that must exist for the units that the directory describes."""
+    found = list(topics.shared())
+    for unit in directory.units():
+        found += topics_of(directory.facts(unit.unit))
+    return tuple(found)
+
+
+def topics_of(facts: UnitFacts | None) -> tuple[Topic, ...]:
+    """The topics of one unit."""
+    if facts is None:
+        return ()
+    return topics.of_unit(
+        facts.unit, outbox_partitions=facts.outbox_partitions, inbox_partitions=facts.inbox_partitions
+    )
+
+
+@dataclass(slots=True)
+class Registry:
+    """An open desk: the centre's home, Kafka, and the directory as it is now."""
+
+    home: Home
+    kafka: str
+    directory: Directory
+    refused: int
+
+    @classmethod
+    async def open(cls, invocation: Invocation) -> Registry:
+        """Read the directory, after publishing what an earlier command could not."""
+        home = centre_home(invocation)
+        kafka = bootstrap(invocation, home)
+        await publish_pending(home, kafka)
+        directory, refused = await read_directory(home, kafka)
+        write_statements(home.replica, directory.snapshot())
+        return cls(home, kafka, directory, refused)
+
+    def known(self, unit: UnitId) -> UnitFacts:
+        """The facts about a unit of the directory, or `NotFound`."""
+        facts = self.directory.facts(unit)
+        if facts is None:
+            raise NotFound(f"the directory knows no unit {unit}", hint="see 'contrada centre units'")
+        return facts
+
+    async def state(self, statements: Sequence[bytes]) -> tuple[TopicChange, ...]:
+        """Check, create the topics of the units concerned, publish."""
+        subjects = [self.directory.apply(statement).statement.subject for statement in statements]
+        pending = self.home.path / "pending.log"
+        write_statements(pending, statements)
+        wanted = [t for unit in dict.fromkeys(subjects) for t in topics_of(self.directory.facts(unit))]
+        changes = await KafkaTopics(self.kafka).apply(wanted) if wanted else ()
+        await publish_pending(self.home, self.kafka)
+        write_statements(self.home.replica, self.directory.snapshot())
+        return changes
+
+    def status_change(self, unit: UnitId, *, suspended: bool, reason: str) -> bytes:
+        """The statement that suspends or resumes a unit."""
+        self.known(unit)
+        current = self.directory.unit(unit)
+        if current is not None and current.suspended == suspended:
+            raise Conflict(f"{unit} is {'suspended already' if suspended else 'not suspended'}")
+        return issue(StatusChange(unit, suspended, reason), signer=registrar_of(self.home), issued=now())
+
+    def revocation(self, unit: UnitId, kid: KeyId, *, reason: str, since: Millis | None) -> bytes:
+        """The statement that withdraws a key; a compromise may be stated after a withdrawal in good order."""
+        signing = self.directory.identity(unit, kid) or self.directory.router_key(kid)
+        key = signing or self.directory.epoch_key(unit, kid)
+        if key is None:
+            raise NotFound(f"{unit} has no key {kid.hex()}", hint=f"see 'contrada units show {unit} --json'")
+        if key.revoked and (signing is None or since is None or signing.compromised_since is not None):
+            raise Conflict(f"the key {kid.hex()} is revoked already")
+        return issue(Revocation(unit, kid, reason, since), signer=registrar_of(self.home), issued=now())
+
+
+async def publish_pending(home: Home, kafka: str) -> None:
+    """Publish what was made and not published yet."""
+    pending = home.path / "pending.log"
+    if not pending.exists():
+        return
+    statements = read_statements(pending)
+    if statements:
+        await KafkaDirectory(kafka).publish(statements)
+    pending.unlink()
+
+
+def warn_of_refused(refused: int) -> None:
+    """Somebody wrote to the directory topic what does not hold: worth a look, harmless otherwise."""
+    if refused:
+        say(f"hint: {refused} records of the directory topic do not verify; they count for nothing")

@@ -1,0 +1,152 @@
+"""`centre status`: Kafka, topics, routers and backlog, each checked now; what cannot be asked is said so."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import urllib.parse
+from collections.abc import Mapping
+from typing import Any
+
+from broker.centre.registry import Registry, declared_topics
+from keys.directory import Directory
+from protocol import topics
+from protocol.errors import Rejected
+from protocol.identifiers import UnitId
+from protocol.parties import Unit
+from protocol.trail.batches import verify_decisions
+from runtime.cli.command import Invocation
+from runtime.cli.home import settings
+from runtime.cli.kafka_calls import read_to_end
+from runtime.kafka.admin import KafkaTopics
+from runtime.kafka.feed_ports import Incoming
+from runtime.kafka.feeds import KafkaFeeds
+
+ROUTER_TIMEOUT = 3.0
+AT_ONCE = 8
+TAIL = 20
+"""Offsets at the end of a unit's receipts that are read first; a decision takes two, with its marker."""
+
+
+async def centre_status(invocation: Invocation, routers: tuple[str, ...]) -> dict[str, Any]:
+    """Everything at a glance. Raises if Kafka itself is not reachable."""
+    registry = await Registry.open(invocation)
+    there = set(await KafkaTopics(registry.kafka).list())
+    wanted = [topic.name for topic in declared_topics(registry.directory)]
+    missing = [name for name in wanted if name not in there]
+    urls = routers or _configured(settings(registry.home.centre_file).get("router"))
+    return {
+        "kafka": {"bootstrap": registry.kafka, "reachable": True},
+        "topics": {"declared": len(wanted), "missing": missing},
+        "directory": {
+            "size": registry.directory.head.size,
+            "root": registry.directory.head.root.hex(),
+            "refused": registry.refused,
+        },
+        "routers": [ask_router(url) for url in urls],
+        "backlog": await _backlog(registry, there),
+    }
+
+
+def is_well(status: Mapping[str, Any]) -> bool:
+    """Whether there is nothing to look at."""
+    routers = status["routers"]
+    ready = all(router["ready"] for router in routers)
+    return ready and not status["topics"]["missing"] and not any(accused(router) for router in routers)
+
+
+def accused(router: Mapping[str, Any]) -> list[str]:
+    """The units whose messages showed this router another ledger than was published."""
+    match router["checks"]:
+        case {"ledger": {"accused": [*units]}}:
+            return [str(unit) for unit in units]
+        case _:
+            return []
+
+
+async def _backlog(registry: Registry, there: set[str]) -> list[dict[str, Any]]:
+    known = [unit for unit in registry.directory.units() if topics.outbox(unit.unit) in there]
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def of_unit(unit: Unit) -> list[dict[str, Any]]:
+        async with turns:
+            return await backlog_of(unit, registry)
+
+    return [row for rows in await asyncio.gather(*map(of_unit, known)) for row in rows]
+
+
+async def backlog_of(unit: Unit, registry: Registry) -> list[dict[str, Any]]:
+    """How far routers have come with each partition of a unit's outbox, by their own signed decisions."""
+    facts, feeds = registry.directory.facts(unit.unit), KafkaFeeds(registry.kafka)
+    partitions = 1 if facts is None else facts.outbox_partitions
+    ends = [await feeds.end(topics.outbox(unit.unit), number) for number in range(partitions)]
+    decided = await _decided(unit.unit, feeds, registry.directory, partitions=partitions)
+    return [
+        {
+            "unit": unit.unit,
+            "partition": number,
+            "suspended": unit.suspended,
+            "end": end,
+            "position": decided.get(number, 0 if end == 0 else None),
+            "lag": None if number not in decided and end else max(0, end - decided.get(number, 0)),
+        }
+        for number, end in enumerate(ends)
+    ]
+
+
+async def _decided(
+    unit: UnitId, feeds: KafkaFeeds, directory: Directory, *, partitions: int
+) -> dict[int, int]:
+    """The position behind the last decision on each partition, from the end of the unit's receipts.
+
+    The end is enough where every partition is busy; else more is read. A partition without any decision
+    is not in the answer, unless there are no decisions at all: then routers have come to 0.
+    """
+    end, tail = await feeds.end(topics.receipts(unit), 0), TAIL * partitions
+    if end == 0:
+        return dict.fromkeys(range(partitions), 0)
+    found: dict[int, int] = {}
+
+    def take(record: Incoming) -> None:
+        try:
+            decisions = verify_decisions(record.value, parties=directory)
+        except Rejected:
+            return
+        for one in decisions.records:
+            if one.source.unit == unit:
+                found[one.source.partition] = max(found.get(one.source.partition, 0), one.source.offset + 1)
+
+    while True:
+        start = max(0, end - tail)
+        await read_to_end(feeds, topics.receipts(unit), take, start=start)
+        if start == 0 or len(found) == partitions:
+            return found
+        tail *= 10
+
+
+def ask_router(url: str) -> dict[str, Any]:
+    """What a router says of itself."""
+    parts = urllib.parse.urlsplit(url if "://" in url else f"http://{url}")
+    unknown = {"url": url, "ready": False, "checks": {}}
+    connection = http.client.HTTPConnection(parts.hostname or "127.0.0.1", parts.port, timeout=ROUTER_TIMEOUT)
+    try:
+        connection.request("GET", "/readyz")
+        body = json.loads(connection.getresponse().read(1 << 20))
+    except (OSError, http.client.HTTPException, ValueError):
+        return unknown | {"error": "not reachable"}
+    finally:
+        connection.close()
+    if not isinstance(body, dict):
+        return unknown | {"error": "not a router"}
+    return {"url": url, "ready": body.get("ready") is True, "checks": body.get("checks") or {}}
+
+
+def _configured(found: object) -> tuple[str, ...]:
+    match found:
+        case str():
+            return (found,)
+        case list():
+            return tuple(str(url) for url in found)
+        case _:
+            return ()

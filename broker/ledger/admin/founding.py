@@ -1,0 +1,152 @@
+"""`contrada ledger init`: a ledger's directory, its keys, its policy, and its two logs, still empty.
+
+Owns what is made and in which order: keys first, the database last, since its lock rows are what makes a
+directory a ledger. To run it again after a failure goes on where it stopped; a ledger that is there is
+never begun anew.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from broker.errors import Exists, Misconfigured
+from broker.ledger import log_head as tips
+from broker.ledger.settings import LedgerSettings
+from broker.ledger.store.records import LogState, RecordStore
+from broker.ledger.trust import OwnKeys, read_policy
+from keys.errors import KeyFileExists
+from keys.note_keys import NOTE_KEY_FILE, NoteKey, read_note_key, write_note_key
+from keys.store import prepare_directory, read_credential, read_public, write_public
+from protocol.errors import Rejected
+from protocol.identifiers import Millis
+from protocol.tlog.checkpoints import seconds
+from protocol.tlog.policy_text import WitnessEntry, ledger_policy
+from protocol.tlog.shards import directory_origin, shard_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a ledger is to be."""
+
+    home: Path
+    """The centre's home, which has its keys."""
+
+    origin: str
+    kafka: str | None
+    http_port: int
+    witnesses: Sequence[WitnessEntry]
+    quorum: int
+
+
+def found(plan: Plan, *, now: Millis) -> dict[str, Any]:
+    """Make it; what to tell."""
+    centre = _centre(plan.home)
+    secret_file = plan.home / str(centre.get("secret", "centre.secret"))
+    directory, keys = plan.home / "ledger", plan.home / "keys" / "ledger"
+    config = plan.home / "ledger.toml"
+    if config.exists():
+        raise Exists(f"{config} is there already", hint="this centre has a ledger: 'contrada ledger run'")
+    secret = read_credential(secret_file)
+    prepare_directory(directory)
+    note_file = keys / NOTE_KEY_FILE
+    with suppress(KeyFileExists):
+        write_note_key(note_file, NoteKey.generate(os.urandom), secret=secret, entropy=os.urandom)
+    own = OwnKeys(read_note_key(note_file, secret=secret))
+    policy = _policy(plan, own, now=now)
+    with suppress(KeyFileExists):
+        write_public(directory / "policy", policy.encode(), entropy=os.urandom)
+    with suppress(KeyFileExists):
+        # Beside the logs, for an auditor; who does not trust the centre compares its fingerprint.
+        write_public(directory / "root.cbor", read_public(plan.home / "root.cbor"), entropy=os.urandom)
+    values: dict[str, Any] = {
+        "kafka": plan.kafka or str(centre["kafka"]),
+        "origin": plan.origin,
+        "directory": str(directory),
+        "root": str(plan.home / "root.cbor"),
+        "key": f"file:{keys / 'identity.key'}",
+        "note_key": str(note_file),
+        "secret": str(secret_file),
+        "http_port": plan.http_port,
+    }
+    settings = LedgerSettings(**values)
+    states = begin_logs(RecordStore(settings.records_url), own, plan.origin, now=now)
+    config.write_text(_toml(values), encoding="utf-8")
+    return {
+        "config": str(config),
+        "directory": str(directory),
+        "policy": str(directory / "policy"),
+        "logs": [state.origin for state in states],
+    }
+
+
+def _policy(plan: Plan, keys: OwnKeys, *, now: Millis) -> str:
+    if not 0 <= plan.quorum <= len(plan.witnesses):
+        raise Misconfigured(
+            f"a quorum of {plan.quorum} cannot be had from {len(plan.witnesses)} witnesses",
+            hint="name more of them with --witness, or ask for fewer",
+        )
+    try:
+        return ledger_policy(
+            plan.origin, now=now, log_keys=keys.vkeys, witnesses=plan.witnesses, quorum=plan.quorum
+        )
+    except Rejected as rejected:
+        raise Misconfigured(str(rejected), hint=rejected.hint) from None
+
+
+def begin_logs(records: RecordStore, keys: OwnKeys, origin: str, *, now: Millis) -> tuple[LogState, ...]:
+    """The audit log of this half-year and the directory's, empty, signed; those that are not there yet."""
+    there = [state.origin for state in records.states()]
+    begun = []
+    for each in (shard_of(origin, now), directory_origin(origin)):
+        if any(_is_same_log(each, other) for other in there):
+            continue
+        state, _ = tips.grown(tips.begin(each), (), signers=keys.signers, now=seconds(now))
+        records.commit(None, state)
+        begun.append(state)
+    return tuple(begun)
+
+
+def _is_same_log(one: str, other: str) -> bool:
+    # Shards of the audit log are one log: a later one begins where the sequencer says so.
+    return one.rpartition("/")[0] == other.rpartition("/")[0]
+
+
+def witnesses_in(file: Path) -> tuple[WitnessEntry, ...]:
+    """The witnesses that a file names, as `contrada witness init` writes it: the form of a policy."""
+    policy = read_policy(file)
+    names = dict.fromkeys(witness.key.name for witness in policy.witnesses)
+    if not names:
+        raise Misconfigured(f"{file} names no witness", hint="'contrada witness init' makes such a file")
+    entries = []
+    for name in names:
+        lines = [witness for witness in policy.witnesses if witness.key.name == name]
+        entries.append(WitnessEntry(name, tuple(line.key for line in lines), lines[0].url))
+    return tuple(entries)
+
+
+def _centre(home: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads((home / "centre.toml").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise Misconfigured(
+            f"{home} is not a centre's home", hint="name one with --home; 'contrada centre init' makes it"
+        ) from None
+
+
+def _toml(values: dict[str, Any]) -> str:
+    return "".join(f"{name} = {_value(value)}\n" for name, value in values.items())
+
+
+def _value(value: str | int) -> str:
+    if isinstance(value, int):
+        return str(value)
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    if not escaped.isprintable():
+        raise Misconfigured("a setting has characters that cannot be printed", hint="use a plain path")
+    return f'"{escaped}"'

@@ -1,0 +1,126 @@
+"""`contrada ledger check|record|erase`: the checks of a start without a start, a record, an order to delete.
+
+Reads the ledger's directory and Kafka, and writes one thing: the registrar's order to delete, to the audit
+topic. It is carried out by the ledger when it is sequenced, and by nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from broker.errors import Misconfigured, NotThere
+from broker.ledger import checks
+from broker.ledger import log_head as tips
+from broker.ledger.app import own_secret
+from broker.ledger.published import last_published
+from broker.ledger.sequencer import open_shard
+from broker.ledger.settings import LedgerSettings
+from broker.ledger.store.records import RecordStore
+from broker.ledger.store.tiles import TileStore
+from broker.ledger.trust import OwnKeys, own_policy, read_policy
+from broker.router.app import now
+from keys.key_files import IDENTITY_FILE, read_identity
+from keys.note_keys import read_note_key
+from keys.store import read_credential
+from protocol import topics
+from protocol.trail.acts import deletion
+from protocol.trail.ledger_leaves import Row, leaves_of_row
+from protocol.trail.records import RecordType
+from protocol.trail.stated_acts import sign_actions
+from runtime.kafka.partition_log import KafkaTopics
+from runtime.kafka.ports import LogReader, OutputRecord
+
+
+def check(settings: LedgerSettings) -> dict[str, Any]:
+    """What a start checks, or the error that a start would end with."""
+    return asyncio.run(_check(settings))
+
+
+async def _check(settings: LedgerSettings) -> dict[str, Any]:
+    keys = OwnKeys(read_note_key(settings.note_key, secret=own_secret(settings.secret)))
+    states = _records(settings).states()
+    audit = open_shard(states, settings.origin)
+    trusted = own_policy(keys, [state.origin for state in states], read_policy(settings.policy))
+    store, bus = TileStore.open(settings.store_url), KafkaTopics(settings.kafka)
+    found = await last_published(bus, trusted, [state.origin for state in states if state.next is None])
+    for state in states:
+        checks.check_state(state, trusted)
+        read = tips.tile_reader(store, tips.prefix_of(state.origin, settings.origin))
+        tips.resume(state, read)
+        stored = checks.stored_checkpoint(store, state, name=settings.origin, policy=trusted)
+        if stored is not None:
+            checks.check_said(stored, "the tile store", state, read)
+        if state.origin in found:
+            checks.check_said(found[state.origin], "the topic ledger", state, read)
+    async with bus.reading(topics.AUDIT, None) as reader:
+        first, end = await reader.span()
+        checks.check_span(audit, first=first, end=end)
+        behind = await waiting(reader, audit.position, end)
+    return {state.origin: state.size for state in states} | {"behind": behind}
+
+
+async def waiting(reader: LogReader, position: int, end: int) -> int:
+    """How many records wait to be sequenced: counted, because markers of transactions take offsets, too."""
+    found = 0
+    reader.seek(position)
+    while await reader.position() < end:
+        records = await reader.fetch(wait_ms=1_000, most=500)
+        found += sum(record.offset < end for record in records)
+    return found
+
+
+def record(settings: LedgerSettings, origin: str | None, index: int) -> dict[str, Any]:
+    """The row behind a leaf, with the leaf's own record and salt."""
+    records = _records(settings)
+    log = origin or open_shard(records.states(), settings.origin).origin
+    row = records.row(log, index)
+    if row is None:
+        raise NotThere(f"{log} has no record behind leaf {index}", hint="the first leaf of a shard has none")
+    told = {"log": log, "leaf": index, "type": RecordType(row.type).name.lower(), "t": row.t}
+    return told | _opened(row, index)
+
+
+def _opened(row: Row, index: int) -> dict[str, Any]:
+    if row.record is None:
+        return {"erased_by": row.erased_by}
+    leaf = list(leaves_of_row(row))[index - row.index]
+    return {
+        "units": row.units.split(),
+        "reasons": row.reasons.split(),
+        "record": leaf.record.hex(),
+        "salt": leaf.salt.hex(),
+        "entry": leaf.entry.hex(),
+        "leaf_hash": leaf.hash.hex(),
+    }
+
+
+def erase(
+    settings: LedgerSettings, home: Path, origin: str | None, indexes: Sequence[int], ground: str
+) -> dict[str, Any]:
+    """State the deletion under the registrar's name."""
+    log = origin or open_shard(_records(settings).states(), settings.origin).origin
+    try:
+        named = tomllib.loads((home / "centre.toml").read_text(encoding="utf-8"))["secret"]
+    except (OSError, ValueError, KeyError):
+        raise Misconfigured(f"{home} is not a centre's home", hint="name one with --home") from None
+    path = home / "keys" / "registrar" / IDENTITY_FILE
+    registrar = read_identity(path, secret=read_credential(home / str(named)))
+    at = now()
+    act = deletion(at, registrar.name, origin=log, indexes=indexes, ground=ground)
+    data = sign_actions([act], actor=registrar.name, now=at, signer=registrar, entropy=os.urandom)
+    asyncio.run(_state(settings, data))
+    return {"log": log, "indexes": sorted(set(indexes)), "ordered_by": registrar.name}
+
+
+async def _state(settings: LedgerSettings, data: bytes) -> None:
+    async with KafkaTopics(settings.kafka).writing() as writer:
+        await writer.write([OutputRecord(topics.AUDIT, b"", data)])
+
+
+def _records(settings: LedgerSettings) -> RecordStore:
+    return RecordStore(settings.records_url, read_only=True)

@@ -1,0 +1,67 @@
+"""What the ledger serves on loopback: its logs as C2SP tlog-tiles, and what monitoring asks.
+
+    GET /audit/2026h2/checkpoint, /audit/2026h2/tile/..., /directory/...     the files of the tile store
+    GET /healthz, /readyz, /metrics                                          as every process of the centre
+
+Behind a reverse proxy these paths are the logs' URLs. Rule: nothing but checkpoints and tiles goes out
+here; the records, which lie beside them, are reached with the ledger's own rights only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from prometheus_client import CollectorRegistry
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from broker.errors import Unavailable
+from broker.ledger.store.tiles import CHECKPOINT, TileStore
+from protocol.errors import Rejected
+from protocol.tlog.tiles import parse_path
+from runtime.process import health as ops
+
+_FOR_EVER: Final = {"cache-control": "public, max-age=31536000, immutable"}
+_FOR_NOW: Final = {"cache-control": "no-cache"}
+
+
+def app(store: TileStore, registry: CollectorRegistry, checks: ops.Checks) -> Starlette:
+    """All pages."""
+
+    async def audit(request: Request) -> Response:
+        return await _file(store, f"audit/{request.path_params['shard']}", request.path_params["file"])
+
+    async def directory(request: Request) -> Response:
+        return await _file(store, "directory", request.path_params["file"])
+
+    pages = ops.app(registry, checks)
+    pages.router.routes += [
+        Route("/audit/{shard}/{file:path}", audit),
+        Route("/directory/{file:path}", directory),
+    ]
+    return pages
+
+
+async def _file(store: TileStore, log: str, name: str) -> Response:
+    if name != CHECKPOINT and not _is_tile(name):
+        return PlainTextResponse("neither a checkpoint nor a tile\n", status_code=404)
+    try:
+        data = await asyncio.to_thread(store.get, f"{log}/{name}")
+    except Unavailable:
+        return PlainTextResponse("the store does not answer\n", status_code=503)
+    if data is None:
+        return PlainTextResponse("not there\n", status_code=404)
+    if name == CHECKPOINT:
+        return PlainTextResponse(data, headers=_FOR_NOW)
+    return Response(data, media_type="application/octet-stream", headers=_FOR_EVER)
+
+
+def _is_tile(name: str) -> bool:
+    try:
+        parse_path(name)
+    except Rejected:
+        return False
+    return True

@@ -1,0 +1,261 @@
+"""The ledger at work: one attempt, from opening everything to the first failure.
+
+    hold the topic `ledger` alone -> what was published -> resume -> check -> work
+
+and then three tasks side by side: the audit topic is sequenced, the directory is logged and announced, and
+what is committed is published. Owns the order of an attempt and what a batch is. Rule: after any failure
+all three end, and the next attempt begins with what is stored (app.py decides whether there is one).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import structlog
+
+from broker.announcements import Stating
+from broker.errors import Misconfigured
+from broker.ledger import checks
+from broker.ledger.cosigning import WitnessAhead
+from broker.ledger.directory_log import DirectoryLog
+from broker.ledger.intake import Judge, Reading
+from broker.ledger.metrics import Metrics
+from broker.ledger.published import Published, last_published
+from broker.ledger.publishing import PUBLISHER, Publisher
+from broker.ledger.sequencer import Sequencer, Step
+from broker.ledger.store.records import LogState, RecordStore, moved
+from broker.ledger.store.tiles import TileStore
+from broker.ledger.trust import OwnKeys, own_policy
+from broker.replica import Replica
+from keys.statement_types import body_type
+from keys.statements import parse_statement
+from protocol import topics
+from protocol.errors import Code, Rejected
+from protocol.identifiers import Millis, UnitId, digest
+from protocol.tlog.policy import Policy
+from protocol.trail.acts import Action, directory_statement
+from runtime.kafka.ports import InputRecord, LogReader, LogWriter, Topics
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """When a batch is closed."""
+
+    wait: float = 0.2
+    entries: int = 750
+    records: int = 500
+    """Records of one look into the topic; each is a router's whole transaction."""
+
+
+@dataclass(kw_only=True)
+class Desk:
+    """A ledger's parts."""
+
+    name: str
+    topics: Topics
+    replica: Replica
+    stating: Stating
+    records: RecordStore
+    store: TileStore
+    keys: OwnKeys
+    policy: Policy
+    sequencer: Sequencer
+    directory_log: DirectoryLog
+    publisher: Publisher
+    metrics: Metrics
+    clock: Callable[[], Millis]
+    monotonic: Callable[[], float]
+    pace: Pace
+    working: bool = False
+    """Whether everything is open, checked, and going on."""
+
+    behind: int = 0
+    """Records of the audit topic that are not sequenced."""
+
+    async def attempt(self) -> None:
+        """Open, check, and work until something fails."""
+        await self.replica.refreshed()
+        actor = self.stating.name()
+        if actor is None:
+            raise Misconfigured(
+                "the directory appoints no ledger with this key",
+                hint="have the centre appoint it, or name the key that it has appointed with 'key'",
+            )
+        async with (
+            self.topics.writing(alone=PUBLISHER) as publications,
+            self.topics.writing() as announcements,
+        ):
+            state = await self._begin()
+            async with self.topics.reading(topics.AUDIT, state.position) as audit:
+                first, end = await audit.span()
+                checks.check_span(state, first=first, end=end)
+                self.working = True
+                try:
+                    await _together(
+                        self._sequence(audit, actor),
+                        self._directory(announcements, actor, state.directory_next),
+                        self._publish(publications),
+                    )
+                finally:
+                    self.working = False
+
+    async def _publish(self, publications: LogWriter) -> None:
+        """Publish. A witness that is ahead of us, but not of our database, has seen a ledger beside us."""
+        try:
+            await self.publisher.run(publications)
+        except WitnessAhead as ahead:
+            state = await asyncio.to_thread(self.records.state, ahead.theirs.origin)
+            if state is None or state.size < ahead.theirs.size:
+                raise
+            raise moved(state.origin) from ahead
+
+    async def _begin(self) -> LogState:
+        """Resume both logs and check them against all that was said of them."""
+        states = self.records.states()
+        trusted = own_policy(self.keys, [state.origin for state in states], self.policy)
+        for state in states:
+            checks.check_state(state, trusted)
+        found = await last_published(self.topics, trusted, [s.origin for s in states if s.next is None])
+        state = await asyncio.to_thread(self.sequencer.resume)
+        directory = await asyncio.to_thread(self.directory_log.resume, self.replica.directory)
+        states = tuple({s.origin: s for s in (*states, state, directory)}.values())
+        self.publisher.begin(states, await asyncio.to_thread(self._check_said, states, found, trusted))
+        return state
+
+    def _check_said(
+        self, states: Sequence[LogState], found: dict[str, Published], trusted: Policy
+    ) -> dict[str, Published]:
+        """What was published of each log, in the topic or else in the store, after it was checked."""
+        published = {}
+        for state in states:
+            read = self.sequencer.reader(state.origin)
+            stored = checks.stored_checkpoint(self.store, state, name=self.name, policy=trusted)
+            if stored is not None:
+                checks.check_said(stored, "the tile store", state, read)
+                if state.next is not None:
+                    published[state.origin] = stored
+            if (said := found.get(state.origin)) is not None:
+                checks.check_said(said, "the topic ledger", state, read)
+                published[state.origin] = said
+        return published
+
+    async def _sequence(self, audit: LogReader, actor: UnitId) -> None:
+        """Read, judge, advance: batch after batch."""
+        judge = Judge(self.replica.directory, actor, self.stating.entropy)
+        size = 0
+        while True:
+            records = await self._batch(audit)
+            verdicts = await asyncio.to_thread(self._judged, judge, records, size)
+            readings = await self._settled(judge, records, verdicts)
+            while readings:
+                with self.metrics.batch_seconds.time():
+                    done = await asyncio.to_thread(self.sequencer.advance, readings, now=self.clock())
+                readings, size = readings[len(done.taken) :], done.new.size
+                self._tell(done)
+            _, end = await audit.span()
+            self.behind = max(0, end - await audit.position())
+
+    async def _batch(self, audit: LogReader) -> list[InputRecord]:
+        """What came within the wait after the first record, or at once if there is plenty."""
+        records: list[InputRecord] = []
+        while not records:
+            records = await audit.fetch(wait_ms=1_000, most=self.pace.records)
+        until = self.monotonic() + self.pace.wait
+        while (left := until - self.monotonic()) > 0 and _estimate(records) < self.pace.entries:
+            records += await audit.fetch(wait_ms=max(1, int(left * 1000)), most=self.pace.records)
+        return records
+
+    @staticmethod
+    def _judged(judge: Judge, records: Sequence[InputRecord], first: int) -> list[Reading | Rejected]:
+        verdicts: list[Reading | Rejected] = []
+        for record in records:
+            try:
+                reading = judge.read(record, first=first)
+            except Rejected as rejected:
+                verdicts.append(rejected)
+                continue
+            verdicts.append(reading)
+            first += len(reading.entries)
+        return verdicts
+
+    async def _settled(
+        self, judge: Judge, records: Sequence[InputRecord], verdicts: Sequence[Reading | Rejected]
+    ) -> list[Reading]:
+        """The verdicts, after those that were bad were looked at again with the newest directory."""
+        if any(isinstance(verdict, Rejected) for verdict in verdicts):
+            await self.replica.refreshed()
+        return [
+            verdict if isinstance(verdict, Reading) else self._final(judge, record)
+            for record, verdict in zip(records, verdicts, strict=True)
+        ]
+
+    def _final(self, judge: Judge, record: InputRecord) -> Reading:
+        try:
+            return judge.read(record, first=0)
+        except Rejected as rejected:
+            self.metrics.unverified.inc()
+            log.error("audit_record_unverified", offset=record.offset, code=rejected.code)  # noqa: TRY400
+            return judge.unverified(record, Code(rejected.code), first=0, now=self.clock())
+
+    def _tell(self, done: Step) -> None:
+        new, old = done.new, done.old
+        self.publisher.tell(new)
+        grown = new.size - (old.size if old.origin == new.origin else 0)
+        self.metrics.sequenced(new.origin, new.size, [row.type for row in done.rows], leaves=grown)
+        self.metrics.erased.inc(sum(len(each.indexes) for each in done.erasures))
+        log.info("sequenced", origin=new.origin, size=new.size, entries=grown, offset=new.position)
+
+    async def _directory(self, writer: LogWriter, actor: UnitId, announced: int) -> None:
+        """Log what is new in the directory, and announce it, each statement once for all we know."""
+        directory = self.replica.directory
+        while True:
+            logged = await asyncio.to_thread(self.directory_log.advance, directory, now=self.clock())
+            self.publisher.tell(logged)
+            # As many as are logged: one that came meanwhile is logged first, in the next round.
+            size = logged.size
+            for position, data in enumerate(directory.snapshot()[announced:size], start=announced):
+                make = partial(self._announcement, position, data)
+                await writer.write([self.stating.record(make, actor)])
+            announced = size
+            await self.replica.at_least(size + 1, patience=60.0)
+
+    def _announcement(self, position: int, data: bytes, now: Millis, actor: UnitId) -> Action:
+        statement = parse_statement(data).statement
+        root = self.replica.directory.root_at(position + 1)
+        assert root is not None
+        return directory_statement(
+            now,
+            actor,
+            position=position,
+            statement=digest(data),
+            stype=int(body_type(statement.body)),
+            about=statement.subject,
+            issuer=statement.issuer,
+            root=root,
+        )
+
+
+def _estimate(records: Sequence[InputRecord]) -> int:
+    # A decision takes about 200 bytes and makes two leaves: near enough to say that there is plenty.
+    return sum(len(record.value) for record in records) // 100
+
+
+async def _together(*work: Coroutine[Any, Any, None]) -> None:
+    """Do all of it until one ends, and then none; the first failure is the one that counts."""
+    tasks = [asyncio.create_task(each) for each in work]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        # Twice: a cancellation may be lost where a connection fails in the same moment.
+        for _ in range(2):
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=10)

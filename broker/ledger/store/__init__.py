@@ -1,0 +1,1 @@
+"""Where the ledger keeps things: its database and the files of its logs."""

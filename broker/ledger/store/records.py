@@ -1,0 +1,289 @@
+"""The ledger's database: what each log is, and the records that open its leaves. SQLite or PostgreSQL.
+
+This store is trusted with two things, and never rolled back (docs/attacks.md): the lock row, by which one
+writer moves a log from one head to the next and a second one does not, and the records, which are nowhere
+else. Tiles need no trust, they follow from it.
+
+Rules:
+- `commit` is one transaction: the lock row moves from exactly the state that the caller built on, or
+  nothing is written and `Moved` says so. Records, staged files and the head are there together or not at all.
+- A record leaves by `erase` alone; its row stays, and names the leaf that ordered it.
+- What was committed is on the disk: SQLite with a write-ahead log and synchronous=FULL, PostgreSQL with
+  synchronous_commit=on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from typing import Final, NamedTuple
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from broker.errors import BrokerError, Misconfigured, Unavailable
+from broker.ledger.store.erasing import Erasure, erase
+from broker.ledger.store.queries import INDEX, Found, Search, base_of, query_for, row_of, rows_query
+from broker.ledger.store.schema import (
+    INDEX_BITS,
+    SCHEMA_VERSION,
+    about,
+    batches,
+    concerns,
+    logs,
+    metadata,
+    records,
+    staged,
+)
+from protocol.trail.ledger_leaves import Row, leaves_of_row
+from runtime.process.databases import insert_many, open_database, settle_deletions
+
+__all__ = ["Erasure", "Found", "LogState", "Moved", "RecordStore", "Row", "Search"]
+
+_PAGE: Final = 5_000
+
+
+class Moved(BrokerError):
+    """Somebody else moved the log since the caller read its state: nothing was written."""
+
+    code = "E_LEDGER_MOVED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogState:
+    """What a log is: the lock row."""
+
+    origin: str
+    size: int
+    root: bytes
+    checkpoint: bytes
+    """Signed by the log; cosignatures are added later, and kept with the tiles."""
+
+    position: int
+    """The next offset of the audit topic to read."""
+
+    directory_next: int
+    """The position of the next directory statement to announce."""
+
+    next: str | None = None
+    """The origin of the log that goes on from here; None: this one is open."""
+
+
+class SignedLeaves(NamedTuple):
+    """What a router or an operator signed together: from which leaf on, and over how many of the log's."""
+
+    first: int
+    leaves: int
+    signed: bytes
+
+
+class RecordStore:
+    """An open database. One thread at a time writes; `commit` settles it if there are more."""
+
+    def __init__(self, url: str, *, read_only: bool = False) -> None:
+        """Open it, or make it; `sqlite:///PATH` or `postgresql+pg8000://...`."""
+        try:
+            self._engine = open_database(url, read_only=read_only)
+            self._reader = self._engine.execution_options(reading=True)
+            # SQLAlchemy's; the driver's own where it is asked directly (databases.py); and the system's,
+            # which pg8000 lets through when the connection is reset.
+            self._errors = (SQLAlchemyError, self._engine.dialect.loaded_dbapi.Error, OSError)
+            if not read_only:
+                metadata.create_all(self._engine)
+            with self._engine.begin() as connection:
+                _check_version(connection, read_only=read_only)
+        except (SQLAlchemyError, OSError) as error:
+            raise _unavailable(error) from None
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+    def state(self, origin: str) -> LogState | None:
+        """What this log is; None if it was never begun."""
+        return next((state for state in self.states() if state.origin == origin), None)
+
+    def states(self) -> tuple[LogState, ...]:
+        """All logs, in the order in which they were begun."""
+        columns = [c for c in logs.c if c.name != "number"]
+        with self._reading() as connection:
+            rows = connection.execute(select(*columns).order_by(logs.c.number)).mappings().all()
+        return tuple(LogState(**row) for row in rows)
+
+    def commit(
+        self,
+        old: LogState | None,
+        new: LogState,
+        rows: Sequence[Row] = (),
+        files: Mapping[str, bytes] | None = None,
+        erasures: Sequence[Erasure] = (),
+        signed: Sequence[SignedLeaves] = (),
+    ) -> None:
+        """Move the log from `old` to `new` with everything that belongs to it, or `Moved`.
+
+        With another origin in `new` the log of `old` is closed, and that of `new` begun: `rows` and `files`
+        are the new one's. `old` is None for a log that follows no other. `files` are those of the tree, to
+        be put into the object store afterwards (`staged`). `erasures` are what acts in `rows` order;
+        `signed` is what routers and operators signed of the leaves that are new.
+        """
+        with self._writing(new.origin) as connection:
+            base = _move(connection, old, new) << INDEX_BITS
+            insert_many(connection, records, [(base + row[0], *row[1:]) for row in rows])
+            named = [(unit, base + row[0]) for row in rows for unit in row.units.split()]
+            insert_many(connection, concerns, named)
+            insert_many(connection, batches, [(base + each[0], *each[1:]) for each in signed])
+            pending = [(new.origin, new.size, path, data) for path, data in (files or {}).items()]
+            insert_many(connection, staged, pending)
+            for erasure in erasures:
+                erase(connection, erasure)
+        if erasures:
+            settle_deletions(self._engine)
+
+    def staged(self, origin: str) -> dict[str, bytes]:
+        """The files that are committed and may not all be in the object store; newer ones over older."""
+        query = select(staged.c.path, staged.c.data).where(staged.c.origin == origin)
+        with self._reading() as connection:
+            return dict(connection.execute(query.order_by(staged.c.size)).all())
+
+    def clear_staged(self, origin: str, *, size: int) -> None:
+        """Files of trees up to this size are in the object store."""
+        done = delete(staged).where(staged.c.origin == origin, staged.c.size <= size)
+        with self._writing() as connection:
+            connection.execute(done)
+
+    def row(self, origin: str, index: int) -> Row | None:
+        """The row that opens this leaf, its own or that of the decision that it follows from."""
+        with self._reading() as connection:
+            base = base_of(connection, origin)
+            if base is None:
+                return None
+            query = rows_query().where(records.c.id.between(base, base + index)).order_by(records.c.id.desc())
+            found = connection.execute(query.limit(1)).first()
+        row = None if found is None else row_of(found)
+        return row if row is not None and index < row.index + row.leaves else None
+
+    def rows(self, origin: str, *, first: int = 0, end: int | None = None) -> Iterator[Row]:
+        """All rows that begin in a range of leaves, in order, a page at a time."""
+        with self._reading() as connection:
+            base = base_of(connection, origin)
+        if base is None:
+            return
+        at, stop = base + first, base + (INDEX if end is None else end)
+        while True:
+            query = rows_query().where(records.c.id >= at, records.c.id < stop).order_by(records.c.id)
+            with self._reading() as connection:
+                page = connection.execute(query.limit(_PAGE)).all()
+            yield from map(row_of, page)
+            if len(page) < _PAGE:
+                return
+            at = page[-1][0] + 1
+
+    def signed(self, origin: str) -> list[SignedLeaves]:
+        """What routers and operators signed of this log, in its order."""
+        with self._reading() as connection:
+            base = base_of(connection, origin)
+            if base is None:
+                return []
+            within = select(batches).where(batches.c.id.between(base, base + INDEX)).order_by(batches.c.id)
+            return [SignedLeaves(row[0] - base, row[1], row[2]) for row in connection.execute(within)]
+
+    def find(self, search: Search) -> list[Found]:
+        """The rows that answer to all of it, deleted ones where only log, type and time are asked for."""
+        with self._reading() as connection:
+            numbers = dict(connection.execute(select(logs.c.origin, logs.c.number)).all())
+            origins = {number: origin for origin, number in numbers.items()}
+            query = query_for(search, numbers)
+            found = [] if query is None else connection.execute(query).all()
+        return [Found(origins[row[0] >> INDEX_BITS], row_of(row)) for row in found]
+
+    def by_leaf(self, origin: str, leaf: bytes, *, t: int) -> int | None:
+        """The index of the leaf with this hash, whose entry says that it is of the time `t`."""
+        with self._reading() as connection:
+            base = base_of(connection, origin)
+            if base is None:
+                return None
+            within = records.c.id.between(base, base + INDEX)
+            found = connection.execute(rows_query().where(records.c.t == t, within)).all()
+        for row in map(row_of, found):
+            for at, each in enumerate(leaves_of_row(row)):
+                if each.hash == leaf:
+                    return row.index + at
+        return None
+
+    def erase(self, erasure: Erasure) -> int:
+        """Delete what an act orders, if it is there; how many records there were. Twice is like once."""
+        with self._writing() as connection:
+            erased = erase(connection, erasure)
+        settle_deletions(self._engine)
+        return erased
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        try:
+            with self._reader.begin() as connection:
+                yield connection
+        except self._errors as error:
+            raise _unavailable(error) from None
+
+    @contextmanager
+    def _writing(self, origin: str = "") -> Iterator[Connection]:
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except IntegrityError:
+            raise moved(origin) from None
+        except self._errors as error:
+            raise _unavailable(error) from None
+
+
+def _check_version(connection: Connection, *, read_only: bool) -> None:
+    found = connection.execute(select(about.c.version)).scalar()
+    if found is None and not read_only:
+        connection.execute(insert(about).values(version=SCHEMA_VERSION))
+    elif found != SCHEMA_VERSION:
+        raise Misconfigured(
+            f"the ledger's database has schema {found}, and this program knows {SCHEMA_VERSION}",
+            hint="run the version of the program that wrote it",
+        )
+
+
+def _move(connection: Connection, old: LogState | None, new: LogState) -> int:
+    """Move the lock row; the number of the log that `new` is of."""
+    if old is not None and old.origin == new.origin:
+        _update(connection, old, new)
+        return _number(connection, new.origin)
+    if old is not None:
+        _update(connection, old, replace(old, next=new.origin))
+    last = connection.execute(select(func.max(logs.c.number))).scalar()
+    number = 0 if last is None else last + 1
+    connection.execute(insert(logs).values(number=number, **asdict(new)))
+    return number
+
+
+def _update(connection: Connection, old: LogState, new: LogState) -> None:
+    # Every field that the caller built on: whoever was here before us changed at least one. A closed log
+    # has a `next` and never moves again, so that two writers cannot go on in two shards.
+    unchanged = [logs.c[name] == value for name, value in asdict(old).items() if name != "next"]
+    done = connection.execute(update(logs).where(*unchanged, logs.c.next.is_(None)).values(**asdict(new)))
+    if done.rowcount != 1:
+        raise moved(old.origin)
+
+
+def _number(connection: Connection, origin: str) -> int:
+    number: int = connection.execute(select(logs.c.number).where(logs.c.origin == origin)).scalar_one()
+    return number
+
+
+def moved(origin: str) -> Moved:
+    """The error that says so."""
+    return Moved(
+        f"somebody else has moved {origin}", hint="is a second ledger running? it goes on; this one stops"
+    )
+
+
+def _unavailable(error: Exception) -> Unavailable:
+    # The driver's name for it and nothing else: its texts quote values.
+    cause = getattr(error, "orig", None) or error
+    name = getattr(cause, "sqlite_errorname", None) or type(cause).__name__
+    return Unavailable(f"the ledger's database: {name}", hint="see its disk, its rights and its own log")

@@ -1,0 +1,43 @@
+"""`python -P -m broker`, and what `contrada router run` calls."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import uvloop
+
+from broker import exits
+from broker.router import app
+from broker.router.settings import RouterSettings
+from protocol.errors import ContradaError
+from runtime.process import logs
+
+
+def start(config: Path | None, *, check_only: bool = False) -> None:
+    """Run a router until it is told to stop. What keeps it from that is raised as a `ContradaError`."""
+    settings = RouterSettings.load(config)
+    logs.configure(settings.log_level)
+    if check_only:
+        app.build(settings)
+        _say("the settings are complete and the keys open")
+    else:
+        uvloop.run(app.run(settings))
+
+
+def main(config: Path | None, *, check_only: bool = False) -> int:
+    """The same as a whole process: what went wrong is told on stderr, and its kind is the exit code."""
+    try:
+        start(config, check_only=check_only)
+    except ContradaError as error:
+        _say(exits.told(error))
+        return exits.of_code(error.code)
+    return 0
+
+
+def _say(sentence: str) -> None:
+    sys.stderr.write(sentence + "\n")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(Path(sys.argv[1]) if len(sys.argv) > 1 else None))

@@ -1,0 +1,131 @@
+"""The router as a process: settings to parts, parts to tasks, signals to an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import time
+from typing import Any
+
+import structlog
+
+from broker.announcements import Stating, announce_start
+from broker.ledger.trust import read_policy
+from broker.replica import OLDEST, Replica
+from broker.router.ledger_feed import LedgerFeed
+from broker.router.loop import Pace, Router
+from broker.router.metrics import Metrics
+from broker.router.outboxes import KafkaOutboxes
+from broker.router.settings import RouterSettings, find_secret
+from keys.ceremony import read_pin
+from keys.signer import signer_from_uri
+from protocol.identifiers import Millis
+from runtime.kafka.partition_log import KafkaStatements, KafkaTopics
+from runtime.process import health as ops
+
+log = structlog.get_logger()
+
+STOP_WITHIN = 12.0
+"""Seconds for the batch in hand after SIGTERM; Kafka's own close comes on top, 15 s in all."""
+
+
+def now() -> Millis:
+    """The wall clock."""
+    return Millis(time.time_ns() // 1_000_000)
+
+
+def build(settings: RouterSettings) -> tuple[Router, KafkaOutboxes]:
+    """The router's parts, from its settings."""
+    replica = Replica(KafkaStatements(settings.kafka), read_pin(settings.root), monotonic=time.monotonic)
+    metrics = Metrics.create()
+    ledger = _ledger(settings, metrics)
+    router = Router(
+        name=settings.name,
+        signer=signer_from_uri(settings.key, find_secret(settings.secret, program="router", what="key file")),
+        replica=replica,
+        metrics=metrics,
+        clock=now,
+        monotonic=time.monotonic,
+        entropy=os.urandom,
+        pace=Pace(spacing=settings.spacing_ms / 1000),
+        ledger=ledger,
+    )
+    outboxes = KafkaOutboxes(settings.kafka, fetch_wait_ms=settings.fetch_wait_ms)
+    metrics.follow(
+        claims=lambda: len(outboxes.claimed),
+        statements=lambda: replica.directory.head.size,
+        refused=lambda: replica.refused,
+        entries=lambda: 0 if ledger is None else ledger.gossip.entries,
+    )
+    return router, outboxes
+
+
+async def run(settings: RouterSettings) -> None:
+    """Route until SIGTERM or SIGINT."""
+    router, outboxes = build(settings)
+    listener = ops.listen(settings.http_port) if settings.http_port else None
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    tasks = {
+        asyncio.create_task(router.replica.run(), name="directory"),
+        asyncio.create_task(outboxes.run(router.work), name="outboxes"),
+        asyncio.create_task(stop.wait(), name="stop"),
+    }
+    if listener is not None:
+        pages = ops.app(router.metrics.registry, lambda: checks(router, outboxes))
+        tasks.add(asyncio.create_task(ops.serve(pages, listener), name="ops"))
+    stating = Stating(router.replica, router.signer, now, os.urandom)
+    # Nobody waits for these: whatever becomes of them, messages are routed.
+    beside = {
+        asyncio.create_task(announce_start(stating, KafkaTopics(settings.kafka), "router"), name="start")
+    }
+    if router.ledger is not None:
+        beside.add(asyncio.create_task(router.ledger.run(), name="ledger"))
+    log.info("started", router=settings.name, bootstrap=settings.kafka, pid=os.getpid())
+    # What is here now stays: the collector need not look at it again, and looks less often.
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+    done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    await end(pending | beside)
+    log.info("stopped", router=settings.name)
+    for task in done:
+        task.result()
+
+
+async def end(tasks: set[asyncio.Task[Any]]) -> None:
+    """Cancel the tasks and wait for them, for as long as that may take."""
+    # Twice: a cancellation is lost where a connection fails in the same moment (wait_for in Python 3.11).
+    for _ in range(2):
+        for task in tasks:
+            task.cancel()
+        _, tasks = await asyncio.wait(tasks, timeout=STOP_WITHIN / 2)
+        if not tasks:
+            return
+
+
+def checks(router: Router, outboxes: KafkaOutboxes) -> dict[str, dict[str, object]]:
+    """What /readyz answers."""
+    age, directory = router.replica.age, router.replica.directory
+    found: dict[str, dict[str, object]] = {
+        "directory": {
+            "ok": age is not None and age <= OLDEST,
+            "age_seconds": age,
+            "statements": directory.head.size,
+        },
+        "group": {"ok": outboxes.joined, "claims": len(outboxes.claimed)},
+    }
+    if router.ledger is not None:
+        gossip = router.ledger.gossip
+        # Always ok: who saw another ledger is an alarm, and no reason to take a router out of service.
+        found["ledger"] = {"ok": True, "entries": gossip.entries, "accused": sorted(gossip.accused)}
+    return found
+
+
+def _ledger(settings: RouterSettings, metrics: Metrics) -> LedgerFeed | None:
+    if settings.ledger_policy is None:
+        return None
+    return LedgerFeed(KafkaTopics(settings.kafka), read_policy(settings.ledger_policy), metrics)

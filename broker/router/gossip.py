@@ -1,0 +1,170 @@
+"""Gossip at the router: the head of the ledger that a sender saw, against those that the ledger published.
+
+Every sender is compared here with what all were told. Owns the published roots, the heads that are ahead of
+them, and the alarm. How the roots come here is broker/router/ledger_feed.py's. Rules:
+- A message is decided and committed before its head is looked at: no outcome stops it or makes it wait.
+- A head counts as its sender's word only when the signature over it was verified. Who asks sees to that.
+- What is remembered is bounded: so many roots of two half-years, and of each unit one head and one alarm.
+- Heads are compared with what was published, not with each other: addressees do that as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+import structlog
+
+from broker.router.metrics import Metrics
+from protocol.envelope.header import Core
+from protocol.errors import Code, Rejected
+from protocol.identifiers import MessageId, UnitId, show_id
+from protocol.parties import TreeHead
+from protocol.tlog.checkpoints import Checkpoint
+from protocol.tlog.shards import Shard, parse_shard
+
+log = structlog.get_logger()
+
+ROOTS_KEPT: Final = 4096
+"""Of one half-year: a quarter of an hour of a ledger that publishes five times a second."""
+
+ALARM: Final = "ledger_gossip"
+
+
+class Outcome(StrEnum):
+    """What a comparison found; the label of the metric."""
+
+    SAME = "same"
+    AHEAD = "ahead"
+    """Not published to us yet: it is compared again when it is."""
+
+    UNKNOWN = "unknown"
+    """Older than what we remember: left."""
+
+    UNPUBLISHED = "unpublished"
+    """We read every head between two, and this one, between them, was not there: an alarm."""
+
+    DIFFERENT = "different"
+    """Of this size another root was published: an alarm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a sender says, in a message whose signature was verified."""
+
+    sender: UnitId
+    message: MessageId
+    head: TreeHead
+
+
+@dataclass(slots=True)
+class Roots:
+    """The published heads of one half-year, from the first that we remember on, without a gap."""
+
+    shard: Shard
+    by_size: dict[int, bytes] = field(default_factory=dict)
+    last: int = -1
+
+    @property
+    def first(self) -> int:
+        """The smallest size that is remembered."""
+        return next(iter(self.by_size))
+
+    def put(self, checkpoint: Checkpoint) -> None:
+        """The log's next head. Sizes only grow, so that the oldest entry is the smallest."""
+        if checkpoint.size <= self.last:
+            raise Rejected(Code.E_LOG_ROLLBACK, f"the log went from {self.last} back to {checkpoint.size}")
+        self.by_size[checkpoint.size] = checkpoint.root
+        self.last = checkpoint.size
+        if len(self.by_size) > ROOTS_KEPT:
+            del self.by_size[self.first]
+
+
+class Gossip:
+    """What was published, and who saw something else."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self.accused: dict[UnitId, Claim] = {}
+        """Who showed a head that contradicts, with the first such: said once, until the next start."""
+
+        self._counters = {each: metrics.heads_compared.labels(each.value) for each in Outcome}
+        self._logs: dict[str, Roots] = {}
+        self._newest: Roots | None = None
+        self._ahead: dict[UnitId, Claim] = {}
+
+    @property
+    def entries(self) -> int:
+        """The size of the newest head that was published; 0 before the first."""
+        return 0 if self._newest is None else self._newest.last
+
+    def root(self, origin: str, size: int) -> bytes | None:
+        """The root that was published of this log at this size, if we remember one."""
+        roots = self._logs.get(origin)
+        return None if roots is None else roots.by_size.get(size)
+
+    def publish(self, checkpoint: Checkpoint) -> None:
+        """A head was published to everybody; whoever calls has verified it."""
+        roots = self._logs.get(checkpoint.origin) or Roots(parse_shard(checkpoint.origin))
+        roots.put(checkpoint)
+        self._logs[checkpoint.origin] = roots
+        # Of the half-year before the newest, units that come back late may still have a head.
+        by_age = sorted(self._logs.values(), key=lambda each: each.shard)
+        self._logs = {each.shard.origin: each for each in by_age[-2:]}
+        self._newest = by_age[-1]
+        self._catch_up(self._newest)
+
+    def forget(self) -> None:
+        """Publications were missed: between two that we remember there may be others from now on."""
+        self._logs.clear()
+        self._newest = None
+
+    def compare(self, core: Core) -> None:
+        """Compare the head in a verified header. Where all is well that is one look into a dictionary."""
+        head, newest = core.ledger_head, self._newest
+        if head.size == 0:
+            return  # this sender follows no ledger, or the ledger has published nothing yet
+        if newest is not None and newest.by_size.get(head.size) == head.root:
+            self._ahead.pop(core.sender, None)
+            self._counters[Outcome.SAME].inc()
+        else:
+            self._counters[self._judge(Claim(core.sender, core.mid, head))].inc()
+
+    def _catch_up(self, newest: Roots) -> None:
+        due = [claim for claim in self._ahead.values() if claim.head.size <= newest.last]
+        for claim in due:
+            del self._ahead[claim.sender]
+            self._counters[self._judge(claim)].inc()
+
+    def _judge(self, claim: Claim) -> Outcome:
+        size, root = claim.head.size, claim.head.root
+        # A header does not name the half-year: at its turn some have seen the new log, and some have not.
+        if any(each.by_size.get(size) == root for each in self._logs.values()):
+            self._ahead.pop(claim.sender, None)
+            return Outcome.SAME
+        newest = self._newest
+        if newest is None or size > newest.last:
+            # The first one stays: a log that runs ahead of the true one is caught when that has come so far.
+            self._ahead.setdefault(claim.sender, claim)
+            return Outcome.AHEAD
+        if size < newest.first:
+            return Outcome.UNKNOWN
+        published = newest.by_size.get(size)
+        self._accuse(claim, newest.shard.origin, published)
+        # An honest sender holds what it read in the topic, which we have read without a gap.
+        return Outcome.UNPUBLISHED if published is None else Outcome.DIFFERENT
+
+    def _accuse(self, claim: Claim, origin: str, published: bytes | None) -> None:
+        if claim.sender in self.accused:
+            return
+        self.accused[claim.sender] = claim
+        ours = "nothing of this size" if published is None else published.hex()[:16]
+        log.error(
+            ALARM,
+            code=Code.E_GOSSIP_LOG.value,
+            sender=claim.sender,
+            message_id=show_id(claim.message),
+            origin=origin,
+            size=claim.head.size,
+            error=f"it saw {claim.head.root.hex()[:16]}, published was {ours}",
+        )

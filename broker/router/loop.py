@@ -1,0 +1,121 @@
+"""The router's loop over one claim: fetch, catch up, decide, commit.
+
+Owns pace and order of a batch. The decision is `broker.router.step.step`, the transaction is the claim's:
+after a commit the new state replaces the old, after a failure the claim is gone and with it all that
+was held in memory (broker/router/outboxes.py, rule 3).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from broker.replica import Replica
+from broker.router import step as journal
+from broker.router.ledger_feed import LedgerFeed
+from broker.router.metrics import Metrics
+from broker.router.step import Budget, Desk, Reading
+from protocol.envelope.replay import ReplayState
+from protocol.envelope.wire import Submission
+from protocol.identifiers import Entropy, Millis, show_id
+from protocol.signatures import Signer
+from runtime.kafka.ports import Claim
+
+log = structlog.get_logger()
+
+CATCH_UP = 1.0
+"""Seconds to wait for statements that a sender saw before us."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How batches form: a transaction costs Kafka 2 ms of CPU whatever it holds (docs/adr/0004)."""
+
+    spacing: float = 0.005
+    """Seconds between the starts of two transactions of one partition, at the least. What comes in
+    meanwhile joins the next one. While idle a message waits for nothing."""
+
+    idle_wait_ms: int = 1_000
+    fetch_most: int = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Router:
+    """A router process's parts."""
+
+    name: str
+    signer: Signer
+    replica: Replica
+    metrics: Metrics
+    clock: Callable[[], Millis]
+    monotonic: Callable[[], float]
+    entropy: Entropy
+    pace: Pace = field(default_factory=Pace)
+    budget: Budget = field(default_factory=Budget)
+    ledger: LedgerFeed | None = None
+    """What the ledger published; None where no policy says whom to believe about it."""
+
+    async def work(self, claim: Claim) -> None:
+        """Route one partition until cancelled or until anything fails."""
+        state = ReplayState.from_text(claim.state)
+        began = -self.pace.spacing
+        while True:
+            records = await claim.fetch(wait_ms=self.pace.idle_wait_ms, most=self.pace.fetch_most)
+            if not records:
+                continue
+            early = began + self.pace.spacing - self.monotonic()
+            if early > 0 and len(records) < self.pace.fetch_most:
+                await asyncio.sleep(early)
+                records += await claim.fetch(wait_ms=0, most=self.pace.fetch_most - len(records))
+            began = self.monotonic()
+            state = await self._route(claim, [journal.read(record) for record in records], state)
+
+    async def _route(self, claim: Claim, readings: list[Reading], state: ReplayState) -> ReplayState:
+        while readings:
+            await self.replica.usable()
+            parties = await self.replica.at_least(journal.claimed_directory(readings), patience=CATCH_UP)
+            desk = Desk(
+                owner=claim.owner,
+                partition=claim.partition,
+                partitions=claim.partitions,
+                router=self.name,
+                signer=self.signer,
+                parties=parties,
+                now=self.clock(),
+                entropy=self.entropy,
+            )
+            with self.metrics.batch_seconds.time():
+                step = journal.step(readings, state=state, desk=desk, budget=self.budget)
+                await claim.commit(step.outputs, position=step.position, state=step.state.to_text())
+            self._tell(step)
+            self._compare(readings, step)
+            state, readings = step.state, readings[len(step.decided) :]
+        return state
+
+    def _tell(self, step: journal.Step) -> None:
+        self.metrics.batches.inc()
+        for one in step.decided:
+            record = one.record
+            self.metrics.decided(record.type, record.reasons)
+            if one.submission is None:
+                log.info(
+                    "decided",
+                    decision=record.type.name.lower(),
+                    unit=record.source.unit,
+                    partition=record.source.partition,
+                    offset=record.source.offset,
+                    reasons=[reason.code.value for reason in record.reasons],
+                    message_id=None if record.header is None else show_id(record.header[0]),
+                )
+
+    def _compare(self, readings: list[Reading], step: journal.Step) -> None:
+        """Hold what senders saw of the ledger against what it published, when all is committed."""
+        if self.ledger is None:
+            return
+        for reading, one in zip(readings, step.decided, strict=False):
+            # Only a proven header stands in the record: in an unproven one anybody could accuse a unit.
+            if one.record.header is not None and isinstance(reading.parsed, Submission):
+                self.ledger.gossip.compare(reading.parsed.header.core)

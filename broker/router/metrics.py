@@ -1,0 +1,90 @@
+"""Every metric of the router, named once. Labels are bounded: outcomes and reject codes, never ids."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+
+from protocol.trail.batches import Reason, RecordType
+
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """The router's metrics in a registry of their own."""
+
+    registry: CollectorRegistry
+    messages: Counter
+    refusals: Counter
+    batches: Counter
+    batch_seconds: Histogram
+    claims: Gauge
+    directory_size: Gauge
+    statements_refused: Gauge
+    heads_compared: Counter
+    publications_refused: Counter
+    ledger_entries: Gauge
+    _by_type: dict[RecordType, Counter] = field(default_factory=dict)
+
+    @classmethod
+    def create(cls) -> Metrics:
+        """Metrics at zero."""
+        r = CollectorRegistry()
+        return cls(
+            r,
+            Counter("contrada_messages_routed", "Submissions decided, by outcome.", ["outcome"], registry=r),
+            Counter(
+                "contrada_messages_refused", "Reasons of refusals, by reject code.", ["reason"], registry=r
+            ),
+            Counter("contrada_router_transactions", "Transactions committed.", registry=r),
+            Histogram(
+                "contrada_route_duration_seconds",
+                "Time to decide and commit one batch.",
+                registry=r,
+                buckets=_BUCKETS,
+            ),
+            Gauge("contrada_router_claims", "Input partitions that this router holds.", registry=r),
+            Gauge("contrada_directory_statements", "Statements in this router's replica.", registry=r),
+            Gauge("contrada_directory_refused_statements", "Statements that did not verify.", registry=r),
+            Counter(
+                "contrada_router_ledger_heads_compared",
+                "Heads of the ledger that senders saw, by outcome.",
+                ["outcome"],
+                registry=r,
+            ),
+            Counter(
+                "contrada_router_publications_refused",
+                "Heads of the ledger that were not believed, by reject code.",
+                ["reason"],
+                registry=r,
+            ),
+            Gauge("contrada_router_ledger_entries", "Entries of the newest head believed.", registry=r),
+        )
+
+    def follow(
+        self,
+        *,
+        claims: Callable[[], int],
+        statements: Callable[[], int],
+        refused: Callable[[], int],
+        entries: Callable[[], int],
+    ) -> None:
+        """Where the gauges look whenever the page is asked for; nobody has to remember to set them."""
+        self.claims.set_function(claims)
+        self.directory_size.set_function(statements)
+        self.statements_refused.set_function(refused)
+        self.ledger_entries.set_function(entries)
+
+    def decided(self, kind: RecordType, reasons: Sequence[Reason]) -> None:
+        """Count one decision with its reasons."""
+        outcome = self._by_type.get(kind)
+        if outcome is None:
+            outcome = self._by_type[kind] = self.messages.labels(kind.name.lower())
+        outcome.inc()
+        for reason in reasons:
+            self.refusals.labels(reason.code.value).inc()

@@ -1,0 +1,1 @@
+"""The whole audit of a copy, check by check."""

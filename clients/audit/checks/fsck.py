@@ -1,0 +1,238 @@
+"""The whole audit of a copy: heads, trees, records, the chain of half-years, the directory.
+
+Owns the order and what is said at the end; each check is in a module of its own. Findings are told as they
+are found; the report is made when all is done.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from clients.audit.checks import ranges
+from clients.audit.checks.record_walk import Walked, in_order
+from clients.audit.checks.removals import check_removals, check_store
+from clients.audit.checks.signed_leaves import check_signed
+from clients.audit.checks.statements import check_announcements, check_statements, entries_of
+from clients.audit.checks.tree import TreeCheck, ahead
+from clients.audit.copy import record_reader
+from clients.audit.copy.heads import Head, check_against, check_chain, check_head, judge
+from clients.audit.copy.ledger_copy import LedgerCopy
+from clients.audit.findings import Finding, Kind
+from keys.root_of_trust import RootOfTrust
+from protocol.errors import Rejected
+from protocol.tlog.checkpoints import parse_checkpoint
+from protocol.tlog.policy import Policy
+from protocol.tlog.tiles import ENTRIES, read_entries, tile_of
+from protocol.trail.records import RecordType
+
+_FAR = 1_000_000
+"""Leaves without files that are still looked for one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What an audit goes by."""
+
+    policy: Policy
+    root: RootOfTrust | None = None
+    seen: tuple[tuple[str, bytes], ...] = ()
+    """Checkpoints from elsewhere, with the names of their files."""
+
+    live: bool = False
+    """The copy was made while the ledger ran: its store may be ahead of what it has published."""
+
+
+@dataclass(slots=True)
+class LogReport:
+    """What is said of one log."""
+
+    head: Head
+    tree_holds: bool = False
+    walked: list[Walked] = field(default_factory=list)
+
+    def as_row(self) -> dict[str, object]:
+        """As it is printed."""
+        checkpoint = self.head.checkpoint
+        types: Counter[int] = Counter()
+        for part in self.walked:
+            types.update(part.types)
+        return {
+            "log": checkpoint.origin,
+            "leaves": checkpoint.size,
+            "root": checkpoint.root.hex(),
+            "tree": "holds" if self.tree_holds else "does not hold",
+            "trusted": self.head.trusted,
+            "witnesses": list(self.head.witnesses),
+            "types": {RecordType(kind).name.lower(): count for kind, count in sorted(types.items())},
+            "without_record": sum(len(part.missing) for part in self.walked),
+        }
+
+
+@dataclass(slots=True)
+class Audit:
+    """An audit while it runs."""
+
+    copy: LedgerCopy
+    wanted: Wanted
+    findings: list[Finding] = field(default_factory=list)
+    logs: list[LogReport] = field(default_factory=list)
+
+    @property
+    def wrong(self) -> list[Finding]:
+        """What is wrong, without the notices."""
+        return [finding for finding in self.findings if not finding.is_notice]
+
+    def as_report(self) -> dict[str, object]:
+        """The result as one object."""
+        return {
+            "ok": not self.wrong,
+            "logs": [log.as_row() for log in self.logs],
+            "findings": [each.as_row() for each in self.findings if not each.is_notice],
+            "notices": [each.as_row() for each in self.findings if each.is_notice],
+        }
+
+    def tell(self, finding: Finding) -> None:
+        """Take a finding."""
+        self.findings.append(finding)
+
+
+def audit(copy: LedgerCopy, wanted: Wanted, *, before: Iterable[Finding] = ()) -> Audit:
+    """Check everything in the copy."""
+    run = Audit(copy, wanted, list(before))
+    shards = copy.shards()
+    heads = tuple(check_head(log, wanted.policy, run.tell) for log in shards)
+    known = [LogReport(head) for head in heads if head is not None]
+    records = record_reader.usable(copy.records, run.tell)
+    with ranges.checking(sum(report.head.checkpoint.size for report in known)) as pool:
+        for report in known:
+            _check_log(report, records, pool=pool, run=run)
+        run.logs = list(known)
+        run.findings += in_order(part for report in known for part in report.walked)
+        check_chain(
+            heads, {log.label: _first_entry(head) for log, head in zip(shards, heads, strict=True)}, run.tell
+        )
+        if records is not None:
+            check_removals(records, known, run.tell)
+        statements = _check_directory(run, known)
+        if records is not None:
+            _check_signed(run, known, records, statements=statements, pool=pool)
+    if records is not None:
+        reports = [report.head for report in run.logs]
+        check_store(records, reports, wanted.policy, run.tell, live=wanted.live)
+    _check_seen(run)
+    return run
+
+
+def _check_signed(
+    run: Audit,
+    known: list[LogReport],
+    records: Path,
+    *,
+    statements: list[bytes] | None,
+    pool: ProcessPoolExecutor | None,
+) -> None:
+    """What routers and operators signed, by the keys that the directory's log gives them."""
+    root = run.wanted.root
+    for report in known:
+        if root is None or statements is None:
+            what = "what was signed of the leaves; it needs the directory's log and the pinned root (--root)"
+            run.tell(Finding(Kind.NOT_CHECKED, report.head.checkpoint.origin, what))
+        else:
+            check_signed(report.head, records, (statements, root), pool=pool, tell=run.tell)
+
+
+def _check_log(
+    report: LogReport, records: Path | None, *, pool: ProcessPoolExecutor | None, run: Audit
+) -> None:
+    head = report.head
+    if head.checkpoint.size > head.log.leaves_at_most() + _FAR:
+        # Before anything is looped over: the size is a number in a file, and may be any number.
+        what = f"{head.checkpoint.size} leaves are signed, and files are here for {head.log.leaves_at_most()}"
+        run.tell(Finding(Kind.TILE_MISSING, head.checkpoint.origin, what, head.log.label))
+        return
+    tree = TreeCheck(head.log, head.checkpoint, run.tell)
+    for part in _checked(_tasks(report, records), pool):
+        tree.take(part.pairs, part.edge)
+        if part.walked is not None:
+            report.walked.append(part.walked)
+            run.findings += part.walked.findings
+            run.findings += _unverified(head, part.walked)
+        if part.unread:
+            what = f"the records of {part.unread} leaves, because their entries are not at hand"
+            run.tell(Finding(Kind.NOT_CHECKED, head.checkpoint.origin, what))
+    report.tree_holds = tree.judge()
+    if ahead(head.log, head.checkpoint.size):
+        what = f"there are tiles of more than the {head.checkpoint.size} leaves that the checkpoint signs"
+        run.tell(Finding(Kind.AHEAD, head.checkpoint.origin, what, f"{head.log.label}/checkpoint"))
+
+
+def _checked(tasks: list[ranges.Task], pool: ProcessPoolExecutor | None) -> Iterator[ranges.Range]:
+    return map(ranges.check, tasks) if pool is None else pool.map(ranges.check, tasks)
+
+
+def _tasks(report: LogReport, records: Path | None) -> list[ranges.Task]:
+    head = report.head
+    chained = _is_chained(head)
+    checkpoint = head.checkpoint
+    return ranges.tasks(head.log, checkpoint.origin, checkpoint.size, records=records, chained=chained)
+
+
+def _is_chained(head: Head) -> bool:
+    """Whether the log begins with the checkpoint of the half-year before."""
+    first = _first_entry(head)
+    return first is not None and first[:1] != b"\x84"
+
+
+def _first_entry(head: Head | None) -> bytes | None:
+    if head is None or head.checkpoint.size == 0:
+        return None
+    try:
+        return read_entries(head.log.read, tile_of(ENTRIES, 0, size=head.checkpoint.size))[0]
+    except Rejected:
+        return None
+
+
+def _unverified(head: Head, walked: Walked) -> Iterator[Finding]:
+    for index, offset, code in walked.unverified:
+        what = f"the record at offset {offset} of the audit topic did not verify: {code}"
+        yield Finding(Kind.UNVERIFIED, head.checkpoint.origin, what, "", index)
+
+
+def _check_directory(run: Audit, audited: list[LogReport]) -> list[bytes] | None:
+    """Check the directory's log; its statements, if they are at hand."""
+    log = run.copy.directory_log()
+    if log is None:
+        run.tell(Finding(Kind.NOT_CHECKED, "directory", "the copy has no log of the key directory"))
+        return None
+    head = check_head(log, run.wanted.policy, run.tell)
+    if head is None:
+        return None
+    report = LogReport(head)
+    _check_log(report, None, pool=None, run=run)
+    run.logs.append(report)
+    statements = entries_of(log, head.checkpoint.size, run.tell, origin=head.checkpoint.origin)
+    if statements is None:
+        return None
+    check_statements(head, statements, run.wanted.root, run.tell)
+    announced = [each for log in audited for part in log.walked for each in part.announced]
+    if any(log.walked for log in audited):
+        check_announcements(head, statements, announced, run.tell)
+    return statements
+
+
+def _check_seen(run: Audit) -> None:
+    heads = {report.head.checkpoint.origin: report.head for report in run.logs}
+    for name, data in run.wanted.seen:
+        signed = parse_checkpoint(data)
+        if judge(signed, run.wanted.policy, run.tell, place=name) is None:
+            continue
+        head = heads.get(signed.checkpoint.origin)
+        if head is None:
+            what = f"{name} is a checkpoint of a log that this copy has not"
+            run.tell(Finding(Kind.ROLLED_BACK, signed.checkpoint.origin, what, name))
+        else:
+            check_against(head, signed.checkpoint, run.tell, name=name)

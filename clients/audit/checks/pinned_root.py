@@ -1,0 +1,33 @@
+"""The pinned root of the key directory, and the directory that follows from it and the copied log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from clients.audit.checks.statements import entries_of
+from clients.audit.copy.heads import Head, read_bounded
+from clients.audit.copy.ledger_copy import ROOT, LedgerCopy
+from clients.audit.errors import NotFound
+from clients.audit.findings import Finding, Kind, Tell
+from keys.directory import Directory
+from keys.root_of_trust import RootOfTrust
+
+
+def read_root(copy: LedgerCopy, chosen: Path | None, tell: Tell) -> RootOfTrust | None:
+    """The auditor's root, or the one that lies in the copy, which is said; None if there is none."""
+    path = chosen or copy.path / ROOT
+    if not path.is_file():
+        return None
+    root = RootOfTrust.parse(read_bounded(path))
+    if chosen is None:
+        what = f"the pinned root came with the copy; compare its fingerprint: {root.fingerprint()}"
+        tell(Finding(Kind.NOT_CHECKED, ROOT, what, ROOT))
+    return root
+
+
+def read_directory(head: Head, root: RootOfTrust | None, tell: Tell) -> Directory:
+    """The directory that the log holds; every statement is verified."""
+    if root is None:
+        raise NotFound("there is no pinned root of the directory", hint="give it with --root")
+    statements = entries_of(head.log, head.checkpoint.size, tell, origin=head.checkpoint.origin)
+    return Directory.replay(root, statements or ())

@@ -1,0 +1,240 @@
+"""Records against leaves, in the order of the log: each leaf has its record, and each follows from the last.
+
+    leaf of a decision     its record and salt give just this entry
+    leaves of deliveries   follow an accepted decision, one for each addressee, as it alone determines them;
+                           they have no row of their own
+    leaf of an action      its record and salt give just this entry; what it orders or announces is collected
+
+What is told: a record that was altered or stands at another's place, one that is missing (the caller holds
+those against the deletions that the log orders), deliveries that are missing or stray, a submission that
+was decided twice. Small state: the deliveries still to come, and the last position of each outbox.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from clients.audit.checks.statements import Announcement
+from clients.audit.findings import Finding, Kind
+from protocol.canonical import decode
+from protocol.errors import Rejected
+from protocol.identifiers import Digest
+from protocol.trail.acts import Action, action_leaf, parse_action
+from protocol.trail.ledger_leaves import Row, open_decision, row_of_action
+from protocol.trail.records import DECISIONS, RECORD_SALT, RecordType
+
+# entry  = 84 01 <type> 1b <t: 8 bytes> 58 20 <c: 32 bytes>      and a record begins like an entry:
+# record = 8n 01 <type> 1b <t: 8 bytes> ...
+ENTRY_SIZE = 46
+_HEAD = slice(1, 12)
+_COMMITMENT = slice(14, 46)
+
+_TYPES = frozenset(map(int, RecordType))
+_DECISIONS = frozenset(map(int, DECISIONS))
+_OF_THE_LOG = frozenset({Kind.ENTRY_FORM, Kind.DELIVERY_MISSING, Kind.DELIVERY_STRAY, Kind.DECISION_TWICE})
+MOST_FINDINGS = 1_000
+"""Of one range. Whoever has destroyed more than that has destroyed it."""
+
+
+@dataclass(slots=True)
+class Walked:
+    """What a walk over a range of leaves gave. Small: it goes from one process to another."""
+
+    origin: str
+    findings: list[Finding] = field(default_factory=list)
+    types: Counter[int] = field(default_factory=Counter)
+    missing: list[tuple[int, int]] = field(default_factory=list)
+    """Leaves without a record, and how many leaves that record opened."""
+
+    deletions: list[tuple[str, list[int]]] = field(default_factory=list)
+    announced: list[Announcement] = field(default_factory=list)
+    unverified: list[tuple[int, int, str]] = field(default_factory=list)
+    """Leaf, offset in the audit topic, and code."""
+
+    first: dict[bytes, tuple[int, int]] = field(default_factory=dict)
+    """Of each outbox, the first position that was decided here, and the leaf that says so."""
+
+    last: dict[bytes, int] = field(default_factory=dict)
+
+
+class RecordWalk:
+    """One walk. `see` takes the leaves in order; before `begin`, they only set the scene."""
+
+    def __init__(self, origin: str, *, chained: bool) -> None:
+        self.walked = Walked(origin)
+        self._origin = origin
+        self._chained = chained
+        self._to_come: deque[bytes] = deque()
+        self._unknown = True
+        """Whether the last decision's record is not at hand, so that its deliveries cannot be derived."""
+
+        self._muted = True
+
+    def begin(self) -> None:
+        """From here on it counts."""
+        self._muted = False
+
+    def see(self, index: int, entry: bytes, row: Row | None) -> None:
+        """The next leaf, with the row that stands at it, if there is one."""
+        if index == 0 and self._chained:
+            return
+        kind = entry[2] if len(entry) == ENTRY_SIZE else 0
+        if kind not in _TYPES or entry[:2] != b"\x84\x01" or entry[3] != 0x1B or entry[12:14] != b"\x58\x20":
+            self._find(Kind.ENTRY_FORM, index, f"leaf {index} is no entry of an audit log")
+            return
+        if not self._muted:
+            self.walked.types[kind] += 1
+        if kind == RecordType.DELIVERED:
+            self._delivery(index, entry, row)
+            return
+        self.end(index)
+        self._unknown = True
+        if row is None or row.record is None:
+            self._lacks(index, 1 if row is None else row.leaves)
+        elif type(row.record) is not bytes or type(row.salt) is not bytes or len(row.salt) != RECORD_SALT:
+            # SQLite gives back any type that was put into a column; and HMAC fills a short key with zeros.
+            self._altered(index)
+        else:
+            self._opened(entry, row, row.record, row.salt)
+
+    def end(self, index: int) -> None:
+        """No more deliveries of the last decision come."""
+        if self._to_come:
+            what = f"{len(self._to_come)} deliveries of an accepted message are missing before leaf {index}"
+            self._find(Kind.DELIVERY_MISSING, index, what)
+            self._to_come.clear()
+
+    def gap(self) -> None:
+        """Entries are not at hand here: what follows next is not held against what stood before."""
+        self._to_come.clear()
+        self._unknown = True
+
+    def end_of_range(self, last: int, *, size: int, follows: bytes | None) -> None:
+        """The range ends before this leaf; the deliveries still to come may stand in the next one."""
+        if last >= size or (follows is not None and follows[2:3] != bytes([RecordType.DELIVERED])):
+            self.end(last)
+
+    def _delivery(self, index: int, entry: bytes, row: Row | None) -> None:
+        if self._to_come and self._to_come[0] == entry:
+            self._to_come.popleft()
+        elif not self._unknown:
+            what = f"leaf {index} is a delivery that does not follow from the decision before it"
+            self._find(Kind.DELIVERY_STRAY, index, what)
+        if row is not None:
+            what = f"a row stands at leaf {index}, which follows from another record"
+            self._find(Kind.RECORD_ORPHAN, index, what)
+
+    def _opened(self, entry: bytes, row: Row, record: bytes, salt: bytes) -> None:
+        """Whether the record opens this leaf, and what it says: of its row, and of the leaves that follow."""
+        try:
+            decides = entry[2] in _DECISIONS
+            said, entries = (
+                open_decision(record, salt, index=row.index)
+                if decides
+                else _open_action(record, salt, row.index)
+            )
+        except (Rejected, ValueError, TypeError, LookupError):
+            if opens(entry, record, salt):
+                self._find(Kind.RECORD_FORM, row.index, f"the record of leaf {row.index} is none of ours")
+            else:
+                self._altered(row.index)
+            return
+        if entries[0] != entry:
+            self._altered(row.index)
+            return
+        self._unknown = False
+        self._to_come.extend(entries[1:])
+        if said != row:
+            columns = [name for name, a, b in zip(Row._fields, said, row, strict=True) if a != b]
+            what = f"the row of leaf {row.index} says something else than its record: {', '.join(columns)}"
+            self._find(Kind.RECORD_INDEX, row.index, what)
+        if not self._muted:
+            self._position(row.index, record) if decides else self._collect(row.index, parse_action(record))
+
+    def _altered(self, index: int) -> None:
+        self._find(Kind.RECORD_ALTERED, index, f"the record of leaf {index} is not the one that was logged")
+
+    def _position(self, index: int, record: bytes) -> None:
+        outbox, offset = _place(record)
+        last = self.walked.last.get(outbox)
+        if last is None:
+            self.walked.first[outbox] = (offset, index)
+        elif offset <= last:
+            self._find(Kind.DECISION_TWICE, index, twice(outbox, offset, index))
+        self.walked.last[outbox] = offset
+
+    def _collect(self, index: int, action: Action) -> None:
+        match action:
+            case Action(type=RecordType.DELETION, detail=(origin, indexes, _)):
+                self.walked.deletions.append((origin, indexes))
+            case Action(type=RecordType.UNVERIFIED, detail=(offset, code)):
+                self.walked.unverified.append((index, offset, code))
+            case Action(
+                type=RecordType.DIRECTORY_STATEMENT, subject=statement, detail=(position, _, _, _, root)
+            ) if statement is not None:
+                self.walked.announced.append(
+                    Announcement(self._origin, index, position, statement, Digest(root))
+                )
+            case _:
+                return
+
+    def _lacks(self, index: int, leaves: int) -> None:
+        if not self._muted:
+            self.walked.missing.append((index, leaves))
+
+    def _find(self, kind: Kind, index: int, what: str) -> None:
+        if not self._muted and len(self.walked.findings) < MOST_FINDINGS:
+            place = "" if kind in _OF_THE_LOG else "records.sqlite"
+            self.walked.findings.append(Finding(kind, self._origin, what, place, index))
+
+
+def twice(outbox: bytes, offset: int, index: int) -> str:
+    """The words for a submission that was decided again."""
+    unit, partition = decode(b"\x82" + outbox)
+    return f"leaf {index} decides outbox {unit}/{partition} at offset {offset} after a later one"
+
+
+def in_order(parts: Iterable[Walked]) -> Iterator[Finding]:
+    """What only shows between ranges and half-years: a decision about an earlier position of an outbox."""
+    last: dict[bytes, int] = {}
+    for part in parts:
+        for outbox, (offset, index) in part.first.items():
+            if offset <= last.get(outbox, -1):
+                yield Finding(Kind.DECISION_TWICE, part.origin, twice(outbox, offset, index), "", index)
+        last.update(part.last)
+
+
+def opens(entry: bytes, record: bytes, salt: bytes) -> bool:
+    """Whether record and salt are what this entry commits to: type and time in clear, the rest by HMAC."""
+    if type(record) is not bytes or type(salt) is not bytes or len(salt) != RECORD_SALT:
+        return False
+    return record[_HEAD] == entry[_HEAD] and hmac.digest(salt, record, "sha256") == entry[_COMMITMENT]
+
+
+def _open_action(record: bytes, salt: bytes, index: int) -> tuple[Row, list[bytes]]:
+    action = parse_action(record)
+    leaf = action_leaf(action, salt)
+    return row_of_action(action, leaf, index=index), [leaf.entry]
+
+
+def _place(record: bytes) -> tuple[bytes, int]:
+    """Outbox and offset of a well-formed decision: 89 01 type 1b t 83 unit partition offset ...
+
+    The outbox stays encoded: it is a key of ours, and shown in words only when something is wrong with it.
+    """
+    start = _HEAD.stop + 1
+    at = start + (record[start] - 0x5F if record[start] < 0x78 else record[start + 1] + 2)
+    _, end = _uint(record, at)
+    offset, _ = _uint(record, end)
+    return record[start:end], offset
+
+
+def _uint(data: bytes, at: int) -> tuple[int, int]:
+    head = data[at]
+    if head < 24:
+        return head, at + 1
+    end = at + 1 + (1 << head - 24)
+    return int.from_bytes(data[at + 1 : end], "big"), end

@@ -1,0 +1,110 @@
+"""The log of the key directory: its statements, and their announcements in the audit log.
+
+Every statement that entered the directory is announced in the audit log by exactly one leaf, with its
+place and the directory's root after it. So nobody gets a key into the directory that the audit log does
+not show, and nobody takes one out again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from clients.audit.copy.heads import Head
+from clients.audit.copy.ledger_copy import LogFiles
+from clients.audit.copy.level_zero import tiles_in
+from clients.audit.findings import Finding, Kind, Tell
+from keys.directory import Directory
+from keys.root_of_trust import RootOfTrust
+from keys.statements import parse_statement
+from protocol.errors import Rejected
+from protocol.identifiers import Digest, digest
+from protocol.merkle import Frontier, leaf_hash
+from protocol.tlog.tiles import ENTRIES, read_entries, tile_of
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """A leaf of the audit log that says what the directory's statement at this place is."""
+
+    origin: str
+    index: int
+    """The leaf, counted from 0."""
+
+    position: int
+    statement: Digest
+    root: Digest
+
+
+def check_statements(
+    head: Head, statements: Sequence[bytes], root: RootOfTrust | None, tell: Tell
+) -> Directory | None:
+    """Each statement's form and, from a pinned root, its right to be there. The directory, if it holds."""
+    place = head.log.label
+    directory = None if root is None else Directory(root)
+    for position, data in enumerate(statements):
+        try:
+            if directory is None:
+                parse_statement(data)
+            elif not directory.apply(data).new:
+                tell(
+                    Finding(
+                        Kind.STATEMENT_TWICE,
+                        head.checkpoint.origin,
+                        "it is in the directory twice",
+                        place,
+                        position,
+                    )
+                )
+        except Rejected as rejected:
+            tell(Finding(Kind.STATEMENT_INVALID, head.checkpoint.origin, str(rejected), place, position))
+    if root is None:
+        what = "signatures of the directory's statements; give the pinned root with --root"
+        tell(Finding(Kind.NOT_CHECKED, head.checkpoint.origin, what))
+    return directory
+
+
+def check_announcements(
+    head: Head, statements: Sequence[bytes], announced: Iterable[Announcement], tell: Tell
+) -> None:
+    """Exactly one announcement for each statement, and each says what is there."""
+    roots = _roots(statements)
+    by_position: dict[int, Announcement] = {}
+    for each in announced:
+        first = by_position.setdefault(each.position, each)
+        if first is not each:
+            what = f"statement {each.position} was announced before, at leaf {first.index}"
+            tell(Finding(Kind.STATEMENT_TWICE, each.origin, what, "", each.index))
+        elif each.position >= len(statements):
+            what = f"statement {each.position} is announced, and the directory ends at {len(statements)}"
+            tell(Finding(Kind.STATEMENT_OTHER, each.origin, what, f"{head.log.label}/checkpoint", each.index))
+        elif each.statement != digest(statements[each.position]):
+            what = f"it announces another statement {each.position} than the directory has"
+            tell(Finding(Kind.STATEMENT_OTHER, each.origin, what, "", each.index))
+        elif each.root != roots[each.position]:
+            what = f"it announces another root of the directory after statement {each.position}"
+            tell(Finding(Kind.STATEMENT_OTHER, each.origin, what, "", each.index))
+    for position in range(len(statements)):
+        if position not in by_position:
+            what = f"statement {position} has no leaf in the audit log"
+            tell(Finding(Kind.STATEMENT_UNANNOUNCED, head.checkpoint.origin, what, head.log.label, position))
+
+
+def entries_of(log: LogFiles, size: int, tell: Tell, *, origin: str) -> list[bytes] | None:
+    """All entries of a small log; None where some are not at hand, which is told."""
+    entries: list[bytes] = []
+    for index in range(tiles_in(size)):
+        try:
+            entries += read_entries(log.read, tile_of(ENTRIES, index, size=size))
+        except Rejected as rejected:
+            tell(Finding(Kind.NOT_CHECKED, origin, f"the statements: {Exception.__str__(rejected)}"))
+            return None
+    return entries
+
+
+def _roots(statements: Sequence[bytes]) -> list[Digest]:
+    frontier, roots = Frontier(), []
+    for data in statements:
+        frontier.append(leaf_hash(data))
+        roots.append(frontier.root())
+    return roots

@@ -1,0 +1,1 @@
+"""`contrada audit ...`: declarations are light; work is imported when it is done."""

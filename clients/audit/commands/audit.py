@@ -1,0 +1,162 @@
+"""`contrada audit ...`: the auditor's commands. Joined to the one command line by an entry point.
+
+    fsck            check everything in a copy
+    mirror          make or continue a copy
+    search, report  what the records say                          commands_read.py
+    verify, prove   one thing that somebody hands in, or asks for  commands_proof.py
+
+They read a copied directory; Kafka and a network are not needed. Rule: nothing heavy is imported here.
+"""
+# ruff: noqa: PLC0415 - the work is imported when it is done, so that --help is quick
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from broker.command import command, group
+from clients.audit.commands.params import FILE, copy_argument, policy_option, root_option
+from clients.audit.commands.proof import prove, verify
+from clients.audit.commands.read import report, search
+from clients.audit.output import say, write, write_json, write_table
+
+if TYPE_CHECKING:
+    from clients.audit.checks.fsck import Audit
+
+audit = group("audit", short="check a copy of the ledger, without the centre")
+
+LOGS = (
+    ("log", "log"),
+    ("leaves", "leaves"),
+    ("tree", "tree"),
+    ("trusted", "trusted"),
+    ("witnesses", "witnesses"),
+)
+
+
+@command(
+    audit,
+    "fsck",
+    tag="ro",
+    short="recompute and check everything in a copy",
+    examples=(
+        "contrada audit fsck ./ledger-copy",
+        "contrada audit fsck ./ledger-copy --policy policy --root root.cbor",
+        "contrada audit fsck ./ledger-copy --seen checkpoint-of-last-month --json",
+    ),
+)
+@copy_argument
+@policy_option
+@root_option
+@click.option(
+    "--seen",
+    type=FILE,
+    multiple=True,
+    metavar="FILE",
+    help="A checkpoint that you have from elsewhere or from before: the copy must continue it.",
+)
+@click.option(
+    "--live",
+    is_flag=True,
+    help="DIR was copied while the ledger ran: its store may be ahead of what is published.",
+)
+def fsck(
+    directory: Path,
+    *,
+    policy: Path | None,
+    root: Path | None,
+    seen: tuple[Path, ...],
+    live: bool,
+    as_json: bool,
+) -> None:
+    """Check a copied ledger: entries, hashes, checkpoints, records, deletions, the directory's log.
+
+    Ends in 7 if anything does not verify, and says which leaf, tile or checkpoint it is and what that means.
+    """
+    from clients.audit.checks import fsck as work
+    from clients.audit.checks.pinned_root import read_root
+    from clients.audit.copy.heads import read_bounded, read_policy
+    from clients.audit.copy.ledger_copy import open_copy
+    from clients.audit.errors import NotVerified
+    from clients.audit.findings import Finding
+
+    copy = open_copy(directory)
+    notes: list[Finding] = []
+    wanted = work.Wanted(
+        policy=read_policy(copy, policy, notes.append),
+        root=read_root(copy, root, notes.append),
+        seen=tuple((path.name, read_bounded(path)) for path in seen),
+        live=live,
+    )
+    done = work.audit(copy, wanted, before=notes)
+    if as_json:
+        write_json(done.as_report())
+    else:
+        _show(done)
+    if done.wrong:
+        raise NotVerified(
+            f"{len(done.wrong)} findings: this copy is not what the log signed",
+            hint="keep the copy as it is, and see docs/runbooks/audit.md",
+        )
+
+
+def _show(done: Audit) -> None:
+    write_table([log.as_row() for log in done.logs], LOGS, none="no log could be checked")
+    for each in done.findings:
+        if not each.is_notice:
+            where = ", ".join(filter(None, (each.place, "" if each.index is None else f"leaf {each.index}")))
+            write("")
+            write(f"{each.kind.value}  {each.log}  ({where or 'the log as a whole'})")
+            write(f"  {each.what}")
+            write(f"  means: {each.means}")
+    for each in done.findings:
+        if each.is_notice:
+            say(f"note: {each.log}: {each.what}")
+    if not done.wrong:
+        say("everything verifies")
+
+
+@command(
+    audit,
+    "mirror",
+    tag="rw",
+    short="make or continue a copy, each file verified",
+    examples=(
+        "contrada audit mirror https://ledger.contrada.example ./ledger-copy --policy policy",
+        "contrada audit mirror /srv/contrada/ledger ./ledger-copy",
+    ),
+)
+@click.argument("source", metavar="URL|DIR")
+@click.argument("destination", metavar="DEST", type=click.Path(file_okay=False, path_type=Path))
+@policy_option
+@click.option("--log", "logs", multiple=True, metavar="NAME", help="Only this log, such as audit/2026h2.")
+@click.option("--no-records", is_flag=True, help="Copy the logs only, not the store of records.")
+def mirror(
+    source: str,
+    destination: Path,
+    *,
+    policy: Path | None,
+    logs: tuple[str, ...],
+    no_records: bool,
+    as_json: bool,
+) -> None:
+    """Copy a ledger, or go on with a copy. Files enter DEST verified, the checkpoint as the last one.
+
+    What does not continue the copy that is there already is refused, and kept beside it as evidence.
+    """
+    from clients.audit.copy.mirror import mirror_all
+
+    rows = mirror_all(source, destination, policy=policy, logs=logs, records=not no_records)
+    if as_json:
+        write_json(rows)
+    else:
+        columns = (("log", "log"), ("from", "from"), ("to", "to"), ("files", "files"))
+        write_table(rows, columns, none="the source has no log")
+
+
+audit.add_command(search)
+audit.add_command(report)
+audit.add_command(verify)
+audit.add_command(prove)

@@ -1,0 +1,229 @@
+"""`contrada audit verify ...` and `contrada audit prove ...`: one thing that is handed in, or asked for."""
+# ruff: noqa: PLC0415 - the work is imported when it is done, so that --help is quick
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from broker.command import command, group
+from clients.audit.commands.params import (
+    DIRECTORY,
+    FILE,
+    MessageName,
+    copy_argument,
+    policy_option,
+    root_option,
+)
+from clients.audit.output import say, write, write_details, write_found, write_json, write_table
+
+if TYPE_CHECKING:
+    from clients.audit.questions.session import Desk
+
+verify = group("verify", short="verify a proof, a receipt, a checkpoint, a replica of the directory")
+prove = group("prove", short="make proofs that verify without the ledger")
+
+own_policy = click.option(
+    "--policy", type=FILE, required=True, metavar="FILE", help="Keys of the log and its witnesses."
+)
+
+
+def _desk(directory: Path | None, policy: Path | None, root: Path | None = None) -> Desk:
+    from clients.audit.questions.session import Desk
+
+    return Desk.open(directory, policy=policy, root=root, tell=lambda note: say(f"note: {note.what}"))
+
+
+@command(
+    verify,
+    "message",
+    tag="ro",
+    short="a proof file, with the record that it proves",
+    examples=(
+        "contrada audit verify message leaf-7.tlog-proof --policy policy",
+        "contrada audit verify message leaf-7.tlog-proof --policy policy --submission message.cbor",
+    ),
+)
+@click.argument("proof", metavar="PROOF", type=FILE)
+@own_policy
+@click.option("--record", type=FILE, metavar="FILE", help="Record and salt, if the proof has none.")
+@click.option("--submission", type=FILE, metavar="FILE", help="The message itself, as it was sent.")
+def message(
+    proof: Path, *, policy: Path, record: Path | None, submission: Path | None, as_json: bool
+) -> None:
+    """Verify that a record is in a log that the policy trusts. Needs no copy and no network."""
+    from clients.audit.copy.heads import read_bounded
+    from clients.audit.questions.proving import opening_of
+    from clients.audit.questions.verifying import verify_message
+    from protocol.tlog.proof_file import parse_proof
+
+    parsed = parse_proof(read_bounded(proof))
+    row = verify_message(
+        parsed,
+        opening_of(parsed, None if record is None else read_bounded(record)),
+        _desk(None, policy).policy,
+        submission=None if submission is None else submission.read_bytes(),
+    )
+    if as_json:
+        write_json(row)
+        return
+    write(f"leaf {row['leaf']} of {row['log']}, in the tree of {row['size']} leaves, is this record:")
+    write_details(row["record"], [(key, key) for key in row["record"]])
+    say(f"witnessed by: {', '.join(row['witnesses']) or 'nobody; the policy asks for none'}")
+
+
+@command(
+    verify,
+    "receipt",
+    tag="ro",
+    short="a router's receipt, and that the log keeps what it promises",
+    examples=("contrada audit verify receipt receipt.cbor ./ledger-copy --policy policy --root root.cbor",),
+)
+@click.argument("receipt", metavar="RECEIPT", type=FILE)
+@copy_argument
+@policy_option
+@root_option
+def receipt(receipt: Path, directory: Path, *, policy: Path | None, root: Path | None, as_json: bool) -> None:
+    """Verify the router's signature, then find each promised leaf in the log: decision and deliveries.
+
+    Ends in 7 if the router signed something that the log does not have.
+    """
+    from clients.audit.questions.verifying import keep_promises, promises_of
+
+    desk = _desk(directory, policy, root)
+    promises = promises_of(receipt.read_bytes(), parties=desk.directory())
+    rows = keep_promises(promises, desk.audit_heads())
+    if as_json:
+        write_json(rows)
+    else:
+        write_table(rows, (("what", "what"), ("log", "log"), ("leaf", "leaf")), none="nothing is promised")
+
+
+@command(
+    verify,
+    "checkpoint",
+    tag="ro",
+    short="a checkpoint, alone or against another one",
+    examples=(
+        "contrada audit verify checkpoint checkpoint --policy policy",
+        "contrada audit verify checkpoint checkpoint --policy policy --against older --ledger ./ledger-copy",
+        "contrada audit verify checkpoint checkpoint --policy policy --against older --proof consistency",
+    ),
+)
+@click.argument("checkpoint", metavar="CHECKPOINT", type=FILE)
+@own_policy
+@click.option("--against", type=FILE, metavar="FILE", help="Another checkpoint of the same log.")
+@click.option("--ledger", type=DIRECTORY, metavar="DIR", help="A copy from which to prove it.")
+@click.option("--proof", type=FILE, metavar="FILE", help="A proof that one continues the other.")
+def checkpoint(
+    checkpoint: Path,
+    *,
+    policy: Path,
+    against: Path | None,
+    ledger: Path | None,
+    proof: Path | None,
+    as_json: bool,
+) -> None:
+    """Verify signatures and witnesses; with --against also that both belong to one history."""
+    from clients.audit.copy.heads import read_bounded
+    from clients.audit.questions.verifying import verify_against, verify_checkpoint
+
+    desk = _desk(ledger, policy)
+    own, row = verify_checkpoint(read_bounded(checkpoint), desk.policy)
+    if against is not None:
+        other, _ = verify_checkpoint(read_bounded(against), desk.policy)
+        given = None if proof is None else read_bounded(proof)
+        row = {**row, "against": verify_against(own, other, desk, given)}
+    write_found(row, as_json=as_json)
+
+
+@command(
+    verify,
+    "directory",
+    tag="ro",
+    short="a unit's replica of the key directory against its log",
+    examples=("contrada audit verify directory /var/lib/contrada-unit/directory.log ./ledger-copy",),
+)
+@click.argument("replica", metavar="REPLICA", type=FILE)
+@copy_argument
+@policy_option
+def directory_(replica: Path, directory: Path, *, policy: Path | None, as_json: bool) -> None:
+    """Verify that what a unit believes of keys is what the log has, statement by statement."""
+    from clients.audit.questions.verifying import verify_replica
+
+    desk = _desk(directory, policy)
+    row = verify_replica(replica.read_bytes(), desk.statements(), desk.directory_head())
+    write_found(row, as_json=as_json)
+
+
+@command(
+    prove,
+    "inclusion",
+    tag="rw",
+    short="write a proof file for each leaf of a message, or for one leaf",
+    examples=(
+        "contrada audit prove inclusion ./ledger-copy --message 019aa5f2-7c1e-7a00-8000-3c5e9f0d1b2a",
+        "contrada audit prove inclusion ./ledger-copy --log 2026h2 --leaf 7 --out ./evidence",
+    ),
+)
+@copy_argument
+@policy_option
+@click.option("--message", type=MessageName(), help="All leaves of this message.")
+@click.option("--log", "name", metavar="NAME", help="The log, such as 2026h2. [default: the newest]")
+@click.option("--leaf", type=click.IntRange(0), help="The leaf, counted from 0.")
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="Where. [default: here]"
+)
+@click.option("--no-record", is_flag=True, help="Leave record and salt out of the file.")
+def inclusion(
+    directory: Path,
+    *,
+    policy: Path | None,
+    message: bytes | None,
+    name: str | None,
+    leaf: int | None,
+    out: Path,
+    no_record: bool,
+    as_json: bool,
+) -> None:
+    """Write C2SP tlog-proof files. With the record inside, a file needs nothing but a policy to verify."""
+    from clients.audit.questions.proof_files import write_proofs
+
+    if (message is None) == (leaf is None):
+        raise click.UsageError("say --message ID or --leaf N")
+    desk = _desk(directory, policy)
+    leaves = desk.leaves_of(message) if message is not None else [(desk.audit_head(name), leaf or 0)]
+    rows = write_proofs(leaves, desk, out, with_record=not no_record)
+    if as_json:
+        write_json(rows)
+    else:
+        columns = (("file", "file"), ("log", "log"), ("leaf", "leaf"), ("type", "type"))
+        write_table(rows, columns, none="nothing to prove")
+
+
+@command(
+    prove,
+    "consistency",
+    tag="rw",
+    short="write a proof that a log continues an earlier checkpoint",
+    examples=("contrada audit prove consistency ./ledger-copy --from older-checkpoint --out consistency",),
+)
+@copy_argument
+@policy_option
+@click.option("--from", "older", type=FILE, required=True, metavar="FILE", help="The older checkpoint.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The file.")
+def consistency(directory: Path, *, policy: Path | None, older: Path, out: Path, as_json: bool) -> None:
+    """Write the proof in the form of C2SP tlog-witness: old size, hashes, the newer checkpoint."""
+    from clients.audit.copy.heads import read_bounded
+    from clients.audit.questions.proof_files import write_consistency
+    from clients.audit.questions.verifying import verify_checkpoint
+
+    desk = _desk(directory, policy)
+    old, _ = verify_checkpoint(read_bounded(older), desk.policy)
+    row = write_consistency(desk.head_of(old.origin), old, out)
+    if as_json:
+        write_json(row)
+    else:
+        write(f"{row['log']} at size {row['to']} continues size {row['from']}: {row['file']}")

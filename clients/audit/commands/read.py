@@ -1,0 +1,126 @@
+"""`contrada audit search` and `contrada audit report`: what the records say, each held against its leaf."""
+# ruff: noqa: PLC0415 - the work is imported when it is done, so that --help is quick
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from broker.command import command
+from clients.audit.commands.params import MessageName, Moment, copy_argument, policy_option
+from clients.audit.output import say, write_json, write_table
+
+TYPES = (
+    "accepted",
+    "rejected",
+    "duplicate",
+    "directory_statement",
+    "policy_change",
+    "deletion",
+    "break_glass",
+    "auditor_access",
+    "quarantine_release",
+    "software_start",
+    "unverified",
+)
+FOUND = (
+    ("log", "log"),
+    ("leaf", "leaf"),
+    ("time", "time"),
+    ("type", "type"),
+    ("unit", "unit"),
+    ("to", "to"),
+    ("kind", "kind"),
+    ("reasons", "reasons"),
+    ("message", "message"),
+)
+
+
+@command(
+    None,
+    "search",
+    tag="ro",
+    short="find records by unit, time, decision, reason or message",
+    examples=(
+        "contrada audit search ./ledger-copy --message 019aa5f2-7c1e-7a00-8000-3c5e9f0d1b2a",
+        "contrada audit search ./ledger-copy --unit fr --decision rejected --since 2026-11-01",
+        "contrada audit search ./ledger-copy --reason E_DATA_BASIS --json",
+    ),
+)
+@copy_argument
+@policy_option
+@click.option("--unit", metavar="UNIT", help="Sent by it, addressed to it, or about it.")
+@click.option("--since", type=Moment(), metavar="MOMENT", help="From then on.")
+@click.option("--until", type=Moment(), metavar="MOMENT", help="Before then.")
+@click.option("--decision", "kind", type=click.Choice(TYPES), help="Only these.")
+@click.option("--reason", metavar="CODE", help="Decided so, among other reasons.")
+@click.option("--message", type=MessageName(), help="About this message.")
+def search(  # noqa: PLR0913 - one for each thing that can be asked for
+    directory: Path,
+    *,
+    policy: Path | None,
+    unit: str | None,
+    since: int | None,
+    until: int | None,
+    kind: str | None,
+    reason: str | None,
+    message: bytes | None,
+    as_json: bool,
+) -> None:
+    """Find records, oldest first. Every record shown is the one that its leaf commits to.
+
+    Ends in 7 if one that was found is not; the others are shown all the same.
+    """
+    from clients.audit.questions.searching import Query, find, refuse_altered
+    from clients.audit.questions.session import Desk
+
+    desk = Desk.open(directory, policy=policy, root=None, tell=_note)
+    found = find(desk, Query(unit, since, until, kind, reason, message))
+    if as_json:
+        write_json(found.rows)
+    else:
+        write_table(found.rows, FOUND, none="no record answers to that")
+    if found.ahead:
+        say(f"note: {found.ahead} left out that no checkpoint covers yet: ask again in a second")
+    refuse_altered(found.altered)
+
+
+@command(
+    None,
+    "report",
+    tag="ro",
+    short="count what was decided, by half-year, unit, kind and reason",
+    examples=(
+        "contrada audit report ./ledger-copy",
+        "contrada audit report ./ledger-copy --since 2026-01-01 --until 2027-01-01 --json",
+    ),
+)
+@copy_argument
+@policy_option
+@click.option("--since", type=Moment(), metavar="MOMENT", help="From then on.")
+@click.option("--until", type=Moment(), metavar="MOMENT", help="Before then.")
+def report(
+    directory: Path, *, policy: Path | None, since: int | None, until: int | None, as_json: bool
+) -> None:
+    """Count messages and decisions: what the statistics of Directive (EU) 2023/977, Article 18, start from.
+
+    Counts only records that their leaves commit to, and says how many were deleted. Ends in 7 if one is
+    altered.
+    """
+    from clients.audit.questions.reporting import COLUMNS, count, flat
+    from clients.audit.questions.searching import refuse_altered
+    from clients.audit.questions.session import Desk
+
+    desk = Desk.open(directory, policy=policy, root=None, tell=_note)
+    made, altered = count(desk, since=since, until=until)
+    if as_json:
+        write_json(made)
+    else:
+        write_table(flat(made), COLUMNS, none="there is nothing to count")
+        say("counted from leaves that are signed; what was deleted is counted by type only")
+    refuse_altered(altered)
+
+
+def _note(finding: object) -> None:
+    say(f"note: {getattr(finding, 'what', finding)}")

@@ -1,0 +1,1 @@
+"""A copy of a ledger: made, continued, and read. Nothing here is trusted before it is checked."""

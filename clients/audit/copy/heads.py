@@ -1,0 +1,140 @@
+"""Checkpoints: who signed them, who witnessed them, and whether they belong to one history.
+
+Owns the questions that need no entry of the log. The policy says which keys count; without one nothing
+can be said of a signature, and that is a finding's worth of notice, not a pass.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from clients.audit.copy.ledger_copy import MAX_CHECKPOINT, POLICY, LedgerCopy, LogFiles
+from clients.audit.errors import NotFound
+from clients.audit.findings import Finding, Kind, Tell
+from protocol.errors import Code, Rejected
+from protocol.identifiers import Digest
+from protocol.tlog.checkpoints import Checkpoint, SignedCheckpoint, parse_checkpoint
+from protocol.tlog.policy import Policy, parse_policy
+from protocol.tlog.proofs import root_at
+from protocol.tlog.tiles import smaller_from
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A log's checkpoint, and what is known of it."""
+
+    log: LogFiles
+    signed: SignedCheckpoint
+    witnesses: tuple[str, ...]
+    trusted: bool
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """Origin, size and root."""
+        return self.signed.checkpoint
+
+
+def read_policy(copy: LedgerCopy | None, chosen: Path | None, tell: Tell) -> Policy:
+    """The auditor's policy, or the one that came with the copy, which is said."""
+    path = chosen or (None if copy is None else copy.path / POLICY)
+    if path is None or not path.is_file():
+        raise NotFound(
+            "there is no policy to verify signatures with", hint="give the file that you trust with --policy"
+        )
+    if chosen is None:
+        tell(
+            Finding(
+                Kind.NOT_CHECKED,
+                POLICY,
+                "signatures are checked against the policy that came with the copy; give yours with --policy",
+                str(path.name),
+            )
+        )
+    return parse_policy(read_bounded(path))
+
+
+def read_bounded(path: Path) -> bytes:
+    """A file that should be small."""
+    with path.open("rb") as file:
+        data = file.read(MAX_CHECKPOINT + 1)
+    if len(data) > MAX_CHECKPOINT:
+        raise Rejected(Code.E_SIZE, f"{path} has more than {MAX_CHECKPOINT} bytes")
+    return data
+
+
+def check_head(log: LogFiles, policy: Policy, tell: Tell) -> Head | None:
+    """The checkpoint of this log. What is wrong with it is told; None if there is nothing to go by."""
+    place = f"{log.label}/checkpoint"
+    try:
+        data = log.checkpoint()
+    except Rejected as rejected:
+        tell(Finding(Kind.CHECKPOINT_MISSING, log.label, Exception.__str__(rejected), place))
+        return None
+    try:
+        signed = parse_checkpoint(data)
+    except Rejected as rejected:
+        tell(Finding(Kind.CHECKPOINT_FORM, log.label, Exception.__str__(rejected), place))
+        return None
+    origin = signed.checkpoint.origin
+    if not origin.endswith(f"/{log.label}"):
+        tell(Finding(Kind.CHECKPOINT_FORM, log.label, f"it is the checkpoint of {origin}", place))
+        return None
+    witnesses = judge(signed, policy, tell, place=place)
+    return Head(log, signed, witnesses or (), trusted=witnesses is not None)
+
+
+def judge(signed: SignedCheckpoint, policy: Policy, tell: Tell, *, place: str) -> tuple[str, ...] | None:
+    """The witnesses of a checkpoint that the policy trusts; else it is told why not, and None."""
+    try:
+        return tuple(policy.trusted(signed).witnesses)
+    except Rejected as rejected:
+        unseen = rejected.reason is Code.E_QUORUM
+        kind = Kind.QUORUM if unseen else Kind.CHECKPOINT_SIGNATURE
+        tell(Finding(kind, signed.checkpoint.origin, Exception.__str__(rejected), place))
+        return None
+
+
+def check_chain(heads: tuple[Head | None, ...], first_entries: dict[str, bytes | None], tell: Tell) -> None:
+    """Each half-year begins with the checkpoint at which the one before it ended."""
+    for before, after in pairwise(heads):
+        if before is None or after is None or after.checkpoint.size == 0:
+            continue
+        expected, found = before.checkpoint.body().encode(), first_entries.get(after.log.label)
+        if found is not None and found != expected:
+            tell(
+                Finding(
+                    Kind.SHARD_CHAIN,
+                    after.checkpoint.origin,
+                    f"its first entry is not the last checkpoint of {before.checkpoint.origin} "
+                    f"(size {before.checkpoint.size})",
+                    f"{before.log.label}/checkpoint",
+                    0,
+                )
+            )
+
+
+def check_against(head: Head, seen: Checkpoint, tell: Tell, *, name: str) -> bool:
+    """Whether a checkpoint that was seen elsewhere belongs to this log's history; told if it does not."""
+    here = head.checkpoint
+    if seen.size > here.size:
+        gone = seen.size - here.size
+        what = f"{name} says size {seen.size}, this copy ends at {here.size}: {gone} leaves are gone"
+        tell(Finding(Kind.ROLLED_BACK, here.origin, what, f"{head.log.label}/checkpoint", here.size))
+        return False
+    try:
+        root: Digest | None = here.root if seen.size == here.size else _root_at(head, seen.size)
+    except Rejected as rejected:
+        tell(Finding(Kind.NOT_CHECKED, here.origin, f"{name}: {Exception.__str__(rejected)}"))
+        return False
+    if root != seen.root:
+        what = f"{name} says another root over the first {seen.size} leaves than this copy gives"
+        tell(Finding(Kind.FORK, here.origin, what, f"{head.log.label}/checkpoint", seen.size))
+        return False
+    return True
+
+
+def _root_at(head: Head, size: int) -> Digest:
+    """The root of a smaller tree, of which partial tiles need not be kept: they are cut from wider ones."""
+    return root_at(size, smaller_from(head.log.read, size=head.checkpoint.size))

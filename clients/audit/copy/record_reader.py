@@ -1,0 +1,157 @@
+"""The copied store of records, read only: SQLite, in the tables of broker/ledger/store/schema.py.
+
+The file is not trusted and is not changed: it is opened for reading, and without its lock files where it
+lies on a medium that cannot be written. Every answer is held against the log by who asks.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from broker.errors import Unavailable
+from broker.ledger.store.records import SignedLeaves
+from broker.ledger.store.schema import INDEX_BITS
+from clients.audit.findings import Finding, Kind, Tell
+from protocol.trail.ledger_leaves import Row
+from protocol.trail.records import RecordType
+
+_INDEX = (1 << INDEX_BITS) - 1
+_COLUMNS = "leaves, type, t, record, salt, mid, thread, sender, units, reasons, subject, erased_by"
+_ROWS = f"SELECT id & {_INDEX}, {_COLUMNS} FROM records WHERE id >= ? AND id < ? ORDER BY id"  # noqa: S608
+
+_LAST = f"SELECT id & {_INDEX}, {_COLUMNS} FROM records WHERE id >= ? AND id <= ? ORDER BY id DESC LIMIT 1"  # noqa: S608
+
+
+class RecordReader:
+    """The open store. Close it, or use it with `with`."""
+
+    def __init__(self, path: Path) -> None:
+        self._database = _open(path)
+        self._bases = {
+            origin: number << INDEX_BITS for origin, number in self._ask("SELECT origin, number FROM logs")
+        }
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._database.close()
+
+    def rows(self, origin: str, first: int, last: int) -> Generator[Row]:
+        """The rows that stand at these leaves, in their order; the last one does not belong to it."""
+        base = self._bases.get(origin)
+        if base is not None:
+            yield from map(Row._make, _fetched(self._ask(_ROWS, (base + first, base + last))))
+
+    def row(self, origin: str, index: int) -> Row | None:
+        """The row that opens this leaf: at it, or, of a delivery, at the decision before it."""
+        base = self._bases.get(origin)
+        if base is None:
+            return None
+        row = next(map(Row._make, _fetched(self._ask(_LAST, (base, base + index)))), None)
+        return row if row is not None and index < row.index + row.leaves else None
+
+    def kept(self, origin: str, indexes: Iterable[int]) -> list[int]:
+        """Those of these leaves whose records are still there, though they may be deleted."""
+        rows = ((index, self.row(origin, index)) for index in indexes)
+        # What orders deletions is not deleted: who looks for a record must find why it is gone.
+        return [
+            index
+            for index, row in rows
+            if row is not None and row.record is not None and row.type != RecordType.DELETION
+        ]
+
+    def checkpoints(self) -> list[tuple[str, bytes]]:
+        """The last checkpoint that each log signed."""
+        return list(self._ask("SELECT origin, checkpoint FROM logs ORDER BY number"))
+
+    def beyond(self, sizes: Mapping[str, int]) -> Iterator[tuple[str, int, int]]:
+        """Rows that stand where no log has a leaf: origin, how many, and the first of them."""
+        for origin, base in self._bases.items():
+            from_, to = base + sizes.get(origin, 0), base + _INDEX + 1
+            (count, first) = self._ask(
+                "SELECT count(*), min(id) FROM records WHERE id >= ? AND id < ?", (from_, to)
+            ).fetchone()
+            if count:
+                yield origin, count, first & _INDEX
+        known = [base >> INDEX_BITS for base in self._bases.values()]
+        (count, first) = self._ask(
+            f"SELECT count(*), min(id) FROM records WHERE id >> {INDEX_BITS} NOT IN "  # noqa: S608
+            f"({', '.join(map(str, known)) or 'NULL'})"
+        ).fetchone()
+        if count:
+            yield f"log number {first >> INDEX_BITS}", count, first & _INDEX
+
+    def signed(self, origin: str, size: int) -> list[SignedLeaves]:
+        """What routers and operators signed of the first `size` leaves. Any type may stand in a column."""
+        base = self._bases.get(origin)
+        if base is None:
+            return []
+        asked = "SELECT id, leaves, signed FROM batches WHERE id >= ? AND id < ? ORDER BY id"
+        found = _fetched(self._ask(asked, (base, base + size)))
+        return [SignedLeaves(number - base, leaves, signed) for number, leaves, signed in found]
+
+    def search(self, where: str, values: Sequence[object]) -> Iterator[tuple[str, Row]]:
+        """Rows by a condition that this package wrote; oldest first."""
+        origins = {base >> INDEX_BITS: origin for origin, base in self._bases.items()}
+        asked = f"SELECT id >> {INDEX_BITS}, id & {_INDEX}, {_COLUMNS} FROM records WHERE {where} ORDER BY id"  # noqa: S608
+        for number, *row in _fetched(self._ask(asked, values)):
+            yield origins.get(number, f"log number {number}"), Row._make(row)
+
+    def _ask(self, statement: str, values: Iterable[object] = ()) -> sqlite3.Cursor:
+        try:
+            return self._database.execute(statement, tuple(values))
+        except sqlite3.Error as error:
+            raise _damaged(error) from None
+
+
+def usable(path: Path, tell: Tell) -> Path | None:
+    """The store, if there is one that is a store of ours; else it is told."""
+    if not path.is_file():
+        tell(Finding(Kind.NOT_CHECKED, path.name, "the copy has no store of records"))
+        return None
+    try:
+        with RecordReader(path) as reader:
+            reader.checkpoints()
+    except Unavailable as error:
+        tell(unreadable(path, error))
+        return None
+    return path
+
+
+def unreadable(path: Path, error: Unavailable) -> Finding:
+    """What is said of a store that breaks while it is read."""
+    return Finding(Kind.RECORDS_UNREADABLE, path.name, str(error), path.name)
+
+
+def _fetched(cursor: sqlite3.Cursor) -> Iterator[Any]:
+    try:
+        yield from cursor
+    except sqlite3.Error as error:
+        raise _damaged(error) from None
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    where = path.resolve().as_uri()
+    try:
+        # With nothing beside it that belongs to it, nothing needs to be written to read it.
+        log = path.with_name(path.name + "-wal")
+        alone = "" if log.exists() and log.stat().st_size else "&immutable=1"
+        database = sqlite3.connect(f"{where}?mode=ro{alone}", uri=True, timeout=30)
+        # A text where bytes belong is one altered record, and must not make the others unreadable.
+        database.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
+        # The file is foreign: what its schema says is not to be run.
+        database.execute("PRAGMA trusted_schema = OFF")
+    except sqlite3.Error as error:
+        raise _damaged(error) from None
+    return database
+
+
+def _damaged(error: sqlite3.Error) -> Unavailable:
+    return Unavailable(f"the store of records cannot be read: {error}", hint="copy it again")

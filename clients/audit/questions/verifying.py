@@ -1,0 +1,214 @@
+"""What somebody hands in, verified: a proof with its record, a receipt, a checkpoint, a replica.
+
+Each function gives a row to print, or raises: `Rejected` with the code of what does not hold, `NotVerified`
+where two things that hold each by itself do not fit together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from clients.audit.copy.heads import Head, check_against
+from clients.audit.errors import NotFound, NotVerified
+from clients.audit.findings import Finding
+from clients.audit.questions.proving import Opening, find_leaf, prove_inclusion
+from clients.audit.questions.rows import row_of_record
+from clients.audit.questions.session import Desk
+from protocol.canonical import decode
+from protocol.envelope.wire import parse_submission
+from protocol.errors import Code, Rejected
+from protocol.identifiers import Digest, digest
+from protocol.limits import MAX_STATEMENT
+from protocol.merkle import leaf_hash, verify_consistency
+from protocol.parties import Parties
+from protocol.tlog.checkpoints import Checkpoint, parse_checkpoint
+from protocol.tlog.policy import Policy
+from protocol.tlog.proof_file import TlogProof, verify_proof
+from protocol.tlog.witnessing import parse_request
+from protocol.trail.acts import Action, parse_any_record
+from protocol.trail.batches import Leaf, decision_leaf, delivery_leaves, verify_decisions, verify_receipt
+from protocol.trail.records import Delivered, Record, RecordType, entry_of
+
+Row = Mapping[str, Any]
+
+
+def verify_message(proof: TlogProof, opening: Opening, policy: Policy, *, submission: bytes | None) -> Row:
+    """A proof file and the record that it is about; and the message itself, if it is there."""
+    record = parse_any_record(opening.record)
+    kind = RecordType.DELIVERED if isinstance(record, Delivered) else record.type
+    entry = entry_of(kind, record.t, opening.salt, opening.record)
+    trusted = verify_proof(proof, leaf_hash(entry), policy)
+    if submission is not None and not _is_about(record, submission):
+        raise NotVerified(
+            "the record is about another message than this one",
+            hint="compare the SHA-256 of the message with the record's",
+        )
+    return {
+        "log": trusted.checkpoint.origin,
+        "leaf": proof.index,
+        "size": trusted.checkpoint.size,
+        "witnesses": list(trusted.witnesses),
+        "message_checked": submission is not None,
+        "record": row_of_record(record),
+    }
+
+
+def _is_about(record: Record | Delivered | Action, submission: bytes) -> bool:
+    match record:
+        case Record():
+            return record.submission == digest(submission)
+        case Delivered():
+            return record.subject == parse_submission(submission).subject
+        case Action():
+            return False
+        case _:
+            assert_never(record)
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """A leaf that somebody was promised."""
+
+    what: str
+    leaf: Leaf
+
+
+def promises_of(data: bytes, *, parties: Parties) -> list[Promise]:
+    """The leaves that a receipt promises, after its router's signature: the decision and its deliveries."""
+    return [
+        promise for record, raw, salt in _verified(data, parties) for promise in _promised(record, raw, salt)
+    ]
+
+
+def keep_promises(promises: Sequence[Promise], heads: Sequence[Head]) -> list[Row]:
+    """Where each promised leaf stands, proved; `NotVerified` if one stands nowhere."""
+    rows = [_kept(promise, heads) for promise in promises]
+    missing = [promise.what for promise, row in zip(promises, rows, strict=True) if row["leaf"] is None]
+    if missing:
+        sizes = ", ".join(f"{head.checkpoint.origin} at size {head.checkpoint.size}" for head in heads)
+        raise NotVerified(
+            f"the router signed it and the log does not have it: {', '.join(missing)}",
+            hint=f"looked at: {sizes or 'no log'}. Is the copy newer than the receipt? Then keep both",
+        )
+    return rows
+
+
+def verify_checkpoint(data: bytes, policy: Policy) -> tuple[Checkpoint, Row]:
+    """A checkpoint that the policy trusts."""
+    trusted = policy.trusted(parse_checkpoint(data))
+    checkpoint = trusted.checkpoint
+    return checkpoint, {
+        "log": checkpoint.origin,
+        "size": checkpoint.size,
+        "root": checkpoint.root.hex(),
+        "witnesses": list(trusted.witnesses),
+    }
+
+
+def verify_continuation(old: Checkpoint, new: Checkpoint, path: Sequence[Digest] | None) -> str:
+    """How two trusted checkpoints of one log fit together, in words; `NotVerified` if they do not."""
+    if old.origin != new.origin:
+        raise NotVerified(
+            f"they are checkpoints of two logs, {old.origin} and {new.origin}", hint="compare like with like"
+        )
+    if old.size == new.size:
+        if old.root != new.root:
+            raise NotVerified(
+                f"{new.origin} signed two roots of size {new.size}: it shows two histories",
+                hint="keep both checkpoints; together they prove it",
+            )
+        return "the same tree"
+    if path is None:
+        raise NotFound(
+            f"whether size {new.size} continues size {old.size} cannot be said without a proof",
+            hint="give a copy with --ledger, or a file of 'contrada audit prove consistency' with --proof",
+        )
+    if not verify_consistency(old.size, old.root, new=new.size, new_root=new.root, path=path):
+        raise NotVerified(
+            f"{new.origin} at size {new.size} does not continue what it signed at size {old.size}",
+            hint="keep both checkpoints; if the proof is the log's own, they prove a fork",
+        )
+    return f"size {new.size} continues size {old.size}"
+
+
+def verify_against(own: Checkpoint, other: Checkpoint, desk: Desk, given: bytes | None) -> str:
+    """Whether two trusted checkpoints belong to one history, by a proof or by a copy."""
+    old, new = sorted((own, other), key=lambda each: each.size)
+    if given is not None:
+        proof = parse_request(given)
+        if (proof.old, proof.signed.checkpoint) != (old.size, new):
+            raise NotVerified(
+                "the proof is about other checkpoints", hint="make one with 'contrada audit prove'"
+            )
+        return verify_continuation(old, new, proof.proof)
+    if old.size == new.size or desk.copy is None:
+        return verify_continuation(old, new, None)
+    head = desk.head_of(new.origin)
+    found: list[Finding] = []
+    for each in (old, new):
+        check_against(head, each, found.append, name=f"the checkpoint of size {each.size}")
+    if found:
+        raise NotVerified(found[0].what, hint=found[0].means)
+    return f"size {new.size} continues size {old.size}"
+
+
+def verify_replica(replica: bytes, statements: Sequence[bytes], head: Head) -> Row:
+    """A unit's replica of the directory against the directory's log: one is the beginning of the other."""
+    own = list(_frames(replica))
+    for position, (mine, logged) in enumerate(zip(own, statements, strict=False)):
+        if mine != logged:
+            raise NotVerified(
+                f"statement {position} of the replica is another than in {head.checkpoint.origin}",
+                hint="the unit was shown another directory than the log has: keep both, call the centre",
+            )
+    if len(own) > len(statements):
+        raise NotVerified(
+            f"the replica has {len(own)} statements, {head.checkpoint.origin} ends at {len(statements)}",
+            hint="copy the log again; if it stays shorter, it was rolled back",
+        )
+    return {
+        "log": head.checkpoint.origin,
+        "statements": len(own),
+        "of": len(statements),
+        "witnesses": list(head.witnesses),
+    }
+
+
+def _verified(data: bytes, parties: Parties) -> Iterator[tuple[Record, bytes, bytes]]:
+    match decode(data):
+        case [_, bytes(raw), bytes(salt), _, _, _]:
+            yield verify_receipt(data, parties=parties), raw, salt
+        case [_, [*_], bytes()]:
+            decisions = verify_decisions(data, parties=parties)
+            for record, leaf in zip(decisions.records, decisions.leaves, strict=True):
+                yield record, leaf.record, leaf.salt
+        case _:
+            raise Rejected(Code.E_SCHEMA, "neither a receipt nor a list of decisions")
+
+
+def _promised(record: Record, raw: bytes, salt: bytes) -> Iterator[Promise]:
+    yield Promise(record.type.name.lower(), decision_leaf(record, raw, salt))
+    for leaf in delivery_leaves(record, raw, salt):
+        yield Promise(f"delivered to {row_of_record(parse_any_record(leaf.record))['unit']}", leaf)
+
+
+def _kept(promise: Promise, heads: Sequence[Head]) -> Row:
+    for head in heads:
+        index = find_leaf(head.log, head.checkpoint, promise.leaf.hash)
+        if index is not None:
+            prove_inclusion(head, index, None)
+            return {"what": promise.what, "log": head.checkpoint.origin, "leaf": index}
+    return {"what": promise.what, "log": None, "leaf": None}
+
+
+def _frames(data: bytes) -> Iterator[bytes]:
+    """The statements in a replica's file: uint32 length || statement, one after the other."""
+    at = 0
+    while at < len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        if at + 4 > len(data) or size > MAX_STATEMENT or at + 4 + size > len(data):
+            raise Rejected(Code.E_SCHEMA, f"the replica is damaged at byte {at}")
+        yield data[at + 4 : at + 4 + size]
+        at += 4 + size

@@ -1,0 +1,1 @@
+"""The daemon's local API: JSON over HTTP on a unix socket."""

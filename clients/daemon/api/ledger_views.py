@@ -1,0 +1,149 @@
+"""What the local API shows of the ledger: what this unit holds of it, and the proofs of each message.
+
+Owns these shapes. Runs in the worker's thread.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clients.daemon.alarms import KEPT
+from clients.daemon.errors import NotFound
+from clients.daemon.ledger import promises
+from clients.daemon.state.ledger_state import Ledger, Log
+from clients.daemon.state.open_promises import RECEIVED, SENT
+from clients.daemon.state.unit_context import Office
+from clients.daemon.store import inbox, outbox
+from clients.daemon.store.database import Row
+from protocol.identifiers import Digest, MessageId, show_id
+from protocol.tlog.checkpoints import parse_checkpoint
+from protocol.tlog.proof_file import TlogProof, format_proof
+from protocol.tlog.tiles import HASH_SIZE
+from protocol.trail.records import RecordType, parse_record
+
+Shown = dict[str, Any]
+
+OFF: Shown = {"followed": False}
+
+
+def ledger_status(office: Office, *, read: bool) -> Shown:
+    """What this unit holds of the ledger, what is promised, and what is wrong."""
+    ledger = office.ledger
+    if ledger is None:
+        return OFF
+    return {
+        "followed": True,
+        "read": read,
+        "logs": [_log(ledger, held) for held in ledger.logs.values()],
+        "quorum": ledger.policy.quorum,
+        "promised": len(ledger.book.promises),
+        "late": ledger.book.late,
+        "wrong": [
+            {"code": alarm, "about": about, "detail": detail}
+            for (alarm, about), detail in ledger.wrong.items()
+        ],
+    }
+
+
+def _log(ledger: Ledger, held: Log) -> Shown:
+    head = held.follower.head
+    trusted = ledger.policy.cosigned(parse_checkpoint(held.follower.note))
+    return {
+        "origin": held.origin,
+        "size": head.size,
+        "root": head.root.hex(),
+        "witnesses": {name: time * 1000 for name, time in trusted.items()},
+    }
+
+
+def proofs(office: Office, mid: MessageId) -> Shown:
+    """The leaves that a message has in the ledger, each with its record and a proof that needs nobody."""
+    found = _inclusions(office, mid)
+    if found is None:
+        raise NotFound(f"nothing is known here of {show_id(mid)}", hint="see 'inbox ls' and 'outbox ls'")
+    return {"id": show_id(mid), "proofs": [_proof(office, row) for row in found]}
+
+
+def steps(office: Office, mid: MessageId) -> list[Shown]:
+    """The same in short, for the trace of a message."""
+    made = []
+    for row in _inclusions(office, mid) or ():
+        what = RecordType(row["type"]).name.lower()
+        place = f"{what}: leaf {row['position']} of {row['origin']}, proved at {row['size']}"
+        made.append({"t": row["proved"], "event": "logged", "unit": "ledger", "detail": place})
+    return made
+
+
+def evidence(office: Office) -> Shown:
+    """What was kept against a log, newest first: the note that was held, and what was shown."""
+    rows = office.store.rows("SELECT * FROM ledger_evidence ORDER BY id DESC LIMIT ?", KEPT)
+    return {
+        "items": [
+            {
+                "id": row["id"],
+                "raised": row["raised"],
+                "code": row["code"],
+                "about": row["about"],
+                "held": _text(row["held"]),
+                "shown": _text(row["shown"]),
+            }
+            for row in rows
+        ]
+    }
+
+
+def _text(data: bytes | None) -> str | None:
+    """A note as it is; a bare root, from a header, in hexadecimal."""
+    if data is None or len(data) == HASH_SIZE:
+        return None if data is None else data.hex()
+    return data.decode("utf-8", "replace")
+
+
+def _inclusions(office: Office, mid: MessageId) -> list[Row] | None:
+    """The rows of all leaves of a message; None where there is no such message."""
+    store = office.store
+    sent, received = outbox.by_mid(store, mid), inbox.by_mid(store, mid)
+    if sent is None and not received:
+        return None
+    subjects = [(RECEIVED, row["id"]) for row in received]
+    if sent is not None:
+        rows = store.rows("SELECT id FROM sealings WHERE message = ? ORDER BY id", sent["id"])
+        subjects += [(SENT, row["id"]) for row in rows]
+    return [
+        row
+        for side, subject in subjects
+        for row in store.rows(
+            """SELECT i.*, c.origin, c.size, c.note FROM inclusions i JOIN ledger_checkpoints c
+               ON c.id = i.checkpoint WHERE i.side = ? AND i.subject = ? ORDER BY i.position""",
+            side,
+            subject,
+        )
+    ]
+
+
+def _proof(office: Office, row: Row) -> Shown:
+    path = row["path"]
+    hashes = tuple(Digest(path[at : at + HASH_SIZE]) for at in range(0, len(path), HASH_SIZE))
+    record, salt = _preimage(office, row)
+    return {
+        "leaf": RecordType(row["type"]).name.lower(),
+        "log": row["origin"],
+        "index": row["position"],
+        "size": row["size"],
+        "proved": row["proved"],
+        "record": None if record is None else record.hex(),
+        "salt": None if salt is None else salt.hex(),
+        "proof": format_proof(TlogProof(row["position"], hashes, row["note"])).decode(),
+    }
+
+
+def _preimage(office: Office, row: Row) -> tuple[bytes | None, bytes | None]:
+    """The record and the salt that the leaf is made of."""
+    if row["side"] == RECEIVED:
+        leaf = promises.received_leaves(office.store, row["subject"], office.unit)[RecordType(row["type"])]
+        return leaf.record, leaf.salt
+    found = office.store.row("SELECT record FROM sealings WHERE id = ?", row["subject"])
+    # Earlier versions kept proofs of further decisions on the same bytes, too; their records are not here.
+    if found is None or found["record"] is None or parse_record(found["record"]).type != row["type"]:
+        return None, row["salt"]
+    return found["record"], row["salt"]

@@ -1,0 +1,274 @@
+"""The local API: JSON over HTTP on a unix socket that only this user can reach.
+
+Owns the routes. What is done is a job of the office; how errors look is in `problems`, and what happens to
+requests while the daemon stops in `gate`.
+
+    POST /v1/messages            GET /v1/outbox       GET /v1/outbox/{id}
+    GET  /v1/inbox               GET /v1/inbox/{id}   POST /v1/inbox/{id}/ack
+    GET  /v1/units               GET /v1/units/{id}   GET /v1/keys   POST /v1/keys/rotate
+    GET  /v1/trace/{id}          GET /v1/proofs/{id}  GET /v1/receipts/{id}
+    GET  /v1/evidence            GET /v1/status       GET /healthz, /readyz, /metrics (also on loopback)
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import structlog
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel, ValidationError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from clients.daemon.api import directory_views, ledger_views, views
+from clients.daemon.api.gate import Gate
+from clients.daemon.api.problems import problem_of
+from clients.daemon.api.status import checks, refresh_gauges, status
+from clients.daemon.daemon import Daemon
+from clients.daemon.errors import BadRequest, TooLarge
+from clients.daemon.home import Home
+from clients.daemon.receiving import receipts
+from clients.daemon.sending import submitting
+from clients.daemon.sending.submissions import AckRequest, SendRequest
+from keys.store import write_private
+from protocol.content.body_parts import show_path
+from protocol.errors import ContradaError
+from protocol.identifiers import MessageId, UnitId, parse_unit_id, read_id
+from protocol.limits import MAX_RECORD
+
+log = structlog.get_logger()
+
+M = TypeVar("M", bound=BaseModel)
+
+MAX_REQUEST = 2 * MAX_RECORD
+MAX_PAGE = 500
+MAX_WAIT = 30.0
+
+
+class LocalApi:
+    """The handlers, over one daemon."""
+
+    def __init__(self, daemon: Daemon, home: Home) -> None:
+        self._daemon = daemon
+        self._office = daemon.office
+        self._home = home
+        self.gate = Gate()
+
+    async def stop(self) -> None:
+        """Take nothing in any more; who waits for mail waits no longer."""
+        self.gate.shut()
+        await self._daemon.arrivals.rise(self._daemon.arrivals.level + 1)
+
+    async def send(self, request: Request) -> Response:
+        """Take a message in. 202: it is on disk and will be sent."""
+        done = await self._daemon.submit(await _form(request, SendRequest))
+        return JSONResponse({"id": done.id, "thread": done.thread, "state": done.state}, status_code=202)
+
+    async def outbox(self, request: Request) -> Response:
+        """What was sent."""
+        limit, after = _limit(request), _cursor(request)
+        return await self._job("outbox", lambda: views.outbox_page(self._office, limit=limit, before=after))
+
+    async def outbox_item(self, request: Request) -> Response:
+        """One message that was sent."""
+        mid = _mid(request)
+        return await self._job("outbox_item", lambda: views.outbox_item(self._office, mid))
+
+    async def inbox(self, request: Request) -> Response:
+        """What was received; with `wait`, as soon as there is something behind `after`."""
+        limit, after = _limit(request), _cursor(request) or 0
+        wait = min(_number(request, "wait", 0.0), MAX_WAIT)
+        level = self._daemon.arrivals.level
+        newest = self._daemon.newest
+        # Whoever follows the inbox has mostly seen all that there is: nothing to look up before the wait.
+        if wait <= 0 or newest is None or after < newest:
+            page = await self._page(limit, after)
+            if page["items"] or wait <= 0:
+                return JSONResponse(page)
+        await self._daemon.arrivals.reach(level + 1, within=wait)
+        return JSONResponse(await self._page(limit, after))
+
+    async def inbox_item(self, request: Request) -> Response:
+        """Open a received message."""
+        mid, sender = _mid(request), _sender(request)
+        shown = await self._daemon.job("open", lambda: views.open_inbox_item(self._office, mid, sender))
+        log.info("opened", message_id=shown["id"], sender=shown["sender"], unit=self._office.unit)
+        return JSONResponse(shown)
+
+    async def acknowledge(self, request: Request) -> Response:
+        """Acknowledge a received message to its sender."""
+        mid, sender = _mid(request), _sender(request)
+        form = await _form(request, AckRequest)
+        done = await self._daemon.job(
+            "acknowledge",
+            lambda: submitting.acknowledge_row(
+                self._office, views.find_received(self._office, mid, sender), form
+            ),
+        )
+        self._daemon.lanes.wake()
+        await self._daemon.disk.settled()
+        return JSONResponse({"id": done.id, "thread": done.thread, "state": done.state}, status_code=202)
+
+    async def units(self, _: Request) -> Response:
+        """The units of the directory."""
+        return await self._job("units", lambda: directory_views.units(self._office))
+
+    async def unit(self, request: Request) -> Response:
+        """One unit."""
+        name = parse_unit_id(request.path_params["id"])
+        return await self._job("unit", lambda: directory_views.unit_item(self._office, name))
+
+    async def keys(self, _: Request) -> Response:
+        """The unit's own keys."""
+        return await self._job("keys", lambda: directory_views.own_keys(self._office))
+
+    async def rotate(self, _: Request) -> Response:
+        """Make the next identity and write the request for the centre."""
+
+        def work() -> dict[str, Any]:
+            made = self._office.keys.rotation_request(self._office.clock())
+            write_private(self._home.rotation, made, entropy=os.urandom, replace=True)
+            return directory_views.rotation(self._office, str(self._home.rotation))
+
+        return await self._job("rotate", work)
+
+    async def trace(self, request: Request) -> Response:
+        """What is known of a message."""
+        mid = _mid(request)
+        return await self._job("trace", lambda: views.trace(self._office, mid))
+
+    async def proofs(self, request: Request) -> Response:
+        """The proofs that a message has in the ledger."""
+        mid = _mid(request)
+        return await self._job("proofs", lambda: ledger_views.proofs(self._office, mid))
+
+    async def receipts(self, request: Request) -> Response:
+        """What routers signed of a message."""
+        mid = _mid(request)
+        return await self._job("receipts", lambda: receipts.receipts(self._office, mid))
+
+    async def evidence(self, _: Request) -> Response:
+        """What was kept against a log of the ledger."""
+        return await self._job("evidence", lambda: ledger_views.evidence(self._office))
+
+    async def status(self, _: Request) -> Response:
+        """The daemon at a glance."""
+        return JSONResponse(await status(self._daemon))
+
+    async def healthz(self, _: Request) -> Response:
+        """The loop turns."""
+        return PlainTextResponse("ok\n")
+
+    async def readyz(self, _: Request) -> Response:
+        """The unit could send and receive now."""
+        found = await checks(self._daemon)
+        ready = all(check["ok"] for check in found.values())
+        return JSONResponse({"ready": ready, "checks": found}, status_code=200 if ready else 503)
+
+    async def metrics(self, _: Request) -> Response:
+        """The metrics, for Prometheus."""
+        await refresh_gauges(self._daemon)
+        return Response(generate_latest(self._office.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    async def _job(self, name: str, work: Callable[[], dict[str, Any]]) -> Response:
+        return JSONResponse(await self._daemon.job(name, work))
+
+    async def _page(self, limit: int, after: int) -> dict[str, Any]:
+        return await self._daemon.job(
+            "inbox", lambda: views.inbox_page(self._office, limit=limit, after=after)
+        )
+
+
+def application(api: LocalApi) -> Starlette:
+    """Everything, for the unix socket."""
+    routes = [
+        Route("/v1/messages", api.send, methods=["POST"]),
+        Route("/v1/outbox", api.outbox),
+        Route("/v1/outbox/{id}", api.outbox_item),
+        Route("/v1/inbox", api.inbox),
+        Route("/v1/inbox/{id}", api.inbox_item),
+        Route("/v1/inbox/{id}/ack", api.acknowledge, methods=["POST"]),
+        Route("/v1/units", api.units),
+        Route("/v1/units/{id}", api.unit),
+        Route("/v1/keys", api.keys),
+        Route("/v1/keys/rotate", api.rotate, methods=["POST"]),
+        Route("/v1/trace/{id}", api.trace),
+        Route("/v1/proofs/{id}", api.proofs),
+        Route("/v1/receipts/{id}", api.receipts),
+        Route("/v1/evidence", api.evidence),
+        Route("/v1/status", api.status),
+        *_monitoring(api),
+    ]
+    return _behind(api.gate, routes)
+
+
+def monitoring(api: LocalApi) -> Starlette:
+    """The three pages for loopback: nothing of any message is reachable there."""
+    return _behind(api.gate, _monitoring(api))
+
+
+def _behind(gate: Gate, routes: list[Route]) -> Starlette:
+    handlers = {ContradaError: problem_of, Exception: problem_of}
+    return Starlette(routes=gate.before(routes), exception_handlers=handlers)
+
+
+def _monitoring(api: LocalApi) -> list[Route]:
+    return [
+        Route("/healthz", api.healthz),
+        Route("/readyz", api.readyz),
+        Route("/metrics", api.metrics),
+    ]
+
+
+async def _form(request: Request, model: type[M]) -> M:
+    data = b""
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > MAX_REQUEST:
+            raise TooLarge(f"more than {MAX_REQUEST} bytes", hint="send it in several messages")
+    try:
+        return model.model_validate_json(data or b"{}")
+    except ValidationError as error:
+        lines = [
+            f"{show_path(fault['loc'])}: {fault['msg']}"
+            for fault in error.errors(include_url=False, include_context=False, include_input=False)[:12]
+        ]
+    raise BadRequest("; ".join(lines), hint=f"the fields are: {', '.join(_names(model))}")
+
+
+def _names(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _mid(request: Request) -> MessageId:
+    return MessageId(read_id(request.path_params["id"]))
+
+
+def _sender(request: Request) -> UnitId | None:
+    given = request.query_params.get("sender")
+    return None if given is None else parse_unit_id(given)
+
+
+def _limit(request: Request) -> int:
+    return max(1, min(int(_number(request, "limit", 100)), MAX_PAGE))
+
+
+def _cursor(request: Request) -> int | None:
+    return None if "after" not in request.query_params else int(_number(request, "after", 0))
+
+
+def _number(request: Request, name: str, default: float) -> float:
+    given = request.query_params.get(name)
+    if given is None:
+        return default
+    try:
+        number = float(given)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < 2**53:
+        raise BadRequest(f"{name} is not a number from 0")
+    return number

@@ -1,0 +1,283 @@
+"""What the local API shows: rows of the database and entries of the directory as JSON.
+
+Owns the shapes, which the command line and national systems rely on. Codes are shown as they are written
+(`H1+H3`), times are Unix milliseconds, ids are UUIDs, digests are hexadecimal. Runs in the worker's thread.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from enum import Enum
+from typing import Any
+
+from clients.daemon.api import ledger_views
+from clients.daemon.errors import Conflict, NotFound
+from clients.daemon.sending.submitting import order_of
+from clients.daemon.state.unit_context import Office
+from clients.daemon.store import inbox, outbox
+from clients.daemon.store.at_rest import ContentErased
+from clients.daemon.store.database import Row, Store
+from clients.daemon.store.order import Order
+from protocol.codes import AcknowledgementStage, MessageKind, RefKind, Role
+from protocol.content.body_parts import body_from_parts
+from protocol.content.code_forms import show_code, show_handling
+from protocol.content.parts import Attachment
+from protocol.envelope.header import Core, Limits, Reference
+from protocol.errors import HINTS, Code
+from protocol.identifiers import Digest, MessageId, UnitId, show_id
+from protocol.trail.batches import parse_record
+
+Shown = dict[str, Any]
+
+_BEYOND = 2**62
+# Everything of a received message but its content.
+_LISTED = "id, sender, mid, thread, kind, subject, role, state, received, opened, acknowledged, signed_header"
+
+
+def outbox_page(office: Office, *, limit: int, before: int | None) -> Shown:
+    """What was sent, newest first; acknowledgements that the daemon made by itself are left out."""
+    rows = office.store.rows(
+        "SELECT * FROM outbox WHERE automatic = 0 AND id < ? ORDER BY id DESC LIMIT ?",
+        _BEYOND if before is None else before,
+        limit + 1,
+    )
+    items = [_sent(office, row) for row in rows[:limit]]
+    return _page(items, rows, limit)
+
+
+def outbox_item(office: Office, mid: MessageId) -> Shown:
+    """One message that was sent."""
+    row = outbox.by_mid(office.store, mid)
+    if row is None:
+        raise NotFound(f"there is no message {show_id(mid)} in the outbox", hint="see 'outbox ls'")
+    return _sent(office, row)
+
+
+def inbox_page(office: Office, *, limit: int, after: int) -> Shown:
+    """What was received, in the order of arrival; acknowledgements of our messages are left out."""
+    rows = office.store.rows(
+        f"SELECT {_LISTED} FROM inbox WHERE id > ? AND kind <> ? ORDER BY id LIMIT ?",  # noqa: S608 - a constant
+        after,
+        int(MessageKind.ACKNOWLEDGEMENT),
+        limit + 1,
+    )
+    page = _page([_received(office, row) for row in rows[:limit]], rows, limit)
+    return page if rows else {**page, "cursor": str(after)}
+
+
+def open_inbox_item(office: Office, mid: MessageId, sender: UnitId | None) -> Shown:
+    """One received message with its content. That it was opened is written down."""
+    row = find_received(office, mid, sender)
+    shown = _received(office, row)
+    try:
+        _, parts = inbox.read_parts(row, office.vault)
+    except ContentErased:
+        return {**shown, "body": None, "attachments": [], "erased": True}
+    with office.transaction():
+        inbox.mark_opened(office.store, row["id"], now=office.clock())
+    body, attachments = body_from_parts(MessageKind(row["kind"]), parts)
+    return {
+        **shown,
+        "state": "opened" if row["state"] == "new" else row["state"],
+        "body": body.model_dump(mode="json"),
+        "attachments": [_attachment(attachment) for attachment in attachments],
+    }
+
+
+def find_received(office: Office, mid: MessageId, sender: UnitId | None) -> Row:
+    """The row of a received message."""
+    rows = [row for row in inbox.by_mid(office.store, mid) if sender in (None, row["sender"])]
+    if not rows:
+        raise NotFound(f"there is no message {show_id(mid)} in the inbox", hint="see 'inbox ls'")
+    if len(rows) > 1:
+        senders = ", ".join(row["sender"] for row in rows)
+        raise Conflict(f"{senders} used one and the same message id", hint="name the sender: ?sender=")
+    return rows[0]
+
+
+def trace(office: Office, mid: MessageId) -> Shown:
+    """All that is known here of a message, step by step. Never its content."""
+    steps: list[Shown] = []
+    sent = outbox.by_mid(office.store, mid)
+    if sent is not None:
+        steps += _sent_steps(office, sent)
+    for row in inbox.by_mid(office.store, mid):
+        steps += _received_steps(office, row)
+    if not steps:
+        raise NotFound(f"nothing is known here of {show_id(mid)}", hint="see 'inbox ls' and 'outbox ls'")
+    return {"id": show_id(mid), "steps": [*steps, *ledger_views.steps(office, mid)]}
+
+
+def _page(items: list[Shown], rows: Sequence[Row], limit: int) -> Shown:
+    cursor = str(rows[min(limit, len(rows)) - 1]["id"]) if rows else None
+    return {"items": items, "cursor": cursor, "next": cursor if len(rows) > limit else None}
+
+
+def _sent(office: Office, row: Row) -> Shown:
+    stages = {
+        found["unit"]: found
+        for found in office.store.rows("SELECT * FROM acknowledgements WHERE message = ?", row["id"])
+    }
+    last = office.store.row(
+        "SELECT * FROM sealings WHERE message = ? ORDER BY verdict = 1 DESC, id DESC LIMIT 1", row["id"]
+    )
+    recipients = json.loads(row["recipients"])
+    order = _order_of(office, row)
+    decided = None if last is None or last["record"] is None else parse_record(last["record"])
+    return {
+        "id": show_id(row["mid"]),
+        "thread": show_id(row["thread"]),
+        "state": "sent"
+        if row["state"] == "sealed" and last is not None and last["id"] in office.sent
+        else row["state"],
+        "kind": show_code(MessageKind(row["kind"])),
+        "to": [unit for unit, role in recipients if role != Role.COPY],
+        "copy": [unit for unit, role in recipients if role == Role.COPY],
+        **({} if order is None else _ordered(office.store, order)),
+        "created": row["created"],
+        "changed": row["changed"],
+        "decided": None if decided is None else decided.t,
+        "sealed_times": row["sealed_times"],
+        "reasons": [_reason(code, unit) for code, unit in json.loads(row["reasons"])],
+        "deliveries": [_delivery(unit, stages.get(unit)) for unit, _ in recipients]
+        if row["state"] == "accepted"
+        else [],
+        "subject": None if last is None else last["subject"].hex(),
+        "position": None
+        if last is None or last["position"] is None
+        else {"partition": last["partition"], "offset": last["position"]},
+    }
+
+
+def _order_of(office: Office, row: Row) -> Order | None:
+    try:
+        return order_of(office, row["id"])
+    except ContentErased:
+        return None
+
+
+def _ordered(store: Store, order: Order) -> Shown:
+    return {
+        **_codes(order),
+        "reply_to": _reply_to(store, order.refs),
+        "expires": order.expires,
+        "review": order.review,
+    }
+
+
+def _received(office: Office, row: Row) -> Shown:
+    core = office.cores.of(row)
+    return {
+        "id": show_id(row["mid"]),
+        "thread": show_id(row["thread"]),
+        "state": row["state"],
+        "kind": show_code(MessageKind(row["kind"])),
+        "sender": row["sender"],
+        "role": show_code(Role(row["role"])),
+        "to": [addressee.unit for addressee in core.to if addressee.role is not Role.COPY],
+        "copy": [addressee.unit for addressee in core.to if addressee.role is Role.COPY],
+        **_codes(core),
+        "reply_to": _reply_to(office.store, core.refs),
+        "suite": int(core.suite),
+        "created": core.created,
+        "received": row["received"],
+        "opened": row["opened"],
+        "acknowledged": row["acknowledged"],
+        "expires": core.expires,
+        "review": core.review,
+        "subject": row["subject"].hex(),
+    }
+
+
+def _codes(said: Core | Order) -> Shown:
+    return {
+        "handling": show_handling(said.handling),
+        "h3": _limits(said.h3),
+        "classification": show_code(said.classification),
+        "data_class": show_code(said.data_class),
+        "purposes": [show_code(purpose) for purpose in sorted(said.purposes)],
+        "urgency": _code(said.urgency),
+        "ground": _code(said.ground),
+        "basis": _code(said.basis),
+        "copy_exemption": _code(said.copy_exemption),
+    }
+
+
+def _limits(h3: Limits | None) -> Shown | None:
+    return None if h3 is None else {"only": list(h3.only), "delete_by": h3.delete_by}
+
+
+def _code(code: Enum | None) -> str | None:
+    return None if code is None else show_code(code)
+
+
+def _reply_to(store: Store, refs: Sequence[Reference]) -> str | None:
+    """The id of the message that this one answers, if it passed through here."""
+    subject = next((ref.subject for ref in refs if ref.kind is RefKind.REPLY_TO), None)
+    if subject is None:
+        return None
+    row = inbox.by_subject(store, Digest(subject)) or outbox.by_subject(store, Digest(subject))
+    return None if row is None else show_id(row["mid"])
+
+
+def _reason(code: str, unit: str | None) -> Shown:
+    return {"code": code, "unit": unit, "hint": HINTS[Code(code)]}
+
+
+def _delivery(unit: str, found: Row | None) -> Shown:
+    if found is None:
+        return {"unit": unit, "stage": None, "received": None}
+    return {
+        "unit": unit,
+        "stage": show_code(AcknowledgementStage(found["stage"])),
+        "received": found["received"],
+    }
+
+
+def _attachment(attachment: Attachment) -> Shown:
+    return {
+        "name": attachment.name,
+        "media_type": attachment.media_type,
+        "size": len(attachment.content),
+        "content_b64": base64.b64encode(attachment.content).decode(),
+    }
+
+
+def _step(t: int | None, event: str, unit: str, detail: str = "") -> Shown:
+    return {"t": t, "event": event, "unit": unit, "detail": detail}
+
+
+def _sent_steps(office: Office, row: Row) -> list[Shown]:
+    me = office.unit
+    steps = [_step(row["created"], "submitted", me)]
+    for sealing in office.store.rows("SELECT * FROM sealings WHERE message = ? ORDER BY id", row["id"]):
+        known = sealing["position"] is not None
+        place = f"{sealing['partition']}@{sealing['position']}" if known else "not yet in Kafka"
+        numbered = f"stream {sealing['stream'].hex()} number {sealing['seq']}, {place}"
+        steps.append(_step(None, "sealed", me, numbered))
+        if sealing["record"] is not None:
+            record = parse_record(sealing["record"])
+            why = ", ".join(f"{reason.code.value} {reason.unit or ''}".strip() for reason in record.reasons)
+            steps.append(_step(record.t, record.type.name.lower(), "router", why))
+    for found in office.store.rows(
+        "SELECT * FROM acknowledgements WHERE message = ? ORDER BY received", row["id"]
+    ):
+        stage = show_code(AcknowledgementStage(found["stage"]))
+        steps.append(_step(found["received"], "acknowledged", found["unit"], stage))
+    return steps
+
+
+def _received_steps(office: Office, row: Row) -> list[Shown]:
+    core = office.cores.of(row)
+    place = f"{row['topic']}/{row['partition']}@{row['position']}"
+    steps = [
+        _step(core.created, "created", row["sender"], "as its sender says"),
+        _step(row["received"], "received", office.unit, place),
+    ]
+    if row["opened"] is not None:
+        steps.append(_step(row["opened"], "opened", office.unit))
+    if row["acknowledged"] is not None:
+        steps.append(_step(row["acknowledged"], "acknowledged", office.unit))
+    return steps

@@ -1,0 +1,201 @@
+"""The job that follows the ledger: publications in, what they prove and what they betray out.
+
+Owns the consequences of a publication: trees advance, promises are kept, or an officer is told. Rules:
+- Nothing is believed that the policy file does not trust, and no root that was not recomputed here.
+- What is wrong is said once, when it begins, with both notes kept as evidence; it stops nothing else.
+- What a log holds moves together with the position in the feed, in one transaction.
+Runs in the worker's thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import structlog
+
+from clients.daemon.alarms import STRANGER, say
+from clients.daemon.ledger import gossip, promises
+from clients.daemon.state.ledger_state import Ledger, Log
+from clients.daemon.store import inbox
+from clients.daemon.store import ledger_tables as ledger_store
+from clients.daemon.store.ledger_tables import Tiles
+from protocol.errors import Code, Rejected
+from protocol.tlog.following import Advance, Follower, Seen, begins_with
+from protocol.tlog.publication import Publication, parse_publication
+from protocol.tlog.tiles import TreeWriter, parse_path, right_edge
+from runtime.kafka.feed_ports import Fetched
+
+if TYPE_CHECKING:
+    from clients.daemon.state.unit_context import Office
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+ALARMS: Final = {
+    Code.E_LOG_FORK: "ledger_fork",
+    Code.E_LOG_ROLLBACK: "ledger_rollback",
+    Code.E_LOG_GAP: "ledger_gap",
+    Code.E_LOG_UNKNOWN: "ledger_untrusted",
+    Code.E_LOG_SIGNATURE: "ledger_untrusted",
+    Code.E_COSIGNATURE: "ledger_untrusted",
+    Code.E_QUORUM: "ledger_untrusted",
+}
+"""Which alarm a refused publication is; any other code is `ledger_damaged`."""
+
+DAMAGED: Final = "ledger_damaged"
+
+
+def take_publications(office: Office, ledger: Ledger, fetched: Fetched) -> None:
+    """Go on to what is published and remember how far was read, in one transaction."""
+    open_ledger(office, ledger)
+    promises.load(office, ledger.book)
+    try:
+        with office.transaction():
+            if fetched.lost:
+                office.alarm("feed_lost", detail=f"{fetched.topic}: {fetched.lost} offsets")
+            for record in fetched.records:
+                _take(office, ledger, record.value, record.offset)
+            for held in ledger.logs.values():
+                _settle(office, ledger, held)
+            position = min(ledger.waits_from(), default=fetched.position)
+            inbox.set_position(office.store, fetched.topic, fetched.partition, position)
+    except BaseException:
+        ledger.forget()
+        raise
+
+
+def open_ledger(office: Office, ledger: Ledger) -> None:
+    """Read from disk what we hold, if that was not done yet."""
+    if ledger.opened:
+        return
+    for row in ledger_store.logs(office.store):
+        tiles = Tiles(office.store, row["id"])
+        try:
+            follower = Follower.resume(row["note"], row["nodes"])
+            writer = TreeWriter.resume(follower.head.size, tiles.read, with_entries=False)
+        except Rejected as rejected:
+            # Our own disk is at fault: the log is joined anew, and an officer knows that we have forgotten.
+            with office.transaction():
+                say(office, ledger, DAMAGED, row["origin"], f"on our own disk: {rejected}")
+            continue
+        ledger.put(Log(follower, writer, tiles, row["next_offset"]))
+    ledger.opened = True
+
+
+def _take(office: Office, ledger: Ledger, value: bytes, offset: int) -> None:
+    try:
+        publication = guarded(lambda: parse_publication(value))
+    except Rejected as rejected:
+        say(office, ledger, DAMAGED, "", f"record {offset}: {rejected.code}")
+        return
+    ledger.clear("")
+    held = ledger.logs.get(publication.origin)
+    # After a restart, what one log waits for is read again, and with it what others have behind them.
+    if held is not None and offset < held.next_offset:
+        return
+    try:
+        if held is not None:
+            _go_on(ledger, held, publication, offset)
+        elif publication.note is not None:
+            _join(office, ledger, publication, offset)
+    except Rejected as rejected:
+        _accuse(office, ledger, publication, offset, rejected)
+
+
+def _go_on(ledger: Ledger, held: Log, publication: Publication, offset: int) -> None:
+    try:
+        advance = guarded(lambda: held.follower.take(publication, ledger.policy))
+    finally:
+        held.read(offset)
+    if publication.note is not None:
+        ledger.clear(publication.origin)
+    if advance is not None:
+        _grow(ledger, held, advance)
+
+
+def _join(office: Office, ledger: Ledger, publication: Publication, offset: int) -> None:
+    """Begin to follow a log, or begin again behind what was not seen."""
+    follower, advance = guarded(lambda: Follower.join(publication, ledger.policy))
+    row = ledger_store.put_log(office.store, follower, next_offset=offset + 1, now=office.clock())
+    tiles, seen, size = Tiles(office.store, row), Seen(), advance.before.size
+    seen.put(publication)
+    # The files of the edge made the root of a trusted checkpoint: they can be kept as they are.
+    tiles.put((tile, seen.read(tile)) for tile in right_edge(size))
+    held = Log(follower, TreeWriter.resume(size, seen.read, with_entries=False), tiles, offset + 1)
+    before = ledger.audit
+    ledger.put(held)
+    log.info("log_joined", origin=follower.origin, count=follower.head.size)
+    if before is not None and before.origin != held.origin:
+        _check_chain(office, ledger, before, held, advance)
+    _grow(ledger, held, advance)
+
+
+def _check_chain(office: Office, ledger: Ledger, before: Log, held: Log, advance: Advance) -> None:
+    """A shard begins with the last checkpoint of the one before it: nothing was cut off at its end."""
+    follows = held.shard is not None and before.shard is not None and before.shard.next() == held.shard
+    if not follows or advance.before.size > 0 or not advance.leaves:
+        return
+    last = before.follower.checkpoint
+    if not begins_with(advance.leaves[0], last):
+        detail = f"does not begin with {last.origin} at {last.size}, which we hold"
+        say(
+            office,
+            ledger,
+            ALARMS[Code.E_LOG_FORK],
+            held.origin,
+            detail,
+            held=before.follower.note,
+            shown=advance.note,
+        )
+
+
+def _grow(ledger: Ledger, held: Log, advance: Advance) -> None:
+    for leaf in advance.leaves:
+        held.writer.append_leaf(leaf)
+    held.grown = True
+    ledger.note_root(held)
+    if held.shard is not None:
+        ledger.book.look_for(held.origin, advance.leaves, first=advance.before.size)
+
+
+def _settle(office: Office, ledger: Ledger, held: Log) -> None:
+    """Write what a log has come to, and which promises are kept by it."""
+    if not held.grown:
+        return
+    follower = held.follower
+    held.tiles.put((parse_path(path), data) for path, data in held.writer.take().items())
+    held.tiles.forget_old(follower.head.size)
+    ledger_store.put_log(office.store, follower, next_offset=held.next_offset, now=office.clock())
+    held.grown = False
+    promises.keep(office, ledger.book, held)
+    if held is ledger.audit:
+        gossip.catch_up(office, ledger, held)
+
+
+def _accuse(
+    office: Office, ledger: Ledger, publication: Publication, offset: int, rejected: Rejected
+) -> None:
+    held = ledger.logs.get(publication.origin)
+    note = None if held is None else held.follower.note
+    alarm = ALARMS.get(rejected.reason, DAMAGED)
+    about = publication.origin
+    if about not in ledger.policy.origins:
+        about, ledger.stranger_seen = STRANGER, office.monotonic()
+    say(office, ledger, alarm, about, f"record {offset}: {rejected}", held=note, shown=publication.note)
+    if rejected.reason is Code.E_LOG_GAP and held is not None:
+        try:
+            _join(office, ledger, publication, offset)
+        except Rejected as also:
+            say(office, ledger, DAMAGED, publication.origin, f"record {offset}: {also}")
+
+
+def guarded(judge: Callable[[], T]) -> T:
+    """What this returns; a fault of ours over somebody else's bytes is `Rejected`, and stops no mail."""
+    try:
+        return judge()
+    except Rejected:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a parser of ours raises on hostile bytes ends here
+        raise Rejected(Code.E_SCHEMA, f"reading it failed ({type(error).__name__})") from None

@@ -1,0 +1,103 @@
+"""Gossip: each header says which head of the ledger its sender saw, and here it is compared with ours.
+
+A log that shows one tree to one unit and another tree to another one is found out by the first message
+between the two. Owns the comparison and its alarm. Rules: gossip never stops a message, whose content has
+been verified by itself; a head that we have not come to is remembered and compared when we have. A head
+names no log: once our half-year is over, what fits none of our logs may be of the next one, and is
+remembered as well. That a unit saw another tree is over when it has seen a larger one that is ours. All in
+the worker's thread, inside the transaction that takes the message in.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from clients.daemon.alarms import say
+from clients.daemon.state.ledger_state import Ledger, Log
+from protocol.envelope.header import Core
+from protocol.errors import Code, Rejected
+from protocol.limits import CLOCK_TOLERANCE
+from protocol.parties import TreeHead
+from protocol.tlog.proofs import root_at
+
+if TYPE_CHECKING:
+    from clients.daemon.state.unit_context import Office
+
+MOST_AHEAD: Final = 256
+ALARM: Final = "ledger_gossip"
+
+
+def compare(office: Office, core: Core) -> None:
+    """Compare the head in a verified header with what we hold."""
+    ledger, head = office.ledger, core.ledger_head
+    if ledger is None or head.size == 0 or ledger.audit is None:
+        return
+    known = ledger.roots.get(head.size)
+    outcome = "same" if known == head.root else _look(office, ledger, head, core.sender)
+    _note(office, ledger, head, core.sender, outcome)
+
+
+def catch_up(office: Office, ledger: Ledger, held: Log) -> None:
+    """Compare the heads that were ahead of us, and are not any more."""
+    for head in [head for head in ledger.ahead if head.size <= held.follower.head.size]:
+        sender = ledger.ahead.pop(head)
+        outcome = _look(office, ledger, head, sender)
+        if head not in ledger.ahead:
+            _note(office, ledger, head, sender, outcome)
+
+
+def _note(office: Office, ledger: Ledger, head: TreeHead, sender: str, outcome: str) -> None:
+    office.metrics.heads_compared.labels(outcome).inc()
+    if outcome == "same" and head.size > ledger.differs.get(sender, head.size):
+        del ledger.differs[sender]
+        ledger.clear(_about(sender))
+
+
+def _look(office: Office, ledger: Ledger, head: TreeHead, sender: str) -> str:
+    assert ledger.audit is not None
+    # At the turn of a half-year some have seen the new log already, and some have not.
+    logs = [held for held in ledger.logs.values() if held.shard is not None]
+    roots = [_root(held, head.size) for held in logs if head.size <= held.follower.head.size]
+    if head.root in roots:
+        return "same"
+    if head.size > ledger.audit.follower.head.size or _is_over(office, ledger.audit):
+        return _remember(office, ledger, head, sender)
+    if None in roots:
+        return "unknown"
+    ours = _root(ledger.audit, head.size) or b""
+    _alarm(office, ledger, head, sender, f"ours has {ours.hex()[:16]}")
+    return "different"
+
+
+def _remember(office: Office, ledger: Ledger, head: TreeHead, sender: str) -> str:
+    for other, who in ledger.ahead.items():
+        if other.size == head.size and other.root != head.root and who != sender:
+            _alarm(office, ledger, head, sender, f"{who} saw {other.root.hex()[:16]}")
+            return "different"
+    ledger.ahead[head] = sender
+    if len(ledger.ahead) > MOST_AHEAD:
+        del ledger.ahead[next(iter(ledger.ahead))]
+    return "ahead"
+
+
+def _alarm(office: Office, ledger: Ledger, head: TreeHead, sender: str, other: str) -> None:
+    detail = f"{Code.E_GOSSIP_LOG.value}: at {head.size} it saw {head.root.hex()[:16]}, {other}"
+    held = None if ledger.audit is None else ledger.audit.follower.note
+    ledger.differs[sender] = max(head.size, ledger.differs.get(sender, 0))
+    say(office, ledger, ALARM, _about(sender), detail, held=held, shown=head.root)
+
+
+def _about(sender: str) -> str:
+    return f"unit {sender}"
+
+
+def _is_over(office: Office, held: Log) -> bool:
+    """Whether somebody may have seen the log of the next half-year already."""
+    return held.shard is not None and office.clock() + CLOCK_TOLERANCE >= held.shard.end
+
+
+def _root(held: Log, size: int) -> bytes | None:
+    try:
+        return root_at(size, held.tiles.read)
+    except Rejected:
+        return None

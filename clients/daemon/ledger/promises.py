@@ -1,0 +1,229 @@
+"""Promises and their proofs: every decision and every delivery becomes a leaf, and we see to it.
+
+    promise    a router signed a decision: its leaf follows from it, byte for byte
+    inclusion  the leaf stands in a tree with a trusted checkpoint: place and path make a tlog-proof
+
+Owns the tables `promises` and `inclusions`. Rules:
+- A promise is one insert, in the transaction that stores what it is about; everything else is done later,
+  when the ledger has published.
+- What is missing after 60 s of reading an up-to-date feed is an alarm, once for each promise.
+- A promise goes when it is kept. A proof is evidence: it stays as long as its message does, and goes with
+  it (schema.sql). It is kept of what has its record here: a further decision on the same bytes has not,
+  and is watched for only.
+All in the worker's thread.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from clients.daemon.state.ledger_state import Ledger, Log
+from clients.daemon.state.open_promises import RECEIVED, SENT, Book, Promise
+from clients.daemon.store import ledger_tables as ledger_store
+from clients.daemon.store.database import Row, Store
+from protocol.canonical import decode
+from protocol.identifiers import Digest, UnitId, digest, show_id
+from protocol.tlog.tiles import HASH_SIZE, TILE_WIDTH
+from protocol.trail.batches import SUMMARY_FIELDS, Leaf, delivery_leaf
+from protocol.trail.records import Delivered, Record, RecordType, entry_of
+
+if TYPE_CHECKING:
+    from clients.daemon.state.unit_context import Office
+
+log = structlog.get_logger()
+
+_TO: Final = SUMMARY_FIELDS.index("to")
+
+SEARCH_STEP: Final = 256
+"""Tiles that one job looks through: 65,536 leaves."""
+
+
+def promise_decision(office: Office, sealing: int, record: Record, leaf: Leaf, *, kept: bool) -> None:
+    """A router has decided on a sealing of ours; `kept` is whether its record is. Inside a transaction."""
+    if office.ledger is not None:
+        office.store.write(
+            "INSERT INTO promises (side, subject, made, type, leaf, salt) VALUES (?, ?, ?, ?, ?, ?)",
+            SENT,
+            sealing,
+            office.clock(),
+            int(record.type),
+            leaf.hash,
+            leaf.salt if kept else None,
+        )
+
+
+def promise_delivery(office: Office, row: int) -> None:
+    """A message was received with its receipt. Inside a transaction."""
+    if office.ledger is not None:
+        office.store.write(
+            "INSERT INTO promises (side, subject, made) VALUES (?, ?, ?)", RECEIVED, row, office.clock()
+        )
+
+
+def load(office: Office, book: Book) -> None:
+    """Take up what was promised since the last time."""
+    rows = office.store.rows(
+        "SELECT * FROM promises WHERE id > ? ORDER BY id LIMIT ?", book.last, max(book.room, 0)
+    )
+    for row in rows:
+        leaves = _leaves(office, row)
+        book.add(
+            Promise(
+                id=row["id"],
+                side=row["side"],
+                subject=row["subject"],
+                since=office.monotonic(),
+                late=bool(row["late"]),
+                leaves=leaves,
+                salt=row["salt"],
+            )
+        )
+
+
+def keep(office: Office, book: Book, held: Log) -> None:
+    """Write down the proofs of what was found in a log. Inside a transaction."""
+    found = book.take_found(held.origin)
+    tiles: dict[int, list[int]] = defaultdict(list)
+    for position in found:
+        tiles[position // TILE_WIDTH].append(position % TILE_WIDTH)
+    if not tiles:
+        return
+    is_evidence = any(_is_evidence(promise) for promise, _ in found.values())
+    checkpoint = ledger_store.keep_checkpoint(office.store, held.follower) if is_evidence else None
+    size = held.follower.head.size
+    for number, places in tiles.items():
+        for place, path in held.tiles.paths(number, places, size=size).items():
+            position = number * TILE_WIDTH + place
+            _prove(office, book, *found[position], checkpoint=checkpoint, position=position, path=path)
+
+
+def _prove(
+    office: Office,
+    book: Book,
+    promise: Promise,
+    leaf: Digest,
+    *,
+    checkpoint: int | None,
+    position: int,
+    path: tuple[Digest, ...],
+) -> None:
+    if _is_evidence(promise):
+        office.store.write(
+            "INSERT OR REPLACE INTO inclusions VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            promise.side,
+            promise.subject,
+            int(promise.leaves[leaf]),
+            checkpoint,
+            position,
+            office.clock(),
+            promise.salt,
+            b"".join(path),
+        )
+    office.metrics.leaves_proved.inc()
+    if book.prove(promise, leaf):
+        office.store.write("DELETE FROM promises WHERE id = ?", promise.id)
+        if promise.late:
+            log.warning("ledger_leaf_late", rowid=promise.subject)
+
+
+def _is_evidence(promise: Promise) -> bool:
+    return promise.side == RECEIVED or promise.salt is not None
+
+
+def sweep(office: Office, ledger: Ledger, *, steady_since: float | None) -> None:
+    """Tell of promises that were not kept in time, if the ledger's feed was read to its end all along."""
+    load(office, ledger.book)
+    if steady_since is None:
+        return
+    overdue = ledger.book.overdue(office.monotonic(), steady_since=steady_since)
+    if not overdue:
+        return
+    with office.transaction():
+        for promise in overdue:
+            office.store.write("UPDATE promises SET late = 1 WHERE id = ?", promise.id)
+        count, first = len(overdue), _name(office.store, overdue[0])
+        office.alarm("ledger_leaf_missing", detail=f"{count} messages without their leaves, first {first}")
+    for promise in overdue:
+        promise.late = True
+
+
+def search(office: Office, ledger: Ledger) -> bool:
+    """Look a little further for leaves that came before their promises; whether there is more to look at."""
+    book = ledger.book
+    if book.search is None:
+        sought = book.unsearched(office.monotonic())
+        if not sought:
+            return False
+        book.search = _searching(ledger, sought)
+    more = next(book.search, False)
+    if not more:
+        book.search = None
+    if book.found:
+        try:
+            with office.transaction():
+                for held in ledger.logs.values():
+                    keep(office, book, held)
+        except BaseException:
+            ledger.forget()
+            raise
+    return more
+
+
+def _searching(ledger: Ledger, sought: list[Promise]) -> Iterator[bool]:
+    for held in [held for held in ledger.logs.values() if held.shard is not None]:
+        number, size = held.tiles.first() or 0, held.follower.head.size
+        while number * TILE_WIDTH < size:
+            for each in range(number, number + SEARCH_STEP):
+                hashes = held.tiles.hashes(0, each)
+                leaves = [Digest(hashes[at : at + HASH_SIZE]) for at in range(0, len(hashes), HASH_SIZE)]
+                ledger.book.look_for(held.origin, leaves, first=each * TILE_WIDTH)
+            number += SEARCH_STEP
+            if not any(promise.leaves for promise in sought):
+                break
+            yield True
+    for promise in sought:
+        promise.searched = True
+
+
+def received_leaves(store: Store, row: int, unit: UnitId) -> dict[RecordType, Leaf]:
+    """The leaves that follow from the receipt of a received message: its decision, and its delivery to us."""
+    found = store.row("SELECT receipt FROM inbox WHERE id = ?", row)
+    assert found is not None
+    # Both were verified when the message came in; here only the parts are wanted, and for every message.
+    _, raw, salt, *_ = decode(found["receipt"])
+    _, type_, t, _, _, subject, summary, *_ = decode(raw)
+    decided = RecordType(type_)
+    leaves = {decided: Leaf(raw, salt, entry_of(decided, t, salt, raw))}
+    units = [addressee for addressee, _ in summary[_TO]]
+    if decided is RecordType.ACCEPTED and unit in units:
+        delivered = Delivered(t, digest(raw), subject, units.index(unit), unit)
+        leaves[RecordType.DELIVERED] = delivery_leaf(delivered, salt)
+    return leaves
+
+
+def _leaves(office: Office, row: Row) -> dict[Digest, RecordType]:
+    """The leaves of a promise that are not proved yet."""
+    if row["side"] == SENT:
+        return {Digest(row["leaf"]): RecordType(row["type"])}
+    proved = {
+        found["type"]
+        for found in office.store.rows(
+            "SELECT type FROM inclusions WHERE side = ? AND subject = ?", row["side"], row["subject"]
+        )
+    }
+    leaves = received_leaves(office.store, row["subject"], office.unit)
+    return {leaf.hash: type_ for type_, leaf in leaves.items() if type_ not in proved}
+
+
+def _name(store: Store, promise: Promise) -> str:
+    if promise.side == SENT:
+        row = store.row(
+            "SELECT o.mid FROM sealings s JOIN outbox o ON o.id = s.message WHERE s.id = ?", promise.subject
+        )
+    else:
+        row = store.row("SELECT mid FROM inbox WHERE id = ?", promise.subject)
+    return "unknown" if row is None else show_id(row["mid"])

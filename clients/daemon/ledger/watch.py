@@ -1,0 +1,116 @@
+"""The daemon's side of the ledger in the event loop: its feed, and the regular look at what is missing.
+
+Owns patience only; what is done is a job (`ledger`, `promises`, `directory_log`). Publications come several
+times a second and nobody waits for them: they are taken in together, one transaction for half a second,
+so that following costs the mail next to nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Final
+
+import structlog
+
+from clients.daemon.alarms import forget_strangers
+from clients.daemon.jobs import Jobs
+from clients.daemon.ledger import following as ledger
+from clients.daemon.ledger import promises
+from clients.daemon.ledger.directory_log import compare_directory
+from clients.daemon.state.ledger_state import Ledger
+from clients.daemon.state.unit_context import Office
+from clients.daemon.store.inbox import position
+from protocol import topics
+from runtime.kafka.feed_ports import FeedReader, Fetched, Unavailable
+from runtime.kafka.feeds import Backoff
+
+log = structlog.get_logger()
+
+FOLLOW_EVERY: Final = 0.5
+LOOK_EVERY: Final = 10.0
+
+
+class LedgerWatch:
+    """Follows the ledger, if this unit's home has a policy for it."""
+
+    def __init__(self, office: Office, jobs: Jobs, feeds: FeedReader) -> None:
+        self._office = office
+        self._jobs = jobs
+        self._feeds = feeds
+        self._position = 0
+        self.read = asyncio.Event()
+        """Set when everything that was there at the beginning has been read."""
+
+        self.steady_since: float | None = None
+        """Since when the feed is read to its end, by the clock that does not jump."""
+
+    async def run(self) -> None:
+        """Until cancelled; at once over where nothing is to be followed."""
+        held = self._office.ledger
+        if held is None:
+            return
+        await self._jobs.until_stored("ledger", partial(ledger.open_ledger, self._office, held))
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._follow(held))
+            tasks.create_task(self._look(held))
+
+    async def _follow(self, held: Ledger) -> None:
+        await self._once_available(lambda: self._feeds.partitions(topics.LEDGER))
+        end = await self._once_available(lambda: self._feeds.end(topics.LEDGER, 0))
+        start = await self._jobs.run("position", lambda: position(self._office.store, topics.LEDGER, 0))
+        if start > end:
+            # The topic was made anew: what was read of the old one says nothing about the places of this.
+            start = 0
+            await self._jobs.run("ledger", held.begin_again)
+        self._position = start
+        self._note(end)
+        await self._feeds.follow(topics.LEDGER, 0, start=start, take=partial(self._take, held, end))
+
+    async def _take(self, held: Ledger, end: int, fetched: Fetched) -> None:
+        await self._jobs.until_stored("ledger", lambda: ledger.take_publications(self._office, held, fetched))
+        self._position = fetched.position
+        self._note(end)
+        await asyncio.sleep(FOLLOW_EVERY)
+
+    def _note(self, end: int) -> None:
+        if self._position >= end:
+            self.read.set()
+
+    async def _look(self, held: Ledger) -> None:
+        seen: int | None = None
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            # What was the end at the last look must be read by now; the very end moves all the time.
+            self._judge(seen)
+            seen = await self._end_now()
+            await self._jobs.until_stored("promises", lambda: self._sweep(held))
+            while await self._jobs.until_stored("promises", partial(promises.search, self._office, held)):
+                pass
+
+    def _sweep(self, held: Ledger) -> None:
+        promises.sweep(self._office, held, steady_since=self.steady_since)
+        compare_directory(self._office, held, steady_since=self.steady_since)
+        forget_strangers(self._office, held, steady_since=self.steady_since)
+
+    def _judge(self, seen: int | None) -> None:
+        if seen is None or not self.read.is_set() or self._position < seen:
+            self.steady_since = None
+        elif self.steady_since is None:
+            self.steady_since = self._office.monotonic()
+
+    async def _end_now(self) -> int | None:
+        try:
+            return await self._feeds.end(topics.LEDGER, 0)
+        except Unavailable:
+            return None
+
+    async def _once_available(self, ask: Callable[[], Awaitable[int]]) -> int:
+        backoff = Backoff()
+        while True:
+            try:
+                return await ask()
+            except Unavailable as error:
+                log.warning("ledger_unavailable", topic=topics.LEDGER, error=str(error))
+                await backoff.wait()

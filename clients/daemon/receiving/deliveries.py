@@ -1,0 +1,194 @@
+"""The job that takes deliveries in: verify, open, check, store, acknowledge.
+
+Owns the order of these steps. Rules: nothing of a delivery is believed or stored as content before every
+check has held; what fails is kept by its coordinates and code, and blocks nothing. That an
+acknowledgement of delivery is owed is written with the message, and an acknowledgement is never
+acknowledged.
+Runs in the worker's thread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import structlog
+
+from clients.daemon.errors import DaemonError
+from clients.daemon.ledger import gossip, promises
+from clients.daemon.receiving.deciding import DirectoryBehind
+from clients.daemon.state.unit_context import Office
+from clients.daemon.store import inbox, outbox
+from protocol.codes import MessageKind
+from protocol.content.bodies import Acknowledgement, Body, check_header_codes, required_header_codes
+from protocol.content.body_parts import body_from_parts
+from protocol.content.code_forms import show_code
+from protocol.envelope.wire import Delivery, parse_delivery
+from protocol.errors import Code, Rejected
+from protocol.identifiers import Millis
+from protocol.limits import CLOCK_TOLERANCE
+from protocol.trail.batches import verify_receipt
+from protocol.verification import Opened, verify_and_open
+from runtime.kafka.feed_ports import Fetched
+
+log = structlog.get_logger()
+
+NEVER = Millis(0)
+_LACKS_STATEMENTS = frozenset({Code.E_KEY_UNKNOWN, Code.E_KEY_NOT_YET, Code.E_RECEIPT})
+
+
+@dataclass(frozen=True, slots=True)
+class Believed:
+    """A delivery that held, with its body."""
+
+    opened: Opened
+    body: Body = field(repr=False)
+    clock_behind: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What the caller has to know of a batch of deliveries."""
+
+    messages: int
+    """How many were new, acknowledgements of ours left out: each of these is owed one."""
+
+    newest: int = 0
+    """The row of the last of them."""
+
+
+def take_deliveries(office: Office, fetched: Fetched, *, patient: bool) -> Received:
+    """Take a batch in and remember how far was read, in one transaction.
+
+    While `patient`, a delivery that needs statements which are not here yet is `DirectoryBehind`.
+    """
+    judged = [(record.offset, _judge(office, record.value, patient=patient)) for record in fetched.records]
+    rows: list[int] = []
+    now = office.clock()
+    with office.transaction():
+        if fetched.lost:
+            office.alarm("feed_lost", detail=f"{fetched.topic}/{fetched.partition}: {fetched.lost} offsets")
+        for offset, outcome in judged:
+            source = (fetched.topic, fetched.partition, offset)
+            match outcome:
+                case None:
+                    office.metrics.doubles.inc()
+                case Rejected():
+                    _reject(office, source, outcome, now)
+                case Believed():
+                    rows += _take(office, source, outcome, now)
+        office.see(
+            max((each.opened.record.t for _, each in judged if isinstance(each, Believed)), default=NEVER)
+        )
+        inbox.set_position(office.store, fetched.topic, fetched.partition, fetched.position)
+    return Received(len(rows), max(rows, default=0))
+
+
+def _judge(office: Office, value: bytes, *, patient: bool) -> Believed | Rejected | None:
+    """The delivery with its body, why it does not hold, or None for one that is there already."""
+    try:
+        delivery = parse_delivery(value)
+        core = delivery.header.core
+        if inbox.is_known(office.store, sender=core.sender, mid=core.mid):
+            return None
+        if patient:
+            _wait_for(core.directory_head.size, office)
+        opened, clock_behind = _open(office, delivery)
+        body, _ = body_from_parts(core.kind, opened.content.parts)
+        check_header_codes(
+            required_header_codes(body),
+            handling=core.handling,
+            data_class=core.data_class,
+            purposes=core.purposes,
+            urgency=core.urgency,
+            ground=core.ground,
+            review=core.review,
+        )
+    except Rejected as rejected:
+        if patient and rejected.reason in _LACKS_STATEMENTS:
+            raise DirectoryBehind(office.directory.head.size + 1) from None
+        return rejected
+    except DaemonError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a fault of ours in a parser must not stop every later delivery
+        return Rejected(Code.E_SCHEMA, f"reading it failed ({type(error).__name__})")
+    return Believed(opened, body, clock_behind)
+
+
+def _wait_for(size: int, office: Office) -> None:
+    if size > office.directory.head.size:
+        raise DirectoryBehind(size)
+
+
+def _open(office: Office, delivery: Delivery) -> tuple[Opened, bool]:
+    """Verify and open; whether our own clock had to give way to the router's signed time.
+
+    A local clock that has fallen behind would otherwise throw away good messages for good.
+    """
+    now = office.clock()
+    try:
+        return _verify(office, delivery, now), False
+    except Rejected as rejected:
+        if rejected.reason is not Code.E_EXPIRED:
+            raise
+        decided = verify_receipt(delivery.receipt, parties=office.directory).t
+        if decided <= now + CLOCK_TOLERANCE:
+            raise
+    return _verify(office, delivery, decided), True
+
+
+def _verify(office: Office, delivery: Delivery, now: Millis) -> Opened:
+    return verify_and_open(
+        delivery, me=office.unit, parties=office.directory, opener=office.keys.opener, now=now
+    )
+
+
+def _reject(office: Office, source: tuple[str, int, int], rejected: Rejected, now: Millis) -> None:
+    inbox.reject(office.store, source=source, code=rejected.reason, now=now)
+    office.metrics.rejected.labels(rejected.code).inc()
+    log.warning(
+        "delivery_rejected", topic=source[0], partition=source[1], offset=source[2], code=rejected.code
+    )
+
+
+def _take(office: Office, source: tuple[str, int, int], believed: Believed, now: Millis) -> tuple[int, ...]:
+    """Store a message; its row, if it is a new one that an acknowledgement is owed for."""
+    opened = believed.opened
+    core = opened.delivery.header.core
+    is_receipt = isinstance(believed.body, Acknowledgement)
+    row = inbox.insert(
+        office.store, office.vault, opened, source=source, receipt_owed=not is_receipt, now=now
+    )
+    if row is None:
+        office.metrics.doubles.inc()
+        return ()
+    promises.promise_delivery(office, row)
+    gossip.compare(office, core)
+    office.cores.put(opened.delivery.subject, core)
+    office.metrics.received.labels(show_code(core.kind)).inc()
+    if believed.clock_behind:
+        office.alarm("clock_behind", detail=f"{source[0]}/{source[1]}@{source[2]}")
+    if isinstance(believed.body, Acknowledgement):
+        _note_acknowledgement(office, opened, believed.body, now)
+        return ()
+    return (row,)
+
+
+def _note_acknowledgement(office: Office, opened: Opened, body: Acknowledgement, now: Millis) -> None:
+    core = opened.delivery.header.core
+    for one in body.messages:
+        known = outbox.acknowledged(
+            office.store,
+            by=core.sender,
+            message=one.message,
+            subject=one.header_digest,
+            stage=body.stage,
+            now=now,
+        )
+        if known:
+            office.metrics.acknowledgements.labels(show_code(body.stage)).inc()
+        else:
+            office.alarm("acknowledgement_unknown", detail=f"from {core.sender}")
+
+
+KINDS_OF_OFFICERS = tuple(kind for kind in MessageKind if kind is not MessageKind.ACKNOWLEDGEMENT)
+"""What the inbox shows to people: acknowledgements are facts about other messages."""

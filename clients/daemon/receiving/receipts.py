@@ -1,0 +1,80 @@
+"""Receipts: what routers signed of the messages that we sent and received, kept as it came.
+
+    sent        a router's decisions of one transaction, once for all the sealings that they decided
+    received    the receipt that travelled with the delivery
+
+Owns the tables `decisions` and `decided_in`, and what the local API shows of receipts. Rule: what is handed
+out is the receipt of one message and says nothing of others: what stood beside it in the router's
+transaction is in it as hashes only. It is not judged here: whoever gets it verifies it himself. Runs in the
+worker's thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from clients.daemon.errors import NotFound
+from clients.daemon.state.unit_context import Office
+from clients.daemon.store import inbox, outbox
+from clients.daemon.store.database import Row, Store
+from protocol.canonical import decode
+from protocol.identifiers import MessageId, show_id
+from protocol.trail.batches import parse_record, receipt_of
+
+Shown = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Incoming:
+    """A router's decisions that were verified. They are kept once one of them decides something of ours."""
+
+    store: Store
+    value: bytes
+    id: int | None = None
+
+    def keep_for(self, sealing: int) -> None:
+        """These decided this sealing. Inside a transaction."""
+        if self.id is None:
+            self.id = self.store.insert("INSERT INTO decisions (value) VALUES (?)", self.value)
+        self.store.write("INSERT OR IGNORE INTO decided_in VALUES (?, ?)", sealing, self.id)
+
+
+def receipts(office: Office, mid: MessageId) -> Shown:
+    """The receipts of a message; of what was sent, in the order of its sealings."""
+    sent, received = outbox.by_mid(office.store, mid), inbox.by_mid(office.store, mid)
+    found = [] if sent is None else list(_of_sent(office.store, sent))
+    found += [_shown("received", row["receipt"], decode(row["receipt"])[1]) for row in received]
+    if not found:
+        raise _none(sent, mid)
+    return {"id": show_id(mid), "receipts": found}
+
+
+def _of_sent(store: Store, message: Row) -> Iterator[Shown]:
+    for row in store.rows(
+        """SELECT s.record, d.value FROM sealings s JOIN decided_in i ON i.sealing = s.id
+           JOIN decisions d ON d.id = i.decisions WHERE s.message = ? ORDER BY s.id""",
+        message["id"],
+    ):
+        yield _shown("sent", receipt_of(row["value"], row["record"]), row["record"])
+
+
+def _shown(side: str, receipt: bytes, record: bytes) -> Shown:
+    said = parse_record(record)
+    return {"side": side, "leaf": said.type.name.lower(), "decided": said.t, "receipt": receipt.hex()}
+
+
+def _none(sent: Row | None, mid: MessageId) -> NotFound:
+    name = show_id(mid)
+    if sent is None:
+        return NotFound(f"nothing is known here of {name}", hint="see 'inbox ls' and 'outbox ls'")
+    if sent["state"] in ("accepted", "refused"):
+        return NotFound(
+            f"no receipt of {name} is kept here: it was decided before receipts were kept, or never sent",
+            hint=f"'message trace {name}' says which; an accepted message's addressees have its receipt",
+        )
+    return NotFound(
+        f"no router has decided {name} yet, and the receipt comes with the decision",
+        hint=f"try again in a moment; 'message trace {name}' says how far it is",
+    )

@@ -1,0 +1,142 @@
+"""A unit's outbox in Kafka: batches of sealed messages, one after another in each partition.
+
+The rules, each with its reason (docs/adr/0004 and 0021):
+
+1. One batch in flight for each partition of an outbox, and nothing behind it until Kafka has acknowledged
+   it. A batch is appended whole or not at all, so a later message can never stand in the log without the
+   earlier ones.
+2. Asked again are only refusals by which nothing was appended, with the same bytes. Any exception,
+   `CancelledError` included: the connection is thrown away. What was not answered may be there, or come
+   late: it is a double of what is sent next, and the router drops doubles by their numbers. So Kafka need
+   not count batches for us as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+from clients.kafka_client import (
+    CLOSE_TIMEOUT,
+    COMMON,
+    AIOKafkaClient,
+    DefaultRecordBatchBuilder,
+    KafkaConnectionError,
+    KafkaError,
+    ProduceRequest,
+    TopicPartition,
+    ended,
+    for_code,
+)
+from protocol import topics
+from protocol.identifiers import UnitId
+from runtime.kafka.feed_ports import Appended, Outgoing, Unavailable
+
+ACK_TIMEOUT: Final = 10.0
+BATCH_BYTES: Final = 512 * 1024
+"""A batch holds this much, or one record."""
+
+_PAUSE: Final = 0.05
+_ALL_IN_SYNC: Final = -1
+_MAGIC, _UNCOMPRESSED, _NO_TRANSACTION, _NOBODY = 2, 0, 0, -1
+# Unknown topic, no leader, another leader, too few replicas: a topic that is new, or a leader that moves.
+# Who stops to lead while it waits for its replicas says so too, of a batch that stays: a double, rule 2.
+_NOT_DONE: Final = frozenset({3, 5, 6, 19})
+
+
+class KafkaOutbox:
+    """A unit's outbox. Implements `runtime.kafka.feed_ports.OutboxLog`."""
+
+    def __init__(self, bootstrap: str, unit: UnitId) -> None:
+        self._bootstrap = bootstrap
+        self._topic = topics.outbox(unit)
+        self._clients: dict[int, AIOKafkaClient] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+
+    async def append(self, partition: int, records: Sequence[Outgoing]) -> Appended:
+        """Append a batch and wait for the acknowledgement (rules 1 and 2)."""
+        acknowledged = False
+        try:
+            async with asyncio.timeout(ACK_TIMEOUT):
+                client = await self._client(partition)
+                batch, count = batch_of(records, now=time.time_ns() // 1_000_000)
+                offset = await self._produce(client, partition, batch)
+                acknowledged = True
+                return Appended(offset, count)
+        except (KafkaError, TimeoutError, OSError) as error:
+            raise Unavailable(
+                f"Kafka did not take a batch for {self._topic} ({type(error).__name__})",
+                hint="nothing is lost: it is sent again by itself",
+            ) from error
+        finally:
+            if not acknowledged:
+                self._drop(partition)
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+        for partition in list(self._clients):
+            self._drop(partition)
+        if self._closing:
+            await asyncio.wait(self._closing, timeout=CLOSE_TIMEOUT)
+
+    async def _client(self, partition: int) -> AIOKafkaClient:
+        client = self._clients.get(partition)
+        if client is None:
+            client = self._clients[partition] = AIOKafkaClient(bootstrap_servers=self._bootstrap, **COMMON)
+            await client.bootstrap()
+        return client
+
+    async def _produce(self, client: AIOKafkaClient, partition: int, batch: bytes) -> int:
+        """Bring a batch to its leader, whoever that is by then; the offset of its first record."""
+        place = TopicPartition(self._topic, partition)
+        question = ProduceRequest(
+            None, _ALL_IN_SYNC, COMMON["request_timeout_ms"], [(self._topic, [(partition, batch)])]
+        )
+        while True:
+            await client._wait_on_metadata(self._topic)  # noqa: SLF001 - the only way that waits
+            leader = client.cluster.leader_for_partition(place)
+            if leader is not None and leader >= 0:
+                code, offset = _outcome(await _send(client, leader, question))
+                if not code:
+                    return offset
+                if code not in _NOT_DONE:
+                    raise for_code(code)
+            await client.force_metadata_update()
+            await asyncio.sleep(_PAUSE)
+
+    def _drop(self, partition: int) -> None:
+        client = self._clients.pop(partition, None)
+        if client is None:
+            return
+        task = asyncio.create_task(ended(client.close()), name="close connection")
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+
+def batch_of(records: Sequence[Outgoing], *, now: int) -> tuple[bytes, int]:
+    """As many of the records as one batch holds, at least the first, stamped `now` (ms); and how many."""
+    batch = DefaultRecordBatchBuilder(
+        _MAGIC, _UNCOMPRESSED, _NO_TRANSACTION, _NOBODY, _NOBODY, _NOBODY, BATCH_BYTES
+    )
+    count = 0
+    for record in records:
+        if batch.append(count, now, record.key, record.value, []) is None:
+            break
+        count += 1
+    return bytes(batch.build()), count
+
+
+async def _send(client: AIOKafkaClient, node: int, question: ProduceRequest) -> Any:
+    try:
+        return await client.send(node, question)
+    except (KeyError, AttributeError, AssertionError, ValueError) as error:
+        # The library's races are errors of the connection: it looks one up that has just gone, and the like.
+        raise KafkaConnectionError(f"{type(error).__name__} in the client") from error
+
+
+def _outcome(answer: Any) -> tuple[int, int]:
+    """The error's code and the offset, of an answer for one partition."""
+    [(_, [(_, code, offset, *_)])] = answer.topics
+    return code, offset

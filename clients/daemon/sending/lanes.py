@@ -1,0 +1,129 @@
+"""The lanes: sealed messages to Kafka, one task for each partition of the outbox.
+
+Owns the tasks; what goes out next is said by the cursor (lane.py) and the database, or by what was sealed
+just now (fresh.py) where that must say the same. One batch is on its way in a lane at a time, and the next
+one is read when Kafka has acknowledged it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from functools import partial
+from typing import Final
+
+import structlog
+
+from clients.daemon.errors import StoreUnavailable
+from clients.daemon.jobs import Jobs
+from clients.daemon.sending.lane import Lane
+from clients.daemon.state.unit_context import Office
+from clients.daemon.store import sealings
+from clients.daemon.store.disk import Disk
+from runtime.kafka.feed_ports import OutboxLog, Outgoing, Unavailable
+from runtime.kafka.feeds import Backoff
+from runtime.process.wakeup import Bell, Pace, Tide
+
+log = structlog.get_logger()
+
+SPACING: Final = 0.002
+"""Seconds between the starts of two batches of a lane, at the least: each costs Kafka and the router the
+same, whatever it holds. While idle a message waits for nothing."""
+
+
+class Lanes:
+    """All lanes of one unit."""
+
+    def __init__(self, office: Office, jobs: Jobs, disk: Disk, log_: OutboxLog) -> None:
+        self._office = office
+        self._jobs = jobs
+        self._disk = disk
+        self._log = log_
+        self._lanes: dict[int, tuple[Lane, Bell]] = {}
+        self.sent = Bell()
+        """Rings when Kafka has acknowledged something."""
+
+        self.kafka_up = False
+
+    async def run(self, statements: Tide, *, look_every: float) -> None:
+        """A lane for each partition that the outbox has; more of them once the registrar says so."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                for partition in range(await self._jobs.run("lanes", lambda: self._office.outbox_partitions)):
+                    if partition not in self._lanes:
+                        self._lanes[partition] = Lane(), Bell()
+                        tasks.create_task(self._run_lane(partition))
+                await statements.reach(statements.level + 1, within=look_every)
+
+    def wake(self) -> None:
+        """Something was sealed."""
+        for _, bell in self._lanes.values():
+            bell.ring()
+
+    def decided(self, partitions: Collection[int], *, overtaken: Collection[int]) -> None:
+        """The router has come on in these partitions; in some it went past something of ours."""
+        for partition in self._lanes.keys() & set(partitions):
+            lane, bell = self._lanes[partition]
+            lane.decided()
+            if partition in overtaken:
+                log.error("overtaken", partition=partition)
+                lane.overtaken()
+                bell.ring()
+
+    async def _run_lane(self, partition: int) -> None:
+        lane, bell = self._lanes[partition]
+        backoff = Backoff()
+        pace = Pace(SPACING)
+        while True:
+            await pace.keep()
+            try:
+                window = await self._next(partition, lane.after)
+                sent = await self._send(partition, window)
+                lane.acknowledged(sent)
+                backoff.reset()
+                # Whoever seals rings the bell afterwards: what comes while we send is not missed.
+                idle = window.whole and len(sent) == len(window.items)
+                if idle and not await bell.wait(lane.patience) and await self._is_stalled(partition):
+                    lane.stalled()
+            except (Unavailable, StoreUnavailable) as error:
+                self.kafka_up &= isinstance(error, StoreUnavailable)
+                self._office.metrics.append_failures.inc()
+                log.warning("append_failed", partition=partition, error=str(error))
+                await backoff.wait()
+
+    async def _send(self, partition: int, window: sealings.Window) -> list[int]:
+        """Append a window; the ids of what Kafka has acknowledged."""
+        if not window.items:
+            return []
+        await self._disk.settled()
+        appended = await self._log.append(
+            partition, [Outgoing(item.thread, item.submission) for item in window.items]
+        )
+        self.kafka_up = True
+        self._office.metrics.appended.inc(appended.count)
+        sent = [item.id for item in window.items[: appended.count]]
+        if appended.offset >= 0:
+            offsets = range(appended.offset, appended.offset + len(sent))
+            # One call that no thread can be in the middle of; the worker takes it from there.
+            self._office.sent.update(zip(sent, offsets, strict=True))
+            self.sent.ring()
+        return sent
+
+    async def _next(self, partition: int, after: int) -> sealings.Window:
+        """What goes out next: from this process's hands if it can be, else from the database."""
+        window = self._office.fresh.take(partition, after)
+        if window is None:
+            window = await self._jobs.run("window", partial(self._window, partition, after))
+        return window
+
+    def _window(self, partition: int, after: int) -> sealings.Window:
+        return sealings.undecided(
+            self._office.store,
+            partition=partition,
+            after=after,
+            most=sealings.WINDOW,
+            most_bytes=sealings.WINDOW_BYTES,
+        )
+
+    async def _is_stalled(self, partition: int) -> bool:
+        return await self._jobs.run("stalled", lambda: sealings.has_undecided(self._office.store, partition))

@@ -1,0 +1,120 @@
+"""From an order to a sealing: the one place in which a message is sealed, and what becomes of its row.
+
+Owns the choice between sealed, waiting and refused, and writes it down. Inside a transaction of its caller,
+in the worker's thread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import structlog
+
+from clients.daemon.state.unit_context import Office
+from clients.daemon.store import outbox, sealings
+from clients.daemon.store.order import Order, Unsealable, choose_keys, core_of
+from protocol.envelope.header import Position
+from protocol.envelope.sealing import Sealed, seal
+from protocol.errors import Code, ContradaError, Rejected
+from protocol.identifiers import Millis
+from protocol.key_validity import check_signing_key
+from protocol.trail.batches import Reason
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A sealing that is to be written down with its row."""
+
+    sealed: Sealed
+    position: Position
+    partition: int
+
+
+def take_in(office: Office, order: Order, *, now: Millis, once: outbox.Idempotency | None = None) -> str:
+    """A new row for an order of ours, sealed at once if that is possible; its state. Inside a transaction."""
+    if outbox.has_undecided(office.store, order.thread):
+        outbox.insert(office.store, office.vault, order, now=now, once=once)
+        return "queued"
+    made = _seal(office, order, now=now)
+    sealed = isinstance(made, _Made)
+    # Sealed already, it is written once and not twice.
+    row = outbox.insert(office.store, office.vault, order, now=now, once=once, sealed=sealed)
+    return _write(office, row, order, made, now=now, anew=sealed)
+
+
+def seal_row(office: Office, row: int, order: Order, *, now: Millis) -> str:
+    """Seal a queued row if that is possible now; its state afterwards. Inside a transaction.
+
+    One message of a conversation is under way at a time. A message that a router refuses for want of a
+    fresh key is sealed again, behind all that was sent meanwhile: a later one of the same conversation
+    must not be among that (docs/adr/0008).
+    """
+    if outbox.has_undecided(office.store, order.thread, before=row):
+        return "queued"
+    return _write(office, row, order, _seal(office, order, now=now), now=now)
+
+
+def _seal(office: Office, order: Order, *, now: Millis) -> _Made | Unsealable | Code:
+    """The order sealed; or why it has to wait; or why it never can be."""
+    try:
+        signer = office.keys.signer
+        own = office.directory.identity(office.unit, signer.public.kid)
+        check_signing_key(own, signed_at=now, judged_at=now)
+    except Rejected as rejected:
+        # The key may be enrolled or renewed any moment; the message waits for that.
+        return Unsealable(rejected.reason, (office.unit,))
+    keys = choose_keys(order, parties=office.directory, now=now)
+    if isinstance(keys, Unsealable):
+        return keys
+    partition = office.partition_of(order.thread)
+    position = office.stream.take(partition)
+    core = core_of(
+        order,
+        keys=keys,
+        sender=office.unit,
+        position=position,
+        signing_key=signer.public.kid,
+        parties=office.directory,
+        now=now,
+        ledger_head=office.ledger_head,
+    )
+    try:
+        sealed = seal(core, order.parts, keys=keys, signer=signer, entropy=office.entropy)
+    except ContradaError as error:
+        # Only its size can be wrong with an order that was composed here. It must not hold up the others.
+        return error.reason if isinstance(error, Rejected) else Code.E_SCHEMA
+    return _Made(sealed, position, partition)
+
+
+def _write(
+    office: Office,
+    row: int,
+    order: Order,
+    made: _Made | Unsealable | Code,
+    *,
+    now: Millis,
+    anew: bool = False,
+) -> str:
+    """Write down what came of sealing a row; its state. `anew`: the row was inserted as sealed."""
+    match made:
+        case Unsealable(code, units):
+            return _wait(office, row, tuple(Reason(code, unit) for unit in units))
+        case Code():
+            outbox.refuse_unsealed(office.store, row, (Reason(made),), now=now)
+            office.metrics.refusals.labels(made.value).inc()
+            return "refused"
+        case _Made(sealed, position, partition):
+            sealing = sealings.put_sealing(office.store, row, sealed, position=position, partition=partition)
+            if not anew:
+                outbox.mark_sealed(office.store, row, now=now)
+            office.fresh.put(partition, sealings.ToSend(sealing, order.thread, sealed.submission))
+            office.metrics.sealed.inc()
+            return "sealed"
+
+
+def _wait(office: Office, row: int, reasons: tuple[Reason, ...]) -> str:
+    outbox.note_waiting(office.store, row, reasons)
+    log.info("waiting", rowid=row, reasons=[reason.code.value for reason in reasons])
+    return "queued"

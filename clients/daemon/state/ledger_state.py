@@ -1,0 +1,158 @@
+"""What this unit holds of the ledger, in memory; the worker's thread owns it.
+
+Owns the state only: what happens to it stands in `ledger`, `promises` and `gossip`. Everything here can be
+read from disk again, and is after a transaction that failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from clients.daemon.errors import HomeError
+from clients.daemon.state.open_promises import Book
+from clients.daemon.store.ledger_tables import Tiles
+from protocol.errors import Rejected
+from protocol.parties import NO_HEAD, TreeHead
+from protocol.tlog.following import Follower
+from protocol.tlog.policy import Policy, parse_policy
+from protocol.tlog.shards import Shard, parse_shard
+from protocol.tlog.tiles import TreeWriter
+
+ROOTS_KEPT: Final = 4096
+
+
+class Log:
+    """One log, as this unit holds it."""
+
+    __slots__ = ("follower", "grown", "next_offset", "shard", "tiles", "waits_from", "writer")
+
+    def __init__(self, follower: Follower, writer: TreeWriter, tiles: Tiles, next_offset: int) -> None:
+        self.follower = follower
+        self.writer = writer
+        self.tiles = tiles
+        self.next_offset = next_offset
+        """Publications before it were taken in."""
+
+        self.waits_from: int | None = None
+        """The first publication that no trusted checkpoint covers; reading begins there after a restart."""
+
+        self.grown = False
+        """Whether there is something to write."""
+
+        self.shard = _shard(follower.origin)
+        """The half-year of an audit log; None for the log of the directory."""
+
+    @property
+    def origin(self) -> str:
+        """Its name."""
+        return self.follower.origin
+
+    def read(self, offset: int) -> None:
+        """A publication was looked at."""
+        self.next_offset = offset + 1
+        if not self.follower.waits:
+            self.waits_from = None
+        elif self.waits_from is None:
+            self.waits_from = offset
+
+
+@dataclass(slots=True)
+class Ledger:
+    """All logs that the policy names, what is promised in them, and what is wrong with them."""
+
+    policy: Policy
+    logs: dict[str, Log] = field(default_factory=dict)
+    audit: Log | None = None
+    """The newest audit log."""
+
+    head: TreeHead = NO_HEAD
+    """Its head: what we tell others that we have seen."""
+
+    wrong: dict[tuple[str, str], str] = field(default_factory=dict)
+    """What is wrong now: (alarm, about what) and its detail. Said once, when it begins."""
+
+    roots: dict[int, bytes] = field(default_factory=dict)
+    """Roots of the newest audit log by size, to compare with what others saw."""
+
+    ahead: dict[TreeHead, str] = field(default_factory=dict)
+    """Heads that others saw and that we have not come to, and who."""
+
+    differs: dict[str, int] = field(default_factory=dict)
+    """Units that saw another tree than we did, and at which size."""
+
+    stranger_seen: float | None = None
+    """When a log was last shown that the policy does not name; None once that is over."""
+
+    uneven: tuple[int, float] | None = None
+    """Where the log of the directory and our replica part in length, and since when."""
+
+    book: Book = field(default_factory=Book)
+    opened: bool = False
+
+    def put(self, held: Log) -> None:
+        """Follow a log, the newest of the audit logs first among them."""
+        self.logs[held.origin] = held
+        if held.shard is None:
+            return
+        newest = None if self.audit is None else self.audit.shard
+        if newest is None or (newest.year, newest.half) <= (held.shard.year, held.shard.half):
+            self.audit = held
+            self.roots.clear()
+            self.note_root(held)
+
+    @property
+    def directory(self) -> Log | None:
+        """The log of the key directory."""
+        return next((held for held in self.logs.values() if held.shard is None), None)
+
+    def note_root(self, held: Log) -> None:
+        """A log has come to a new head."""
+        if held is self.audit:
+            self.head = held.follower.head
+            self.roots[self.head.size] = self.head.root
+            if len(self.roots) > ROOTS_KEPT:
+                del self.roots[next(iter(self.roots))]
+
+    def waits_from(self) -> Iterator[int]:
+        """Where the logs that wait for a trusted checkpoint must be read from again."""
+        return (held.waits_from for held in self.logs.values() if held.waits_from is not None)
+
+    def begin_again(self) -> None:
+        """The topic was made anew: every publication in it counts."""
+        for held in self.logs.values():
+            held.next_offset = 0
+
+    def clear(self, about: str) -> None:
+        """Nothing is wrong with it any more."""
+        for key in [key for key in self.wrong if key[1] == about]:
+            del self.wrong[key]
+
+    def forget(self) -> None:
+        """After a failed transaction: what stands on disk is what counts."""
+        self.logs.clear()
+        self.roots.clear()
+        self.audit, self.head = None, NO_HEAD
+        self.book = Book()
+        self.opened = False
+
+
+def read_policy(path: Path) -> Policy | None:
+    """The policy in this file; None where there is no file, and `HomeError` where it says nothing clear."""
+    try:
+        return parse_policy(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, Rejected) as error:
+        raise HomeError(
+            f"{path}: {error}", hint="get the policy file of the ledger from the centre again, or correct it"
+        ) from None
+
+
+def _shard(origin: str) -> Shard | None:
+    try:
+        return parse_shard(origin)
+    except Rejected:
+        return None

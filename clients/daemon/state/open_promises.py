@@ -1,0 +1,126 @@
+"""The book of open promises: which leaves the ledger must still show, and since when. Pure, in memory.
+
+A promise has one leaf (a decision on what we sent) or two (the decision on what we received, and its
+delivery). Owns who waits for what; reading and writing the database is for `promises`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from protocol.identifiers import Digest
+from protocol.trail.records import RecordType
+
+SENT: Final = 1
+"""A promise about a sealing of ours."""
+
+RECEIVED: Final = 2
+"""A promise about a message in the inbox."""
+
+PATIENCE: Final = 60.0
+"""Seconds that the ledger has for a leaf."""
+
+SEARCH_AFTER: Final = 5.0
+"""Seconds after which a leaf may have been there before its promise: what was read is looked through."""
+
+MOST: Final = 50_000
+"""Promises that are looked after at a time, the oldest first; a ledger that stands still fills no memory."""
+
+
+@dataclass(slots=True)
+class Promise:
+    """What a router has signed that the ledger will have."""
+
+    id: int
+    side: int
+    subject: int
+    since: float
+    """When it was taken up, by a clock that does not jump."""
+
+    late: bool
+    leaves: dict[Digest, RecordType]
+    """The leaves that are not proved yet."""
+
+    salt: bytes | None = None
+    searched: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A leaf that somebody waits for, and its place."""
+
+    origin: str
+    position: int
+    leaf: Digest
+
+
+@dataclass(slots=True)
+class Book:
+    """All promises that are looked after."""
+
+    promises: dict[int, Promise] = field(default_factory=dict)
+    last: int = 0
+    """The newest promise that was taken up."""
+
+    found: list[Found] = field(default_factory=list)
+    search: Iterator[bool] | None = None
+    """A search through what was read earlier, while one goes on."""
+
+    _waiting: dict[Digest, Promise] = field(default_factory=dict)
+
+    @property
+    def room(self) -> int:
+        """How many promises may be taken up now."""
+        return MOST - len(self.promises)
+
+    def add(self, promise: Promise) -> None:
+        """Take up a promise."""
+        self.promises[promise.id] = promise
+        self.last = max(self.last, promise.id)
+        self._waiting |= dict.fromkeys(promise.leaves, promise)
+
+    def look_for(self, origin: str, leaves: Sequence[Digest], *, first: int) -> None:
+        """Note which of these leaves, the first of them at `first`, somebody waits for."""
+        waiting = self._waiting
+        self.found += [
+            Found(origin, first + place, leaf) for place, leaf in enumerate(leaves) if leaf in waiting
+        ]
+
+    def take_found(self, origin: str) -> Mapping[int, tuple[Promise, Digest]]:
+        """What was found in a log since the last time, by place; the first place of a leaf counts."""
+        there = [found for found in self.found if found.origin == origin and found.leaf in self._waiting]
+        self.found = [found for found in self.found if found.origin != origin]
+        once = {found.leaf: found for found in reversed(there)}
+        return {found.position: (self._waiting[leaf], leaf) for leaf, found in once.items()}
+
+    def prove(self, promise: Promise, leaf: Digest) -> bool:
+        """One leaf is proved; whether the promise is kept altogether."""
+        del self._waiting[leaf]
+        del promise.leaves[leaf]
+        if promise.leaves:
+            return False
+        del self.promises[promise.id]
+        return True
+
+    def overdue(self, now: float, *, steady_since: float) -> list[Promise]:
+        """Promises that were not kept in time, and of which nobody was told."""
+        return [
+            promise
+            for promise in self.promises.values()
+            if not promise.late and now - max(promise.since, steady_since) >= PATIENCE
+        ]
+
+    def unsearched(self, now: float) -> list[Promise]:
+        """Promises whose leaves may have come before them."""
+        return [
+            promise
+            for promise in self.promises.values()
+            if not promise.searched and now - promise.since >= SEARCH_AFTER
+        ]
+
+    @property
+    def late(self) -> int:
+        """How many are overdue, and were said to be."""
+        return sum(promise.late for promise in self.promises.values())

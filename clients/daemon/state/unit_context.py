@@ -1,0 +1,112 @@
+"""The office: everything that the unit's jobs work with, in one place and in one thread.
+
+Owns the composition and the transaction. The jobs stand in `submitting`, `deciding`, `receiving`,
+`statements`; each is a function of the office that runs in the worker's thread from beginning to end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import structlog
+
+from clients.daemon.metrics import Metrics
+from clients.daemon.state.header_cache import Cores
+from clients.daemon.state.ledger_state import Ledger
+from clients.daemon.state.recent_sealings import Fresh
+from clients.daemon.state.replica import Replica
+from clients.daemon.state.stream import Stream
+from clients.daemon.store import inbox
+from clients.daemon.store.at_rest import Vault
+from clients.daemon.store.database import Store
+from keys.directory import Directory
+from keys.unit_keys import UnitKeys
+from protocol.identifiers import Entropy, Millis, ThreadId, UnitId
+from protocol.parties import NO_HEAD, TreeHead
+from protocol.topics import partition_of
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True, kw_only=True)
+class Office:
+    """The parts. Not frozen: the stream is replaced after a failed transaction."""
+
+    unit: UnitId
+    store: Store
+    vault: Vault
+    keys: UnitKeys
+    replica: Replica
+    metrics: Metrics
+    clock: Callable[[], Millis]
+    monotonic: Callable[[], float]
+    entropy: Entropy
+    stream: Stream
+    sent: dict[int, int] = field(default_factory=dict)
+    """Sealings that Kafka has acknowledged, with their offsets, and whose rows do not say so yet."""
+
+    fresh: Fresh = field(default_factory=Fresh)
+    """What was sealed just now, for the lanes."""
+
+    cores: Cores = field(default_factory=Cores)
+    held: dict[int, float] = field(default_factory=dict)
+    """Rows of the outbox that are not to be sealed before this moment of the monotonic clock."""
+
+    ledger: Ledger | None = None
+    """What this unit holds of the ledger; None where its home has no policy for it."""
+
+    @property
+    def directory(self) -> Directory:
+        """The replica of the directory."""
+        return self.replica.directory
+
+    @property
+    def ledger_head(self) -> TreeHead:
+        """The head of the ledger that our messages say we have seen."""
+        return NO_HEAD if self.ledger is None else self.ledger.head
+
+    @property
+    def outbox_partitions(self) -> int:
+        """How many partitions our outbox has, as the registrar has stated."""
+        facts = self.directory.facts(self.unit)
+        return 1 if facts is None else facts.outbox_partitions
+
+    def partition_of(self, thread: ThreadId) -> int:
+        """Where a conversation goes."""
+        return partition_of(thread, self.outbox_partitions)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything inside is committed together, with its numbers, or none of it was."""
+        try:
+            with self.store.transaction():
+                yield
+        except BaseException:
+            # A number is never given twice: what came of this transaction's numbers is not known for
+            # certain where even the commit has failed, so the whole stream is given up.
+            self.stream = Stream(self.entropy)
+            self.fresh.forget()
+            self.metrics.store_up.set(0)
+            self.metrics.store_failures.inc()
+            raise
+        self.fresh.committed()
+        self.metrics.store_up.set(1)
+
+    def alarm(self, code: str, *, detail: str) -> None:
+        """An officer must look at this. Inside a transaction; ids and codes only."""
+        self.metrics.alarms.labels(code).inc()
+        log.error("alarm", code=code, hint=detail)
+        inbox.raise_alarm(self.store, code=code, detail=detail, now=self.clock())
+
+    def seen(self) -> Millis:
+        """The latest time that a router's verified decision bore; 0 before the first."""
+        row = self.store.row("SELECT value FROM meta WHERE key = 'seen'")
+        return Millis(0 if row is None else int(row["value"]))
+
+    def see(self, moment: Millis) -> None:
+        """Remember the time of a verified decision. Inside a transaction."""
+        if moment > self.seen():
+            self.store.write("INSERT OR REPLACE INTO meta VALUES ('seen', ?)", str(moment))
+            self.metrics.last_decision.set(moment / 1000)

@@ -1,0 +1,1 @@
+"""The daemon's database: its tables, and what is kept in each."""

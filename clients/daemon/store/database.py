@@ -1,0 +1,130 @@
+"""The daemon's SQLite database: one connection, one thread, transactions that hold or never were.
+
+Owns the connection; what the tables mean is in `outbox` and `inbox`, and when a transaction has reached
+the disk is in `disk`.
+
+The files are the owner's alone, whatever the umask: who wrote to whom stands in them in the clear.
+
+Rules: a write-ahead log, brought to the disk by `Disk.settled` before anything leaves the process. All use
+of the connection is from the thread that opened it (worker.py). Whatever SQLite refuses comes out as
+`StoreUnavailable`, with nothing changed; the same call may be tried again later.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+from clients.daemon.errors import HomeError, StoreUnavailable
+from runtime.process.sqlite import name_of, one_step
+
+SCHEMA_VERSION: Final = 1
+
+Row = sqlite3.Row
+
+
+class Store:
+    """An open database."""
+
+    __slots__ = ("_connection", "commits", "log")
+
+    def __init__(self, path: Path) -> None:
+        """Open the database, or make it."""
+        _keep_private(path)
+        try:
+            connection = sqlite3.connect(path, isolation_level=None, cached_statements=256)
+            connection.row_factory = sqlite3.Row
+            # secure_delete: an erased key is overwritten in its page. FAST leaves whole pages that fall
+            # free as they are: what lies there is ciphertext.
+            for pragma in (
+                "journal_mode=WAL",
+                "synchronous=NORMAL",
+                "foreign_keys=ON",
+                "secure_delete=FAST",
+                "wal_autocheckpoint=4000",
+                "temp_store=MEMORY",
+                "busy_timeout=5000",
+            ):
+                connection.execute(f"PRAGMA {pragma}")
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version not in (0, SCHEMA_VERSION):
+                raise HomeError(
+                    f"{path} has schema {version}, and this program knows {SCHEMA_VERSION}",
+                    hint="run the version of the program that wrote it",
+                )
+            schema = files("clients.daemon.store").joinpath("schema.sql").read_text("utf-8")
+            connection.executescript(
+                f"BEGIN IMMEDIATE; {schema}; PRAGMA user_version={SCHEMA_VERSION}; COMMIT"
+            )
+        except sqlite3.Error as error:
+            raise _unavailable(error) from None
+        self._connection = connection
+        self.log = path.with_name(path.name + "-wal")
+        self.commits = 0
+        """How many transactions were committed since the opening. Any thread may read it."""
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All that is written inside is committed together at the end, or not at all."""
+        try:
+            with one_step(self._connection):
+                yield
+        except sqlite3.Error as error:
+            raise _unavailable(error) from None
+        self.commits += 1
+
+    def write(self, sql: str, *values: Any) -> int:
+        """Run one statement inside a transaction; how many rows it changed."""
+        return self._connection.execute(sql, values).rowcount
+
+    def insert(self, sql: str, *values: Any) -> int | None:
+        """Insert one row; its id, or None where a conflict was ignored."""
+        cursor = self._connection.execute(sql, values)
+        return cursor.lastrowid if cursor.rowcount == 1 else None
+
+    def rows(self, sql: str, *values: Any) -> list[Row]:
+        """All rows of a query."""
+        try:
+            return self._connection.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise _unavailable(error) from None
+
+    def row(self, sql: str, *values: Any) -> Row | None:
+        """The first row of a query."""
+        try:
+            found: Row | None = self._connection.execute(sql, values).fetchone()
+        except sqlite3.Error as error:
+            raise _unavailable(error) from None
+        return found
+
+    def close(self) -> None:
+        """Close the connection; the log is folded into the file."""
+        self._connection.close()
+
+
+def _keep_private(path: Path) -> None:
+    # Before SQLite opens it: a file that it makes itself has the umask's rights, and -wal and -shm get the
+    # rights of the database. Made, looked at and closed here without a lock on it, so that no other
+    # connection of this process loses its own. Wider rights are taken back and not refused: a backup may
+    # have come without its modes, and the home lets nobody else in (home.py).
+    try:
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        for each in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))):
+            with suppress(FileNotFoundError):
+                if each.stat().st_mode & 0o077:
+                    each.chmod(0o600)
+    except OSError as error:
+        name = errno.errorcode.get(error.errno or 0, type(error).__name__)
+        raise StoreUnavailable(name, full=error.errno in (errno.ENOSPC, errno.EDQUOT)) from None
+
+
+def _unavailable(error: sqlite3.Error) -> StoreUnavailable:
+    name = name_of(error)
+    return StoreUnavailable(name, full=name in ("SQLITE_FULL", "SQLITE_IOERR_WRITE"))

@@ -1,0 +1,113 @@
+"""What a router's decision means for a message that we sent. Pure.
+
+    verdict on the sealing      the row is             what follows
+    accepted                    any                    Settle: it is delivered, nothing is sent any more
+    rejected, fresh keys help   undecided, the latest  SealAgain: same message, current keys, new number
+    rejected otherwise          undecided, the latest  Refuse: final, with every reason
+    duplicate                   decided                Nothing: a record that was sent twice, as it must be
+    duplicate                   undecided              SealAgain and an alarm: its decision was lost
+    anything                    decided earlier        Nothing
+    anything                    unknown                Foreign: somebody else wrote there, or we are a backup
+
+Sealing again is safe whatever happened to the first sealing: addressees know the message by its id and
+take it once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from protocol.errors import Code
+from protocol.trail.batches import Reason, Record, RecordType
+
+MOST_SEALINGS: Final = 8
+"""How often one message is sealed before a recoverable refusal becomes final."""
+
+RECOVERABLE: Final = frozenset({
+    Code.E_RCPT_EPOCH, Code.E_KEY_EXPIRED, Code.E_KEY_REVOKED, Code.E_KEY_NOT_YET, Code.E_KEY_UNKNOWN,
+    Code.E_TIME_STALE, Code.E_TIME_FUTURE, Code.E_SUITE_BELOW_MIN, Code.E_REPLAY,
+})  # fmt: skip
+"""Refusals that another sealing can cure: other keys, another time, another number."""
+
+_BY_THE_CLOCK: Final = frozenset({Code.E_EXPIRED, Code.E_LIFETIME})
+
+
+@dataclass(frozen=True, slots=True)
+class Sealing:
+    """What the store knows of a sealing that a decision names."""
+
+    id: int
+    message: int
+    latest: bool
+    decided: bool
+    message_settled: bool
+    """Accepted or refused for good."""
+
+    sealed_times: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """The message was accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """The message was refused for good."""
+
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SealAgain:
+    """The message is to be sealed anew."""
+
+    reasons: tuple[Reason, ...]
+    alarm: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """We never sent this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """It was known already."""
+
+
+Consequence = Settle | Refuse | SealAgain | Foreign | Nothing
+
+
+def judge(record: Record, sealing: Sealing | None) -> Consequence:
+    """The consequence of one decision."""
+    if sealing is None:
+        return Foreign()
+    match record.type:
+        case RecordType.ACCEPTED:
+            # Even for an older sealing: the addressees have it.
+            return Nothing() if sealing.decided else Settle()
+        case _ if not _is_open(sealing):
+            return Nothing()
+        case RecordType.REJECTED:
+            return _refused(record.reasons, sealing)
+        case RecordType.DUPLICATE:
+            # Another number cures it, and whoever has the message already takes it once.
+            return _refused((Reason(Code.E_REPLAY),), sealing)
+        case _:
+            assert_never(record.type)
+
+
+def _is_open(sealing: Sealing) -> bool:
+    return sealing.latest and not sealing.decided and not sealing.message_settled
+
+
+def _refused(reasons: tuple[Reason, ...], sealing: Sealing) -> Consequence:
+    codes = {reason.code for reason in reasons}
+    our_clock = Code.E_TIME_FUTURE in codes
+    curable = bool(codes) and codes <= (RECOVERABLE | _BY_THE_CLOCK if our_clock else RECOVERABLE)
+    # A clock that ran ahead is set right some day; until then the message waits, however often it was tried.
+    if curable and (our_clock or sealing.sealed_times < MOST_SEALINGS):
+        return SealAgain(reasons, alarm=any(reason.code is Code.E_REPLAY for reason in reasons))
+    return Refuse(reasons)

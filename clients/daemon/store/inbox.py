@@ -1,0 +1,141 @@
+"""The inbox in the database: what was received and verified, what was not, and how far each feed was read.
+
+Owns the tables `inbox`, `rejected` and `positions`. Every function runs in the worker's thread; those that
+write expect an open transaction. A message is known by its sender and its id, and is taken in once.
+
+    new > opened > acknowledged
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from clients.daemon.store.at_rest import Vault
+from clients.daemon.store.database import Row, Store
+from protocol.canonical import decode, encode
+from protocol.content.parts import Part
+from protocol.errors import Code
+from protocol.identifiers import Digest, MessageId, Millis, UnitId
+from protocol.limits import MAX_RECORD
+from protocol.verification import Opened
+
+PLACE = "inbox"
+_MAX_KEPT = MAX_RECORD + 100_000
+
+
+def is_known(store: Store, *, sender: UnitId, mid: MessageId) -> bool:
+    """Whether this message was taken in before."""
+    return store.row("SELECT 1 FROM inbox WHERE sender = ? AND mid = ?", sender, mid) is not None
+
+
+def insert(
+    store: Store,
+    vault: Vault,
+    opened: Opened,
+    *,
+    source: tuple[str, int, int],
+    receipt_owed: bool,
+    now: Millis,
+) -> int | None:
+    """Take a message in; None where it is there already."""
+    delivery, core = opened.delivery, opened.delivery.header.core
+    kept = vault.lock(
+        encode([opened.content.salt, [[part.kind, part.content] for part in opened.content.parts]]),
+        PLACE,
+        core.sender,
+        core.mid,
+    )
+    return store.insert(
+        """INSERT OR IGNORE INTO inbox (sender, mid, thread, kind, subject, role, state, received,
+                                        signed_header, receipt, dek, content, topic, partition, position,
+                                        receipt_owed)
+           VALUES (?, ?, ?, ?, ?, ?, 'new', ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        core.sender,
+        core.mid,
+        core.thread,
+        int(core.kind),
+        delivery.subject,
+        int(core.to[delivery.index].role),
+        now,
+        delivery.signed_header,
+        delivery.receipt,
+        kept.dek,
+        kept.content,
+        *source,
+        int(receipt_owed),
+    )
+
+
+def owing(store: Store, *, most: int) -> Sequence[Row]:
+    """Messages whose acknowledgement of delivery is not in the outbox yet, oldest first."""
+    return store.rows("SELECT * FROM inbox WHERE receipt_owed = 1 ORDER BY id LIMIT ?", most)
+
+
+def of_receipt(store: Store, receipt: int) -> Sequence[Row]:
+    """The messages that an acknowledgement of delivery speaks of."""
+    return store.rows("SELECT * FROM inbox WHERE receipted_by = ? ORDER BY id", receipt)
+
+
+def mark_receipted(store: Store, row: int, *, receipt: int) -> None:
+    """The acknowledgement of delivery is in the outbox."""
+    store.write("UPDATE inbox SET receipt_owed = 0, receipted_by = ? WHERE id = ?", receipt, row)
+
+
+def read_parts(row: Row, vault: Vault) -> tuple[bytes, tuple[Part, ...]]:
+    """Salt and parts of a received message."""
+    kept = vault.unlock(row["dek"], row["content"], PLACE, row["sender"], row["mid"])
+    salt, parts = decode(kept, limit=_MAX_KEPT)
+    return salt, tuple(Part(kind, content) for kind, content in parts)
+
+
+def reject(store: Store, *, source: tuple[str, int, int], code: Code, now: Millis) -> None:
+    """Remember a delivery that did not verify."""
+    store.write("INSERT OR IGNORE INTO rejected VALUES (?, ?, ?, ?, ?)", *source, code.value, now)
+
+
+def by_mid(store: Store, mid: MessageId) -> Sequence[Row]:
+    """The messages with this id: one for each sender that used it."""
+    return store.rows("SELECT * FROM inbox WHERE mid = ?", mid)
+
+
+def by_subject(store: Store, subject: Digest) -> Row | None:
+    """The message with this signed header."""
+    return store.row("SELECT * FROM inbox WHERE subject = ?", subject)
+
+
+def mark_opened(store: Store, row: int, *, now: Millis) -> None:
+    """An officer has read it."""
+    store.write("UPDATE inbox SET state = 'opened', opened = ? WHERE id = ? AND state = 'new'", now, row)
+
+
+def mark_acknowledged(store: Store, row: int, *, now: Millis) -> None:
+    """An officer has said so to the sender."""
+    store.write("UPDATE inbox SET state = 'acknowledged', acknowledged = ? WHERE id = ?", now, row)
+
+
+def erase_content(store: Store, row: int) -> None:
+    """Forget what the message said; header and decision stay."""
+    store.write("UPDATE inbox SET dek = NULL, content = NULL WHERE id = ?", row)
+
+
+def position(store: Store, topic: str, partition: int) -> int:
+    """Where reading goes on; 0 at the beginning."""
+    row = store.row("SELECT position FROM positions WHERE topic = ? AND partition = ?", topic, partition)
+    return 0 if row is None else int(row["position"])
+
+
+def set_position(store: Store, topic: str, partition: int, value: int) -> None:
+    """Everything before `value` was read."""
+    store.write(
+        """INSERT INTO positions VALUES (?, ?, ?)
+           ON CONFLICT DO UPDATE SET position = excluded.position""",
+        topic,
+        partition,
+        value,
+    )
+
+
+def raise_alarm(store: Store, *, code: str, detail: str, now: Millis) -> None:
+    """Remember something that an officer must look at: ids and codes only."""
+    store.write("INSERT INTO alarms (raised, code, detail) VALUES (?, ?, ?)", now, code, detail)
+    store.write("DELETE FROM alarms WHERE id <= (SELECT max(id) - 1000 FROM alarms)")

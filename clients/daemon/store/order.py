@@ -1,0 +1,207 @@
+"""An order: all that the unit wants of one message, before it is sealed; and how it becomes a header.
+
+Owns the order, its form at rest, and the choice of keys. An order is sealed once, or again with fresh keys
+where the router refused the old ones; id, conversation, times and content stay the same.
+
+    order = [ v: 1, kind, mid, thread, [ * [unit, role] ], handling, h3, classification, data-class,
+              purposes, urgency, ground, basis, copy-exemption, [ * [kind, subject] ], expires, review,
+              suite, [ * [kind, content] ] ]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, Final
+
+from protocol.canonical import decode, encode
+from protocol.codes import (
+    Classification,
+    CopyExemption,
+    DataClass,
+    Handling,
+    LegalBasis,
+    MessageKind,
+    Purpose,
+    RefKind,
+    RefusalGround,
+    Role,
+    UrgencyGround,
+)
+from protocol.content.parts import Part
+from protocol.envelope.header import Addressee, Core, Limits, Position, Reference
+from protocol.epochs import epoch_of, is_acceptable
+from protocol.errors import Code, Rejected
+from protocol.identifiers import Digest, KeyId, MessageId, Millis, ThreadId, UnitId
+from protocol.limits import MAX_RECORD
+from protocol.parties import NO_HEAD, Parties, TreeHead
+from protocol.public_keys import EpochPublic
+from protocol.signatures import Suite
+
+_VERSION: Final = 1
+_MAX_ORDER: Final = MAX_RECORD + 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """A unit that is to get the message, and why."""
+
+    unit: UnitId
+    role: Role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One message, as wanted. Its content never shows in a representation."""
+
+    kind: MessageKind
+    mid: MessageId
+    thread: ThreadId
+    to: tuple[Recipient, ...]
+    handling: frozenset[Handling]
+    purposes: frozenset[Purpose]
+    data_class: DataClass
+    expires: Millis
+    review: Millis
+    parts: tuple[Part, ...] = field(repr=False)
+    h3: Limits | None = None
+    classification: Classification = Classification.BPL
+    urgency: UrgencyGround | None = None
+    ground: RefusalGround | None = None
+    basis: LegalBasis | None = None
+    copy_exemption: CopyExemption | None = None
+    refs: tuple[Reference, ...] = ()
+    suite: Suite | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unsealable:
+    """Why an order cannot be sealed now: addressees without a usable key, or our own key not enrolled."""
+
+    code: Code
+    units: tuple[UnitId, ...]
+
+
+def encode_order(order: Order) -> bytes:
+    """The form at rest."""
+    h3 = None if order.h3 is None else [list(order.h3.only), order.h3.delete_by]
+    return encode([
+        _VERSION, int(order.kind), order.mid, order.thread, [[r.unit, int(r.role)] for r in order.to],
+        sorted(map(int, order.handling)), h3, int(order.classification), int(order.data_class),
+        sorted(map(int, order.purposes)), _number(order.urgency), _number(order.ground), _number(order.basis),
+        _number(order.copy_exemption), [[int(r.kind), r.subject] for r in order.refs], order.expires,
+        order.review, _number(order.suite), [[part.kind, part.content] for part in order.parts],
+    ])  # fmt: skip
+
+
+def decode_order(data: bytes) -> Order:
+    """The order behind its form at rest, which only this module has written."""
+    row = decode(data, limit=_MAX_ORDER)
+    (
+        _, kind, mid, thread, to, handling, h3, classification, data_class, purposes, urgency, ground, basis,
+        exemption, refs, expires, review, suite, parts,
+    ) = row  # fmt: skip
+    return Order(
+        kind=MessageKind(kind),
+        mid=MessageId(mid),
+        thread=ThreadId(thread),
+        to=tuple(Recipient(UnitId(unit), Role(role)) for unit, role in to),
+        handling=frozenset(map(Handling, handling)),
+        h3=None if h3 is None else Limits(tuple(map(UnitId, h3[0])), _millis(h3[1])),
+        classification=Classification(classification),
+        data_class=DataClass(data_class),
+        purposes=frozenset(map(Purpose, purposes)),
+        urgency=None if urgency is None else UrgencyGround(urgency),
+        ground=None if ground is None else RefusalGround(ground),
+        basis=None if basis is None else LegalBasis(basis),
+        copy_exemption=None if exemption is None else CopyExemption(exemption),
+        refs=tuple(Reference(RefKind(ref), Digest(subject)) for ref, subject in refs),
+        expires=Millis(expires),
+        review=Millis(review),
+        suite=None if suite is None else Suite(suite),
+        parts=tuple(Part(part, content) for part, content in parts),
+    )
+
+
+def choose_keys(order: Order, *, parties: Parties, now: Millis) -> tuple[EpochPublic, ...] | Unsealable:
+    """One key for each addressee, of the epoch that runs or of one that routers still or already take."""
+    chosen: list[EpochPublic] = []
+    without: list[UnitId] = []
+    epoch = epoch_of(now)
+    for recipient in order.to:
+        candidates = (epoch, epoch + 1, epoch - 1)
+        keys = (parties.epoch_key_for(recipient.unit, e) for e in candidates if is_acceptable(e, now))
+        key = next((key for key in keys if key is not None), None)
+        if key is None:
+            without.append(recipient.unit)
+        else:
+            chosen.append(key.public)
+    return Unsealable(Code.E_RCPT_EPOCH, tuple(without)) if without else tuple(chosen)
+
+
+def core_of(
+    order: Order,
+    *,
+    keys: Sequence[EpochPublic],
+    sender: UnitId,
+    position: Position,
+    signing_key: KeyId,
+    parties: Parties,
+    now: Millis,
+    ledger_head: TreeHead = NO_HEAD,
+) -> Core:
+    """The header's core. `created` is the time of sealing, so that a message that waited is not stale."""
+    return Core(
+        suite=required_suite(order, sender=sender, parties=parties),
+        kind=order.kind,
+        mid=order.mid,
+        thread=order.thread,
+        created=now,
+        expires=order.expires,
+        sender=sender,
+        position=position,
+        signing_key=signing_key,
+        to=tuple(
+            Addressee(recipient.unit, key.kid, recipient.role)
+            for recipient, key in zip(order.to, keys, strict=True)
+        ),
+        handling=order.handling,
+        h3=order.h3,
+        classification=order.classification,
+        data_class=order.data_class,
+        purposes=order.purposes,
+        urgency=order.urgency,
+        ground=order.ground,
+        basis=order.basis,
+        copy_exemption=order.copy_exemption,
+        refs=order.refs,
+        review=order.review,
+        directory_head=parties.head,
+        ledger_head=ledger_head,
+    )
+
+
+def required_suite(order: Order, *, sender: UnitId, parties: Parties) -> Suite:
+    """The strongest suite that anybody asks for: the order, the sender's entry or an addressee's."""
+    units = (parties.unit(unit) for unit in (sender, *(recipient.unit for recipient in order.to)))
+    asked = [unit.min_suite for unit in units if unit is not None]
+    return max(asked, default=Suite.CLASSICAL) if order.suite is None else max([*asked, order.suite])
+
+
+def check_addressees(order: Order, *, parties: Parties) -> None:
+    """Refuse at once what no waiting can help: an addressee that nobody knows, or that is named twice."""
+    names = [recipient.unit for recipient in order.to]
+    if len(set(names)) != len(names):
+        raise Rejected(Code.E_RCPT_DUP, "an addressee is named twice")
+    unknown = [unit for unit in names if parties.unit(unit) is None]
+    if unknown:
+        raise Rejected(Code.E_RCPT_UNKNOWN, f"the directory has no unit {', '.join(unknown)}")
+
+
+def _number(code: IntEnum | None) -> int | None:
+    return None if code is None else int(code)
+
+
+def _millis(value: Any) -> Millis | None:
+    return None if value is None else Millis(value)

@@ -1,0 +1,248 @@
+"""The outbox in the database: orders, their sealings, what Kafka has, what the router decided.
+
+Owns the tables `outbox`, `sealings` and `acknowledgements`. Every function runs in the worker's thread;
+those that write expect an open transaction.
+
+    queued > sealed > sent > accepted | refused        sealed or sent > queued: to be sealed again
+
+Rules: a row is sealed in the transaction that gives it its number. The bytes of a sealing never change
+and are sent in the order of the sealings' ids until the router has decided; then they are dropped.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from clients.daemon.store.at_rest import AtRest, Vault
+from clients.daemon.store.database import Row, Store
+from clients.daemon.store.decisions import Sealing
+from clients.daemon.store.order import Order, decode_order, encode_order
+from protocol.codes import AcknowledgementStage
+from protocol.identifiers import Digest, MessageId, Millis, ThreadId, UnitId
+from protocol.trail.batches import Reason, Record, RecordType
+
+PLACE = "outbox"
+_BEYOND = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class Idempotency:
+    """What makes a repeated request the same request."""
+
+    key: str
+    mac: bytes
+
+
+def insert(
+    store: Store,
+    vault: Vault,
+    order: Order,
+    *,
+    now: Millis,
+    once: Idempotency | None = None,
+    sealed: bool = False,
+) -> int:
+    """A new row, queued, or sealed with a sealing that is written next; its id."""
+    kept = vault.lock(encode_order(order), PLACE, order.mid)
+    return _insert(store, order, kept, now=now, once=once, sealed=sealed)
+
+
+def insert_receipt(store: Store, order: Order, *, now: Millis) -> int:
+    """A row for an acknowledgement of delivery. Its order is not kept: it follows from the deliveries."""
+    return _insert(store, order, None, now=now)
+
+
+def _insert(
+    store: Store,
+    order: Order,
+    kept: AtRest | None,
+    *,
+    now: Millis,
+    once: Idempotency | None = None,
+    sealed: bool = False,
+) -> int:
+    row = store.insert(
+        """INSERT INTO outbox (mid, thread, kind, recipients, state, sealed_times, automatic, created,
+                               changed, dek, content, idempotency_key, request_mac)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        order.mid,
+        order.thread,
+        int(order.kind),
+        json.dumps([[recipient.unit, int(recipient.role)] for recipient in order.to]),
+        "sealed" if sealed else "queued",
+        int(sealed),
+        int(kept is None),
+        now,
+        now,
+        None if kept is None else kept.dek,
+        None if kept is None else kept.content,
+        None if once is None else once.key,
+        None if once is None else once.mac,
+    )
+    assert row is not None
+    return row
+
+
+def mark_sealed(store: Store, row: int, *, now: Millis) -> None:
+    """A queued row was sealed, once more perhaps."""
+    store.write(
+        """UPDATE outbox SET state = 'sealed', sealed_times = sealed_times + 1, reasons = '[]', changed = ?
+           WHERE id = ?""",
+        now,
+        row,
+    )
+
+
+def has_undecided(store: Store, thread: ThreadId, *, before: int = _BEYOND) -> bool:
+    """Whether a message of this conversation, of those before a row, is not decided yet."""
+    found = store.row(
+        """SELECT 1 FROM outbox
+           WHERE thread = ? AND id < ? AND state IN ('queued', 'sealed', 'sent') LIMIT 1""",
+        thread,
+        before,
+    )
+    return found is not None
+
+
+def next_of_conversation(store: Store, row: int) -> int | None:
+    """The oldest message that still waits in the conversation of this one."""
+    found = store.row(
+        """SELECT next.id FROM outbox AS next, outbox AS it
+           WHERE it.id = ? AND next.thread = it.thread AND next.state = 'queued'
+             AND next.state IN ('queued', 'sealed', 'sent')  -- what the index is about
+           ORDER BY next.id LIMIT 1""",
+        row,
+    )
+    return None if found is None else int(found["id"])
+
+
+def read_order(store: Store, vault: Vault, row: int) -> Order:
+    """The order behind a row that keeps one."""
+    found = store.row("SELECT mid, dek, content FROM outbox WHERE id = ?", row)
+    assert found is not None
+    return decode_order(vault.unlock(found["dek"], found["content"], PLACE, found["mid"]))
+
+
+def queued(store: Store, *, after: int, most: int) -> list[int]:
+    """Rows that wait to be sealed and are the next ones of their conversations, oldest first."""
+    rows = store.rows(
+        """SELECT id FROM outbox AS it WHERE state = 'queued' AND id > ? AND NOT EXISTS (
+               SELECT 1 FROM outbox AS earlier WHERE earlier.thread = it.thread AND earlier.id < it.id
+                 AND earlier.state IN ('queued', 'sealed', 'sent'))
+           ORDER BY id LIMIT ?""",
+        after,
+        most,
+    )
+    return [row["id"] for row in rows]
+
+
+def settle(store: Store, sealing: Sealing, record: Record, raw: bytes, *, now: Millis) -> None:
+    """The message was accepted; every sealing of it is done with. `raw` is the record as it came."""
+    _decide(store, sealing, record, raw)
+    if sealing.sealed_times > 1:
+        store.write(
+            "UPDATE sealings SET verdict = ?, submission = NULL WHERE message = ? AND verdict IS NULL",
+            int(RecordType.DUPLICATE),
+            sealing.message,
+        )
+    _set_state(store, sealing.message, "accepted", (), now)
+
+
+def refuse(store: Store, sealing: Sealing, record: Record, raw: bytes, *, now: Millis) -> None:
+    """The message was refused for good."""
+    _decide(store, sealing, record, raw)
+    _set_state(store, sealing.message, "refused", record.reasons, now)
+
+
+def note_waiting(store: Store, row: int, reasons: Sequence[Reason]) -> None:
+    """Say why the message waits to be sealed."""
+    store.write("UPDATE outbox SET reasons = ? WHERE id = ?", _reasons(reasons), row)
+
+
+def refuse_unsealed(store: Store, row: int, reasons: Sequence[Reason], *, now: Millis) -> None:
+    """A message that waited until it was too late."""
+    _set_state(store, row, "refused", reasons, now)
+
+
+def queue_again(store: Store, sealing: Sealing, record: Record, raw: bytes, *, now: Millis) -> None:
+    """This sealing is refused; the message waits for another one."""
+    _decide(store, sealing, record, raw)
+    _set_state(store, sealing.message, "queued", record.reasons, now)
+
+
+def acknowledged(
+    store: Store,
+    *,
+    by: UnitId,
+    message: MessageId,
+    subject: Digest,
+    stage: AcknowledgementStage,
+    now: Millis,
+) -> bool:
+    """An addressee says how far it has come. False where no such message went to it."""
+    row = store.row(
+        """SELECT o.id, o.recipients FROM outbox o JOIN sealings s ON o.id = s.message
+           WHERE o.mid = ? AND s.subject = ?""",
+        message,
+        subject,
+    )
+    if row is None or by not in {unit for unit, _ in json.loads(row["recipients"])}:
+        return False
+    store.write(
+        """INSERT INTO acknowledgements (message, unit, stage, received) VALUES (?, ?, ?, ?)
+           ON CONFLICT DO UPDATE SET stage = excluded.stage, received = excluded.received
+           WHERE excluded.stage > stage""",
+        row["id"],
+        by,
+        int(stage),
+        now,
+    )
+    return True
+
+
+def by_mid(store: Store, mid: MessageId) -> Row | None:
+    """The row of a message."""
+    return store.row("SELECT * FROM outbox WHERE mid = ?", mid)
+
+
+def by_subject(store: Store, subject: Digest) -> Row | None:
+    """The row of a message by its signed header."""
+    return store.row(
+        "SELECT o.mid FROM sealings s JOIN outbox o ON o.id = s.message WHERE s.subject = ?", subject
+    )
+
+
+def by_key(store: Store, key: str) -> Row | None:
+    """The row that an idempotency key has made."""
+    return store.row("SELECT id, mid, thread, state, request_mac FROM outbox WHERE idempotency_key = ?", key)
+
+
+def erase_content(store: Store, row: int) -> None:
+    """Forget what the message said; what was decided stays."""
+    store.write("UPDATE outbox SET dek = NULL, content = NULL WHERE id = ?", row)
+
+
+def _decide(store: Store, sealing: Sealing, record: Record, raw: bytes) -> None:
+    store.write(
+        "UPDATE sealings SET verdict = ?, record = ?, position = ?, submission = NULL WHERE id = ?",
+        int(record.type),
+        raw,
+        record.source.offset,
+        sealing.id,
+    )
+
+
+def _set_state(store: Store, row: int, state: str, reasons: Sequence[Reason], now: Millis) -> None:
+    store.write(
+        "UPDATE outbox SET state = ?, reasons = ?, changed = ? WHERE id = ?",
+        state,
+        _reasons(reasons),
+        now,
+        row,
+    )
+
+
+def _reasons(reasons: Sequence[Reason]) -> str:
+    return json.dumps([[reason.code.value, reason.unit] for reason in reasons]) if reasons else "[]"

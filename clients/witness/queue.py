@@ -1,0 +1,83 @@
+"""Where requests wait for their turn: the event loop outside, the witness's one thread inside.
+
+Owns the threads and the order: prepare, copy the tree where that is asked for, answer. What computes or
+writes runs in the witness's thread, one request after the other; copying has a thread of its own, so that
+a log whose tiles come slowly does not hold up the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from clients.witness.errors import SourceUnavailable, StateUnavailable
+from clients.witness.evidence import Kind
+from clients.witness.mirror import Mirror
+from clients.witness.service import Answer, Witness
+from protocol.errors import Code, Rejected
+from protocol.tlog.witnessing import AddCheckpoint
+from runtime.process.worker import Worker
+
+Checks = dict[str, dict[str, object]]
+
+
+class Desk:
+    """One witness, and where its work is done."""
+
+    __slots__ = ("_copying", "_mirror", "_worker", "witness")
+
+    def __init__(self, witness: Witness, worker: Worker, mirror: Mirror | None = None) -> None:
+        self.witness = witness
+        self._worker = worker
+        self._mirror = mirror
+        self._copying = Worker()
+
+    async def add_checkpoint(self, data: bytes) -> Answer:
+        """Answer one request; `WitnessError` where nothing can be said now."""
+        prepared = await self._worker.do(lambda: self.witness.prepare(data))
+        if isinstance(prepared, Answer):
+            return prepared
+        if self._mirror is not None:
+            try:
+                await self._copy(self._mirror, prepared)
+            except Rejected as rejected:
+                if rejected.reason is not Code.E_CONSISTENCY:
+                    # Nothing was shown that contradicts the signature: the log may not be so far yet.
+                    raise SourceUnavailable(str(rejected)) from None
+                lie = rejected
+                return await self._worker.do(lambda: self.witness.lied(prepared, lie))
+        # Its state is written whether or not anybody still waits for the answer.
+        return await asyncio.shield(self._worker.do(lambda: self.witness.answer(prepared)))
+
+    async def newest(self, origin_hash: str) -> bytes | None:
+        """The newest note that we cosigned, by the hash of its origin."""
+        return await self._worker.do(lambda: self.witness.newest(origin_hash))
+
+    async def checks(self) -> Checks:
+        """Each thing that must hold for this witness to be of use."""
+        try:
+            await self._worker.do(self._try_state)
+            writable = True
+        except StateUnavailable:
+            writable = False
+        forks = self.witness.folder.count(Kind.FORK)
+        return {
+            "state": {"ok": writable},
+            "policy": {"ok": bool(self.witness.policy.logs), "logs": len(self.witness.policy.origins)},
+            # A witness that has caught a log still does its work: it is the log that is not ready.
+            "evidence": {"ok": True, "forks": forks},
+        }
+
+    async def close(self) -> None:
+        """Finish what is in hand."""
+        self._copying.close()
+        await self._worker.do(self.witness.heads.close)
+        self._worker.close()
+
+    async def _copy(self, mirror: Mirror, request: AddCheckpoint) -> None:
+        signed = request.signed
+        await self._copying.do(lambda: mirror.follow(signed))
+        self.witness.metrics.mirrored.labels(signed.checkpoint.origin).set(signed.checkpoint.size)
+
+    def _try_state(self) -> None:
+        with self.witness.heads.transaction():
+            pass

@@ -1,0 +1,253 @@
+"""What a message says: one model per kind, and what its header must admit about it.
+
+Owns the frames of the five kinds (DIR Art. 4 to 7; ER Art. 41b(1)(e)) and the comparison of a body with
+its header. Items are in `entities`; how a body becomes bytes is in `content`.
+
+Rules: a body holds all that the law asks of its kind, so that a recipient never has to ask for a field
+that the sender could have been made to fill in (DIR Art. 4(5), 6(1)(b)). Subject, reasons and case
+numbers stand here and not in the header, because they may name people.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Final, Literal, Self, assert_never
+
+from pydantic import Field, model_validator
+
+from protocol.codes import (
+    AcknowledgementStage,
+    DataClass,
+    Handling,
+    MessageKind,
+    Purpose,
+    RefusalGround,
+    UrgencyGround,
+)
+from protocol.content.code_forms import HandlingCodes, missing_handling, unite_handling
+from protocol.content.entities import Item, Organisation, Person
+from protocol.content.fields import (
+    ASCENDING,
+    NOT_EMPTY,
+    SHOWN,
+    CrimeAreaField,
+    DigestField,
+    Language,
+    Line,
+    MessageIdField,
+    Model,
+    Source,
+    Text,
+    broken,
+    coded,
+)
+from protocol.content.items import OURS
+from protocol.errors import Code, Rejected
+from protocol.identifiers import Millis
+from protocol.limits import MAX_ACKNOWLEDGED, MAX_ITEMS
+
+Items = Annotated[tuple[Item, ...], Field(max_length=MAX_ITEMS)]
+AtLeastOneItem = Annotated[tuple[Item, ...], Field(max_length=MAX_ITEMS), NOT_EMPTY]
+CrimeAreas = Annotated[tuple[CrimeAreaField, ...], ASCENDING]
+
+
+class Frame(Model):
+    """What every message between officers begins with."""
+
+    subject: Annotated[Line, OURS]
+    case_ref: Annotated[Line | None, Source("DIR Art. 16(1)(a)")] = None
+    language: Annotated[Language, Source("DIR Art. 4(6), 5(3), 11")]
+
+
+class Information(Frame):
+    """Information on own initiative (DIR Art. 7)."""
+
+    kind: ClassVar[MessageKind] = MessageKind.INFORMATION
+    crime_areas: Annotated[CrimeAreas, NOT_EMPTY, Source("ER Annex I")]
+    relevance: Annotated[Text | None, Source("DIR Art. 7(1)")] = None
+    items: Annotated[AtLeastOneItem, Source("DIR Art. 7")]
+
+
+class Urgency(Model):
+    """Why a request is urgent: one of four grounds, and the reasons."""
+
+    ground: Annotated[UrgencyGround, coded(UrgencyGround), SHOWN, Source("DIR Art. 4(4)")]
+    reasons: Annotated[Text, Source("DIR Art. 4(5)(e)")]
+
+
+class Request(Frame):
+    """A request for information (DIR Art. 4)."""
+
+    kind: ClassVar[MessageKind] = MessageKind.REQUEST
+    crime_areas: Annotated[CrimeAreas, NOT_EMPTY, Source("ER Annex I")]
+    sought: Annotated[Text, Source("DIR Art. 4(5)(a)")]
+    facts: Annotated[Text, Source("DIR Art. 4(5)(b)")]
+    offence: Annotated[Line, Source("DIR Art. 4(5)(b)")]
+    available_because: Annotated[Text, Source("DIR Art. 4(3), 4(5)(c)")]
+    link: Annotated[Text | None, Source("DIR Art. 4(5)(d)")] = None
+    urgency: Annotated[Urgency | None, Source("DIR Art. 4(4)")] = None
+    restrictions: Annotated[Text | None, Source("DIR Art. 4(5)(f)")] = None
+    items: Annotated[Items, Source("DIR Art. 4(5)(d)")] = ()
+
+    @model_validator(mode="after")
+    def _says_why_these_persons(self) -> Self:
+        if self.link is None and any(isinstance(item, Person | Organisation) for item in self.items):
+            raise broken(
+                "link", "the link between the purpose and the persons or entities (DIR Art. 4(5)(d))"
+            )
+        return self
+
+
+class Answer(Frame):
+    """An answer to a request, final or in part (DIR Art. 5)."""
+
+    kind: ClassVar[MessageKind] = MessageKind.ANSWER
+    in_reply_to: Annotated[MessageIdField, Source("DIR Art. 5(1)")]
+    extent: Annotated[Literal["final", "partial"], Source("DIR Art. 5(1), 6(1)")]
+    outstanding: Annotated[Text | None, Source("DIR Art. 5(2)")] = None
+    crime_areas: Annotated[CrimeAreas, Source("ER Annex I")] = ()
+    items: Annotated[AtLeastOneItem, Source("DIR Art. 5(1)")]
+
+    @model_validator(mode="after")
+    def _says_what_is_outstanding(self) -> Self:
+        if (self.extent == "partial") != (self.outstanding is not None):
+            raise broken("outstanding", "a partial answer, and no other, says what is outstanding")
+        return self
+
+
+class GroundWithReasons(Model):
+    """One ground for a refusal, with the reasons in this case."""
+
+    ground: Annotated[RefusalGround, coded(RefusalGround), SHOWN, Source("DIR Art. 6(1)")]
+    reasons: Annotated[Text, Source("DIR Art. 6(2)")]
+
+
+class Refusal(Frame):
+    """A refusal of a request, in whole or in so far as a ground applies (DIR Art. 6)."""
+
+    kind: ClassVar[MessageKind] = MessageKind.REFUSAL
+    in_reply_to: Annotated[MessageIdField, Source("DIR Art. 6(1)")]
+    extent: Annotated[Literal["whole", "part"], Source("DIR Art. 6(1)")]
+    concerns: Annotated[Text | None, Source("DIR Art. 6(1)")] = None
+    grounds: Annotated[
+        tuple[GroundWithReasons, ...],
+        Field(max_length=len(RefusalGround)),
+        NOT_EMPTY,
+        Source("DIR Art. 6(1)"),
+    ]
+
+    @model_validator(mode="after")
+    def _is_reasoned(self) -> Self:
+        if (self.extent == "part") != (self.concerns is not None):
+            raise broken("concerns", "a refusal in part, and no other, says which part it concerns")
+        grounds = [entry.ground for entry in self.grounds]
+        if len(set(grounds)) != len(grounds):
+            raise broken("grounds", "each ground once")
+        return self
+
+
+class AcknowledgedMessage(Model):
+    """A message by its id and by the SHA-256 of its signed header: no other message can be meant."""
+
+    message: Annotated[MessageIdField, OURS]
+    header_digest: Annotated[DigestField, OURS]
+
+
+class Acknowledgement(Model):
+    """That messages have arrived, were opened, or were taken into a national case (ER Art. 41b(1)(e)).
+
+    One acknowledgement can speak of many messages of the same sender: under load, receipts for each
+    message alone would double the traffic.
+    """
+
+    kind: ClassVar[MessageKind] = MessageKind.ACKNOWLEDGEMENT
+    stage: Annotated[AcknowledgementStage, coded(AcknowledgementStage), SHOWN, Source("DIR Art. 5(1)")]
+    messages: Annotated[
+        tuple[AcknowledgedMessage, ...], Field(min_length=1, max_length=MAX_ACKNOWLEDGED), OURS
+    ]
+    case_ref: Annotated[Line | None, Source("DIR Art. 16(1)(a)")] = None
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if self.case_ref is not None and self.stage != AcknowledgementStage.ACCEPTED:
+            raise broken("case_ref", "no case reference before the message is accepted into a case")
+        return self
+
+
+Body = Information | Request | Answer | Refusal | Acknowledgement
+
+MODELS: Final[dict[MessageKind, type[Body]]] = {
+    model.kind: model for model in (Information, Request, Answer, Refusal, Acknowledgement)
+}
+"""The model of each kind."""
+
+
+def items_of(body: Body) -> tuple[Item, ...]:
+    """The items of a body; some kinds have none."""
+    match body:
+        case Information() | Request() | Answer():
+            return body.items
+        case Refusal() | Acknowledgement():
+            return ()
+        case _:
+            assert_never(body)
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderCodes:
+    """What a header has to say at least, because the content says it."""
+
+    handling: HandlingCodes
+    data_class: DataClass
+    purposes: frozenset[Purpose]
+    urgency: UrgencyGround | None
+    grounds: tuple[RefusalGround, ...]
+    """The header names one of them, for the statistics of DIR Art. 18(c)."""
+
+    review: Millis | None
+    """The earliest date that an item sets; the header's may not be later (ER Art. 31(4))."""
+
+
+def required_header_codes(body: Body) -> HeaderCodes:
+    """Every restriction, the strictest data class and every purpose of the items; urgency; grounds."""
+    items = items_of(body)
+    handling = [item.handling for item in items]
+    if isinstance(body, Request) and body.restrictions is not None:
+        # Limits on the use of the request itself are "other restrictions" on all of it (DIR Art. 4(5)(f)).
+        handling.append(frozenset({Handling.H3}))
+    return HeaderCodes(
+        handling=unite_handling(handling),
+        data_class=max((item.data_class for item in items), default=DataClass.NON_PERSONAL),
+        purposes=frozenset(purpose for item in items for purpose in item.purposes),
+        urgency=body.urgency.ground if isinstance(body, Request) and body.urgency is not None else None,
+        grounds=tuple(entry.ground for entry in body.grounds) if isinstance(body, Refusal) else (),
+        review=min((item.review for item in items if item.review is not None), default=None),
+    )
+
+
+def check_header_codes(
+    required: HeaderCodes,
+    *,
+    handling: HandlingCodes,
+    data_class: DataClass,
+    purposes: frozenset[Purpose],
+    urgency: UrgencyGround | None,
+    ground: RefusalGround | None,
+    review: Millis,
+) -> None:
+    """Refuse a header that says less than the content; the router has judged by the header alone."""
+    lax: list[str] = []
+    if missing_handling(required=required.handling, given=handling):
+        lax.append("handling")
+    if data_class < required.data_class:
+        lax.append("data_class")
+    if not required.purposes <= purposes:
+        lax.append("purposes")
+    if urgency != required.urgency:
+        lax.append("urgency")
+    if (ground not in required.grounds) if required.grounds else (ground is not None):
+        lax.append("ground")
+    if required.review is not None and review > required.review:
+        lax.append("review")
+    if lax:
+        raise Rejected(Code.E_HEADER_LAX, f"the header says less than the content: {', '.join(lax)}")

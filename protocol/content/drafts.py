@@ -1,0 +1,133 @@
+"""Drafts: bodies as people write them, and errors that help those people.
+
+Owns the reading of a draft. A draft has the shape of its body (frame fields and `items`), and is laxer in
+three ways only: any layout of the JSON, handling and evaluation may be left out (H0, X4), and times may be
+written as RFC 3339 text. Its errors name values, because they go back to the person who wrote them; so
+a `DraftError` is shown and never logged.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any, Final, NoReturn, get_args
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from protocol.codes import MessageKind
+from protocol.content.bodies import MODELS, Body, GroundWithReasons, Urgency
+from protocol.content.body_parts import show_path
+from protocol.content.entities import Item
+from protocol.content.fields import DRAFT
+from protocol.errors import DraftError
+from protocol.limits import MAX_RECORD
+
+MAX_FAULTS: Final = 12
+
+_ITEM_MODELS: Final[tuple[Any, ...]] = get_args(get_args(Item)[0])
+_FIELDS: Final = sorted(
+    {
+        name
+        for model in (*MODELS.values(), Urgency, GroundWithReasons, *_ITEM_MODELS)
+        for name in model.model_fields
+    }
+)
+_NOTHING_KNOWN: Final[Mapping[str, str]] = {}
+
+
+def parse_draft(kind: MessageKind, data: bytes, *, known: Mapping[str, str] = _NOTHING_KNOWN) -> Body:
+    """Read a draft of this kind. `known` are frame fields that win over the draft, such as `in_reply_to`."""
+    return read_draft(kind, _read_json(data), known=known)
+
+
+def read_draft(
+    kind: MessageKind, written: Mapping[str, Any], *, known: Mapping[str, str] = _NOTHING_KNOWN
+) -> Body:
+    """The same, of a draft that somebody else has read from JSON."""
+    try:
+        return MODELS[kind].model_validate_json(json.dumps({**written, **known}), context=DRAFT)
+    except ValidationError as error:
+        faults = error.errors(include_url=False)
+        lines = [_explain(fault) for fault in faults[:MAX_FAULTS]]
+        if len(faults) > MAX_FAULTS:
+            lines.append(f"and {len(faults) - MAX_FAULTS} more")
+        hint = f"the fields of this kind: {', '.join(MODELS[kind].model_fields)}"
+        raise DraftError(
+            "\n".join((f"this is not a valid {kind.name.lower()} yet:", *lines)), hint=hint
+        ) from None
+
+
+def _read_json(data: bytes) -> dict[str, Any]:
+    if len(data) > MAX_RECORD:
+        raise DraftError(f"the draft has {len(data)} bytes, at most {MAX_RECORD} are read")
+    try:
+        written = json.loads(
+            data.decode("utf-8-sig"), object_pairs_hook=_each_once, parse_constant=_no_constant
+        )
+    except UnicodeDecodeError as error:
+        raise DraftError(f"the draft is not UTF-8 (byte {error.start})", hint="save it as UTF-8") from None
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise DraftError(f"the draft is not JSON: {error.msg} at {where}") from None
+    except (RecursionError, ValueError):
+        raise DraftError(
+            "the draft is nested too deeply, or holds a number with thousands of digits"
+        ) from None
+    if not isinstance(written, dict):
+        raise DraftError("the draft is not a JSON object", hint='it begins with { and has a "subject"')
+    return written
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    together = dict(pairs)
+    if len(together) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DraftError(f"the field {twice!r} stands twice in one object", hint="keep one of the two")
+    return together
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise DraftError(f"{name} is not a value of JSON")
+
+
+def _explain(fault: ErrorDetails) -> str:
+    path = _escaped(show_path(fault["loc"]))
+    match fault["type"]:
+        case "missing":
+            return f"  {path}: is missing"
+        case "extra_forbidden":
+            near = get_close_matches(str(fault["loc"][-1]), _FIELDS, n=1)
+            return f"  {path}: no such field here" + (f"; did you mean {near[0]!r}?" if near else "")
+        case "union_tag_not_found":
+            return f"  {path}: needs a 'type': one of {_types()}"
+        case "union_tag_invalid":
+            return f"  {path}.type: expected one of {_types()}"
+        case _:
+            return f"  {path}: expected {_expected(fault)}{_found(fault['input'])}"
+
+
+def _expected(fault: ErrorDetails) -> str:
+    # Our own rules say what was expected; pydantic's sentences begin with the subject.
+    message = fault["msg"]
+    for opening in ("Input should be ", "String should have ", "Tuple should have "):
+        message = message.removeprefix(opening)
+    return message
+
+
+def _found(value: object) -> str:
+    if not isinstance(value, str | int | float | bool):
+        return ""
+    shown = json.dumps(value)
+    return f"; found {shown if len(shown) <= 80 else shown[:77] + '...'}"
+
+
+def _escaped(text: str) -> str:
+    # A draft that somebody else wrote cannot repaint the terminal of whoever sends it.
+    return json.dumps(text, ensure_ascii=True)[1:-1]
+
+
+def _types() -> str:
+    return ", ".join(model.model_fields["type"].default for model in _ITEM_MODELS)

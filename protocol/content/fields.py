@@ -1,0 +1,265 @@
+"""The fields that bodies and items are made of, and the base of their models.
+
+Owns how one value looks in JSON and what it may hold. Does not own any structure (`entities`, `bodies`).
+
+Rules: a field reads what it writes and nothing else, so that content has one encoding. Text holds no
+control characters, which could repaint a terminal, and no bidirectional overrides, which could show a
+name in another order than it has. There are no floats. A model's representation never shows content.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from enum import Enum
+from typing import Annotated, Any, Final, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    PlainValidator,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    ValidationInfo,
+    model_serializer,
+)
+from pydantic_core import PydanticCustomError
+
+from protocol.codes import CrimeArea, Purpose
+from protocol.content.code_forms import (
+    Evaluation,
+    HandlingCodes,
+    handling,
+    read_code,
+    read_evaluation,
+    read_handling,
+    show_code,
+    show_handling,
+)
+from protocol.errors import Rejected
+from protocol.identifiers import Digest, MessageId, Millis, read_id, show_id
+from protocol.limits import MAX_TEXT, MAX_UINT
+
+T = TypeVar("T")
+CodeT = TypeVar("CodeT", bound=Enum)
+
+DRAFT: Final = "draft"
+"""The validation context under which people write: times may be written as RFC 3339 text."""
+
+_ABSENT: Final[tuple[Any, ...]] = (None, [], ())
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+_CONTROLS: Final = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff"
+_NOT_IN_TEXT: Final = re.compile(f"[{_CONTROLS}]")
+_NOT_IN_LINE: Final = re.compile(rf"[{_CONTROLS}\t\n]")
+_FILE_NAME: Final = re.compile(r"[^/\\:.\s][^/\\:]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The rule that a field comes from; beside the field, for readers and for the schema's test."""
+
+    rule: str
+
+
+class Model(BaseModel):
+    """The base of all content: frozen, strict, closed, silent about its values."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", hide_input_in_errors=True)
+
+    @model_serializer(mode="wrap")
+    def _without_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Absent has one form: not there. Every field that may be empty defaults to being so.
+        return {key: value for key, value in handler(self).items() if value not in _ABSENT}
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Nothing: a representation ends in logs and tracebacks."""
+        return ()
+
+
+def broken(rule: str, message: str) -> PydanticCustomError:
+    """Name the rule that a value breaks; the message says what was expected and never what was found."""
+    return PydanticCustomError(rule, message)  # type: ignore[arg-type, unused-ignore]
+
+
+def _or_broken(read: Callable[[str], T], text: str) -> T:
+    try:
+        return read(text)
+    except Rejected as rejected:
+        raise broken("form", rejected.hint) from None
+
+
+def coded(codes: type[CodeT]) -> BeforeValidator:
+    """Read the textual form of a code of this list."""
+    return BeforeValidator(
+        lambda value: _or_broken(lambda text: read_code(codes, text), value) if type(value) is str else value
+    )
+
+
+SHOWN: Final = PlainSerializer(show_code, return_type=str)
+PurposeField = Annotated[Purpose, coded(Purpose), SHOWN]
+CrimeAreaField = Annotated[CrimeArea, coded(CrimeArea), SHOWN]
+
+
+def _evaluation(value: object) -> Evaluation:
+    if isinstance(value, Evaluation):
+        return value
+    return _or_broken(read_evaluation, value if isinstance(value, str) else "")
+
+
+def _handling(value: object) -> HandlingCodes:
+    if isinstance(value, frozenset):
+        try:
+            return handling(value)
+        except Rejected as rejected:
+            raise broken("handling", rejected.hint) from None
+    return _or_broken(read_handling, value if isinstance(value, str) else "")
+
+
+EvaluationField = Annotated[Evaluation, PlainValidator(_evaluation), PlainSerializer(str, return_type=str)]
+HandlingField = Annotated[
+    HandlingCodes, PlainValidator(_handling), PlainSerializer(show_handling, return_type=str)
+]
+
+
+def _ascending(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(sorted(_distinct(values)))
+
+
+def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if len(set(values)) != len(values):
+        raise broken("distinct", "each entry once")
+    return values
+
+
+def _not_empty(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not values:
+        raise broken("not_empty", "at least one entry")
+    return values
+
+
+NOT_EMPTY: Final = AfterValidator(_not_empty)
+"""After the entries: a list whose only entry is wrong is not also called empty."""
+
+ASCENDING: Final = AfterValidator(_ascending)
+DISTINCT: Final = AfterValidator(_distinct)
+
+
+def _instant(value: object, info: ValidationInfo) -> Millis:
+    if type(value) is int and 0 <= value <= MAX_UINT:
+        return Millis(value)
+    if type(value) is str and info.context == DRAFT:
+        return _moment(value)
+    raise broken("instant", "milliseconds since 1970 UTC, or in a draft a time such as 2026-03-01T04:20:00Z")
+
+
+def _moment(text: str) -> Millis:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None or moment < _EPOCH:
+        raise broken("instant", "a time with its zone, such as 2026-03-01T04:20:00Z")
+    return Millis((moment - _EPOCH) // _MILLISECOND)
+
+
+Instant = Annotated[Millis, PlainValidator(_instant)]
+
+
+def _line(text: str) -> str:
+    if text != text.strip() or _NOT_IN_LINE.search(text):
+        raise broken("line", "one line without control characters, tabs or outer spaces")
+    return text
+
+
+def _text(text: str) -> str:
+    if text != text.strip() or _NOT_IN_TEXT.search(text):
+        raise broken("text", "text without control characters (lines end in \\n) or outer spaces")
+    return text
+
+
+def _file_name(name: str) -> str:
+    if _FILE_NAME.fullmatch(name) is None:
+        raise broken("file_name", "a name without folders and colons, which does not start with a dot")
+    return name
+
+
+def shaped(pattern: str, expected: str) -> AfterValidator:
+    """Hold text to a pattern, and say in words what was expected."""
+    shape = re.compile(pattern, re.ASCII)
+
+    def check(text: str) -> str:
+        if shape.fullmatch(text) is None:
+            raise broken("shape", expected)
+        return text
+
+    return AfterValidator(check)
+
+
+def _calendar_date(text: str) -> str:
+    year, month, day = (*text.split("-"), "01", "01")[:3]
+    try:
+        date(int(year), int(month), int(day))
+    except ValueError:
+        raise broken("calendar_date", "a date of the calendar") from None
+    return text
+
+
+Line = Annotated[str, StringConstraints(min_length=1, max_length=300), AfterValidator(_line)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT), AfterValidator(_text)]
+Lines = Annotated[tuple[Line, ...], DISTINCT]
+FileName = Annotated[
+    str, StringConstraints(min_length=1, max_length=120), AfterValidator(_line), AfterValidator(_file_name)
+]
+Language = Annotated[str, shaped("[a-z]{2,3}(-[A-Z]{2})?", "a language code such as en or pt-BR")]
+Country = Annotated[str, shaped("[A-Z]{3}", "a country code of three letters, such as FRA")]
+"""A three-letter code of ICAO Doc 9303-3 (ISO 3166-1, and codes such as XXA for stateless persons)."""
+
+CalendarDate = Annotated[
+    str,
+    shaped("[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?", "a date such as 1989, 1989-04 or 1989-04-17"),
+    AfterValidator(_calendar_date),
+]
+"""A date as far as it is known: `1989`, `1989-04` or `1989-04-17`."""
+
+Latitude = Annotated[
+    str, shaped(r"-?(90(\.0{1,6})?|[1-8]?[0-9](\.[0-9]{1,6})?)", 'degrees as text, such as "-33.8568"')
+]
+Longitude = Annotated[
+    str,
+    shaped(r"-?(180(\.0{1,6})?|(1[0-7]|[1-9])?[0-9](\.[0-9]{1,6})?)", 'degrees as text, such as "151.2153"'),
+]
+"""Degrees (WGS 84) as decimal text: exact, and the same in every language."""
+
+
+def _count(value: object) -> int:
+    if type(value) is not int or not 0 <= value <= MAX_UINT:
+        raise broken("count", "a whole number from 0")
+    return value
+
+
+Count = Annotated[int, PlainValidator(_count)]
+
+
+def _message_id(value: object) -> MessageId:
+    if isinstance(value, bytes) and len(value) == 16:
+        return MessageId(value)
+    raw = _or_broken(read_id, value if isinstance(value, str) else "")
+    return MessageId(raw)
+
+
+def _digest(value: object) -> Digest:
+    if isinstance(value, bytes) and len(value) == 32:
+        return Digest(value)
+    if isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value):
+        return Digest(bytes.fromhex(value))
+    raise broken("digest", "a SHA-256 as 64 lower-case hex digits")
+
+
+MessageIdField = Annotated[MessageId, PlainValidator(_message_id), PlainSerializer(show_id, return_type=str)]
+DigestField = Annotated[Digest, PlainValidator(_digest), PlainSerializer(bytes.hex, return_type=str)]

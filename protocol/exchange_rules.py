@@ -1,0 +1,275 @@
+"""The rules of the exchange: may this message go to these units, and if not, why not.
+
+A pure function from header, directory and consents to a decision with every reason, not only the
+first. `RULES` is the whole of it: one row per rule, with the article it keeps. The router decides by
+this table, and `contrada route explain` reads the same one.
+
+What a rule here cannot do: it sees the header, not the content. A sender that lies about its content
+is found by the addressees, who check content against header (protocol/verification.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from protocol import limits
+from protocol.codes import DataClass, Handling, LegalBasis, MessageKind, Purpose, RefKind, Role, UnitKind
+from protocol.envelope.header import Core
+from protocol.epochs import is_acceptable
+from protocol.errors import Code
+from protocol.identifiers import Digest, Millis, UnitId
+from protocol.parties import Parties, Unit
+from protocol.trail.batches import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """An originator's permission to pass one message on (ER 19(2), 23(7))."""
+
+    original: Digest
+    holder: UnitId
+    targets: frozenset[UnitId]
+    purposes: frozenset[Purpose]
+    not_before: Millis
+    expires: Millis
+
+
+Consents = Mapping[Digest, tuple[Consent, ...]]
+"""Permissions, by the subject of the original message."""
+
+NO_CONSENTS: Consents = {}
+"""What a router has until originators can grant permissions: passing on is refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """Asks whether this message may be delivered now."""
+
+    core: Core
+    parties: Parties
+    now: Millis
+    fresh: bool = True
+    """Whether the sender's stream has not come to this message before (protocol/envelope/replay.py)."""
+
+    consents: Consents = field(default_factory=dict)
+
+    def addressees(self) -> Iterator[Unit]:
+        """The addressees that the directory knows."""
+        for addressee in self.core.to:
+            unit = self.parties.unit(addressee.unit)
+            if unit is not None:
+                yield unit
+
+    def everyone(self) -> Iterator[Unit]:
+        """The sender and the addressees that the directory knows."""
+        sender = self.parties.unit(self.core.sender)
+        if sender is not None:
+            yield sender
+        yield from self.addressees()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the rules say. Accepted when there is no reason against."""
+
+    reasons: tuple[Reason, ...]
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the message may be delivered."""
+        return not self.reasons
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row of the table."""
+
+    name: str
+    article: str
+    text: str
+    check: Callable[[Question], Iterator[Reason]]
+
+
+def decide(question: Question) -> Decision:
+    """Every rule, every reason, in the order of the table."""
+    return Decision(tuple(reason for rule in RULES for reason in rule.check(question)))
+
+
+def explain(question: Question) -> list[tuple[Rule, tuple[Reason, ...]]]:
+    """Each rule with what it found: nothing means that it holds."""
+    return [(rule, tuple(rule.check(question))) for rule in RULES]
+
+
+def _replays(q: Question) -> Iterator[Reason]:
+    if not q.fresh:
+        yield Reason(Code.E_REPLAY)
+
+
+def _time(q: Question) -> Iterator[Reason]:
+    core = q.core
+    if core.created > q.now + limits.CLOCK_TOLERANCE:
+        yield Reason(Code.E_TIME_FUTURE)
+    if q.now - core.created > limits.MAX_AGE:
+        yield Reason(Code.E_TIME_STALE)
+    if core.expires <= q.now:
+        yield Reason(Code.E_EXPIRED)
+    if not 0 < core.expires - core.created <= limits.MAX_LIFETIME:
+        yield Reason(Code.E_LIFETIME)
+
+
+def _parties_known(q: Question) -> Iterator[Reason]:
+    sender = q.parties.unit(q.core.sender)
+    if sender is None:
+        yield Reason(Code.E_SENDER_UNKNOWN, q.core.sender)
+    elif sender.suspended:
+        yield Reason(Code.E_SENDER_SUSPENDED, sender.unit)
+    for addressee in q.core.to:
+        unit = q.parties.unit(addressee.unit)
+        if unit is None:
+            yield Reason(Code.E_RCPT_UNKNOWN, addressee.unit)
+        elif unit.suspended:
+            yield Reason(Code.E_RCPT_SUSPENDED, unit.unit)
+
+
+def _suites(q: Question) -> Iterator[Reason]:
+    for unit in q.everyone():
+        if q.core.suite < unit.min_suite:
+            yield Reason(Code.E_SUITE_BELOW_MIN, unit.unit)
+
+
+def _epochs(q: Question) -> Iterator[Reason]:
+    for addressee in q.core.to:
+        key = q.parties.epoch_key(addressee.unit, addressee.key)
+        known = q.parties.unit(addressee.unit) is not None
+        if known and (key is None or key.revoked or not is_acceptable(key.epoch, q.now)):
+            yield Reason(Code.E_RCPT_EPOCH, addressee.unit)
+
+
+def _clearance(q: Question) -> Iterator[Reason]:
+    for unit in q.everyone():
+        if unit.clearance < q.core.classification:
+            yield Reason(Code.E_CLASS_CLEARANCE, unit.unit)
+
+
+_OUTSIDE_THE_UNION = (UnitKind.THIRD_PARTY, UnitKind.INTERNATIONAL_ORGANISATION)
+
+
+def _data_basis(q: Question) -> Iterator[Reason]:
+    if q.core.data_class is DataClass.NON_PERSONAL:
+        return
+    for unit in q.addressees():
+        # A working arrangement never carries personal data; a transfer must name the ground it rests on.
+        unnamed = unit.kind in _OUTSIDE_THE_UNION and q.core.basis is not unit.basis
+        if unit.basis is LegalBasis.WORKING_ARRANGEMENT or unnamed:
+            yield Reason(Code.E_DATA_BASIS, unit.unit)
+
+
+def _purposes(q: Question) -> Iterator[Reason]:
+    if not q.core.purposes:
+        yield Reason(Code.E_PURPOSE)
+    for unit in q.addressees():
+        # Undetermined purposes are for the centre alone, which then has six months to find one (18(6)).
+        undetermined = Purpose.UNDETERMINED in q.core.purposes and unit.kind is not UnitKind.CENTRE
+        if undetermined or not q.core.purposes - {Purpose.UNDETERMINED} <= unit.purposes:
+            yield Reason(Code.E_PURPOSE, unit.unit)
+
+
+def _copy(q: Question) -> Iterator[Reason]:
+    sender = q.parties.unit(q.core.sender)
+    if sender is None or sender.kind is not UnitKind.COMPETENT_AUTHORITY or sender.national_unit is None:
+        return
+    if q.core.kind is MessageKind.ACKNOWLEDGEMENT or q.core.copy_exemption is not None:
+        return
+    national = q.parties.unit(sender.national_unit)
+    waived = national is not None and national.waives_copy
+    if not waived and sender.national_unit not in {addressee.unit for addressee in q.core.to}:
+        yield Reason(Code.E_COPY_MISSING, sender.national_unit)
+
+
+def _handling(q: Question) -> Iterator[Reason]:
+    if (Handling.H3 in q.core.handling) != (q.core.h3 is not None):
+        yield Reason(Code.E_HANDLING_INVALID)
+
+
+def _h3_limits(q: Question) -> Iterator[Reason]:
+    if q.core.h3 is None:
+        return
+    if q.core.h3.only:
+        for addressee in q.core.to:
+            if addressee.unit not in q.core.h3.only:
+                yield Reason(Code.E_H3_LIMIT, addressee.unit)
+    if q.core.h3.delete_by is not None and max(q.core.expires, q.core.review) > q.core.h3.delete_by:
+        yield Reason(Code.E_H3_LIMIT)
+
+
+def _onward(q: Question) -> Iterator[Reason]:
+    for ref in q.core.refs:
+        if ref.kind is not RefKind.ONWARD:
+            continue
+        held = [c for c in q.consents.get(ref.subject, ()) if c.holder == q.core.sender]
+        if not held:
+            yield Reason(Code.E_H2_NO_CONSENT)
+        elif not (live := [c for c in held if c.not_before <= q.now < c.expires]):
+            yield Reason(Code.E_CONSENT_EXPIRED)
+        else:
+            yield from _covered(q.core, live)
+
+
+def _covered(core: Core, consents: list[Consent]) -> Iterator[Reason]:
+    for addressee in core.to:
+        if not any(addressee.unit in c.targets and core.purposes <= c.purposes for c in consents):
+            yield Reason(Code.E_CONSENT_SCOPE, addressee.unit)
+
+
+_REPLIES = (MessageKind.ANSWER, MessageKind.REFUSAL, MessageKind.ACKNOWLEDGEMENT)
+
+
+def _kind_fields(q: Question) -> Iterator[Reason]:
+    core = q.core
+    if core.urgency is not None and core.kind is not MessageKind.REQUEST:
+        yield Reason(Code.E_KIND_FIELDS)
+    if (core.ground is not None) != (core.kind is MessageKind.REFUSAL):
+        yield Reason(Code.E_KIND_FIELDS)
+    if core.kind in _REPLIES and not any(ref.kind is RefKind.REPLY_TO for ref in core.refs):
+        yield Reason(Code.E_REF_MISSING)
+    if core.attachments:
+        yield Reason(Code.E_ATT_MISSING)
+    if all(addressee.role is not Role.TO for addressee in core.to):
+        yield Reason(Code.E_RCPT_COUNT)
+
+
+def _gossip(q: Question) -> Iterator[Reason]:
+    seen = q.core.directory_head
+    ours = q.parties.root_at(seen.size)
+    if ours is not None and ours != seen.root:
+        yield Reason(Code.E_GOSSIP_DIR)
+
+
+RULES: tuple[Rule, ...] = (
+    Rule("replay", "docs/adr/0006", "a message is decided once", _replays),
+    Rule("time", "docs/spec, Times", "made within the last 7 days, not in the future, not expired", _time),
+    Rule(
+        "parties", "ER 7, 23; DIR 14", "sender and addressees are enrolled and not suspended", _parties_known
+    ),
+    Rule("suite", "docs/adr/0001", "the suite is one that every party's directory entry allows", _suites),
+    Rule(
+        "epoch",
+        "docs/spec, Times",
+        "every addressee's key is of the current, next or just ended epoch",
+        _epochs,
+    ),
+    Rule("clearance", "2013/488/EU", "sender and addressees are cleared for the classification", _clearance),
+    Rule(
+        "data basis", "ER 23(4), 25", "personal data only to a party whose legal basis allows it", _data_basis
+    ),
+    Rule(
+        "purpose", "ER 18(2), 18(6), 19(1)", "a purpose is stated, and each addressee may have it", _purposes
+    ),
+    Rule("national copy", "ER 7(5); DIR 4(1), 4(2)", "the sender's national unit receives a copy", _copy),
+    Rule("handling", "ER 19(2); Council 6243/18", "H3 and its limits come together", _handling),
+    Rule("H3 limits", "ER 19(2)", "nobody outside the H3 list, nothing past its deletion date", _h3_limits),
+    Rule("H2 onward", "ER 19(2), 23(7)", "passed on only with the originator's permission", _onward),
+    Rule("kind", "DIR 4(4), 6(1), 18", "the fields of the header fit the kind of message", _kind_fields),
+    Rule("directory head", "docs/adr/0007", "sender and router see one and the same directory", _gossip),
+)

@@ -1,0 +1,133 @@
+"""Acts of the centre as records of the ledger: what is recorded of each.
+
+    action  = [ 1, type, t, actor, subject / null, detail ]       a record, as a decision is one
+
+    act                  subject              detail
+    directory statement  the statement        position, type, about, issuer, root
+    policy change        the new policy       what and why
+    deletion             null                 log, indexes, ground
+    break-glass          the message or null  who, why
+    auditor access       null                 who, what was asked
+    quarantine release   the submission       unit, partition, offset, by, second
+    software start       the program or null  program, version
+    unverified           the record           offset in the audit topic, code
+
+Owns the layout and what each act is made of. Who may state it, and the signature, are stated_acts.py's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from protocol import limits
+from protocol.canonical import Item, decode, encode
+from protocol.envelope.header import uint
+from protocol.errors import Code, Rejected
+from protocol.identifiers import Digest, KeyId, Millis, UnitId, parse_unit_id
+from protocol.trail.act_forms import DETAILS, check_detail
+from protocol.trail.batches import Leaf
+from protocol.trail.records import (
+    DECISIONS,
+    VERSION,
+    Delivered,
+    Record,
+    RecordType,
+    entry_of,
+    parse_delivered,
+    parse_record,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One act. `detail` has the fields of its type, in their order: see action_forms."""
+
+    type: RecordType
+    t: Millis
+    actor: UnitId
+    subject: Digest | None
+    detail: tuple[Item, ...]
+
+
+def directory_statement(
+    t: Millis,
+    actor: UnitId,
+    *,
+    position: int,
+    statement: Digest,
+    stype: int,
+    about: UnitId,
+    issuer: KeyId,
+    root: bytes,
+) -> Action:
+    """The directory has a statement more. `root` is the directory's root with it."""
+    detail = (position, stype, about, issuer, root)
+    return Action(RecordType.DIRECTORY_STATEMENT, t, actor, statement, detail)
+
+
+def deletion(t: Millis, actor: UnitId, *, origin: str, indexes: Sequence[int], ground: str) -> Action:
+    """The records of these leaves are to be deleted. The leaves stay."""
+    return Action(RecordType.DELETION, t, actor, None, (origin, sorted(set(indexes)), ground))
+
+
+def software_start(
+    t: Millis, actor: UnitId, *, program: str, version: str, digest: Digest | None = None
+) -> Action:
+    """A process of the centre has started."""
+    return Action(RecordType.SOFTWARE_START, t, actor, digest, (program, version))
+
+
+def unverified(t: Millis, actor: UnitId, *, offset: int, record: Digest, code: Code) -> Action:
+    """A record of the audit topic does not verify; `record` is its SHA-256."""
+    return Action(RecordType.UNVERIFIED, t, actor, record, (offset, code.value))
+
+
+def unit_named(action: Action) -> UnitId | None:
+    """The unit, operator or office that the act is about, where one is named."""
+    at = {RecordType.DIRECTORY_STATEMENT: 2, RecordType.QUARANTINE_RELEASE: 0}.get(action.type)
+    return None if at is None else action.detail[at]
+
+
+def encode_action(action: Action) -> bytes:
+    """The one encoding of an action."""
+    return encode([
+        VERSION, int(action.type), action.t, action.actor, action.subject, list(action.detail),
+    ])  # fmt: skip
+
+
+def parse_action(data: bytes) -> Action:
+    """An action, checked in form."""
+    match decode(data, limit=limits.MAX_DECISION):
+        case [version, number, t, actor, subject, [*detail]]:
+            if uint(version) != VERSION:
+                raise Rejected(Code.E_VER, f"version {version}, known is {VERSION}")
+            kind = _type(uint(number))
+            check_detail(kind, subject, detail)
+            return Action(kind, Millis(uint(t)), parse_unit_id(actor), subject, tuple(detail))
+        case _:
+            raise Rejected(Code.E_SCHEMA, "not an action of version 1")
+
+
+def parse_any_record(raw: bytes) -> Record | Delivered | Action:
+    """Whatever stands behind a leaf of the audit log."""
+    match decode(raw, limit=limits.MAX_DECISION):
+        case [_, kind, *_] if uint(kind) in DECISIONS:
+            return parse_record(raw)
+        case [_, RecordType.DELIVERED, *_]:
+            return parse_delivered(raw)
+        case _:
+            return parse_action(raw)
+
+
+def action_leaf(action: Action, salt: bytes) -> Leaf:
+    """The ledger's leaf of an action."""
+    raw = encode_action(action)
+    return Leaf(raw, salt, entry_of(action.type, action.t, salt, raw))
+
+
+def _type(number: int) -> RecordType:
+    kind = next((kind for kind in DETAILS if kind == number), None)
+    if kind is None:
+        raise Rejected(Code.E_SCHEMA, "not the type of an action")
+    return kind

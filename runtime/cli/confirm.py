@@ -1,0 +1,21 @@
+"""Asking before something that cannot be taken back. On a terminal only: a script says --yes."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from runtime.cli.errors import Declined
+
+
+def really(what: str, *, yes: bool) -> None:
+    """Go on, or `Declined`."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError(
+            f"this asks first, and there is no terminal to ask at: {what}? Say --yes if so"
+        )
+    if not click.confirm(f"Really? {what}", err=True):
+        raise Declined("nothing was done")

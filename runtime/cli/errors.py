@@ -1,0 +1,104 @@
+"""What can go wrong at the command line itself, beside the errors of protocol, keys and daemon.
+
+    ContradaError
+    └── CommandError              ends the command with its own exit code
+        ├── NoHome                which unit or centre is meant was not said, or is not there
+        ├── DaemonUnreachable     nobody listens on the home's socket
+        ├── DaemonProblem         the daemon answered with a problem
+        ├── RefusedByPolicy       the router refused, or would refuse
+        ├── NotInTime             what was waited for did not happen in time
+        ├── NotFound              no such thing
+        ├── Conflict              it is there already
+        ├── BadInput              a file is not what it should be
+        ├── NotVerified           something that was read did not verify
+        └── Declined              the person at the terminal said no
+
+Rules: a message is a lower-case sentence without a final period and carries no content.
+"""
+
+from __future__ import annotations
+
+from protocol.errors import ContradaError
+from runtime.cli.exits import Exit
+
+
+class CommandError(ContradaError):
+    """Ends the command with its own exit code."""
+
+    code = "E_COMMAND"
+    exit = Exit.FAILURE
+
+
+class NoHome(CommandError):
+    """Which unit or centre is meant was not said, or is not there."""
+
+    code = "E_HOME"
+    exit = Exit.USAGE
+
+
+class DaemonUnreachable(CommandError):
+    """Nobody listens on the home's socket."""
+
+    code = "E_DAEMON"
+    exit = Exit.UNAVAILABLE
+
+
+class DaemonProblem(CommandError):
+    """The daemon answered with a problem (RFC 9457)."""
+
+    def __init__(self, message: str, *, code: str, hint: str, exit_: Exit) -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
+        self.exit = exit_
+
+
+class RefusedByPolicy(CommandError):
+    """The router refused, or would refuse."""
+
+    code = "E_REFUSED"
+    exit = Exit.REFUSED
+
+    def __init__(self, message: str, *, reasons: tuple[dict[str, str | None], ...] = ()) -> None:
+        super().__init__(message)
+        self.reasons = reasons
+
+
+class NotInTime(CommandError):
+    """What was waited for did not happen in time."""
+
+    code = "E_TIMEOUT"
+    exit = Exit.UNAVAILABLE
+
+
+class NotFound(CommandError):
+    """No such thing."""
+
+    code = "E_NOT_FOUND"
+    exit = Exit.NOT_FOUND
+
+
+class Conflict(CommandError):
+    """It is there already."""
+
+    code = "E_CONFLICT"
+    exit = Exit.CONFLICT
+
+
+class BadInput(CommandError):
+    """A file is not what it should be."""
+
+    code = "E_DRAFT"
+    exit = Exit.USAGE
+
+
+class NotVerified(CommandError):
+    """Something that was read did not verify."""
+
+    code = "E_VERIFICATION"
+    exit = Exit.VERIFICATION
+
+
+class Declined(CommandError):
+    """The person at the terminal said no."""
+
+    code = "E_DECLINED"

@@ -1,0 +1,16 @@
+"""A file that the user asked for, never over another one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from runtime.cli.errors import Conflict
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Write a new file; `Conflict` where there is one of that name."""
+    try:
+        with path.open("xb") as file:
+            file.write(data)
+    except FileExistsError:
+        raise Conflict(f"{path} is there already", hint="name another directory") from None

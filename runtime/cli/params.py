@@ -1,0 +1,154 @@
+"""What people type: units, codes, ids, times. Click types that turn it into values, or say what to type.
+
+Owns the textual forms at the command line. Codes are written as everywhere (protocol/content/code_forms.py).
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any
+
+import click
+
+from protocol import limits
+from protocol.content.code_forms import read_handling, show_code, show_handling
+from protocol.errors import Rejected
+from protocol.identifiers import parse_unit_id
+
+_UNITS_OF_TIME = {"s": limits.SECOND, "m": limits.MINUTE, "h": limits.HOUR, "d": limits.DAY}
+_DURATION = re.compile(r"([0-9]{1,6})([smhd])")
+
+
+class Units(click.ParamType[Any]):
+    """One unit or several, joined by commas; written in capitals or not."""
+
+    name = "unit"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """The unit ids."""
+        if isinstance(value, tuple):
+            return value
+        names = [name.strip().lower() for name in str(value).split(",")]
+        for name in names:
+            try:
+                parse_unit_id(name)
+            except Rejected as error:
+                self.fail(f"{name!r} is not a unit id; expected {error.hint}", param, ctx)
+        return tuple(names)
+
+
+class OneUnit(Units):
+    """Exactly one unit."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The unit id."""
+        names = super().convert(value, param, ctx)
+        if len(names) != 1:
+            self.fail("one unit here, not several", param, ctx)
+        return names[0]
+
+
+class Codes(click.Choice[str]):
+    """One code of a closed list, as the list writes it."""
+
+    def __init__(self, codes: type[Enum], *, without: Iterable[Enum] = ()) -> None:
+        left_out = set(without)
+        super().__init__([show_code(code) for code in codes if code not in left_out], case_sensitive=False)
+        self.name = codes.__name__.lower()
+
+
+class HandlingCodes(click.ParamType[str]):
+    """Handling codes as in `H0` or `H1+H3`."""
+
+    name = "codes"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The codes in their one written form."""
+        try:
+            return show_handling(read_handling(str(value).upper()))
+        except Rejected as error:
+            self.fail(f"expected {error.hint or 'handling codes, each once'}", param, ctx)
+
+
+class Identifier(click.ParamType[str]):
+    """The id of a message or conversation."""
+
+    name = "id"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The id in its one written form."""
+        try:
+            return str(uuid.UUID(str(value)))
+        except ValueError:
+            self.fail(f"{str(value)!r} is not a message id; it looks like {uuid.UUID(int=0)}", param, ctx)
+
+
+class KeyName(click.ParamType[str]):
+    """A key id: 16 bytes in hexadecimal, with or without the spaces of a fingerprint."""
+
+    name = "key"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """32 hexadecimal digits."""
+        text = str(value).replace(" ", "").lower()
+        if re.fullmatch(r"[0-9a-f]{32}", text) is None:
+            self.fail(f"{value!r} is not a key id; expected 32 hexadecimal digits", param, ctx)
+        return text
+
+
+class Sha256(click.ParamType[bytes]):
+    """The SHA-256 of something, in hexadecimal."""
+
+    name = "sha256"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> bytes:
+        """32 bytes."""
+        if isinstance(value, bytes):
+            return value
+        if re.fullmatch(r"[0-9a-fA-F]{64}", str(value)) is None:
+            self.fail(f"{value!r} is not a SHA-256; expected 64 hexadecimal digits", param, ctx)
+        return bytes.fromhex(str(value))
+
+
+class Duration(click.ParamType[int]):
+    """A length of time such as `90s`, `15m`, `8h`, `7d`; in seconds."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Seconds."""
+        if isinstance(value, int):
+            return value
+        found = _DURATION.fullmatch(str(value))
+        if found is None:
+            self.fail(f"{value!r} is not a length of time; expected one such as 90s, 15m, 8h, 7d", param, ctx)
+        return int(found[1]) * _UNITS_OF_TIME[found[2]] // limits.SECOND
+
+
+class Moment(click.ParamType[int]):
+    """A moment: `2026-11-22` or `2026-11-22T08:00:00Z`; in Unix milliseconds."""
+
+    name = "moment"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Unix milliseconds."""
+        if isinstance(value, int):
+            return value
+        try:
+            read = datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(
+                f"{value!r} is not a moment; expected 2026-11-22 or 2026-11-22T08:00:00Z (UTC)", param, ctx
+            )
+        return int((read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def flatten(groups: Iterable[tuple[str, ...]]) -> list[str]:
+    """`--to a,b --to c` as one list, in order, each once: naming a unit twice in one option is a slip."""
+    return list(dict.fromkeys(name for group in groups for name in group))

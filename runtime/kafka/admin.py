@@ -1,0 +1,133 @@
+"""The shape of the exchange in Kafka: topics as they are declared, applied as often as one likes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+
+from clients.kafka_client import (
+    AIOKafkaAdminClient,
+    ConfigResource,
+    ConfigResourceType,
+    KafkaError,
+    NewTopic,
+    ended,
+    for_code,
+)
+from protocol.topics import Topic
+from runtime.kafka.feed_ports import TopicChange, TopicConflict, Unavailable
+
+CREATE_TIMEOUT: Final = 30.0
+_DYNAMIC_TOPIC_CONFIG: Final = 1
+
+
+class KafkaTopics:
+    """The shape of the exchange. Implements `runtime.kafka.feed_ports.TopicAdmin`."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
+
+    async def list(self) -> tuple[str, ...]:
+        """The names of all topics."""
+        async with self._admin() as admin:
+            return tuple(sorted(await admin.list_topics()))
+
+    async def apply(self, wanted: Sequence[Topic]) -> tuple[TopicChange, ...]:
+        """Make Kafka agree with the declaration. Done twice, the second time changes nothing."""
+        async with self._admin() as admin:
+            described = await admin.describe_topics()
+            there = {row["topic"]: len(row["partitions"]) for row in described}
+            for topic in wanted:
+                _check_partitions(topic, there.get(topic.name))
+            missing = [topic for topic in wanted if topic.name not in there]
+            present = [topic for topic in wanted if topic.name in there]
+            altered = await self._alter(admin, present) if present else {}
+            if missing:
+                await self._create(admin, missing)
+            changes = [TopicChange(topic.name, "created", tuple(topic.config)) for topic in missing]
+            for topic in present:
+                names = altered.get(topic.name, ())
+                changes.append(TopicChange(topic.name, "altered" if names else "kept", names))
+            return tuple(sorted(changes, key=lambda change: change.name))
+
+    async def _create(self, admin: AIOKafkaAdminClient, missing: Sequence[Topic]) -> None:
+        cluster = await admin.describe_cluster()
+        replicas = 3 if len(cluster["brokers"]) >= 3 else 1
+        answer = await admin.create_topics(
+            [NewTopic(t.name, t.partitions, replicas, topic_configs=t.config) for t in missing]
+        )
+        for name, code, message in answer.topic_errors:
+            # 36: somebody else has just created it, as declared like ours.
+            if code not in (0, 36):
+                raise TopicConflict(
+                    f"Kafka did not create {name}: {for_code(code).__name__}", hint=message or ""
+                )
+        await self._wait_for_leaders(admin, {topic.name for topic in missing})
+
+    async def _wait_for_leaders(self, admin: AIOKafkaAdminClient, names: set[str]) -> None:
+        # Creation is asynchronous: without a leader the first record would fail.
+        async with asyncio.timeout(CREATE_TIMEOUT):
+            while True:
+                rows = {row["topic"]: row["partitions"] for row in await admin.describe_topics()}
+                if all(rows.get(name) and all(p["leader"] >= 0 for p in rows[name]) for name in names):
+                    return
+                await asyncio.sleep(0.05)
+
+    async def _alter(
+        self, admin: AIOKafkaAdminClient, present: Sequence[Topic]
+    ) -> dict[str, tuple[str, ...]]:
+        current = await _settings(admin, [topic.name for topic in present])
+        changed: dict[str, tuple[str, ...]] = {}
+        resources = []
+        for topic in present:
+            have = current.get(topic.name, {})
+            names = tuple(key for key, value in topic.config.items() if have.get(key) != value)
+            if names:
+                changed[topic.name] = names
+                # The call replaces all of a topic's settings: what others have set is said again.
+                resources.append(
+                    ConfigResource(ConfigResourceType.TOPIC, topic.name, {**have, **topic.config})
+                )
+        if resources:
+            for answer in await admin.alter_configs(resources):
+                for code, message, _, name in answer.resources:
+                    if code:
+                        raise TopicConflict(
+                            f"Kafka did not alter {name}: {for_code(code).__name__}", hint=message or ""
+                        )
+        return changed
+
+    @contextlib.asynccontextmanager
+    async def _admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap, request_timeout_ms=15_000)
+        try:
+            await admin.start()
+            yield admin
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise Unavailable(
+                f"Kafka is not reachable at {self._bootstrap} ({type(error).__name__})",
+                hint="start it, or correct the bootstrap servers",
+            ) from error
+        finally:
+            await ended(admin.close())
+
+
+async def _settings(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, dict[str, str]]:
+    """What is set on each topic itself, defaults left out."""
+    found: dict[str, dict[str, str]] = {}
+    for answer in await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, n) for n in names]):
+        for code, _, _, name, entries in answer.resources:
+            if code == 0:
+                own = [entry for entry in entries if entry[3] == _DYNAMIC_TOPIC_CONFIG]
+                found[name] = {entry[0]: entry[1] for entry in own}
+    return found
+
+
+def _check_partitions(topic: Topic, there: int | None) -> None:
+    if there is not None and there != topic.partitions:
+        raise TopicConflict(
+            f"the topic {topic.name} has {there} partitions, and {topic.partitions} are declared",
+            hint="the number is chosen once, or conversations lose their order: declare what is there",
+        )

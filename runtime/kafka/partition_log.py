@@ -1,0 +1,192 @@
+"""Topics of one partition, read from a position or written to by one process: no group, no claim.
+
+What the ledger reads and publishes, what routers announce of themselves, and the directory's feed. Owns
+how such a reader and writer behave: a reader stays where it was put (a position that Kafka does not have
+any more is an error, never a jump), and whatever the library raises is an outage of ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+from broker.errors import Unavailable
+from protocol import topics
+from runtime.kafka.client import (
+    COMMIT_TIMEOUT,
+    COMMON,
+    AIOKafkaConsumer,
+    AIOKafkaProducer,
+    KafkaError,
+    TopicPartition,
+)
+from runtime.kafka.closing import are_we_cancelled, close
+from runtime.kafka.ports import InputRecord, LogWriter, OutputRecord
+from runtime.kafka.transactions import Place, Transactions
+
+
+class KafkaReader:
+    """One partition from a position on. Implements `runtime.kafka.ports.LogReader`."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, source: TopicPartition) -> None:
+        self._consumer = consumer
+        self._source = source
+
+    async def span(self) -> tuple[int, int]:
+        """Where the records that are kept begin, and where those that are committed end."""
+        first = await self._consumer.beginning_offsets([self._source])
+        end = await self._consumer.end_offsets([self._source])
+        return first[self._source], end[self._source]
+
+    async def position(self) -> int:
+        """Where the next record may be: behind markers of transactions, too."""
+        position: int = await self._consumer.position(self._source)
+        return position
+
+    def seek(self, position: int) -> None:
+        """Go on from here."""
+        self._consumer.seek(self._source, position)
+
+    async def fetch(self, *, wait_ms: int, most: int) -> list[InputRecord]:
+        """Records that follow; a deleted value counts as an empty one."""
+        found = await self._consumer.getmany(self._source, timeout_ms=wait_ms, max_records=most)
+        return [
+            InputRecord(record.offset, record.timestamp, record.value or b"")
+            for record in found.get(self._source, ())
+        ]
+
+
+class KafkaWriter:
+    """Writes to partition 0 of any topic, beside others. Implements `runtime.kafka.ports.LogWriter`."""
+
+    def __init__(self, producer: AIOKafkaProducer) -> None:
+        self._producer = producer
+
+    async def write(self, outputs: Sequence[OutputRecord]) -> None:
+        """Write records in their order; returns when all replicas have them."""
+        async with asyncio.timeout(COMMIT_TIMEOUT):
+            sent = [
+                await self._producer.send(one.topic, one.value, key=one.key or None, partition=0)
+                for one in outputs
+            ]
+            await asyncio.gather(*sent)  # a send that nobody awaits may fail in silence
+
+
+class FencedWriter:
+    """Writes to partition 0 of any topic, alone. Implements `runtime.kafka.ports.LogWriter`."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    async def write(self, outputs: Sequence[OutputRecord]) -> None:
+        """Write records in their order, all or none."""
+        placed: dict[Place, list[OutputRecord]] = {}
+        for one in outputs:
+            placed.setdefault((one.topic, 0), []).append(one)
+        if placed:
+            async with asyncio.timeout(COMMIT_TIMEOUT):
+                await self._transactions.commit(placed)
+
+
+class KafkaTopics:
+    """Topics of one partition, to read and to write. Implements `runtime.kafka.ports.Topics`."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
+
+    @asynccontextmanager
+    async def reading(self, topic: str, position: int | None) -> AsyncIterator[KafkaReader]:
+        """A reader from a position, or from the beginning; never moved elsewhere behind our back."""
+        source = TopicPartition(topic, 0)
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            fetch_max_wait_ms=500,
+            max_partition_fetch_bytes=4_000_000,
+            **COMMON,
+        )
+        async with _as_ours(topic, "read"):
+            try:
+                await consumer.start()
+                consumer.assign([source])
+                if position is None:
+                    await consumer.seek_to_beginning(source)
+                else:
+                    consumer.seek(source, position)
+                yield KafkaReader(consumer, source)
+            finally:
+                await close(consumer.stop())
+
+    @asynccontextmanager
+    async def writing(self, *, alone: str | None = None) -> AsyncIterator[LogWriter]:
+        """A writer. Under a name it writes `alone`: it fences every earlier one of that name."""
+        opened = self._beside() if alone is None else self._alone(alone)
+        async with _as_ours("what the ledger and the router announce", "written"), opened as writer:
+            yield writer
+
+    @asynccontextmanager
+    async def _beside(self) -> AsyncIterator[LogWriter]:
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self._bootstrap,
+            acks="all",
+            enable_idempotence=True,
+            max_batch_size=262_144,
+            max_request_size=4_000_000,
+            linger_ms=0,
+            **COMMON,
+        )
+        try:
+            await producer.start()
+            yield KafkaWriter(producer)
+        finally:
+            await close(producer.stop())
+
+    @asynccontextmanager
+    async def _alone(self, name: str) -> AsyncIterator[LogWriter]:
+        transactions = Transactions(self._bootstrap, name)
+        try:
+            await transactions.open()
+            yield FencedWriter(transactions)
+        finally:
+            await close(transactions.close())
+
+
+class KafkaStatements:
+    """The directory topic, read from its beginning. Implements `runtime.kafka.ports.StatementFeed`."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._topics = KafkaTopics(bootstrap)
+
+    async def run(self, take: Callable[[bytes], None], caught_up: Callable[[], None]) -> None:
+        """Feed statements in order; say so whenever the end of the topic is reached."""
+        async with self._topics.reading(topics.DIRECTORY, None) as reader:
+            while True:
+                _, end = await reader.span()
+                while await reader.position() < end:
+                    await _take(reader, take)
+                caught_up()
+                await _take(reader, take)
+
+
+async def _take(reader: KafkaReader, take: Callable[[bytes], None]) -> None:
+    for record in await reader.fetch(wait_ms=1_000, most=500):
+        if record.value:
+            take(record.value)
+
+
+@asynccontextmanager
+async def _as_ours(topic: str, what: str) -> AsyncIterator[None]:
+    """Whatever Kafka or its client does to us is an outage; only our own cancellation is one."""
+    try:
+        yield
+    except KafkaError as error:
+        raise Unavailable(f"the topic {topic} cannot be {what} ({type(error).__name__})") from error
+    except TimeoutError:
+        raise Unavailable(f"the topic {topic} cannot be {what} (Kafka does not answer)") from None
+    except asyncio.CancelledError:
+        if are_we_cancelled():
+            raise
+        raise Unavailable(f"the topic {topic} cannot be {what} (a call was cancelled)") from None

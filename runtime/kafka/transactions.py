@@ -1,0 +1,274 @@
+"""Kafka transactions under one transactional id, in the second protocol (KIP-890, "TV2").
+
+    open     InitProducerId                   fences whoever had the id; ends what that one left open
+    commit   Produce 12, TxnOffsetCommit 5    at the same time; the broker itself makes each partition a part
+                                              of the transaction, after asking its coordinator
+             EndTxn 5                         all of it or nothing; the answer gives the next epoch
+
+Owns this order, and which refusals are asked again. Why our own, and what the library does: docs/adr/0018.
+
+Rules, on which the exactly-once of the router rests:
+
+1. Whatever `commit` raises, the object is done for. Its holder drops it and opens the id anew: that ends
+   the transaction, one way or the other, before a position is read.
+2. Every transaction has an epoch of its own, which the coordinator gives out. So nothing that is late, be it
+   a batch or an EndTxn, can become a part of a later transaction.
+3. Asked again are only refusals by which nothing was done (`_NOT_DONE`), and a batch that came to a broker
+   which does not lead its partition (`_MOVED`): with the same bytes, sequence numbers included, so that a
+   leader who has it already knows it. What was not answered is not asked again: rule 1.
+4. Sequence numbers begin at 0 in each partition and epoch. A partition's batches go out one after another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from itertools import chain, repeat
+from typing import Any, Final
+
+from broker.errors import Unavailable
+from runtime.kafka import requests as ask
+from runtime.kafka.client import (
+    COMMON,
+    AIOKafkaClient,
+    ConnectionGroup,
+    CoordinationType,
+    InitProducerIdRequest,
+    KafkaConnectionError,
+    TopicPartition,
+    for_code,
+)
+from runtime.kafka.ports import OutputRecord
+from runtime.kafka.record_batches import batches_of
+
+OPEN_TIMEOUT: Final = 20.0
+TRANSACTION_TIMEOUT_MS: Final = 15_000
+FEATURE: Final = ("transaction.version", 2)
+_PAUSES: Final = (0.0, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064)
+"""Seconds between two attempts; the last one repeats until the caller's time is up.
+
+The first is none. Records and position meet at the coordinator, which adds one of them and refuses the other:
+one transaction of three, measured one message at a time. By the time the refusal is here the other is done.
+"""
+
+_UNKNOWN_TOPIC, _NO_LEADER, _NOT_LEADER = 3, 5, 6
+_LOADING, _NO_COORDINATOR, _NOT_COORDINATOR, _TOO_FEW_REPLICAS, _CONCURRENT = 14, 15, 16, 19, 51
+# The transaction before is still writing its markers: CONCURRENT_TRANSACTIONS, which a broker that asks for
+# us gives out as NOT_ENOUGH_REPLICAS to a batch and as COORDINATOR_LOAD_IN_PROGRESS to a position
+# (AddPartitionsToTxnManager). As themselves they say the same: nothing was appended.
+_NOT_DONE: Final = frozenset({_LOADING, _TOO_FEW_REPLICAS, _CONCURRENT})
+# A leader moved, or a topic is so new that its leader does not know of it yet. One that stops to lead while
+# it waits for its replicas says so too, of a batch that the next one may have: its sequence number tells.
+_MOVED: Final = frozenset({_UNKNOWN_TOPIC, _NO_LEADER, _NOT_LEADER})
+_NOT_FOUND: Final = frozenset({_LOADING, _NO_COORDINATOR, _NOT_COORDINATOR, _CONCURRENT})
+# Only what a broker answered has a number; the library's own errors of a connection have none.
+_NOT_FOUND_ERRORS: Final = tuple(for_code(code) for code in _NOT_FOUND)
+
+Place = tuple[str, int]
+"""A topic and a partition of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a group has come in one partition, with what it wants to remember."""
+
+    source: Place
+    position: int
+    state: str
+
+
+class Transactions:
+    """One transaction after another under one transactional id."""
+
+    def __init__(self, bootstrap: str, transactional_id: str, *, group: str | None = None) -> None:
+        """Without a `group`, its transactions hold records only."""
+        self._client = AIOKafkaClient(bootstrap_servers=bootstrap, **COMMON)
+        self._id = transactional_id
+        self._group = group
+        self._producer: tuple[int, int] = (-1, -1)
+        self._coordinator = self._group_coordinator = -1
+
+    async def open(self) -> None:
+        """Take the id: from here on, every earlier holder's commits fail.
+
+        Returns once what that one left open has ended: a position read after this is true.
+        """
+        await self._client.bootstrap()
+        async with asyncio.timeout(OPEN_TIMEOUT):
+            await self._check_protocol()  # before the id is taken from somebody who may be at work
+            if self._group is not None:
+                self._group_coordinator = await self._find(CoordinationType.GROUP, self._group)
+            await _until_done(self._take_id)
+
+    async def partitions(self, topic: str) -> int:
+        """How many partitions a topic has."""
+        return len(await self._client._wait_on_metadata(topic))  # noqa: SLF001
+
+    async def commit(
+        self, outputs: Mapping[Place, Sequence[OutputRecord]], progress: Progress | None = None
+    ) -> None:
+        """Write the records, each place's in their order, and the progress: all of it or nothing."""
+        parts = [self._write(outputs)]
+        if progress is not None:
+            parts.append(self._move(progress))
+        await _all_of(parts)
+        await _until_done(self._end)
+
+    async def close(self) -> None:
+        """Let go of the connections. An open transaction stays open: whoever opens the id next ends it."""
+        await self._client.close()
+
+    async def _find(self, kind: int, key: str) -> int:
+        found: list[int] = []
+
+        async def look() -> int:
+            try:
+                with _as_an_outage():
+                    found.append(await self._client.coordinator_lookup(kind, key))
+            except _NOT_FOUND_ERRORS as error:
+                return int(error.errno)
+            return 0
+
+        await _until_done(look, again=_NOT_FOUND)
+        node = found[-1]
+        await self._client.ready(node, group=ConnectionGroup.COORDINATION)
+        return node
+
+    async def _take_id(self) -> int:
+        self._coordinator = await self._find(CoordinationType.TRANSACTION, self._id)
+        answer = await self._ask_coordinator(
+            InitProducerIdRequest(self._id, TRANSACTION_TIMEOUT_MS), node=self._coordinator
+        )
+        if answer.error_code in (_NO_COORDINATOR, _NOT_COORDINATOR):
+            return _LOADING  # it moved in this moment: look for it again
+        self._producer = (answer.producer_id, answer.producer_epoch)
+        return int(answer.error_code)
+
+    async def _check_protocol(self) -> None:
+        question = ask.features("contrada", version("contrada"))
+        answer = await self._send(self._client.get_random_node(), question)
+        name, wanted = FEATURE
+        if (found := ask.finalized(answer, name)) < wanted:
+            raise Unavailable(
+                f"the cluster has {name} {found}, and {wanted} is needed",
+                hint=f"kafka-features.sh upgrade --feature {name}={wanted}",
+            )
+
+    async def _write(self, outputs: Mapping[Place, Sequence[OutputRecord]]) -> None:
+        now = time.time_ns() // 1_000_000
+        batches = {
+            place: batches_of(records, producer=self._producer, now=now) for place, records in outputs.items()
+        }
+        for turn in range(max(map(len, batches.values()), default=0)):
+            await self._append({place: built[turn] for place, built in batches.items() if turn < len(built)})
+
+    async def _append(self, batches: Mapping[Place, bytes]) -> None:
+        """Bring one batch of each partition to its leader, whoever that is by then."""
+        left = dict(batches)
+
+        async def attempt() -> int:
+            refused = await self._produce(left)
+            for place in left.keys() - refused.keys():
+                del left[place]
+            if _MOVED.intersection(refused.values()):
+                await self._client.force_metadata_update()
+            return _worst(refused)
+
+        await _until_done(attempt, again=_NOT_DONE | _MOVED)
+
+    async def _produce(self, batches: Mapping[Place, bytes]) -> dict[Place, int]:
+        """One request to each leader at the same time; what was refused, with its code."""
+        refused: dict[Place, int] = {}
+        by_leader: dict[int, dict[Place, bytes]] = {}
+        for place, batch in batches.items():
+            if (leader := await self._leader(place)) is None:
+                refused[place] = _NO_LEADER
+            else:
+                by_leader.setdefault(leader, {})[place] = batch
+
+        async def ask_leader(node: int, part: Mapping[Place, bytes]) -> None:
+            question = ask.produce(self._id, part, timeout_ms=COMMON["request_timeout_ms"])
+            refused.update(ask.refusals(await self._send(node, question)))
+
+        await _all_of([ask_leader(node, part) for node, part in by_leader.items()])
+        return refused
+
+    async def _leader(self, place: Place) -> int | None:
+        await self._client._wait_on_metadata(place[0])  # noqa: SLF001
+        leader = self._client.cluster.leader_for_partition(TopicPartition(*place))
+        return None if leader is None or leader < 0 else int(leader)
+
+    async def _move(self, progress: Progress) -> None:
+        assert self._group is not None, "a progress belongs to a group"
+        question = ask.commit_offset(
+            self._id,
+            self._producer,
+            group=self._group,
+            source=progress.source,
+            position=progress.position,
+            metadata=progress.state,
+        )
+
+        async def attempt() -> int:
+            answer = await self._ask_coordinator(question, node=self._group_coordinator)
+            return _worst(ask.refusals(answer))
+
+        await _until_done(attempt)
+
+    async def _end(self) -> int:
+        question = ask.end(self._id, self._producer, commit=True)
+        answer = await self._ask_coordinator(question, node=self._coordinator)
+        if not answer.error_code:
+            self._producer = (answer.producer_id, answer.producer_epoch)
+        return int(answer.error_code)
+
+    async def _ask_coordinator(self, question: Any, *, node: int) -> Any:
+        # A connection of its own: a broker answers one request of a connection after the other.
+        return await self._send(node, question, group=ConnectionGroup.COORDINATION)
+
+    async def _send(self, node: int, question: Any, *, group: int = ConnectionGroup.DEFAULT) -> Any:
+        with _as_an_outage():
+            return await self._client.send(node, question, group=group)
+
+
+@contextmanager
+def _as_an_outage() -> Iterator[None]:
+    """The library's races are errors of the connection: it looks one up that has just gone, and the like."""
+    try:
+        yield
+    except (KeyError, AttributeError, AssertionError, ValueError, OSError) as error:
+        raise KafkaConnectionError(f"{type(error).__name__} in the client") from error
+
+
+async def _all_of(parts: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Do all of it at the same time; what fails first ends the others."""
+    if len(parts) == 1:
+        # No task of its own: it is sent before what runs beside it. Records take longer than a position.
+        return await parts[0]
+    tasks = [asyncio.create_task(part) for part in parts]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+async def _until_done(attempt: Callable[[], Awaitable[int]], *, again: frozenset[int] = _NOT_DONE) -> None:
+    """Ask until the answer is no refusal, or raise the library's error for one that is not asked again."""
+    for pause in chain(_PAUSES, repeat(_PAUSES[-1])):
+        code = await attempt()
+        if not code:
+            return
+        if code not in again:
+            raise for_code(code)
+        await asyncio.sleep(pause)
+
+
+def _worst(refused: Mapping[Place, int]) -> int:
+    """The code that decides what becomes of a request: one that ends it before one that is asked again."""
+    codes = sorted(refused.values(), key=(_NOT_DONE | _MOVED).__contains__)
+    return codes[0] if codes else 0

@@ -1,0 +1,244 @@
+"""The ledger's parts around the sequencer: what is judged when, what is served, founded, set and measured."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from pathlib import Path
+
+import httpx
+import httpx
+import pytest
+
+from broker.errors import Exists, Misconfigured
+from broker.ledger.admin import founding
+from broker.ledger import http as reading
+from broker.ledger.cosigning import Cosigner
+from broker.ledger.run import Desk, Pace
+from broker.ledger.directory_log import DirectoryLog
+from broker.ledger.intake import Judge, Reading
+from broker.ledger.metrics import Metrics
+from broker.ledger.publishing import Publisher
+from broker.ledger.store.records import RecordStore
+from broker.ledger.settings import LedgerSettings
+from broker.announcements import Stating
+from runtime.kafka.ports import InputRecord
+from broker.replica import Replica
+from keys.ceremony import found_exchange
+from keys.soft_keys import SoftIdentity
+from keys.statement_types import StatementType
+from keys.unlock import Credential
+from keys.store import write_private
+from protocol import topics
+from protocol.errors import Rejected
+from protocol.identifiers import Millis, UnitId
+from protocol.trail.records import RecordType
+from protocol.tlog.checkpoints import parse_checkpoint
+from protocol.tlog.policy import parse_policy
+from protocol.tlog.policy_text import ledger_policy
+from tests.sim.world import NOON, World
+from tests.unit.broker.ledger.rig import AUDIT, DIRECTORY, KEYS, NAME, MemoryTopics, Rig, world_of
+
+
+class LateFeed:
+    """A directory topic whose last statement comes late: implements `runtime.kafka.ports.StatementFeed`."""
+
+    def __init__(self, statements: list[bytes]) -> None:
+        self.first, self.last = statements[:-1], statements[-1]
+        self.is_due = lambda: False
+
+    async def run(self, take, caught_up) -> None:
+        for statement in self.first:
+            take(statement)
+        while True:
+            caught_up()
+            await asyncio.sleep(0.01)
+            if self.is_due():
+                take(self.last)
+
+
+def desk_of(rig: Rig, bus: MemoryTopics, replica: Replica) -> Desk:
+    """The process's parts on a rig, with Kafka in memory."""
+    policy = parse_policy(ledger_policy(NAME, now=NOON, log_keys=KEYS.vkeys))
+    sequencer, metrics = rig.writer(), Metrics.create()
+    return Desk(
+        name=NAME,
+        topics=bus,
+        replica=replica,
+        stating=Stating(replica, rig.world.ledger, lambda: NOON, os.urandom),
+        records=rig.records,
+        store=rig.store,
+        keys=KEYS,
+        policy=policy,
+        sequencer=sequencer,
+        directory_log=DirectoryLog(rig.records, rig.store, name=NAME, signers=KEYS.signers),
+        publisher=Publisher(
+            name=NAME,
+            store=rig.store,
+            policy=policy,
+            cosigner=Cosigner(httpx.AsyncClient(), policy),
+            reader=sequencer.reader,
+            metrics=metrics,
+            monotonic=lambda: 0.0,
+        ),
+        metrics=metrics,
+        clock=lambda: NOON,
+        monotonic=time.monotonic,
+        pace=Pace(wait=0.01),
+    )
+
+
+async def until(condition, *tasks) -> None:
+    async with asyncio.timeout(20):
+        while not condition():
+            for task in tasks:
+                if task.done():
+                    task.result()
+            await asyncio.sleep(0.02)
+
+
+async def test_a_verdict_waits_for_the_newest_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Decisions of a router whose appointment comes later than they do are no UNVERIFIED; garbage is one."""
+    world = World()
+    world.router = SoftIdentity.generate(UnitId("router-new"), world.entropy)
+    world.appoint(StatementType.ROUTER, world.router, by=world.registrar)
+    world.submit("fr", world.compose("fr", ["it"]))
+    world.route("fr")
+    rig, bus = Rig(tmp_path, world), MemoryTopics()
+    bus.records[topics.AUDIT] = [*world.audit, b"garbage"]
+    feed = LateFeed(world.directory.snapshot())
+    replica = Replica(feed, world.directory.root, monotonic=lambda: 0.0)
+    desk = desk_of(rig, bus, replica)
+    doubted = []
+
+    class Doubting(Judge):
+        def read(self, record: InputRecord, *, first: int) -> Reading:
+            try:
+                return super().read(record, first=first)
+            except Rejected:
+                doubted.append(record.offset)
+                raise
+
+    monkeypatch.setattr("broker.ledger.run.Judge", Doubting)
+    feed.is_due = lambda: bool(doubted)
+    tasks = [asyncio.create_task(replica.run()), asyncio.create_task(desk.attempt())]
+    statements = world.directory.head.size
+    await until(
+        lambda: rig.state().directory_next == statements and len(bus.records.get(topics.LEDGER, ())) > 2,
+        *tasks,
+    )
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    types = [row.type for row in rig.records.rows(AUDIT)]
+    assert types.count(RecordType.ACCEPTED) == 1
+    assert types.count(RecordType.UNVERIFIED) == 1
+    assert types.count(RecordType.DIRECTORY_STATEMENT) == statements
+    assert rig.state(DIRECTORY).root == world.directory.head.root
+    assert not desk.working
+
+
+async def test_a_key_that_is_not_appointed_keeps_no_ledger(tmp_path: Path) -> None:
+    """The directory must appoint the ledger's identity, or everything that it states would be refused."""
+    rig = Rig(tmp_path, world_of(1))
+    replica = Replica(
+        LateFeed(rig.world.directory.snapshot()), rig.world.directory.root, monotonic=lambda: 0.0
+    )
+    desk = desk_of(rig, MemoryTopics(), replica)
+    desk.stating = Stating(replica, rig.world.root_key, lambda: NOON, os.urandom)
+    following = asyncio.create_task(replica.run())
+    with pytest.raises(Misconfigured):
+        await desk.attempt()
+    following.cancel()
+    await asyncio.wait([following])
+
+
+# What is served.
+
+
+async def test_tiles_and_checkpoints_are_served_and_nothing_else(tmp_path: Path) -> None:
+    """The paths of tlog-tiles, with their types; the database beside them is not reachable by any path."""
+    rig = Rig(tmp_path, world_of(12))
+    state = rig.run(rig.writer())
+    rig.store.replace("audit/2026h2/checkpoint", state.checkpoint)
+    app = reading.app(rig.store, Metrics.create().registry, lambda: {"ledger": {"ok": True}})
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://ledger")
+    checkpoint = await client.get("/audit/2026h2/checkpoint")
+    assert (checkpoint.status_code, checkpoint.content) == (200, state.checkpoint)
+    assert checkpoint.headers["content-type"] == "text/plain; charset=utf-8"
+    tile = await client.get(f"/audit/2026h2/tile/0/000.p/{state.size}")
+    assert (tile.status_code, len(tile.content)) == (200, 32 * state.size)
+    assert tile.headers["content-type"] == "application/octet-stream"
+    assert "immutable" in tile.headers["cache-control"]
+    for path in (
+        "/records.sqlite", "/audit/../records.sqlite", "/audit/2026h2/../../records.sqlite", "/policy",
+        "/audit/%2e%2e/records.sqlite", "/directory/..%2frecords.sqlite", "/audit/2026h2/tile/0/999",
+        "/audit/2026h2/checkpoint.new", "/directory/checkpoint",
+    ):  # fmt: skip
+        assert (await client.get(path)).status_code == 404, path
+    for path in ("/healthz", "/readyz"):
+        assert (await client.get(path)).status_code == 200
+
+
+# What is founded.
+
+
+@pytest.fixture
+def centre(tmp_path: Path) -> Path:
+    """A centre's home as `contrada centre init` leaves it."""
+    secret = os.urandom(32)
+    home = tmp_path / "centre"
+    home.mkdir(mode=0o700)
+    write_private(home / "centre.secret", secret, entropy=os.urandom)
+    found_exchange(home / "keys", secret=Credential(secret), now=NOON)
+    (home / "keys" / "root.pin").rename(home / "root.cbor")
+    (home / "centre.toml").write_text('kafka = "localhost:9092"\nsecret = "centre.secret"\n')
+    return home
+
+
+def plan(home: Path, **changes) -> founding.Plan:
+    return founding.Plan(
+        **{
+            "home": home,
+            "origin": NAME,
+            "kafka": None,
+            "http_port": 0,
+            "witnesses": (),
+            "quorum": 0,
+            **changes,
+        }
+    )
+
+
+def test_a_ledger_is_founded_once(centre: Path) -> None:
+    """Keys, policy, two signed and empty logs, settings that load; a second time it is refused."""
+    made = founding.found(plan(centre), now=NOON)
+    assert made["logs"] == [AUDIT, DIRECTORY]
+    settings = LedgerSettings.load(centre / "ledger.toml")
+    states = RecordStore(settings.records_url, read_only=True).states()
+    policy = parse_policy(settings.policy.read_bytes())
+    for state in states:
+        assert policy.signed_by_log(parse_checkpoint(state.checkpoint)).size == 0
+    with pytest.raises(Exists):
+        founding.found(plan(centre), now=NOON)
+
+
+def test_an_interrupted_founding_goes_on_with_the_same_keys(centre: Path) -> None:
+    """Whatever is there already is kept: a policy that was given away stays true."""
+    founding.found(plan(centre), now=NOON)
+    before = (centre / "ledger" / "policy").read_bytes()
+    (centre / "ledger.toml").unlink()
+    made = founding.found(plan(centre), now=Millis(NOON + 400 * 86_400_000))
+    assert made["logs"] == []
+    assert (centre / "ledger" / "policy").read_bytes() == before
+
+
+@pytest.mark.parametrize("wrong", [{"origin": "Not A Name"}, {"quorum": 1}, {"quorum": -1}])
+def test_a_wrong_plan_makes_no_ledger(centre: Path, wrong: dict) -> None:
+    """A name that cannot be a log's, a quorum that nobody can reach: said before anything counts."""
+    with pytest.raises((Misconfigured, Rejected)):
+        founding.found(plan(centre, **wrong), now=NOON)
+    assert not (centre / "ledger.toml").exists()

@@ -1,0 +1,65 @@
+"""The router's metrics: names as Prometheus wants them, labels that stay few."""
+
+from __future__ import annotations
+
+import pytest
+from prometheus_client import generate_latest
+
+from broker.router.gossip import Outcome
+from broker.router.metrics import Metrics
+from protocol.trail.batches import Reason, RecordType
+from protocol.errors import Code
+from protocol.identifiers import UnitId
+from tests.unit.broker.metric_pages import check_conventions, labels_of, promtool_says
+
+
+@pytest.fixture
+def page() -> bytes:
+    """The page after every outcome and every reason was counted once."""
+    metrics = Metrics.create()
+    for kind in RecordType:
+        metrics.decided(kind, [Reason(code, UnitId("fr")) for code in Code])
+    for outcome in Outcome:
+        metrics.heads_compared.labels(outcome.value).inc()
+    for code in Code:
+        metrics.publications_refused.labels(code.value).inc()
+    with metrics.batch_seconds.time():
+        metrics.batches.inc()
+    return generate_latest(metrics.registry)
+
+
+def test_promtool_has_nothing_to_say(page: bytes) -> None:
+    """`promtool check metrics` accepts every name, type and help text."""
+    assert promtool_says(page) == (0, b"")
+
+
+def test_names_follow_the_conventions(page: bytes) -> None:
+    """What promtool would say first, for machines without it: prefix, help, units, _total on counters alone."""
+    check_conventions(page)
+
+
+def test_labels_are_bounded(page: bytes) -> None:
+    """Labels are outcomes and reject codes, so no message, unit or key makes a series of its own."""
+    seen = labels_of(page)
+    assert seen.pop("outcome") == {kind.name.lower() for kind in RecordType} | set(Outcome)
+    assert seen.pop("reason") == {code.value for code in Code}
+    seen.pop("le")
+    assert not seen
+
+
+def test_every_decision_is_counted_once(page: bytes) -> None:
+    """An outcome counts one, each of its reasons counts one."""
+    metrics = Metrics.create()
+    metrics.decided(RecordType.REJECTED, [Reason(Code.E_SCHEMA), Reason(Code.E_REPLAY)])
+    metrics.decided(RecordType.REJECTED, [Reason(Code.E_SCHEMA)])
+    value = metrics.registry.get_sample_value
+    assert value("contrada_messages_routed_total", {"outcome": "rejected"}) == 2
+    assert value("contrada_messages_refused_total", {"reason": "E_SCHEMA"}) == 2
+    assert value("contrada_messages_refused_total", {"reason": "E_REPLAY"}) == 1
+
+
+def test_two_routers_in_one_process_count_apart() -> None:
+    """A registry belongs to one router."""
+    first, second = Metrics.create(), Metrics.create()
+    first.batches.inc()
+    assert second.registry.get_sample_value("contrada_router_transactions_total") == 0

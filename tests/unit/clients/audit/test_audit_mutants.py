@@ -1,0 +1,206 @@
+"""Each check of an audit, taken away, lets its attack pass unseen: so none of them is there for show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from clients.audit.copy import heads
+from clients.audit.checks import (
+    record_walk,
+    removals,
+    signed_leaves,
+    statements as statements_check,
+    tree as tree_check,
+)
+from clients.audit.findings import Kind
+from protocol.trail import stated_acts
+from protocol.trail.acts import action_leaf, software_start
+from protocol.identifiers import UnitId
+from protocol.trail.ledger_leaves import Sequenced, row_of_action
+from protocol.tlog.tiles import Tile
+from tests.sim.ledger import Ledger, put
+from tests.unit.clients.audit.audits import break_glass, flip, kinds, sql
+from tests.unit.test_mutants import Edit, mutated
+
+pytestmark = pytest.mark.slow
+
+SHARD = "audit/2026h2"
+
+
+def altered_record(ledger: Ledger) -> None:
+    ledger.decide(9)
+    ledger.publish()
+    sql(ledger.path, "UPDATE records SET salt = zeroblob(16) WHERE id = ?", ledger.announced + 4)
+
+
+def removed_record(ledger: Ledger) -> None:
+    ledger.decide(9)
+    ledger.publish()
+    sql(ledger.path, "DELETE FROM records WHERE id = ?", ledger.announced + 4)
+
+
+def kept_record(ledger: Ledger) -> None:
+    ledger.decide(9)
+    ledger.delete(ledger.announced + 4, carried_out=False)
+    ledger.publish()
+
+
+def lying_column(ledger: Ledger) -> None:
+    ledger.decide(9)
+    ledger.publish()
+    sql(ledger.path, "UPDATE records SET units = 'nz' WHERE id = ?", ledger.announced + 4)
+
+
+def altered_tile(ledger: Ledger) -> None:
+    ledger.decide(9)
+    ledger.publish()
+    flip(ledger.path / SHARD / Tile(0, 0, ledger.log.tree.size).path, 40)
+
+
+def altered_higher_tile(ledger: Ledger) -> None:
+    ledger.decide(200)
+    ledger.publish()
+    flip(ledger.path / SHARD / Tile(1, 0, ledger.log.tree.size // 256).path, 40)
+
+
+def stripped(ledger: Ledger) -> None:
+    ledger.publish()
+    put(ledger.path / SHARD / "checkpoint", ledger.checkpoint(ledger.log.head, witnesses=()))
+
+
+def dropped_delivery(ledger: Ledger) -> None:
+    made = ledger.made_of(ledger.route())
+    ledger.append(made.entries[:-1], made.rows)
+    ledger.publish()
+
+
+def stray_delivery(ledger: Ledger) -> None:
+    made = ledger.made_of(ledger.route())
+    ledger.append([*made.entries, made.entries[-1]], made.rows)
+    ledger.publish()
+
+
+def decided_twice(ledger: Ledger) -> None:
+    decisions = ledger.route()
+    for _ in range(2):
+        made = ledger.made_of(decisions)
+        ledger.append(made.entries, made.rows)
+    ledger.publish()
+
+
+def made_up(ledger: Ledger) -> None:
+    made = ledger.made_of(ledger.route())
+    ledger.append(made.entries, made.rows)
+    ledger.publish()
+
+
+def added_to_a_batch(ledger: Ledger) -> None:
+    first, more = (ledger.made_of(ledger.route()) for _ in range(2))
+    rows = [*first.rows, *(row._replace(index=row.index + len(first.entries)) for row in more.rows)]
+    ledger.append([*first.entries, *more.entries], rows, first.signed)
+    ledger.publish()
+
+
+def made_up_act(ledger: Ledger) -> None:
+    made = ledger.made_of(ledger.stated(break_glass(ledger), by="registrar"))
+    ledger.append(made.entries, made.rows)
+    ledger.publish()
+
+
+def act_under_a_batch(ledger: Ledger) -> None:
+    act = ledger.made_of(ledger.stated(break_glass(ledger), by="registrar"))
+    batch = ledger.made_of(ledger.route())
+    rows = [*batch.rows, act.rows[0]._replace(index=ledger.log.tree.size + len(batch.entries))]
+    ledger.append([*batch.entries, *act.entries], rows, batch.signed)
+    ledger.publish()
+
+
+def act_of_another_office(ledger: Ledger) -> None:
+    act = replace(break_glass(ledger), actor=UnitId("ledger"))
+    leaf = action_leaf(act, bytes(16))
+    row = row_of_action(act, leaf, index=ledger.log.tree.size)
+    made = Sequenced([leaf.entry], [row], b"")
+    ledger.append(made.entries, made.rows, ledger.signed_by("ledger", made))
+    ledger.publish()
+
+
+def act_in_anothers_name(ledger: Ledger) -> None:
+    act = software_start(ledger.world.now, UnitId("router"), program="router", version="1")
+    made = ledger.made_of(ledger.stated(act, by="router"))
+    ledger.append(made.entries, made.rows, ledger.signed_by("ledger", made))
+    ledger.publish()
+
+
+def act_again(ledger: Ledger) -> None:
+    stated = ledger.stated(break_glass(ledger), by="registrar")
+    for _ in range(2):
+        made = ledger.made_of(stated)
+        ledger.append(made.entries, made.rows, made.signed)
+    ledger.publish()
+
+
+def broken_chain(ledger: Ledger) -> None:
+    body = ledger.log.head.body().encode()
+    ledger.decide(2)
+    ledger.next_half_year(first=body)
+    ledger.publish()
+
+
+def unannounced(ledger: Ledger) -> None:
+    ledger.world.enrol("es")
+    for data in ledger.world.directory.snapshot()[ledger.announced :]:
+        ledger.directory.tree.append(data)
+    ledger.publish()
+
+
+def rolled_back(ledger: Ledger) -> None:
+    ledger.publish()
+    note = ledger.log.note
+    ledger.decide(9)
+    ledger.publish()
+    put(ledger.path / SHARD / "checkpoint", note)
+
+
+WALK = record_walk.RecordWalk
+MUTANTS = [
+    (altered_record, Kind.RECORD_ALTERED, Edit(WALK._opened, "if entries[0] != entry:", "if False:")),
+    (removed_record, Kind.RECORD_MISSING, Edit(WALK._lacks, "if not self._muted:", "if False:")),
+    (kept_record, Kind.RECORD_KEPT, Edit(removals._check_log, "runs(reader.kept(origin, sorted(ordered)))", "()")),
+    (lying_column, Kind.RECORD_INDEX, Edit(WALK._opened, "if said != row:", "if False:")),
+    (altered_tile, Kind.TILE_ALTERED, Edit(tree_check.TreeCheck.take, "or pair.differing", "")),
+    (altered_higher_tile, Kind.TILE_ALTERED, Edit(tree_check._differing, "and a != b", "and False")),
+    (stripped, Kind.QUORUM, Edit(heads.judge, "policy.trusted(signed).witnesses", "policy.signed_by_log(signed) and ()")),
+    (dropped_delivery, Kind.DELIVERY_MISSING, Edit(WALK.end, "if self._to_come:", "if False:")),
+    (stray_delivery, Kind.DELIVERY_STRAY, Edit(WALK._delivery, "elif not self._unknown:", "elif False:")),
+    (decided_twice, Kind.DECISION_TWICE, Edit(WALK._position, "elif offset <= last:", "elif offset < last:")),
+    (made_up, Kind.DECISION_UNSIGNED, Edit(signed_leaves._needing, "is not None", "is Kind.ACT_UNSIGNED")),
+    (added_to_a_batch, Kind.DECISION_UNSIGNED, Edit(signed_leaves._check, "is Kind.DECISION_UNSIGNED]", "is Kind.DECISION_UNSIGNED][:1]")),
+    (made_up_act, Kind.ACT_UNSIGNED, Edit(signed_leaves._needing, "is not None", "is Kind.DECISION_UNSIGNED")),
+    (act_under_a_batch, Kind.ACT_UNSIGNED, Edit(signed_leaves._check, "if any(", "if all(")),
+    (act_of_another_office, Kind.ACT_UNSIGNED, Edit(stated_acts._check_entry, "if by.office not in _OFFICES.get(uint(kind), frozenset()):", "if False:")),
+    (act_in_anothers_name, Kind.ACT_UNSIGNED, Edit(signed_leaves._strange, "row.sender != each.actor", "False")),
+    (act_again, Kind.ACT_TWICE, Edit(signed_leaves._strange, "!= index:", "> index:")),
+    (broken_chain, Kind.SHARD_CHAIN, Edit(heads.check_chain, "found != expected", "False")),
+    (unannounced, Kind.STATEMENT_UNANNOUNCED, Edit(statements_check.check_announcements, "if position not in by_position:", "if False:")),
+    (rolled_back, Kind.ROLLED_BACK, Edit(removals._check_memory, "memory.size > here.size", "False")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("attack", "kind", "edit"), MUTANTS, ids=[attack.__name__ for attack, _, _ in MUTANTS]
+)
+def test_a_missing_check_is_noticed(
+    attack: Callable[[Ledger], None], kind: Kind, edit: Edit, tmp_path: Path
+) -> None:
+    """The attack is found with the check, and not without it."""
+    ledger = Ledger(tmp_path)
+    ledger.start()
+    attack(ledger)
+
+    assert kind in kinds(tmp_path)
+    with mutated(edit):
+        assert kind not in kinds(tmp_path)

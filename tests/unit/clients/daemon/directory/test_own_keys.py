@@ -1,0 +1,199 @@
+"""The unit's own keys: made ahead, published, renewed, destroyed in time; and who else speaks in its name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from clients.daemon.api import directory_views, views
+from clients.daemon.sending import submitting
+from clients.daemon.receiving.deciding import DirectoryBehind, take_decisions
+from clients.daemon.directory.statements import upkeep
+from runtime.kafka.feed_ports import Fetched, Incoming
+from keys.enrolment import renew
+from keys.soft_keys import SoftEpochKey, SoftIdentity
+from keys.statement_types import EpochPublication, Revocation, StatementType, StatusChange
+from keys.statements import issue
+from protocol import topics
+from protocol.codes import Classification
+from protocol.envelope.wire import parse_submission
+from protocol.epochs import epoch_of, to_publish
+from protocol.identifiers import Millis, UnitId
+from protocol.limits import DAY, EPOCH
+from tests.sim.world import World, facts
+from tests.unit.clients.daemon.unit_contexts import Desk, pump
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def es(world: World, tmp_path: Path) -> Desk:
+    return Desk(world, UnitId("es"), tmp_path / "es")
+
+
+def alarms(desk: Desk) -> list[str]:
+    return [code for (code,) in desk.rows("SELECT code FROM alarms ORDER BY id")]
+
+
+def publish(world: World, statements: list[bytes]) -> None:
+    for statement in statements:
+        world.directory.apply(statement)
+
+
+def test_keys_of_the_coming_weeks_are_published_ahead(world, es):
+    """A week later one more key is due, and after it is published nothing more."""
+    assert upkeep(es.office) == []
+    world.now = Millis(world.now + EPOCH)
+    made = upkeep(es.office)
+    assert len(made) == 1
+    assert upkeep(es.office) == made, "until the directory has it, the very same statement"
+    publish(world, made)
+    es.learn()
+
+    assert upkeep(es.office) == []
+    assert all(world.directory.epoch_key_for(es.unit, epoch) for epoch in to_publish(world.now))
+    assert alarms(es) == []
+
+
+def test_a_unit_that_nobody_knows_publishes_nothing(world, es):
+    """Its statements would be refused by every replica and only litter the topic."""
+    es.office.replica.directory = World(seed=2).directory
+    assert upkeep(es.office) == []
+
+
+def test_a_lost_private_key_is_withdrawn_and_replaced(world, es):
+    """Restored from an old backup: others must not seal to a key that nobody holds."""
+    epoch = epoch_of(world.now)
+    lost = world.directory.epoch_key_for(es.unit, epoch).public.kid
+    for path in (es.path / "keys").glob("*epoch*"):
+        if lost.hex() in path.name:
+            path.unlink()
+    es.keys.refresh()
+    for _ in ("withdrawn", "replaced"):
+        publish(world, upkeep(es.office))
+        es.learn()
+
+    fresh = world.directory.epoch_key_for(es.unit, epoch)
+    assert fresh is not None
+    assert fresh.public.kid != lost
+    assert fresh.public.kid in es.keys.opener.kids()
+
+
+def test_a_rotation_changes_the_signature_and_loses_nothing(world, es):
+    """Messages on their way under the old identity are accepted, new ones are signed by the next."""
+    before = es.submit("it")
+    old = es.keys.signer.public.kid
+    publish(world, renew(
+        es.keys.rotation_request(world.now), registrar=world.registrar, parties=world.directory, now=world.now
+    ))  # fmt: skip
+    es.learn()
+    after = es.submit("it")
+    kids = [parse_submission(raw).header.core.signing_key for raw in es.pending()]
+    pump(world, es)
+
+    assert kids[0] == old != kids[1]
+    assert (es.state(before.id), es.state(after.id)) == ("accepted", "accepted")
+    assert alarms(es) == []
+    assert directory_views.own_keys(es.office)["identity"]["kid"] == kids[1].hex()
+
+
+def test_a_revoked_identity_holds_messages_back(world, es):
+    """Nothing is sealed under a key that is withdrawn; what waited goes out under the next one."""
+    request = es.keys.rotation_request(world.now)
+    publish(world, renew(request, registrar=world.registrar, parties=world.directory, now=world.now))
+    first = es.keys.signer.public.kid
+    statement = issue(Revocation(es.unit, first, "stolen", None), signer=world.registrar, issued=world.now)
+    es.office.replica.apply(statement)
+    waiting = es.submit("it")
+    assert waiting.state == "queued"
+    assert "E_KEY_REVOKED" in es.rows("SELECT reasons FROM outbox")[0][0]
+    world.directory.apply(statement)
+    es.office.replica.directory = world.directory
+    es.keys.adopt_rotation(world.now, parties=world.directory)
+    submitting.seal_queued(es.office)
+
+    assert es.state(waiting.id) == "sealed"
+
+
+def test_a_key_in_our_name_that_is_not_ours_is_an_alarm(world, es):
+    """Whoever has our identity, or the registrar's ear, is seen at once."""
+    thief = SoftIdentity.generate(es.unit, world.entropy)
+    world.appoint(StatementType.IDENTITY, thief, by=world.registrar)
+    es.learn()
+    assert alarms(es) == ["own_identity_foreign"]
+    world.now = Millis(world.now + EPOCH)
+    epoch = epoch_of(world.now) + 2
+    stolen = SoftEpochKey.generate(es.unit, epoch, world.entropy)
+    world.publish(EpochPublication(es.unit, epoch, stolen.public), by=thief)
+    es.learn()
+
+    assert alarms(es) == ["own_identity_foreign", "own_epoch_foreign"]
+
+
+def test_every_other_statement_about_us_is_an_alarm_too(world, es):
+    """A suspension, other facts, a withdrawal: whoever may state them, we did not, and are told once."""
+    kid = es.keys.signer.public.kid
+    world.publish(StatusChange(es.unit, True, "for a test"), by=world.registrar)
+    world.publish(StatusChange(es.unit, False, "for a test"), by=world.registrar)
+    world.publish(facts("es", version=2, clearance=Classification.BPL), by=world.registrar)
+    world.publish(Revocation(es.unit, kid, "for a test", None), by=world.registrar)
+    world.publish(facts("it", version=2, clearance=Classification.BPL), by=world.registrar)
+    es.learn()
+    told = ["own_status_changed", "own_status_changed", "own_facts_changed", "own_key_revoked"]
+    assert alarms(es) == told
+    es.office.replica.close()
+    (es.path / "directory.log").unlink()
+    es.office.store.close()
+    es.open()
+    es.learn()
+
+    assert alarms(es) == told
+
+
+def test_what_we_withdraw_ourselves_is_no_alarm(world, es):
+    """The daemon knows its own words when they come back."""
+    for path in (es.path / "keys").glob("*epoch*"):
+        path.unlink()
+    es.keys.refresh()
+    publish(world, upkeep(es.office))
+    es.learn()
+
+    assert "own_key_revoked" not in alarms(es)
+
+
+def test_a_replica_that_is_built_anew_raises_no_false_alarm(world, es):
+    """Old identities and destroyed epoch keys of ours come by again and are known."""
+    publish(world, renew(
+        es.keys.rotation_request(world.now), registrar=world.registrar, parties=world.directory, now=world.now
+    ))  # fmt: skip
+    es.learn()
+    world.now = Millis(world.now + 60 * DAY)
+    with es.office.transaction():
+        es.office.see(world.now)
+    publish(world, upkeep(es.office))
+    es.office.replica.close()
+    (es.path / "directory.log").unlink()
+    es.office.store.close()
+    es.open()
+    es.learn()
+
+    assert es.office.directory.head == world.directory.head
+    assert alarms(es) == []
+
+
+def test_decisions_of_a_router_that_we_do_not_know_yet_are_waited_for(world, es):
+    """A new router's key may come a moment later than its first decision."""
+    es.submit("it")
+    es.post()
+    world.route("es")
+    fetched = Fetched(topics.receipts(es.unit), 0, (Incoming(0, world.receipts["es"][-1]),), 1)
+    known, es.office.replica.directory = es.office.replica.directory, World(seed=3).directory
+    with pytest.raises(DirectoryBehind):
+        take_decisions(es.office, fetched, patient=True)
+    es.office.replica.directory = known
+    take_decisions(es.office, fetched, patient=True)
+    assert es.rows("SELECT state FROM outbox") == [("accepted",)]

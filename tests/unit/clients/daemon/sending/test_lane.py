@@ -1,0 +1,145 @@
+"""The order in which sealed messages go out: the property that nothing is ever lost by a resend.
+
+A model of the world around `Lane`: the database is a list of sealings, Kafka takes a batch whole and may
+lose the acknowledgement, the router drops what is not beyond the last number of a stream. Whatever the
+order of failures, decisions, stalls and restarts: the router never drops what it has not seen before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clients.daemon.sending.lane import FIRST_PATIENCE, MOST_PATIENCE, Lane
+
+WINDOW = 3
+
+
+@dataclass
+class Model:
+    """One partition: sealings by id, each (stream, seq); Kafka's log; what the router decided."""
+
+    lane: Lane = field(default_factory=Lane)
+    stream: int = 0
+    seq: int = 0
+    sealings: dict[int, tuple[int, int]] = field(default_factory=dict)
+    decided: set[int] = field(default_factory=set)
+    log: list[int] = field(default_factory=list)
+    routed: int = 0
+    last: dict[int, int] = field(default_factory=dict)
+    seen: set[int] = field(default_factory=set)
+    receipts: list[int] = field(default_factory=list)
+
+    def seal(self) -> None:
+        self.sealings[len(self.sealings) + 1] = (self.stream, self.seq)
+        self.seq += 1
+
+    def window(self) -> list[int]:
+        return [i for i in sorted(self.sealings) if i > self.lane.after and i not in self.decided][:WINDOW]
+
+    def send(self, outcome: str) -> None:
+        batch = self.window()
+        if not batch or outcome == "refused":
+            return  # nothing of it is in the log, and the cursor stays
+        if outcome == "partly":
+            batch = batch[:1]  # the batch was full
+        self.log += batch
+        if outcome != "acknowledgement lost":
+            self.lane.acknowledged(batch)
+
+    def route(self) -> None:
+        """The router comes to the end of the log; its decisions travel to the daemon."""
+        for sealing in self.log[self.routed :]:
+            stream, seq = self.sealings[sealing]
+            if seq > self.last.get(stream, -1):
+                self.last[stream] = seq
+                self.receipts.append(sealing)
+            else:
+                assert sealing in self.seen, "dropped as a double, and never seen before: lost"
+            self.seen.add(sealing)
+        self.routed = len(self.log)
+
+    def read_decisions(self) -> None:
+        self.decided.update(self.receipts)
+        self.receipts.clear()
+        self.lane.decided()
+
+    def restart(self) -> None:
+        self.lane = Lane()
+        self.stream, self.seq = self.stream + 1, 0
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.just(("seal",)),
+        st.tuples(st.just("send"), st.sampled_from(["taken", "partly", "refused", "acknowledgement lost"])),
+        st.just(("route",)),
+        st.just(("read",)),
+        st.just(("stall",)),
+        st.just(("overtaken",)),
+        st.just(("restart",)),
+    ),
+    max_size=60,
+)
+
+
+def run(model: Model, steps: list[tuple[str, ...]]) -> None:
+    for step in steps:
+        match step:
+            case ("seal",):
+                model.seal()
+            case ("send", outcome):
+                model.send(outcome)
+            case ("route",):
+                model.route()
+            case ("read",):
+                model.read_decisions()
+            case ("stall",):
+                model.lane.stalled()
+            case ("overtaken",):
+                model.lane.overtaken()
+            case ("restart",):
+                model.restart()
+
+
+@settings(max_examples=400, deadline=None)
+@given(STEPS)
+def test_no_order_of_failures_makes_the_router_drop_a_message(steps):
+    """Every sealing that the router drops was decided before; and in the end every one is decided."""
+    model = Model()
+    run(model, steps)
+    for _ in range(len(model.sealings) + 1):
+        model.send("taken")
+    model.route()
+    model.read_decisions()
+
+    assert model.decided == set(model.sealings)
+
+
+@settings(max_examples=200, deadline=None)
+@given(STEPS)
+def test_a_number_enters_the_log_only_behind_all_earlier_ones(steps):
+    """For each stream the first appearances in the log are without a gap, from 0."""
+    model = Model()
+    run(model, steps)
+    first: dict[int, list[int]] = {}
+    for sealing in dict.fromkeys(model.log):
+        stream, seq = model.sealings[sealing]
+        first.setdefault(stream, []).append(seq)
+
+    assert all(seqs == list(range(len(seqs))) for seqs in first.values())
+
+
+def test_a_stall_is_met_with_growing_patience():
+    """A router that is down for hours is not met by hours of repeats; a decision makes it quick again."""
+    lane = Lane()
+    waits = []
+    for _ in range(12):
+        waits.append(lane.patience)
+        lane.stalled()
+    assert waits[:3] == [FIRST_PATIENCE, 2 * FIRST_PATIENCE, 4 * FIRST_PATIENCE]
+    assert waits[-1] == MOST_PATIENCE
+    lane.decided()
+    assert lane.patience == FIRST_PATIENCE

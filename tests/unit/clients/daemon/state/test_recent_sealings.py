@@ -1,0 +1,118 @@
+"""The shortcut past the database gives what the database would give, or nothing at all."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clients.daemon.state.recent_sealings import KEPT_BYTES, Fresh
+from clients.daemon.sending.lane import Lane
+from clients.daemon.store.sealings import WINDOW, ToSend
+from protocol.identifiers import ThreadId
+
+THREAD = ThreadId(bytes(16))
+
+
+class Model:
+    """Two partitions whose sealings are numbered together, and a lane of the first."""
+
+    def __init__(self) -> None:
+        self.fresh, self.lane = Fresh(), Lane()
+        self.committed: list[int] = []
+        self.number = 0
+
+    def seal(self, partitions: list[int], *, holds: bool) -> None:
+        made = []
+        for partition in partitions:
+            self.number += 1
+            self.fresh.put(partition, ToSend(self.number, THREAD, b"x" * 100_000))
+            made += [self.number] * (partition == 0)
+        if holds:
+            self.committed += made
+            self.fresh.committed()
+        else:
+            self.fresh.forget()
+
+    def send(self, outcome: str) -> None:
+        window = self.fresh.take(0, self.lane.after)
+        behind = [number for number in self.committed if number > self.lane.after]
+        given = behind if window is None else [item.id for item in window.items]
+        assert given == behind[: len(given)]
+        assert window is None or window.whole == (given == behind)
+        if outcome == "taken":
+            self.lane.acknowledged(given)
+        elif outcome == "partly":
+            self.lane.acknowledged(given[:1])
+        elif outcome == "overtaken":
+            self.lane.overtaken()
+
+
+STEPS = st.one_of(
+    st.tuples(st.just("seal"), st.lists(st.integers(0, 1), min_size=1, max_size=7), st.booleans()),
+    st.tuples(st.just("send"), st.sampled_from(["taken", "partly", "failed", "overtaken"])),
+)
+
+
+@given(st.lists(STEPS, max_size=40))
+@settings(max_examples=300, deadline=None)
+def test_what_is_fresh_is_what_the_database_has_next(steps):
+    """Whatever fails and whoever goes back: the oldest behind the cursor, none left out, or no answer."""
+    model = Model()
+    for step in steps:
+        if step[0] == "seal":
+            model.seal(step[1], holds=step[2])
+        else:
+            model.send(step[1])
+
+
+def test_a_lane_that_keeps_up_needs_no_database():
+    """After its first look the lane lives on what was sealed just now."""
+    model = Model()
+    model.seal([0], holds=True)
+    assert model.fresh.take(0, 0) is None
+    model.lane.acknowledged([1])
+    for number in (2, 3, 4):
+        model.seal([0], holds=True)
+        window = model.fresh.take(0, model.lane.after)
+        assert window is not None and [item.id for item in window.items] == [number]
+        model.lane.acknowledged([number])
+    assert model.fresh.take(0, model.lane.after).items == ()
+
+
+def test_what_waits_for_long_is_not_kept_twice():
+    """While Kafka is away memory stays bounded, and the database answers afterwards."""
+    model = Model()
+    for _ in range(2 * WINDOW + 50):
+        model.seal([0], holds=True)
+    assert max(len(queue) for queue in model.fresh._queues.values()) <= WINDOW
+    model.send("taken")
+    model.seal([0], holds=True)
+    model.send("taken")
+
+
+def test_what_waits_for_kafka_waits_on_the_disk():
+    """However much is sealed while nothing leaves, little of it is held in memory, and the rest is asked for."""
+    fresh = Fresh()
+    for number in range(1, 151):
+        fresh.put(0, ToSend(number, THREAD, bytes(900_000)))
+        fresh.committed()
+        assert sum(len(item.submission) for _, item in fresh._queues[0]) <= KEPT_BYTES + 900_000
+    assert fresh.take(0, 0) is None
+
+
+def test_nothing_is_given_out_before_it_is_committed():
+    """A lane that looks in the middle of a transaction finds what was committed before it, and no more."""
+    fresh = Fresh()
+    for number in (1, 2):
+        fresh.put(0, ToSend(number, THREAD, b"x"))
+        fresh.committed()
+    fresh.put(0, ToSend(3, THREAD, b"x"))
+    window = fresh.take(0, 1)
+    assert window is not None
+    assert [item.id for item in window.items] == [2]
+    assert fresh.take(0, 2).items == ()
+    fresh.forget()
+    assert fresh.take(0, 2) is None
+    fresh.put(0, ToSend(4, THREAD, b"x"))
+    fresh.committed()
+    assert [item.id for _, item in fresh._queues[0]] == [4]

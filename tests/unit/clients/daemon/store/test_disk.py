@@ -1,0 +1,179 @@
+"""What leaves the daemon is on the disk: the log as the last call to the disk left it is all that a power cut spares."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+
+from clients.daemon.daemon import Daemon
+from clients.daemon.store.disk import Disk
+from clients.daemon.store.database import Store
+from runtime.process.worker import Worker
+from runtime.kafka.feed_ports import Appended
+from protocol.identifiers import UnitId
+from tests.sim.world import World
+from tests.unit.clients.daemon.unit_contexts import Desk, wish
+from tests.unit.test_mutants import Edit, mutated
+
+
+class PowerCut:
+    """Stands before the real call to the disk: holds it back, counts it, keeps what the disk has after it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.calls = 0
+        self.spared = b""
+        self.threads: list[str] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self._real = os.fdatasync
+        monkeypatch.setattr("clients.daemon.store.disk.os.fdatasync", self._call)
+
+    def _call(self, descriptor: int) -> None:
+        log = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        if not log.name.endswith("-wal"):
+            return self._real(descriptor)
+        self.threads.append(threading.current_thread().name)
+        before = log.read_bytes()
+        assert self.gate.wait(10)
+        self._real(descriptor)
+        self.calls += 1
+        self.spared = before
+
+    def after(self, store: Path, to: Path) -> Store:
+        """The database as it comes back: what SQLite had copied into it, and the log as it was spared."""
+        shutil.copy(store, to / store.name)
+        (to / f"{store.name}-wal").write_bytes(self.spared)
+        return Store(to / store.name)
+
+
+@pytest.fixture
+def power(monkeypatch: pytest.MonkeyPatch) -> PowerCut:
+    return PowerCut(monkeypatch)
+
+
+def put(store: Store, key: str) -> None:
+    with store.transaction():
+        store.write("INSERT INTO meta VALUES (?, 'x')", key)
+
+
+async def test_what_is_settled_survives_a_power_cut_and_what_is_not_does_not(tmp_path, power):
+    """Settling brings everything to the disk that was committed before; later commits may be lost."""
+    store = Store(tmp_path / "state.sqlite")
+    disk = Disk(store)
+    put(store, "settled")
+    await disk.settled()
+    put(store, "later")
+    (tmp_path / "after").mkdir()
+    back = power.after(tmp_path / "state.sqlite", tmp_path / "after")
+    assert [row["key"] for row in back.rows("SELECT key FROM meta WHERE value = 'x'")] == ["settled"]
+
+
+async def test_one_call_serves_everybody_who_asked_before_it_began(tmp_path, power):
+    """Three wait behind a slow disk: one call for the first, and one for the other two."""
+    store = Store(tmp_path / "state.sqlite")
+    disk = Disk(store)
+    power.gate.clear()
+    waiting = []
+    for key in "abc":
+        put(store, key)
+        waiting.append(asyncio.create_task(disk.settled()))
+        await asyncio.sleep(0.05)
+    power.gate.set()
+    await asyncio.wait_for(asyncio.gather(*waiting), 10)
+    assert power.calls == 2
+
+
+async def test_nothing_committed_costs_no_call(tmp_path, power):
+    """Who asks again without a commit in between is answered at once."""
+    store = Store(tmp_path / "state.sqlite")
+    disk = Disk(store)
+    put(store, "a")
+    await disk.settled()
+    await disk.settled()
+    assert power.calls == 1
+
+
+class Outbox:
+    """Kafka's side: what was appended."""
+
+    def __init__(self) -> None:
+        self.appended = 0
+
+    async def append(self, partition, records):
+        self.appended += len(records)
+        return Appended(0, len(records))
+
+
+async def test_an_idle_worker_settles_by_itself(tmp_path, power):
+    """What it has settled needs no other call, and survives."""
+    store = Store(tmp_path / "state.sqlite")
+    disk = Disk(store)
+    put(store, "settled")
+    disk.settle_here()
+    await disk.settled()
+    assert power.calls == 1
+    put(store, "later")
+    (tmp_path / "after").mkdir()
+    back = power.after(tmp_path / "state.sqlite", tmp_path / "after")
+    assert [row["key"] for row in back.rows("SELECT key FROM meta WHERE value = 'x'")] == ["settled"]
+
+
+@pytest.fixture(params=["contrada-worker", "contrada-disk"])
+def settles(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The thread that brings a message to the disk: the worker's while it is idle, the disk's own under load."""
+    if request.param == "contrada-disk":
+        monkeypatch.setattr(Worker, "idle", False)
+    return request.param
+
+
+async def test_neither_answer_nor_record_leaves_before_the_disk_has_the_message(tmp_path, power, settles):
+    """While the disk is busy the user waits and Kafka gets nothing; then both get theirs."""
+    await neither_leaves_before_the_disk_has_the_message(tmp_path, power)
+    assert power.threads == [settles]
+
+
+async def neither_leaves_before_the_disk_has_the_message(tmp_path, power):
+    worker, log = Worker(), Outbox()
+    world = World()
+    desk = await worker.do(lambda: Desk(world, UnitId("es"), tmp_path / "es"))
+    daemon = Daemon(desk.office, worker, log_=log, feeds=None, directory=None)
+    daemon.directory_read.set()
+    daemon._decisions_read.set()
+    parts = [asyncio.create_task(part) for part in (daemon.intake.run(), daemon._run_lanes())]
+    await asyncio.sleep(0.1)  # the worker is idle
+    power.gate.clear()
+    answer = asyncio.create_task(daemon.submit(wish("it")))
+    await asyncio.sleep(0.5)
+    assert not answer.done()
+    assert log.appended == 0
+    power.gate.set()
+    assert (await asyncio.wait_for(answer, 10)).state == "sealed"
+    for _ in range(100):
+        if log.appended:
+            break
+        await asyncio.sleep(0.05)
+    assert log.appended == 1
+    for part in parts:
+        part.cancel()
+    await asyncio.wait(parts)
+    await worker.do(desk.office.store.close)
+    worker.close()
+
+
+UNSETTLED = {
+    "contrada-worker": Edit(Disk.settle_here, "os.fdatasync(self._descriptor)", "pass"),
+    "contrada-disk": Edit(
+        Disk.settled, "await self._thread.do(partial(os.fdatasync, self._descriptor))", "pass"
+    ),
+}
+
+
+async def test_a_settled_that_was_never_brought_to_the_disk_is_noticed(tmp_path, power, settles):
+    """Without the call the answer leaves while the disk is busy."""
+    with mutated(UNSETTLED[settles]), pytest.raises(AssertionError):
+        await neither_leaves_before_the_disk_has_the_message(tmp_path, power)

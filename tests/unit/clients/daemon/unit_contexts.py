@@ -1,0 +1,162 @@
+"""Offices of real units in a simulated world: SQLite, keys and directory are real, only Kafka is left out.
+
+`World.route` is the router. `pump` carries records between offices and router as the feeds would.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from clients.daemon.receiving import deciding, deliveries as receiving
+from clients.daemon.store import sealings
+from clients.daemon.sending import submitting
+from clients.daemon.store.at_rest import Vault
+from clients.daemon.metrics import Metrics
+from clients.daemon.state.unit_context import Office
+from clients.daemon.state.replica import Replica
+from clients.daemon.sending.submissions import SendRequest
+from clients.daemon.directory.statements import take_statements
+from clients.daemon.store.database import Store
+from clients.daemon.state.stream import Stream
+from clients.daemon.sending.submitting import Submitted
+from runtime.kafka.feed_ports import Fetched, Incoming
+from keys.enrolment import enrol
+from keys.unit_keys import UnitKeys
+from keys.unlock import Credential
+from protocol import topics
+from protocol.identifiers import UnitId, read_id
+from tests.sim.world import World, facts
+
+SECRET = Credential(bytes(32))
+
+
+def draft(text: str = "three persons on deck", **more: Any) -> dict[str, Any]:
+    return {
+        "subject": "Vessel seen",
+        "language": "en",
+        "crime_areas": ["migrant-smuggling"],
+        "items": [
+            {"type": "narrative", "text": text, "purposes": ["operational"], "data_class": "non-personal"}
+        ],
+        **more,
+    }
+
+
+def wish(*to: str, kind: str = "information", **more: Any) -> SendRequest:
+    body = {"kind": kind, "to": list(to), "draft": more.pop("draft", None) or draft(), **more}
+    return SendRequest.model_validate(body)
+
+
+@dataclass
+class Clock:
+    """Monotonic time that moves when a test moves it."""
+
+    seconds: float = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@dataclass
+class Desk:
+    """An office with its home, and how far its feeds were read."""
+
+    world: World
+    unit: UnitId
+    path: Path
+    office: Office = field(init=False)
+    keys: UnitKeys = field(init=False)
+    monotonic: Clock = field(default_factory=Clock)
+    read: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.path.mkdir(mode=0o700, parents=True)
+        self.keys = UnitKeys.create(self.path / "keys", unit=self.unit, secret=SECRET)
+        request = self.keys.enrolment_request(self.world.now, contact="duty officer")
+        known = self.world.directory.facts(self.unit)
+        about = None if known is not None else facts(self.unit)
+        for statement in enrol(request, registrar=self.world.registrar, facts=about, now=self.world.now):
+            self.world.directory.apply(statement)
+        self.open()
+        self.learn()
+
+    def open(self) -> None:
+        """As after a start: everything is read from disk."""
+        self.office = Office(
+            unit=self.unit,
+            store=Store(self.path / "state.sqlite"),
+            vault=Vault(self.keys.storage_key, os.urandom),
+            keys=self.keys,
+            replica=Replica(self.path / "directory.log", self.world.directory.root),
+            metrics=Metrics.create(),
+            clock=lambda: self.world.now,
+            monotonic=self.monotonic,
+            entropy=os.urandom,
+            stream=Stream(os.urandom),
+        )
+
+    def restart(self) -> None:
+        """Kill and start: the connection is dropped without a word, the files are opened again."""
+        self.office.store.close()
+        self.office.replica.close()
+        self.open()
+
+    def learn(self) -> None:
+        """Read the directory to its end."""
+        have = self.office.directory.head.size
+        log = self.world.directory.snapshot()
+        records = tuple(Incoming(i, log[i]) for i in range(have, len(log)))
+        take_statements(self.office, Fetched(topics.DIRECTORY, 0, records, len(log)))
+
+    def submit(self, *to: str, **more: Any) -> Submitted:
+        """One message; what went wrong is raised."""
+        (result,) = submitting.submit(self.office, [wish(*to, **more)])
+        if not isinstance(result, Submitted):
+            raise result
+        return result
+
+    def pending(self) -> list[bytes]:
+        """What would go to Kafka now, in order."""
+        window = sealings.undecided(self.office.store, partition=0, after=0, most=1000, most_bytes=10**9)
+        return [item.submission for item in window.items]
+
+    def post(self) -> None:
+        """Everything undecided enters the outbox topic."""
+        self.world.submit(self.unit, *self.pending())
+
+    def decisions(self) -> deciding.Decided:
+        """Read the receipts topic to its end."""
+        return deciding.take_decisions(self.office, self._feed("receipts"), patient=False)
+
+    def deliveries(self) -> receiving.Received:
+        """Read the inbox topic to its end."""
+        return receiving.take_deliveries(self.office, self._feed("inboxes"), patient=False)
+
+    def _feed(self, kind: str) -> Fetched:
+        log = getattr(self.world, kind)[self.unit]
+        start = self.read.get(kind, 0)
+        self.read[kind] = len(log)
+        topic = topics.receipts(self.unit) if kind == "receipts" else topics.inbox(self.unit)
+        return Fetched(topic, 0, tuple(Incoming(i, log[i]) for i in range(start, len(log))), len(log))
+
+    def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        return [tuple(row) for row in self.office.store.rows(sql, *values)]
+
+    def state(self, mid: str) -> str:
+        return self.office.store.row("SELECT state FROM outbox WHERE mid = ?", read_id(mid))["state"]
+
+
+def pump(world: World, *desks: Desk, rounds: int = 3) -> None:
+    """Carry everything to and fro until nothing is left to say."""
+    for _ in range(rounds):
+        for desk in desks:
+            desk.post()
+            if world.outboxes[desk.unit][world.routed[desk.unit] :]:
+                world.route(desk.unit)
+        for desk in desks:
+            desk.learn()
+            desk.decisions()
+            desk.deliveries()

@@ -1,0 +1,162 @@
+"""The witness over HTTP: statuses, types and bodies of tlog-witness, and what a request may cost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from hashlib import sha256
+from pathlib import Path
+
+import httpx
+
+from runtime.process.worker import Worker
+from clients.witness.queue import Desk
+from clients.witness.http import IN_HAND, monitoring, protocol
+from clients.witness.mirror import Mirror
+from protocol.tlog.witnessing import MAX_REQUEST
+from tests.sim.witnessing import SHARD, Branch, Case, cosigners
+
+log = Branch()
+
+
+@asynccontextmanager
+async def desk_of(tmp_path: Path, mirror: Mirror | None = None) -> AsyncIterator[tuple[Desk, Case]]:
+    worker = Worker()
+    case = await worker.do(lambda: Case(tmp_path))
+    desk = Desk(case.witness, worker, mirror)
+    try:
+        yield desk, case
+    finally:
+        await desk.close()
+
+
+def client(pages: object) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app=pages), base_url="http://witness")
+
+
+async def test_a_log_is_answered_as_the_protocol_says(tmp_path: Path) -> None:
+    """200 with note lines, 409 with the size and its type, 404 and 403 and 400 and 422 as plain text."""
+    async with desk_of(tmp_path) as (desk, _), client(protocol(desk)) as http:
+        first = await http.post("/add-checkpoint", content=log.request(0, 6))
+        conflict = await http.post("/add-checkpoint", content=log.request(0, 8))
+        others = [
+            (await http.post("/add-checkpoint", content=data)).status_code
+            for data in (
+                b"old",
+                Branch(origin="elsewhere.example").request(0, 6),
+                Branch(pq=False).request(6, 8),
+                Branch("other").request(6, 8),
+            )
+        ]
+
+    assert first.status_code == 200
+    assert cosigners(first.content, log.checkpoint(6)) == 2
+    assert first.text.startswith("— ") and first.text.endswith("\n") and "\n\n" not in first.text
+    assert (conflict.status_code, conflict.content) == (409, b"6\n")
+    assert conflict.headers["content-type"] == "text/x.tlog.size"
+    assert others == [400, 404, 403, 422]
+
+
+async def test_a_monitor_gets_the_newest_note(tmp_path: Path) -> None:
+    """GET <origin hash>/checkpoint: the cosigned note, or 404 for what was never cosigned."""
+    address = f"/{sha256(SHARD.encode()).hexdigest()}/checkpoint"
+    async with desk_of(tmp_path) as (desk, _), client(protocol(desk)) as http:
+        before = await http.get(address)
+        await http.post("/add-checkpoint", content=log.request(0, 6))
+        after = await http.get(address)
+        strange = await http.get("/../checkpoint")
+
+    assert (before.status_code, after.status_code, strange.status_code) == (404, 200, 404)
+    assert cosigners(after.text.partition("\n\n")[2].encode(), log.checkpoint(6)) == 2
+
+
+async def test_only_the_methods_of_the_protocol(tmp_path: Path) -> None:
+    """405 for another method; monitoring is on a port of its own."""
+    async with desk_of(tmp_path) as (desk, _), client(protocol(desk)) as http:
+        assert (await http.get("/add-checkpoint")).status_code == 405
+        assert (await http.get("/metrics")).status_code == 404
+
+
+async def test_a_request_is_bounded(tmp_path: Path) -> None:
+    """413 as soon as there are more bytes than any request has, whatever was announced."""
+
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(MAX_REQUEST // 1000 + 2):
+            yield bytes(1000)
+
+    async with desk_of(tmp_path) as (desk, _), client(protocol(desk)) as http:
+        assert (await http.post("/add-checkpoint", content=endless())).status_code == 413
+
+
+async def test_more_requests_than_can_be_served_are_turned_away(tmp_path: Path) -> None:
+    """503 at once, and nobody waits in a queue without end."""
+    gate = asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield b"old 0\n"
+        await gate.wait()
+
+    async with desk_of(tmp_path) as (desk, _), client(protocol(desk)) as http:
+        held = [asyncio.create_task(http.post("/add-checkpoint", content=slow())) for _ in range(IN_HAND)]
+        for _ in range(200):
+            await asyncio.sleep(0)
+        assert (await http.post("/add-checkpoint", content=log.request(0, 6))).status_code == 503
+
+        gate.set()
+        assert {answer.status_code for answer in await asyncio.gather(*held)} == {400}
+        assert (await http.post("/add-checkpoint", content=log.request(0, 6))).status_code == 200
+
+
+async def test_two_forks_at_once_over_http(tmp_path: Path) -> None:
+    """Of forty requests at once for two histories all that are signed belong to one."""
+    branches = (log, Branch("other"))
+    async with desk_of(tmp_path) as (desk, case), client(protocol(desk)) as http:
+        asked = [(branch, branch.request(0, 6)) for branch in branches * 10]
+        answers = await asyncio.gather(*(http.post("/add-checkpoint", content=data) for _, data in asked))
+        signed = [
+            branch.name
+            for (branch, _), answer in zip(asked, answers, strict=True)
+            if answer.status_code == 200 and cosigners(answer.content, branch.checkpoint(6))
+        ]
+
+    assert len(set(signed)) == 1
+    assert case.evidence() == [("fork", 6)]
+
+
+async def test_what_cannot_be_stored_is_said(tmp_path: Path) -> None:
+    """503 while the disk does not take it, and readiness says why; health goes on."""
+    async with (
+        desk_of(tmp_path) as (desk, case),
+        client(protocol(desk)) as http,
+        client(monitoring(desk)) as own,
+    ):
+        assert (await own.get("/readyz")).status_code == 200
+        (tmp_path / "heads.sqlite").chmod(0o600)
+        await desk._worker.do(lambda: case.witness.heads._connection.execute("PRAGMA query_only=ON"))
+
+        answer = await http.post("/add-checkpoint", content=log.request(0, 6))
+        assert (answer.status_code, answer.text.partition(":")[0]) == (503, "E_STORE")
+        assert (await own.get("/healthz")).status_code == 200
+
+
+async def test_metrics_name_outcomes_and_logs(tmp_path: Path) -> None:
+    """Counts by outcome, the size of each log, and evidence by kind."""
+    async with (
+        desk_of(tmp_path) as (desk, _),
+        client(protocol(desk)) as http,
+        client(monitoring(desk)) as own,
+    ):
+        for data in (log.request(0, 6), log.request(0, 6), Branch("other").request(6, 6)):
+            await http.post("/add-checkpoint", content=data)
+        text = (await own.get("/metrics")).text
+
+    for line in (
+        'contrada_witness_requests_total{outcome="cosigned"} 1.0',
+        'contrada_witness_requests_total{outcome="conflict"} 1.0',
+        'contrada_witness_requests_total{outcome="consistency"} 1.0',
+        f'contrada_witness_checkpoint_leaves{{log="{SHARD}"}} 6.0',
+        'contrada_witness_evidence{kind="fork"} 1.0',
+        'contrada_witness_alarms_total{kind="fork"} 1.0',
+    ):
+        assert line in text

@@ -1,0 +1,176 @@
+"""Drafts: what people write is read generously, and refused helpfully."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocol.content.bodies import required_header_codes
+from protocol.content.code_forms import show_handling
+from protocol.codes import DataClass, MessageKind, UrgencyGround
+from protocol.content.body_parts import body_from_parts, body_to_parts
+from protocol.content.drafts import parse_draft
+from protocol.errors import DraftError
+
+EXAMPLES = Path(__file__).parents[4] / "examples"
+KINDS = {
+    "vessel.json": MessageKind.INFORMATION,
+    "identity-document.json": MessageKind.INFORMATION,
+    "urgent-request.json": MessageKind.REQUEST,
+    "answer.json": MessageKind.ANSWER,
+    "refusal.json": MessageKind.REFUSAL,
+}
+VESSEL = {"type": "vessel", "name": "x", "purposes": ["operational"], "data_class": "personal"}
+DRAFT = {"subject": "A yacht", "language": "en", "crime_areas": ["migrant-smuggling"], "items": [VESSEL]}
+
+
+def complaint(draft, kind=MessageKind.INFORMATION):
+    data = draft if isinstance(draft, bytes) else json.dumps(draft).encode()
+    with pytest.raises(DraftError) as caught:
+        parse_draft(kind, data)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_examples_are_valid(name):
+    """Each example that the documentation shows can be sent as it stands."""
+    body = parse_draft(KINDS[name], (EXAMPLES / name).read_bytes())
+    assert body_from_parts(KINDS[name], body_to_parts(body)) == (body, ())
+
+
+def test_every_example_is_tried():
+    """A new example joins this test."""
+    assert {path.name for path in EXAMPLES.glob("*.json")} == set(KINDS)
+
+
+def test_the_examples_say_what_they_are_for():
+    """The codes that the examples put on a header are those that the documentation speaks of."""
+    vessel = required_header_codes(
+        parse_draft(MessageKind.INFORMATION, (EXAMPLES / "vessel.json").read_bytes())
+    )
+    assert show_handling(vessel.handling) == "H1+H2+H3"
+    assert vessel.data_class is DataClass.PERSONAL
+    urgent = parse_draft(MessageKind.REQUEST, (EXAMPLES / "urgent-request.json").read_bytes())
+    assert required_header_codes(urgent).urgency is UrgencyGround.LIFE
+
+
+def test_times_may_be_written_with_a_zone():
+    """People write times as text with a zone; without a zone nobody could know which moment it is."""
+
+    def seen_at(text):
+        return (
+            parse_draft(
+                MessageKind.INFORMATION,
+                json.dumps({**DRAFT, "items": [{**VESSEL, "seen_at": text}]}).encode(),
+            )
+            .items[0]
+            .seen_at
+        )
+
+    assert seen_at("2026-03-01T04:20:00Z") == seen_at("2026-03-01T05:20:00+01:00") == 1_772_338_800_000
+    assert seen_at(1_772_338_800_000) == 1_772_338_800_000
+    assert "with its zone" in complaint({**DRAFT, "items": [{**VESSEL, "seen_at": "2026-03-01T04:20:00"}]})
+
+
+def test_known_fields_win():
+    """What the command line says, such as the message that is answered, stands over the file."""
+    other = "0195a0c2-7c3e-7b1a-8f4d-000000000000"
+    data = (EXAMPLES / "refusal.json").read_bytes()
+    body = parse_draft(MessageKind.REFUSAL, data, known={"in_reply_to": other})
+    assert body.in_reply_to.hex() == other.replace("-", "")
+
+
+@pytest.mark.parametrize(
+    ("draft", "said"),
+    [
+        ({**DRAFT, "subject": " x"}, "subject: expected one line"),
+        (
+            {**DRAFT, "language": "English"},
+            'language: expected a language code such as en or pt-BR; found "English"',
+        ),
+        (
+            {**DRAFT, "crime_areas": ["smuggling"]},
+            "crime_areas[0]: expected one of terrorism, organised-crime",
+        ),
+        ({**DRAFT, "subjct": "x"}, "subjct: no such field here; did you mean 'subject'?"),
+        ({**DRAFT, "items": []}, "items: expected at least one entry"),
+        ({**DRAFT, "items": [{"name": "x"}]}, "items[0]: needs a 'type': one of narrative, person, vessel"),
+        ({**DRAFT, "items": [{"type": "ship"}]}, "items[0].type: expected one of narrative, person, vessel"),
+        (
+            {**DRAFT, "items": [{**VESSEL, "imo": "1234568"}]},
+            "items[0]: expected seven digits with the right check",
+        ),
+        (
+            {**DRAFT, "items": [{**VESSEL, "handling": "H0+H1"}]},
+            "items[0].handling: expected H0 alone, or H1",
+        ),
+        ({**DRAFT, "items": [{**VESSEL, "evaluation": "2B"}]}, 'such as B2; found "2B"'),
+        (
+            {**DRAFT, "items": [{**VESSEL, "latitude": 37.5}]},
+            "items[0].latitude: expected a valid string; found 37.5",
+        ),
+        ({}, "subject: is missing"),
+        (b"", "not JSON"),
+        (b"[]", "not a JSON object"),
+        (b'{"subject": "a", "subject": "b"}', "the field 'subject' stands twice"),
+        (b'{"subject": NaN}', "NaN is not a value of JSON"),
+        (b'{"subject": "a",}', "line 1, column"),
+        (b"\xff\xfe", "not UTF-8 (byte 0)"),
+        (b"[" * 200_000, "nested too deeply"),
+        (b'{"a":' + b"9" * 5_000 + b"}", "thousands of digits"),
+        (b" " * 2_000_000, "2000000 bytes"),
+    ],
+)
+def test_a_fault_is_explained(draft, said):
+    """Each complaint says where, what was expected and, for a value, what was found."""
+    assert said in complaint(draft)
+
+
+def test_all_faults_are_told_at_once():
+    """Nobody corrects one fault to learn of the next, and a hopeless draft does not flood the screen."""
+    told = complaint({**DRAFT, "subject": "", "language": 3, "items": [{**VESSEL, "imo": 7}]})
+    assert [told.count(word) for word in ("subject:", "language:", "items[0].imo:")] == [1, 1, 1]
+    assert "and 188 more" in complaint({**DRAFT, "items": [{"type": "ship"}] * 200})
+
+
+def test_a_complaint_cannot_repaint_the_terminal():
+    """Values in a complaint are escaped."""
+    assert "\x1b" not in complaint(
+        {**DRAFT, "language": "\x1b[2J", "\x1b[2J": 1, "items": [{"type": "\x1b[2J"}]}
+    )
+
+
+@given(
+    st.sampled_from(list(MessageKind)),
+    st.binary(max_size=60)
+    | st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6),
+        lambda inner: (
+            st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from([*DRAFT, *VESSEL]), inner)
+        ),
+        max_leaves=20,
+    ).map(lambda value: json.dumps(value).encode()),
+)
+def test_any_draft_ends_in_a_draft_error(kind, data):
+    """Whatever people hand over, they get a sentence and no traceback."""
+    with pytest.raises(DraftError):
+        parse_draft(kind, data)
+
+
+@given(
+    st.text(alphabet="0123456789-+:.TZ ", max_size=30)
+    | st.datetimes().map(str)
+    | st.just("0001-01-01T00:00+23:59")
+)
+def test_any_time_text_is_read_or_explained(text):
+    """A time is a moment or a complaint."""
+    draft = json.dumps({**DRAFT, "items": [{**VESSEL, "seen_at": text}]}).encode()
+    try:
+        body = parse_draft(MessageKind.INFORMATION, draft)
+    except DraftError:
+        return
+    assert body.items[0].seen_at >= 0

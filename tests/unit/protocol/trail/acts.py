@@ -1,0 +1,46 @@
+"""One act of each type, and acts as operators state them."""
+
+from __future__ import annotations
+
+from protocol.trail.acts import Action, deletion, directory_statement, software_start, unverified
+from protocol.errors import Code
+from protocol.identifiers import Millis, UnitId
+from protocol.trail.records import RecordType
+from protocol.trail.stated_acts import sign_actions
+from tests.sim.world import World
+
+HASH, KID = bytes(range(32)), bytes(16)
+
+
+def every_act(t: Millis) -> list[Action]:
+    """One of each type, and the forms that differ."""
+    ledger, registrar = UnitId("ledger"), UnitId("registrar")
+    return [
+        directory_statement(
+            t, ledger, position=7, statement=HASH, stype=2, about="fr", issuer=KID, root=bytes(32)
+        ),
+        Action(RecordType.POLICY_CHANGE, t, registrar, HASH, ("rules of 2026", "a new article")),
+        deletion(t, registrar, origin="contrada.example/audit/2026h2", indexes=[9, 3, 3], ground="ER 31"),
+        Action(RecordType.BREAK_GLASS, t, registrar, HASH, ("the duty officer", "a kidnapping")),
+        Action(RecordType.BREAK_GLASS, t, registrar, None, ("the duty officer", "a drill")),
+        Action(RecordType.AUDITOR_ACCESS, t, registrar, None, ("the EDPS", "unit fr, May")),
+        Action(RecordType.QUARANTINE_RELEASE, t, registrar, HASH, ("fr", 0, 12, "one", "another")),
+        software_start(t, UnitId("router"), program="router", version="0.1.0"),
+        software_start(t, ledger, program="ledger", version="0.1.0", digest=HASH),
+        unverified(t, ledger, offset=12, record=HASH, code=Code.E_RECEIPT),
+    ]
+
+
+def stated(world: World, office: str, *acts: Action) -> bytes:
+    """Acts as this office puts them into the audit topic."""
+    signer = getattr(world, office)
+    return sign_actions(acts, actor=UnitId(office), now=world.now, signer=signer, entropy=world.entropy)
+
+
+def stated_acts(world: World) -> list[bytes]:
+    """The acts that each office may state, together."""
+    acts = [act for act in every_act(world.now) if act.type is not RecordType.UNVERIFIED]
+    return [
+        stated(world, office, *(act for act in acts if act.actor == office))
+        for office in ("ledger", "registrar", "router")
+    ]

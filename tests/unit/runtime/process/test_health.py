@@ -1,0 +1,101 @@
+"""What monitoring asks of the router, over a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from runtime.process import health as ops
+from broker.errors import Unavailable
+from broker.router.metrics import Metrics
+
+
+class Pages:
+    """A server, and the checks behind its /readyz."""
+
+    def __init__(self) -> None:
+        self.checks: dict[str, dict[str, object]] = {}
+        self.metrics = Metrics.create()
+        self.listener = ops.listen(0)
+        self.port = self.listener.getsockname()[1]
+
+    async def get(self, path: str, method: str = "GET") -> tuple[int, str, bytes]:
+        """Status, content type and body."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        head, _, body = (await asyncio.wait_for(reader.read(), 20)).partition(b"\r\n\r\n")
+        writer.close()
+        lines = head.decode().splitlines()
+        headers = {k.lower(): v for k, _, v in (line.partition(": ") for line in lines[1:])}
+        return int(lines[0].split()[1]), headers.get("content-type", ""), body
+
+
+@pytest.fixture
+async def pages() -> AsyncIterator[Pages]:
+    """The router's pages, served."""
+    pages = Pages()
+    serving = asyncio.create_task(
+        ops.serve(ops.app(pages.metrics.registry, lambda: pages.checks), pages.listener)
+    )
+    yield pages
+    serving.cancel()
+    await asyncio.wait([serving])
+
+
+async def test_alive_is_not_ready(pages: Pages) -> None:
+    """While a check fails /healthz answers 200 and /readyz 503, with every check and its reasons."""
+    pages.checks = {"directory": {"ok": False, "age_seconds": None}, "group": {"ok": True, "claims": 2}}
+    assert (await pages.get("/healthz"))[0] == 200
+    status, kind, body = await pages.get("/readyz")
+    assert (status, kind) == (503, "application/json")
+    assert json.loads(body) == {"ready": False, "checks": pages.checks}
+
+
+async def test_ready_when_every_check_holds(pages: Pages) -> None:
+    """/readyz answers 200 once nothing is missing, and asks anew each time."""
+    pages.checks = {"directory": {"ok": True}, "group": {"ok": True}}
+    status, _, body = await pages.get("/readyz")
+    assert status == 200
+    assert json.loads(body)["ready"] is True
+    pages.checks["group"]["ok"] = False
+    assert (await pages.get("/readyz"))[0] == 503
+
+
+async def test_metrics_are_what_prometheus_reads(pages: Pages) -> None:
+    """/metrics is Prometheus' text format with the router's counters."""
+    pages.metrics.batches.inc(3)
+    status, kind, body = await pages.get("/metrics")
+    assert status == 200
+    assert kind.startswith("text/plain")
+    families = {family.name: family for family in text_string_to_metric_families(body.decode())}
+    assert families["contrada_router_transactions"].samples[0].value == 3
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics/", "/readyz/../secret", "/docs"])
+async def test_there_are_no_other_pages(pages: Pages, path: str) -> None:
+    """Whatever else is asked for is not there."""
+    assert (await pages.get(path))[0] in (307, 404)
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+async def test_nothing_can_be_changed(pages: Pages, path: str) -> None:
+    """The pages are for reading."""
+    assert (await pages.get(path, "POST"))[0] == 405
+
+
+async def test_only_this_machine_can_ask(pages: Pages) -> None:
+    """The port is bound to loopback and to nothing else."""
+    assert pages.listener.getsockname()[0] == "127.0.0.1"
+
+
+def test_a_port_in_use_is_one_of_our_errors() -> None:
+    """Who listens already is not disturbed, and the message names the port."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(Unavailable, match=f"port {port} on 127.0.0.1"):
+            ops.listen(port)

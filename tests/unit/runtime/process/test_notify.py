@@ -1,0 +1,73 @@
+"""What the service manager is told, over a real datagram socket."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clients.daemon.home import init
+from runtime.process.notify import keep_watchdog, notify
+from protocol.identifiers import UnitId
+from tests.sim.world import World
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(params=["path", "abstract"])
+def manager(request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """A service manager's socket."""
+    path = str(tmp_path / "notify")
+    shown = path if request.param == "path" else "@" + path
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(path if request.param == "path" else "\0" + path)
+        listener.settimeout(60)
+        monkeypatch.setenv("NOTIFY_SOCKET", shown)
+        yield listener
+
+
+def test_a_state_arrives(manager: socket.socket) -> None:
+    """READY=1 reaches the manager, at a path and at an abstract name."""
+    notify("READY=1")
+    assert manager.recv(100) == b"READY=1"
+
+
+async def test_the_watchdog_is_kept(manager: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as the loop turns the manager hears of it, again and again."""
+    monkeypatch.setenv("WATCHDOG_USEC", "20000")
+    keeping = asyncio.create_task(keep_watchdog())
+    heard = [await asyncio.to_thread(manager.recv, 100) for _ in range(3)]
+    keeping.cancel()
+    assert heard == [b"WATCHDOG=1"] * 3
+
+
+async def test_without_a_manager_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A daemon that was started by hand tells nobody, and does not fail by it."""
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    monkeypatch.delenv("WATCHDOG_USEC", raising=False)
+    notify("READY=1")
+    await keep_watchdog()
+
+
+def test_a_daemon_says_that_it_serves_and_that_it_stops(manager: socket.socket, tmp_path: Path) -> None:
+    """READY=1 once its socket is there, with or without Kafka; STOPPING=1 after SIGTERM, and an orderly end."""
+    home = init(
+        tmp_path / "es", unit=UnitId("es"), bootstrap="127.0.0.1:9", root=World().directory.root.encoded()
+    )
+    command = [sys.executable, "-P", "-m", "clients.daemon", str(home.path)]
+    environment = os.environ | {"WATCHDOG_USEC": "60000000"}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as daemon:
+        heard = {manager.recv(100), manager.recv(100)}
+        served = home.socket.exists()
+        daemon.send_signal(signal.SIGTERM)
+        last = manager.recv(100)
+        ended = daemon.wait(timeout=30)
+    assert heard == {b"READY=1", b"WATCHDOG=1"}
+    assert (served, last, ended) == (True, b"STOPPING=1", 0)
