@@ -13,13 +13,13 @@ from importlib.metadata import version
 
 import structlog
 
-from broker.errors import Unavailable
 from broker.replica import Replica
 from protocol import topics
 from protocol.identifiers import Entropy, Millis, UnitId
 from protocol.signatures import Signer
 from protocol.trail.acts import Action, software_start
 from protocol.trail.stated_acts import sign_actions
+from runtime.errors import Unavailable
 from runtime.kafka.ports import OutputRecord, Topics
 
 log = structlog.get_logger()

@@ -27,7 +27,7 @@ _Store = TypeVar("_Store")
 
 
 class Opener(Protocol):
-    """A unit's private epoch keys. Wider than `protocol.envelope.sealing.Opener` by what a daemon must know."""
+    """A unit's private epoch keys: what opens key wraps, and what a daemon must know besides."""
 
     def open(self, *, kid: KeyId, enc: bytes, ciphertext: bytes, info: bytes) -> bytes:
         """The wrapped key, or `Rejected(E_OPEN)`."""

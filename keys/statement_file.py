@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from runtime.cli.errors import NotVerified
+from runtime.errors import NotVerified
 
 _LENGTH = 4
 

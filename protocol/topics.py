@@ -91,7 +91,8 @@ def shared() -> tuple[Topic, ...]:
         Topic(
             AUDIT,
             1,
-            # The centre and the ledger state what they did (protocol/trail/acts.py) beside what routers decided.
+            # The centre and the ledger state what they did (protocol/trail/acts.py) beside what routers
+            # decided.
             Access(("router", "centre", "ledger"), ("auditor", "ledger")),
             # The way to the ledger and no archive: records live where they can be deleted one by one
             # (docs/adr/0017). Long enough for a ledger that was away, or begins again.

@@ -1,7 +1,7 @@
 """Acts of the centre that no program does by itself: stated by the registrar, logged by the ledger.
 
-Owns making and sending them. What each may say is protocol/trail/acts.py. Rule: an act is stated before what it
-is about is done, so that nothing is done that the ledger does not know of.
+Owns making and sending them. What each may say is protocol/trail/acts.py. Rule: an act is stated before what
+it is about is done, so that nothing is done that the ledger does not know of.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from protocol.trail.acts import Action
 from protocol.trail.records import RecordType
 from protocol.trail.stated_acts import sign_actions
 from runtime.cli.command import Invocation
-from runtime.cli.errors import Conflict
 from runtime.cli.home import bootstrap, centre_home
+from runtime.errors import Conflict
 from runtime.kafka.feeds import KafkaLog
 
 Made = dict[str, Any]

@@ -16,9 +16,10 @@ from keys.statement_file import write_statements
 from keys.store import prepare_directory
 from protocol import topics
 from runtime.cli.command import Invocation
-from runtime.cli.errors import Conflict, NoHome
+from runtime.cli.errors import NoHome
 from runtime.cli.home import Home, chosen_home
 from runtime.cli.unlocking import new_secret
+from runtime.errors import Conflict
 from runtime.kafka.admin import KafkaTopics
 from runtime.kafka.feeds import KafkaFeeds
 

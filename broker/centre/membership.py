@@ -24,9 +24,10 @@ from protocol.identifiers import KeyId, Millis, UnitId, parse_unit_id
 from protocol.limits import MAX_HEADER, SECOND
 from protocol.signatures import Suite, parse_signed
 from runtime.cli.command import Invocation
-from runtime.cli.errors import BadInput, Conflict, NotFound
+from runtime.cli.errors import BadInput
 from runtime.cli.home import Home
 from runtime.cli.render import moment as show_moment
+from runtime.errors import Conflict, NotFound
 
 _OF_THE_UNION = frozenset({Purpose.CROSS_CHECK, Purpose.STRATEGIC, Purpose.OPERATIONAL, Purpose.FACILITATE})
 _BASIS = {

@@ -11,10 +11,10 @@ from protocol import limits, topics
 from protocol.canonical import decode
 from protocol.errors import HINTS, Code, Rejected
 from runtime.cli.command import Invocation
-from runtime.cli.errors import NotFound
 from runtime.cli.home import bootstrap, chosen_home
 from runtime.cli.kafka_calls import read_to_end
 from runtime.cli.render import say
+from runtime.errors import NotFound
 from runtime.kafka.feed_ports import Incoming
 from runtime.kafka.feeds import KafkaFeeds
 

@@ -25,11 +25,11 @@ from protocol.errors import Rejected
 from protocol.identifiers import KeyId, Millis, UnitId
 from protocol.topics import Topic
 from runtime.cli.command import Invocation
-from runtime.cli.errors import Conflict, NotFound
 from runtime.cli.home import Home, bootstrap, centre_home
 from runtime.cli.kafka_calls import read_to_end
 from runtime.cli.render import say
 from runtime.cli.unlocking import existing_secret
+from runtime.errors import Conflict, NotFound
 from runtime.kafka.admin import KafkaTopics
 from runtime.kafka.feed_ports import TopicChange
 from runtime.kafka.feeds import KafkaDirectory, KafkaFeeds

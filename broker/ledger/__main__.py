@@ -9,10 +9,11 @@ from pathlib import Path
 import httpx
 import uvloop
 
-from broker import exits
 from broker.ledger import app
 from broker.ledger.settings import LedgerSettings
 from protocol.errors import ContradaError
+from runtime.cli.exits import of_code
+from runtime.cli.failures import told
 from runtime.process import logs
 
 
@@ -37,8 +38,8 @@ def main(config: Path | None) -> int:
     try:
         start(config)
     except ContradaError as error:
-        _say(exits.told(error))
-        return exits.of_code(error.code)
+        _say(told(error))
+        return of_code(error.code)
     return 0
 
 

@@ -2,7 +2,7 @@
 
 What passes by itself (Kafka, the disk, another ledger that was faster) ends an attempt, and another one
 follows. What does not (a store that was rolled back or altered, a wrong setting) ends the process with an
-exit code that the service manager does not restart (broker/exits.py).
+exit code that the service manager does not restart (runtime/cli/exits.py).
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import httpx
 import structlog
 
 from broker.announcements import Stating, announce_start
-from broker.errors import Unavailable
 from broker.ledger import http as reading
 from broker.ledger.cosigning import Cosigner
 from broker.ledger.directory_log import DirectoryLog
@@ -38,6 +37,7 @@ from keys.ceremony import read_pin
 from keys.note_keys import read_note_key
 from keys.signer import signer_from_uri
 from keys.unlock import Secret
+from runtime.errors import Unavailable
 from runtime.kafka.partition_log import KafkaStatements, KafkaTopics
 from runtime.process import health as ops
 

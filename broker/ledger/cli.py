@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from broker.command import command, group
-from broker.errors import Misconfigured
+from runtime.errors import Misconfigured
 
 if TYPE_CHECKING:
     from broker.ledger.settings import LedgerSettings

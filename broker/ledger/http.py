@@ -18,10 +18,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from broker.errors import Unavailable
 from broker.ledger.store.tiles import CHECKPOINT, TileStore
 from protocol.errors import Rejected
 from protocol.tlog.tiles import parse_path
+from runtime.errors import Unavailable
 from runtime.process import health as ops
 
 _FOR_EVER: Final = {"cache-control": "public, max-age=31536000, immutable"}

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from broker.errors import StoreCorrupt, Unavailable
+from broker.errors import StoreCorrupt
 from broker.ledger.store.records import LogState, RecordStore
 from broker.ledger.store.tiles import TileStore
 from protocol.errors import Code, Rejected
@@ -34,6 +34,7 @@ from protocol.tlog.tiles import (
     tile_of,
     unpack_entries,
 )
+from runtime.errors import Unavailable
 
 log = structlog.get_logger()
 

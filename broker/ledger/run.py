@@ -18,7 +18,6 @@ from typing import Any
 import structlog
 
 from broker.announcements import Stating
-from broker.errors import Misconfigured
 from broker.ledger import checks
 from broker.ledger.cosigning import WitnessAhead
 from broker.ledger.directory_log import DirectoryLog
@@ -38,6 +37,7 @@ from protocol.errors import Code, Rejected
 from protocol.identifiers import Millis, UnitId, digest
 from protocol.tlog.policy import Policy
 from protocol.trail.acts import Action, directory_statement
+from runtime.errors import Misconfigured
 from runtime.kafka.ports import InputRecord, LogReader, LogWriter, Topics
 
 log = structlog.get_logger()

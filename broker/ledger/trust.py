@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from broker.errors import Misconfigured
 from keys.note_keys import NoteKey, NoteSigner
 from protocol.errors import Rejected
 from protocol.tlog.notes import VerifierKey
 from protocol.tlog.policy import Log, Policy, parse_policy
+from runtime.errors import Misconfigured
 
 
 @dataclass(slots=True)

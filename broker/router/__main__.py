@@ -1,4 +1,4 @@
-"""`python -P -m broker`, and what `contrada router run` calls."""
+"""`python -P -m broker.router`, and what `contrada router run` calls."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from pathlib import Path
 
 import uvloop
 
-from broker import exits
 from broker.router import app
 from broker.router.settings import RouterSettings
 from protocol.errors import ContradaError
+from runtime.cli.exits import of_code
+from runtime.cli.failures import told
 from runtime.process import logs
 
 
@@ -30,8 +31,8 @@ def main(config: Path | None, *, check_only: bool = False) -> int:
     try:
         start(config, check_only=check_only)
     except ContradaError as error:
-        _say(exits.told(error))
-        return exits.of_code(error.code)
+        _say(told(error))
+        return of_code(error.code)
     return 0
 
 

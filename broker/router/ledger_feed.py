@@ -1,4 +1,4 @@
-"""What the ledger published, as the router reads it: the heads in the topic `ledger`, for broker/router/gossip.py.
+"""What the ledger published, as the router reads it: the heads in the topic `ledger`, for gossip.py.
 
 Owns which heads count and how far the topic was read. Rules:
 - A head counts by the rule of the units: all keys of the log, and the quorum of the policy file. Whoever can
@@ -15,7 +15,6 @@ from typing import Final
 
 import structlog
 
-from broker.errors import Unavailable
 from broker.router.gossip import Gossip
 from broker.router.metrics import Metrics
 from protocol import topics
@@ -24,6 +23,7 @@ from protocol.tlog.checkpoints import Checkpoint, parse_checkpoint
 from protocol.tlog.policy import Policy
 from protocol.tlog.publication import parse_publication
 from protocol.tlog.shards import parse_shard
+from runtime.errors import Unavailable
 from runtime.kafka.ports import LogReader, Topics
 
 log = structlog.get_logger()

@@ -4,7 +4,8 @@ The rules, each with its reason (measured on aiokafka 0.14.0 and Kafka 4.3.1, do
 
 1. One transactional id per input partition, and it is opened before the position is read. A router that
    lost a partition is stopped by the new owner's id alone.
-2. A transaction's records and position are all acknowledged before it is committed (runtime/kafka/transactions.py).
+2. A transaction's records and position are all acknowledged before it is committed
+   (runtime/kafka/transactions.py).
 3. Any exception, `CancelledError` included: the id's connections are thrown away and it is opened again.
 4. Group membership decides who should work on a partition. It decides nothing about safety: rule 1 does.
 5. One reader for each partition, made with its claim. A reader that is shared leaves a partition out of
@@ -26,10 +27,11 @@ from typing import Any
 
 import structlog
 
-from broker.errors import BrokerError, Unavailable
 from protocol import topics
+from protocol.errors import ContradaError
 from protocol.identifiers import ThreadId, UnitId
 from protocol.topics import partition_of
+from runtime.errors import Unavailable
 from runtime.kafka.client import (
     COMMIT_TIMEOUT,
     COMMON,
@@ -190,7 +192,7 @@ class KafkaOutboxes(ConsumerRebalanceListener):  # type: ignore[misc]
                     topic=source.topic,
                     partition=source.partition,
                     error=type(error).__name__,
-                    hint=error.hint if isinstance(error, BrokerError) else "",
+                    hint=error.hint if isinstance(error, ContradaError) else "",
                 )
             finally:
                 self._close_behind(transactions.close())

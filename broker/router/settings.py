@@ -18,9 +18,9 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from broker.errors import Misconfigured
 from keys.store import read_credential
 from keys.unlock import Secret
+from runtime.errors import Misconfigured
 
 
 class FileSettings(BaseSettings):

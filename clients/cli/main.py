@@ -32,13 +32,13 @@ COMMANDS: dict[str, Lazy] = {
     "message": Lazy(f"{_HERE}.message:message", None, "the way of one message"),
     "witness": Lazy(f"{_HERE}.witness:witness", None, "cosign the exchange's logs, and catch one that forks"),
     "keys": Lazy(f"{_HERE}.keys:keys", None, "the unit's own keys"),
-    "centre": Lazy(f"{_HERE}.centre:centre", None, "run the exchange: units, topics, audit"),
     "errors": Lazy(f"{_HERE}.errors:errors", None, "look up an error code"),
     "completion": Lazy(f"{_HERE}.completion:completion", _READS, "the completion script for a shell"),
 }
 
 ADDED = {
     "audit": "check a copy of the ledger, without the centre",
+    "centre": "run the exchange: units, topics, audit",
     "ledger": "keep the audit log and the directory's log",
     "router": "run a router of the exchange",
 }

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from clients.daemon.app import run
-from clients.daemon.errors import AlreadyRunning
 from protocol.errors import ContradaError
+from runtime.errors import AlreadyRunning
 
 
 def main(arguments: list[str]) -> int:

@@ -21,7 +21,6 @@ import uvloop
 from clients.daemon import logs
 from clients.daemon.api.routes import LocalApi, application, monitoring
 from clients.daemon.daemon import Daemon
-from clients.daemon.errors import HomeError
 from clients.daemon.home import Home
 from clients.daemon.metrics import Metrics
 from clients.daemon.sending.kafka_outbox import KafkaOutbox
@@ -36,6 +35,7 @@ from clients.witness.app import beside, check_beside
 from keys.ceremony import read_pin
 from keys.unit_keys import UnitKeys
 from protocol.identifiers import Millis
+from runtime.errors import HomeError
 from runtime.kafka.feeds import KafkaDirectory, KafkaFeeds
 from runtime.process.http import bind_loopback, bind_unix, serve
 from runtime.process.notify import keep_watchdog, notify

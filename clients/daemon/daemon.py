@@ -40,7 +40,8 @@ from clients.daemon.store.disk import Disk
 from clients.daemon.store.inbox import position
 from keys.errors import KeyStoreError
 from protocol import topics
-from runtime.kafka.feed_ports import DirectoryLog, FeedReader, Fetched, OutboxLog, Take, Unavailable
+from runtime.errors import Unavailable
+from runtime.kafka.feed_ports import DirectoryLog, FeedReader, Fetched, OutboxLog, Take
 from runtime.kafka.feeds import Backoff
 from runtime.process.wakeup import Bell, Pace, Tide
 from runtime.process.worker import Worker

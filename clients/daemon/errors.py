@@ -1,15 +1,11 @@
-"""The errors of the daemon.
+"""The errors of the daemon, beside those of runtime/errors.py that all processes share.
 
     ContradaError
     └── DaemonError
         ├── StoreUnavailable   the disk is full or the database cannot be written: not now
         ├── Stopping           the daemon ends and takes nothing in any more
-        ├── AlreadyRunning     another daemon works on this home
-        ├── HomeError          the home directory is not as it must be
-        ├── NotFound           no such message, unit or key
         ├── BadRequest         the request is not one of the local API's
-        ├── TooLarge           the request has more bytes than any message could need
-        └── Conflict           the same idempotency key with another content; an id that names two messages
+        └── TooLarge           the request has more bytes than any message could need
 
 `status` is the HTTP status that the local API answers with. No message carries content.
 """
@@ -53,33 +49,6 @@ class Stopping(DaemonError):
             "the daemon is stopping",
             hint="ask again when it runs; under the same idempotency key a message is taken in once",
         )
-
-
-class AlreadyRunning(DaemonError):
-    """Another daemon works on this home."""
-
-    code = "E_RUNNING"
-    status = 409
-
-
-class HomeError(DaemonError):
-    """The home directory is not as it must be."""
-
-    code = "E_HOME"
-
-
-class NotFound(DaemonError):
-    """There is no such thing here."""
-
-    code = "E_NOT_FOUND"
-    status = 404
-
-
-class Conflict(DaemonError):
-    """It contradicts what is there."""
-
-    code = "E_CONFLICT"
-    status = 409
 
 
 class BadRequest(DaemonError):

@@ -20,12 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from clients.daemon.errors import HomeError
 from keys.root_of_trust import RootOfTrust
 from keys.store import check_directory, prepare_directory, write_private, write_public
 from keys.unit_keys import UnitKeys
 from keys.unlock import CREDENTIAL_SIZE, Credential, Secret
 from protocol.identifiers import Millis, UnitId
+from runtime.errors import HomeError
 from runtime.process.lock import lock_home
 
 LONGEST_SOCKET_PATH: Final = 100

@@ -8,12 +8,12 @@ from pathlib import Path
 from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
-from clients.daemon.errors import HomeError
 from clients.daemon.home import Home
 from keys.store import read_credential, read_passphrase
 from keys.unlock import Secret
 from protocol.errors import Rejected
 from protocol.identifiers import UnitId, parse_unit_id
+from runtime.errors import HomeError
 from runtime.process.settings import HomeSettings
 
 SECRET_CREDENTIAL = "unit.secret"  # noqa: S105 - the name of a file

@@ -19,7 +19,6 @@ import structlog
 import uvloop
 
 from clients.daemon import logs
-from clients.daemon.errors import HomeError
 from clients.witness.evidence import Folder
 from clients.witness.heads import Heads
 from clients.witness.home import WitnessHome, witness_home
@@ -34,6 +33,7 @@ from keys.unlock import Secret
 from protocol.errors import ContradaError, Rejected
 from protocol.identifiers import Millis
 from protocol.tlog.policy import Policy, parse_policy
+from runtime.errors import HomeError
 from runtime.process.http import bind_loopback, serve
 from runtime.process.notify import keep_watchdog, notify
 from runtime.process.worker import Worker

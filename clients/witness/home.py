@@ -19,8 +19,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from clients.daemon.errors import HomeError
 from keys.store import check_directory
+from runtime.errors import HomeError
 from runtime.process.lock import lock_home
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from clients.daemon.errors import HomeError
 from clients.daemon.home import Home
 from clients.daemon.settings import UnitSettings
 from clients.daemon.settings import find_secret as find_units_secret
 from clients.witness.home import WitnessHome
 from keys.store import read_credential, read_passphrase
 from keys.unlock import Secret
+from runtime.errors import HomeError
 from runtime.process.settings import HomeSettings
 
 SECRET_CREDENTIAL = "witness.secret"  # noqa: S105 - the name of a file

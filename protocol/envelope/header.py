@@ -4,8 +4,8 @@
     core   = what the sender says of the message: who, to whom, under which rules
     seal   = what binds the content to it: hashes, length, initialisation vector, commitment
 
-The core is also the AEAD's additional data and the HPKE info (protocol/envelope/sealing.py), so that the content
-cannot be lifted under another header. Owns the layout (docs/spec/contrada.cddl is the normative text)
+The core is also the AEAD's additional data and the HPKE info (protocol/envelope/sealing.py), so that the
+content cannot be lifted under another header. Owns the layout (docs/spec/contrada.cddl is the normative text)
 and the checks of form. Does not judge: whether a message may go where it says is protocol/exchange_rules.py.
 """
 

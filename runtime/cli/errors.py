@@ -1,4 +1,4 @@
-"""What can go wrong at the command line itself, beside the errors of protocol, keys and daemon.
+"""What can go wrong at the command line itself, beside the errors of protocol, keys and processes.
 
     ContradaError
     └── CommandError              ends the command with its own exit code
@@ -7,10 +7,7 @@
         ├── DaemonProblem         the daemon answered with a problem
         ├── RefusedByPolicy       the router refused, or would refuse
         ├── NotInTime             what was waited for did not happen in time
-        ├── NotFound              no such thing
-        ├── Conflict              it is there already
         ├── BadInput              a file is not what it should be
-        ├── NotVerified           something that was read did not verify
         └── Declined              the person at the terminal said no
 
 Rules: a message is a lower-case sentence without a final period and carries no content.
@@ -70,32 +67,11 @@ class NotInTime(CommandError):
     exit = Exit.UNAVAILABLE
 
 
-class NotFound(CommandError):
-    """No such thing."""
-
-    code = "E_NOT_FOUND"
-    exit = Exit.NOT_FOUND
-
-
-class Conflict(CommandError):
-    """It is there already."""
-
-    code = "E_CONFLICT"
-    exit = Exit.CONFLICT
-
-
 class BadInput(CommandError):
     """A file is not what it should be."""
 
     code = "E_DRAFT"
     exit = Exit.USAGE
-
-
-class NotVerified(CommandError):
-    """Something that was read did not verify."""
-
-    code = "E_VERIFICATION"
-    exit = Exit.VERIFICATION
 
 
 class Declined(CommandError):

@@ -51,6 +51,11 @@ def report(error: BaseException, arguments: Sequence[str]) -> Exit:
     return failure.exit
 
 
+def told(error: BaseException) -> str:
+    """The error as a person reads it: a sentence, its code, what to do."""
+    return _as_text(failure_of(error))
+
+
 def failure_of(error: BaseException) -> Failure:
     """What this error means to the person who typed the command."""
     match error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runtime.cli.errors import Conflict
+from runtime.errors import Conflict
 
 
 def write_new(path: Path, data: bytes) -> None:

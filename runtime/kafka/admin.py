@@ -17,7 +17,8 @@ from clients.kafka_client import (
     for_code,
 )
 from protocol.topics import Topic
-from runtime.kafka.feed_ports import TopicChange, TopicConflict, Unavailable
+from runtime.errors import TopicConflict, Unavailable
+from runtime.kafka.feed_ports import TopicChange
 
 CREATE_TIMEOUT: Final = 30.0
 _DYNAMIC_TOPIC_CONFIG: Final = 1

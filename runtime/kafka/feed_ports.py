@@ -15,20 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from protocol.errors import ContradaError
 from protocol.topics import Topic
-
-
-class Unavailable(ContradaError):
-    """Kafka is not to be had now; trying again may help."""
-
-    code = "E_UNAVAILABLE"
-
-
-class TopicConflict(ContradaError):
-    """A topic is there, and not as it must be, and cannot be made so."""
-
-    code = "E_TOPIC_CONFLICT"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """The clients' side of Kafka: reading topics, and writing the few that have one partition.
 
-The unit's outbox is in clients/daemon/sending/kafka_outbox.py, what topics there are in runtime/kafka/admin.py. The rules,
-each with its reason (measured on aiokafka 0.14.0 and Kafka 4.3.1, docs/adr/0004):
+The unit's outbox is in clients/daemon/sending/kafka_outbox.py, what topics there are in
+runtime/kafka/admin.py. The rules, each with its reason (measured on aiokafka 0.14.0 and Kafka 4.3.1,
+docs/adr/0004):
 
 1. Readers have no group and commit nothing: the position is the caller's, kept with what was read.
 2. One consumer for each partition. With several on one, a fetch that waits for an idle partition holds up
@@ -28,7 +29,8 @@ from clients.kafka_client import (
 )
 from protocol import topics
 from protocol.identifiers import digest
-from runtime.kafka.feed_ports import Fetched, Incoming, Take, Unavailable
+from runtime.errors import Unavailable
+from runtime.kafka.feed_ports import Fetched, Incoming, Take
 
 log = structlog.get_logger()
 

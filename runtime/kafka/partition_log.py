@@ -11,8 +11,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
-from broker.errors import Unavailable
 from protocol import topics
+from runtime.errors import Unavailable
 from runtime.kafka.client import (
     COMMIT_TIMEOUT,
     COMMON,

@@ -1,4 +1,4 @@
-"""What the centre needs of Kafka, as our own types. `broker/router/outboxes.py`: claims, `kafka_topics.py` the rest.
+"""What the centre needs of Kafka, as our own types. outboxes.py of the router gives claims.
 
 The contract behind `Claim`, which every safety claim of the router rests on:
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from broker.errors import Unavailable
+from runtime.errors import Unavailable
 
 NONE_YET: Final = -1
 

@@ -30,7 +30,7 @@ from importlib.metadata import version
 from itertools import chain, repeat
 from typing import Any, Final
 
-from broker.errors import Unavailable
+from runtime.errors import Unavailable
 from runtime.kafka import requests as ask
 from runtime.kafka.client import (
     COMMON,

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from broker.errors import Misconfigured
+from runtime.errors import Misconfigured
 
 _PRAGMAS = (
     "journal_mode=WAL",

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from broker.errors import Unavailable
+from runtime.errors import Unavailable
 
 Checks = Callable[[], dict[str, dict[str, object]]]
 """Named checks, each with `ok` and whatever explains it."""

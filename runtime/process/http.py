@@ -18,7 +18,7 @@ from typing import Final
 import uvicorn
 from starlette.applications import Starlette
 
-from clients.daemon.errors import HomeError
+from runtime.errors import HomeError
 
 ENDS_WITHIN: Final = 2
 """Seconds for requests in hand once a server ends."""

@@ -9,7 +9,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from clients.daemon.errors import AlreadyRunning
+from runtime.errors import AlreadyRunning
 
 
 def lock_home(home: Path, *, program: str, hint: str) -> int:

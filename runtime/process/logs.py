@@ -1,4 +1,4 @@
-"""Logs of the centre's processes: JSON lines on stderr, with ids and codes only (runtime/process/loggable.py)."""
+"""Logs of our processes: JSON lines on stderr, with ids and codes only (runtime/process/loggable.py)."""
 
 from __future__ import annotations
 

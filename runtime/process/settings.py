@@ -12,7 +12,7 @@ from typing import Self, cast
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, TomlConfigSettingsSource
 
-from clients.daemon.errors import HomeError
+from runtime.errors import HomeError
 
 
 class HomeSettings(BaseSettings):

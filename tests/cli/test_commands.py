@@ -15,7 +15,9 @@ from tests.cli.terminal import contrada
 
 def _commands(group: Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
     context = click.Context(group)
-    for name in dict.fromkeys((*group.lazy, *group.commands)):
+    for name in group.list_commands(context):
+        if not path and name in ADDED and name != "centre":
+            continue  # of another make
         command = group.get_command(context, name)
         if isinstance(command, Group):
             yield " ".join((*path, name)), command

@@ -13,7 +13,7 @@ from runtime.cli.exits import Exit, of_code, of_problem
 from runtime.cli.failures import failure_of, report
 from clients.cli.rules_of import RULE_OF
 from clients.daemon import errors as daemon_errors
-from runtime.kafka.feed_ports import TopicConflict, Unavailable
+from runtime.errors import AlreadyRunning, Conflict, HomeError, NotFound, NotVerified, TopicConflict, Unavailable
 from keys import errors as key_errors
 from protocol.errors import Code, ContradaError, DraftError, Rejected
 from protocol.exchange_rules import RULES
@@ -39,17 +39,17 @@ def test_every_code_has_one_exit() -> None:
         (errors.DaemonUnreachable("x"), Exit.UNAVAILABLE),
         (errors.NotInTime("x"), Exit.UNAVAILABLE),
         (errors.RefusedByPolicy("x"), Exit.REFUSED),
-        (errors.NotVerified("x"), Exit.VERIFICATION),
-        (errors.NotFound("x"), Exit.NOT_FOUND),
-        (errors.Conflict("x"), Exit.CONFLICT),
+        (NotVerified("x"), Exit.VERIFICATION),
+        (NotFound("x"), Exit.NOT_FOUND),
+        (Conflict("x"), Exit.CONFLICT),
         (errors.Declined("x"), Exit.FAILURE),
         (key_errors.KeyFileMissing("x"), Exit.NOT_FOUND),
         (key_errors.KeyFileExists("x"), Exit.CONFLICT),
         (key_errors.KeyFileExposed("x"), Exit.NOT_AUTHORISED),
         (key_errors.KeyFileUnreadable("x"), Exit.NOT_AUTHORISED),
         (key_errors.CredentialError("x"), Exit.NOT_AUTHORISED),
-        (daemon_errors.AlreadyRunning("x"), Exit.CONFLICT),
-        (daemon_errors.HomeError("x"), Exit.USAGE),
+        (AlreadyRunning("x"), Exit.CONFLICT),
+        (HomeError("x"), Exit.USAGE),
         (Unavailable("x"), Exit.UNAVAILABLE),
         (TopicConflict("x"), Exit.CONFLICT),
         (FileNotFoundError(errno.ENOENT, "No such file", "f"), Exit.NOT_FOUND),

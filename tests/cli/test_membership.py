@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.cli.errors import Conflict
+from runtime.errors import Conflict
 from runtime.cli.home import Home
 from runtime.cli.params import Moment
 from broker.centre.membership import check_epochs_are_free

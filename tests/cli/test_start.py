@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-HEAVY = {"pydantic", "cryptography", "rich", "aiokafka", "asyncio", "structlog", "keys", "broker"}
+HEAVY = {"pydantic", "cryptography", "rich", "aiokafka", "asyncio", "structlog", "keys"}
 
 
 def _loaded(*arguments: str) -> set[str]:

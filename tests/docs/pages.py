@@ -97,7 +97,7 @@ def page(name: str) -> Page:
 
 def own_sources() -> Iterator[Path]:
     """Our program's files, in which a page may be named."""
-    for folder in ("broker", "clients", "deploy", "keys", "protocol"):
+    for folder in ("broker", "clients", "deploy", "keys", "protocol", "runtime"):
         yield from (
             path
             for path in sorted((ROOT / folder).rglob("*"))

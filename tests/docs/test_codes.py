@@ -73,7 +73,7 @@ def test_every_alarm_has_a_section() -> None:
     """An alarm that a daemon can raise has a section on a page of alarms, and no other section has one."""
     raised = {*ledger.ALARMS.values(), ledger.DAMAGED, gossip.ALARM, directory_log.DIFFERS}
     raised |= {directory_log.UNLOGGED, *get_args(own_entry.OwnAlarm)}
-    for path in sorted((ROOT / "clients" / "daemon").glob("*.py")):
+    for path in sorted((ROOT / "clients" / "daemon").rglob("*.py")):
         raised |= set(re.findall(r"\.alarm\(\s*\"(\w+)\"", path.read_text(encoding="utf-8")))
     pages = [page(f"docs/runbooks/{name}-alarms.md").text for name in ("unit", "ledger")]
     sections = {name for text in pages for name in re.findall(r"^## ([a-z]\w+)$", text, re.MULTILINE)}
@@ -109,7 +109,7 @@ def test_every_code_of_the_policy_is_on_its_page() -> None:
     """The codes of rules that no other family has stand on the page of the rules."""
     on_page = {code for code, name in _rows_of_families() if name == "codes-policy.md"}
     elsewhere = {code for code, name in _rows_of_families() if name != "codes-policy.md"}
-    source = (ROOT / "protocol" / "policy.py").read_text(encoding="utf-8")
+    source = (ROOT / "protocol" / "exchange_rules.py").read_text(encoding="utf-8")
     used = set(re.findall(r"Code\.(E_\w+)", source))
 
     assert len(RULES) > 10

@@ -10,7 +10,8 @@ import pytest
 from runtime.kafka.feeds import KafkaDirectory, KafkaFeeds
 from clients.daemon.sending.kafka_outbox import KafkaOutbox
 from runtime.kafka.admin import KafkaTopics
-from runtime.kafka.feed_ports import Fetched, Outgoing, TopicConflict, Unavailable
+from runtime.kafka.feed_ports import Fetched, Outgoing
+from runtime.errors import TopicConflict, Unavailable
 from protocol import topics
 from protocol.identifiers import UnitId, digest
 from protocol.limits import MAX_RECORD

@@ -24,7 +24,7 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 
-from broker.errors import Unavailable
+from runtime.errors import Unavailable
 from broker.router.outboxes import KafkaOutboxes, PartitionClaim
 from deploy.kafka import wire
 from deploy.kafka.cluster import Cluster

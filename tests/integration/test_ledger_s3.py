@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from broker.errors import StoreCorrupt, Unavailable
+from broker.errors import StoreCorrupt
+from runtime.errors import Unavailable
 from broker.ledger.store.tiles import TileStore
 from deploy.kafka.faults import Fault
 from deploy.s3.proxy import S3Proxy

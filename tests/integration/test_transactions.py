@@ -11,7 +11,7 @@ import pytest
 from aiokafka.client import AIOKafkaClient
 from aiokafka.protocol.api import RequestStruct, Response
 
-from broker.errors import Unavailable
+from runtime.errors import Unavailable
 from runtime.kafka.client import types
 from runtime.kafka.requests import NO_TAGS, Question
 from runtime.kafka.ports import OutputRecord

@@ -12,12 +12,8 @@ centre = group(
     "centre",
     short="run the exchange: units, topics, audit",
     lazy={
-        "init": Lazy(
-            f"{_HERE}.setup:init", _WRITES, "found an exchange: root, registrar, router, topics"
-        ),
-        "status": Lazy(
-            f"{_HERE}.watch:status", _READS, "Kafka, topics, router and backlog at a glance"
-        ),
+        "init": Lazy(f"{_HERE}.setup:init", _WRITES, "found an exchange: root, registrar, router, topics"),
+        "status": Lazy(f"{_HERE}.watch:status", _READS, "Kafka, topics, router and backlog at a glance"),
         "units": Lazy(f"{_HERE}.units:units", _READS, "all units with the states of their keys"),
         "enrol": Lazy(f"{_HERE}.units:enrol", _WRITES, "take a unit in, or renew its identity"),
         "suspend": Lazy(f"{_HERE}.units:suspend", _WRITES, "stop a unit from sending and receiving"),

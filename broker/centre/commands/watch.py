@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from runtime.cli.command import Impact, Invocation, Lazy, command, group, pass_invocation
-from runtime.cli.errors import CommandError, NotVerified
+from runtime.cli.errors import CommandError
 from runtime.cli.exits import Exit
 from runtime.cli.params import Moment, OneUnit
 from runtime.cli.render import (
@@ -23,6 +23,7 @@ from runtime.cli.render import (
     write_json_line,
     write_table,
 )
+from runtime.errors import NotVerified
 
 BACKLOG = (
     Column("unit", "OUTBOX OF"),

@@ -12,9 +12,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from broker.errors import Exists
 from broker.ledger.settings import LedgerSettings
 from broker.ledger.store.records import LogState, RecordStore
+from runtime.errors import Conflict
 
 _PAGE: Final = 5_000
 
@@ -22,7 +22,7 @@ _PAGE: Final = 5_000
 def export(settings: LedgerSettings, out: Path) -> dict[str, Any]:
     """Copy everything to a new file; how many rows of each log."""
     if out.exists():
-        raise Exists(f"{out} is there already", hint="name a new file")
+        raise Conflict(f"{out} is there already", hint="name a new file")
     source, target = (
         RecordStore(settings.records_url, read_only=True),
         RecordStore(f"sqlite:///{out.absolute()}"),

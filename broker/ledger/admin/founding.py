@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from broker.errors import Exists, Misconfigured
 from broker.ledger import log_head as tips
 from broker.ledger.settings import LedgerSettings
 from broker.ledger.store.records import LogState, RecordStore
@@ -28,6 +27,7 @@ from protocol.identifiers import Millis
 from protocol.tlog.checkpoints import seconds
 from protocol.tlog.policy_text import WitnessEntry, ledger_policy
 from protocol.tlog.shards import directory_origin, shard_of
+from runtime.errors import Conflict, Misconfigured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ def found(plan: Plan, *, now: Millis) -> dict[str, Any]:
     directory, keys = plan.home / "ledger", plan.home / "keys" / "ledger"
     config = plan.home / "ledger.toml"
     if config.exists():
-        raise Exists(f"{config} is there already", hint="this centre has a ledger: 'contrada ledger run'")
+        raise Conflict(f"{config} is there already", hint="this centre has a ledger: 'contrada ledger run'")
     secret = read_credential(secret_file)
     prepare_directory(directory)
     note_file = keys / NOTE_KEY_FILE

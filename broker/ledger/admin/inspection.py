@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from broker.errors import Misconfigured, NotThere
 from broker.ledger import checks
 from broker.ledger import log_head as tips
 from broker.ledger.app import own_secret
@@ -32,6 +31,7 @@ from protocol.trail.acts import deletion
 from protocol.trail.ledger_leaves import Row, leaves_of_row
 from protocol.trail.records import RecordType
 from protocol.trail.stated_acts import sign_actions
+from runtime.errors import Misconfigured, NotFound
 from runtime.kafka.partition_log import KafkaTopics
 from runtime.kafka.ports import LogReader, OutputRecord
 
@@ -80,7 +80,7 @@ def record(settings: LedgerSettings, origin: str | None, index: int) -> dict[str
     log = origin or open_shard(records.states(), settings.origin).origin
     row = records.row(log, index)
     if row is None:
-        raise NotThere(f"{log} has no record behind leaf {index}", hint="the first leaf of a shard has none")
+        raise NotFound(f"{log} has no record behind leaf {index}", hint="the first leaf of a shard has none")
     told = {"log": log, "leaf": index, "type": RecordType(row.type).name.lower(), "t": row.t}
     return told | _opened(row, index)
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from broker.errors import Exists, Misconfigured
 from broker.ledger.admin.founding import witnesses_in
 from broker.ledger.app import own_secret
 from broker.ledger.settings import LedgerSettings
@@ -26,6 +25,7 @@ from protocol.errors import MisuseError, Rejected
 from protocol.identifiers import Millis
 from protocol.tlog.policy import Policy
 from protocol.tlog.policy_text import QUORUM, WitnessEntry, ledger_origins, policy_text
+from runtime.errors import Conflict, Misconfigured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ def renew(settings: LedgerSettings, wanted: Wanted, out: Path, *, now: Millis) -
     try:
         write_public(out, text.encode(), entropy=os.urandom)
     except KeyFileExists:
-        raise Exists(f"{out} is there already", hint="name a new file with --out") from None
+        raise Conflict(f"{out} is there already", hint="name a new file with --out") from None
     return {
         "policy": str(out),
         "logs": list(origins),

@@ -22,7 +22,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from broker.errors import BrokerError, Misconfigured, Unavailable
+from broker.errors import BrokerError
 from broker.ledger.store.erasing import Erasure, erase
 from broker.ledger.store.queries import INDEX, Found, Search, base_of, query_for, row_of, rows_query
 from broker.ledger.store.schema import (
@@ -37,6 +37,7 @@ from broker.ledger.store.schema import (
     staged,
 )
 from protocol.trail.ledger_leaves import Row, leaves_of_row
+from runtime.errors import Misconfigured, Unavailable
 from runtime.process.databases import insert_many, open_database, settle_deletions
 
 __all__ = ["Erasure", "Found", "LogState", "Moved", "RecordStore", "Row", "Search"]

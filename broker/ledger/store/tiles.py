@@ -25,7 +25,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
-from broker.errors import Misconfigured, Unavailable
+from runtime.errors import Misconfigured, Unavailable
 
 if TYPE_CHECKING:
     from obstore.store import RetryConfig, S3Config

@@ -7,10 +7,10 @@ from pathlib import Path
 from clients.audit.checks.statements import entries_of
 from clients.audit.copy.heads import Head, read_bounded
 from clients.audit.copy.ledger_copy import ROOT, LedgerCopy
-from clients.audit.errors import NotFound
 from clients.audit.findings import Finding, Kind, Tell
 from keys.directory import Directory
 from keys.root_of_trust import RootOfTrust
+from runtime.errors import NotFound
 
 
 def read_root(copy: LedgerCopy, chosen: Path | None, tell: Tell) -> RootOfTrust | None:

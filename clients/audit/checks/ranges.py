@@ -14,13 +14,13 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from broker.errors import Unavailable
 from clients.audit.checks.record_walk import RecordWalk, Walked
 from clients.audit.copy.ledger_copy import LogFiles
 from clients.audit.copy.level_zero import RANGE, Edge, Loaded, Pair, load, tiles_in
 from clients.audit.copy.record_reader import RecordReader, unreadable
 from protocol.limits import MAX_RECIPIENTS
 from protocol.tlog.tiles import TILE_WIDTH
+from runtime.errors import Unavailable
 
 _BEFORE = 1 + MAX_RECIPIENTS
 """Leaves before a range that are looked at: a decision is at most so far before its last delivery."""

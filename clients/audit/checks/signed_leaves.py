@@ -18,7 +18,6 @@ from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import Final
 
-from broker.errors import Unavailable
 from broker.ledger.store.records import SignedLeaves
 from clients.audit.checks.record_walk import ENTRY_SIZE, MOST_FINDINGS
 from clients.audit.copy.heads import Head
@@ -34,6 +33,7 @@ from protocol.tlog.tiles import ENTRIES, TILE_WIDTH, read_entries, tile_of
 from protocol.trail.batches import check_batch
 from protocol.trail.records import DECISIONS
 from protocol.trail.stated_acts import MAX_ACTIONS, MAY_STATE, check_stated
+from runtime.errors import Unavailable
 
 _NEEDED: Final = {
     **{int(kind): Kind.DECISION_UNSIGNED for kind in DECISIONS},

@@ -79,8 +79,8 @@ def fsck(
     from clients.audit.checks.pinned_root import read_root
     from clients.audit.copy.heads import read_bounded, read_policy
     from clients.audit.copy.ledger_copy import open_copy
-    from clients.audit.errors import NotVerified
     from clients.audit.findings import Finding
+    from runtime.errors import NotVerified
 
     copy = open_copy(directory)
     notes: list[Finding] = []

@@ -11,7 +11,6 @@ from itertools import pairwise
 from pathlib import Path
 
 from clients.audit.copy.ledger_copy import MAX_CHECKPOINT, POLICY, LedgerCopy, LogFiles
-from clients.audit.errors import NotFound
 from clients.audit.findings import Finding, Kind, Tell
 from protocol.errors import Code, Rejected
 from protocol.identifiers import Digest
@@ -19,6 +18,7 @@ from protocol.tlog.checkpoints import Checkpoint, SignedCheckpoint, parse_checkp
 from protocol.tlog.policy import Policy, parse_policy
 from protocol.tlog.proofs import root_at
 from protocol.tlog.tiles import smaller_from
+from runtime.errors import NotFound
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from clients.audit.errors import NotFound
 from protocol.errors import Code, Rejected
 from protocol.tlog.tiles import ENTRIES, HASH_SIZE, MAX_ENTRY, TILE_WIDTH, Tile
+from runtime.errors import NotFound
 
 AUDIT = "audit"
 DIRECTORY = "directory"

@@ -19,7 +19,6 @@ from clients.audit.copy.heads import read_policy
 from clients.audit.copy.ledger_copy import AUDIT, CHECKPOINT, DIRECTORY, POLICY, RECORDS, LedgerCopy, LogFiles
 from clients.audit.copy.level_zero import leaf_hashes
 from clients.audit.copy.sources import Source, copy_records, open_source, tile_reader
-from clients.audit.errors import NotFound, NotVerified
 from protocol.errors import Rejected
 from protocol.merkle import EMPTY_ROOT
 from protocol.tlog.checkpoints import Checkpoint, parse_checkpoint
@@ -38,6 +37,7 @@ from protocol.tlog.tiles import (
     tile_of,
     tiles_between,
 )
+from runtime.errors import NotFound, NotVerified
 
 Row = dict[str, Any]
 

@@ -12,12 +12,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from broker.errors import Unavailable
 from broker.ledger.store.records import SignedLeaves
 from broker.ledger.store.schema import INDEX_BITS
 from clients.audit.findings import Finding, Kind, Tell
 from protocol.trail.ledger_leaves import Row
 from protocol.trail.records import RecordType
+from runtime.errors import Unavailable
 
 _INDEX = (1 << INDEX_BITS) - 1
 _COLUMNS = "leaves, type, t, record, salt, mid, thread, sender, units, reasons, subject, erased_by"

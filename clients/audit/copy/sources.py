@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlsplit
 
-from broker.errors import Unavailable
 from clients.audit.copy.ledger_copy import MAX_ENTRIES, RECORDS
-from clients.audit.errors import NotFound
 from protocol.errors import Code, Rejected
 from protocol.tlog.tiles import Tile, TileReader
+from runtime.errors import NotFound, Unavailable
 
 if TYPE_CHECKING:
     import httpx

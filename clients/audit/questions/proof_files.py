@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from clients.audit.copy.heads import Head
-from clients.audit.errors import AlreadyThere
 from clients.audit.questions.proving import Opening, prove_consistency, prove_inclusion
 from clients.audit.questions.session import Desk
 from protocol.tlog.checkpoints import Checkpoint
@@ -15,6 +14,7 @@ from protocol.tlog.proof_file import SUFFIX, format_proof
 from protocol.tlog.witnessing import format_request
 from protocol.trail.ledger_leaves import Row, leaves_of_row
 from protocol.trail.records import RecordType
+from runtime.errors import Conflict
 
 
 def write_proofs(
@@ -60,4 +60,4 @@ def _write(path: Path, data: bytes) -> None:
         with path.open("xb") as file:
             file.write(data)
     except FileExistsError:
-        raise AlreadyThere(f"{path} is there already", hint="name another place with --out") from None
+        raise Conflict(f"{path} is there already", hint="name another place with --out") from None

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 from clients.audit.copy.heads import Head
 from clients.audit.copy.ledger_copy import LogFiles
-from clients.audit.errors import NotFound, NotVerified
 from protocol.canonical import decode, encode
 from protocol.errors import Code, Rejected
 from protocol.identifiers import Digest
@@ -25,6 +24,7 @@ from protocol.tlog.proof_file import TlogProof
 from protocol.tlog.proofs import consistency_proof, inclusion_proof
 from protocol.tlog.tiles import ENTRIES, TILE_WIDTH, read_entries, read_hashes, tile_of
 from protocol.trail.records import RECORD_SALT
+from runtime.errors import NotFound, NotVerified
 
 VERSION = 1
 

@@ -9,7 +9,6 @@ from typing import Any
 from clients.audit.checks.record_walk import opens
 from clients.audit.copy.heads import Head
 from clients.audit.copy.record_reader import RecordReader
-from clients.audit.errors import NotVerified
 from clients.audit.questions.rows import row_of_record
 from clients.audit.questions.session import Desk
 from protocol.errors import Rejected
@@ -17,6 +16,7 @@ from protocol.tlog.tiles import ENTRIES, TILE_WIDTH, read_entries, tile_of
 from protocol.trail.acts import parse_any_record
 from protocol.trail.ledger_leaves import Row
 from protocol.trail.records import RecordType
+from runtime.errors import NotVerified
 
 
 @dataclass(frozen=True, slots=True)

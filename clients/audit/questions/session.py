@@ -14,12 +14,12 @@ from clients.audit.checks.statements import entries_of
 from clients.audit.copy.heads import Head, check_head, read_policy
 from clients.audit.copy.ledger_copy import LedgerCopy, LogFiles, open_copy
 from clients.audit.copy.record_reader import RecordReader
-from clients.audit.errors import NotFound, NotVerified
 from clients.audit.findings import Finding, Tell
 from keys.directory import Directory
 from protocol.identifiers import show_id
 from protocol.tlog.policy import Policy
 from protocol.trail.ledger_leaves import Row
+from runtime.errors import NotFound, NotVerified
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any, assert_never
 
 from clients.audit.copy.heads import Head, check_against
-from clients.audit.errors import NotFound, NotVerified
 from clients.audit.findings import Finding
 from clients.audit.questions.proving import Opening, find_leaf, prove_inclusion
 from clients.audit.questions.rows import row_of_record
@@ -30,6 +29,7 @@ from protocol.tlog.witnessing import parse_request
 from protocol.trail.acts import Action, parse_any_record
 from protocol.trail.batches import Leaf, decision_leaf, delivery_leaves, verify_decisions, verify_receipt
 from protocol.trail.records import Delivered, Record, RecordType, entry_of
+from runtime.errors import NotFound, NotVerified
 
 Row = Mapping[str, Any]
 

@@ -6,8 +6,8 @@ import click
 from click.shell_completion import get_completion_class
 
 from runtime.cli.command import Impact, command
-from runtime.cli.errors import NotFound
 from runtime.cli.render import write
+from runtime.errors import NotFound
 
 
 @command(

@@ -7,9 +7,9 @@ import click
 from clients.cli.rules_of import RULE_OF, reason
 from protocol.errors import HINTS, Code
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
-from runtime.cli.errors import NotFound
 from runtime.cli.exits import of_code
 from runtime.cli.render import Column, write_details, write_table
+from runtime.errors import NotFound
 
 errors = group("errors", short="look up an error code")
 

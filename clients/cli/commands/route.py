@@ -21,10 +21,11 @@ from protocol.codes import (
     UrgencyGround,
 )
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
-from runtime.cli.errors import BadInput, NotVerified, RefusedByPolicy
+from runtime.cli.errors import BadInput, RefusedByPolicy
 from runtime.cli.home import Home, chosen_home, settings
 from runtime.cli.params import Codes, HandlingCodes, Moment, OneUnit, Units, flatten
 from runtime.cli.render import moment, printable, say, write, write_json
+from runtime.errors import NotVerified
 
 route = group("route", short="what the rules say to a message, and why")
 

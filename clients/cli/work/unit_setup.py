@@ -16,8 +16,9 @@ from protocol.errors import Rejected
 from protocol.identifiers import UnitId
 from protocol.tlog.policy import parse_policy
 from runtime.cli.command import Invocation
-from runtime.cli.errors import BadInput, Conflict, NoHome
+from runtime.cli.errors import BadInput, NoHome
 from runtime.cli.home import chosen_home
+from runtime.errors import Conflict
 
 SECRET_DROP_IN = "10-secret.toml"  # noqa: S105 - a file's name
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from broker.centre.founding import toml
-from clients.daemon.errors import HomeError
 from clients.witness.heads import Heads
 from clients.witness.home import WitnessHome, witness_home
 from clients.witness.settings import WitnessSettings, find_secret
@@ -19,7 +18,8 @@ from protocol.errors import Rejected
 from protocol.tlog.notes import check_key_name
 from protocol.tlog.policy import parse_policy
 from protocol.tlog.policy_text import WitnessEntry, policy_text
-from runtime.cli.errors import BadInput, Conflict
+from runtime.cli.errors import BadInput
+from runtime.errors import Conflict, HomeError
 
 
 def make_witness(path: Path, settings: Mapping[str, Any], *, policy: Path | None) -> dict[str, Any]:

@@ -6,7 +6,6 @@ Runs in the worker's thread.
 from __future__ import annotations
 
 from clients.daemon.api.views import Shown
-from clients.daemon.errors import NotFound
 from clients.daemon.state.unit_context import Office
 from keys.lifecycle import epoch_state, key_state
 from keys.root_of_trust import fingerprint
@@ -15,6 +14,7 @@ from protocol.epochs import bounds
 from protocol.identifiers import UnitId
 from protocol.parties import IdentityKey, Unit
 from protocol.public_keys import IdentityPublic
+from runtime.errors import NotFound
 
 
 def units(office: Office) -> Shown:

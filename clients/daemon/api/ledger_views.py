@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 from clients.daemon.alarms import KEPT
-from clients.daemon.errors import NotFound
 from clients.daemon.ledger import promises
 from clients.daemon.state.ledger_state import Ledger, Log
 from clients.daemon.state.open_promises import RECEIVED, SENT
@@ -20,6 +19,7 @@ from protocol.tlog.checkpoints import parse_checkpoint
 from protocol.tlog.proof_file import TlogProof, format_proof
 from protocol.tlog.tiles import HASH_SIZE
 from protocol.trail.records import RecordType, parse_record
+from runtime.errors import NotFound
 
 Shown = dict[str, Any]
 

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from clients.daemon.errors import DaemonError
 from protocol.errors import ContradaError, DraftError, Rejected
+from runtime.errors import AlreadyRunning, Conflict, NotFound
 
 log = structlog.get_logger()
 
@@ -22,10 +23,17 @@ async def problem_of(_: Request, error: Exception) -> Response:
         # The type alone: an exception's words may quote what it failed on.
         log.error("request_failed", error=type(error).__name__)
         return _problem(500, "E_INTERNAL", "the daemon failed to answer", "see its log, and report it")
-    if isinstance(error, DaemonError):
-        code = error.status
-    else:
-        code = 422 if isinstance(error, Rejected | DraftError) else 500
+    match error:
+        case DaemonError():
+            code = error.status
+        case NotFound():
+            code = 404
+        case Conflict() | AlreadyRunning():
+            code = 409
+        case Rejected() | DraftError():
+            code = 422
+        case _:
+            code = 500
     # The code stands beside the sentence already.
     detail = str(error).removeprefix(f"{error.code}: ")
     return _problem(code, error.code, detail, error.hint)

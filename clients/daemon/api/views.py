@@ -13,7 +13,6 @@ from enum import Enum
 from typing import Any
 
 from clients.daemon.api import ledger_views
-from clients.daemon.errors import Conflict, NotFound
 from clients.daemon.sending.submitting import order_of
 from clients.daemon.state.unit_context import Office
 from clients.daemon.store import inbox, outbox
@@ -28,6 +27,7 @@ from protocol.envelope.header import Core, Limits, Reference
 from protocol.errors import HINTS, Code
 from protocol.identifiers import Digest, MessageId, UnitId, show_id
 from protocol.trail.batches import parse_record
+from runtime.errors import Conflict, NotFound
 
 Shown = dict[str, Any]
 

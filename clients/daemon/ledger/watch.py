@@ -23,7 +23,8 @@ from clients.daemon.state.ledger_state import Ledger
 from clients.daemon.state.unit_context import Office
 from clients.daemon.store.inbox import position
 from protocol import topics
-from runtime.kafka.feed_ports import FeedReader, Fetched, Unavailable
+from runtime.errors import Unavailable
+from runtime.kafka.feed_ports import FeedReader, Fetched
 from runtime.kafka.feeds import Backoff
 
 log = structlog.get_logger()

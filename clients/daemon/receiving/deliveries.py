@@ -28,6 +28,7 @@ from protocol.identifiers import Millis
 from protocol.limits import CLOCK_TOLERANCE
 from protocol.trail.batches import verify_receipt
 from protocol.verification import Opened, verify_and_open
+from runtime.errors import ProcessError
 from runtime.kafka.feed_ports import Fetched
 
 log = structlog.get_logger()
@@ -107,7 +108,7 @@ def _judge(office: Office, value: bytes, *, patient: bool) -> Believed | Rejecte
         if patient and rejected.reason in _LACKS_STATEMENTS:
             raise DirectoryBehind(office.directory.head.size + 1) from None
         return rejected
-    except DaemonError:
+    except (DaemonError, ProcessError):
         raise
     except Exception as error:  # noqa: BLE001 - a fault of ours in a parser must not stop every later delivery
         return Rejected(Code.E_SCHEMA, f"reading it failed ({type(error).__name__})")

@@ -15,13 +15,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from clients.daemon.errors import NotFound
 from clients.daemon.state.unit_context import Office
 from clients.daemon.store import inbox, outbox
 from clients.daemon.store.database import Row, Store
 from protocol.canonical import decode
 from protocol.identifiers import MessageId, show_id
 from protocol.trail.batches import parse_record, receipt_of
+from runtime.errors import NotFound
 
 Shown = dict[str, Any]
 

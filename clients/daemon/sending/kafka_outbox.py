@@ -32,7 +32,8 @@ from clients.kafka_client import (
 )
 from protocol import topics
 from protocol.identifiers import UnitId
-from runtime.kafka.feed_ports import Appended, Outgoing, Unavailable
+from runtime.errors import Unavailable
+from runtime.kafka.feed_ports import Appended, Outgoing
 
 ACK_TIMEOUT: Final = 10.0
 BATCH_BYTES: Final = 512 * 1024

@@ -20,7 +20,8 @@ from clients.daemon.sending.lane import Lane
 from clients.daemon.state.unit_context import Office
 from clients.daemon.store import sealings
 from clients.daemon.store.disk import Disk
-from runtime.kafka.feed_ports import OutboxLog, Outgoing, Unavailable
+from runtime.errors import Unavailable
+from runtime.kafka.feed_ports import OutboxLog, Outgoing
 from runtime.kafka.feeds import Backoff
 from runtime.process.wakeup import Bell, Pace, Tide
 

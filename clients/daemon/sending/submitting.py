@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from clients.daemon.errors import Conflict, DaemonError, NotFound
+from clients.daemon.errors import DaemonError
 from clients.daemon.sending.compose import Earlier, acknowledge, compose
 from clients.daemon.sending.sealer import seal_row, take_in
 from clients.daemon.sending.submissions import AckRequest, SendRequest
@@ -34,6 +34,7 @@ from protocol.identifiers import (
     show_id,
 )
 from protocol.limits import MAX_ACKNOWLEDGED
+from runtime.errors import Conflict, NotFound
 
 log = structlog.get_logger()
 

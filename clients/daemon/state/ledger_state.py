@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from clients.daemon.errors import HomeError
 from clients.daemon.state.open_promises import Book
 from clients.daemon.store.ledger_tables import Tiles
 from protocol.errors import Rejected
@@ -20,6 +19,7 @@ from protocol.tlog.following import Follower
 from protocol.tlog.policy import Policy, parse_policy
 from protocol.tlog.shards import Shard, parse_shard
 from protocol.tlog.tiles import TreeWriter
+from runtime.errors import HomeError
 
 ROOTS_KEPT: Final = 4096
 

@@ -1,8 +1,8 @@
 """The numbering of what this daemon seals: one random stream for each start, counted for each partition.
 
 A router remembers, for each partition of an outbox, the last number of a stream, and takes everything up
-to it for sent before (protocol/envelope/replay.py). So a number is given once, and in the order in which messages
-go out. A number whose message was not stored comes back: nobody has seen it.
+to it for sent before (protocol/envelope/replay.py). So a number is given once, and in the order in which
+messages go out. A number whose message was not stored comes back: nobody has seen it.
 """
 
 from __future__ import annotations

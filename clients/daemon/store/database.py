@@ -21,7 +21,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
-from clients.daemon.errors import HomeError, StoreUnavailable
+from clients.daemon.errors import StoreUnavailable
+from runtime.errors import HomeError
 from runtime.process.sqlite import name_of, one_step
 
 SCHEMA_VERSION: Final = 1

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from broker.errors import Unavailable
+from runtime.errors import Unavailable
 from broker.replica import OLDEST, Replica
 from keys.statement_types import StatusChange
 from keys.statements import issue

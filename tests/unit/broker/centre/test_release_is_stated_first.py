@@ -13,7 +13,8 @@ from runtime.cli.command import Invocation
 from runtime.cli.home import Home
 from broker.centre import acts, quarantine
 from runtime.cli.unlocking import new_secret
-from runtime.kafka.feed_ports import Fetched, Incoming, Take, Unavailable
+from runtime.kafka.feed_ports import Fetched, Incoming, Take
+from runtime.errors import Unavailable
 from keys.key_files import IDENTITY_FILE, write_identity
 from keys.store import prepare_directory
 from protocol import topics

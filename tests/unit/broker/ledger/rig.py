@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from broker.errors import Unavailable
+from runtime.errors import Unavailable
 from broker.ledger.admin.founding import begin_logs
 from broker.ledger.intake import Judge, Reading
 from broker.ledger.store.records import LogState, RecordStore

@@ -11,7 +11,7 @@ import httpx
 import httpx
 import pytest
 
-from broker.errors import Exists, Misconfigured
+from runtime.errors import Conflict, Misconfigured
 from broker.ledger.admin import founding
 from broker.ledger import http as reading
 from broker.ledger.cosigning import Cosigner
@@ -222,7 +222,7 @@ def test_a_ledger_is_founded_once(centre: Path) -> None:
     policy = parse_policy(settings.policy.read_bytes())
     for state in states:
         assert policy.signed_by_log(parse_checkpoint(state.checkpoint)).size == 0
-    with pytest.raises(Exists):
+    with pytest.raises(Conflict):
         founding.found(plan(centre), now=NOON)
 
 

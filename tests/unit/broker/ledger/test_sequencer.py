@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from broker.errors import StoreCorrupt, Unavailable
+from broker.errors import StoreCorrupt
+from runtime.errors import Unavailable
 from broker.ledger import log_head as tips
 from broker.ledger.store.records import LogState, Moved, RecordStore
 from broker.ledger.sequencer import Sequencer

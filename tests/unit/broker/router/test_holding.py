@@ -8,7 +8,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaConnectionError
 
-from broker.errors import Unavailable
+from runtime.errors import Unavailable
 from broker.router.outboxes import KafkaOutboxes
 from runtime.kafka.partition_log import KafkaStatements
 from runtime.kafka.transactions import Transactions

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.router import ledger_feed
-from broker.errors import Unavailable
+from runtime.errors import Unavailable
 from broker.router.ledger_feed import LedgerFeed
 from broker.router.metrics import Metrics
 from protocol import topics

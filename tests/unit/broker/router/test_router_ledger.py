@@ -12,7 +12,7 @@ import pytest
 
 from broker.router import app
 from runtime.process import health as ops
-from broker.errors import Misconfigured
+from runtime.errors import Misconfigured
 from broker.replica import Replica
 from broker.router.settings import RouterSettings
 from protocol import topics

@@ -60,7 +60,10 @@ def told(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
         logger_factory=structlog.WriteLoggerFactory(file=stream),
         cache_logger_on_first_use=False,
     )
-    for module in ("office", "submitting", "deciding", "receiving", "statements", "daemon", "api", "app"):
+    for module in (
+        "state.unit_context", "sending.submitting", "receiving.deciding", "receiving.deliveries",
+        "directory.statements", "daemon", "api.routes", "app",
+    ):
         monkeypatch.setattr(f"clients.daemon.{module}.log", structlog.get_logger())
     yield stream
     structlog.configure(**before)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clients.daemon.errors import HomeError
+from runtime.errors import HomeError
 from clients.daemon.settings import UnitSettings
 from runtime.process.settings import HomeSettings
 from clients.witness.home import WitnessHome

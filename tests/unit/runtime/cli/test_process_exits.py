@@ -5,48 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 
-from broker import errors as broker_errors
-from broker import exits
-from runtime.cli.exits import Exit, of_code
-from runtime.cli.failures import failure_of
-from keys import errors as key_errors
-from protocol.errors import Code, ContradaError, Rejected
 from tests.cli.terminal import contrada
 from tests.unit.broker.files import write, write_router
-
-
-def _family(root: type[ContradaError]) -> Iterator[type[ContradaError]]:
-    yield root
-    for kind in root.__subclasses__():
-        yield from _family(kind)
-
-
-OURS = [*_family(broker_errors.BrokerError), *_family(key_errors.KeyStoreError)]
-
-
-def test_both_tables_say_the_same() -> None:
-    """A router ends as the command line says, however it was started."""
-    assert {code: of_code(code) for code in exits.OF_CODE} == exits.OF_CODE
-    assert {kind.code: exits.of_code(kind.code) for kind in OURS} == {
-        kind.code: of_code(kind.code) for kind in OURS
-    }
-    assert exits.FAILURE == Exit.FAILURE
-
-
-@pytest.mark.parametrize(
-    "error", [broker_errors.Unavailable("x", hint="y"), Rejected(Code.E_SCHEMA, "x")], ids=str
-)
-def test_both_tell_it_the_same_way(error: ContradaError, capsys: pytest.CaptureFixture[str]) -> None:
-    """One sentence with its code, then the hints."""
-    from runtime.cli.failures import report
-
-    report(error, [])
-    assert exits.told(error) == capsys.readouterr().err.rstrip()
-    assert failure_of(error).code in exits.told(error)
 
 
 def test_the_command_line_tells_it_as_json(tmp_path) -> None:

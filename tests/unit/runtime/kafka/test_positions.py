@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from aiokafka.protocol.commit import OffsetFetchResponse_v1, OffsetFetchResponse_v3
 
-from broker.errors import Unavailable
+from runtime.errors import Unavailable
 from runtime.kafka.positions import position_in
 
 NOT_COORDINATOR = 16

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from broker.errors import Unavailable
+from runtime.errors import Unavailable
 from broker.ledger.store.records import Erasure, RecordStore
 from tests.unit.broker.ledger.rows import ORIGIN, filled, grown
 

@@ -11,7 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from runtime.process import health as ops
-from broker.errors import Unavailable
+from runtime.errors import Unavailable
 from broker.router.metrics import Metrics
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from clients.daemon.errors import AlreadyRunning
+from runtime.errors import AlreadyRunning
 from clients.daemon.home import Home
 from clients.witness.home import WitnessHome
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from broker.errors import Exists
+from runtime.errors import Conflict
 from broker.ledger.admin.exporting import export
 from broker.ledger.store.records import Erasure, RecordStore
 from broker.ledger.settings import LedgerSettings
@@ -38,6 +38,6 @@ def test_a_file_that_is_there_is_not_touched(url, tmp_path):
     """An export never writes over an earlier one."""
     filled(url)
     (tmp_path / "copy.sqlite").write_bytes(b"earlier")
-    with pytest.raises(Exists):
+    with pytest.raises(Conflict):
         export(settings(tmp_path, url), tmp_path / "copy.sqlite")
     assert (tmp_path / "copy.sqlite").read_bytes() == b"earlier"

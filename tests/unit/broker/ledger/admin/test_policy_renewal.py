@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from broker.errors import Exists, Misconfigured
+from runtime.errors import Conflict, Misconfigured
 from broker.ledger.admin.founding import begin_logs
 from broker.ledger.store.records import RecordStore
 from broker.ledger.admin.policy_renewal import Wanted, renew
@@ -82,6 +82,6 @@ def test_what_cannot_be_had_is_said(ledger: LedgerSettings, tmp_path: Path, want
 def test_a_file_that_is_there_stays(ledger: LedgerSettings) -> None:
     """The policy in use is never written over."""
     before = ledger.policy.read_bytes()
-    with pytest.raises(Exists):
+    with pytest.raises(Conflict):
         renew(ledger, Wanted(quorum=1), ledger.policy, now=NOW)
     assert ledger.policy.read_bytes() == before

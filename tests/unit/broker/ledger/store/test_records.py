@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from broker.errors import BrokerError, Misconfigured, Unavailable
+from broker.errors import BrokerError
+from runtime.errors import Misconfigured, Unavailable
 from broker.ledger.store.records import Erasure, Moved, RecordStore, Search
 from protocol.trail.ledger_leaves import leaves_of_row
 from protocol.merkle import leaf_hash

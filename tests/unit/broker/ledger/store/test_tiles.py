@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from broker.errors import Misconfigured, Unavailable
+from runtime.errors import Misconfigured, Unavailable
 from broker.ledger import log_head as tips
 from broker.ledger.store.tiles import TileStore
 from protocol.errors import Rejected

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from clients.audit.errors import NotVerified
+from runtime.errors import NotVerified
 from clients.audit.copy.mirror import mirror_all
-from broker.errors import Unavailable
+from runtime.errors import Unavailable
 from protocol.errors import Code, Rejected
 from protocol.tlog.tiles import Tile
 from tests.sim.ledger import Ledger, put

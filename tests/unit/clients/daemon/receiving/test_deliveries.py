@@ -13,7 +13,8 @@ from clients.daemon.receiving import deliveries as receiving
 from clients.daemon.sending import submitting
 from clients.daemon.api import views
 from clients.daemon.receiving.deciding import DirectoryBehind
-from clients.daemon.errors import Conflict, NotFound, StoreUnavailable
+from clients.daemon.errors import StoreUnavailable
+from runtime.errors import Conflict, NotFound
 from clients.daemon.store.order import Order, Recipient, choose_keys, core_of
 from clients.daemon.sending.submissions import AckRequest
 from clients.daemon.directory.statements import upkeep

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from runtime.cli.errors import Conflict
+from runtime.errors import Conflict
 from clients.cli.work.receipt_files import write_receipts
-from clients.daemon.errors import NotFound
+from runtime.errors import NotFound
 from clients.daemon.receiving.receipts import receipts
 from protocol.trail.batches import receipt_of, verify_decisions
 from protocol.envelope.wire import parse_delivery

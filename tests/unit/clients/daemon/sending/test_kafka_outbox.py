@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from clients.daemon.sending import kafka_outbox
 from clients.daemon.sending.kafka_outbox import BATCH_BYTES, KafkaOutbox, batch_of
-from runtime.kafka.feed_ports import Outgoing, Unavailable
+from runtime.kafka.feed_ports import Outgoing
+from runtime.errors import Unavailable
 from protocol.identifiers import UnitId
 from tests.unit.test_mutants import Edit, mutated
 

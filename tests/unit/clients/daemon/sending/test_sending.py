@@ -9,7 +9,8 @@ import pytest
 
 from clients.daemon.store import outbox
 from clients.daemon.sending import submitting
-from clients.daemon.errors import Conflict, StoreUnavailable
+from clients.daemon.errors import StoreUnavailable
+from runtime.errors import Conflict
 from clients.daemon.sending.submitting import Submitted
 from protocol.envelope.wire import parse_submission
 from protocol.epochs import bounds, epoch_of

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from clients.daemon.errors import HomeError, StoreUnavailable
+from clients.daemon.errors import StoreUnavailable
+from runtime.errors import HomeError
 from clients.daemon.store.database import Store
 
 
