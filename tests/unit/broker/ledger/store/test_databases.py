@@ -27,7 +27,7 @@ while True:
     state = after
     print(state.size, flush=True)
 """
-ROOT = Path(__file__).parents[4]
+ROOT = Path(__file__).parents[5]
 
 
 def test_a_killed_writer_leaves_whole_steps(url):
