@@ -130,7 +130,7 @@ def complete(tmp_path) -> Path:
 def run(config: Path, *, check_only: bool = True) -> subprocess.CompletedProcess[str]:
     """The router as a process of its own: it configures logging, which belongs to a whole process."""
     program = (
-        "import sys; from pathlib import Path; from broker.__main__ import main;"
+        "import sys; from pathlib import Path; from broker.router.__main__ import main;"
         f"sys.exit(main(Path(sys.argv[1]), check_only={check_only}))"
     )
     done = subprocess.run(

@@ -17,7 +17,7 @@ from tests.unit.broker.ledger.rows import ORIGIN, filled, grown
 
 WRITER = """
 import sys
-from broker.ledger.records import RecordStore
+from broker.ledger.store.records import RecordStore
 from tests.unit.broker.ledger.rows import ORIGIN, decisions, grown
 store = RecordStore(sys.argv[1])
 state, rows = store.state(ORIGIN), decisions().rows
