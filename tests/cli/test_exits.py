@@ -13,7 +13,15 @@ from runtime.cli.exits import Exit, of_code, of_problem
 from runtime.cli.failures import failure_of, report
 from clients.cli.rules_of import RULE_OF
 from clients.daemon import errors as daemon_errors
-from runtime.errors import AlreadyRunning, Conflict, HomeError, NotFound, NotVerified, TopicConflict, Unavailable
+from runtime.errors import (
+    AlreadyRunning,
+    Conflict,
+    HomeError,
+    NotFound,
+    NotVerified,
+    TopicConflict,
+    Unavailable,
+)
 from keys import errors as key_errors
 from protocol.errors import Code, ContradaError, DraftError, Rejected
 from protocol.exchange_rules import RULES

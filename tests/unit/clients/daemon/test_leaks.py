@@ -61,8 +61,14 @@ def told(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
         cache_logger_on_first_use=False,
     )
     for module in (
-        "state.unit_context", "sending.submitting", "receiving.deciding", "receiving.deliveries",
-        "directory.statements", "daemon", "api.routes", "app",
+        "state.unit_context",
+        "sending.submitting",
+        "receiving.deciding",
+        "receiving.deliveries",
+        "directory.statements",
+        "daemon",
+        "api.routes",
+        "app",
     ):
         monkeypatch.setattr(f"clients.daemon.{module}.log", structlog.get_logger())
     yield stream
