@@ -4,63 +4,66 @@ from __future__ import annotations
 
 import pytest
 
-from broker.router.gossip import Gossip, Roots
+from broker.router.gossip import Gossip, Outcome, Roots
 from broker.router.ledger_feed import LedgerFeed
 from broker.router.loop import Router
+from protocol.errors import Code
+from protocol.tlog.policy import Policy
+from tests.mutants.engine import Mutant, mutated
+from tests.mutants.operations import dropped, forced, instead, rewritten, unchecked
 from tests.unit.broker.router import test_gossip, test_ledger_feed, test_router_ledger
 from tests.unit.broker.router.published import Ledger
 from tests.unit.broker.router.test_router_ledger import replica  # noqa: F401 - a fixture
-from tests.unit.test_mutants import Edit, mutated
 
 pytestmark = pytest.mark.slow
 
 MUTANTS = {
     "any root of a size is taken": (
-        Edit(Gossip.compare, "newest.by_size.get(head.size) == head.root", "head.size in newest.by_size"),
+        Mutant(Gossip.compare, rewritten("newest.by_size.get(head.size) == head.root", "head.size in newest.by_size")),
         lambda ledger: test_gossip.test_a_sender_that_saw_another_ledger_is_named(ledger, 300),
     ),
     "what differs is not said": (
-        Edit(Gossip._judge, "self._accuse(claim, newest.shard.origin, published)", "pass"),
+        Mutant(Gossip._judge, dropped(Gossip._accuse)),
         lambda ledger: test_gossip.test_a_sender_that_saw_another_ledger_is_named(ledger, 300),
     ),
     "sizes between the published ones are left": (
-        Edit(Gossip._judge, "if size < newest.first:", "if size < newest.first or size not in newest.by_size:"),
+        Mutant(Gossip._judge, rewritten("size < newest.first", "size < newest.first or size not in newest.by_size")),
         test_gossip.test_a_size_that_was_never_published_is_named,
     ),
     "what is older than we know is an alarm": (
-        Edit(Gossip._judge, "if size < newest.first:", "if False:"),
+        Mutant(Gossip._judge, unchecked(Outcome.UNKNOWN)),
         test_gossip.test_a_head_from_before_the_first_that_we_read_is_left,
     ),
     "it is said each time": (
-        Edit(Gossip._accuse, "if claim.sender in self.accused:", "if False:"),
+        Mutant(Gossip._accuse, forced(False, "self.accused")),
         test_gossip.test_a_sender_is_named_once_and_counted_each_time,
     ),
     "what is ahead is forgotten": (
-        Edit(Gossip._judge, "self._ahead.setdefault(claim.sender, claim)", "pass"),
+        Mutant(Gossip._judge, dropped("self._ahead.setdefault")),
         test_gossip.test_a_sender_that_is_ahead_of_us_is_compared_later,
     ),
     "the newest of what is ahead stays": (
-        Edit(Gossip._judge, "self._ahead.setdefault(claim.sender, claim)", "self._ahead[claim.sender] = claim"),
+        Mutant(Gossip._judge, instead("self._ahead[claim.sender] = claim", "self._ahead.setdefault")),
         test_gossip.test_a_log_that_runs_ahead_is_caught_at_its_first_head,
     ),
     "the half-year before is forgotten": (
-        Edit(Gossip.publish, "by_age[-2:]", "by_age[-1:]"),
+        Mutant(Gossip.publish, rewritten("by_age[-2:]", "by_age[-1:]")),
         test_gossip.test_at_the_turn_of_the_half_year_both_logs_count,
     ),
     "sizes go back": (
-        Edit(Roots.put, "if checkpoint.size <= self.last:", "if False:"),
+        Mutant(Roots.put, unchecked(Code.E_LOG_ROLLBACK)),
         test_ledger_feed.test_a_log_that_goes_back_is_not_followed,
     ),
     "anybody's signature will do": (
-        Edit(LedgerFeed._take, "self._policy.signed_by_log(signed)", "pass", (("self._policy.trusted(signed)", "pass"),)),
+        Mutant(LedgerFeed._take, dropped(Policy.signed_by_log), dropped(Policy.trusted)),
         test_ledger_feed.test_who_can_only_write_to_the_topic_accuses_nobody,
     ),
     "no witness is asked for": (
-        Edit(LedgerFeed._take, "self._policy.trusted(signed)", "pass"),
+        Mutant(LedgerFeed._take, dropped(Policy.trusted)),
         test_ledger_feed.test_a_head_counts_when_its_witnesses_have_signed,
     ),
     "a second root is passed over": (
-        Edit(LedgerFeed._take, "if known is not None:", "if False:"),
+        Mutant(LedgerFeed._take, unchecked(Code.E_LOG_FORK)),
         lambda ledger: test_ledger_feed.test_a_second_root_of_one_size_is_a_fork(ledger, None),
     ),
 }  # fmt: skip
@@ -76,9 +79,9 @@ def ledger_of(promise) -> Ledger:
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_without_its_rule_a_promise_is_broken(mutant: str) -> None:
     """The promise's own test fails on the mutant."""
-    edit, promise = MUTANTS[mutant]
+    changed, promise = MUTANTS[mutant]
     ledger = ledger_of(promise)
-    with mutated(edit), pytest.raises(AssertionError):
+    with mutated(changed), pytest.raises(AssertionError):
         promise(ledger)
 
 
@@ -98,14 +101,13 @@ def ledger() -> Ledger:
 
 async def test_without_the_proof_anybody_accuses_a_unit(ledger: Ledger, replica) -> None:  # noqa: F811
     """The router compares proven headers alone."""
-    edit = Edit(Router._compare, "one.record.header is not None and ", "")
-    with mutated(edit), pytest.raises(AssertionError):
+    mutant = Mutant(Router._compare, forced(True, "one.record.header"))
+    with mutated(mutant), pytest.raises(AssertionError):
         await test_router_ledger.test_nobody_is_accused_by_a_header_that_he_did_not_sign(ledger, replica)
 
 
 async def test_before_the_commit_a_failed_batch_would_count(ledger: Ledger, replica) -> None:  # noqa: F811
     """The comparison stands behind the transaction."""
-    early = "self._compare(readings, step); await claim.commit("
-    edit = Edit(Router._route, "await claim.commit(", early)
-    with mutated(edit), pytest.raises(AssertionError):
+    mutant = Mutant(Router._route, instead("self._compare(readings, step); ...", "claim.commit"))
+    with mutated(mutant), pytest.raises(AssertionError):
         await test_router_ledger.test_a_message_that_was_not_committed_is_not_compared(ledger, replica)

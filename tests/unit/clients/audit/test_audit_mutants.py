@@ -8,23 +8,30 @@ from pathlib import Path
 
 import pytest
 
-from clients.audit.copy import heads
 from clients.audit.checks import (
     record_walk,
     removals,
     signed_leaves,
+)
+from clients.audit.checks import (
     statements as statements_check,
+)
+from clients.audit.checks import (
     tree as tree_check,
 )
+from clients.audit.copy import heads
+from clients.audit.copy.record_reader import RecordReader
 from clients.audit.findings import Kind
+from protocol.identifiers import UnitId
+from protocol.tlog.tiles import Tile
 from protocol.trail import stated_acts
 from protocol.trail.acts import action_leaf, software_start
-from protocol.identifiers import UnitId
+from protocol.trail.batches import check_batch
 from protocol.trail.ledger_leaves import Sequenced, row_of_action
-from protocol.tlog.tiles import Tile
+from tests.mutants.engine import Mutant, mutated
+from tests.mutants.operations import called, dropped, forced, rewritten, unchecked
 from tests.sim.ledger import Ledger, put
 from tests.unit.clients.audit.audits import break_glass, flip, kinds, sql
-from tests.unit.test_mutants import Edit, mutated
 
 pytestmark = pytest.mark.slow
 
@@ -167,34 +174,34 @@ def rolled_back(ledger: Ledger) -> None:
 
 WALK = record_walk.RecordWalk
 MUTANTS = [
-    (altered_record, Kind.RECORD_ALTERED, Edit(WALK._opened, "if entries[0] != entry:", "if False:")),
-    (removed_record, Kind.RECORD_MISSING, Edit(WALK._lacks, "if not self._muted:", "if False:")),
-    (kept_record, Kind.RECORD_KEPT, Edit(removals._check_log, "runs(reader.kept(origin, sorted(ordered)))", "()")),
-    (lying_column, Kind.RECORD_INDEX, Edit(WALK._opened, "if said != row:", "if False:")),
-    (altered_tile, Kind.TILE_ALTERED, Edit(tree_check.TreeCheck.take, "or pair.differing", "")),
-    (altered_higher_tile, Kind.TILE_ALTERED, Edit(tree_check._differing, "and a != b", "and False")),
-    (stripped, Kind.QUORUM, Edit(heads.judge, "policy.trusted(signed).witnesses", "policy.signed_by_log(signed) and ()")),
-    (dropped_delivery, Kind.DELIVERY_MISSING, Edit(WALK.end, "if self._to_come:", "if False:")),
-    (stray_delivery, Kind.DELIVERY_STRAY, Edit(WALK._delivery, "elif not self._unknown:", "elif False:")),
-    (decided_twice, Kind.DECISION_TWICE, Edit(WALK._position, "elif offset <= last:", "elif offset < last:")),
-    (made_up, Kind.DECISION_UNSIGNED, Edit(signed_leaves._needing, "is not None", "is Kind.ACT_UNSIGNED")),
-    (added_to_a_batch, Kind.DECISION_UNSIGNED, Edit(signed_leaves._check, "is Kind.DECISION_UNSIGNED]", "is Kind.DECISION_UNSIGNED][:1]")),
-    (made_up_act, Kind.ACT_UNSIGNED, Edit(signed_leaves._needing, "is not None", "is Kind.DECISION_UNSIGNED")),
-    (act_under_a_batch, Kind.ACT_UNSIGNED, Edit(signed_leaves._check, "if any(", "if all(")),
-    (act_of_another_office, Kind.ACT_UNSIGNED, Edit(stated_acts._check_entry, "if by.office not in _OFFICES.get(uint(kind), frozenset()):", "if False:")),
-    (act_in_anothers_name, Kind.ACT_UNSIGNED, Edit(signed_leaves._strange, "row.sender != each.actor", "False")),
-    (act_again, Kind.ACT_TWICE, Edit(signed_leaves._strange, "!= index:", "> index:")),
-    (broken_chain, Kind.SHARD_CHAIN, Edit(heads.check_chain, "found != expected", "False")),
-    (unannounced, Kind.STATEMENT_UNANNOUNCED, Edit(statements_check.check_announcements, "if position not in by_position:", "if False:")),
-    (rolled_back, Kind.ROLLED_BACK, Edit(removals._check_memory, "memory.size > here.size", "False")),
+    (altered_record, Kind.RECORD_ALTERED, Mutant(WALK._opened, forced(False, "entries[0]"))),
+    (removed_record, Kind.RECORD_MISSING, Mutant(WALK._lacks, dropped("missing"))),
+    (kept_record, Kind.RECORD_KEPT, Mutant(removals._check_log, called(RecordReader.kept, "()"))),
+    (lying_column, Kind.RECORD_INDEX, Mutant(WALK._opened, unchecked(Kind.RECORD_INDEX))),
+    (altered_tile, Kind.TILE_ALTERED, Mutant(tree_check.TreeCheck.take, forced(False, "pair.differing"))),
+    (altered_higher_tile, Kind.TILE_ALTERED, Mutant(tree_check._differing, forced(False, "a != b"))),
+    (stripped, Kind.QUORUM, Mutant(heads.judge, rewritten("policy.trusted(signed).witnesses", "policy.signed_by_log(signed) and ()"))),
+    (dropped_delivery, Kind.DELIVERY_MISSING, Mutant(WALK.end, unchecked(Kind.DELIVERY_MISSING))),
+    (stray_delivery, Kind.DELIVERY_STRAY, Mutant(WALK._delivery, unchecked(Kind.DELIVERY_STRAY))),
+    (decided_twice, Kind.DECISION_TWICE, Mutant(WALK._position, rewritten("offset <= last", "offset < last"))),
+    (made_up, Kind.DECISION_UNSIGNED, Mutant(signed_leaves._needing, rewritten("... is not None", "(kind := _kind(entry)) is Kind.ACT_UNSIGNED"))),
+    (added_to_a_batch, Kind.DECISION_UNSIGNED, Mutant(signed_leaves._check, called(check_batch, "check_batch(_0, _1[:1], parties=directory)"))),
+    (made_up_act, Kind.ACT_UNSIGNED, Mutant(signed_leaves._needing, rewritten("... is not None", "(kind := _kind(entry)) is Kind.DECISION_UNSIGNED"))),
+    (act_under_a_batch, Kind.ACT_UNSIGNED, Mutant(signed_leaves._check, called(any, "all(_0)"))),
+    (act_of_another_office, Kind.ACT_UNSIGNED, Mutant(stated_acts._check_entry, forced(False, "_OFFICES"))),
+    (act_in_anothers_name, Kind.ACT_UNSIGNED, Mutant(signed_leaves._strange, forced(False, "row.sender", "each.actor"))),
+    (act_again, Kind.ACT_TWICE, Mutant(signed_leaves._strange, unchecked(Kind.ACT_TWICE))),
+    (broken_chain, Kind.SHARD_CHAIN, Mutant(heads.check_chain, forced(False, "found", "expected"))),
+    (unannounced, Kind.STATEMENT_UNANNOUNCED, Mutant(statements_check.check_announcements, unchecked(Kind.STATEMENT_UNANNOUNCED))),
+    (rolled_back, Kind.ROLLED_BACK, Mutant(removals._check_memory, rewritten("memory.size > here.size", "False"))),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("attack", "kind", "edit"), MUTANTS, ids=[attack.__name__ for attack, _, _ in MUTANTS]
+    ("attack", "kind", "mutant"), MUTANTS, ids=[attack.__name__ for attack, _, _ in MUTANTS]
 )
 def test_a_missing_check_is_noticed(
-    attack: Callable[[Ledger], None], kind: Kind, edit: Edit, tmp_path: Path
+    attack: Callable[[Ledger], None], kind: Kind, mutant: Mutant, tmp_path: Path
 ) -> None:
     """The attack is found with the check, and not without it."""
     ledger = Ledger(tmp_path)
@@ -202,5 +209,5 @@ def test_a_missing_check_is_noticed(
     attack(ledger)
 
     assert kind in kinds(tmp_path)
-    with mutated(edit):
+    with mutated(mutant):
         assert kind not in kinds(tmp_path)

@@ -10,17 +10,18 @@ from pathlib import Path
 import httpx
 import pytest
 
-from runtime.process.worker import Worker
 from clients.witness import mirror as mirrors
-from clients.witness.queue import Desk
 from clients.witness.errors import SourceUnavailable
 from clients.witness.http import protocol
 from clients.witness.mirror import Mirror, directory
+from clients.witness.queue import Desk
 from protocol.errors import Code, Rejected
 from protocol.tlog.checkpoints import parse_checkpoint
 from protocol.tlog.tiles import TreeWriter
+from runtime.process.worker import Worker
+from tests.mutants.engine import Mutant, mutated
+from tests.mutants.operations import forced
 from tests.sim.witnessing import SHARD, Branch, Case
-from tests.unit.test_mutants import Edit, mutated
 
 PLACE = "audit/2026h2"
 
@@ -111,7 +112,7 @@ def test_without_the_comparison_any_entries_would_pass(tmp_path: Path) -> None:
     """The comparison with the signed root is what catches them."""
     Shown(tmp_path / "shown", Branch("other", forked_at=3)).grow(9)
 
-    with mutated(Edit(mirrors._check, "if root != wanted.root:", "if False:")):
+    with mutated(Mutant(mirrors._check, forced(False, "wanted.root"))):
         mirror_of(tmp_path).follow(parse_checkpoint(Branch().note(9)))
 
 

@@ -12,9 +12,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from structlog.testing import capture_logs
 
 from clients.witness.service import Answer, Witness
-from protocol.tlog.witnessing import AddCheckpoint, format_request, parse_request
+from protocol.tlog.witnessing import AddCheckpoint, decide, format_request, parse_request
+from tests.mutants.engine import Mutant, mutated
+from tests.mutants.operations import called
 from tests.sim.witnessing import SHARD, Branch, Case, cosigners
-from tests.unit.test_mutants import Edit, mutated
 
 pytestmark = pytest.mark.slow
 
@@ -118,9 +119,7 @@ class Unguarded(AnyLog):
 
 def test_the_machine_finds_a_witness_that_signs_two_histories() -> None:
     """It is no use unless it catches a broken one: here a request is not decided again before it is signed."""
-    broken = Edit(
-        Witness.answer, "decide(request, _tree_head(head), self.policy)", "Cosign(request.signed.checkpoint)"
-    )
+    broken = Mutant(Witness.answer, called(decide, "Cosign(_0.signed.checkpoint)"))
     with mutated(broken), pytest.raises(AssertionError):
         run_state_machine_as_test(
             Unguarded,

@@ -17,9 +17,10 @@ from protocol.tlog.checkpoints import Seconds, parse_checkpoint
 from protocol.tlog.cosignatures import cosign, with_cosignatures
 from protocol.tlog.notes import Note, NoteSignature, format_note, parse_note
 from protocol.tlog.policy import parse_policy
-from protocol.tlog.witnessing import AddCheckpoint, format_request
+from protocol.tlog.witnessing import AddCheckpoint, decide, format_request
+from tests.mutants.engine import Mutant, mutated
+from tests.mutants.operations import called, forced
 from tests.sim.witnessing import DIRECTORY, NAME, SHARD, Branch, Case, cosigners, logs_policy, note_key
-from tests.unit.test_mutants import Edit, mutated
 
 
 @pytest.fixture
@@ -287,11 +288,9 @@ def test_without_the_second_decision_the_database_still_refuses(case: Case) -> N
     case.ask(Branch().request(0, 4))
     prepared = case.witness.prepare(Branch("other", forked_at=4).request(4, 9))
     case.ask(Branch().request(4, 9))
-    edit = Edit(
-        Witness.answer, "decide(request, _tree_head(head), self.policy)", "Cosign(request.signed.checkpoint)"
-    )
+    mutant = Mutant(Witness.answer, called(decide, "Cosign(_0.signed.checkpoint)"))
 
-    with mutated(edit), pytest.raises(StateUnavailable):
+    with mutated(mutant), pytest.raises(StateUnavailable):
         case.witness.answer(prepared)
 
     assert case.witness.heads.head(SHARD).root == Branch().checkpoint(9).root
@@ -303,11 +302,9 @@ def test_without_all_of_them_a_fork_would_be_signed(case: Case) -> None:
     prepared = case.witness.prepare(Branch("other", forked_at=4).request(4, 9))
     case.ask(Branch().request(4, 9))
     case.witness.heads._connection.executescript("DROP TRIGGER only_grows; DROP TRIGGER one_root")
-    edit = Edit(
-        Witness.answer, "decide(request, _tree_head(head), self.policy)", "Cosign(request.signed.checkpoint)"
-    )
+    mutant = Mutant(Witness.answer, called(decide, "Cosign(_0.signed.checkpoint)"))
 
-    with mutated(edit):
+    with mutated(mutant):
         assert case.witness.answer(prepared).status == 200
 
 
@@ -318,7 +315,7 @@ def test_without_the_comparison_of_what_was_signed_a_fork_below_passes_for_old(
     for old, size in ((0, 4), (4, 6), (6, 20)):
         case.ask(log.request(old, size))
 
-    with mutated(Edit(Witness._judge, "if before is not None:", "if False:")):
+    with mutated(Mutant(Witness._judge, forced(False, "before is not None"))):
         case.ask(Branch("other", forked_at=2).request(4, 6))
 
     assert case.evidence() == [("older", 6)]

@@ -1,6 +1,6 @@
 """Each safeguard of the notes, taken away, lets its attack succeed: so each has a test that would miss it.
 
-The way of tests/unit/test_mutants.py: a mutant changes the text of one function, and the text must be there.
+How a mutant is addressed and put in place is in tests/mutants.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from keys.note_keys import NoteSigner, NoteUse
-from protocol.errors import Rejected
+from protocol.errors import Code, Rejected
 from protocol.merkle import inclusion_paths
 from protocol.parties import TreeHead
 from protocol.tlog import checkpoints, cosignatures, notes, policy, policy_text, proof_file, witnessing
@@ -20,10 +20,11 @@ from protocol.tlog.notes import Note, NoteAlgorithm, NoteSignature, format_note,
 from protocol.tlog.policy import parse_policy
 from protocol.tlog.proof_file import TlogProof, verify_proof
 from protocol.tlog.witnessing import AddCheckpoint, Cosign, decide
+from tests.mutants.engine import Mutant, mutated
+from tests.mutants.operations import called, dropped, forced, matching, returning, rewritten, unchecked
 from tests.unit.protocol.tlog import small_log
 from tests.unit.protocol.tlog.small_log import LEAVES, NOW, ORIGIN, head, signed, signers, witness
 from tests.unit.protocol.tlog.test_witnessing import forked
-from tests.unit.test_mutants import NEVER, Edit, mutated
 
 Attack = Callable[[], object]
 
@@ -102,28 +103,28 @@ def two_keys(name: str) -> tuple[str, str]:
 W1, W2 = (format_vkey(signers(name, name, NoteUse.WITNESS)[0].verifier) for name in ("w1", "w2"))
 COUNTED_TWICE = f"witness a {W1}\nwitness b {W2}\ngroup g any a\ngroup h any a b\ngroup q all g h\nquorum q\n"
 
-MUTANTS: list[tuple[str, Attack, Edit]] = [
+MUTANTS: list[tuple[str, Attack, Mutant]] = [
     # What is taken away, the attack that then succeeds, and how.
-    ("every key of the log", lambda: trust(fresh(head(5), signers("log", ORIGIN)[:1])), Edit(policy.Policy.signed_by_log, "if not lines or None in times:", "if None in times:")),
-    ("the log's signatures", lambda: trust(moved(fresh(head(5)), head(6))), Edit(policy.Policy.signed_by_log, "if not lines or None in times:", "if not lines:")),
-    ("the log's name", lambda: trust(fresh(head(5, origin="x"))), Edit(policy.Policy.signed_by_log, "if not keys:", NEVER)),
-    ("the quorum", lambda: trust(fresh(head(5)), 2), Edit(policy.Policy.trusted, "if self.quorum not in (NO_QUORUM, *witnesses, *groups):", NEVER)),
-    ("the threshold", lambda: trust(with_cosignatures(fresh(head(5)), cosigned_by("fr", head(5))), 2), Edit(policy.Policy.complete, ">= group.threshold", ">= 1")),
-    ("both keys of a witness", lambda: trust(with_cosignatures(fresh(head(5)), cosigned_by("fr", head(5))[:1]), 1), Edit(policy.Policy.complete, ">= group.threshold", ">= 1")),
-    ("a witness's signature", lambda: trust(with_cosignatures(fresh(head(5)), cosigned_by("fr", head(6))), 1), Edit(cosignatures.cosignature_time, "if not time or key.algorithm not in WITNESS_ALGORITHMS:", NEVER + "\n        pass\n    time = Seconds(1)\n    if False:")),
-    ("the time in a cosignature", lambda: trust(with_a_later_time(), 1), Edit(checkpoints.signed_bytes, 'f"cosignature/v1\\ntime {time}\\n{checkpoint.body()}"', 'f"cosignature/v1\\n{checkpoint.body()}"', (("time.to_bytes(8, \"big\")", "bytes(8)"),))),
-    ("the witness's name", under_another_name, Edit(checkpoints.signed_bytes, "_prefixed(key.name)", 'b""')),
-    ("the key's id", lambda: with_another_id(), Edit(notes.parse_vkey, "if key.key_id.hex() != key_id:", NEVER)),
-    ("one form of base64", in_the_other_form, Edit(notes.from_base64, "if to_base64(data) != text:", NEVER)),
-    ("extension lines", lambda: checkpoints.parse_body(head(5).body().encode() + b"unsigned\n"), Edit(checkpoints.parse_body, 'case [origin, size, root, ""]:', 'case [origin, size, root, *_]:')),
-    ("one key, one witness", lambda: parse_policy("witness a {}\nwitness b {}\nquorum a\n".format(*two_keys("w"))), Edit(policy._Reader._key, "if key.public in self.publics:", NEVER)),
-    ("one witness, one group", lambda: parse_policy(COUNTED_TWICE), Edit(policy._Reader._group, " or m in self.members", "")),
-    ("a use for each algorithm", lambda: parse_policy(f"log {W1}\nquorum none\n"), Edit(policy._Reader._key, "if key.algorithm not in algorithms:", NEVER)),
-    ("the path", lambda: verify_proof(TlogProof(3, inclusion_paths(LEAVES[:13])[1][3], signed(head(13)).data), LEAVES[4], small_log.policy(0)), Edit(proof_file.verify_proof, "if root_from_path(leaf, index=proof.index, size=head.size, path=proof.path) != head.root:", NEVER)),
-    ("the policy over a proof", lambda: verify_proof(TlogProof(3, inclusion_paths(LEAVES[:13])[1][3], signed(head(13)).data), LEAVES[3], small_log.policy(2)), Edit(proof_file.verify_proof, "policy.trusted(parse_checkpoint(proof.checkpoint_note))", "policy_of_nobody(parse_checkpoint(proof.checkpoint_note))")),
-    ("the answer of a witness", lambda: accept_cosignatures("".join(cosigned_by("fr", head(6))).encode(), head(5), [s.verifier for s in witness("fr")]), Edit(cosignatures.accept_cosignatures, "cosignature_time(checkpoint, key, line)", "Seconds(1)")),
-    ("reading what was written", lambda: policy_text.policy_text([], witnesses=[policy_text.WitnessEntry("fr", tuple(s.verifier for s in witness("fr")), "x\nquorum none")], quorum=1), Edit(policy_text.policy_text, "    parse_policy(text)  # what we write, we can read: names twice or keys twice end here\n", "")),
-    ("the log's signature at the witness", lambda: decide_unsigned(), Edit(witnessing.decide, "checkpoint = policy.signed_by_log(request.signed)", "checkpoint = request.signed.checkpoint")),
+    ("every key of the log", lambda: trust(fresh(head(5), signers("log", ORIGIN)[:1])), Mutant(policy.Policy.signed_by_log, forced(False, "not lines"))),
+    ("the log's signatures", lambda: trust(moved(fresh(head(5)), head(6))), Mutant(policy.Policy.signed_by_log, forced(False, "times"))),
+    ("the log's name", lambda: trust(fresh(head(5, origin="x"))), Mutant(policy.Policy.signed_by_log, unchecked(Code.E_LOG_UNKNOWN))),
+    ("the quorum", lambda: trust(fresh(head(5)), 2), Mutant(policy.Policy.trusted, unchecked(Code.E_QUORUM))),
+    ("the threshold", lambda: trust(with_cosignatures(fresh(head(5)), cosigned_by("fr", head(5))), 2), Mutant(policy.Policy.complete, rewritten("group.threshold", "1"))),
+    ("both keys of a witness", lambda: trust(with_cosignatures(fresh(head(5)), cosigned_by("fr", head(5))[:1]), 1), Mutant(policy.Policy.complete, rewritten("group.threshold", "1"))),
+    ("a witness's signature", lambda: trust(with_cosignatures(fresh(head(5)), cosigned_by("fr", head(6))), 1), Mutant(cosignatures.cosignature_time, returning("Seconds(1)"))),
+    ("the time in a cosignature", lambda: trust(with_a_later_time(), 1), Mutant(checkpoints.signed_bytes, rewritten(r'f"cosignature/v1\ntime {time}\n{checkpoint.body()}"', r'f"cosignature/v1\n{checkpoint.body()}"'), rewritten("time.to_bytes(...)", "bytes(8)"))),
+    ("the witness's name", under_another_name, Mutant(checkpoints.signed_bytes, rewritten("_prefixed(key.name)", "b''"))),
+    ("the key's id", lambda: with_another_id(), Mutant(notes.parse_vkey, unchecked("key.key_id"))),
+    ("one form of base64", in_the_other_form, Mutant(notes.from_base64, unchecked(notes.to_base64))),
+    ("extension lines", lambda: checkpoints.parse_body(head(5).body().encode() + b"unsigned\n"), Mutant(checkpoints.parse_body, matching("[origin, size, root, '']", "[origin, size, root, *_]"))),
+    ("one key, one witness", lambda: parse_policy("witness a {}\nwitness b {}\nquorum a\n".format(*two_keys("w"))), Mutant(policy._Reader._key, forced(False, "key.public", "self.publics"))),
+    ("one witness, one group", lambda: parse_policy(COUNTED_TWICE), Mutant(policy._Reader._group, forced(False, "self.members"))),
+    ("a use for each algorithm", lambda: parse_policy(f"log {W1}\nquorum none\n"), Mutant(policy._Reader._key, forced(False, "key.algorithm"))),
+    ("the path", lambda: verify_proof(TlogProof(3, inclusion_paths(LEAVES[:13])[1][3], signed(head(13)).data), LEAVES[4], small_log.policy(0)), Mutant(proof_file.verify_proof, unchecked(Code.E_INCLUSION))),
+    ("the policy over a proof", lambda: verify_proof(TlogProof(3, inclusion_paths(LEAVES[:13])[1][3], signed(head(13)).data), LEAVES[3], small_log.policy(2)), Mutant(proof_file.verify_proof, called(policy.Policy.trusted, "_0"))),
+    ("the answer of a witness", lambda: accept_cosignatures("".join(cosigned_by("fr", head(6))).encode(), head(5), [s.verifier for s in witness("fr")]), Mutant(cosignatures.accept_cosignatures, called(cosignatures.cosignature_time, "Seconds(1)"))),
+    ("reading what was written", lambda: policy_text.policy_text([], witnesses=[policy_text.WitnessEntry("fr", tuple(s.verifier for s in witness("fr")), "x\nquorum none")], quorum=1), Mutant(policy_text.policy_text, dropped(parse_policy))),
+    ("the log's signature at the witness", lambda: decide_unsigned(), Mutant(witnessing.decide, called(policy.Policy.signed_by_log, "_0.checkpoint"))),
 ]  # fmt: skip
 
 
@@ -136,22 +137,19 @@ def decide_unsigned() -> object:
     return decision
 
 
-@pytest.mark.parametrize(("what", "attack", "edit"), MUTANTS, ids=[what for what, _, _ in MUTANTS])
-def test_each_safeguard_is_needed(what, attack, edit, monkeypatch):
+@pytest.mark.parametrize(("what", "attack", "mutant"), MUTANTS, ids=[what for what, _, _ in MUTANTS])
+def test_each_safeguard_is_needed(what, attack, mutant):
     """With it the attack is refused, without it the attack succeeds."""
-    monkeypatch.setattr(
-        proof_file, "policy_of_nobody", lambda s: policy.Trusted(s.checkpoint, {}, ()), raising=False
-    )
     with pytest.raises(Rejected):
         attack()
-    with mutated(edit):
+    with mutated(mutant):
         attack()
 
 
 SIGNED_PARTS = [
     ("origin", Checkpoint("contrada.example/audit/2027h1", 5, head(5).root), "_prefixed(checkpoint.origin)"),
-    ("size", Checkpoint(ORIGIN, 6, head(5).root), 'checkpoint.size.to_bytes(8, "big")'),
-    ("root", Checkpoint(ORIGIN, 5, head(6).root), "checkpoint.root,\n"),
+    ("size", Checkpoint(ORIGIN, 6, head(5).root), "checkpoint.size.to_bytes(...)"),
+    ("root", Checkpoint(ORIGIN, 5, head(6).root), "checkpoint.root"),
 ]
 
 
@@ -165,7 +163,7 @@ def test_each_part_of_a_head_is_signed_by_ml_dsa(part, other, text):
         return checkpoints.signature_time(other, key.verifier, line.signature)
 
     assert attack() is None
-    with mutated(Edit(checkpoints.signed_bytes, text, 'b""')):
+    with mutated(Mutant(checkpoints.signed_bytes, rewritten(text, "b''"))):
         assert attack() == NOW
 
 
@@ -191,5 +189,5 @@ def test_the_proof_begins_at_the_head_that_the_witness_knows(monkeypatch):
     monkeypatch.setattr(witnessing, "RULES", (witnessing.RULES[3],))
     with pytest.raises(Rejected):
         fork(0)
-    with mutated(Edit(witnessing._continues, "case.new, case.known", "case.new, NO_HEAD")):
+    with mutated(Mutant(witnessing._continues, rewritten("case.known", "NO_HEAD"))):
         assert fork(0)

@@ -8,7 +8,7 @@ from hashlib import sha256
 import pytest
 
 from protocol import merkle
-from protocol.errors import Rejected
+from protocol.errors import Code, Rejected
 from protocol.merkle import (
     EMPTY_ROOT,
     Frontier,
@@ -20,11 +20,20 @@ from protocol.merkle import (
 )
 from protocol.tlog import proofs, tiles
 from protocol.tlog.proofs import batch_inclusion, consistency_proof, inclusion_proof
-from protocol.tlog.tiles import ENTRIES, Tile, TreeWriter, pack_entries, parse_path, read_hashes, smaller_from
-from protocol.tlog.tiles import unpack_entries
+from protocol.tlog.tiles import (
+    ENTRIES,
+    Tile,
+    TreeWriter,
+    pack_entries,
+    parse_path,
+    read_hashes,
+    smaller_from,
+    unpack_entries,
+)
+from tests.mutants.engine import Mutant, mutated
+from tests.mutants.operations import dropped, forced, returning, rewritten, unchecked
 from tests.unit.protocol.tlog import naive
 from tests.unit.protocol.tlog.naive import Store
-from tests.unit.test_mutants import NEVER, Edit, mutated
 
 LEAVES = [leaf_hash(bytes([number])) for number in range(7)]
 NOTHING = bytes(32)
@@ -239,43 +248,43 @@ def the_old_root_is_sent_again() -> bool:
 
 M, T, P = merkle, tiles, proofs
 
-MUTANTS: list[tuple[Callable[[], bool], Edit]] = [
-    (a_node_passes_as_a_leaf, Edit(M.leaf_hash, 'b"\\x00" + data', 'b"\\x01" + data')),
-    (a_leaf_beyond_the_end_is_proved, Edit(M.root_from_path, "if not 0 <= index < size:", NEVER)),
-    (a_subtree_passes_as_the_tree, Edit(M.root_from_path, "return result if last == 0 else None", "return result")),
-    (a_path_goes_on_above_the_root, Edit(M.root_from_path, "if last == 0:", NEVER)),
-    (a_leaf_is_proved_at_another_place, Edit(M.root_from_path, "node, last, result = index, size - 1, leaf", "node, last, result = 2, size - 1, leaf")),
-    (half_a_hash_is_a_leaf, Edit(M.verify_inclusion, "_hashes([leaf, *path]) and ", "")),
-    (a_step_of_another_length_is_taken, Edit(M._hashes, "len(step) == len(EMPTY_ROOT)", "True")),
-    (the_log_shrinks, Edit(M.verify_consistency, "if not 0 <= old <= new or", "if", (("if old == new:", "if new == 0: return True\n    if old == new:"),))),
-    (a_tree_of_the_same_size_is_another, Edit(M.verify_consistency, "old_root == new_root and ", "")),
-    (the_empty_tree_has_any_root, Edit(M.verify_consistency, " and (old > 0 or old_root == EMPTY_ROOT)", "")),
-    (the_empty_tree_has_any_root, Edit(M.verify_consistency, "    if old == 0:\n        return not path and old_root == EMPTY_ROOT", "    if old == 0:\n        return not path")),
-    (an_empty_proof_has_steps, Edit(M.verify_consistency, "return not path and old_root == EMPTY_ROOT", "return old_root == EMPTY_ROOT")),
-    (an_empty_proof_has_steps, Edit(M.verify_consistency, "return not path and old_root == new_root", "return old_root == new_root")),
-    (history_is_rewritten, Edit(M.verify_consistency, "roots == (old_root, new_root)", "roots[1] == new_root")),
-    (history_of_a_power_of_two_is_rewritten, Edit(M.verify_consistency, "[Digest(old_root), *path] if old & (old - 1) == 0 else list(path)", "list(path)", (("roots == (old_root, new_root)", "roots[1] == new_root"),))),
-    (a_growth_leads_anywhere, Edit(M.verify_consistency, "roots == (old_root, new_root)", "roots[0] == old_root")),
-    (a_proof_of_growth_stops_early, Edit(M._both_roots, "return (before, after) if new == 0 else None", "return (before, after)")),
-    (a_proof_of_growth_goes_on_too_long, Edit(M._both_roots, "if new == 0:\n", "if False:\n")),
-    (a_frontier_lacks_a_subtree, Edit(M.Frontier.resume.__func__, "len(frontier._full) != size.bit_count() or ", "")),
-    (a_frontier_has_half_hashes, Edit(M.Frontier.resume.__func__, " or not _hashes(frontier._full)", "")),
-    (a_run_of_leaves_gets_wrong_paths, Edit(M._paths_down, "(index ^ 1) - first", "(index | 1) - first")),
-    (a_run_of_leaves_gets_wrong_paths, Edit(M.inclusion_paths, "row.insert(0, full.pop())", "row.insert(0, full.pop(0))")),
-    (a_short_tile_is_read, Edit(T._checked, "if len(data) != tile.width * HASH_SIZE:", NEVER)),
-    (a_tile_has_two_names, Edit(T.parse_path, "tile.path != path or ", "")),
-    (a_tile_is_too_wide, Edit(T.parse_path, "tile.width > TILE_WIDTH or ", "")),
-    (a_tile_stands_outside_every_tree, Edit(T.parse_path, " or last << TILE_HEIGHT * max(tile.level, 0) > MAX_SIZE", "")),
-    (a_file_hides_bytes_behind_its_entries, Edit(T.unpack_entries, "if at != len(data):", NEVER)),
-    (a_file_ends_inside_an_entry, Edit(T.unpack_entries, "if start > len(data) or at > len(data):", NEVER, (("if at != len(data):", NEVER),))),
-    (an_entry_is_too_long_for_its_length, Edit(T._packed, "if len(entry) > MAX_ENTRY:", NEVER)),
-    (entries_are_exchanged_at_a_resume, Edit(T.TreeWriter.resume.__func__, "if [leaf_hash(entry) for entry in entries] != writer._edges[0].hashes:", NEVER)),
-    (a_file_is_kept_back, Edit(T.TreeWriter._close, "self._keep(level, edge)", "None")),
-    (a_file_is_kept_back, Edit(T.TreeWriter.take, "if len(edge.hashes) != edge.taken:", NEVER)),
-    (a_tile_is_cut_from_a_smaller_tree, Edit(T.smaller_from, "if kept.width < tile.width:", NEVER)),
-    (a_proof_names_a_leaf_that_is_not_there, Edit(P.inclusion_proof, "if not 0 <= index < size <= MAX_SIZE:", NEVER)),
-    (a_tree_grows_backwards, Edit(P.consistency_proof, "if not 0 <= old <= new <= MAX_SIZE:", NEVER)),
-    (the_old_root_is_sent_again, Edit(P._Tree.consistency, "if begin:", "if True:")),
+MUTANTS: list[tuple[Callable[[], bool], Mutant]] = [
+    (a_node_passes_as_a_leaf, Mutant(M.leaf_hash, rewritten(r"b'\x00'", r"b'\x01'"))),
+    (a_leaf_beyond_the_end_is_proved, Mutant(M.root_from_path, forced(False, "not 0 <= index < size"))),
+    (a_subtree_passes_as_the_tree, Mutant(M.root_from_path, rewritten("result if last == 0 else None", "result"))),
+    (a_path_goes_on_above_the_root, Mutant(M.root_from_path, rewritten("if last == 0: return None", "pass"))),
+    (a_leaf_is_proved_at_another_place, Mutant(M.root_from_path, rewritten("(index, size - 1, leaf)", "(2, size - 1, leaf)"))),
+    (half_a_hash_is_a_leaf, Mutant(M.verify_inclusion, forced(True, M._hashes))),
+    (a_step_of_another_length_is_taken, Mutant(M._hashes, returning("True"))),
+    (the_log_shrinks, Mutant(M.verify_consistency, rewritten("0 <= old <= new", "True"), rewritten("if old == new: return ...", "if new == 0: return True"))),
+    (a_tree_of_the_same_size_is_another, Mutant(M.verify_consistency, forced(True, "old_root == new_root"))),
+    (the_empty_tree_has_any_root, Mutant(M.verify_consistency, forced(True, "old > 0"))),
+    (the_empty_tree_has_any_root, Mutant(M.verify_consistency, rewritten("not path and old_root == EMPTY_ROOT", "not path"))),
+    (an_empty_proof_has_steps, Mutant(M.verify_consistency, rewritten("not path and old_root == EMPTY_ROOT", "old_root == EMPTY_ROOT"))),
+    (an_empty_proof_has_steps, Mutant(M.verify_consistency, rewritten("not path and old_root == new_root and ...", "old_root == new_root and (old > 0 or old_root == EMPTY_ROOT)"))),
+    (history_is_rewritten, Mutant(M.verify_consistency, rewritten("roots == ...", "roots[1] == new_root"))),
+    (history_of_a_power_of_two_is_rewritten, Mutant(M.verify_consistency, rewritten("old & (old - 1) == 0", "False"), rewritten("roots == ...", "roots[1] == new_root"))),
+    (a_growth_leads_anywhere, Mutant(M.verify_consistency, rewritten("roots == ...", "roots[0] == old_root"))),
+    (a_proof_of_growth_stops_early, Mutant(M._both_roots, rewritten("(before, after) if new == 0 else None", "(before, after)"))),
+    (a_proof_of_growth_goes_on_too_long, Mutant(M._both_roots, rewritten("if new == 0: return None", "pass"))),
+    (a_frontier_lacks_a_subtree, Mutant(M.Frontier.resume, forced(False, "bit_count"))),
+    (a_frontier_has_half_hashes, Mutant(M.Frontier.resume, forced(True, M._hashes))),
+    (a_run_of_leaves_gets_wrong_paths, Mutant(M._paths_down, rewritten("index ^ 1", "index | 1"))),
+    (a_run_of_leaves_gets_wrong_paths, Mutant(M.inclusion_paths, rewritten("full.pop()", "full.pop(0)"))),
+    (a_short_tile_is_read, Mutant(T._checked, unchecked(Code.E_TILE))),
+    (a_tile_has_two_names, Mutant(T.parse_path, forced(False, "tile.path"))),
+    (a_tile_is_too_wide, Mutant(T.parse_path, forced(False, "tile.width > TILE_WIDTH"))),
+    (a_tile_stands_outside_every_tree, Mutant(T.parse_path, forced(False, "MAX_SIZE"))),
+    (a_file_hides_bytes_behind_its_entries, Mutant(T.unpack_entries, unchecked("at != len(data)"))),
+    (a_file_ends_inside_an_entry, Mutant(T.unpack_entries, unchecked("start > len(data)"), unchecked("at != len(data)"))),
+    (an_entry_is_too_long_for_its_length, Mutant(T._packed, unchecked(Code.E_SIZE))),
+    (entries_are_exchanged_at_a_resume, Mutant(T.TreeWriter.resume, unchecked(Code.E_TILE))),
+    (a_file_is_kept_back, Mutant(T.TreeWriter._close, dropped(T.TreeWriter._keep))),
+    (a_file_is_kept_back, Mutant(T.TreeWriter.take, forced(False, "edge.taken"))),
+    (a_tile_is_cut_from_a_smaller_tree, Mutant(T.smaller_from, unchecked(Code.E_TILE))),
+    (a_proof_names_a_leaf_that_is_not_there, Mutant(P.inclusion_proof, unchecked(Code.E_PROOF))),
+    (a_tree_grows_backwards, Mutant(P.consistency_proof, unchecked(Code.E_PROOF))),
+    (the_old_root_is_sent_again, Mutant(P._Tree.consistency, rewritten("if begin: ...", "steps.append((begin, end))"))),
 ]  # fmt: skip
 
 
@@ -287,10 +296,10 @@ def test_no_attack_succeeds(attack):
     assert not attack()
 
 
-@pytest.mark.parametrize(("attack", "edit"), MUTANTS, ids=lambda each: getattr(each, "__name__", ""))
-def test_each_check_is_what_stops_it(attack, edit):
+@pytest.mark.parametrize(("attack", "mutant"), MUTANTS, ids=lambda each: getattr(each, "__name__", ""))
+def test_each_check_is_what_stops_it(attack, mutant):
     """Without this one check the attack succeeds."""
-    with mutated(edit):
+    with mutated(mutant):
         assert attack()
 
 

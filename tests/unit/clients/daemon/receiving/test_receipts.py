@@ -7,20 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from runtime.errors import Conflict
 from clients.cli.work.receipt_files import write_receipts
-from runtime.errors import NotFound
 from clients.daemon.receiving.receipts import receipts
-from protocol.trail.batches import receipt_of, verify_decisions
 from protocol.envelope.wire import parse_delivery
 from protocol.errors import Code, Rejected
 from protocol.identifiers import UnitId, new_message_id, read_id
+from protocol.trail.batches import receipt_of, verify_decisions
+from runtime.errors import Conflict, NotFound
 from tests.cli.terminal import Seen, contrada
+from tests.mutants.engine import Mutant, mutated
+from tests.mutants.operations import called
 from tests.sim.ledger import Ledger
 from tests.sim.world import World
 from tests.unit.clients.audit.audits import flip
 from tests.unit.clients.daemon.unit_contexts import Desk, pump
-from tests.unit.test_mutants import Edit, mutated
 
 pytestmark = pytest.mark.slow
 
@@ -195,7 +195,7 @@ def test_a_receipt_of_the_wrong_place_is_noticed(world: World, es: Desk, pt: Des
     pump(world, es, pt)
     ledger = ledger_of(world, tmp_path / "ledger")
 
-    with mutated(Edit(receipt_of, "_receipt(row, index, path, signed)", "_receipt(row, 0, path, signed)")):
+    with mutated(Mutant(receipt_of, called("_receipt", "_receipt(_0, 0, _2, _3)"))):
         exits = [
             verified(written(es, mid, tmp_path / f"evidence-{at}")[0], ledger.path).exit
             for at, mid in enumerate(mids)

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from clients.daemon.sending import kafka_outbox
 from clients.daemon.sending.kafka_outbox import BATCH_BYTES, KafkaOutbox, batch_of
-from runtime.kafka.feed_ports import Outgoing
-from runtime.errors import Unavailable
 from protocol.identifiers import UnitId
-from tests.unit.test_mutants import Edit, mutated
+from runtime.errors import Unavailable
+from runtime.kafka.feed_ports import Outgoing
+from tests.mutants.engine import Mutant, mutated
+from tests.mutants.operations import dropped, forced
 
 UNKNOWN_TOPIC, NO_LEADER, NOT_LEADER, TOO_FEW_REPLICAS, TOO_LARGE = 3, 5, 6, 19, 10
 
@@ -131,15 +132,15 @@ async def test_a_topic_without_a_leader_is_an_outage_in_the_end(outbox, brokers,
 
 MUTANTS = {
     "an unanswered batch is asked again on the same connection": (
-        Edit(KafkaOutbox.append, "if not acknowledged:", "if False:"),
+        Mutant(KafkaOutbox.append, forced(True, "acknowledged")),
         lambda o, k: test_anything_else_is_an_outage_asked_once_and_ends_the_connection(o, k, KafkaConnectionError()),
     ),
     "every refusal is asked again": (
-        Edit(KafkaOutbox._produce, "if code not in _NOT_DONE:", "if code == -2:"),
+        Mutant(KafkaOutbox._produce, forced(False, "code", "_NOT_DONE")),
         lambda o, k: test_anything_else_is_an_outage_asked_once_and_ends_the_connection(o, k, TOO_LARGE),
     ),
     "who leads is never asked again": (
-        Edit(KafkaOutbox._produce, "await client.force_metadata_update()", "pass"),
+        Mutant(KafkaOutbox._produce, dropped("force_metadata_update")),
         lambda o, k: test_a_refusal_by_which_nothing_was_appended_is_asked_again(o, k, NOT_LEADER),
     ),
 }  # fmt: skip
@@ -148,8 +149,8 @@ MUTANTS = {
 @pytest.mark.parametrize("mutant", MUTANTS)
 async def test_without_its_rule_a_promise_is_broken(mutant, outbox, brokers) -> None:
     """The promise's own test fails on the mutant."""
-    edit, promise = MUTANTS[mutant]
-    with mutated(edit), pytest.raises((AssertionError, pytest.fail.Exception)):
+    changed, promise = MUTANTS[mutant]
+    with mutated(changed), pytest.raises((AssertionError, pytest.fail.Exception)):
         await promise(outbox, brokers)
 
 

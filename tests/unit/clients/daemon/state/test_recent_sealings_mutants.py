@@ -6,26 +6,27 @@ import pytest
 
 from clients.daemon.state import recent_sealings as fresh
 from clients.daemon.state.recent_sealings import Fresh
+from tests.mutants.engine import Mutant, mutated
+from tests.mutants.operations import dropped, forced, instead
 from tests.unit.clients.daemon.state import test_recent_sealings as promises
-from tests.unit.test_mutants import Edit, mutated
 
 pytestmark = pytest.mark.slow
 
 MUTANTS = {
     "a gap before the sealing does not matter": (
-        Edit(fresh._behind, "while queue and queue[0][0] == after:", "while queue:"),
+        Mutant(fresh._behind, forced(True, "queue[0][0]", "after")),
         promises.test_what_is_fresh_is_what_the_database_has_next,
     ),
     "a failed transaction counts": (
-        Edit(Fresh.forget, "self._uncommitted.clear()", "pass"),
+        Mutant(Fresh.forget, dropped("self._uncommitted")),
         promises.test_nothing_is_given_out_before_it_is_committed,
     ),
     "what is written counts as committed": (
-        Edit(Fresh.put, "self._uncommitted.append((partition, item))", "self._uncommitted.append((partition, item)); self.committed()"),
+        Mutant(Fresh.put, instead("...; self.committed()", "self._uncommitted")),
         promises.test_nothing_is_given_out_before_it_is_committed,
     ),
     "what waits for Kafka stays in memory": (
-        Edit(Fresh.committed, "or _bytes(queue) > KEPT_BYTES", ""),
+        Mutant(Fresh.committed, forced(False, "KEPT_BYTES")),
         promises.test_what_waits_for_kafka_waits_on_the_disk,
     ),
 }  # fmt: skip
@@ -34,6 +35,6 @@ MUTANTS = {
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_without_its_rule_a_promise_is_broken(mutant) -> None:
     """The promise's own test fails on the mutant."""
-    edit, promise = MUTANTS[mutant]
-    with mutated(edit), pytest.raises(AssertionError):
+    changed, promise = MUTANTS[mutant]
+    with mutated(changed), pytest.raises(AssertionError):
         promise()

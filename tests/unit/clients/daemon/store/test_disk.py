@@ -11,14 +11,15 @@ from pathlib import Path
 import pytest
 
 from clients.daemon.daemon import Daemon
-from clients.daemon.store.disk import Disk
 from clients.daemon.store.database import Store
-from runtime.process.worker import Worker
-from runtime.kafka.feed_ports import Appended
+from clients.daemon.store.disk import Disk
 from protocol.identifiers import UnitId
+from runtime.kafka.feed_ports import Appended
+from runtime.process.worker import Worker
+from tests.mutants.engine import Mutant, mutated
+from tests.mutants.operations import dropped
 from tests.sim.world import World
 from tests.unit.clients.daemon.unit_contexts import Desk, wish
-from tests.unit.test_mutants import Edit, mutated
 
 
 class PowerCut:
@@ -166,10 +167,8 @@ async def neither_leaves_before_the_disk_has_the_message(tmp_path, power):
 
 
 UNSETTLED = {
-    "contrada-worker": Edit(Disk.settle_here, "os.fdatasync(self._descriptor)", "pass"),
-    "contrada-disk": Edit(
-        Disk.settled, "await self._thread.do(partial(os.fdatasync, self._descriptor))", "pass"
-    ),
+    "contrada-worker": Mutant(Disk.settle_here, dropped(os.fdatasync)),
+    "contrada-disk": Mutant(Disk.settled, dropped(os.fdatasync)),
 }
 
 
