@@ -43,7 +43,7 @@ from protocol import topics
 from runtime.errors import Unavailable
 from runtime.kafka.feed_ports import DirectoryLog, FeedReader, Fetched, OutboxLog, Take
 from runtime.kafka.feeds import Backoff
-from runtime.process.wakeup import Bell, Pace, Tide
+from runtime.process.wakeup import Throttle, Wakeup, Watermark
 from runtime.process.worker import Worker
 
 log = structlog.get_logger()
@@ -81,14 +81,14 @@ class Daemon:
         self.ledger = LedgerWatch(office, self.jobs, feeds)
         self._feeds = feeds
         self._directory_log = directory
-        self._sealer_bell = Bell()
-        self._upkeep_bell = Bell()
-        self._receipts_bell = Bell()
-        self._decisions_pace = Pace(DECISIONS_SPACING)
-        self._statements = Tide()
+        self._sealer_wakeup = Wakeup()
+        self._upkeep_wakeup = Wakeup()
+        self._receipts_wakeup = Wakeup()
+        self._decisions_throttle = Throttle(DECISIONS_SPACING)
+        self._statements = Watermark()
         self._decisions_read = asyncio.Event()
         self.directory_read = asyncio.Event()
-        self.arrivals = Tide()
+        self.arrivals = Watermark()
         """Counts what came into the inbox; whoever waits for mail waits for it to rise."""
 
         self.newest: int | None = None
@@ -141,12 +141,12 @@ class Daemon:
             while await self.jobs.until_stored("receipts", partial(submitting.seal_receipts, self.office)):
                 self.lanes.wake()
             self.lanes.wake()
-            await self._receipts_bell.wait()
+            await self._receipts_wakeup.wait()
             await asyncio.sleep(RECEIPTS_AFTER)
 
     async def _seal_what_waited(self) -> None:
         while True:
-            await self._sealer_bell.wait(QUEUED_EVERY)
+            await self._sealer_wakeup.wait(QUEUED_EVERY)
             after: int | None = 0
             while after is not None:
                 after = await self.jobs.until_stored(
@@ -184,7 +184,7 @@ class Daemon:
         end = await self._once_available(lambda: self._feeds.end(topic, 0))
         self.lanes.kafka_up = True
         start = await self.job("position", lambda: statements.start_of_feed(self.office, topic))
-        await self._statements.rise(self.office.directory.head.size)
+        await self._statements.advance(self.office.directory.head.size)
         take = _noting_end(self._on_statements, start=start, end=end, read=self.directory_read)
         await self._feeds.follow(topic, 0, start=start, take=take)
 
@@ -192,13 +192,13 @@ class Daemon:
         learned = await self.jobs.until_stored(
             "statements", lambda: statements.take_statements(self.office, fetched)
         )
-        await self._statements.rise(learned.size)
+        await self._statements.advance(learned.size)
         if learned.changed:
-            self._sealer_bell.ring()
-            self._upkeep_bell.ring()
+            self._sealer_wakeup.wake()
+            self._upkeep_wakeup.wake()
 
     async def _on_decisions(self, fetched: Fetched) -> None:
-        await self._decisions_pace.keep()
+        await self._decisions_throttle.wait()
         decided = await self._patiently("decisions", partial(deciding.take_decisions, self.office, fetched))
         self.lanes.decided(decided.partitions, overtaken=decided.overtaken)
         if decided.sealed:
@@ -209,9 +209,9 @@ class Daemon:
             "deliveries", partial(receiving.take_deliveries, self.office, fetched)
         )
         if received.messages:
-            self._receipts_bell.ring()
+            self._receipts_wakeup.wake()
             self.newest = max(received.newest, self.newest or 0)
-            await self.arrivals.rise(self.arrivals.level + received.messages)
+            await self.arrivals.advance(self.arrivals.level + received.messages)
 
     # -- Keys ----------------------------------------------------------------------------------------
 
@@ -228,7 +228,7 @@ class Daemon:
                 await backoff.wait()
                 continue
             backoff.reset()
-            await self._upkeep_bell.wait(UPKEEP_EVERY)
+            await self._upkeep_wakeup.wait(UPKEEP_EVERY)
 
     # -- Patience ------------------------------------------------------------------------------------
 
@@ -237,7 +237,7 @@ class Daemon:
         try:
             return await self.jobs.until_stored(name, partial(work, patient=True))
         except DirectoryBehind as behind:
-            await self._statements.reach(behind.size, within=DIRECTORY_PATIENCE)
+            await self._statements.reached(behind.size, within=DIRECTORY_PATIENCE)
             return await self.jobs.until_stored(name, partial(work, patient=False))
 
     async def _once_available(self, ask: Callable[[], Awaitable[T]]) -> T:

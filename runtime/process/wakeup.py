@@ -1,24 +1,24 @@
-"""Waking tasks without polling."""
+"""Waking tasks without polling: something changed, a number reached a mark, the next start is due."""
 
 from __future__ import annotations
 
 import asyncio
 
 
-class Bell:
-    """Rings for everybody who waits now, and for the next one if nobody does."""
+class Wakeup:
+    """Wakes everybody who waits now, or the next one who waits if nobody does."""
 
     __slots__ = ("_event",)
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         """Something has changed."""
         self._event.set()
 
     async def wait(self, seconds: float | None = None) -> bool:
-        """Return on the next ring: True; or after so many seconds: False."""
+        """Return when woken: True; or after so many seconds: False."""
         if not self._event.is_set():
             try:
                 async with asyncio.timeout(seconds):
@@ -29,8 +29,8 @@ class Bell:
         return True
 
 
-class Pace:
-    """At least so many seconds between two starts. What comes after a longer pause waits for nothing."""
+class Throttle:
+    """At least so many seconds between two starts. What comes after a longer pause does not wait."""
 
     __slots__ = ("_next", "_seconds")
 
@@ -38,16 +38,16 @@ class Pace:
         self._seconds = seconds
         self._next = 0.0
 
-    async def keep(self) -> None:
-        """Wait until it is time to start."""
+    async def wait(self) -> None:
+        """Wait until the next start is due."""
         clock = asyncio.get_running_loop().time
         if (early := self._next - clock()) > 0:
             await asyncio.sleep(early)
         self._next = clock() + self._seconds
 
 
-class Tide:
-    """A number that only rises, and whoever waits for it to reach a mark."""
+class Watermark:
+    """A number that only rises, and that tasks can wait for to reach a mark."""
 
     __slots__ = ("_changed", "_level")
 
@@ -57,16 +57,16 @@ class Tide:
 
     @property
     def level(self) -> int:
-        """Where it stands."""
+        """The highest number so far."""
         return self._level
 
-    async def rise(self, level: int) -> None:
-        """It stands at `level` now, or higher."""
+    async def advance(self, level: int) -> None:
+        """Raise it to `level`; a lower one changes nothing."""
         async with self._changed:
             self._level = max(self._level, level)
             self._changed.notify_all()
 
-    async def reach(self, mark: int, *, within: float) -> bool:
+    async def reached(self, mark: int, *, within: float) -> bool:
         """Return when it has reached the mark: True; or after so many seconds: False."""
         try:
             async with asyncio.timeout(within), self._changed:

@@ -61,7 +61,7 @@ class LocalApi:
     async def stop(self) -> None:
         """Take nothing in any more; who waits for mail waits no longer."""
         self.gate.shut()
-        await self._daemon.arrivals.rise(self._daemon.arrivals.level + 1)
+        await self._daemon.arrivals.advance(self._daemon.arrivals.level + 1)
 
     async def send(self, request: Request) -> Response:
         """Take a message in. 202: it is on disk and will be sent."""
@@ -89,7 +89,7 @@ class LocalApi:
             page = await self._page(limit, after)
             if page["items"] or wait <= 0:
                 return JSONResponse(page)
-        await self._daemon.arrivals.reach(level + 1, within=wait)
+        await self._daemon.arrivals.reached(level + 1, within=wait)
         return JSONResponse(await self._page(limit, after))
 
     async def inbox_item(self, request: Request) -> Response:

@@ -17,7 +17,7 @@ from clients.daemon.sending.submitting import Submitted
 from clients.daemon.state.unit_context import Office
 from clients.daemon.store.disk import Disk
 from protocol.errors import ContradaError
-from runtime.process.wakeup import Bell, Pace
+from runtime.process.wakeup import Throttle, Wakeup
 
 AT_MOST: Final = 32
 SPACING: Final = 0.008
@@ -36,13 +36,13 @@ class Intake:
         self._disk = disk
         self._taken = taken
         self._waiting: list[tuple[SendRequest, _Answer]] = []
-        self._bell = Bell()
+        self._wakeup = Wakeup()
 
     async def submit(self, request: SendRequest) -> Submitted:
         """Put a message into the outbox: it is on disk when this returns."""
         answer: _Answer = asyncio.get_running_loop().create_future()
         self._waiting.append((request, answer))
-        self._bell.ring()
+        self._wakeup.wake()
         result = await answer
         if isinstance(result, ContradaError):
             raise result
@@ -50,12 +50,12 @@ class Intake:
 
     async def run(self) -> None:
         """Take in what comes, until cancelled."""
-        pace = Pace(SPACING)
+        throttle = Throttle(SPACING)
         async with asyncio.TaskGroup() as answers:
             while True:
-                await self._bell.wait()
+                await self._wakeup.wait()
                 while self._waiting:
-                    await pace.keep()
+                    await throttle.wait()
                     batch = self._waiting[:AT_MOST]
                     del self._waiting[:AT_MOST]
                     results = await self._submit([request for request, _ in batch])

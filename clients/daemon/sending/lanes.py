@@ -23,7 +23,7 @@ from clients.daemon.store.disk import Disk
 from runtime.errors import Unavailable
 from runtime.kafka.feed_ports import OutboxLog, Outgoing
 from runtime.kafka.feeds import Backoff
-from runtime.process.wakeup import Bell, Pace, Tide
+from runtime.process.wakeup import Throttle, Wakeup, Watermark
 
 log = structlog.get_logger()
 
@@ -40,51 +40,51 @@ class Lanes:
         self._jobs = jobs
         self._disk = disk
         self._log = log_
-        self._lanes: dict[int, tuple[Lane, Bell]] = {}
-        self.sent = Bell()
+        self._lanes: dict[int, tuple[Lane, Wakeup]] = {}
+        self.sent = Wakeup()
         """Rings when Kafka has acknowledged something."""
 
         self.kafka_up = False
 
-    async def run(self, statements: Tide, *, look_every: float) -> None:
+    async def run(self, statements: Watermark, *, look_every: float) -> None:
         """A lane for each partition that the outbox has; more of them once the registrar says so."""
         async with asyncio.TaskGroup() as tasks:
             while True:
                 for partition in range(await self._jobs.run("lanes", lambda: self._office.outbox_partitions)):
                     if partition not in self._lanes:
-                        self._lanes[partition] = Lane(), Bell()
+                        self._lanes[partition] = Lane(), Wakeup()
                         tasks.create_task(self._run_lane(partition))
-                await statements.reach(statements.level + 1, within=look_every)
+                await statements.reached(statements.level + 1, within=look_every)
 
     def wake(self) -> None:
         """Something was sealed."""
-        for _, bell in self._lanes.values():
-            bell.ring()
+        for _, wakeup in self._lanes.values():
+            wakeup.wake()
 
     def decided(self, partitions: Collection[int], *, overtaken: Collection[int]) -> None:
         """The router has come on in these partitions; in some it went past something of ours."""
         for partition in self._lanes.keys() & set(partitions):
-            lane, bell = self._lanes[partition]
+            lane, wakeup = self._lanes[partition]
             lane.decided()
             if partition in overtaken:
                 log.error("overtaken", partition=partition)
                 lane.overtaken()
-                bell.ring()
+                wakeup.wake()
 
     async def _run_lane(self, partition: int) -> None:
-        lane, bell = self._lanes[partition]
+        lane, wakeup = self._lanes[partition]
         backoff = Backoff()
-        pace = Pace(SPACING)
+        throttle = Throttle(SPACING)
         while True:
-            await pace.keep()
+            await throttle.wait()
             try:
                 window = await self._next(partition, lane.after)
                 sent = await self._send(partition, window)
                 lane.acknowledged(sent)
                 backoff.reset()
-                # Whoever seals rings the bell afterwards: what comes while we send is not missed.
+                # Whoever seals wakes us afterwards: what comes while we send is not missed.
                 idle = window.whole and len(sent) == len(window.items)
-                if idle and not await bell.wait(lane.patience) and await self._is_stalled(partition):
+                if idle and not await wakeup.wait(lane.patience) and await self._is_stalled(partition):
                     lane.stalled()
             except (Unavailable, StoreUnavailable) as error:
                 self.kafka_up &= isinstance(error, StoreUnavailable)
@@ -107,7 +107,7 @@ class Lanes:
             offsets = range(appended.offset, appended.offset + len(sent))
             # One call that no thread can be in the middle of; the worker takes it from there.
             self._office.sent.update(zip(sent, offsets, strict=True))
-            self.sent.ring()
+            self.sent.wake()
         return sent
 
     async def _next(self, partition: int, after: int) -> sealings.Window:

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from runtime.process.wakeup import Pace
+from runtime.process.wakeup import Throttle
 from runtime.process.worker import Worker
 
 
@@ -63,15 +63,15 @@ async def test_a_closed_worker_takes_no_job():
     assert done == ["last"]
 
 
-async def test_a_pace_holds_back_the_second_and_not_the_first():
-    """Starts lie apart by the pace; what comes after a pause starts at once."""
+async def test_a_throttle_holds_back_the_second_and_not_the_first():
+    """Starts lie apart by the interval; what comes after a pause starts at once."""
     clock = asyncio.get_running_loop().time
-    pace, before = Pace(0.05), clock()
+    throttle, before = Throttle(0.05), clock()
     starts = []
     for _ in range(3):
-        await pace.keep()
+        await throttle.wait()
         starts.append(clock())
-    early = asyncio.create_task(Pace(1000).keep())
+    early = asyncio.create_task(Throttle(1000).wait())
     await asyncio.wait_for(early, 10)
 
     assert starts[0] >= before
