@@ -23,7 +23,7 @@ from runtime.kafka.admin import KafkaTopics
 from runtime.kafka.feed_ports import Incoming
 from runtime.kafka.feeds import KafkaFeeds
 
-ROUTER_TIMEOUT = 3.0
+ROUTER_TIMEOUT = 10.0
 AT_ONCE = 8
 TAIL = 20
 """Offsets at the end of a unit's receipts that are read first; a decision takes two, with its marker."""

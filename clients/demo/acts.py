@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-PATIENCE = 30.0
+PATIENCE = 120.0
 """Seconds that an act waits for what must come of it."""
 
 

@@ -19,8 +19,8 @@ from pathlib import Path
 from clients.demo.errors import DemoError
 from runtime.cli.errors import CommandError
 
-START_S = 60.0
-STOP_S = 15.0
+START_S = 180.0
+STOP_S = 60.0
 
 CONTRADA: tuple[str, ...] = (sys.executable, "-P", "-c", "from clients.cli.main import main; main()")
 """The command line as a user types it, whatever the PATH."""

@@ -19,7 +19,7 @@ from deploy.kafka import fetch, java, ports, wire
 from deploy.kafka.process import Broker
 from deploy.kafka.settings import Node, Plan, kafka_uuid
 
-TRAINING_S = 60.0
+TRAINING_S = 180.0
 
 
 def ensure(runtime: Path) -> None:

@@ -20,7 +20,7 @@ from deploy.kafka.faults import Fault
 from deploy.kafka.process import STOP_S, Broker
 from deploy.kafka.settings import Node, Plan, kafka_uuid
 
-START_S = 60.0
+START_S = 180.0
 
 
 class Cluster:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 PROC = Path("/proc")
 STOPPED = "T"
-BOUND_S = 10.0
+BOUND_S = 60.0
 PAUSE_S = 0.001
 
 

@@ -25,8 +25,8 @@ from deploy.kafka.ports import HOST, free, taken
 
 TETHER = Path(__file__).resolve().parents[1] / "kafka" / "tether.py"
 USERS = ("postgres", "nobody")
-START_S = 30.0
-STOP_S = 10.0
+START_S = 180.0
+STOP_S = 60.0
 
 # Durable as in earnest: the tests kill it.
 SETTINGS = {

@@ -26,7 +26,7 @@ VERSION: Final = "2.7.0"
 SHA256: Final = "f3ff95bd78a7afbbcd5da56f8f6180ef71ad00601392f7e2f5a220c97ad69eef"
 ACCESS_KEY: Final = "contrada"
 SECRET_KEY: Final = "only-for-tests"  # noqa: S105
-BOOT_S: Final = 60
+BOOT_S: Final = 180
 
 _TETHER = Path(__file__).resolve().parents[1] / "kafka" / "tether.py"
 

@@ -24,7 +24,7 @@ from tests.chaos.load import Intruder, Load, call, ready
 from tests.chaos.nemesis import Nemesis, schedule
 from tests.chaos.processes import say
 
-DRAIN_S = 120.0
+DRAIN_S = 300.0
 """How long the exchange may take to deliver and to log everything after the last fault."""
 
 
@@ -204,6 +204,8 @@ async def _settle(exchange: Exchange, ledger: LedgerSite, *, within: float) -> d
         sizes = ledger.trusted()
         if is_covered and all(each.sizes == sizes and not each.promised for each in watches.values()):
             return watches
+        if any(each.accused for each in watches.values()):
+            return watches  # a ledger that a unit has caught is never believed again: nothing more will settle
         if time.monotonic() > until:
             say(f"the ledger is not settled: {sizes}, last {last}, {watches}")
             return watches

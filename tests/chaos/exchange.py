@@ -30,6 +30,7 @@ from protocol.identifiers import Millis, UnitId
 from tests.chaos.ledger_site import LedgerKind, LedgerSite
 from tests.chaos.processes import Process
 from tests.sim.world import facts
+from tests.waiting import until
 
 RouterKind = Literal["real", "naive"]
 
@@ -193,10 +194,6 @@ class Exchange:
         command = [sys.executable, "-m", module, str(config)]
         return Process(name, command, self.logs / f"{name}.log", env=self.router_env)
 
-    def _wait_for_sockets(self, *, within: float = 30.0) -> None:
-        until = time.monotonic() + within
+    def _wait_for_sockets(self) -> None:
         for unit, process in self.daemons.items():
-            while not self.home(unit).socket.exists():
-                assert process.alive, f"{process.name} ended: {process.last_line()}"
-                assert time.monotonic() < until, f"{process.name} has no socket: {process.last_line()}"
-                time.sleep(0.05)
+            until(self.home(unit).socket.exists, what=f"the socket of {process.name}", alive=process.check)

@@ -22,6 +22,7 @@ from protocol import topics
 from protocol.identifiers import UnitId
 from tests.chaos.exchange import OUTSIDER
 from tests.chaos.history import Message
+from tests.waiting import until_async
 
 DENIED_SHARE = 0.1
 PER_UNIT = 3
@@ -33,7 +34,7 @@ class Refused(AssertionError):
     """A daemon did not take a message that it had to take."""
 
 
-async def call(socket: Path, method: str, path: str, body: object = None, *, timeout: float = 15.0):
+async def call(socket: Path, method: str, path: str, body: object = None, *, timeout: float = 60.0):
     """One request to a daemon's local API; status and decoded body. OSError or TimeoutError where there is none."""
     async with asyncio.timeout(timeout):
         reader, writer = await asyncio.open_unix_connection(str(socket))
@@ -72,15 +73,15 @@ def draft(label: str) -> dict[str, object]:
     }
 
 
-async def ready(sockets: dict[str, Path], *, within: float = 60.0) -> None:
+async def ready(sockets: dict[str, Path]) -> None:
     """Return when every daemon could send and receive."""
-    async with asyncio.timeout(within):
-        for socket in sockets.values():
-            while True:
-                with suppress(OSError, TimeoutError):
-                    if (await call(socket, "GET", "/readyz"))[0] == 200:
-                        break
-                await asyncio.sleep(0.1)
+    for unit, socket in sockets.items():
+        await until_async(
+            lambda socket=socket: call(socket, "GET", "/readyz"),
+            lambda answer: answer[0] == 200,
+            what=f"the daemon of {unit} to be ready",
+            despite=(OSError, TimeoutError),
+        )
 
 
 class Load:

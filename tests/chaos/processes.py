@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deploy.kafka.standing import wait_still
+from tests.waiting import GENEROUS
 
 ROOT = Path(__file__).resolve().parents[2]
 TETHER = ROOT / "deploy" / "kafka" / "tether.py"
@@ -74,6 +75,10 @@ class Process:
         self.starts += 1
         self._ending = False
 
+    def check(self) -> None:
+        """Raise where it has ended."""
+        assert self.alive, f"{self.name} ended: {self.last_line()}"
+
     def send(self, number: signal.Signals) -> None:
         """A signal, where it still lives."""
         if self.alive and self.pid is not None:
@@ -104,7 +109,7 @@ class Process:
         self.send(signal.SIGTERM)
         self.resume()
 
-    def stop(self, *, timeout: float = 20.0) -> int | None:
+    def stop(self, *, timeout: float = GENEROUS) -> int | None:
         """SIGTERM, then SIGKILL after the bound; its exit code."""
         self.ask_to_stop()
         if self._tether is not None:

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,9 +19,9 @@ import pytest
 
 from tests.cli.terminal import EXAMPLES, Seen, contrada
 from tests.conftest import NewCluster
+from tests.waiting import GENEROUS, ended, until
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 30.0
 
 
 @dataclass
@@ -44,11 +43,11 @@ class Exchange:
 
     def until(self, home: str, *arguments: str, count: int = 1) -> list[Any]:
         """Ask until the list has so many rows."""
-        until = time.monotonic() + PATIENCE
-        while len(rows := self.json(home, *arguments)) < count:
-            assert time.monotonic() < until, rows
-            time.sleep(0.1)
-        return rows
+        return until(
+            lambda: self.json(home, *arguments),
+            lambda rows: len(rows) >= count,
+            what=f"{count} rows of {' '.join(arguments)}",
+        )
 
 
 @contextmanager
@@ -61,7 +60,7 @@ def _process(*command: str) -> Iterator[subprocess.Popen[bytes]]:
         yield process
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(timeout=20)
+        ended(process)
 
 
 def _free_port() -> int:
@@ -104,10 +103,8 @@ def running(exchange: Exchange) -> Iterator[Exchange]:
         _process("-m", "clients.daemon", str(exchange.path / "fr")),
         _process("-m", "clients.daemon", str(exchange.path / "it")),
     ):
-        until = time.monotonic() + PATIENCE
-        while any(not (exchange.path / unit / "run" / "api.sock").exists() for unit in ("fr", "it")):
-            assert time.monotonic() < until
-            time.sleep(0.05)
+        for unit in ("fr", "it"):
+            until((exchange.path / unit / "run" / "api.sock").exists, what=f"the socket of {unit}")
         exchange.until("fr", "units", "ls", count=3)
         yield exchange
 
@@ -210,10 +207,11 @@ def test_an_identity_is_renewed(running: Exchange) -> None:
     """The daemon makes the next identity, the centre appoints it without a call, and messages go on."""
     made = running.json("fr", "keys", "rotate")
     enrolled = running.json("centre", "centre", "enrol", made["request"])
-    until = time.monotonic() + PATIENCE
-    while (now := running.json("fr", "keys", "show")["identity"])["kid"] == made["kid"]:
-        assert time.monotonic() < until
-        time.sleep(0.1)
+    now = until(
+        lambda: running.json("fr", "keys", "show")["identity"],
+        lambda shown: shown["kid"] != made["kid"],
+        what="the next identity",
+    )
 
     assert enrolled["request"] == "renewal"
     assert now["state"] == "active"
@@ -231,7 +229,7 @@ def test_what_does_not_verify_is_not_believed(running: Exchange, tmp_path: Path)
         "    await p.send_and_wait('audit', b'\\x83\\x01\\x80\\x40'); await p.stop()\n"
         "asyncio.run(main())"
     )
-    subprocess.run([sys.executable, "-c", forge, running.kafka], check=True, timeout=30)
+    subprocess.run([sys.executable, "-c", forge, running.kafka], check=True, timeout=GENEROUS)
     seen = running.at("centre", "centre", "audit", exit_=7)
 
     assert "information" in seen.out

@@ -9,17 +9,16 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.docs.pages import ROOT, page
+from tests.waiting import GENEROUS, ended, until
 
 ENDS_IN = re.compile(r"#\s*ends in (\d+)\s*$")
 PAGE = "docs/first-five-minutes.md"
-UP_WITHIN = 90.0
 
 
 def script() -> str:
@@ -48,23 +47,23 @@ def place() -> Iterator[Path]:
         with (directory / "demo.log").open("wb") as log:
             demo = subprocess.Popen(command, cwd=directory, stdout=log, stderr=log, start_new_session=True)
         try:
-            until = time.monotonic() + UP_WITHIN
-            while "everything is up" not in (directory / "demo.log").read_text():
-                assert demo.poll() is None, (directory / "demo.log").read_text()
-                assert time.monotonic() < until, (directory / "demo.log").read_text()
-                time.sleep(0.2)
+            until(
+                lambda: (directory / "demo.log").read_text(),
+                lambda said: "everything is up" in said or demo.poll() is not None,
+                what="the demo to be up",
+            )
+            assert demo.poll() is None, (directory / "demo.log").read_text()
             yield directory
         finally:
             demo.send_signal(signal.SIGINT)
             try:
-                demo.wait(40)
+                ended(demo)
             finally:
                 demo.kill()
 
 
 @pytest.mark.kafka
 @pytest.mark.slow
-@pytest.mark.timeout(180)
 def test_every_command_ends_as_the_page_says(place: Path) -> None:
     """Typed one after the other, each command of the page ends in the code that stands beside it, or in 0."""
     beside = Path(sys.executable).parent
@@ -73,7 +72,7 @@ def test_every_command_ends_as_the_page_says(place: Path) -> None:
     env = {**os.environ, "PATH": f"{beside}{os.pathsep}{os.environ['PATH']}"}
 
     done = subprocess.run(
-        ["bash", "-c", script()], cwd=place, env=env, capture_output=True, text=True, timeout=120
+        ["bash", "-c", script()], cwd=place, env=env, capture_output=True, text=True, timeout=4 * GENEROUS
     )
 
     assert done.returncode == 0, done.stderr[-3000:]

@@ -22,6 +22,7 @@ from runtime.kafka.ports import OutputRecord
 from deploy.kafka.cluster import Cluster
 from protocol import topics
 from protocol.identifiers import UnitId
+from tests.waiting import GENEROUS, until_async
 
 GROUP = topics.ROUTER_GROUP
 
@@ -62,11 +63,11 @@ async def create(bootstrap: str, **wanted: dict[str, str]) -> None:
     await admin.start()
     try:
         await admin.create_topics([NewTopic(name, 1, 1, topic_configs=c) for name, c in wanted.items()])
-        while True:
-            rows = await admin.describe_topics(list(wanted))
-            if all(r["partitions"] and r["partitions"][0]["leader"] >= 0 for r in rows):
-                return
-            await asyncio.sleep(0.02)
+        await until_async(
+            lambda: admin.describe_topics(list(wanted)),
+            lambda rows: all(r["partitions"] and r["partitions"][0]["leader"] >= 0 for r in rows),
+            what="leaders of the topics",
+        )
     finally:
         await admin.close()
 
@@ -82,7 +83,7 @@ async def producing(bootstrap: str, transactional_id: str | None = None) -> Asyn
         yield producer
     finally:
         with suppress(KafkaError):
-            await asyncio.wait_for(producer.stop(), 5)
+            await asyncio.wait_for(producer.stop(), GENEROUS)
 
 
 @asynccontextmanager
@@ -144,7 +145,7 @@ class Attempts:
         """Let the adapter of a router run until every attempt was made."""
         task = asyncio.create_task(KafkaOutboxes(bootstrap, fetch_wait_ms=25).run(self))
         try:
-            await asyncio.wait_for(self.done.wait(), 40)
+            await asyncio.wait_for(self.done.wait(), GENEROUS)
         finally:
             task.cancel()
             await asyncio.wait([task])
@@ -161,7 +162,7 @@ def committing(*outputs: tuple[str, bytes], position: int = 1, state: str = "") 
 
 async def seen_by_adapter(claim: PartitionClaim) -> list[bytes]:
     """What a claim fetches first."""
-    return [record.value for record in await claim.fetch(wait_ms=3000, most=100)]
+    return [record.value for record in await claim.fetch(wait_ms=int(GENEROUS * 1000), most=100)]
 
 
 class Claimant:
@@ -178,7 +179,7 @@ class Claimant:
     async def claim(self) -> PartitionClaim:
         """Claim as the adapter does."""
         self._task = asyncio.create_task(self._outboxes._claim_and_work(self._source, self._transactions))
-        return await asyncio.wait_for(self._held, 20)
+        return await asyncio.wait_for(self._held, GENEROUS)
 
     async def close(self) -> None:
         """Let go."""
@@ -186,7 +187,7 @@ class Claimant:
             self._task.cancel()
             await asyncio.wait([self._task])
         with suppress(KafkaError):
-            await asyncio.wait_for(self._transactions.close(), 5)
+            await asyncio.wait_for(self._transactions.close(), GENEROUS)
 
     async def _hold(self, claim: PartitionClaim) -> None:
         self._held.set_result(claim)

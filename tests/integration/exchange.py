@@ -5,15 +5,13 @@ The units are the simulator's, so that a test can also submit what no honest dae
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
-import uuid
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -27,6 +25,7 @@ from protocol import topics
 from protocol.identifiers import UnitId, digest
 from protocol.trail.stated_acts import is_actions
 from tests.sim.world import World
+from tests.waiting import until_async
 
 
 class Exchange:
@@ -62,22 +61,27 @@ class Exchange:
 
     def start_router(self, **settings: object) -> subprocess.Popen[bytes]:
         """One more router process."""
-        config = self.directory / f"router-{len(self.routers)}.toml"
-        values = {
-            "kafka": self.bootstrap,
-            "name": f"router-{len(self.routers)}",
-            "root": str(self.directory / "root.pin"),
-            "key": f"file:{self.directory}/router.key",
-            "secret": str(self.directory / "router.secret"),
-            **settings,
-        }
-        config.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items()))
+        config = self.write_settings(len(self.routers), **settings)
         log = (self.directory / f"router-{len(self.routers)}.log").open("wb")
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "broker.router", str(config)], stderr=log, stdout=log, cwd=Path.cwd()
         )
         self.routers.append(process)
         return process
+
+    def write_settings(self, number: int, **settings: object) -> Path:
+        """The settings file of a router."""
+        config = self.directory / f"router-{number}.toml"
+        values = {
+            "kafka": self.bootstrap,
+            "name": f"router-{number}",
+            "root": str(self.directory / "root.pin"),
+            "key": f"file:{self.directory}/router.key",
+            "secret": str(self.directory / "router.secret"),
+            **settings,
+        }
+        config.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items()))
+        return config
 
     def stop(self) -> None:
         """End every router that still runs."""
@@ -101,31 +105,48 @@ class Exchange:
         """Put records into a unit's outbox."""
         await self.produce(topics.outbox(UnitId(owner)), *submissions)
 
-    async def read(self, topic: str, count: int, *, within: float = 30) -> list[bytes]:
-        """The committed records of a topic's partition 0, from its beginning, once there are `count`."""
-        consumer = AIOKafkaConsumer(bootstrap_servers=self.bootstrap, isolation_level="read_committed")
-        await consumer.start()
-        source, values, until = TopicPartition(topic, 0), [], time.monotonic() + within
-        try:
-            consumer.assign([source])
-            await consumer.seek_to_beginning(source)
-            while len(values) < count and time.monotonic() < until:
-                for record in (await consumer.getmany(source, timeout_ms=200)).get(source, ()):
-                    values.append(record.value)
-            # A moment longer: a doubled record would come now.
-            for record in (await consumer.getmany(source, timeout_ms=300)).get(source, ()):
-                values.append(record.value)
-        finally:
-            await consumer.stop()
+    async def read(
+        self, topic: str, count: int, *, keep: Callable[[bytes], bool] = lambda _: True
+    ) -> list[bytes]:
+        """The committed records of a topic's partition 0 that `keep` holds, once there are `count`.
+
+        It goes on to the topic's end: a doubled record would stand there.
+        """
+        source, values = TopicPartition(topic, 0), []
+        async with _reading(self.bootstrap, source) as consumer:
+
+            async def behind() -> int:
+                """How many are still missing, counting one for a topic that is not read to its end."""
+                found = await consumer.getmany(source, timeout_ms=200)
+                values.extend(record.value for record in found.get(source, ()) if keep(record.value))
+                end = (await consumer.end_offsets([source]))[source]
+                return max(count - len(values), int(await consumer.position(source) < end))
+
+            what = f"{count} records in {topic}"
+            await until_async(behind, lambda missing: missing == 0, what=what, pause=0)
         return values
 
-    async def decisions(self, count: int, **within: float) -> list[bytes]:
-        """The routers' batches in the audit topic, once there are `count`; acts of the centre left out."""
-        until, found = time.monotonic() + within.get("within", 30), []
-        while len(found) < count and time.monotonic() < until:
-            found = [v for v in await self.read(topics.AUDIT, count, within=1) if not is_actions(v)]
-        return found
+    async def all(self, topic: str) -> list[bytes]:
+        """What is committed in a topic now."""
+        return await self.read(topic, 0)
 
-    async def deliveries(self, unit: str, count: int, **within: float) -> list[bytes]:
-        """What was delivered to a unit."""
-        return await self.read(topics.inbox(UnitId(unit)), count, **within)
+    async def decisions(self, count: int) -> list[bytes]:
+        """The routers' batches in the audit topic, once there are `count`; acts of the centre left out."""
+        return await self.read(topics.AUDIT, count, keep=lambda value: not is_actions(value))
+
+    async def deliveries(self, unit: str, count: int) -> list[bytes]:
+        """What was delivered to a unit, once there are `count`."""
+        return await self.read(topics.inbox(UnitId(unit)), count)
+
+
+@asynccontextmanager
+async def _reading(bootstrap: str, source: TopicPartition) -> AsyncIterator[AIOKafkaConsumer]:
+    """A reader that stands at the beginning of a partition."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, isolation_level="read_committed")
+    await consumer.start()
+    try:
+        consumer.assign([source])
+        await consumer.seek_to_beginning(source)
+        yield consumer
+    finally:
+        await consumer.stop()

@@ -1,6 +1,7 @@
 """A router that fails once, at a named point of a transaction: `failing_router CONFIG POINT HOW MARKER`.
 
-HOW is `raise` (an error of Kafka's client) or `die` (SIGKILL to itself). It fails on the first transaction that
+HOW is `raise` (an error of Kafka's client), `die` (SIGKILL to itself) or `stop` (SIGSTOP to itself: it goes on there
+when it is resumed). It fails on the first transaction that
 delivers something, and only where MARKER does not exist yet. All else is the real router.
 """
 
@@ -38,6 +39,9 @@ class Failpoint:
         self._marker.touch()
         if self._how == "die":
             os.kill(os.getpid(), signal.SIGKILL)
+        if self._how == "stop":
+            os.kill(os.getpid(), signal.SIGSTOP)
+            return
         raise KafkaError("a failpoint")
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from broker.ledger.admin.founding import begin_logs
@@ -26,6 +27,7 @@ from protocol.tlog.policy import parse_policy
 from protocol.tlog.policy_text import WitnessEntry, ledger_policy
 from protocol.tlog.tiles import entries_between, read_entries
 from tests.integration.exchange import Exchange
+from tests.waiting import until_async
 
 NAME = "contrada.example"
 
@@ -130,18 +132,10 @@ class Ledgers:
 
         return Counter(decode(entry)[1] for entry in self.entries(self.audit()))
 
-    async def until(self, good, *, within: float = 60) -> None:
+    async def until(self, good: Callable[[], object], *, what: str = "the ledger's log") -> None:
         """Wait until this holds of the ledger."""
-        import asyncio
+        # Refused: committed, and its tiles are on their way to the store.
+        await until_async(good, what=what, despite=(Rejected,), alive=self._lives, pause=0.1)
 
-        def holds() -> bool:
-            try:
-                return good()
-            except Rejected:
-                return False  # committed, and its tiles are on their way to the store
-
-        until = time.monotonic() + within
-        while not holds():
-            assert time.monotonic() < until, self.log(len(self.processes) - 1).read_text()[-3000:]
-            assert self.processes[-1].poll() is None, self.log(len(self.processes) - 1).read_text()[-3000:]
-            await asyncio.sleep(0.1)
+    def _lives(self) -> None:
+        assert self.processes[-1].poll() is None, self.log(len(self.processes) - 1).read_text()[-3000:]

@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from protocol import topics
+from tests.waiting import GENEROUS, ended, until
 
 COMMAND = [sys.executable, "-P", "-c", "from clients.cli.main import main; main()"]
 
 
 def contrada(*arguments: str, code: int = 0) -> dict:
     """One command; what it prints, or what it says of its failure."""
-    done = subprocess.run([*COMMAND, *arguments, "--json"], capture_output=True, timeout=60, cwd=Path.cwd())
+    done = subprocess.run(
+        [*COMMAND, *arguments, "--json"], capture_output=True, timeout=GENEROUS, cwd=Path.cwd()
+    )
     assert done.returncode == code, done.stderr.decode()[-2000:]
     return json.loads(done.stdout or done.stderr.splitlines()[-1])
 
@@ -32,27 +34,24 @@ def centre(new_cluster, tmp_path: Path) -> list[str]:
     return home
 
 
-def sequenced(centre: list[str], *, within: float = 60) -> list[dict]:
+def sequenced(centre: list[str]) -> list[dict]:
     """The acts in the ledger, once it has run over the topic to its end."""
     ledger = subprocess.Popen([*COMMAND, *centre, "ledger", "run"], stdout=subprocess.DEVNULL,
                               stderr=subprocess.DEVNULL, cwd=Path.cwd())  # fmt: skip
-    directory = Path(centre[1]) / "ledger"
     try:
-        until = time.monotonic() + within
-        while time.monotonic() < until:
-            rows = _search(directory)
-            if {"software_start", "quarantine_release"} <= {row["type"] for row in rows}:
-                return rows
-            time.sleep(0.3)
-        raise AssertionError(f"the ledger did not come to the last act: {rows}")
+        return until(
+            lambda: _search(Path(centre[1]) / "ledger"),
+            lambda rows: {"software_start", "quarantine_release"} <= {row["type"] for row in rows},
+            what="the last act to be in the ledger",
+        )
     finally:
         ledger.terminate()
-        ledger.wait(20)
+        ended(ledger)
 
 
 def _search(directory: Path) -> list[dict]:
     done = subprocess.run([*COMMAND, "audit", "search", str(directory), "--json"], capture_output=True,
-                          timeout=60, cwd=Path.cwd())  # fmt: skip
+                          timeout=GENEROUS, cwd=Path.cwd())  # fmt: skip
     return json.loads(done.stdout) if done.stdout.strip() else []
 
 

@@ -6,18 +6,19 @@ import http.client
 import resource
 import signal
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
 
+from deploy.kafka.ports import free
 from runtime.kafka.feeds import KafkaFeeds
 from runtime.kafka.feed_ports import Fetched
 from keys.directory import Directory
 from keys.enrolment import renew
 from protocol import topics
 from protocol.identifiers import show_id
-from tests.integration.units import Problem, Site, draft, eventually, found, now
+from tests.integration.units import Problem, Site, draft, eventually, found, now, start
+from tests.waiting import GENEROUS, ended
 
 
 @pytest.fixture
@@ -35,13 +36,35 @@ async def site(new_cluster):
 
 def run_all(site: Site):
     site.start_router()
-    for unit in site.units.values():
-        unit.start()
+    start(*site.units.values())
     return site.units["fr"], site.units["it"]
 
 
-def accepted(unit, *mids: str):
-    return all(unit.sent(mid)["state"] == "accepted" for mid in mids)
+def until_accepted(unit, *mids: str):
+    """Wait until the router has accepted each of these."""
+    eventually(
+        lambda: {mid: unit.sent(mid)["state"] for mid in mids},
+        lambda states: set(states.values()) == {"accepted"},
+        what=f"{unit.name}'s messages to be accepted",
+    )
+
+
+def until_arrived(unit, count: int):
+    """Wait for so many messages; the ids of all that are there, in their order."""
+    return eventually(
+        lambda: [row["id"] for row in unit.inbox()],
+        lambda ids: len(ids) >= count,
+        what=f"{count} in {unit.name}'s inbox",
+    )
+
+
+def until_stage(unit, mid: str, *stages: str):
+    """Wait until the one addressee has said so much of a message."""
+    eventually(
+        lambda: unit.sent(mid)["deliveries"][0]["stage"],
+        lambda stage: stage in stages,
+        what=f"{mid} to be {stages}",
+    )
 
 
 async def test_a_message_goes_all_the_way(site):
@@ -54,10 +77,10 @@ async def test_a_message_goes_all_the_way(site):
     opened = it.get(f"/v1/inbox/{mid}")
     assert opened["body"]["items"][0]["text"] == "three persons on deck"
     assert it.inbox()[0]["state"] == "opened"
-    eventually(lambda: accepted(fr, mid))
-    eventually(lambda: fr.sent(mid)["deliveries"][0]["stage"] == "delivered")
+    until_accepted(fr, mid)
+    until_stage(fr, mid, "delivered")
     it.request("POST", f"/v1/inbox/{mid}/ack", {"stage": "opened"})
-    eventually(lambda: fr.sent(mid)["deliveries"][0]["stage"] == "opened")
+    until_stage(fr, mid, "opened")
     assert fr.inbox() == [], "acknowledgements are facts about a message, and no mail"
     assert [step["event"] for step in fr.get(f"/v1/trace/{mid}")["steps"]] == [
         "submitted", "sealed", "accepted", "acknowledged",
@@ -93,8 +116,8 @@ async def test_killed_in_the_middle_of_sending_nothing_is_lost_or_doubled(site):
             taken.append(fr.send("it", thread=thread))
         fr.kill()
         fr.start()
-    eventually(lambda: len(it.inbox()) >= len(taken), within=60)
-    eventually(lambda: accepted(fr, *taken))
+    until_arrived(it, len(taken))
+    until_accepted(fr, *taken)
 
     assert [row["id"] for row in it.inbox()] == taken
     assert fr.get("/v1/status")["alarms"] == []
@@ -106,12 +129,14 @@ async def test_killed_in_the_middle_of_receiving_nothing_is_lost_or_doubled(site
     taken = []
     for _ in range(4):
         taken += [fr.send("it") for _ in range(25)]
-        time.sleep(0.05)
+        # In the middle of it: more has come than before this round, and not yet everything.
+        until_arrived(it, len(taken) - 24)
         it.kill()
         it.start()
-    eventually(lambda: len(it.inbox()) >= len(taken), within=60)
-    eventually(lambda: all(fr.sent(mid)["deliveries"][0]["stage"] for mid in taken if accepted(fr, mid)))
-    eventually(lambda: accepted(fr, *taken))
+    until_arrived(it, len(taken))
+    until_accepted(fr, *taken)
+    for mid in taken:
+        until_stage(fr, mid, "delivered")
 
     assert sorted(row["id"] for row in it.inbox()) == sorted(taken)
 
@@ -120,19 +145,20 @@ async def test_a_dead_broker_is_waited_out(site):
     """Messages are taken in while Kafka is away, and go out when it is back, without a restart."""
     fr, it = run_all(site)
     first = fr.send("it")
-    eventually(lambda: accepted(fr, first))
+    until_accepted(fr, first)
     site.routers[0].kill()  # the router's own survival is its own tests' business
     site.cluster.kill(0)
     taken = [fr.send("it") for _ in range(20)]
-    time.sleep(7)
+    # It has tried to send and could not: nobody has to wait for a time to know that it still holds them.
+    eventually(fr.log, lambda said: "append_failed" in said, what="fr to miss Kafka")
     assert {fr.sent(mid)["state"] for mid in taken} == {"sealed"}
     fr.kill()
     fr.start()  # without Kafka: the directory is on disk, and so is the outbox
     taken.append(fr.send("it"))
     site.cluster.restart(0)
     site.start_router()
-    eventually(lambda: accepted(fr, *taken), within=60)
-    eventually(lambda: len(it.inbox()) == len(taken) + 1, within=60)
+    until_accepted(fr, *taken)
+    assert len(until_arrived(it, len(taken) + 1)) == len(taken) + 1
 
 
 async def test_a_second_daemon_on_one_home_is_refused(site):
@@ -142,19 +168,17 @@ async def test_a_second_daemon_on_one_home_is_refused(site):
     first = fr.process
     fr.start(wait=False)
 
-    assert fr.process.wait(20) == 9
+    assert ended(fr.process) == 9
     fr.process = first
     assert "another daemon works on" in fr.log()
 
 
 async def test_it_leaves_in_good_order(site):
-    """SIGTERM: gone within 15 s with 0, and the socket with it."""
+    """SIGTERM: gone by itself with 0, and the socket with it."""
     fr, _ = run_all(site)
     fr.send("it")
-    began = time.monotonic()
 
     assert fr.kill(signal.SIGTERM) == 0
-    assert time.monotonic() - began < 15
     assert not fr.home.socket.exists()
 
 
@@ -162,7 +186,7 @@ async def test_a_full_disk_pauses_the_intake_and_nothing_else(site):
     """While nothing can be written requests are refused with 507 or 503; afterwards all goes on by itself."""
     fr, it = run_all(site)
     before = fr.send("it")
-    eventually(lambda: accepted(fr, before))
+    until_accepted(fr, before)
     resource.prlimit(fr.process.pid, resource.RLIMIT_FSIZE, (1024, resource.RLIM_INFINITY))
     with pytest.raises(Problem) as refused:
         fr.send("it")
@@ -171,7 +195,7 @@ async def test_a_full_disk_pauses_the_intake_and_nothing_else(site):
     assert fr.get("/readyz")["checks"]["store"]["ok"] is False
     resource.prlimit(fr.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
     after = fr.send("it")
-    eventually(lambda: accepted(fr, before, after))
+    until_accepted(fr, before, after)
 
     eventually(lambda: sorted(row["id"] for row in it.inbox()) == sorted([before, after]))
 
@@ -229,13 +253,13 @@ async def test_what_is_wrong_with_a_request_is_said(site):
 
 async def test_the_socket_is_for_this_user_alone(site):
     """Home 0700, socket 0600; monitoring is on loopback, and messages are not reachable there."""
-    fr = site.units["fr"]
-    (fr.home.path / "conf.d" / "port.toml").write_text("http_port = 18911\n")
+    fr, (port,) = site.units["fr"], free(1)
+    (fr.home.path / "conf.d" / "port.toml").write_text(f"http_port = {port}\n")
     fr.start()
 
     assert fr.home.socket.stat().st_mode & 0o777 == 0o600
     assert fr.home.path.stat().st_mode & 0o777 == 0o700
-    connection = http.client.HTTPConnection("127.0.0.1", 18911, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=GENEROUS)
     connection.request("GET", "/metrics")
     assert b"contrada_unit_" in connection.getresponse().read()
     connection.request("GET", "/v1/outbox")
@@ -256,8 +280,8 @@ async def test_several_partitions(new_cluster):
         try:
             fr, it = run_all(site)
             taken = [fr.send("it") for _ in range(40)]
-            eventually(lambda: accepted(fr, *taken))
-            eventually(lambda: len(it.inbox()) == 40)
+            until_accepted(fr, *taken)
+            assert len(until_arrived(it, 40)) == 40
             used = fr.rows("SELECT DISTINCT partition FROM sealings ORDER BY partition")
             arrived = it.rows("SELECT DISTINCT partition FROM inbox ORDER BY partition")
         finally:
@@ -281,9 +305,9 @@ async def test_an_identity_is_rotated_while_messages_are_in_flight(site):
     taken += [fr.send("it") for _ in range(10)]
     after = eventually(lambda: (kid := fr.get("/v1/keys")["identity"]["kid"]) != before and kid)
     taken += [fr.send("it") for _ in range(10)]
-    eventually(lambda: accepted(fr, *taken))
+    until_accepted(fr, *taken)
 
-    eventually(lambda: len(it.inbox()) == 30)
+    assert len(until_arrived(it, 30)) == 30
     assert after != before
     assert fr.get("/v1/status")["alarms"] == []
 
@@ -314,7 +338,7 @@ async def test_a_full_disk_at_the_receiver_loses_nothing(site):
         log.write("\n" * 1024)
     resource.prlimit(it.process.pid, resource.RLIMIT_FSIZE, (1024, resource.RLIM_INFINITY))
     taken = [fr.send("it") for _ in range(5)]
-    eventually(lambda: accepted(fr, *taken))
+    until_accepted(fr, *taken)
     eventually(lambda: it.get("/readyz")["checks"]["store"]["ok"] is False)
     assert len(it.inbox()) == 1
     resource.prlimit(it.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)

@@ -10,17 +10,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import GENEROUS
+
 
 @pytest.mark.kafka
 @pytest.mark.slow
-@pytest.mark.timeout(170)
 def test_the_demo_plays_every_act_as_expected() -> None:
     """Every act comes as it must, the exit code is 0, and no process is left behind."""
     with tempfile.TemporaryDirectory(prefix="cd-") as directory:
         command = [sys.executable, "-P", "-c", "from clients.cli.main import main; main()"]
         done = subprocess.run(
             [*command, "demo", "--once", "--json", "--dir", f"{directory}/demo"],
-            capture_output=True, timeout=160, cwd=Path.cwd(),
+            capture_output=True, timeout=4 * GENEROUS, cwd=Path.cwd(),
         )  # fmt: skip
 
         assert done.returncode == 0, done.stderr.decode()[-2000:]

@@ -18,6 +18,7 @@ from deploy.kafka import wire
 from deploy.kafka.cluster import Cluster
 from deploy.kafka.faults import Fault
 from deploy.kafka.launcher import existing
+from tests.waiting import GENEROUS, ended, until
 
 LAUNCHER = Path(__file__).resolve().parents[2] / "deploy" / "kafka" / "launcher.py"
 pytestmark = pytest.mark.kafka
@@ -45,19 +46,9 @@ def run_up(directory: Path) -> tuple[subprocess.Popen, dict]:
         [sys.executable, str(LAUNCHER), "up", "--dir", str(directory)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment,
     )  # fmt: skip
-    readable, _, _ = select.select([process.stdout], [], [], 60)
-    assert readable, "no line of JSON within a minute"
+    readable, _, _ = select.select([process.stdout], [], [], GENEROUS)
+    assert readable, "no line of JSON"
     return process, json.loads(process.stdout.readline())
-
-
-def wait_until(condition, seconds: float = 20) -> bool:
-    """Ask until it holds; false after that many seconds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def test_a_session_broker_serves_groups_and_transactions(kafka):
@@ -137,8 +128,8 @@ def test_brokers_never_outlive_the_command_line(tmp_path, end):
             process.stdin.close()
         case "killed":
             process.kill()
-    code = process.wait(timeout=30)
-    assert wait_until(lambda: gone(broker))
+    code = ended(process)
+    until(lambda: gone(broker), what="the broker to end")
     assert code == (-signal.SIGKILL if end == "killed" else 0)
     process.stdin.close()
     process.stdout.close()
@@ -160,16 +151,15 @@ def test_up_starts_a_killed_broker_again(tmp_path):
     try:
         started = json.loads(up.stdout.readline())
         os.kill(started["pids"][0], signal.SIGKILL)
-        while not gone(started["pids"][0]):
-            time.sleep(0.05)
+        until(lambda: gone(started["pids"][0]), what="the broker to be gone")
         wire.wait_serving(
             address(started["bootstrap"]),
             brokers=1,
             replicas=1,
-            deadline=time.monotonic() + 60,
+            deadline=time.monotonic() + GENEROUS,
             alive=lambda: None,
         )
         assert up.poll() is None
     finally:
         up.stdin.close()
-        assert up.wait(30) == 0
+        assert ended(up) == 0

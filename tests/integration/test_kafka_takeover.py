@@ -4,7 +4,6 @@ first what the library or Kafka's old protocol does, then that broker/router/out
 
 from __future__ import annotations
 
-import asyncio
 import struct
 from contextlib import AsyncExitStack, suppress
 
@@ -33,6 +32,7 @@ from tests.integration.adapter import (
     put,
     seen_by_adapter,
 )
+from tests.waiting import until_async
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
@@ -198,8 +198,11 @@ async def test_a_late_commit_ends_the_next_transaction(bootstrap: str, unique) -
         await producer.begin_transaction()
         await producer.send_and_wait(output, b"not to be committed", partition=0)
         assert end_late(bootstrap, producer) == 0
-        await asyncio.sleep(0.2)
-        assert await committed(bootstrap, output) == [b"first", b"not to be committed"]
+        await until_async(
+            lambda: committed(bootstrap, output),
+            lambda values: values == [b"first", b"not to be committed"],
+            what="the late commit to end the second transaction",
+        )
 
 
 async def end_again(claim: PartitionClaim, producer: tuple[int, int]) -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.client import AIOKafkaClient
@@ -15,6 +13,7 @@ from runtime.kafka.ports import OutputRecord
 from runtime.kafka.transactions import Transactions
 from tests.integration import adapter
 from tests.integration.adapter import committed
+from tests.waiting import until_async
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
@@ -71,9 +70,11 @@ async def move(bootstrap: str, topic: str, *, node: int) -> None:
         wanted = [(topic, [(0, [node], NO_TAGS)], NO_TAGS)]
         answer = await client.send(await led_by(client, topic), Question(_Reassign, 5_000, wanted, NO_TAGS))
         assert answer.error_code == 0, answer
-        async with asyncio.timeout(20):
-            while await led_by(client, topic) != node:
-                await asyncio.sleep(0.05)
+        await until_async(
+            lambda: led_by(client, topic),
+            lambda leader: leader == node,
+            what=f"broker {node} to lead {topic}",
+        )
     finally:
         await client.close()
 

@@ -25,6 +25,7 @@ from protocol.tlog.publication import parse_publication
 from tests.integration.exchange import Exchange
 from tests.integration.ledgers import NAME, Ledgers
 from tests.sim.world import World
+from tests.waiting import ended, until_async
 
 
 @pytest.fixture
@@ -90,20 +91,18 @@ async def test_a_ledger_that_has_read_everything_is_not_behind(exchange: Exchang
     await exchange.submit("fr", *[exchange.world.compose("fr", ["it"]) for _ in range(20)])
     await ledgers.until(lambda: ledgers.types()[RecordType.DELIVERED] == 20)
     settings = LedgerSettings.load(exchange.directory / "ledger-0.toml")
-    until = time.monotonic() + 20
-    while (found := (await said_behind(port), (await asyncio.to_thread(check, settings))["behind"])) != (
-        0,
-        0,
-    ):
-        assert time.monotonic() < until, found
-        await asyncio.sleep(0.5)
+
+    async def both() -> tuple[int, int]:
+        return await said_behind(port), (await asyncio.to_thread(check, settings))["behind"]
+
+    await until_async(both, lambda found: found == (0, 0), what="the process and the command to say 0")
     await asyncio.to_thread(end, process)
 
 
 async def followed(exchange: Exchange, ledgers: Ledgers, origin: str) -> tuple[Follower, list[int]]:
     """A unit's view of a log: everything that was published of it, followed from the first record."""
     follower, sizes = None, []
-    for value in await exchange.read(topics.LEDGER, 1, within=5):
+    for value in await exchange.all(topics.LEDGER):
         publication = parse_publication(value)
         if publication.origin != origin:
             continue
@@ -125,7 +124,7 @@ async def test_everybody_can_follow_what_is_published(exchange: Exchange, ledger
         await exchange.submit("fr", *[world.compose("fr", ["it"]) for _ in range(150)])
     await ledgers.until(lambda: ledgers.types()[RecordType.DELIVERED] == 450)
     process.send_signal(signal.SIGTERM)
-    assert await asyncio.to_thread(process.wait, 20) == 0
+    assert await asyncio.to_thread(ended, process) == 0
     ledgers.start()
     statements = world.directory.head.size
     await ledgers.until(
@@ -157,12 +156,17 @@ async def test_killed_at_any_moment_it_completes_the_log(exchange: Exchange, led
     """kill -9 again and again while messages come: nothing is missing, nothing is there twice, nothing forks."""
     world, dice = exchange.world, random.Random(4)
     exchange.start_router()
-    for _ in range(6):
-        process = ledgers.start()
+    for turn in range(6):
+        process, size = ledgers.start(), ledgers.audit().size
         await exchange.submit("fr", *[world.compose("fr", ["it", "de"]) for _ in range(40)])
-        await asyncio.sleep(1.5 + dice.random() * 2.5)
+        # It is at work; where in its work it dies is chance. Once it dies before it has done anything.
+        if turn:
+            await ledgers.until(
+                lambda size=size: ledgers.audit().size > size, what="the ledger to be at work"
+            )
+        await asyncio.sleep(dice.random() * 0.3)
         process.kill()
-        await asyncio.to_thread(process.wait, 10)
+        process.wait()
     ledgers.start()
     statements = world.directory.head.size
     await ledgers.until(
@@ -194,7 +198,6 @@ async def test_two_ledgers_at_once_make_one_log(exchange: Exchange, ledgers: Led
     for _ in range(20):
         await exchange.submit("fr", *[world.compose("fr", ["it"]) for _ in range(10)])
     await ledgers.until(lambda: ledgers.types()[RecordType.DELIVERED] == 200)
-    await asyncio.sleep(2)
     assert (first.poll(), second.poll()) == (None, None)
     await published(exchange, ledgers, ledgers.audit().size)
 
@@ -220,7 +223,7 @@ async def test_a_record_that_nobody_signed_is_named_and_stops_nothing(
 async def refused(ledgers: Ledgers) -> tuple[int, str]:
     """How a ledger ends that is started now, and what it says."""
     process = ledgers.start()
-    code = await asyncio.to_thread(process.wait, 60)
+    code = await asyncio.to_thread(ended, process)
     return code, ledgers.log(len(ledgers.processes) - 1).read_text()
 
 
@@ -244,7 +247,7 @@ async def kept(exchange: Exchange, ledgers: Ledgers) -> Ledgers:
 
 def end(process) -> None:
     process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 0
+    assert ended(process) == 0
 
 
 def put_back(kept: Ledgers, pattern: str) -> None:

@@ -19,7 +19,7 @@ from protocol.trail.records import RecordType, entry_of, parse_delivered, parse_
 from protocol.tlog.proof_file import parse_proof, verify_proof
 from protocol.tlog.publication import parse_publication
 from tests.integration.ledgers import Ledgers
-from tests.integration.units import Problem, Site, UnitProcess, eventually, found
+from tests.integration.units import Problem, Site, UnitProcess, eventually, found, start
 from tests.sim.one_log import SimLog, leaves
 
 
@@ -53,8 +53,7 @@ def ledgers(site: Site):
 
 def run_all(site: Site) -> tuple[UnitProcess, UnitProcess]:
     site.start_router()
-    for unit in site.units.values():
-        unit.start()
+    start(*site.units.values())
     return site.units["fr"], site.units["it"]
 
 
@@ -65,22 +64,29 @@ def proofs(unit: UnitProcess, mid: str) -> list[dict]:
         return []  # it has not arrived yet
 
 
+def until_proved(unit: UnitProcess, mid: str, count: int) -> None:
+    """Wait until it holds so many proofs of a message."""
+    eventually(
+        lambda: proofs(unit, mid), lambda found: len(found) == count, what=f"{count} proofs at {unit.name}"
+    )
+
+
 async def test_every_message_gets_its_proofs(site: Site, ledgers: Ledgers, capsys) -> None:
     """Sender and addressee hold proofs that verify with the policy alone; a kill in between loses none."""
     ledgers.start()
     fr, it = run_all(site)
     first = fr.send("it")
-    eventually(lambda: len(proofs(it, first)) == 2)
+    until_proved(it, first, 2)
     for unit in (fr, it):
         unit.kill()
     ledgers.processes[-1].kill()
     ledgers.processes[-1].wait()
-    for unit in (fr, it):
-        unit.start()
+    start(fr, it)
     second = fr.send("it")
     eventually(it.inbox)
     ledgers.start()
-    eventually(lambda: len(proofs(fr, second)) == 1 and len(proofs(it, second)) == 2, within=60)
+    until_proved(fr, second, 1)
+    until_proved(it, second, 2)
 
     for unit, mid in ((fr, first), (it, first), (fr, second), (it, second)):
         for one in proofs(unit, mid):
@@ -90,8 +96,11 @@ async def test_every_message_gets_its_proofs(site: Site, ledgers: Ledgers, capsy
             entry = entry_of(type_, t, salt, record)
             verify_proof(parse_proof(one["proof"].encode()), leaf_hash(entry), ledgers.policy)
         assert unit.get("/v1/status")["alarms"] == []
-    eventually(lambda: fr.get("/v1/status")["ledger"]["promised"] == 0)
-    shown = fr.get("/v1/status")["ledger"]
+    shown = eventually(
+        lambda: fr.get("/v1/status")["ledger"],
+        lambda ledger: ledger["promised"] == 0 and ledger["read"],
+        what="every promise to be kept",
+    )
     assert (shown["followed"], shown["read"], shown["late"], shown["wrong"]) == (True, True, 0, [])
     assert "logged" in [step["event"] for step in it.get(f"/v1/trace/{second}")["steps"]]
     assert 'outcome="same"' in it.get("/metrics")
@@ -118,7 +127,7 @@ async def test_a_ledger_that_forks_is_seen_by_every_unit(site: Site, ledgers: Le
     ledgers.start()
     fr, it = run_all(site)
     mid = fr.send("it")
-    eventually(lambda: len(proofs(it, mid)) == 2)
+    until_proved(it, mid, 2)
     ledgers.stop()
     # Beyond all that was published: what a unit has read of it so far may be less, and smaller is no fork.
     audit = ledgers.audit()
@@ -126,8 +135,11 @@ async def test_a_ledger_that_forks_is_seen_by_every_unit(site: Site, ledgers: Le
     await publish(site, *forged.publish(old=0, key=ledgers.keys))
 
     for unit in (fr, it):
-        eventually(lambda unit=unit: unit.get("/v1/status")["ledger"]["wrong"])
-        status = unit.get("/v1/status")
+        status = eventually(
+            lambda unit=unit: unit.get("/v1/status"),
+            lambda status: status["ledger"]["wrong"],
+            what=f"{unit.name} to see the fork",
+        )
         assert [alarm["code"] for alarm in status["alarms"]] == ["ledger_fork"]
         assert next(log for log in status["ledger"]["logs"] if "/audit/" in log["origin"])["root"]
         (kept,) = unit.get("/v1/evidence")["items"]

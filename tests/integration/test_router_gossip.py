@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 import urllib.request
@@ -15,9 +14,11 @@ import pytest
 from clients.demo.exchange import free_port
 from protocol.identifiers import Millis
 from protocol.parties import TreeHead
+from protocol.trail.records import RecordType
 from tests.integration.exchange import Exchange
 from tests.integration.ledgers import Ledgers
 from tests.sim.world import World
+from tests.waiting import GENEROUS, until_async
 
 
 @pytest.fixture
@@ -39,14 +40,23 @@ async def test_a_unit_that_saw_another_ledger_is_named_and_its_mail_goes_on(exch
     try:
         ledgers.start()
         await exchange.submit("fr", *[exchange.world.compose("fr", ["it"]) for _ in range(5)])
-        # Each decision is at least one leaf: the log stands still when all of them are there.
-        await until(lambda: ready(port)["ledger"]["entries"] >= 5 and still(ledgers))
+        statements = exchange.world.directory.head.size
+        # Nothing more is to come: the log stands still.
+        whole = {
+            RecordType.ACCEPTED: 5,
+            RecordType.DELIVERED: 5,
+            RecordType.SOFTWARE_START: 2,
+            RecordType.DIRECTORY_STATEMENT: statements,
+        }
+        await ledgers.until(lambda: ledgers.types() == whole, what=f"the log to hold {whole}")
         state = ledgers.audit()
-        await until(lambda: ready(port)["ledger"]["entries"] == state.size)
+        await until_ready(
+            port, lambda ledger: ledger["entries"] == state.size, what="the whole log to be read"
+        )
         seen, forged = TreeHead(state.size, state.root), TreeHead(state.size, bytes(32))
         await exchange.submit("fr", exchange.world.compose("fr", ["it"], ledger_head=seen))
         await exchange.submit("de", exchange.world.compose("de", ["it"], ledger_head=forged))
-        await until(lambda: ready(port)["ledger"]["accused"] == ["de"])
+        await until_ready(port, lambda ledger: ledger["accused"] == ["de"], what="the accusation")
     finally:
         ledgers.stop()
 
@@ -59,22 +69,12 @@ async def test_a_unit_that_saw_another_ledger_is_named_and_its_mail_goes_on(exch
 def ready(port: int) -> dict[str, Any]:
     """The checks of a router that is ready."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=GENEROUS) as answer:
             return json.load(answer)["checks"]
     except OSError:
         return {"ledger": {"entries": -1, "accused": []}}  # not ready yet
 
 
-def still(ledgers: Ledgers) -> bool:
-    """Whether the log does not grow for a second."""
-    before = ledgers.audit().size
-    time.sleep(1)
-    return ledgers.audit().size == before
-
-
-async def until(good: Callable[[], bool], *, within: float = 90) -> None:
-    """Wait until this holds."""
-    end = time.monotonic() + within
-    while not good():
-        assert time.monotonic() < end
-        await asyncio.sleep(0.1)
+async def until_ready(port: int, good: Callable[[dict[str, Any]], object], *, what: str) -> None:
+    """Wait for what the router says of the ledger."""
+    await until_async(lambda: ready(port)["ledger"], good, what=what)

@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -33,9 +32,9 @@ from tests.cli.terminal import contrada
 from tests.integration import failing_witness
 from tests.integration.units import UnitProcess
 from tests.sim.witnessing import LOG_KEY, SHARD, Branch, logs_policy
+from tests.waiting import GENEROUS, ended, until
 
 ROOT = Path(__file__).resolve().parents[2]
-WITHIN = 20.0
 log = Branch()
 
 
@@ -63,25 +62,23 @@ class Process:
                 stdout=out, stderr=out, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
             )  # fmt: skip
         try:
-            deadline = time.monotonic() + WITHIN
-            while not self._is_up() and process.poll() is None and time.monotonic() < deadline:
-                time.sleep(0.02)
+            until(lambda: self._is_up() or process.poll() is not None, what="the witness to listen")
             yield process
         finally:
             if process.poll() is None:
                 process.kill()
-            process.wait(WITHIN)
+            ended(process)
 
     def _is_up(self) -> bool:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=GENEROUS):
             return True
         return False
 
     def ask(self, data: bytes) -> httpx.Response:
-        return httpx.post(f"http://127.0.0.1:{self.port}/add-checkpoint", content=data, timeout=WITHIN)
+        return httpx.post(f"http://127.0.0.1:{self.port}/add-checkpoint", content=data, timeout=GENEROUS)
 
     def own(self, page: str) -> httpx.Response:
-        return httpx.get(f"http://127.0.0.1:{self.http_port}{page}", timeout=WITHIN)
+        return httpx.get(f"http://127.0.0.1:{self.http_port}{page}", timeout=GENEROUS)
 
     def cosigners(self, answer: httpx.Response, branch: Branch, size: int) -> int:
         keys = [
@@ -115,7 +112,7 @@ def test_a_witness_serves_and_ends_in_order(witness: Process) -> None:
         assert witness.own("/healthz").text == "ok\n"
         assert witness.own("/readyz").json()["ready"] is True
         process.send_signal(signal.SIGTERM)
-        assert process.wait(WITHIN) == 0
+        assert ended(process) == 0
 
     with witness.running():
         assert witness.ask(log.request(0, 6)).text == "6\n"
@@ -130,7 +127,7 @@ def test_killed_at_any_point_it_signs_one_history(witness: Process, tmp_path: Pa
     with witness.running(script, str(witness.home), point, str(tmp_path / "marker")) as process:
         with pytest.raises(httpx.TransportError):
             witness.ask(log.request(0, 6))
-        assert process.wait(WITHIN) == -signal.SIGKILL
+        assert ended(process) == -signal.SIGKILL
 
     stored = point == "after commit"
     with witness.running():
@@ -163,9 +160,9 @@ def test_killed_at_random_it_signs_one_history(witness: Process) -> None:
     for round_ in range(4):
         with witness.running() as process, ThreadPoolExecutor(4) as pool:
             done = [pool.submit(ask, 12 * round_ + number) for number in range(12)]
-            done[5].result(WITHIN)
+            done[5].result(GENEROUS)
             process.kill()
-            process.wait(WITHIN)
+            ended(process)
 
     histories = {
         branch.name
@@ -252,7 +249,7 @@ def test_a_unit_is_a_witness_as_well(tmp_path: Path, policy: Path) -> None:
         assert made.own("/readyz").status_code == 200
         assert contrada("--home", str(home), "witness", "run").exit == 9
         process.send_signal(signal.SIGTERM)
-        assert process.wait(WITHIN) == 0
+        assert ended(process) == 0
     assert contrada("--home", str(home), "witness", "status").exit == 0
 
 
@@ -280,7 +277,7 @@ async def test_the_ledger_gets_its_cosignatures(witness: Process) -> None:
     entry = WitnessEntry("fr", tuple(each.key for each in keys), keys[0].url)
     policy = parse_policy(policy_text(LOG_KEY.vkeys(SHARD), witnesses=[entry], quorum=1))
     tree, files = TreeWriter(), {}
-    async with httpx.AsyncClient(timeout=WITHIN, trust_env=False) as client:
+    async with httpx.AsyncClient(timeout=GENEROUS, trust_env=False) as client:
         for size in (3, 300):
             for index in range(tree.size, size):
                 tree.append(log.entry(index))

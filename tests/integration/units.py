@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from clients.daemon.home import Home, init
 from runtime.kafka.feeds import KafkaDirectory
@@ -31,8 +31,13 @@ from keys.unlock import Credential
 from protocol import topics
 from protocol.identifiers import Millis, UnitId
 from tests.sim.world import facts
+from tests.waiting import GENEROUS, ended, until
 
 ROOT = Path(__file__).resolve().parents[2]
+T = TypeVar("T")
+
+NOT_YET = (OSError, http.client.HTTPException, sqlite3.Error)
+"""What a daemon that does not answer yet is met with."""
 
 
 def now() -> Millis:
@@ -60,7 +65,7 @@ class Problem(AssertionError):
 
 class _Connection(http.client.HTTPConnection):
     def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=40)
+        super().__init__("localhost", timeout=GENEROUS)
         self.path = path
 
     def connect(self) -> None:
@@ -87,12 +92,25 @@ class UnitProcess:
             env={**os.environ, "PYTHONPATH": str(ROOT), **self.environment},
         )
         if wait:
-            eventually(lambda: self.get("/v1/status"), within=20)
+            self.answers()
+
+    def answers(self) -> None:
+        """Wait until its daemon answers."""
+        until(
+            lambda: self.get("/v1/status"),
+            what=f"the daemon of {self.name}",
+            despite=NOT_YET,
+            alive=self._lives,
+        )
+
+    def _lives(self) -> None:
+        assert self.process is not None
+        assert self.process.poll() is None, self.log()[-3000:]
 
     def kill(self, number: int = signal.SIGKILL) -> int:
         assert self.process is not None
         self.process.send_signal(number)
-        return self.process.wait(30)
+        return ended(self.process)
 
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
@@ -181,6 +199,14 @@ class Site:
             process.wait()
 
 
+def start(*units: UnitProcess) -> None:
+    """Start daemons side by side, and wait until each answers."""
+    for unit in units:
+        unit.start(wait=False)
+    for unit in units:
+        unit.answers()
+
+
 async def found(
     directory: Path, bootstrap: str, *names: str, suffix: str = "", changes: dict[str, Any] | None = None
 ) -> Site:
@@ -208,16 +234,6 @@ async def found(
     return site
 
 
-def eventually(look: Callable[[], Any], *, within: float = 30.0) -> Any:
-    """What `look` returns once it is true; a daemon that does not answer yet counts as not true."""
-    until = time.monotonic() + within
-    while True:
-        try:
-            found = look()
-        except (OSError, http.client.HTTPException, sqlite3.Error):
-            found = None
-        if found:
-            return found
-        if time.monotonic() > until:
-            raise AssertionError(f"not within {within} s")
-        time.sleep(0.02)
+def eventually(look: Callable[[], T], good: Callable[[T], object] = bool, *, what: str = "the daemon") -> T:
+    """What `look` returns once it is good; a daemon that does not answer yet counts as not good."""
+    return until(look, good, what=what, despite=NOT_YET)
