@@ -40,6 +40,7 @@ from clients.daemon.store.disk import Disk
 from clients.daemon.store.inbox import position
 from keys.errors import KeyStoreError
 from protocol import topics
+from protocol.errors import Code, Rejected
 from runtime.errors import Unavailable
 from runtime.kafka.feed_ports import DirectoryLog, FeedReader, Fetched, OutboxLog, Take
 from runtime.kafka.feeds import Backoff
@@ -118,8 +119,18 @@ class Daemon:
     # -- Requests ------------------------------------------------------------------------------------
 
     async def submit(self, request: SendRequest) -> Submitted:
-        """Put a message into the outbox: it is on disk when this returns."""
-        return await self.intake.submit(request)
+        """Put a message into the outbox: it is on disk when this returns.
+
+        Nobody is unknown before the directory was read to its end: a unit that has just started waits for
+        that, and judges again.
+        """
+        try:
+            return await self.intake.submit(request)
+        except Rejected as refused:
+            if refused.reason is not Code.E_RCPT_UNKNOWN or self.directory_read.is_set():
+                raise
+            await _within(CATCH_UP_PATIENCE, self.directory_read.wait())
+            return await self.intake.submit(request)
 
     # -- Sealing and sending -------------------------------------------------------------------------
 

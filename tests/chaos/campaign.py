@@ -188,7 +188,7 @@ async def _drain(exchange: Exchange, load: Load, *, within: float) -> dict[str, 
     until = time.monotonic() + within
     while True:
         stuck = evidence.unfinished(exchange, load.messages)
-        if not stuck or time.monotonic() > until:
+        if not stuck or time.monotonic() > until or not all(each.alive for each in exchange.processes()):
             return dict(stuck)
         await asyncio.sleep(0.5)
 
@@ -205,7 +205,9 @@ async def _settle(exchange: Exchange, ledger: LedgerSite, *, within: float) -> d
         if is_covered and all(each.sizes == sizes and not each.promised for each in watches.values()):
             return watches
         if any(each.accused for each in watches.values()):
-            return watches  # a ledger that a unit has caught is never believed again: nothing more will settle
+            return (
+                watches  # a ledger that a unit has caught is never believed again: nothing more will settle
+            )
         if time.monotonic() > until:
             say(f"the ledger is not settled: {sizes}, last {last}, {watches}")
             return watches

@@ -189,7 +189,7 @@ class Exchange:
             "secret": str(self.place / "office" / "secret"),
         }
         config.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items()))
-        module = "broker" if self.kind == "real" else "tests.chaos.naive_router"
+        module = "broker.router" if self.kind == "real" else "tests.chaos.naive_router"
         # Not -P: the naive router lies in tests/, which is no installed package.
         command = [sys.executable, "-m", module, str(config)]
         return Process(name, command, self.logs / f"{name}.log", env=self.router_env)

@@ -200,11 +200,16 @@ class Site:
 
 
 def start(*units: UnitProcess) -> None:
-    """Start daemons side by side, and wait until each answers."""
+    """Start daemons side by side, and wait until each knows all of them."""
     for unit in units:
         unit.start(wait=False)
     for unit in units:
         unit.answers()
+        eventually(
+            lambda unit=unit: unit.get("/v1/units")["items"],
+            lambda known: len(known) >= len(units),
+            what=f"{unit.name} to know {len(units)} units",
+        )
 
 
 async def found(
