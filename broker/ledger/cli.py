@@ -6,13 +6,13 @@ Rule: nothing heavy is imported here; a command imports its work when it runs.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from broker.command import command, group
+from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
+from runtime.cli.render import fields_of, write_details
 from runtime.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ ledger = group(
 @command(
     ledger,
     "init",
-    tag="rw",
+    impact=Impact.WRITES,
     short="make the centre's ledger: keys, policy, two empty logs",
     examples=(
         "contrada --home centre ledger init --origin contrada.example",
@@ -64,15 +64,13 @@ ledger = group(
 @click.option(
     "--http-port", type=int, default=9480, show_default=True, help="Loopback port for tiles and health."
 )
-@click.pass_context
-def init(
-    ctx: click.Context,
+@pass_invocation
+def ledger_init(
+    invocation: Invocation,
     origin: str,
     witnesses: tuple[Path, ...],
     quorum: int,
     http_port: int,
-    *,
-    as_json: bool,
 ) -> None:
     """Make the ledger of a centre, in the centre's home.
 
@@ -85,22 +83,22 @@ def init(
     entries = tuple(entry for file in witnesses for entry in witnesses_in(file))
     made = found(
         Plan(
-            home=_home(ctx),
+            home=_home(invocation),
             origin=origin,
-            kafka=getattr(ctx.find_root().obj, "kafka", None),
+            kafka=invocation.kafka,
             http_port=http_port,
             witnesses=entries,
             quorum=quorum,
         ),
         now=now(),
     )
-    _tell(made, as_json=as_json)
+    _tell(invocation, made)
 
 
 @command(
     ledger,
     "run",
-    tag="rw",
+    impact=Impact.WRITES,
     short="keep the ledger until it is told to stop",
     json_help="Print errors as JSON on stderr. The log is JSON in any case.",
     examples=(
@@ -111,40 +109,40 @@ def init(
 )
 @_CONFIG
 @click.option("--check-config", is_flag=True, help="Check the settings and the keys, then leave.")
-@click.pass_context
-def run(ctx: click.Context, config: Path | None, *, check_config: bool, as_json: bool) -> None:  # noqa: ARG001
+@pass_invocation
+def ledger_run(invocation: Invocation, config: Path | None, *, check_config: bool) -> None:
     """Keep the ledger: sequence, sign, publish, until SIGTERM or Ctrl-C.
 
     Settings that the file does not give are taken from CONTRADA_LEDGER_*.
     """
     from broker.ledger.__main__ import start
 
-    start(_config(ctx, config), check_only=check_config)
+    start(_config(invocation, config), check_only=check_config)
 
 
 @command(
     ledger,
     "check",
-    tag="ro",
+    impact=Impact.READS,
     short="what a start would check, without starting",
     examples=("contrada --home centre ledger check", "contrada --home centre ledger check --json"),
 )
 @_CONFIG
-@click.pass_context
-def check(ctx: click.Context, config: Path | None, *, as_json: bool) -> None:
+@pass_invocation
+def ledger_check(invocation: Invocation, config: Path | None) -> None:
     """Check that records, tiles, checkpoints and Kafka agree. Ends with 7 where they do not.
 
     The whole tree is recomputed by 'contrada audit fsck DIR'.
     """
-    from broker.ledger.admin.inspection import check as look
+    from broker.ledger.admin.inspection import check
 
-    _tell(look(_settings(ctx, config)), as_json=as_json)
+    _tell(invocation, check(_settings(invocation, config)))
 
 
 @command(
     ledger,
     "record",
-    tag="ro",
+    impact=Impact.READS,
     short="the record behind a leaf",
     examples=(
         "contrada --home centre ledger record 4711",
@@ -154,18 +152,18 @@ def check(ctx: click.Context, config: Path | None, *, as_json: bool) -> None:
 @click.argument("index", type=click.IntRange(min=0))
 @click.option("--log", "origin", metavar="ORIGIN", help="The log; else the open audit log.")
 @_CONFIG
-@click.pass_context
-def record(ctx: click.Context, index: int, origin: str | None, config: Path | None, *, as_json: bool) -> None:
+@pass_invocation
+def ledger_record(invocation: Invocation, index: int, origin: str | None, config: Path | None) -> None:
     """Show the record that opens a leaf, with its salt: what proves that it belongs there."""
-    from broker.ledger.admin.inspection import record as look
+    from broker.ledger.admin.inspection import record
 
-    _tell(look(_settings(ctx, config), origin, index), as_json=as_json)
+    _tell(invocation, record(_settings(invocation, config), origin, index))
 
 
 @command(
     ledger,
     "erase",
-    tag="rw",
+    impact=Impact.WRITES,
     short="order that records be deleted; their leaves stay",
     examples=(
         "contrada --home centre ledger erase 4711 4712 --ground 'retention: case closed, order 17/2026'",
@@ -175,26 +173,24 @@ def record(ctx: click.Context, index: int, origin: str | None, config: Path | No
 @click.option("--ground", required=True, help="Why; it stands in the log for ever.")
 @click.option("--log", "origin", metavar="ORIGIN", help="The log; else the open audit log.")
 @_CONFIG
-@click.pass_context
-def erase(
-    ctx: click.Context,
+@pass_invocation
+def ledger_erase(
+    invocation: Invocation,
     indexes: tuple[int, ...],
     ground: str,
     origin: str | None,
     config: Path | None,
-    *,
-    as_json: bool,
 ) -> None:
     """State a deletion, signed by the registrar. The ledger carries it out when it has sequenced it."""
-    from broker.ledger.admin.inspection import erase as order
+    from broker.ledger.admin.inspection import erase
 
-    _tell(order(_settings(ctx, config), _home(ctx), origin, indexes, ground), as_json=as_json)
+    _tell(invocation, erase(_settings(invocation, config), _home(invocation), origin, indexes, ground))
 
 
 @command(
     ledger,
     "policy",
-    tag="rw",
+    impact=Impact.WRITES,
     short="write the next policy file: coming half-years, other witnesses",
     examples=(
         "contrada --home centre ledger policy --out policy-2027",
@@ -206,16 +202,14 @@ def erase(
 @click.option("--quorum", type=click.IntRange(min=0), help="So many of them it takes; else as many as now.")
 @click.option("--out", type=_FILE, required=True, metavar="FILE", help="A new file.")
 @_CONFIG
-@click.pass_context
-def policy(
-    ctx: click.Context,
+@pass_invocation
+def ledger_policy(
+    invocation: Invocation,
     joining: tuple[Path, ...],
     leaving: tuple[str, ...],
     quorum: int | None,
     out: Path,
     config: Path | None,
-    *,
-    as_json: bool,
 ) -> None:
     """Write a policy that names every log there is, the half-years to come, and the witnesses.
 
@@ -226,52 +220,47 @@ def policy(
     from broker.router.app import now
 
     wanted = Wanted(joining=joining, leaving=leaving, quorum=quorum)
-    _tell(renew(_settings(ctx, config), wanted, out, now=now()), as_json=as_json)
+    _tell(invocation, renew(_settings(invocation, config), wanted, out, now=now()))
 
 
 @command(
     ledger,
     "export",
-    tag="rw",
+    impact=Impact.WRITES,
     short="copy the records to one SQLite file, for an auditor",
     examples=("contrada --home centre ledger export ledger-copy/records.sqlite",),
 )
 @click.argument("out", type=_FILE, metavar="FILE")
 @_CONFIG
-@click.pass_context
-def export(ctx: click.Context, out: Path, config: Path | None, *, as_json: bool) -> None:
+@pass_invocation
+def ledger_export(invocation: Invocation, out: Path, config: Path | None) -> None:
     """Copy the store of records to a new SQLite file, from PostgreSQL for example.
 
     'contrada audit' reads it as DIR/records.sqlite, beside the tiles that 'contrada audit mirror' copied.
     """
-    from broker.ledger.admin.exporting import export as copy
+    from broker.ledger.admin.exporting import export
 
-    _tell(copy(_settings(ctx, config), out), as_json=as_json)
+    _tell(invocation, export(_settings(invocation, config), out))
 
 
-def _home(ctx: click.Context) -> Path:
-    home: Path | None = getattr(ctx.find_root().obj, "home", None)
-    if home is None:
+def _home(invocation: Invocation) -> Path:
+    if invocation.home is None:
         raise Misconfigured("no home given", hint="say --home DIR, or set CONTRADA_HOME")
-    return home.absolute()
+    return invocation.home.absolute()
 
 
-def _config(ctx: click.Context, given: Path | None) -> Path | None:
-    home: Path | None = getattr(ctx.find_root().obj, "home", None)
+def _config(invocation: Invocation, given: Path | None) -> Path | None:
+    home = invocation.home
     if given is None and home is not None and (home / "ledger.toml").exists():
         return home.absolute() / "ledger.toml"
     return given
 
 
-def _settings(ctx: click.Context, config: Path | None) -> LedgerSettings:
+def _settings(invocation: Invocation, config: Path | None) -> LedgerSettings:
     from broker.ledger.settings import LedgerSettings
 
-    return LedgerSettings.load(_config(ctx, config))
+    return LedgerSettings.load(_config(invocation, config))
 
 
-def _tell(values: dict[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps(values))
-        return
-    for name, value in values.items():
-        click.echo(f"{name:<12} {', '.join(map(str, value)) if isinstance(value, list) else value}")
+def _tell(invocation: Invocation, values: dict[str, Any]) -> None:
+    write_details(values, fields_of(values), as_json=invocation.json)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from broker.command import command, group
+from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
 
 router = group("router", short="run a router of the exchange", text="Run a router of the exchange.")
 
@@ -18,7 +18,7 @@ router = group("router", short="run a router of the exchange", text="Run a route
 @command(
     router,
     "run",
-    tag="rw",
+    impact=Impact.WRITES,
     short="run a router until it is told to stop",
     examples=(
         "contrada router run --config /etc/contrada/router.toml",
@@ -28,7 +28,8 @@ router = group("router", short="run a router of the exchange", text="Run a route
 )
 @click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="The router's TOML file.")
 @click.option("--check-config", is_flag=True, help="Check the settings and the keys, then leave.")
-def run(config: Path | None, *, check_config: bool, as_json: bool) -> None:  # noqa: ARG001 - for errors
+@pass_invocation
+def router_run(_: Invocation, config: Path | None, *, check_config: bool) -> None:
     """Run a router: it verifies, decides and delivers, until SIGTERM or Ctrl-C.
 
     Settings that --config does not give are taken from CONTRADA_ROUTER_*.

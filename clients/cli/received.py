@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from runtime.cli.errors import BadInput
-from runtime.cli.render import Column, moment, plain, printable, write
+from runtime.cli.render import Column, moment, plain, write
 
 
 def _limits(h3: dict[str, Any]) -> str:
@@ -57,19 +57,21 @@ def show_content(message: dict[str, Any]) -> None:
         write(line)
     for number, item in enumerate(body.get("items") or [], 1):
         codes = f"handling {plain(item.get('handling'))}, evaluation {plain(item.get('evaluation'))}"
-        write(f"\nitem {number}: {printable(plain(item.get('type')))} ({printable(codes)})")
+        write("")
+        write(f"item {number}: {plain(item.get('type'))} ({codes})")
         shown = {
             name: value for name, value in item.items() if name not in ("type", "handling", "evaluation")
         }
         for line in _lines(shown, 2):
             write(line)
     for file in message.get("attachments") or []:
-        write(f"\nattachment {printable(plain(file.get('name')))}, {plain(file.get('media_type'))}")
+        write("")
+        write(f"attachment {plain(file.get('name'))}, {plain(file.get('media_type'))}")
 
 
 def _lines(value: dict[str, Any], depth: int) -> Iterator[str]:
     for name, entry in value.items():
-        label = " " * depth + printable(name.replace("_", " "))
+        label = " " * depth + name.replace("_", " ")
         match entry:
             case None | [] | "":
                 continue
@@ -83,7 +85,7 @@ def _lines(value: dict[str, Any], depth: int) -> Iterator[str]:
             case int() if name in MOMENTS:
                 yield f"{label}: {moment(entry)}"
             case _:
-                yield f"{label}: {printable(plain(entry))}"
+                yield f"{label}: {plain(entry)}"
 
 
 def save_attachments(message: dict[str, Any], directory: Path) -> Iterator[Path]:

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import click
 
 CONTEXT_SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+JSON_HELP = "Print JSON on stdout, and errors as JSON on stderr."
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -46,11 +47,13 @@ pass_invocation = click.make_pass_decorator(Invocation, ensure=True)
 class Command(click.Command):
     """A command with examples, a tag and `--json`."""
 
-    def __init__(self, *args: Any, impact: Impact, examples: Sequence[str], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, impact: Impact, examples: Sequence[str], json_help: str = JSON_HELP, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.impact = impact
         self.examples = tuple(examples)
-        self.params = [*self.params, *_common_options()]
+        self.params = [*self.params, *_common_options(json_help)]
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Usage, then examples, then the words: a reader looks for the line to copy."""
@@ -88,9 +91,12 @@ class Group(click.Group):
         super().__init__(*args, **kwargs)
         self.lazy: dict[str, Lazy] = dict(lazy or {})
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """The lazy ones in the order of their table, then the rest."""
-        return [*self.lazy, *(name for name in super().list_commands(ctx) if name not in self.lazy)]
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - Click's signature
+        """The lazy ones in the order of their table, then the rest in the order of their declarations.
+
+        The one to begin with stands first.
+        """
+        return [*self.lazy, *(name for name in self.commands if name not in self.lazy)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command, imported if need be."""
@@ -130,9 +136,15 @@ def tag_of(command: click.Command) -> str:
 
 
 def command(
-    group: click.Group | None, name: str, *, impact: Impact, short: str, examples: Sequence[str]
+    group: click.Group | None,
+    name: str,
+    *,
+    impact: Impact,
+    short: str,
+    examples: Sequence[str],
+    json_help: str = JSON_HELP,
 ) -> Callable[[Function], Command]:
-    """Declare a command; its docstring is the text of `--help`."""
+    """Declare a command; its docstring is the text of `--help`. Without a group, somebody else adds it."""
 
     def declare(function: Function) -> Command:
         made = click.command(
@@ -140,6 +152,7 @@ def command(
             cls=Command,
             impact=impact,
             examples=examples,
+            json_help=json_help,
             short_help=short,
             context_settings=CONTEXT_SETTINGS,
         )(function)
@@ -150,12 +163,12 @@ def command(
     return declare
 
 
-def group(name: str, *, short: str, lazy: Mapping[str, Lazy] | None = None) -> Group:
-    """A group of commands about one noun."""
-    return Group(name, short_help=short, help=short, lazy=lazy, context_settings=CONTEXT_SETTINGS)
+def group(name: str, *, short: str, text: str | None = None, lazy: Mapping[str, Lazy] | None = None) -> Group:
+    """A group of commands about one noun. `text` is for its own `--help`, where that says more."""
+    return Group(name, short_help=short, help=text or short, lazy=lazy, context_settings=CONTEXT_SETTINGS)
 
 
-def _common_options() -> list[click.Parameter]:
+def _common_options(json_help: str) -> list[click.Parameter]:
     """`--json`, and the global options again, so that they may stand at the end of the line as well."""
     return [
         click.Option(
@@ -163,7 +176,7 @@ def _common_options() -> list[click.Parameter]:
             is_flag=True,
             expose_value=False,
             callback=_set_json,
-            help="Print JSON on stdout, and errors as JSON on stderr.",
+            help=json_help,
         ),
         click.Option(
             ["--home"], type=click.Path(path_type=Path), expose_value=False, callback=set_home, hidden=True

@@ -11,7 +11,6 @@ which could hold content; `CONTRADA_TRACEBACK=1` shows all of it to a developer.
 from __future__ import annotations
 
 import errno
-import json
 import os
 import sys
 import traceback
@@ -23,7 +22,7 @@ import click
 from protocol.errors import ContradaError, Rejected
 from runtime.cli.errors import RefusedByPolicy
 from runtime.cli.exits import Exit, of_code
-from runtime.cli.render import printable
+from runtime.cli.render import json_text, printable
 
 TRACEBACK = "CONTRADA_TRACEBACK"
 
@@ -170,4 +169,4 @@ def _as_json(failure: Failure) -> str:
     }
     if failure.reasons:
         error["reasons"] = list(failure.reasons)
-    return json.dumps({"error": error}, ensure_ascii=False)
+    return json_text({"error": error})

@@ -4,8 +4,8 @@ Rules:
 - Data on stdout, talk (`say`) on stderr. A list is always shown whole; an empty one is `[]` in JSON.
 - On a terminal a table is drawn (Rich, imported then and only then); elsewhere it is plain text, one row
   per line, nothing cut off. NO_COLOR is honoured.
-- Whatever another unit wrote passes `printable` first: a message must not be able to move the cursor,
-  change colours or turn the direction of the line it stands in.
+- Every line passes `printable` on its way out, so that no caller can forget it: a message or a record must
+  not be able to move the cursor, change colours or turn the direction of the line that it stands in.
 """
 
 from __future__ import annotations
@@ -77,19 +77,27 @@ def say(text: str) -> None:
 
 
 def write(text: str) -> None:
-    """A line of data."""
-    sys.stdout.write(text + "\n")
+    """One line of data."""
+    sys.stdout.write(printable(text) + "\n")
 
 
 def write_json(value: object) -> None:
     """One JSON document."""
-    write(_safe_json(json.dumps(value, ensure_ascii=False, indent=2)))
+    sys.stdout.write(json_text(value, indent=2) + "\n")
 
 
 def write_json_line(value: object) -> None:
     """One JSON document on one line, at once: somebody may be following."""
-    write(_safe_json(json.dumps(value, ensure_ascii=False)))
+    write(json_text(value))
     sys.stdout.flush()
+
+
+def json_text(value: object, *, indent: int | None = None) -> str:
+    """The value as JSON in which no character can act on a terminal."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    # JSON escapes C0 itself; the line breaks are the layout's. The rest can stand only within strings,
+    # where \uXXXX means the same.
+    return _UNPRINTABLE.sub(lambda match: match[0] if match[0] == "\n" else _written_out(match[0]), text)
 
 
 def write_table(rows: Iterable[Row], columns: Sequence[Column], *, as_json: bool, none: str) -> None:
@@ -117,6 +125,11 @@ def write_details(row: Row, fields: Sequence[Column], *, as_json: bool) -> None:
     _align([[title, text] for title, text in lines if text])
 
 
+def fields_of(row: Row) -> list[Column]:
+    """Every field under its own name, for a thing that is shown whole."""
+    return [Column(key, key) for key in row]
+
+
 def _align(rows: list[list[str]]) -> None:
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))] if rows else []
     for row in rows:
@@ -136,12 +149,6 @@ def _draw(titles: list[str], cells: list[list[str]]) -> None:
         # Text, not str: square brackets in a message are not markup.
         table.add_row(*(Text(cell) for cell in row))
     Console().print(table)
-
-
-def _safe_json(text: str) -> str:
-    # JSON escapes C0 itself; the line breaks are the layout's. The rest can stand only within strings,
-    # where \uXXXX means the same.
-    return _UNPRINTABLE.sub(lambda match: match[0] if match[0] == "\n" else _written_out(match[0]), text)
 
 
 def _written_out(character: str) -> str:

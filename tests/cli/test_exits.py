@@ -141,6 +141,15 @@ def test_an_error_cannot_paint_the_terminal(capsys: pytest.CaptureFixture[str]) 
     )
 
 
+def test_an_error_as_json_cannot_paint_the_terminal_either(capsys: pytest.CaptureFixture[str]) -> None:
+    """JSON leaves C1 controls and marks that turn the direction of text as they are; we do not."""
+    report(errors.BadInput("\x9b2Jgone\u202e"), ["--json"])
+
+    shown = capsys.readouterr().err
+    assert not {"\x9b", "\u202e"} & set(shown)
+    assert json.loads(shown)["error"]["message"] == "\x9b2Jgone\u202e"
+
+
 def test_a_pipe_that_closes_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """`contrada errors ls | head -1` ends without a word."""
     from runtime.cli import render

@@ -13,7 +13,7 @@ from typing import get_args
 import pytest
 
 from clients.cli.received import MOMENTS, save_attachments, show_content
-from runtime.cli.render import Column, moment, printable, write_details, write_json, write_table
+from runtime.cli.render import Column, fields_of, moment, printable, write, write_details, write_json, write_table
 from protocol.content.bodies import MODELS
 from protocol.content.entities import Item
 from tests.cli.homes import fixture_homes
@@ -47,6 +47,16 @@ def test_a_message_cannot_paint_the_terminal(capsys: pytest.CaptureFixture[str])
     out = capsys.readouterr().out
     assert not {"\x1b", "\x9b", "\u202e", "\u200b", "\U000e0041"} & set(out)
     assert json.loads(out[out.index("{") :]) == {"a": evil, "b": "é"}
+
+
+def test_no_line_can_paint_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Also a line whose caller trusts what it shows, such as the media type that another unit gave a file."""
+    file = {"name": "a", "media_type": "text/\u202e\x9b31m"}
+    show_content({"body": {}, "attachments": [file]})
+    write("\x1b[2J\rgone")
+    write_details({"\x1b[1m": 1}, fields_of({"\x1b[1m": 1}), as_json=False)
+
+    assert not {"\x1b", "\r", "\x9b", "\u202e"} & set(capsys.readouterr().out)
 
 
 def test_letters_stay_letters() -> None:

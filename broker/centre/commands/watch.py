@@ -16,7 +16,6 @@ from runtime.cli.render import (
     Column,
     moment,
     plain,
-    printable,
     write,
     write_details,
     write_json,
@@ -111,17 +110,17 @@ def status(invocation: Invocation, routers: tuple[str, ...]) -> None:
 def _show_status(found: dict[str, Any]) -> None:
     from broker.centre.status import accused
 
-    write(f"kafka      reachable at {printable(found['kafka']['bootstrap'])}")
+    write(f"kafka      reachable at {found['kafka']['bootstrap']}")
     missing = found["topics"]["missing"]
     write(f"topics     {found['topics']['declared']} declared, missing: {plain(missing) or 'none'}")
     write(f"directory  {found['directory']['size']} statements")
     for router in found["routers"]:
         state = "ready" if router["ready"] else router.get("error", "not ready")
         failing = [name for name, check in router["checks"].items() if not check.get("ok")]
-        detail = f" ({printable(', '.join(failing))})" if failing else ""
-        write(f"router     {printable(router['url'])} {state}{detail}")
+        detail = f" ({', '.join(failing)})" if failing else ""
+        write(f"router     {router['url']} {state}{detail}")
         if units := accused(router):
-            write(f"           saw another ledger: {printable(', '.join(units))} (ledger_gossip in its log)")
+            write(f"           saw another ledger: {', '.join(units)} (ledger_gossip in its log)")
     if not found["routers"]:
         write("router     none named; say --router URL")
     write("")

@@ -2,8 +2,8 @@
 
     fsck            check everything in a copy
     mirror          make or continue a copy
-    search, report  what the records say                          commands_read.py
-    verify, prove   one thing that somebody hands in, or asks for  commands_proof.py
+    search, report  what the records say                           read.py
+    verify, prove   one thing that somebody hands in, or asks for  proof.py
 
 They read a copied directory; Kafka and a network are not needed. Rule: nothing heavy is imported here.
 """
@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from broker.command import command, group
 from clients.audit.commands.params import FILE, copy_argument, policy_option, root_option
 from clients.audit.commands.proof import prove, verify
-from clients.audit.commands.read import report, search
-from clients.audit.output import say, write, write_json, write_table
+from clients.audit.commands.read import audit_report, audit_search
+from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
+from runtime.cli.render import Column, say, write, write_json, write_table
 
 if TYPE_CHECKING:
     from clients.audit.checks.fsck import Audit
@@ -28,18 +28,19 @@ if TYPE_CHECKING:
 audit = group("audit", short="check a copy of the ledger, without the centre")
 
 LOGS = (
-    ("log", "log"),
-    ("leaves", "leaves"),
-    ("tree", "tree"),
-    ("trusted", "trusted"),
-    ("witnesses", "witnesses"),
+    Column("log", "log"),
+    Column("leaves", "leaves"),
+    Column("tree", "tree"),
+    Column("trusted", "trusted"),
+    Column("witnesses", "witnesses"),
 )
+COPIED = (Column("log", "log"), Column("from", "from"), Column("to", "to"), Column("files", "files"))
 
 
 @command(
     audit,
     "fsck",
-    tag="ro",
+    impact=Impact.READS,
     short="recompute and check everything in a copy",
     examples=(
         "contrada audit fsck ./ledger-copy",
@@ -62,14 +63,15 @@ LOGS = (
     is_flag=True,
     help="DIR was copied while the ledger ran: its store may be ahead of what is published.",
 )
-def fsck(
+@pass_invocation
+def audit_fsck(
+    invocation: Invocation,
     directory: Path,
     *,
     policy: Path | None,
     root: Path | None,
     seen: tuple[Path, ...],
     live: bool,
-    as_json: bool,
 ) -> None:
     """Check a copied ledger: entries, hashes, checkpoints, records, deletions, the directory's log.
 
@@ -91,7 +93,7 @@ def fsck(
         live=live,
     )
     done = work.audit(copy, wanted, before=notes)
-    if as_json:
+    if invocation.json:
         write_json(done.as_report())
     else:
         _show(done)
@@ -103,7 +105,7 @@ def fsck(
 
 
 def _show(done: Audit) -> None:
-    write_table([log.as_row() for log in done.logs], LOGS, none="no log could be checked")
+    write_table([log.as_row() for log in done.logs], LOGS, as_json=False, none="no log could be checked")
     for each in done.findings:
         if not each.is_notice:
             where = ", ".join(filter(None, (each.place, "" if each.index is None else f"leaf {each.index}")))
@@ -121,7 +123,7 @@ def _show(done: Audit) -> None:
 @command(
     audit,
     "mirror",
-    tag="rw",
+    impact=Impact.WRITES,
     short="make or continue a copy, each file verified",
     examples=(
         "contrada audit mirror https://ledger.contrada.example ./ledger-copy --policy policy",
@@ -133,14 +135,15 @@ def _show(done: Audit) -> None:
 @policy_option
 @click.option("--log", "logs", multiple=True, metavar="NAME", help="Only this log, such as audit/2026h2.")
 @click.option("--no-records", is_flag=True, help="Copy the logs only, not the store of records.")
-def mirror(
+@pass_invocation
+def audit_mirror(
+    invocation: Invocation,
     source: str,
     destination: Path,
     *,
     policy: Path | None,
     logs: tuple[str, ...],
     no_records: bool,
-    as_json: bool,
 ) -> None:
     """Copy a ledger, or go on with a copy. Files enter DEST verified, the checkpoint as the last one.
 
@@ -149,14 +152,10 @@ def mirror(
     from clients.audit.copy.mirror import mirror_all
 
     rows = mirror_all(source, destination, policy=policy, logs=logs, records=not no_records)
-    if as_json:
-        write_json(rows)
-    else:
-        columns = (("log", "log"), ("from", "from"), ("to", "to"), ("files", "files"))
-        write_table(rows, columns, none="the source has no log")
+    write_table(rows, COPIED, as_json=invocation.json, none="the source has no log")
 
 
-audit.add_command(search)
-audit.add_command(report)
+audit.add_command(audit_search)
+audit.add_command(audit_report)
 audit.add_command(verify)
 audit.add_command(prove)

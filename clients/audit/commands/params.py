@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,24 +28,6 @@ class MessageName(click.ParamType[bytes]):
             return uuid.UUID(str(value)).bytes
         except ValueError:
             self.fail(f"{str(value)!r} is not a message id; it looks like {uuid.UUID(int=0)}", param, ctx)
-
-
-class Moment(click.ParamType[int]):
-    """A moment: `2026-11-22` or `2026-11-22T08:00:00Z`; in Unix milliseconds."""
-
-    name = "moment"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Unix milliseconds."""
-        if isinstance(value, int):
-            return value
-        try:
-            read = datetime.fromisoformat(str(value))
-        except ValueError:
-            self.fail(
-                f"{value!r} is not a moment; expected 2026-11-22 or 2026-11-22T08:00:00Z (UTC)", param, ctx
-            )
-        return int((read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 # Whether they are there is said by who opens them: in one way, and with the exit code for it.

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from broker.command import command, group
 from clients.audit.commands.params import (
     DIRECTORY,
     FILE,
@@ -17,13 +16,17 @@ from clients.audit.commands.params import (
     policy_option,
     root_option,
 )
-from clients.audit.output import say, write, write_details, write_found, write_json, write_table
+from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
+from runtime.cli.render import Column, fields_of, say, write, write_details, write_json, write_table
 
 if TYPE_CHECKING:
     from clients.audit.questions.session import Desk
 
 verify = group("verify", short="verify a proof, a receipt, a checkpoint, a replica of the directory")
 prove = group("prove", short="make proofs that verify without the ledger")
+
+PROMISES = (Column("what", "what"), Column("log", "log"), Column("leaf", "leaf"))
+PROOFS = (Column("file", "file"), Column("log", "log"), Column("leaf", "leaf"), Column("type", "type"))
 
 own_policy = click.option(
     "--policy", type=FILE, required=True, metavar="FILE", help="Keys of the log and its witnesses."
@@ -39,7 +42,7 @@ def _desk(directory: Path | None, policy: Path | None, root: Path | None = None)
 @command(
     verify,
     "message",
-    tag="ro",
+    impact=Impact.READS,
     short="a proof file, with the record that it proves",
     examples=(
         "contrada audit verify message leaf-7.tlog-proof --policy policy",
@@ -50,8 +53,14 @@ def _desk(directory: Path | None, policy: Path | None, root: Path | None = None)
 @own_policy
 @click.option("--record", type=FILE, metavar="FILE", help="Record and salt, if the proof has none.")
 @click.option("--submission", type=FILE, metavar="FILE", help="The message itself, as it was sent.")
-def message(
-    proof: Path, *, policy: Path, record: Path | None, submission: Path | None, as_json: bool
+@pass_invocation
+def audit_verify_message(
+    invocation: Invocation,
+    proof: Path,
+    *,
+    policy: Path,
+    record: Path | None,
+    submission: Path | None,
 ) -> None:
     """Verify that a record is in a log that the policy trusts. Needs no copy and no network."""
     from clients.audit.copy.heads import read_bounded
@@ -66,18 +75,18 @@ def message(
         _desk(None, policy).policy,
         submission=None if submission is None else submission.read_bytes(),
     )
-    if as_json:
+    if invocation.json:
         write_json(row)
         return
     write(f"leaf {row['leaf']} of {row['log']}, in the tree of {row['size']} leaves, is this record:")
-    write_details(row["record"], [(key, key) for key in row["record"]])
+    write_details(row["record"], fields_of(row["record"]), as_json=False)
     say(f"witnessed by: {', '.join(row['witnesses']) or 'nobody; the policy asks for none'}")
 
 
 @command(
     verify,
     "receipt",
-    tag="ro",
+    impact=Impact.READS,
     short="a router's receipt, and that the log keeps what it promises",
     examples=("contrada audit verify receipt receipt.cbor ./ledger-copy --policy policy --root root.cbor",),
 )
@@ -85,7 +94,10 @@ def message(
 @copy_argument
 @policy_option
 @root_option
-def receipt(receipt: Path, directory: Path, *, policy: Path | None, root: Path | None, as_json: bool) -> None:
+@pass_invocation
+def audit_verify_receipt(
+    invocation: Invocation, receipt: Path, directory: Path, *, policy: Path | None, root: Path | None
+) -> None:
     """Verify the router's signature, then find each promised leaf in the log: decision and deliveries.
 
     Ends in 7 if the router signed something that the log does not have.
@@ -95,16 +107,13 @@ def receipt(receipt: Path, directory: Path, *, policy: Path | None, root: Path |
     desk = _desk(directory, policy, root)
     promises = promises_of(receipt.read_bytes(), parties=desk.directory())
     rows = keep_promises(promises, desk.audit_heads())
-    if as_json:
-        write_json(rows)
-    else:
-        write_table(rows, (("what", "what"), ("log", "log"), ("leaf", "leaf")), none="nothing is promised")
+    write_table(rows, PROMISES, as_json=invocation.json, none="nothing is promised")
 
 
 @command(
     verify,
     "checkpoint",
-    tag="ro",
+    impact=Impact.READS,
     short="a checkpoint, alone or against another one",
     examples=(
         "contrada audit verify checkpoint checkpoint --policy policy",
@@ -117,14 +126,15 @@ def receipt(receipt: Path, directory: Path, *, policy: Path | None, root: Path |
 @click.option("--against", type=FILE, metavar="FILE", help="Another checkpoint of the same log.")
 @click.option("--ledger", type=DIRECTORY, metavar="DIR", help="A copy from which to prove it.")
 @click.option("--proof", type=FILE, metavar="FILE", help="A proof that one continues the other.")
-def checkpoint(
+@pass_invocation
+def audit_verify_checkpoint(
+    invocation: Invocation,
     checkpoint: Path,
     *,
     policy: Path,
     against: Path | None,
     ledger: Path | None,
     proof: Path | None,
-    as_json: bool,
 ) -> None:
     """Verify signatures and witnesses; with --against also that both belong to one history."""
     from clients.audit.copy.heads import read_bounded
@@ -136,32 +146,35 @@ def checkpoint(
         other, _ = verify_checkpoint(read_bounded(against), desk.policy)
         given = None if proof is None else read_bounded(proof)
         row = {**row, "against": verify_against(own, other, desk, given)}
-    write_found(row, as_json=as_json)
+    write_details(row, fields_of(row), as_json=invocation.json)
 
 
 @command(
     verify,
     "directory",
-    tag="ro",
+    impact=Impact.READS,
     short="a unit's replica of the key directory against its log",
     examples=("contrada audit verify directory /var/lib/contrada-unit/directory.log ./ledger-copy",),
 )
 @click.argument("replica", metavar="REPLICA", type=FILE)
 @copy_argument
 @policy_option
-def directory_(replica: Path, directory: Path, *, policy: Path | None, as_json: bool) -> None:
+@pass_invocation
+def audit_verify_directory(
+    invocation: Invocation, replica: Path, directory: Path, *, policy: Path | None
+) -> None:
     """Verify that what a unit believes of keys is what the log has, statement by statement."""
     from clients.audit.questions.verifying import verify_replica
 
     desk = _desk(directory, policy)
     row = verify_replica(replica.read_bytes(), desk.statements(), desk.directory_head())
-    write_found(row, as_json=as_json)
+    write_details(row, fields_of(row), as_json=invocation.json)
 
 
 @command(
     prove,
     "inclusion",
-    tag="rw",
+    impact=Impact.WRITES,
     short="write a proof file for each leaf of a message, or for one leaf",
     examples=(
         "contrada audit prove inclusion ./ledger-copy --message 019aa5f2-7c1e-7a00-8000-3c5e9f0d1b2a",
@@ -177,7 +190,9 @@ def directory_(replica: Path, directory: Path, *, policy: Path | None, as_json: 
     "--out", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="Where. [default: here]"
 )
 @click.option("--no-record", is_flag=True, help="Leave record and salt out of the file.")
-def inclusion(
+@pass_invocation
+def audit_prove_inclusion(
+    invocation: Invocation,
     directory: Path,
     *,
     policy: Path | None,
@@ -186,7 +201,6 @@ def inclusion(
     leaf: int | None,
     out: Path,
     no_record: bool,
-    as_json: bool,
 ) -> None:
     """Write C2SP tlog-proof files. With the record inside, a file needs nothing but a policy to verify."""
     from clients.audit.questions.proof_files import write_proofs
@@ -196,17 +210,13 @@ def inclusion(
     desk = _desk(directory, policy)
     leaves = desk.leaves_of(message) if message is not None else [(desk.audit_head(name), leaf or 0)]
     rows = write_proofs(leaves, desk, out, with_record=not no_record)
-    if as_json:
-        write_json(rows)
-    else:
-        columns = (("file", "file"), ("log", "log"), ("leaf", "leaf"), ("type", "type"))
-        write_table(rows, columns, none="nothing to prove")
+    write_table(rows, PROOFS, as_json=invocation.json, none="nothing to prove")
 
 
 @command(
     prove,
     "consistency",
-    tag="rw",
+    impact=Impact.WRITES,
     short="write a proof that a log continues an earlier checkpoint",
     examples=("contrada audit prove consistency ./ledger-copy --from older-checkpoint --out consistency",),
 )
@@ -214,7 +224,10 @@ def inclusion(
 @policy_option
 @click.option("--from", "older", type=FILE, required=True, metavar="FILE", help="The older checkpoint.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The file.")
-def consistency(directory: Path, *, policy: Path | None, older: Path, out: Path, as_json: bool) -> None:
+@pass_invocation
+def audit_prove_consistency(
+    invocation: Invocation, directory: Path, *, policy: Path | None, older: Path, out: Path
+) -> None:
     """Write the proof in the form of C2SP tlog-witness: old size, hashes, the newer checkpoint."""
     from clients.audit.copy.heads import read_bounded
     from clients.audit.questions.proof_files import write_consistency
@@ -223,7 +236,7 @@ def consistency(directory: Path, *, policy: Path | None, older: Path, out: Path,
     desk = _desk(directory, policy)
     old, _ = verify_checkpoint(read_bounded(older), desk.policy)
     row = write_consistency(desk.head_of(old.origin), old, out)
-    if as_json:
+    if invocation.json:
         write_json(row)
     else:
         write(f"{row['log']} at size {row['to']} continues size {row['from']}: {row['file']}")

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
-from broker.command import command
-from clients.audit.commands.params import MessageName, Moment, copy_argument, policy_option
-from clients.audit.output import say, write_json, write_table
+from clients.audit.commands.params import MessageName, copy_argument, policy_option
+from runtime.cli.command import Impact, Invocation, command, pass_invocation
+from runtime.cli.params import Moment
+from runtime.cli.render import Column, say, write_json, write_table
 
 TYPES = (
     "accepted",
@@ -25,22 +26,22 @@ TYPES = (
     "unverified",
 )
 FOUND = (
-    ("log", "log"),
-    ("leaf", "leaf"),
-    ("time", "time"),
-    ("type", "type"),
-    ("unit", "unit"),
-    ("to", "to"),
-    ("kind", "kind"),
-    ("reasons", "reasons"),
-    ("message", "message"),
+    Column("log", "log"),
+    Column("leaf", "leaf"),
+    Column("time", "time"),
+    Column("type", "type"),
+    Column("unit", "unit"),
+    Column("to", "to"),
+    Column("kind", "kind"),
+    Column("reasons", "reasons"),
+    Column("message", "message"),
 )
 
 
 @command(
     None,
     "search",
-    tag="ro",
+    impact=Impact.READS,
     short="find records by unit, time, decision, reason or message",
     examples=(
         "contrada audit search ./ledger-copy --message 019aa5f2-7c1e-7a00-8000-3c5e9f0d1b2a",
@@ -56,7 +57,9 @@ FOUND = (
 @click.option("--decision", "kind", type=click.Choice(TYPES), help="Only these.")
 @click.option("--reason", metavar="CODE", help="Decided so, among other reasons.")
 @click.option("--message", type=MessageName(), help="About this message.")
-def search(  # noqa: PLR0913 - one for each thing that can be asked for
+@pass_invocation
+def audit_search(  # noqa: PLR0913 - one for each thing that can be asked for
+    invocation: Invocation,
     directory: Path,
     *,
     policy: Path | None,
@@ -66,7 +69,6 @@ def search(  # noqa: PLR0913 - one for each thing that can be asked for
     kind: str | None,
     reason: str | None,
     message: bytes | None,
-    as_json: bool,
 ) -> None:
     """Find records, oldest first. Every record shown is the one that its leaf commits to.
 
@@ -77,10 +79,7 @@ def search(  # noqa: PLR0913 - one for each thing that can be asked for
 
     desk = Desk.open(directory, policy=policy, root=None, tell=_note)
     found = find(desk, Query(unit, since, until, kind, reason, message))
-    if as_json:
-        write_json(found.rows)
-    else:
-        write_table(found.rows, FOUND, none="no record answers to that")
+    write_table(found.rows, FOUND, as_json=invocation.json, none="no record answers to that")
     if found.ahead:
         say(f"note: {found.ahead} left out that no checkpoint covers yet: ask again in a second")
     refuse_altered(found.altered)
@@ -89,7 +88,7 @@ def search(  # noqa: PLR0913 - one for each thing that can be asked for
 @command(
     None,
     "report",
-    tag="ro",
+    impact=Impact.READS,
     short="count what was decided, by half-year, unit, kind and reason",
     examples=(
         "contrada audit report ./ledger-copy",
@@ -100,8 +99,14 @@ def search(  # noqa: PLR0913 - one for each thing that can be asked for
 @policy_option
 @click.option("--since", type=Moment(), metavar="MOMENT", help="From then on.")
 @click.option("--until", type=Moment(), metavar="MOMENT", help="Before then.")
-def report(
-    directory: Path, *, policy: Path | None, since: int | None, until: int | None, as_json: bool
+@pass_invocation
+def audit_report(
+    invocation: Invocation,
+    directory: Path,
+    *,
+    policy: Path | None,
+    since: int | None,
+    until: int | None,
 ) -> None:
     """Count messages and decisions: what the statistics of Directive (EU) 2023/977, Article 18, start from.
 
@@ -114,10 +119,10 @@ def report(
 
     desk = Desk.open(directory, policy=policy, root=None, tell=_note)
     made, altered = count(desk, since=since, until=until)
-    if as_json:
+    if invocation.json:
         write_json(made)
     else:
-        write_table(flat(made), COLUMNS, none="there is nothing to count")
+        write_table(flat(made), COLUMNS, as_json=False, none="there is nothing to count")
         say("counted from leaves that are signed; what was deleted is counted by type only")
     refuse_altered(altered)
 

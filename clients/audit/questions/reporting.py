@@ -18,8 +18,9 @@ from clients.audit.questions.session import Desk
 from protocol.trail.acts import parse_any_record
 from protocol.trail.ledger_leaves import Row
 from protocol.trail.records import Record, RecordType
+from runtime.cli.render import Column
 
-COLUMNS = (("log", "half-year"), ("what", "what"), ("of", "of"), ("count", "count"))
+COLUMNS = (Column("log", "half-year"), Column("what", "what"), Column("of", "of"), Column("count", "count"))
 
 
 @dataclass(slots=True)

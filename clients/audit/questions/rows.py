@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, TypeVar, assert_never
 
-from clients.audit.output import moment
 from protocol.codes import (
     Classification,
     DataClass,
@@ -20,6 +19,7 @@ from protocol.content.code_forms import show_code, show_handling
 from protocol.identifiers import show_id
 from protocol.trail.acts import Action
 from protocol.trail.records import SUMMARY_FIELDS, Delivered, Record, RecordType
+from runtime.cli.render import moment
 
 Row = dict[str, Any]
 CodeT = TypeVar("CodeT", MessageKind, Classification, DataClass, UrgencyGround, RefusalGround, LegalBasis)

@@ -28,4 +28,5 @@ def completion(ctx: click.Context, shell: str) -> None:
     if made is None:
         raise NotFound(f"no completion for {shell}")
     root = ctx.find_root()
-    write(made(root.command, {}, "contrada", "_CONTRADA_COMPLETE").source())
+    for line in made(root.command, {}, "contrada", "_CONTRADA_COMPLETE").source().splitlines():
+        write(line)

@@ -24,7 +24,7 @@ from runtime.cli.command import Impact, Invocation, command, group, pass_invocat
 from runtime.cli.errors import BadInput, RefusedByPolicy
 from runtime.cli.home import Home, chosen_home, settings
 from runtime.cli.params import Codes, HandlingCodes, Moment, OneUnit, Units, flatten
-from runtime.cli.render import moment, printable, say, write, write_json
+from runtime.cli.render import moment, say, write, write_json
 from runtime.errors import NotVerified
 
 route = group("route", short="what the rules say to a message, and why")
@@ -98,14 +98,16 @@ def _show(found: dict[str, Any]) -> None:
         entry["unit"] + (" (copy)" if entry["role"] == "copy" else "") for entry in message["to"]
     )
     write(f"{message['kind']} from {message['sender']} to {addressees}, {message['handling']}")
-    write(f"as of {moment(found['at'])}, directory of {found['directory']['size']} statements\n")
+    write(f"as of {moment(found['at'])}, directory of {found['directory']['size']} statements")
+    write("")
     for rule in found["rules"]:
         mark = "holds" if rule["holds"] else "DOES NOT HOLD"
         write(f"{mark:<14} {rule['rule']}: {rule['text']} [{rule['article']}]")
         for reason in rule["reasons"]:
             unit = f" {reason['unit']}" if reason["unit"] else ""
-            write(f"{'':<14}   {reason['code']}{unit}: {printable(str(reason['hint']))}")
-    write("\nwould be accepted" if found["accepted"] else "\nwould not be accepted")
+            write(f"{'':<14}   {reason['code']}{unit}: {reason['hint']!s}")
+    write("")
+    write("would be accepted" if found["accepted"] else "would not be accepted")
     for assumed in found["assumed"]:
         say(f"assumed: {assumed}")
 

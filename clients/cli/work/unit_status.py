@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from runtime.cli.render import Column, moment, plain, printable, write, write_table
+from runtime.cli.render import Column, moment, plain, write, write_table
 
 ALARMS = (Column("raised", "RAISED", moment), Column("code", "ALARM"), Column("detail", "DETAIL"))
 
@@ -19,10 +19,10 @@ def is_well(found: dict[str, Any]) -> bool:
 
 def show(found: dict[str, Any]) -> None:
     """Print it."""
-    write(f"unit       {printable(found['unit'])} {'ready' if found['ready'] else 'not ready'}")
+    write(f"unit       {found['unit']} {'ready' if found['ready'] else 'not ready'}")
     for name, check in found["checks"].items():
         more = ", ".join(f"{key} {plain(value)}" for key, value in check.items() if key != "ok")
-        write(f"{name:<9}  {'ok' if check['ok'] else 'NOT OK'}{f' ({printable(more)})' if more else ''}")
+        write(f"{name:<9}  {'ok' if check['ok'] else 'NOT OK'}{f' ({more})' if more else ''}")
     _show_ledger(found["ledger"])
     write("")
     write_table(found["alarms"], ALARMS, as_json=False, none="no alarm was raised")
@@ -37,11 +37,9 @@ def _show_ledger(ledger: dict[str, Any]) -> None:
     write(f"ledger     {state}; {ledger['promised']} messages wait for their leaves{late}")
     for log in ledger["logs"]:
         witnesses = plain(sorted(log["witnesses"])) or "nobody"
-        write(f"log        {printable(log['origin'])} at {log['size']}, cosigned by {printable(witnesses)}")
+        write(f"log        {log['origin']} at {log['size']}, cosigned by {witnesses}")
     for wrong in ledger["wrong"]:
-        write(
-            f"WRONG      {wrong['code']}: {printable(wrong['about'])} {printable(wrong['detail'])}".rstrip()
-        )
+        write(f"WRONG      {wrong['code']}: {wrong['about']} {wrong['detail']}".rstrip())
 
 
 def write_evidence(found: dict[str, Any], out: Path) -> int:
