@@ -30,12 +30,13 @@ from protocol.identifiers import show_id
 from protocol.trail.batches import SUMMARY_FIELDS, Batch, Record, verify_decisions
 from protocol.trail.stated_acts import is_actions, verify_actions
 from runtime.cli.command import Invocation
-from runtime.cli.home import Home, bootstrap, chosen_home
+from runtime.cli.home import bootstrap, chosen_home
 from runtime.cli.kafka_calls import follow, read_to_end, run
 from runtime.cli.render import say
 from runtime.errors import NotFound, NotVerified
 from runtime.kafka.feed_ports import Incoming
 from runtime.kafka.feeds import KafkaFeeds
+from runtime.process.homes import Home
 
 CodeT = TypeVar("CodeT", MessageKind, Classification, DataClass, UrgencyGround, RefusalGround, LegalBasis)
 Row = dict[str, Any]

@@ -12,21 +12,23 @@ from typing import Any
 from broker.centre.registry import now, publish_pending
 from keys.ceremony import found_exchange, write_pin
 from keys.root_of_trust import fingerprint
-from keys.statement_file import write_statements
 from keys.store import prepare_directory
 from protocol import topics
 from runtime.cli.command import Invocation
 from runtime.cli.errors import NoHome
-from runtime.cli.home import Home, chosen_home
+from runtime.cli.home import chosen_home
 from runtime.cli.unlocking import new_secret
 from runtime.errors import Conflict
 from runtime.kafka.admin import KafkaTopics
 from runtime.kafka.feeds import KafkaFeeds
+from runtime.process.directory_file import write_statements
+from runtime.process.homes import CentreHome
+from runtime.process.settings_text import toml_text
 
 
 async def found(invocation: Invocation, *, secret_file: Path | None, router_port: int) -> dict[str, Any]:
     """Found the exchange; what to tell and to print."""
-    home = chosen_home(invocation)
+    home = CentreHome(chosen_home(invocation).path)
     if home.is_centre or home.is_unit:
         raise Conflict(f"{home.path} is a home already", hint="name an empty directory with --home")
     if invocation.kafka is None:
@@ -41,45 +43,35 @@ async def found(invocation: Invocation, *, secret_file: Path | None, router_port
     prepare_directory(home.path)
     secret, secret_path = new_secret(home, file=secret_file)
     founding = found_exchange(home.keys, secret=secret, now=now())
-    write_pin(home.root_file, founding.root)
-    write_statements(home.path / "pending.log", founding.statements)
+    write_pin(home.root, founding.root)
+    write_statements(home.pending, founding.statements)
     _write_settings(home, kafka=invocation.kafka, secret=secret_path, router_port=router_port)
     await publish_pending(home, invocation.kafka)
     write_statements(home.replica, founding.statements)
     return {
         "home": str(home.path),
-        "root": str(home.root_file),
+        "root": str(home.root),
         "root_fingerprint": founding.root.fingerprint(),
         "registrar_fingerprint": fingerprint(founding.registrar.public),
         "router_fingerprint": fingerprint(founding.router.public),
         "ledger_fingerprint": fingerprint(founding.ledger.public),
-        "router_config": str(home.path / "router.toml"),
+        "router_config": str(home.router_settings),
         "topics": [{"name": change.name, "action": change.action} for change in changes],
     }
 
 
-def _write_settings(home: Home, *, kafka: str, secret: str, router_port: int) -> None:
-    router = {
+def _write_settings(home: CentreHome, *, kafka: str, secret: str, router_port: int) -> None:
+    router: dict[str, str | int] = {
         "kafka": kafka,
-        "root": str(home.root_file),
+        "root": str(home.root),
         "key": f"file:{home.keys / 'router' / 'identity.key'}",
         "secret": str(home.path / secret),
         "http_port": router_port,
     }
-    centre = {"kafka": kafka, "router": f"http://127.0.0.1:{router_port}", "secret": secret}
-    (home.path / "router.toml").write_text(toml(router), encoding="utf-8")
-    home.centre_file.write_text(toml(centre), encoding="utf-8")
-
-
-def toml(values: dict[str, Any]) -> str:
-    """Flat settings as TOML: strings, numbers."""
-    return "".join(f"{name} = {_value(value)}\n" for name, value in values.items())
-
-
-def _value(value: str | int) -> str:
-    if isinstance(value, int):
-        return str(value)
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    if not escaped.isprintable():
-        raise NoHome("a setting has characters that cannot be printed", hint="use a plain path")
-    return f'"{escaped}"'
+    centre: dict[str, str | int] = {
+        "kafka": kafka,
+        "router": f"http://127.0.0.1:{router_port}",
+        "secret": secret,
+    }
+    home.router_settings.write_text(toml_text(router), encoding="utf-8")
+    home.settings.write_text(toml_text(centre), encoding="utf-8")

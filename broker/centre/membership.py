@@ -25,9 +25,9 @@ from protocol.limits import MAX_HEADER, SECOND
 from protocol.signatures import Suite, parse_signed
 from runtime.cli.command import Invocation
 from runtime.cli.errors import BadInput
-from runtime.cli.home import Home
 from runtime.cli.render import moment as show_moment
 from runtime.errors import Conflict, NotFound
+from runtime.process.homes import CentreHome
 
 _OF_THE_UNION = frozenset({Purpose.CROSS_CHECK, Purpose.STRATEGIC, Purpose.OPERATIONAL, Purpose.FACILITATE})
 _BASIS = {
@@ -93,7 +93,7 @@ async def enrol_unit(invocation: Invocation, request: Request, options: dict[str
 
 
 def check_epochs_are_free(
-    request: EnrolmentRequest, directory: Directory, *, home: Home, moment: Millis
+    request: EnrolmentRequest, directory: Directory, *, home: CentreHome, moment: Millis
 ) -> None:
     """A unit has one key for each epoch: those of the identity that it lost have to be withdrawn first."""
     taken = _epochs_in_use(request, directory)

@@ -17,7 +17,6 @@ from keys.ceremony import read_pin
 from keys.directory import Directory
 from keys.key_files import IDENTITY_FILE, read_identity
 from keys.soft_keys import SoftIdentity
-from keys.statement_file import read_statements, write_statements
 from keys.statement_types import Revocation, StatusChange, UnitFacts
 from keys.statements import issue
 from protocol import topics
@@ -25,7 +24,7 @@ from protocol.errors import Rejected
 from protocol.identifiers import KeyId, Millis, UnitId
 from protocol.topics import Topic
 from runtime.cli.command import Invocation
-from runtime.cli.home import Home, bootstrap, centre_home
+from runtime.cli.home import bootstrap, centre_home
 from runtime.cli.kafka_calls import read_to_end
 from runtime.cli.render import say
 from runtime.cli.unlocking import existing_secret
@@ -33,6 +32,8 @@ from runtime.errors import Conflict, NotFound
 from runtime.kafka.admin import KafkaTopics
 from runtime.kafka.feed_ports import TopicChange
 from runtime.kafka.feeds import KafkaDirectory, KafkaFeeds
+from runtime.process.directory_file import read_statements, write_statements
+from runtime.process.homes import CentreHome, Home
 
 
 def now() -> Millis:
@@ -40,7 +41,7 @@ def now() -> Millis:
     return Millis(time.time_ns() // 1_000_000)
 
 
-def registrar_of(home: Home) -> SoftIdentity:
+def registrar_of(home: CentreHome) -> SoftIdentity:
     """The registrar's identity, opened."""
     secret = existing_secret(home)
     return read_identity(home.keys / "registrar" / IDENTITY_FILE, secret=secret)
@@ -48,7 +49,7 @@ def registrar_of(home: Home) -> SoftIdentity:
 
 async def read_directory(home: Home, kafka: str) -> tuple[Directory, int]:
     """The directory as the topic has it now, verified from the pinned root; and how many records were not."""
-    directory = Directory(read_pin(home.root_file))
+    directory = Directory(read_pin(home.root))
     refused = 0
 
     def take(statement: bytes) -> None:
@@ -60,16 +61,6 @@ async def read_directory(home: Home, kafka: str) -> tuple[Directory, int]:
 
     await read_to_end(KafkaFeeds(kafka), topics.DIRECTORY, lambda record: take(record.value))
     return directory, refused
-
-
-def local_directory(home: Home) -> Directory:
-    """The directory as the home's replica has it, verified from the pinned root."""
-    if not home.replica.exists():
-        raise NotFound(
-            f"no replica of the directory at {home.replica}",
-            hint="start the unit's daemon once, or run 'contrada centre units' at the centre",
-        )
-    return Directory.replay(read_pin(home.root_file), read_statements(home.replica))
 
 
 def declared_topics(directory: Directory) -> tuple[Topic, ...]:
@@ -93,7 +84,7 @@ def topics_of(facts: UnitFacts | None) -> tuple[Topic, ...]:
 class Registry:
     """An open desk: the centre's home, Kafka, and the directory as it is now."""
 
-    home: Home
+    home: CentreHome
     kafka: str
     directory: Directory
     refused: int
@@ -118,7 +109,7 @@ class Registry:
     async def state(self, statements: Sequence[bytes]) -> tuple[TopicChange, ...]:
         """Check, create the topics of the units concerned, publish."""
         subjects = [self.directory.apply(statement).statement.subject for statement in statements]
-        pending = self.home.path / "pending.log"
+        pending = self.home.pending
         write_statements(pending, statements)
         wanted = [t for unit in dict.fromkeys(subjects) for t in topics_of(self.directory.facts(unit))]
         changes = await KafkaTopics(self.kafka).apply(wanted) if wanted else ()
@@ -145,9 +136,9 @@ class Registry:
         return issue(Revocation(unit, kid, reason, since), signer=registrar_of(self.home), issued=now())
 
 
-async def publish_pending(home: Home, kafka: str) -> None:
+async def publish_pending(home: CentreHome, kafka: str) -> None:
     """Publish what was made and not published yet."""
-    pending = home.path / "pending.log"
+    pending = home.pending
     if not pending.exists():
         return
     statements = read_statements(pending)

@@ -17,7 +17,7 @@ from protocol.identifiers import UnitId
 from protocol.parties import Unit
 from protocol.trail.batches import verify_decisions
 from runtime.cli.command import Invocation
-from runtime.cli.home import settings
+from runtime.cli.home import read_settings
 from runtime.cli.kafka_calls import read_to_end
 from runtime.kafka.admin import KafkaTopics
 from runtime.kafka.feed_ports import Incoming
@@ -35,7 +35,7 @@ async def centre_status(invocation: Invocation, routers: tuple[str, ...]) -> dic
     there = set(await KafkaTopics(registry.kafka).list())
     wanted = [topic.name for topic in declared_topics(registry.directory)]
     missing = [name for name in wanted if name not in there]
-    urls = routers or _configured(settings(registry.home.centre_file).get("router"))
+    urls = routers or _configured(read_settings(registry.home.settings).get("router"))
     return {
         "kafka": {"bootstrap": registry.kafka, "reachable": True},
         "topics": {"declared": len(wanted), "missing": missing},

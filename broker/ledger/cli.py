@@ -14,6 +14,7 @@ import click
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
 from runtime.cli.render import fields_of, write_details
 from runtime.errors import Misconfigured
+from runtime.process.homes import CentreHome
 
 if TYPE_CHECKING:
     from broker.ledger.settings import LedgerSettings
@@ -251,8 +252,8 @@ def _home(invocation: Invocation) -> Path:
 
 def _config(invocation: Invocation, given: Path | None) -> Path | None:
     home = invocation.home
-    if given is None and home is not None and (home / "ledger.toml").exists():
-        return home.absolute() / "ledger.toml"
+    if given is None and home is not None and CentreHome(home).ledger_settings.exists():
+        return CentreHome(home.absolute()).ledger_settings
     return given
 
 

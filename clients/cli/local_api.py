@@ -17,11 +17,9 @@ from urllib.parse import quote, urlencode
 
 from runtime.cli.errors import DaemonProblem, DaemonUnreachable, NotInTime
 from runtime.cli.exits import of_problem
-from runtime.cli.home import Home
+from runtime.process.homes import LONGEST_SOCKET_PATH, UnitHome
 
 TIMEOUT = 30.0
-MAX_SOCKET_PATH = 100
-"""Of 108 bytes that the kernel takes; the rest is the daemon's own."""
 
 
 class _UnixConnection(HTTPConnection):
@@ -38,13 +36,13 @@ class _UnixConnection(HTTPConnection):
 class Daemon:
     """One home's daemon. A connection per call: it is a unix socket."""
 
-    def __init__(self, home: Home, *, timeout: float = TIMEOUT) -> None:
+    def __init__(self, home: UnitHome, *, timeout: float = TIMEOUT) -> None:
         self._home = home
         self._timeout = timeout
-        if len(os.fsencode(home.socket)) > MAX_SOCKET_PATH:
+        if len(os.fsencode(home.socket)) > LONGEST_SOCKET_PATH:
             raise DaemonUnreachable(
                 f"the path {home.socket} is too long for a socket",
-                hint=f"put the home where this path has at most {MAX_SOCKET_PATH} bytes",
+                hint=f"put the home where this path has at most {LONGEST_SOCKET_PATH} bytes",
             )
 
     def get(self, path: str, *, timeout: float | None = None, **query: str | int | None) -> Any:

@@ -9,16 +9,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import click
 
+from runtime.cli import joined
 from runtime.cli.command import CONTEXT_SETTINGS, Group, Impact, Lazy, set_home, set_kafka
 from runtime.cli.exits import Exit, table
+from runtime.cli.joined import added
 
 _READS, _WRITES = Impact.READS, Impact.WRITES
 _HERE = "clients.cli.commands"
-ENTRY_POINTS = "contrada.commands"
 
 COMMANDS: dict[str, Lazy] = {
     "demo": Lazy("clients.demo:demo", _WRITES, "a whole exchange on this machine, with a short case"),
@@ -50,30 +51,19 @@ class Root(Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Ours, then the added ones."""
-        return [*super().list_commands(ctx), *sorted(_added())]
+        return [*super().list_commands(ctx), *sorted(added(joined.COMMANDS).keys() - COMMANDS)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Ours first: nothing that is installed beside us can take a command's name."""
         found = super().get_command(ctx, cmd_name)
         if found is not None:
             return found
-        entry = _added().get(cmd_name)
+        entry = added(joined.COMMANDS).get(cmd_name)
         return None if entry is None else entry.load()
 
     def describe(self, ctx: click.Context, name: str) -> tuple[str, str]:
         """As in our table; what others add is not imported to be listed."""
         return super().describe(ctx, name) if name in COMMANDS else ("", ADDED.get(name, ""))
-
-
-def _added() -> dict[str, Any]:
-    """Commands of our own distribution's entry points; of nobody else's."""
-    from importlib.metadata import PackageNotFoundError, distribution  # noqa: PLC0415 - 25 ms, rarely needed
-
-    try:
-        entries = distribution("contrada").entry_points.select(group=ENTRY_POINTS)
-    except PackageNotFoundError:
-        return {}
-    return {entry.name: entry for entry in entries if entry.name not in COMMANDS}
 
 
 def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - Click's signature

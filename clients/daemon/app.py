@@ -21,7 +21,7 @@ import uvloop
 from clients.daemon import logs
 from clients.daemon.api.routes import LocalApi, application, monitoring
 from clients.daemon.daemon import Daemon
-from clients.daemon.home import Home
+from clients.daemon.home import check_home
 from clients.daemon.metrics import Metrics
 from clients.daemon.sending.kafka_outbox import KafkaOutbox
 from clients.daemon.settings import UnitSettings, find_secret
@@ -37,6 +37,7 @@ from keys.unit_keys import UnitKeys
 from protocol.identifiers import Millis
 from runtime.errors import HomeError
 from runtime.kafka.feeds import KafkaDirectory, KafkaFeeds
+from runtime.process.homes import UnitHome
 from runtime.process.http import bind_loopback, bind_unix, serve
 from runtime.process.notify import keep_watchdog, notify
 from runtime.process.worker import Worker
@@ -58,8 +59,8 @@ def run(home: Path, *, kafka: str | None = None, check_only: bool = False) -> in
     `kafka` overrides the bootstrap servers of the settings. What keeps the daemon from starting is raised
     as a `ContradaError`: `AlreadyRunning`, `HomeError`, or an error of the keys.
     """
-    place = Home(home.absolute())
-    place.check()
+    place = UnitHome(home.absolute())
+    check_home(place)
     settings = _load(place, kafka)
     logs.configure(settings.log_level)
     if check_only:
@@ -77,7 +78,7 @@ def run(home: Path, *, kafka: str | None = None, check_only: bool = False) -> in
         os.close(held)
 
 
-async def _run(home: Home, settings: UnitSettings) -> int:
+async def _run(home: UnitHome, settings: UnitSettings) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -104,7 +105,7 @@ async def _run(home: Home, settings: UnitSettings) -> int:
 
 
 async def _serve(
-    home: Home,
+    home: UnitHome,
     settings: UnitSettings,
     daemon: Daemon,
     stop: asyncio.Event,
@@ -158,7 +159,7 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
         yield error
 
 
-def open_office(home: Home, settings: UnitSettings) -> Office:
+def open_office(home: UnitHome, settings: UnitSettings) -> Office:
     """The office of a home. In the worker's thread: SQLite wants to be used where it was opened."""
     keys = UnitKeys.load(home.keys, secret=find_secret(settings, home))
     if keys.unit != settings.unit:
@@ -181,19 +182,19 @@ def open_office(home: Home, settings: UnitSettings) -> Office:
     )
 
 
-def _ledger(home: Home) -> Ledger | None:
+def _ledger(home: UnitHome) -> Ledger | None:
     policy = read_policy(home.ledger_policy)
     return None if policy is None else Ledger(policy)
 
 
-def _load(home: Home, kafka: str | None) -> UnitSettings:
+def _load(home: UnitHome, kafka: str | None) -> UnitSettings:
     settings = UnitSettings.load(home.settings)
     return settings if kafka is None else settings.model_copy(update={"kafka": kafka})
 
 
 @contextmanager
 def _listening(
-    home: Home, settings: UnitSettings, api: LocalApi
+    home: UnitHome, settings: UnitSettings, api: LocalApi
 ) -> Iterator[list[Coroutine[Any, Any, None]]]:
     listeners = [(application(api), bind_unix(home.socket))]
     if settings.http_port:

@@ -1,14 +1,7 @@
-"""A unit's home directory: what lies where, and how a new one is made.
+"""How a unit's home is made, and refused where it is not as it must be.
 
-    unit.toml        settings          conf.d/*.toml   drop-ins over it
-    root.cbor        the pinned root   keys/           private keys, sealed
-    state.sqlite     outbox and inbox  directory.log   the replica of the directory
-    run/api.sock     the local API     lock            held while a daemon works here
-    enrolment.cbor   what the centre needs to enrol the unit
-    ledger-policy    which logs and witnesses to believe; without it the ledger is not followed
-    unit.secret      opens the keys, if no better place was chosen (`secret` in unit.toml)
-
-Nobody else may enter it: it is made with mode 0700, and refused with any other.
+What lies where in it is runtime/process/homes.py. Nobody else may enter it: it is made with mode 0700,
+and refused with any other.
 """
 
 from __future__ import annotations
@@ -16,9 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from keys.root_of_trust import RootOfTrust
 from keys.store import check_directory, prepare_directory, write_private, write_public
@@ -26,78 +17,15 @@ from keys.unit_keys import UnitKeys
 from keys.unlock import CREDENTIAL_SIZE, Credential, Secret
 from protocol.identifiers import Millis, UnitId
 from runtime.errors import HomeError
-from runtime.process.lock import lock_home
-
-LONGEST_SOCKET_PATH: Final = 100
-"""Unix sockets have 108 bytes for their path on Linux, and fewer elsewhere."""
+from runtime.process.homes import LONGEST_SOCKET_PATH, UnitHome
 
 
-@dataclass(frozen=True, slots=True)
-class Home:
-    """The paths of one home."""
-
-    path: Path
-
-    @property
-    def settings(self) -> Path:
-        """The settings file."""
-        return self.path / "unit.toml"
-
-    @property
-    def root(self) -> Path:
-        """The pinned root."""
-        return self.path / "root.cbor"
-
-    @property
-    def keys(self) -> Path:
-        """The private keys."""
-        return self.path / "keys"
-
-    @property
-    def secret(self) -> Path:
-        """What opens the keys, where no other place is set."""
-        return self.path / "unit.secret"
-
-    @property
-    def database(self) -> Path:
-        """Outbox and inbox."""
-        return self.path / "state.sqlite"
-
-    @property
-    def replica(self) -> Path:
-        """The replica of the directory."""
-        return self.path / "directory.log"
-
-    @property
-    def ledger_policy(self) -> Path:
-        """Which logs and witnesses to believe."""
-        return self.path / "ledger-policy"
-
-    @property
-    def enrolment(self) -> Path:
-        """The enrolment request."""
-        return self.path / "enrolment.cbor"
-
-    @property
-    def rotation(self) -> Path:
-        """The last request for a new identity."""
-        return self.path / "rotation.cbor"
-
-    @property
-    def socket(self) -> Path:
-        """The local API."""
-        return self.path / "run" / "api.sock"
-
-    def check(self) -> None:
-        """Refuse a home that is not there, that others can enter, or whose socket cannot be bound."""
-        if not self.settings.is_file():
-            raise HomeError(f"{self.path} is not a unit's home", hint="make one with 'contrada unit init'")
-        check_directory(self.path)
-        check_socket_path(self.socket)
-
-    def hold(self) -> int:
-        """Hold the home for this process; `AlreadyRunning` if another one has it."""
-        return lock_home(self.path, program="daemon", hint="stop that one first; two would break the order")
+def check_home(home: UnitHome) -> None:
+    """Refuse a home that is not there, that others can enter, or whose socket cannot be bound."""
+    if not home.settings.is_file():
+        raise HomeError(f"{home.path} is not a unit's home", hint="make one with 'contrada unit init'")
+    check_directory(home.path)
+    check_socket_path(home.socket)
 
 
 def check_socket_path(path: Path) -> None:
@@ -110,7 +38,7 @@ def check_socket_path(path: Path) -> None:
         )
 
 
-def init(
+def make_unit_home(
     path: Path,
     *,
     unit: UnitId,
@@ -120,13 +48,13 @@ def init(
     http_port: int = 0,
     contact: str = "the unit's duty officer",
     now: Millis | None = None,
-) -> Home:
+) -> UnitHome:
     """Make a home with fresh keys and an enrolment request for the centre.
 
     Without a secret, a random one is kept beside the keys: good for trials and encrypted disks. The keys
     are made last but one and the settings last: what was interrupted is not a home, and can be made again.
     """
-    home = Home(path.absolute())
+    home = UnitHome(path.absolute())
     check_socket_path(home.socket)
     RootOfTrust.parse(root)
     if home.settings.exists():
@@ -149,7 +77,7 @@ def init(
     return home
 
 
-def _own_secret(home: Home) -> Secret:
+def _own_secret(home: UnitHome) -> Secret:
     raw = os.urandom(CREDENTIAL_SIZE)
     write_private(home.secret, raw, entropy=os.urandom)
     return Credential(raw)

@@ -8,12 +8,12 @@ from pathlib import Path
 from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
-from clients.daemon.home import Home
 from keys.store import read_credential, read_passphrase
 from keys.unlock import Secret
 from protocol.errors import Rejected
 from protocol.identifiers import UnitId, parse_unit_id
 from runtime.errors import HomeError
+from runtime.process.homes import UnitHome
 from runtime.process.settings import HomeSettings
 
 SECRET_CREDENTIAL = "unit.secret"  # noqa: S105 - the name of a file
@@ -40,7 +40,7 @@ class UnitSettings(HomeSettings):
             raise ValueError(rejected.hint) from None
 
 
-def find_secret(settings: UnitSettings, home: Home) -> Secret:
+def find_secret(settings: UnitSettings, home: UnitHome) -> Secret:
     """What opens the unit's keys: as set, from the service manager, or beside the keys."""
     if settings.passphrase is not None:
         return read_passphrase(home.path / settings.passphrase)

@@ -26,8 +26,8 @@ from urllib.request import urlopen
 from clients.cli.local_api import Daemon
 from clients.demo.errors import DemoError
 from clients.demo.processes import CONTRADA, Processes, contrada, eventually
-from runtime.cli.home import Home
 from runtime.cli.render import say
+from runtime.process.homes import UnitHome
 
 MARKER = "contrada-demo"
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -86,7 +86,7 @@ class Exchange:
 
     def daemon(self, unit: str) -> Daemon:
         """The local API of a unit's daemon."""
-        return Daemon(Home(self.home(unit)))
+        return Daemon(UnitHome(self.home(unit)))
 
     def start(self) -> None:
         """Build everything, from nothing."""

@@ -8,13 +8,13 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from clients.daemon.home import Home
 from clients.daemon.settings import UnitSettings
 from clients.daemon.settings import find_secret as find_units_secret
 from clients.witness.home import WitnessHome
 from keys.store import read_credential, read_passphrase
 from keys.unlock import Secret
 from runtime.errors import HomeError
+from runtime.process.homes import UnitHome
 from runtime.process.settings import HomeSettings
 
 SECRET_CREDENTIAL = "witness.secret"  # noqa: S105 - the name of a file
@@ -53,7 +53,7 @@ def find_secret(settings: WitnessSettings, home: WitnessHome) -> Secret:
     if home.secret.exists():
         return read_credential(home.secret)
     if home.unit is not None:
-        unit = Home(home.unit)
+        unit = UnitHome(home.unit)
         return find_units_secret(UnitSettings.load(unit.settings), unit)
     raise HomeError(
         "nothing opens the witness's key",

@@ -8,6 +8,7 @@
         ├── RefusedByPolicy       the router refused, or would refuse
         ├── NotInTime             what was waited for did not happen in time
         ├── BadInput              a file is not what it should be
+        ├── NotInstalled          a part of the program is not there
         └── Declined              the person at the terminal said no
 
 Rules: a message is a lower-case sentence without a final period and carries no content.
@@ -72,6 +73,12 @@ class BadInput(CommandError):
 
     code = "E_DRAFT"
     exit = Exit.USAGE
+
+
+class NotInstalled(CommandError):
+    """A part of the program is not there."""
+
+    code = "E_INSTALLATION"
 
 
 class Declined(CommandError):

@@ -12,31 +12,32 @@ from pathlib import Path
 from keys.store import prepare_directory, read_credential, write_private
 from keys.unlock import CREDENTIAL_SIZE, Secret
 from runtime.cli.errors import NoHome
-from runtime.cli.home import Home, settings
+from runtime.cli.home import read_settings
+from runtime.process.homes import CentreHome
 
 SECRET_FILE = "centre.secret"  # noqa: S105 - a file's name, and a credential's
 
 
-def existing_secret(home: Home) -> Secret:
+def existing_secret(home: CentreHome) -> Secret:
     """The secret of a centre that has keys already."""
     directory = os.environ.get("CREDENTIALS_DIRECTORY")
     if directory and (path := Path(directory) / SECRET_FILE).exists():
         return read_credential(path)
-    named = settings(home.centre_file).get("secret")
+    named = read_settings(home.settings).get("secret")
     if not isinstance(named, str):
         raise NoHome(
             "nothing opens the centre's keys",
-            hint=f"name a file with 'secret' in {home.centre_file}, or run under systemd with LoadCredential",
+            hint=f"name a file with 'secret' in {home.settings}, or run under systemd with LoadCredential",
         )
     return read_credential(home.path / named)
 
 
-def new_secret(home: Home, *, file: Path | None) -> tuple[Secret, str]:
+def new_secret(home: CentreHome, *, file: Path | None) -> tuple[Secret, str]:
     """The secret for keys to be made, and the path that the settings are to name."""
     if file is not None:
         return read_credential(file), str(file.absolute())
-    path = home.path / SECRET_FILE
+    path = home.secret
     if not path.exists():
         prepare_directory(home.path)
         write_private(path, os.urandom(CREDENTIAL_SIZE), entropy=os.urandom)
-    return read_credential(path), SECRET_FILE
+    return read_credential(path), path.name

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from runtime.cli.home import Home
+from runtime.process.homes import UnitHome
 from clients.demo.exchange import Exchange
 from tests.bench.cli import contrada, milliseconds
 from tests.bench.figures import Figure
@@ -73,7 +73,7 @@ def _quantile(ordered: list[float], q: float) -> float:
 
 
 def _socket(built: Exchange, unit: str) -> Path:
-    return Home(built.home(unit)).socket
+    return UnitHome(built.home(unit)).socket
 
 
 def _message() -> bytes:

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from clients.daemon import home as homes
-from clients.daemon.home import Home
+from clients.daemon.home import make_unit_home
+from runtime.process.homes import UnitHome
 from runtime.kafka.feeds import KafkaDirectory
 from runtime.kafka.admin import KafkaTopics
 from deploy.kafka.cluster import Cluster
@@ -78,9 +78,9 @@ class Exchange:
         """Nothing runs yet."""
         self.cluster = Cluster(self.place / "kafka", brokers=self.brokers)
 
-    def home(self, unit: str) -> Home:
+    def home(self, unit: str) -> UnitHome:
         """The home of a unit."""
-        return Home(self.place / unit)
+        return UnitHome(self.place / unit)
 
     @property
     def logs(self) -> Path:
@@ -156,7 +156,7 @@ class Exchange:
         statements = list(founding.statements)
         described = [(unit, UNITS[unit]) for unit in self.units] + [(OUTSIDER, OUTSIDE)]
         for unit, changes in described:
-            home = homes.init(
+            home = make_unit_home(
                 self.home(unit).path,
                 unit=UnitId(unit),
                 bootstrap=self.cluster.bootstrap,

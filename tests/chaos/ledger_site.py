@@ -22,7 +22,7 @@ from broker.ledger.store.records import LogState, RecordStore
 from broker.ledger.log_head import prefix_of
 from broker.ledger.trust import OwnKeys
 from clients.cli.work.witness_setup import make_witness
-from clients.daemon.home import Home
+from runtime.process.homes import UnitHome
 from clients.demo.exchange import free_port
 from clients.witness.home import WitnessHome, witness_home
 from keys.note_keys import NoteKey, write_note_key
@@ -64,7 +64,7 @@ class LedgerSite:
         """The database of its records."""
         return f"sqlite:///{self.directory / 'records.sqlite'}"
 
-    def found(self, units: Mapping[str, Home], *, secret: Secret, now: Millis) -> None:
+    def found(self, units: Mapping[str, UnitHome], *, secret: Secret, now: Millis) -> None:
         """Make witnesses, keys, policy and logs, and give the policy to everybody."""
         for unit in WITNESSES:
             settings = {"name": f"{unit}.example/witness", "port": free_port()}

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from keys.statement_file import write_statements
+from runtime.process.directory_file import write_statements
 from keys.ceremony import appoint_registrar, appoint_router
 from keys.directory import Directory
 from keys.enrolment import enrol

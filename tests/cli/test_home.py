@@ -8,19 +8,10 @@ import pytest
 
 from runtime.cli.command import Invocation
 from runtime.cli.errors import BadInput, NoHome
-from runtime.cli.home import Home, bootstrap, settings
-from clients.cli.local_api import MAX_SOCKET_PATH
-from broker.centre.founding import toml
-from clients.daemon import home as daemon_home
-
-
-def test_the_command_line_looks_where_the_daemon_puts_things(tmp_path: Path) -> None:
-    """The light twin of the daemon's paths names the same ones."""
-    ours, theirs = Home(tmp_path), daemon_home.Home(tmp_path)
-
-    assert (ours.unit_file, ours.root_file, ours.keys) == (theirs.settings, theirs.root, theirs.keys)
-    assert (ours.replica, ours.socket) == (theirs.replica, theirs.socket)
-    assert MAX_SOCKET_PATH == daemon_home.LONGEST_SOCKET_PATH
+from runtime.cli.home import bootstrap, read_settings
+from runtime.errors import HomeError
+from runtime.process.homes import Home
+from runtime.process.settings_text import toml_text
 
 
 def test_the_command_line_goes_before_the_file(tmp_path: Path) -> None:
@@ -38,15 +29,15 @@ def test_the_command_line_goes_before_the_file(tmp_path: Path) -> None:
 def test_settings_are_read_as_they_were_written(tmp_path: Path, text: str) -> None:
     """Whatever a path is made of, the file gives it back."""
     path = tmp_path / "x.toml"
-    path.write_text(toml({"a": text, "b": 7}), encoding="utf-8")
+    path.write_text(toml_text({"a": text, "b": 7}), encoding="utf-8")
 
-    assert settings(path) == {"a": text, "b": 7}
+    assert read_settings(path) == {"a": text, "b": 7}
 
 
 def test_a_line_break_is_no_setting() -> None:
     """A path cannot bring a setting of its own."""
-    with pytest.raises(NoHome):
-        toml({"a": 'x"\nsecret = "y'})
+    with pytest.raises(HomeError):
+        toml_text({"a": 'x"\nsecret = "y'})
 
 
 def test_damaged_settings_are_said(tmp_path: Path) -> None:
@@ -55,4 +46,4 @@ def test_damaged_settings_are_said(tmp_path: Path) -> None:
     path.write_text("unit = ")
 
     with pytest.raises(BadInput, match="unit.toml"):
-        settings(path)
+        read_settings(path)

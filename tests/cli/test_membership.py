@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runtime.errors import Conflict
-from runtime.cli.home import Home
+from runtime.process.homes import CentreHome
 from runtime.cli.params import Moment
 from broker.centre.membership import check_epochs_are_free
 from keys.enrolment import EnrolmentRequest, enrol, parse_request, request_enrolment
@@ -26,7 +26,7 @@ from tests.unit.keys.world import (
     stated,
 )
 
-HOME = Home(Path("/srv/the centre"))
+HOME = CentreHome(Path("/srv/the centre"))
 
 
 def new_keys(*epochs: int) -> bytes:

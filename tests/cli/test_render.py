@@ -13,7 +13,16 @@ from typing import get_args
 import pytest
 
 from clients.cli.received import MOMENTS, save_attachments, show_content
-from runtime.cli.render import Column, fields_of, moment, printable, write, write_details, write_json, write_table
+from runtime.cli.render import (
+    Column,
+    fields_of,
+    moment,
+    printable,
+    write,
+    write_details,
+    write_json,
+    write_table,
+)
 from protocol.content.bodies import MODELS
 from protocol.content.entities import Item
 from tests.cli.homes import fixture_homes

@@ -19,7 +19,8 @@ import httpx
 import pytest
 
 from broker.ledger.cosigning import Cosigner, places
-from clients.daemon.home import Home, init
+from clients.daemon.home import make_unit_home
+from runtime.process.homes import UnitHome
 from clients.witness.heads import Heads
 from protocol.identifiers import UnitId
 from protocol.tlog.checkpoints import parse_checkpoint
@@ -234,7 +235,7 @@ def test_without_memory_it_does_not_start(witness: Process) -> None:
 def test_a_unit_is_a_witness_as_well(tmp_path: Path, policy: Path) -> None:
     """The witness of a unit's home runs inside its daemon, whether or not Kafka is there."""
     home = tmp_path / "fr"
-    init(home, unit=UnitId("fr"), bootstrap="127.0.0.1:1", root=world().root.encoded())
+    make_unit_home(home, unit=UnitId("fr"), bootstrap="127.0.0.1:1", root=world().root.encoded())
     made = Process(home / "witness", free_port(), free_port())
     seen = contrada(
         "--home", str(home), "witness", "init", "fr.example/witness", "--policy", str(policy),
@@ -256,12 +257,12 @@ def test_a_unit_is_a_witness_as_well(tmp_path: Path, policy: Path) -> None:
 def test_a_unit_works_without_its_witness(tmp_path: Path, policy: Path) -> None:
     """A witness that lost its memory is an alarm, and does not keep the unit from its messages."""
     home = tmp_path / "fr"
-    init(home, unit=UnitId("fr"), bootstrap="127.0.0.1:1", root=world().root.encoded())
+    make_unit_home(home, unit=UnitId("fr"), bootstrap="127.0.0.1:1", root=world().root.encoded())
     contrada("--home", str(home), "witness", "init", "fr.example/witness", "--policy", str(policy))
     (home / "witness" / "heads.sqlite").unlink()
     assert contrada("--home", str(home), "unit", "run", "--check-config").exit == 7
 
-    unit = UnitProcess("fr", Home(home))
+    unit = UnitProcess("fr", UnitHome(home))
     unit.start()
     try:
         assert unit.get("/v1/status")["unit"] == "fr"

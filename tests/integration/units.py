@@ -20,7 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from clients.daemon.home import Home, init
+from clients.daemon.home import make_unit_home
+from runtime.process.homes import UnitHome
 from runtime.kafka.feeds import KafkaDirectory
 from runtime.kafka.admin import KafkaTopics
 from keys.ceremony import Founding, found_exchange
@@ -78,7 +79,7 @@ class UnitProcess:
     """One unit's home and, while it runs, its daemon."""
 
     name: str
-    home: Home
+    home: UnitHome
     process: subprocess.Popen[bytes] | None = None
     environment: dict[str, str] = field(default_factory=dict)
 
@@ -224,7 +225,7 @@ async def found(
     described: list[UnitFacts] = []
     for name in names:
         unit = UnitId(name + suffix)
-        home = init(directory / name, unit=unit, bootstrap=bootstrap, root=founding.root.encoded())
+        home = make_unit_home(directory / name, unit=unit, bootstrap=bootstrap, root=founding.root.encoded())
         about = facts(unit, **(changes or {}))
         described.append(about)
         statements += enrol(home.enrolment.read_bytes(), registrar=founding.registrar, facts=about, now=now())

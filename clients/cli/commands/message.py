@@ -9,6 +9,7 @@ import click
 from clients.cli.local_api import Daemon, segment
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
 from runtime.cli.home import chosen_home, unit_home
+from runtime.cli.joined import TRACES, load_added
 from runtime.cli.params import Identifier
 from runtime.cli.render import Column, moment, write_json, write_table
 
@@ -59,9 +60,7 @@ def trace(invocation: Invocation, message_id: str) -> None:
     """
     home = chosen_home(invocation)
     if home.is_centre or invocation.kafka_was_typed:
-        from broker.centre.audit_trail import trace_in_audit  # noqa: PLC0415 - brings Kafka and cryptography
-
-        found = trace_in_audit(invocation, message_id)
+        found = load_added(TRACES, "centre")(invocation, message_id)
     else:
         found = Daemon(unit_home(invocation)).get(f"/v1/trace/{segment(message_id)}")
     if invocation.json:

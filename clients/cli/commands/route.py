@@ -22,10 +22,11 @@ from protocol.codes import (
 )
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
 from runtime.cli.errors import BadInput, RefusedByPolicy
-from runtime.cli.home import Home, chosen_home, settings
+from runtime.cli.home import chosen_home, read_settings
 from runtime.cli.params import Codes, HandlingCodes, Moment, OneUnit, Units, flatten
 from runtime.cli.render import moment, say, write, write_json
 from runtime.errors import NotVerified
+from runtime.process.homes import Home, UnitHome
 
 route = group("route", short="what the rules say to a message, and why")
 
@@ -69,9 +70,11 @@ def explain(invocation: Invocation, /, file: str, sender: str | None, at: int | 
     home's replica of the directory has them. Ends in 6 if a rule does not hold, in 7 if a sealed message
     does not verify.
     """
-    from broker.centre.registry import local_directory, now
+    import time
+
     from clients.cli.work.explanation import explain_file
     from protocol.identifiers import Millis, UnitId
+    from runtime.process.directory_file import local_directory
 
     home = chosen_home(invocation)
     known = sender or _unit_of(home)
@@ -80,7 +83,7 @@ def explain(invocation: Invocation, /, file: str, sender: str | None, at: int | 
         directory=local_directory(home),
         sender=None if known is None else UnitId(known),
         options=_header_options(options) | ({} if sender is None else {"from": sender}),
-        now=now() if at is None else Millis(at),
+        now=Millis(time.time_ns() // 1_000_000 if at is None else at),
     )
     if invocation.json:
         write_json(found.shown)
@@ -120,7 +123,7 @@ def _header_options(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _unit_of(home: Home) -> str | None:
-    found = settings(home.unit_file).get("unit") if home.is_unit else None
+    found = read_settings(UnitHome(home.path).settings).get("unit") if home.is_unit else None
     return found if isinstance(found, str) else None
 
 

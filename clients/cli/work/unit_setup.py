@@ -6,8 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from broker.centre.founding import toml
-from clients.daemon.home import init
+from clients.daemon.home import make_unit_home
 from keys.enrolment import parse_request
 from keys.root_of_trust import RootOfTrust
 from keys.store import read_credential, read_passphrase, write_public
@@ -19,6 +18,7 @@ from runtime.cli.command import Invocation
 from runtime.cli.errors import BadInput, NoHome
 from runtime.cli.home import chosen_home
 from runtime.errors import Conflict
+from runtime.process.settings_text import toml_text
 
 SECRET_DROP_IN = "10-secret.toml"  # noqa: S105 - a file's name
 
@@ -42,7 +42,7 @@ def make_home(
         raise NoHome("no Kafka named", hint="say --kafka HOST:PORT, or set CONTRADA_KAFKA")
     pinned = _root(root)
     policy = None if ledger_policy is None else _policy(ledger_policy)
-    home = init(
+    home = make_unit_home(
         chosen.path,
         unit=UnitId(unit),
         bootstrap=invocation.kafka,
@@ -56,7 +56,7 @@ def make_home(
     where = {"secret": secret, "passphrase": passphrase}
     named = {name: str(path.absolute()) for name, path in where.items() if path is not None}
     if named:
-        (home.path / "conf.d" / SECRET_DROP_IN).write_text(toml(named), encoding="utf-8")
+        (home.path / "conf.d" / SECRET_DROP_IN).write_text(toml_text(named), encoding="utf-8")
     return {
         "home": str(home.path),
         "unit": unit,

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from broker.centre.founding import toml
 from clients.witness.heads import Heads
 from clients.witness.home import WitnessHome, witness_home
 from clients.witness.settings import WitnessSettings, find_secret
@@ -20,6 +19,7 @@ from protocol.tlog.policy import parse_policy
 from protocol.tlog.policy_text import WitnessEntry, policy_text
 from runtime.cli.errors import BadInput
 from runtime.errors import Conflict, HomeError
+from runtime.process.settings_text import toml_text
 
 
 def make_witness(path: Path, settings: Mapping[str, Any], *, policy: Path | None) -> dict[str, Any]:
@@ -98,4 +98,4 @@ def _text(settings: Mapping[str, Any]) -> str:
         "# Settings of this witness. Every line can be overridden in conf.d/*.toml and by the environment\n"
         "# (CONTRADA_WITNESS_PORT and so on). The name is part of the key: another name is another witness.\n"
     )
-    return head + toml(dict(settings))
+    return head + toml_text(settings)

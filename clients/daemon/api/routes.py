@@ -30,7 +30,6 @@ from clients.daemon.api.problems import problem_of
 from clients.daemon.api.status import checks, refresh_gauges, status
 from clients.daemon.daemon import Daemon
 from clients.daemon.errors import BadRequest, TooLarge
-from clients.daemon.home import Home
 from clients.daemon.receiving import receipts
 from clients.daemon.sending import submitting
 from clients.daemon.sending.submissions import AckRequest, SendRequest
@@ -39,6 +38,7 @@ from protocol.content.body_parts import show_path
 from protocol.errors import ContradaError
 from protocol.identifiers import MessageId, UnitId, parse_unit_id, read_id
 from protocol.limits import MAX_RECORD
+from runtime.process.homes import UnitHome
 
 log = structlog.get_logger()
 
@@ -52,7 +52,7 @@ MAX_WAIT = 30.0
 class LocalApi:
     """The handlers, over one daemon."""
 
-    def __init__(self, daemon: Daemon, home: Home) -> None:
+    def __init__(self, daemon: Daemon, home: UnitHome) -> None:
         self._daemon = daemon
         self._office = daemon.office
         self._home = home

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from runtime.cli.command import Invocation
-from runtime.cli.home import Home
+from runtime.process.homes import CentreHome
 from broker.centre import acts, quarantine
 from runtime.cli.unlocking import new_secret
 from runtime.kafka.feed_ports import Fetched, Incoming, Take
@@ -72,9 +72,9 @@ def centre(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Invocation:
     """The home of a centre, with its registrar's key."""
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
     monkeypatch.setattr(acts, "now", lambda: NOW)
-    home = Home(tmp_path / "centre")
+    home = CentreHome(tmp_path / "centre")
     secret, named = new_secret(home, file=None)
-    home.centre_file.write_text(f'kafka = "127.0.0.1:1"\nsecret = "{named}"\n')
+    home.settings.write_text(f'kafka = "127.0.0.1:1"\nsecret = "{named}"\n')
     prepare_directory(home.keys / "registrar")
     key = home.keys / "registrar" / IDENTITY_FILE
     write_identity(key, identity("registrar"), secret=secret, entropy=os.urandom)

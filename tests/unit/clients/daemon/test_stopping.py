@@ -14,7 +14,7 @@ import pytest
 from clients.daemon.api.routes import LocalApi, application, monitoring
 from clients.daemon.app import _serve
 from clients.daemon.daemon import Daemon
-from clients.daemon.home import Home
+from runtime.process.homes import UnitHome
 from clients.daemon.settings import UnitSettings
 from runtime.process.worker import Worker
 from protocol.identifiers import UnitId
@@ -91,7 +91,7 @@ async def test_what_is_in_hand_when_its_parts_close_is_told_so(daemon: Daemon) -
 
 async def test_everybody_is_answered_when_the_daemon_is_told_to_stop(daemon: Daemon, tmp_path: Path) -> None:
     """Who waits for mail at once, a message being taken in with 202, and what does not end in time with 503."""
-    home, stop, go_on = Home(tmp_path), asyncio.Event(), threading.Event()
+    home, stop, go_on = UnitHome(tmp_path), asyncio.Event(), threading.Event()
     settings = UnitSettings.model_construct(unit=UnitId("es"), kafka="none", http_port=0)
     served = asyncio.create_task(_serve(home, settings, daemon, stop, []))
     while not home.socket.exists():

@@ -9,15 +9,18 @@ from pathlib import Path
 import pytest
 
 from runtime.errors import AlreadyRunning
-from clients.daemon.home import Home
+from runtime.process.homes import UnitHome
 from clients.witness.home import WitnessHome
 
-HOMES = [(Home, "daemon", "two would break the order"), (WitnessHome, "witness", "inside the unit's daemon")]
+HOMES = [
+    (UnitHome, "daemon", "two would break the order"),
+    (WitnessHome, "witness", "inside the unit's daemon"),
+]
 
 
 @pytest.mark.parametrize(("home", "program", "hint"), HOMES, ids=[program for _, program, _ in HOMES])
 def test_a_home_has_one_process(
-    tmp_path: Path, home: type[Home | WitnessHome], program: str, hint: str
+    tmp_path: Path, home: type[UnitHome | WitnessHome], program: str, hint: str
 ) -> None:
     """Who comes second is told who is there; afterwards the home is free again."""
     held = home(tmp_path).hold()
@@ -36,5 +39,5 @@ def test_a_daemon_and_its_witness_do_not_lock_each_other_out(tmp_path: Path) -> 
     """A unit's home and the witness's home inside it have a lock each."""
     (tmp_path / "witness").mkdir()
 
-    for held in (Home(tmp_path).hold(), WitnessHome(tmp_path / "witness", unit=tmp_path).hold()):
+    for held in (UnitHome(tmp_path).hold(), WitnessHome(tmp_path / "witness", unit=tmp_path).hold()):
         os.close(held)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from clients.daemon.home import init
+from clients.daemon.home import make_unit_home
 from runtime.process.notify import keep_watchdog, notify
 from protocol.identifiers import UnitId
 from tests.sim.world import World
@@ -58,7 +58,7 @@ async def test_without_a_manager_nothing_happens(monkeypatch: pytest.MonkeyPatch
 
 def test_a_daemon_says_that_it_serves_and_that_it_stops(manager: socket.socket, tmp_path: Path) -> None:
     """READY=1 once its socket is there, with or without Kafka; STOPPING=1 after SIGTERM, and an orderly end."""
-    home = init(
+    home = make_unit_home(
         tmp_path / "es", unit=UnitId("es"), bootstrap="127.0.0.1:9", root=World().directory.root.encoded()
     )
     command = [sys.executable, "-P", "-m", "clients.daemon", str(home.path)]

@@ -1,0 +1,54 @@
+"""Statements of the directory in a file, as a home's replica has them.
+
+    ( uint32 big-endian length || statement )*
+
+Owns the format for whoever reads or writes such a file as a whole; the daemon's own, which only grows, is
+clients/daemon/state/replica.py. Nothing in such a file is trusted: every statement is verified again, from
+the pinned root.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from keys.ceremony import read_pin
+from keys.directory import Directory
+from keys.store import write_whole
+from protocol.limits import MAX_STATEMENT
+from runtime.errors import NotFound, NotVerified
+from runtime.process.homes import Home
+
+_LENGTH = 4
+
+
+def read_statements(path: Path) -> list[bytes]:
+    """The statements, in order. A last one that was cut off by a crash is left out."""
+    data = path.read_bytes()
+    found, at = [], 0
+    while at + _LENGTH <= len(data):
+        size = int.from_bytes(data[at : at + _LENGTH], "big")
+        if size > MAX_STATEMENT:
+            raise NotVerified(f"{path} is damaged", hint="remove it: it is read from Kafka again")
+        if at + _LENGTH + size > len(data):
+            break
+        found.append(data[at + _LENGTH : at + _LENGTH + size])
+        at += _LENGTH + size
+    return found
+
+
+def write_statements(path: Path, statements: Iterable[bytes]) -> None:
+    """Put the file there, whole or not at all, in the place of an older one."""
+    data = b"".join(len(statement).to_bytes(_LENGTH, "big") + statement for statement in statements)
+    write_whole(path, data, mode=0o644, entropy=os.urandom, replace=True)
+
+
+def local_directory(home: Home) -> Directory:
+    """The directory as the home's replica has it, verified from the pinned root."""
+    if not home.replica.exists():
+        raise NotFound(
+            f"no replica of the directory at {home.replica}",
+            hint="start the unit's daemon once, or run 'contrada centre units' at the centre",
+        )
+    return Directory.replay(read_pin(home.root), read_statements(home.replica))

@@ -1,0 +1,135 @@
+"""Home directories of units and of the centre: what lies where. The one place that knows the names.
+
+    both     root.cbor       the pinned root       directory.log   the replica of the directory
+             keys/           private keys, sealed  conf.d/*.toml   drop-ins over the settings
+    unit     unit.toml       settings              state.sqlite    outbox and inbox
+             run/api.sock    the local API         lock            held while a daemon works here
+             enrolment.cbor  what the centre needs to enrol the unit
+             rotation.cbor   the last request for a new identity
+             ledger-policy   which logs and witnesses to believe; without it the ledger is not followed
+             unit.secret     opens the keys, if no better place was chosen (`secret` in unit.toml)
+    centre   centre.toml     settings              router.toml, ledger.toml   its processes' settings
+             pending.log     statements that are made and not published yet
+             centre.secret   opens the keys, if no better place was chosen (`secret` in centre.toml)
+
+A home is what has its settings file; whoever makes one writes that file last. Makes and reads nothing:
+units' homes are made by clients/daemon/home.py, the centre's by broker/centre/founding.py. A witness's home
+is clients/witness/home.py. Rule: the command line begins with this module, so it imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from runtime.process.lock import lock_home
+
+LONGEST_SOCKET_PATH: Final = 100
+"""Bytes. Unix sockets have 108 for their path on Linux, and fewer elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """A directory that is, or may become, the home of a unit or of the centre."""
+
+    path: Path
+
+    @property
+    def root(self) -> Path:
+        """The pinned root."""
+        return self.path / "root.cbor"
+
+    @property
+    def keys(self) -> Path:
+        """The private keys."""
+        return self.path / "keys"
+
+    @property
+    def replica(self) -> Path:
+        """The replica of the directory: the statements as far as this home has read them."""
+        return self.path / "directory.log"
+
+    @property
+    def is_unit(self) -> bool:
+        """Whether it is a unit's."""
+        return UnitHome(self.path).settings.exists()
+
+    @property
+    def is_centre(self) -> bool:
+        """Whether it is the centre's."""
+        return CentreHome(self.path).settings.exists()
+
+
+@dataclass(frozen=True, slots=True)
+class UnitHome(Home):
+    """The home of a unit."""
+
+    @property
+    def settings(self) -> Path:
+        """The settings file."""
+        return self.path / "unit.toml"
+
+    @property
+    def secret(self) -> Path:
+        """What opens the keys, where no other place is set."""
+        return self.path / "unit.secret"
+
+    @property
+    def database(self) -> Path:
+        """Outbox and inbox."""
+        return self.path / "state.sqlite"
+
+    @property
+    def ledger_policy(self) -> Path:
+        """Which logs and witnesses to believe."""
+        return self.path / "ledger-policy"
+
+    @property
+    def enrolment(self) -> Path:
+        """The enrolment request."""
+        return self.path / "enrolment.cbor"
+
+    @property
+    def rotation(self) -> Path:
+        """The last request for a new identity."""
+        return self.path / "rotation.cbor"
+
+    @property
+    def socket(self) -> Path:
+        """The local API."""
+        return self.path / "run" / "api.sock"
+
+    def hold(self) -> int:
+        """Hold the home for this process; `AlreadyRunning` if another one has it."""
+        return lock_home(self.path, program="daemon", hint="stop that one first; two would break the order")
+
+
+@dataclass(frozen=True, slots=True)
+class CentreHome(Home):
+    """The home of the centre."""
+
+    @property
+    def settings(self) -> Path:
+        """The settings file."""
+        return self.path / "centre.toml"
+
+    @property
+    def router_settings(self) -> Path:
+        """The router's settings file."""
+        return self.path / "router.toml"
+
+    @property
+    def ledger_settings(self) -> Path:
+        """The ledger's settings file."""
+        return self.path / "ledger.toml"
+
+    @property
+    def secret(self) -> Path:
+        """What opens the keys, where no other place is set."""
+        return self.path / "centre.secret"
+
+    @property
+    def pending(self) -> Path:
+        """Statements that are made and not published yet."""
+        return self.path / "pending.log"

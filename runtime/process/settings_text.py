@@ -1,0 +1,22 @@
+"""The text of a settings file, as the `init` commands write it: flat TOML. Reading is settings.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from runtime.errors import HomeError
+
+
+def toml_text(values: Mapping[str, str | int]) -> str:
+    """Flat settings as TOML: strings and numbers. `HomeError` if a string is not printable."""
+    return "".join(f"{name} = {_value(value)}\n" for name, value in values.items())
+
+
+def _value(value: str | int) -> str:
+    if isinstance(value, int):
+        return str(value)
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    # A line break would begin a setting of its own.
+    if not escaped.isprintable():
+        raise HomeError("a setting has characters that cannot be printed", hint="use a plain path")
+    return f'"{escaped}"'
