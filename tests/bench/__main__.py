@@ -1,4 +1,4 @@
-"""`python -m tests.bench [--only name,name]`: the figures of the README, one JSON line each.
+"""`python -m tests.bench [--only name,name]`: the figures of docs/figures.md, one JSON line each.
 
 Medians of interleaved rounds. Nothing here passes or fails: a figure is read by a person, or compared
 with another one of the same run.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Figure:
-    """A name of the list in the README, a value, its unit and, where there is one, what bounds it."""
+    """A name of the list in docs/figures.md, a value, its unit and, where there is one, what bounds it."""
 
     figure: str
     value: float

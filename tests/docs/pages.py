@@ -86,7 +86,7 @@ class Page:
 @cache
 def pages() -> tuple[Page, ...]:
     """Every page that we wrote."""
-    top = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
+    top = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")]
     return tuple(map(Page, [*top, *sorted((ROOT / "docs").rglob("*.md"))]))
 
 

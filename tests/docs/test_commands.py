@@ -50,6 +50,8 @@ def understand(arguments: list[str], *, whole: bool) -> click.Command:
             if whole:
                 raise
             return command
+        except click.exceptions.Exit:  # an option that answers by itself, as --version does
+            return command
         if not isinstance(command, click.Group):
             return command
         rest = [*context._protected_args, *context.args]

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs import demo_picture
 from tests.docs.pages import ROOT, page
 from tests.waiting import GENEROUS, ended, until
 
@@ -37,15 +38,18 @@ def script() -> str:
     return "\n".join(lines)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def place() -> Iterator[Path]:
     """A directory like a checkout, in which the demo is up."""
     with tempfile.TemporaryDirectory(prefix="cd-") as name:
         directory = Path(name)
         shutil.copytree(ROOT / "examples", directory / "examples")
-        command = [sys.executable, "-P", "-c", "from clients.cli.main import main; main()", "demo"]
-        with (directory / "demo.log").open("wb") as log:
-            demo = subprocess.Popen(command, cwd=directory, stdout=log, stderr=log, start_new_session=True)
+        terminal = demo_picture.Terminal(directory / "demo.log")
+        screen = {"stdin": subprocess.DEVNULL, "stdout": terminal.slave, "stderr": terminal.slave}
+        environment = demo_picture.terminal_environment()
+        demo = subprocess.Popen(
+            demo_picture.PROGRAM, cwd=directory, env=environment, start_new_session=True, **screen
+        )
         try:
             until(
                 lambda: (directory / "demo.log").read_text(),
@@ -60,6 +64,18 @@ def place() -> Iterator[Path]:
                 ended(demo)
             finally:
                 demo.kill()
+                terminal.close()
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+def test_the_picture_shows_what_the_demo_prints(place: Path) -> None:
+    """The README's picture shows the same words on a terminal, act by act; ports and leaves differ from run to run."""
+    printed = demo_picture.shown_lines((place / "demo.log").read_text(encoding="utf-8"))
+    shown = demo_picture.drawn_lines(demo_picture.PICTURE.read_text(encoding="utf-8"))
+
+    assert demo_picture.acts(shown) == demo_picture.acts(printed)
+    assert demo_picture.talk(shown) == demo_picture.talk(printed)
 
 
 @pytest.mark.kafka

@@ -1,4 +1,4 @@
-"""What the README lists is all there is, and what it prints is what the program prints."""
+"""What the README and the pages behind it list is all there is, and what they print is what the program prints."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from protocol.content.bodies import MODELS, Frame
 from protocol.codes import MessageKind
 from protocol.content.drafts import parse_draft
 from protocol.content.items import ItemBase
+from tests.docs import demo_picture
 from tests.docs.pages import page
 
 FIGURES = {
@@ -19,23 +20,36 @@ FIGURES = {
 }  # fmt: skip
 
 
+def test_the_readme_is_short() -> None:
+    """The front page is read in five minutes: neither less than what a stranger needs, nor more."""
+    assert 600 <= len(page("README.md").text.split()) <= 900
+
+
 def test_every_figure_has_a_row() -> None:
     """The figures of `make bench` stand in the table, each once."""
-    rows = page("README.md").rows("Figure", "Value", "Floor", "Target")
+    rows = page("docs/figures.md").rows("Figure", "Value", "Floor", "Target")
 
     assert sorted(row[0].strip("`") for row in rows) == sorted(FIGURES)
 
 
-def test_the_acts_of_the_demo_are_those_of_the_demo() -> None:
-    """Each act that the README shows is one that the demo plays, in that order."""
-    [shown] = page("README.md").blocks("text")
-    names = [line.removeprefix("ok").strip() for line in shown.splitlines()]
+def test_the_acts_in_the_picture_are_those_of_the_demo() -> None:
+    """Each act that the README's picture shows is one that the demo plays, in that order; and each came as expected."""
+    shown = demo_picture.acts(demo_picture.drawn_lines(demo_picture.PICTURE.read_text(encoding="utf-8")))
+    names = [row[0] for row in shown]
     source = "".join(open(module.__file__, encoding="utf-8").read() for module in (case, ledger_case))
-    acts = (*case.Case(None).acts(), *ledger_case.LedgerCase(None, "").acts())  # type: ignore[arg-type]
+    played = (*case.Case(None).acts(), *ledger_case.LedgerCase(None, "").acts())  # type: ignore[arg-type]
 
-    assert len(names) == len(acts)
+    assert len(names) == len(played)
     places = [source.index(f'"{name}"') for name in names]
     assert places == sorted(places)
+    assert [row for row in shown if row[1] != row[2] or row[3] != "yes"] == []
+
+
+def test_the_picture_is_drawn_from_its_lines() -> None:
+    """Nobody has touched the picture by hand: drawing its lines again gives the same file."""
+    picture = demo_picture.PICTURE.read_text(encoding="utf-8")
+
+    assert demo_picture.draw(demo_picture.drawn_lines(picture)) == picture
 
 
 def test_the_smallest_draft_is_a_draft() -> None:
