@@ -17,8 +17,8 @@ from broker.replica import Replica
 from protocol import topics
 from protocol.identifiers import Entropy, Millis, UnitId
 from protocol.signatures import Signer
-from protocol.trail.acts import Action, software_start
-from protocol.trail.stated_acts import sign_actions
+from protocol.trail.acts import Act, software_start
+from protocol.trail.stated_acts import sign_acts
 from runtime.errors import Unavailable
 from runtime.kafka.ports import OutputRecord, Topics
 
@@ -39,11 +39,11 @@ class Stating:
         known = self.replica.directory.operator_key(self.signer.public.kid)
         return None if known is None else known.identity.unit
 
-    def record(self, make: Callable[[Millis, UnitId], Action], actor: UnitId) -> OutputRecord:
+    def record(self, make: Callable[[Millis, UnitId], Act], actor: UnitId) -> OutputRecord:
         """An act as a record of the audit topic."""
         now = self.clock()
         act = make(now, actor)
-        value = sign_actions([act], actor=actor, now=now, signer=self.signer, entropy=self.entropy)
+        value = sign_acts([act], actor=actor, now=now, signer=self.signer, entropy=self.entropy)
         return OutputRecord(topics.AUDIT, b"", value)
 
 
@@ -53,7 +53,7 @@ async def announce_start(stating: Stating, bus: Topics, program: str) -> None:
     while (actor := stating.name()) is None:
         await stating.replica.refreshed()
 
-    def started(now: Millis, by: UnitId) -> Action:
+    def started(now: Millis, by: UnitId) -> Act:
         return software_start(now, by, program=program, version=version("contrada"))
 
     while True:

@@ -48,7 +48,7 @@ class Context(bytes):
 HEADER = Context(b"contrada/header/1")
 STATEMENT = Context(b"contrada/statement/1")
 BATCH = Context(b"contrada/batch/1")
-ACTIONS = Context(b"contrada/actions/1")
+ACTS = Context(b"contrada/actions/1")
 
 
 class Signer(Protocol):

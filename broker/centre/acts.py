@@ -15,9 +15,9 @@ from broker.centre.registry import now, registrar_of
 from keys.store import write_private
 from protocol import topics
 from protocol.identifiers import Digest, digest, parse_unit_id
-from protocol.trail.acts import Action
+from protocol.trail.acts import Act
 from protocol.trail.records import RecordType
-from protocol.trail.stated_acts import sign_actions
+from protocol.trail.stated_acts import sign_acts
 from runtime.cli.command import Invocation
 from runtime.cli.home import bootstrap, centre_home
 from runtime.errors import Conflict
@@ -65,8 +65,8 @@ async def _state(
 ) -> Made:
     home, moment = centre_home(invocation), now()
     signer = registrar_of(home)
-    act = Action(kind, moment, signer.name, subject, detail)
-    value = sign_actions([act], actor=signer.name, now=moment, signer=signer, entropy=os.urandom)
+    act = Act(kind, moment, signer.name, subject, detail)
+    value = sign_acts([act], actor=signer.name, now=moment, signer=signer, entropy=os.urandom)
     await KafkaLog(bootstrap(invocation, home), topics.AUDIT).append([value])
     return {
         "act": kind.name.lower(),

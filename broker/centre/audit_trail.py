@@ -28,7 +28,7 @@ from protocol.content.code_forms import show_code, show_handling
 from protocol.errors import Rejected
 from protocol.identifiers import show_id
 from protocol.trail.batches import SUMMARY_FIELDS, Batch, Record, verify_decisions
-from protocol.trail.stated_acts import is_actions, verify_actions
+from protocol.trail.stated_acts import is_acts, verify_acts
 from runtime.cli.command import Invocation
 from runtime.cli.home import bootstrap, chosen_home
 from runtime.cli.kafka_calls import follow, read_to_end, run
@@ -75,8 +75,8 @@ class Trail:
     def take(self, record: Incoming) -> None:
         """Verify one batch, and show its rows that are asked for. Acts of the centre are verified only."""
         try:
-            if is_actions(record.value):
-                verify_actions(record.value, parties=self.directory)
+            if is_acts(record.value):
+                verify_acts(record.value, parties=self.directory)
                 return
             decisions = verify_decisions(record.value, parties=self.directory)
         except Rejected as rejected:

@@ -21,10 +21,10 @@ from broker.ledger.store.records import Erasure
 from keys.directory import Directory
 from protocol.errors import Code, Rejected
 from protocol.identifiers import Entropy, Millis, UnitId, digest
-from protocol.trail.acts import Action, unverified
-from protocol.trail.ledger_leaves import Row, leaves_of_actions, leaves_of_decisions, unverified_leaf
+from protocol.trail.acts import Act, unverified
+from protocol.trail.ledger_leaves import Row, leaves_of_acts, leaves_of_decisions, unverified_leaf
 from protocol.trail.records import RECORD_SALT, RecordType
-from protocol.trail.stated_acts import is_actions, verify_actions
+from protocol.trail.stated_acts import is_acts, verify_acts
 from runtime.kafka.ports import InputRecord
 
 
@@ -44,7 +44,7 @@ class Reading:
     announced: int | None = None
     """The position of the statement that it announces: the record counts only if that is the next one."""
 
-    deletions: Sequence[tuple[int, Action]] = ()
+    deletions: Sequence[tuple[int, Act]] = ()
     """The acts among the rows that order a deletion, each with the place of its row."""
 
     code: str = ""
@@ -66,7 +66,7 @@ class Judge:
 
     def read(self, record: InputRecord, *, first: int) -> Reading:
         """The leaves of a record, or `Rejected` if it does not verify."""
-        if is_actions(record.value):
+        if is_acts(record.value):
             return self._acts(record, first=first)
         made = leaves_of_decisions(record.value, first=first, parties=self.directory)
         return Reading(record.offset, made.rows[0].t, made.entries, made.rows, first, signed=made.signed)
@@ -78,13 +78,13 @@ class Judge:
         return Reading(record.offset, None, (entry,), (row,), first, code=code.value)
 
     def _acts(self, record: InputRecord, *, first: int) -> Reading:
-        acts = verify_actions(record.value, parties=self.directory)
-        announced = [act for act in acts.actions if act.type is RecordType.DIRECTORY_STATEMENT]
+        acts = verify_acts(record.value, parties=self.directory)
+        announced = [act for act in acts.acts if act.type is RecordType.DIRECTORY_STATEMENT]
         for act in announced:
             self._check_announcement(act)
-        if announced and len(acts.actions) > 1:
+        if announced and len(acts.acts) > 1:
             raise Rejected(Code.E_SCHEMA, "a statement is announced alone")
-        made = leaves_of_actions(acts, first=first)
+        made = leaves_of_acts(acts, first=first)
         return Reading(
             record.offset,
             acts.by.t,
@@ -93,16 +93,16 @@ class Judge:
             first,
             signed=made.signed,
             announced=position_of(announced[0]) if announced else None,
-            deletions=[(i, a) for i, a in enumerate(acts.actions) if a.type is RecordType.DELETION],
+            deletions=[(i, a) for i, a in enumerate(acts.acts) if a.type is RecordType.DELETION],
         )
 
-    def _check_announcement(self, act: Action) -> None:
+    def _check_announcement(self, act: Act) -> None:
         # The root covers the statement and all before it: what is announced is what everybody has.
         if self.directory.root_at(position_of(act) + 1) != act.detail[4]:
             raise Rejected(Code.E_STATEMENT, "announced is not what the directory has at this position")
 
 
-def position_of(announcement: Action) -> int:
+def position_of(announcement: Act) -> int:
     """The place of the announced statement in the directory."""
     position: int = announcement.detail[0]
     return position

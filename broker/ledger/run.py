@@ -36,7 +36,7 @@ from protocol import topics
 from protocol.errors import Code, Rejected
 from protocol.identifiers import Millis, UnitId, digest
 from protocol.tlog.policy import Policy
-from protocol.trail.acts import Action, directory_statement
+from protocol.trail.acts import Act, directory_statement
 from runtime.errors import Misconfigured
 from runtime.kafka.ports import InputRecord, LogReader, LogWriter, Topics
 
@@ -225,7 +225,7 @@ class Desk:
             announced = size
             await self.replica.at_least(size + 1, patience=60.0)
 
-    def _announcement(self, position: int, data: bytes, now: Millis, actor: UnitId) -> Action:
+    def _announcement(self, position: int, data: bytes, now: Millis, actor: UnitId) -> Act:
         statement = parse_statement(data).statement
         root = self.replica.directory.root_at(position + 1)
         assert root is not None

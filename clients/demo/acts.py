@@ -10,7 +10,7 @@ PATIENCE = 120.0
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class Scene:
     """One act, played."""
 
     name: str

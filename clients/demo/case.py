@@ -15,7 +15,7 @@ from typing import Any
 
 from clients.cli.rules_of import reasons
 from clients.daemon.sending.kafka_outbox import KafkaOutbox
-from clients.demo.acts import PATIENCE, Act
+from clients.demo.acts import PATIENCE, Scene
 from clients.demo.exchange import Exchange, example
 from clients.demo.processes import eventually
 from protocol import topics
@@ -34,20 +34,20 @@ class Case:
     vessel_id: str = ""
     request_id: str = ""
 
-    def acts(self) -> list[Callable[[], Act]]:
+    def acts(self) -> list[Callable[[], Scene]]:
         """The acts in their order."""
         return [self.vessel, self.passport, self.urgent_request, self.answer, self.refused, self.tampered]
 
-    def vessel(self) -> Act:
+    def vessel(self) -> Scene:
         """Information at France's own initiative (DIR 7): Italy and the centre can read it."""
         self.vessel_id = self._send("fr", "information", ["it", "centre"], "vessel.json")
-        return Act(
+        return Scene(
             "a vessel, FR to IT and the centre",
             "read by it, centre",
             self._readers(self.vessel_id, "it", "centre"),
         )
 
-    def passport(self) -> Act:
+    def passport(self) -> Scene:
         """A forged passport with a photograph attached."""
         photograph = {
             "name": "passport.png",
@@ -60,31 +60,31 @@ class Case:
         seen = self._readers(sent, "it", "centre")
         attached = self.exchange.daemon("it").get(f"/v1/inbox/{sent}")["attachments"] if seen else []
         same = [a["name"] for a in attached if a["content_b64"] == photograph["content_b64"]]
-        return Act("a passport with its photograph", "read by it, centre; photograph intact",
+        return Scene("a passport with its photograph", "read by it, centre; photograph intact",
                    f"{seen}; photograph {'intact' if same else 'missing'}")  # fmt: skip
 
-    def urgent_request(self) -> Act:
+    def urgent_request(self) -> Scene:
         """An urgent request (DIR 4(4)) from Italy to France."""
         self.request_id = self._send("it", "request", ["fr"], "urgent-request.json")
-        return Act("an urgent request, IT to FR", "read by fr", self._readers(self.request_id, "fr"))
+        return Scene("an urgent request, IT to FR", "read by fr", self._readers(self.request_id, "fr"))
 
-    def answer(self) -> Act:
+    def answer(self) -> Scene:
         """France answers; Italy can read it."""
         sent = self._send("fr", "answer", ["it"], "answer.json", reply_to=self.request_id)
-        return Act("the answer, FR to IT", "read by it", self._readers(sent, "it"))
+        return Scene("the answer, FR to IT", "read by it", self._readers(sent, "it"))
 
-    def refused(self) -> Act:
+    def refused(self) -> Scene:
         """Personal data to a party under a working arrangement: the router refuses and names the rule."""
         sent = self._send("fr", "information", ["nz"], "identity-document.json", without_files=True)
         settled = self._settled("fr", sent)
         rules = "; ".join(str(reason["rule"]) for reason in reasons(settled["reasons"]))
-        return Act(
+        return Scene(
             "personal data to NZ, which has a working arrangement",
             "refused: personal data only to a party whose legal basis allows it (data basis: ER 23(4), 25)",
             f"{settled['state']}: {rules}",
         )
 
-    def tampered(self) -> Act:
+    def tampered(self) -> Scene:
         """Somebody flips one bit of a sealed message and puts it into France's outbox again."""
         before = [len(self._inbox(unit)) for unit in ("it", "centre")]
         damaged = bytearray(run(_first_record(self.exchange.kafka, topics.outbox(UnitId("fr")))))
@@ -100,7 +100,7 @@ class Case:
         after = [len(self._inbox(unit)) for unit in ("it", "centre")]
         code = "quarantined" if rows else "not in quarantine"
         delivered = "delivered to nobody" if before == after else "delivered"
-        return Act(
+        return Scene(
             "a tampered record in FR's outbox", "quarantined, delivered to nobody", f"{code}, {delivered}"
         )
 

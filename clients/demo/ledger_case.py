@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from clients.demo.acts import PATIENCE, Act
+from clients.demo.acts import PATIENCE, Scene
 from clients.demo.exchange import WITNESSES, Exchange, example
 from clients.demo.intruder import Intruder
 from clients.demo.processes import CONTRADA, eventually
@@ -37,11 +37,11 @@ class LedgerCase:
 
     altered: int = -1
 
-    def acts(self) -> list[Callable[[], Act]]:
+    def acts(self) -> list[Callable[[], Scene]]:
         """The acts in their order."""
         return [self.proved, self.audited, self.tampered, self.put_back, self.rewritten]
 
-    def proved(self) -> Act:
+    def proved(self) -> Scene:
         """Sender and addressee have proofs of their leaves by themselves, under both witnesses."""
         wanted = {"fr": {"accepted"}, "it": {"accepted", "delivered"}}
         seen = [
@@ -49,30 +49,32 @@ class LedgerCase:
             for unit, leaves in wanted.items()
             if eventually(partial(self._has_proofs, unit, leaves), within=PATIENCE)
         ]
-        return Act(
+        return Scene(
             "the first message in the ledger",
             f"proved to fr, it; cosigned by {', '.join(WITNESSES)}",
             f"proved to {_names(seen)}; cosigned by {_names(self._cosigners())}",
         )
 
-    def audited(self) -> Act:
+    def audited(self) -> Scene:
         """An auditor copies the ledger and recomputes all of it."""
         eventually(self._mirror, within=PATIENCE)
         code, found = self._contrada("audit", "fsck", str(self._copy("auditor")), "--live")
-        return Act("an auditor's copy, checked offline", "exit code 0: nothing found", _verdict(code, found))
+        return Scene(
+            "an auditor's copy, checked offline", "exit code 0: nothing found", _verdict(code, found)
+        )
 
-    def tampered(self) -> Act:
+    def tampered(self) -> Scene:
         """A record altered and another removed on the centre's disk: fsck names both leaves."""
         intruder = self._intruder("disk")
         self.altered, removed = intruder.alter(), intruder.remove()
         code, found = self._contrada("audit", "fsck", str(intruder.copy), "--live")
-        return Act(
+        return Scene(
             "one record altered, one removed on the disk",
             f"exit code 7: record-altered at leaf {self.altered}, record-missing at leaf {removed}",
             _verdict(code, found),
         )
 
-    def put_back(self) -> Act:
+    def put_back(self) -> Scene:
         """The disk is put back to where it was: a ledger on it does not start."""
         old = self._copy("auditor")
         self._grow()
@@ -81,13 +83,13 @@ class LedgerCase:
         lines = [line for line in text.splitlines() if not line.startswith("directory ")]
         config.write_text("\n".join([*lines, f"directory = {json.dumps(str(old))}"]) + "\n", encoding="utf-8")
         code, found = self._contrada("ledger", "check", "--config", str(config))
-        return Act(
+        return Scene(
             "the ledger put back to an older copy",
             "exit code 7, E_ROLLED_BACK",
             f"exit code {code}, {found.get('error', {}).get('code', 'nothing')}",
         )
 
-    def rewritten(self) -> Act:
+    def rewritten(self) -> Scene:
         """The log written anew, without the altered leaf, under its own keys: nobody takes it."""
         log = self._audit_log("fr")
         forged = self._intruder("forged").rewrite(log["origin"], without=self.altered, now=int(time.time()))
@@ -99,7 +101,7 @@ class LedgerCase:
             if eventually(partial(self._is_alarmed, unit, log["origin"]), within=PATIENCE)
         ]
         self._grow()  # and the true log is the one that was published last
-        return Act(
+        return Scene(
             "the log rewritten and signed with its own key",
             f"witnesses answer 422, 422; ledger_fork at {', '.join(self.exchange.daemons)}",
             f"witnesses answer {', '.join(answers)}; ledger_fork at {_names(alarmed)}",

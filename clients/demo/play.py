@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from clients.demo.acts import Act
+from clients.demo.acts import Scene
 from clients.demo.case import Case
 from clients.demo.exchange import EXAMPLES, Exchange
 from clients.demo.ledger_case import LedgerCase
@@ -62,7 +62,7 @@ def play(directory: Path, *, once: bool, as_json: bool) -> int:
             signal.signal(number, handler)
 
 
-def _played(act: Callable[[], Act]) -> Act:
+def _played(act: Callable[[], Scene]) -> Scene:
     done = act()
     say(f"{'ok  ' if done.ok else 'FAIL'}  {done.name}")
     return done
@@ -103,7 +103,7 @@ def _typed(path: Path, here: Path) -> str:
     return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))
 
 
-def _report(acts: list[Act], *, ok: bool, seconds: float, as_json: bool) -> None:
+def _report(acts: list[Scene], *, ok: bool, seconds: float, as_json: bool) -> None:
     rows: list[dict[str, Any]] = [act.row() for act in acts]
     if as_json:
         write_json({"ok": ok, "acts": rows, "seconds": round(seconds, 1)})

@@ -1,6 +1,6 @@
 """Acts of the centre as records of the ledger: what is recorded of each.
 
-    action  = [ 1, type, t, actor, subject / null, detail ]       a record, as a decision is one
+    act  = [ 1, type, t, actor, subject / null, detail ]          a record, as a decision is one: `action` of the CDDL
 
     act                  subject              detail
     directory statement  the statement        position, type, about, issuer, root
@@ -40,8 +40,8 @@ from protocol.trail.records import (
 
 
 @dataclass(frozen=True, slots=True)
-class Action:
-    """One act. `detail` has the fields of its type, in their order: see action_forms."""
+class Act:
+    """One act. `detail` has the fields of its type, in their order: see act_forms."""
 
     type: RecordType
     t: Millis
@@ -60,56 +60,56 @@ def directory_statement(
     about: UnitId,
     issuer: KeyId,
     root: bytes,
-) -> Action:
+) -> Act:
     """The directory has a statement more. `root` is the directory's root with it."""
     detail = (position, stype, about, issuer, root)
-    return Action(RecordType.DIRECTORY_STATEMENT, t, actor, statement, detail)
+    return Act(RecordType.DIRECTORY_STATEMENT, t, actor, statement, detail)
 
 
-def deletion(t: Millis, actor: UnitId, *, origin: str, indexes: Sequence[int], ground: str) -> Action:
+def deletion(t: Millis, actor: UnitId, *, origin: str, indexes: Sequence[int], ground: str) -> Act:
     """The records of these leaves are to be deleted. The leaves stay."""
-    return Action(RecordType.DELETION, t, actor, None, (origin, sorted(set(indexes)), ground))
+    return Act(RecordType.DELETION, t, actor, None, (origin, sorted(set(indexes)), ground))
 
 
 def software_start(
     t: Millis, actor: UnitId, *, program: str, version: str, digest: Digest | None = None
-) -> Action:
+) -> Act:
     """A process of the centre has started."""
-    return Action(RecordType.SOFTWARE_START, t, actor, digest, (program, version))
+    return Act(RecordType.SOFTWARE_START, t, actor, digest, (program, version))
 
 
-def unverified(t: Millis, actor: UnitId, *, offset: int, record: Digest, code: Code) -> Action:
+def unverified(t: Millis, actor: UnitId, *, offset: int, record: Digest, code: Code) -> Act:
     """A record of the audit topic does not verify; `record` is its SHA-256."""
-    return Action(RecordType.UNVERIFIED, t, actor, record, (offset, code.value))
+    return Act(RecordType.UNVERIFIED, t, actor, record, (offset, code.value))
 
 
-def unit_named(action: Action) -> UnitId | None:
+def unit_named(act: Act) -> UnitId | None:
     """The unit, operator or office that the act is about, where one is named."""
-    at = {RecordType.DIRECTORY_STATEMENT: 2, RecordType.QUARANTINE_RELEASE: 0}.get(action.type)
-    return None if at is None else action.detail[at]
+    at = {RecordType.DIRECTORY_STATEMENT: 2, RecordType.QUARANTINE_RELEASE: 0}.get(act.type)
+    return None if at is None else act.detail[at]
 
 
-def encode_action(action: Action) -> bytes:
-    """The one encoding of an action."""
+def encode_act(act: Act) -> bytes:
+    """The one encoding of an act."""
     return encode([
-        VERSION, int(action.type), action.t, action.actor, action.subject, list(action.detail),
+        VERSION, int(act.type), act.t, act.actor, act.subject, list(act.detail),
     ])  # fmt: skip
 
 
-def parse_action(data: bytes) -> Action:
-    """An action, checked in form."""
+def parse_act(data: bytes) -> Act:
+    """An act, checked in form."""
     match decode(data, limit=limits.MAX_DECISION):
         case [version, number, t, actor, subject, [*detail]]:
             if uint(version) != VERSION:
                 raise Rejected(Code.E_VER, f"version {version}, known is {VERSION}")
             kind = _type(uint(number))
             check_detail(kind, subject, detail)
-            return Action(kind, Millis(uint(t)), parse_unit_id(actor), subject, tuple(detail))
+            return Act(kind, Millis(uint(t)), parse_unit_id(actor), subject, tuple(detail))
         case _:
-            raise Rejected(Code.E_SCHEMA, "not an action of version 1")
+            raise Rejected(Code.E_SCHEMA, "not an act of version 1")
 
 
-def parse_any_record(raw: bytes) -> Record | Delivered | Action:
+def parse_any_record(raw: bytes) -> Record | Delivered | Act:
     """Whatever stands behind a leaf of the audit log."""
     match decode(raw, limit=limits.MAX_DECISION):
         case [_, kind, *_] if uint(kind) in DECISIONS:
@@ -117,17 +117,17 @@ def parse_any_record(raw: bytes) -> Record | Delivered | Action:
         case [_, RecordType.DELIVERED, *_]:
             return parse_delivered(raw)
         case _:
-            return parse_action(raw)
+            return parse_act(raw)
 
 
-def action_leaf(action: Action, salt: bytes) -> Leaf:
-    """The ledger's leaf of an action."""
-    raw = encode_action(action)
-    return Leaf(raw, salt, entry_of(action.type, action.t, salt, raw))
+def act_leaf(act: Act, salt: bytes) -> Leaf:
+    """The ledger's leaf of an act."""
+    raw = encode_act(act)
+    return Leaf(raw, salt, entry_of(act.type, act.t, salt, raw))
 
 
 def _type(number: int) -> RecordType:
     kind = next((kind for kind in DETAILS if kind == number), None)
     if kind is None:
-        raise Rejected(Code.E_SCHEMA, "not the type of an action")
+        raise Rejected(Code.E_SCHEMA, "not the type of an act")
     return kind

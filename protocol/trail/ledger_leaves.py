@@ -1,7 +1,7 @@
 """From a record of the audit topic to the leaves of the ledger, and the rows that open them again.
 
     decisions   each decision's leaf; behind an accepted one a leaf for each delivery, in the header's order
-    actions     each act's leaf
+    acts        each act's leaf
     otherwise   `Rejected`: the ledger writes an UNVERIFIED act in its place, and never passes it over
 
     row         = (index of its first leaf, how many leaves, record, salt, and what is searched by)
@@ -23,7 +23,7 @@ from typing import Final, NamedTuple
 from protocol.canonical import encode
 from protocol.errors import Code, Rejected
 from protocol.parties import Parties
-from protocol.trail.acts import Action, action_leaf, parse_any_record, unit_named
+from protocol.trail.acts import Act, act_leaf, parse_any_record, unit_named
 from protocol.trail.batches import (
     Leaf,
     check_batch,
@@ -34,7 +34,7 @@ from protocol.trail.batches import (
 )
 from protocol.trail.record_scan import Scanned, scan, scanned_of, words
 from protocol.trail.records import VERSION, Delivered, Record, RecordType, entry_of, parse_record
-from protocol.trail.stated_acts import Actions, is_actions, verify_actions
+from protocol.trail.stated_acts import StatedActs, is_acts, verify_acts
 
 # Plain numbers: to ask an enumeration for one is a tenth of a microsecond each time.
 _ACCEPTED: Final = int(RecordType.ACCEPTED)
@@ -81,15 +81,15 @@ class Sequenced(NamedTuple):
 
 def leaves_of(data: bytes, *, first: int, parties: Parties) -> Sequenced:
     """What a record of the audit topic adds to a log of `first` leaves, or `Rejected`."""
-    if is_actions(data):
-        return leaves_of_actions(verify_actions(data, parties=parties), first=first)
+    if is_acts(data):
+        return leaves_of_acts(verify_acts(data, parties=parties), first=first)
     return leaves_of_decisions(data, first=first, parties=parties)
 
 
-def leaves_of_actions(made: Actions, *, first: int) -> Sequenced:
+def leaves_of_acts(made: StatedActs, *, first: int) -> Sequenced:
     """What verified acts add."""
-    pairs = zip(made.actions, made.leaves, strict=True)
-    rows = [row_of_action(action, leaf, index=first + at) for at, (action, leaf) in enumerate(pairs)]
+    pairs = zip(made.acts, made.leaves, strict=True)
+    rows = [row_of_act(act, leaf, index=first + at) for at, (act, leaf) in enumerate(pairs)]
     return Sequenced([leaf.entry for leaf in made.leaves], rows, made.signed)
 
 
@@ -122,10 +122,10 @@ def open_decision(raw: bytes, salt: bytes, *, index: int) -> tuple[Row, list[byt
     return row, entries
 
 
-def unverified_leaf(action: Action, salt: bytes, *, index: int) -> tuple[bytes, Row]:
+def unverified_leaf(act: Act, salt: bytes, *, index: int) -> tuple[bytes, Row]:
     """What the ledger writes of its own accord, in the place of a record that does not verify."""
-    leaf = action_leaf(action, salt)
-    return leaf.entry, row_of_action(action, leaf, index=index)
+    leaf = act_leaf(act, salt)
+    return leaf.entry, row_of_act(act, leaf, index=index)
 
 
 def row_of_decision(record: Record, raw: bytes, salt: bytes, *, index: int) -> Row:
@@ -133,19 +133,19 @@ def row_of_decision(record: Record, raw: bytes, salt: bytes, *, index: int) -> R
     return _row(scanned_of(record), raw, salt, index)
 
 
-def row_of_action(action: Action, leaf: Leaf, *, index: int) -> Row:
+def row_of_act(act: Act, leaf: Leaf, *, index: int) -> Row:
     """The row of an act."""
     return Row(
         index=index,
         leaves=1,
-        type=int(action.type),
-        t=action.t,
+        type=int(act.type),
+        t=act.t,
         record=leaf.record,
         salt=leaf.salt,
-        sender=action.actor,
-        units=words([action.actor, unit_named(action)]),
-        reasons=action.detail[1] if action.type is RecordType.UNVERIFIED else "",
-        subject=action.subject,
+        sender=act.actor,
+        units=words([act.actor, unit_named(act)]),
+        reasons=act.detail[1] if act.type is RecordType.UNVERIFIED else "",
+        subject=act.subject,
     )
 
 
@@ -154,8 +154,8 @@ def leaves_of_row(row: Row) -> tuple[Leaf, ...]:
     if row.record is None or row.salt is None:
         return ()
     made = parse_any_record(row.record)
-    if isinstance(made, Action):
-        return (action_leaf(made, row.salt),)
+    if isinstance(made, Act):
+        return (act_leaf(made, row.salt),)
     if isinstance(made, Delivered):
         raise Rejected(Code.E_SCHEMA, "a delivery has no row of its own")
     return (decision_leaf(made, row.record, row.salt), *delivery_leaves(made, row.record, row.salt))

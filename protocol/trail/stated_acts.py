@@ -2,7 +2,7 @@
 
     root    = RFC 6962 root over the entries (protocol/trail/records.py) of the acts, in their order
     stated  = signed structure of suite 2, context "contrada/actions/1", over [ 1, actor, t, count, root ]
-    actions = [ 1, "acts", [ [action, salt], ... ], stated ]      to the audit topic
+    acts    = [ 1, "acts", [ [act, salt], ... ], stated ]         to the audit topic; `actions` of the CDDL
 
     act                  by
     directory statement  ledger
@@ -33,12 +33,12 @@ from protocol.errors import Code, MisuseError, Rejected
 from protocol.identifiers import Entropy, KeyId, Millis, UnitId
 from protocol.merkle import leaf_hash, root_of
 from protocol.parties import IdentityKey, OperatorKey, OperatorOffice, Parties
-from protocol.signatures import ACTIONS, Signer, Suite, parse_signed, sign, verify
-from protocol.trail.acts import Action, action_leaf, encode_action, parse_action
+from protocol.signatures import ACTS, Signer, Suite, parse_signed, sign, verify
+from protocol.trail.acts import Act, act_leaf, encode_act, parse_act
 from protocol.trail.batches import Leaf
 from protocol.trail.records import RECORD_SALT, VERSION, RecordType
 
-MAX_ACTIONS = 1_000
+MAX_ACTS = 1_000
 
 _ACTS: Final = "acts"
 _LEDGER, _REGISTRAR, _ROUTER = OperatorOffice.LEDGER, OperatorOffice.REGISTRAR, OperatorOffice.ROUTER
@@ -68,53 +68,51 @@ class Stated:
 
 
 @dataclass(frozen=True, slots=True)
-class Actions:
+class StatedActs:
     """Acts that one operator stated together, verified, with the leaves that they make."""
 
     by: Stated
-    actions: tuple[Action, ...]
+    acts: tuple[Act, ...]
     leaves: tuple[Leaf, ...]
     signed: bytes
     """What `check_stated` takes."""
 
 
-def sign_actions(
-    actions: Sequence[Action], *, actor: UnitId, now: Millis, signer: Signer, entropy: Entropy
-) -> bytes:
+def sign_acts(acts: Sequence[Act], *, actor: UnitId, now: Millis, signer: Signer, entropy: Entropy) -> bytes:
     """What an operator puts into the audit topic: the acts, each with a salt, signed together."""
-    if not 0 < len(actions) <= MAX_ACTIONS or any(a.actor != actor or a.t != now for a in actions):
+    if not 0 < len(acts) <= MAX_ACTS or any(a.actor != actor or a.t != now for a in acts):
         raise MisuseError("acts are stated together by one actor, for one time")
-    for action in actions:
-        parse_action(encode_action(action))
-    leaves = [action_leaf(action, entropy(RECORD_SALT)) for action in actions]
+    for act in acts:
+        parse_act(encode_act(act))
+    leaves = [act_leaf(act, entropy(RECORD_SALT)) for act in acts]
     root = root_of([leaf.hash for leaf in leaves])
     payload = encode([VERSION, actor, now, len(leaves), root])
-    stated = sign(payload, suite=Suite.HYBRID, signer=signer, context=ACTIONS)
+    stated = sign(payload, suite=Suite.HYBRID, signer=signer, context=ACTS)
     return encode([VERSION, _ACTS, [[leaf.record, leaf.salt] for leaf in leaves], stated])
 
 
-def is_actions(data: bytes) -> bool:
-    """Whether a record of the audit topic is a list of actions; otherwise it is a list of decisions.
+def is_acts(data: bytes) -> bool:
+    """Whether a record of the audit topic is a list of acts; otherwise it is a list of decisions.
 
-    By its first byte: actions are an array of four, decisions are an array of three.
+    By its first byte: acts are an array of four, decisions are an array of three.
     """
     return data[:1] == b"\x84"
 
 
-def verify_actions(data: bytes, *, parties: Parties) -> Actions:
+def verify_acts(data: bytes, *, parties: Parties) -> StatedActs:
     """Acts signed by an operator who may state them, or `Rejected`."""
     match decode(data, limit=limits.MAX_RECORD):
-        case [version, "acts", [*rows], bytes(signed)] if 0 < len(rows) <= MAX_ACTIONS:
+        case [version, "acts", [*rows], bytes(signed)] if 0 < len(rows) <= MAX_ACTS:
             if uint(version) != VERSION:
                 raise Rejected(Code.E_VER, f"version {version}, known is {VERSION}")
             leaves = tuple(map(_leaf, rows))
         case _:
-            raise Rejected(Code.E_SCHEMA, "not a list of actions of version 1")
+            raise Rejected(Code.E_SCHEMA, "not a list of acts of version 1")
     stated = check_stated(signed, [leaf.entry for leaf in leaves], parties=parties)
-    actions = tuple(parse_action(leaf.record) for leaf in leaves)
-    if any(action.actor != stated.actor for action in actions):
+    acts = tuple(parse_act(leaf.record) for leaf in leaves)
+    if any(act.actor != stated.actor for act in acts):
         raise Rejected(Code.E_ISSUER, "an act in the name of somebody else")
-    return Actions(stated, actions, leaves, signed)
+    return StatedActs(stated, acts, leaves, signed)
 
 
 def check_stated(data: bytes, entries: Sequence[bytes], *, parties: Parties) -> Stated:
@@ -133,7 +131,7 @@ def check_stated(data: bytes, entries: Sequence[bytes], *, parties: Parties) -> 
             by = _operator(parties.operator_key(signed.kid), actor, t)
         case _:
             raise Rejected(Code.E_SCHEMA, "not a root of acts of version 1")
-    verify(signed, by.identity.public, context=ACTIONS)
+    verify(signed, by.identity.public, context=ACTS)
     if not entries or count != len(entries) or root_of([leaf_hash(entry) for entry in entries]) != root:
         raise Rejected(Code.E_RECEIPT, "the acts are not those that were signed", hint="do not rely on them")
     for entry in entries:
@@ -170,6 +168,6 @@ def _check_entry(entry: bytes, by: OperatorKey, t: Millis) -> None:
 def _leaf(row: Item) -> Leaf:
     match row:
         case [bytes(raw), bytes(salt)] if len(salt) == RECORD_SALT:
-            return action_leaf(parse_action(raw), salt)
+            return act_leaf(parse_act(raw), salt)
         case _:
-            raise Rejected(Code.E_SCHEMA, "a row of actions is not [action, salt]")
+            raise Rejected(Code.E_SCHEMA, "a row of acts is not [act, salt]")

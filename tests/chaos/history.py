@@ -78,7 +78,7 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class StatedAct:
     """What an operator stated."""
 
     leaf: bytes
@@ -95,7 +95,7 @@ class Unverified:
     offset: int
 
 
-Says = Decision | Delivery | Act | Unverified
+Says = Decision | Delivery | StatedAct | Unverified
 """What a leaf of the audit log is about."""
 
 
@@ -130,7 +130,7 @@ class Ledger:
     leaves: Sequence[Says | None]
     """Of the audit log, in order, as the record behind each says; None where no record opens it."""
 
-    acts: Sequence[Act]
+    acts: Sequence[StatedAct]
     """What was stated in the audit topic."""
 
     unverified: Sequence[Unverified]

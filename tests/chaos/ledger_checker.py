@@ -16,7 +16,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from protocol.identifiers import Digest
 from protocol.merkle import Frontier
 from tests.chaos.history import (
-    Act,
+    StatedAct,
     Decision,
     Delivery,
     Head,
@@ -53,7 +53,7 @@ def _check_decisions(history: History, ledger: Ledger, verdict: Verdict) -> None
 
 
 def _check_acts(ledger: Ledger, verdict: Verdict) -> None:
-    leaves = [leaf for leaf in ledger.leaves if isinstance(leaf, Act)]
+    leaves = [leaf for leaf in ledger.leaves if isinstance(leaf, StatedAct)]
     stated = [act for act in ledger.acts if act.position is None]
     _check_once(set(stated), (leaf for leaf in leaves if leaf.position is None), verdict)
     announced = {act.position for act in ledger.acts if act.position is not None}

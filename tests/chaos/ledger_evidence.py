@@ -18,7 +18,7 @@ from broker.ledger.log_head import prefix_of, tile_reader
 from broker.ledger.store.tiles import TileStore
 from clients.witness.evidence import Folder, Kind
 from keys.ceremony import read_pin
-from protocol.trail.acts import Action, parse_any_record
+from protocol.trail.acts import Act, parse_any_record
 from protocol.trail.batches import Leaf, verify_decisions
 from protocol.errors import ContradaError, Rejected
 from protocol.identifiers import Digest
@@ -26,7 +26,7 @@ from protocol.trail.ledger_leaves import leaves_of_row
 from protocol.merkle import leaf_hash
 from protocol.parties import Parties
 from protocol.trail.records import Delivered, Record, RecordType
-from protocol.trail.stated_acts import is_actions, verify_actions
+from protocol.trail.stated_acts import is_acts, verify_acts
 from protocol.tlog.checkpoints import parse_checkpoint
 from protocol.tlog.publication import parse_publication
 from protocol.tlog.tiles import entries_between, read_entries
@@ -34,7 +34,7 @@ from tests.chaos.history import (
     ACCEPTED,
     DUPLICATE,
     REJECTED,
-    Act,
+    StatedAct,
     Decision,
     Delivery,
     Head,
@@ -56,7 +56,7 @@ class Trail:
     """What stands in the audit topic."""
 
     decisions: list[Decision] = field(default_factory=list)
-    acts: list[Act] = field(default_factory=list)
+    acts: list[StatedAct] = field(default_factory=list)
     unverified: list[Unverified] = field(default_factory=list)
 
 
@@ -65,9 +65,9 @@ def trail_of(records: Iterable[ConsumerRecord], parties: Parties) -> Trail:
     trail = Trail()
     for record in records:
         try:
-            if is_actions(record.value):
-                acts = verify_actions(record.value, parties=parties)
-                trail.acts += map(_act, acts.actions, acts.leaves)
+            if is_acts(record.value):
+                acts = verify_acts(record.value, parties=parties)
+                trail.acts += map(_act, acts.acts, acts.leaves)
             else:
                 trail.decisions += map(decision, verify_decisions(record.value, parties=parties).records)
         except Rejected:
@@ -81,8 +81,8 @@ def decision(record: Record) -> Decision:
     return Decision(KINDS[record.type], source, None if record.header is None else record.header[0])
 
 
-def _act(action: Action, leaf: Leaf) -> Act:
-    return Act(leaf.hash, action.detail[0] if action.type is RecordType.DIRECTORY_STATEMENT else None)
+def _act(act: Act, leaf: Leaf) -> StatedAct:
+    return StatedAct(leaf.hash, act.detail[0] if act.type is RecordType.DIRECTORY_STATEMENT else None)
 
 
 async def collect_ledger(
@@ -170,10 +170,10 @@ def _meanings(leaves: Sequence[Leaf]) -> Iterator[Says]:
             case Delivered() as delivered:
                 assert isinstance(first, Record)
                 yield Delivery(delivered.unit, first.header[2], first.header[0])
-            case Action(type=RecordType.UNVERIFIED) as action:
-                yield Unverified(action.detail[0])
-            case action:
-                yield _act(action, leaf)
+            case Act(type=RecordType.UNVERIFIED) as act:
+                yield Unverified(act.detail[0])
+            case act:
+                yield _act(act, leaf)
 
 
 def _published(records: Iterable[ConsumerRecord]) -> Iterator[Head]:

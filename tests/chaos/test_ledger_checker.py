@@ -13,7 +13,7 @@ from tests.chaos.history import (
     ACCEPTED,
     ANOMALIES,
     REJECTED,
-    Act,
+    StatedAct,
     Arrival,
     Decision,
     Delivery,
@@ -30,7 +30,7 @@ AUDIT, DIRECTORY = "contrada.example/audit/2026h2", "contrada.example/directory"
 SENT = Source("fr", 0, 0)
 GARBAGE = Source("fr", 0, 1)
 TO_IT, TO_DE = Delivery("it", "fr", b"m"), Delivery("de", "fr", b"m")
-STARTED, ANNOUNCED = Act(b"started"), Act(b"announced", 0)
+STARTED, ANNOUNCED = StatedAct(b"started"), StatedAct(b"announced", 0)
 DECIDED = [Decision(ACCEPTED, SENT, b"m"), Decision(REJECTED, GARBAGE)]
 LEAVES = [ANNOUNCED, STARTED, DECIDED[0], TO_IT, TO_DE, Unverified(7), DECIDED[1]]
 
@@ -97,7 +97,7 @@ def test_a_clean_ledger_is_clean() -> None:
 
 def test_an_announcement_that_is_repeated_has_one_leaf() -> None:
     """A ledger that dies between announcing and logging announces again: the first one counts."""
-    assert judged(acts=[*CLEAN.acts, Act(b"again", 0)]) == {}
+    assert judged(acts=[*CLEAN.acts, StatedAct(b"again", 0)]) == {}
 
 
 @pytest.mark.parametrize("gone", LEAVES, ids=str)
@@ -117,8 +117,8 @@ def test_a_leaf_that_is_there_twice(twice: object) -> None:
     [
         Decision(ACCEPTED, Source("it", 0, 0), b"x"),
         Delivery("centre", "fr", b"m"),
-        Act(b"nobody"),
-        Act(b"nobody", 1),
+        StatedAct(b"nobody"),
+        StatedAct(b"nobody", 1),
         Unverified(8),
     ],
     ids=str,
@@ -133,7 +133,7 @@ def test_a_leaf_of_something_that_never_was(made_up: object) -> None:
     [
         (DECIDED[0], Decision(REJECTED, SENT, b"m")),
         (DECIDED[1], Decision(ACCEPTED, GARBAGE, b"other")),
-        (ANNOUNCED, Act(b"another statement", 0)),
+        (ANNOUNCED, StatedAct(b"another statement", 0)),
     ],
     ids=["accepted as rejected", "another message", "another statement"],
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from protocol.trail.acts import Action, encode_action, parse_any_record
+from protocol.trail.acts import Act, encode_act, parse_any_record
 from protocol.trail.batches import (
     Delivered,
     Record,
@@ -19,7 +19,7 @@ from protocol.trail.batches import (
 )
 from protocol.trail.ledger_leaves import leaves_of
 from protocol.trail.record_scan import scan, scanned_of
-from protocol.trail.stated_acts import verify_actions
+from protocol.trail.stated_acts import verify_acts
 from tests.fuzz.harness import Harness, expect
 from tests.sim.world import World
 from tests.unit.protocol.trail.acts import every_act, stated_acts
@@ -44,14 +44,14 @@ def any_record(data: bytes) -> None:
             expect(quick in (None, scanned_of(record)), True)
         case Delivered() as delivered:
             expect(encode_delivered(delivered), data)
-        case Action() as action:
-            expect(encode_action(action), data)
+        case Act() as act:
+            expect(encode_act(act), data)
             expect(quick, None)
 
 
 def acts(data: bytes) -> None:
     """Acts of the centre, with the operator's signatures."""
-    verify_actions(data, parties=_world().directory)
+    verify_acts(data, parties=_world().directory)
 
 
 def leaves(data: bytes) -> None:
@@ -65,7 +65,7 @@ def _records() -> list[bytes]:
     made = verify_decisions(world.audit[0], parties=world.directory)
     decisions = [leaf.record for leaf in made.leaves]
     deliveries = delivery_leaves(made.records[0], made.leaves[0].record, made.leaves[0].salt)
-    return [*decisions, *(leaf.record for leaf in deliveries), *map(encode_action, every_act(world.now))]
+    return [*decisions, *(leaf.record for leaf in deliveries), *map(encode_act, every_act(world.now))]
 
 
 LEDGER = (

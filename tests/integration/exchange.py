@@ -23,7 +23,7 @@ from keys.store import write_private
 from keys.unlock import Credential
 from protocol import topics
 from protocol.identifiers import UnitId, digest
-from protocol.trail.stated_acts import is_actions
+from protocol.trail.stated_acts import is_acts
 from tests.sim.world import World
 from tests.waiting import until_async
 
@@ -132,7 +132,7 @@ class Exchange:
 
     async def decisions(self, count: int) -> list[bytes]:
         """The routers' batches in the audit topic, once there are `count`; acts of the centre left out."""
-        return await self.read(topics.AUDIT, count, keep=lambda value: not is_actions(value))
+        return await self.read(topics.AUDIT, count, keep=lambda value: not is_acts(value))
 
     async def deliveries(self, unit: str, count: int) -> list[bytes]:
         """What was delivered to a unit, once there are `count`."""

@@ -19,7 +19,7 @@ from keys.note_keys import NoteKey, NoteUse
 from keys.soft_keys import SoftIdentity
 from keys.statement_types import body_type
 from keys.statements import parse_statement
-from protocol.trail.acts import Action, deletion, directory_statement, software_start
+from protocol.trail.acts import Act, deletion, directory_statement, software_start
 from protocol.trail.batches import SignedBatch, sign_batch
 from protocol.canonical import encode
 from protocol.errors import Code
@@ -29,8 +29,8 @@ from protocol.trail.ledger_leaves import Row, Sequenced, leaves_of
 from protocol.limits import DAY
 from protocol.merkle import Frontier, leaf_hash, root_of
 from protocol.trail.records import Reason, Record, RecordType, Source, summarize
-from protocol.signatures import ACTIONS, Suite, sign
-from protocol.trail.stated_acts import sign_actions
+from protocol.signatures import ACTS, Suite, sign
+from protocol.trail.stated_acts import sign_acts
 from protocol.tlog.checkpoints import Checkpoint, seconds, sign_checkpoint
 from protocol.tlog.cosignatures import cosign, with_cosignatures
 from protocol.tlog.policy_text import WitnessEntry, ledger_policy
@@ -94,7 +94,7 @@ class Ledger:
 
     def start(self) -> None:
         """The ledger says that it has started, and announces the directory as it is."""
-        self.state_action(software_start(self.world.now, LEDGER, program="ledger", version="1"))
+        self.state_act(software_start(self.world.now, LEDGER, program="ledger", version="1"))
         self.announce()
 
     def announce(self) -> None:
@@ -105,7 +105,7 @@ class Ledger:
             frontier.append(leaf_hash(data))
             if position >= self.announced:
                 self.directory.tree.append(data)
-                self.state_action(self.announcement(position, data, frontier.root()))
+                self.state_act(self.announcement(position, data, frontier.root()))
         self.announced = len(statements)
 
     def decide(self, count: int, *, refused: Sequence[int] = ()) -> None:
@@ -129,7 +129,7 @@ class Ledger:
     def delete(self, *indexes: int, carried_out: bool = True) -> None:
         """Delete the records of these leaves, as a leaf orders it."""
         origin = self.log.origin
-        self.state_action(
+        self.state_act(
             deletion(
                 self.world.now, UnitId("registrar"), origin=origin, indexes=indexes, ground="court order"
             ),
@@ -140,21 +140,21 @@ class Ledger:
             self.store.erase(Erasure(origin, indexes, by=f"{origin}#{self.log.tree.size - 1}"))
             self.store.close()
 
-    def state_action(self, action: Action, *, by: str = "ledger") -> None:
+    def state_act(self, act: Act, *, by: str = "ledger") -> None:
         """An operator states an act, and the ledger logs it."""
-        self._take(self.stated(action, by=by))
+        self._take(self.stated(act, by=by))
 
-    def stated(self, action: Action, *, by: str) -> bytes:
+    def stated(self, act: Act, *, by: str) -> bytes:
         """What an operator puts into the audit topic."""
-        return sign_actions(
-            [action], actor=action.actor, now=action.t, signer=self._office(by), entropy=self.world.entropy
+        return sign_acts(
+            [act], actor=act.actor, now=act.t, signer=self._office(by), entropy=self.world.entropy
         )
 
     def signed_by(self, office: str, made: Sequenced) -> bytes:
         """This office's signature over these leaves, whether it may state them or not."""
         root = root_of([leaf_hash(entry) for entry in made.entries])
         payload = encode([1, office, self.world.now, len(made.entries), root])
-        return sign(payload, suite=Suite.HYBRID, signer=self._office(office), context=ACTIONS)
+        return sign(payload, suite=Suite.HYBRID, signer=self._office(office), context=ACTS)
 
     def _office(self, name: str) -> SoftIdentity:
         return {
@@ -225,7 +225,7 @@ class Ledger:
         made = self.made_of(data)
         self.append(made.entries, made.rows, made.signed)
 
-    def announcement(self, position: int, data: bytes, root: Digest) -> Action:
+    def announcement(self, position: int, data: bytes, root: Digest) -> Act:
         """What the ledger states of a directory statement."""
         applied = parse_statement(data)
         return directory_statement(

@@ -30,7 +30,7 @@ from protocol import topics
 from protocol.trail.acts import deletion
 from protocol.trail.ledger_leaves import Row, leaves_of_row
 from protocol.trail.records import RecordType
-from protocol.trail.stated_acts import sign_actions
+from protocol.trail.stated_acts import sign_acts
 from runtime.errors import Misconfigured, NotFound
 from runtime.kafka.partition_log import KafkaTopics
 from runtime.kafka.ports import LogReader, OutputRecord
@@ -112,7 +112,7 @@ def erase(
     registrar = read_identity(path, secret=read_credential(home / str(named)))
     at = now()
     act = deletion(at, registrar.name, origin=log, indexes=indexes, ground=ground)
-    data = sign_actions([act], actor=registrar.name, now=at, signer=registrar, entropy=os.urandom)
+    data = sign_acts([act], actor=registrar.name, now=at, signer=registrar, entropy=os.urandom)
     asyncio.run(_state(settings, data))
     return {"log": log, "indexes": sorted(set(indexes)), "ordered_by": registrar.name}
 

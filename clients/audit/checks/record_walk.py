@@ -3,7 +3,7 @@
     leaf of a decision     its record and salt give just this entry
     leaves of deliveries   follow an accepted decision, one for each addressee, as it alone determines them;
                            they have no row of their own
-    leaf of an action      its record and salt give just this entry; what it orders or announces is collected
+    leaf of an act         its record and salt give just this entry; what it orders or announces is collected
 
 What is told: a record that was altered or stands at another's place, one that is missing (the caller holds
 those against the deletions that the log orders), deliveries that are missing or stray, a submission that
@@ -22,8 +22,8 @@ from clients.audit.findings import Finding, Kind
 from protocol.canonical import decode
 from protocol.errors import Rejected
 from protocol.identifiers import Digest
-from protocol.trail.acts import Action, action_leaf, parse_action
-from protocol.trail.ledger_leaves import Row, open_decision, row_of_action
+from protocol.trail.acts import Act, act_leaf, parse_act
+from protocol.trail.ledger_leaves import Row, open_decision, row_of_act
 from protocol.trail.records import DECISIONS, RECORD_SALT, RecordType
 
 # entry  = 84 01 <type> 1b <t: 8 bytes> 58 20 <c: 32 bytes>      and a record begins like an entry:
@@ -134,7 +134,7 @@ class RecordWalk:
             said, entries = (
                 open_decision(record, salt, index=row.index)
                 if decides
-                else _open_action(record, salt, row.index)
+                else _open_act(record, salt, row.index)
             )
         except (Rejected, ValueError, TypeError, LookupError):
             if opens(entry, record, salt):
@@ -152,7 +152,7 @@ class RecordWalk:
             what = f"the row of leaf {row.index} says something else than its record: {', '.join(columns)}"
             self._find(Kind.RECORD_INDEX, row.index, what)
         if not self._muted:
-            self._position(row.index, record) if decides else self._collect(row.index, parse_action(record))
+            self._position(row.index, record) if decides else self._collect(row.index, parse_act(record))
 
     def _altered(self, index: int) -> None:
         self._find(Kind.RECORD_ALTERED, index, f"the record of leaf {index} is not the one that was logged")
@@ -166,13 +166,13 @@ class RecordWalk:
             self._find(Kind.DECISION_TWICE, index, twice(outbox, offset, index))
         self.walked.last[outbox] = offset
 
-    def _collect(self, index: int, action: Action) -> None:
-        match action:
-            case Action(type=RecordType.DELETION, detail=(origin, indexes, _)):
+    def _collect(self, index: int, act: Act) -> None:
+        match act:
+            case Act(type=RecordType.DELETION, detail=(origin, indexes, _)):
                 self.walked.deletions.append((origin, indexes))
-            case Action(type=RecordType.UNVERIFIED, detail=(offset, code)):
+            case Act(type=RecordType.UNVERIFIED, detail=(offset, code)):
                 self.walked.unverified.append((index, offset, code))
-            case Action(
+            case Act(
                 type=RecordType.DIRECTORY_STATEMENT, subject=statement, detail=(position, _, _, _, root)
             ) if statement is not None:
                 self.walked.announced.append(
@@ -214,10 +214,10 @@ def opens(entry: bytes, record: bytes, salt: bytes) -> bool:
     return record[_HEAD] == entry[_HEAD] and hmac.digest(salt, record, "sha256") == entry[_COMMITMENT]
 
 
-def _open_action(record: bytes, salt: bytes, index: int) -> tuple[Row, list[bytes]]:
-    action = parse_action(record)
-    leaf = action_leaf(action, salt)
-    return row_of_action(action, leaf, index=index), [leaf.entry]
+def _open_act(record: bytes, salt: bytes, index: int) -> tuple[Row, list[bytes]]:
+    act = parse_act(record)
+    leaf = act_leaf(act, salt)
+    return row_of_act(act, leaf, index=index), [leaf.entry]
 
 
 def _place(record: bytes) -> tuple[bytes, int]:

@@ -32,7 +32,7 @@ from protocol.limits import MAX_RECIPIENTS
 from protocol.tlog.tiles import ENTRIES, TILE_WIDTH, read_entries, tile_of
 from protocol.trail.batches import check_batch
 from protocol.trail.records import DECISIONS
-from protocol.trail.stated_acts import MAX_ACTIONS, MAY_STATE, check_stated
+from protocol.trail.stated_acts import MAX_ACTS, MAY_STATE, check_stated
 from runtime.errors import Unavailable
 
 _NEEDED: Final = {
@@ -45,7 +45,7 @@ _NOT_COVERED: Final = {
 }
 PLACE: Final = "records.sqlite"
 
-_MOST: Final = MAX_ACTIONS * (1 + MAX_RECIPIENTS)
+_MOST: Final = MAX_ACTS * (1 + MAX_RECIPIENTS)
 """More leaves come of no record of the audit topic."""
 
 _AT_ONCE = 10_000

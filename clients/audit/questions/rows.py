@@ -17,7 +17,7 @@ from protocol.codes import (
 )
 from protocol.content.code_forms import show_code, show_handling
 from protocol.identifiers import show_id
-from protocol.trail.acts import Action
+from protocol.trail.acts import Act
 from protocol.trail.records import SUMMARY_FIELDS, Delivered, Record, RecordType
 from runtime.cli.render import moment
 
@@ -36,7 +36,7 @@ DETAIL_NAMES: dict[RecordType, tuple[str, ...]] = {
 }
 
 
-def row_of_record(record: Record | Delivered | Action) -> Row:
+def row_of_record(record: Record | Delivered | Act) -> Row:
     """The record, as it is printed."""
     match record:
         case Record():
@@ -49,7 +49,7 @@ def row_of_record(record: Record | Delivered | Action) -> Row:
                 "subject": record.subject.hex(),
                 "addressee": record.index,
             }
-        case Action():
+        case Act():
             names = DETAIL_NAMES[record.type]
             return {
                 "type": record.type.name.lower(),

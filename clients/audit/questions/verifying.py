@@ -26,7 +26,7 @@ from protocol.tlog.checkpoints import Checkpoint, parse_checkpoint
 from protocol.tlog.policy import Policy
 from protocol.tlog.proof_file import TlogProof, verify_proof
 from protocol.tlog.witnessing import parse_request
-from protocol.trail.acts import Action, parse_any_record
+from protocol.trail.acts import Act, parse_any_record
 from protocol.trail.batches import Leaf, decision_leaf, delivery_leaves, verify_decisions, verify_receipt
 from protocol.trail.records import Delivered, Record, RecordType, entry_of
 from runtime.errors import NotFound, NotVerified
@@ -55,13 +55,13 @@ def verify_message(proof: TlogProof, opening: Opening, policy: Policy, *, submis
     }
 
 
-def _is_about(record: Record | Delivered | Action, submission: bytes) -> bool:
+def _is_about(record: Record | Delivered | Act, submission: bytes) -> bool:
     match record:
         case Record():
             return record.submission == digest(submission)
         case Delivered():
             return record.subject == parse_submission(submission).subject
-        case Action():
+        case Act():
             return False
         case _:
             assert_never(record)

@@ -22,7 +22,7 @@ from keys.statements import issue, parse_statement
 from keys.unlock import Credential
 from protocol.envelope import sealing
 from protocol import signatures
-from protocol.trail.acts import encode_action, parse_action
+from protocol.trail.acts import encode_act, parse_act
 from protocol.trail.batches import (
     delivery_leaves,
     encode_record,
@@ -122,7 +122,7 @@ def samples() -> dict[str, list[bytes]]:
         "batch": [parse_signed(receipt[5]).payload for receipt in receipts],
         "entry": [*world.decisions("fr").entries, *(leaf.entry for leaf in deliveries_of_all)],
         "delivered": [leaf.record for leaf in deliveries_of_all],
-        "action": [encode_action(action) for action in every_act(world.now)],
+        "action": [encode_act(act) for act in every_act(world.now)],
         "actions": stated_acts(world),
         "signed-acts": [decode(raw)[3] for raw in stated_acts(world)],
         "stated": [parse_signed(decode(raw)[3]).payload for raw in stated_acts(world)],
@@ -244,7 +244,7 @@ def _parsers():
     yield "record", parse_record, SAMPLES["record"][0]
     yield "delivered", parse_delivered, SAMPLES["delivered"][0]
     for raw in SAMPLES["action"]:
-        yield "action", parse_action, raw
+        yield "action", parse_act, raw
     yield "submission", _submission, SAMPLES["submission"][0]
     yield "delivery", _delivery, SAMPLES["delivery"][0]
     yield "signed-header", parse_signed, SAMPLES["signed-header"][1]
@@ -310,7 +310,7 @@ def test_the_contexts_of_the_prose_are_those_of_the_programs():
         signatures.HEADER,
         signatures.STATEMENT,
         signatures.BATCH,
-        signatures.ACTIONS,
+        signatures.ACTS,
         possession.POSSESSION,
         enrolment.ENROLMENT,
         enrolment.ROTATION,

@@ -20,7 +20,7 @@ from keys.store import prepare_directory
 from protocol import topics
 from protocol.canonical import encode
 from protocol.trail.records import RecordType
-from protocol.trail.stated_acts import verify_actions
+from protocol.trail.stated_acts import verify_acts
 from tests.unit.keys.world import NOW, World, identity
 
 HELD = b"what somebody put into an outbox"
@@ -97,7 +97,7 @@ async def test_the_file_comes_after_the_act(centre: Invocation, brokers: Kafka, 
     await acts.release(centre, NUMBER, by="Costa", second="Smit", out=out / "record.bin")
 
     (stated,) = brokers.stated
-    (act,) = verify_actions(stated, parties=World().directory).actions
+    (act,) = verify_acts(stated, parties=World().directory).acts
     assert (act.type, act.detail) == (RecordType.QUARANTINE_RELEASE, ("fr", 0, 7, "Costa", "Smit"))
     assert brokers.lay_there == [[]]
     assert (out / "record.bin").read_bytes() == HELD

@@ -23,7 +23,7 @@ from protocol.trail.acts import deletion, directory_statement
 from protocol.errors import Rejected
 from protocol.identifiers import Millis, digest
 from protocol.trail.records import RecordType
-from protocol.trail.stated_acts import sign_actions
+from protocol.trail.stated_acts import sign_acts
 from protocol.tlog.checkpoints import parse_checkpoint
 from tests.sim.world import NOON, World
 from tests.unit.broker.ledger.rig import AUDIT, NAME, Rig, root_over, world_of
@@ -283,7 +283,7 @@ def announcement(world: World, position: int, *, root: bytes | None = None) -> b
         issuer=world.registrar.public.kid,
         root=world.directory.root_at(position + 1) if root is None else root,
     )
-    return sign_actions([act], actor=world.ledger.name, now=NOON, signer=world.ledger, entropy=world.entropy)
+    return sign_acts([act], actor=world.ledger.name, now=NOON, signer=world.ledger, entropy=world.entropy)
 
 
 def test_a_statement_is_announced_once_however_often_it_is_stated(rig: Rig) -> None:
@@ -305,7 +305,7 @@ def test_a_wrong_announcement_is_not_believed(rig: Rig) -> None:
 def test_a_sequenced_order_deletes_and_nothing_else_does(rig: Rig) -> None:
     """A deletion is carried out in the transaction that logs it; its own record says why, and every leaf stays."""
     act = deletion(NOON, rig.world.registrar.name, origin=AUDIT, indexes=[0], ground="retention")
-    order = sign_actions(
+    order = sign_acts(
         [act], actor=rig.world.registrar.name, now=NOON, signer=rig.world.registrar, entropy=rig.world.entropy
     )
     rig.run(rig.writer())

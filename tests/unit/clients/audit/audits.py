@@ -12,7 +12,7 @@ from clients.audit.findings import Kind
 from clients.audit.copy.heads import read_policy
 from clients.audit.copy.ledger_copy import open_copy
 from keys.root_of_trust import RootOfTrust
-from protocol.trail.acts import Action
+from protocol.trail.acts import Act
 from protocol.identifiers import UnitId
 from protocol.trail.records import RecordType
 from tests.sim.ledger import Ledger
@@ -28,11 +28,9 @@ def small(path: Path, *, count: int = 100) -> Ledger:
     return ledger
 
 
-def break_glass(ledger: Ledger) -> Action:
+def break_glass(ledger: Ledger) -> Act:
     """Something that the registrar alone states."""
-    return Action(
-        RecordType.BREAK_GLASS, ledger.world.now, UnitId("registrar"), None, ("A. Costa", "a drill")
-    )
+    return Act(RecordType.BREAK_GLASS, ledger.world.now, UnitId("registrar"), None, ("A. Costa", "a drill"))
 
 
 def copied(path: Path, target: Path) -> Path:

@@ -400,7 +400,7 @@ def test_an_act_is_logged_again(tmp_path: Path) -> None:
 def test_signatures_stay_when_a_record_is_deleted(tmp_path: Path) -> None:
     """What was signed names no record: an act whose record is gone is still known to be stated."""
     ledger = small(tmp_path, count=3)
-    ledger.state_action(break_glass(ledger), by="registrar")
+    ledger.state_act(break_glass(ledger), by="registrar")
     ledger.publish()
     ledger.delete(ledger.log.tree.size - 1)
 

@@ -25,9 +25,9 @@ from clients.audit.findings import Kind
 from protocol.identifiers import UnitId
 from protocol.tlog.tiles import Tile
 from protocol.trail import stated_acts
-from protocol.trail.acts import action_leaf, software_start
+from protocol.trail.acts import act_leaf, software_start
 from protocol.trail.batches import check_batch
-from protocol.trail.ledger_leaves import Sequenced, row_of_action
+from protocol.trail.ledger_leaves import Sequenced, row_of_act
 from tests.mutants.engine import Mutant, mutated
 from tests.mutants.operations import called, dropped, forced, rewritten, unchecked
 from tests.sim.ledger import Ledger, put
@@ -128,8 +128,8 @@ def act_under_a_batch(ledger: Ledger) -> None:
 
 def act_of_another_office(ledger: Ledger) -> None:
     act = replace(break_glass(ledger), actor=UnitId("ledger"))
-    leaf = action_leaf(act, bytes(16))
-    row = row_of_action(act, leaf, index=ledger.log.tree.size)
+    leaf = act_leaf(act, bytes(16))
+    row = row_of_act(act, leaf, index=ledger.log.tree.size)
     made = Sequenced([leaf.entry], [row], b"")
     ledger.append(made.entries, made.rows, ledger.signed_by("ledger", made))
     ledger.publish()

@@ -131,7 +131,7 @@ def test_a_statement_is_announced_twice(ledger: Ledger) -> None:
     """Exactly one leaf for each."""
     statements = ledger.world.directory.snapshot()
     root = Digest(ledger.world.directory.root_at(1) or b"")
-    ledger.state_action(ledger.announcement(0, statements[0], root))
+    ledger.state_act(ledger.announcement(0, statements[0], root))
     ledger.publish()
 
     assert [kind for kind, _, _ in found(ledger.path)] == [Kind.STATEMENT_TWICE]
@@ -146,7 +146,7 @@ def test_another_statement_is_announced_than_the_directory_has(ledger: Ledger, w
     )
     place, data = ledger.announced, world.directory.snapshot()[ledger.announced]
     ledger.directory.tree.append(data)
-    ledger.state_action(
+    ledger.state_act(
         ledger.announcement(
             place + (wrong == "position"),
             world.directory.snapshot()[0] if wrong == "statement" else data,
@@ -165,7 +165,7 @@ def test_a_statement_of_the_directory_is_forged(ledger: Ledger) -> None:
     place = ledger.announced
     ledger.directory.tree.append(bytes(data))
     root = ledger.directory.tree.root()
-    ledger.state_action(ledger.announcement(place, bytes(data), root))
+    ledger.state_act(ledger.announcement(place, bytes(data), root))
     ledger.publish()
 
     assert found(ledger.path) == [(Kind.STATEMENT_INVALID, "directory", place)]
@@ -193,8 +193,8 @@ def test_an_entry_is_none_of_ours(ledger: Ledger) -> None:
 def test_what_the_ledger_could_not_verify_is_told(ledger: Ledger) -> None:
     """An UNVERIFIED leaf is a notice to the auditor: somebody wrote to the audit topic."""
     world = ledger.world
-    action = unverified(world.now, LEDGER, offset=3, record=digest(b"x"), code=Code.E_SCHEMA)
-    entry, row = unverified_leaf(action, world.entropy(16), index=ledger.log.tree.size)
+    act = unverified(world.now, LEDGER, offset=3, record=digest(b"x"), code=Code.E_SCHEMA)
+    entry, row = unverified_leaf(act, world.entropy(16), index=ledger.log.tree.size)
     ledger.append([entry], [row])
     ledger.publish()
 

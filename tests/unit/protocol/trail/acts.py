@@ -2,39 +2,39 @@
 
 from __future__ import annotations
 
-from protocol.trail.acts import Action, deletion, directory_statement, software_start, unverified
+from protocol.trail.acts import Act, deletion, directory_statement, software_start, unverified
 from protocol.errors import Code
 from protocol.identifiers import Millis, UnitId
 from protocol.trail.records import RecordType
-from protocol.trail.stated_acts import sign_actions
+from protocol.trail.stated_acts import sign_acts
 from tests.sim.world import World
 
 HASH, KID = bytes(range(32)), bytes(16)
 
 
-def every_act(t: Millis) -> list[Action]:
+def every_act(t: Millis) -> list[Act]:
     """One of each type, and the forms that differ."""
     ledger, registrar = UnitId("ledger"), UnitId("registrar")
     return [
         directory_statement(
             t, ledger, position=7, statement=HASH, stype=2, about="fr", issuer=KID, root=bytes(32)
         ),
-        Action(RecordType.POLICY_CHANGE, t, registrar, HASH, ("rules of 2026", "a new article")),
+        Act(RecordType.POLICY_CHANGE, t, registrar, HASH, ("rules of 2026", "a new article")),
         deletion(t, registrar, origin="contrada.example/audit/2026h2", indexes=[9, 3, 3], ground="ER 31"),
-        Action(RecordType.BREAK_GLASS, t, registrar, HASH, ("the duty officer", "a kidnapping")),
-        Action(RecordType.BREAK_GLASS, t, registrar, None, ("the duty officer", "a drill")),
-        Action(RecordType.AUDITOR_ACCESS, t, registrar, None, ("the EDPS", "unit fr, May")),
-        Action(RecordType.QUARANTINE_RELEASE, t, registrar, HASH, ("fr", 0, 12, "one", "another")),
+        Act(RecordType.BREAK_GLASS, t, registrar, HASH, ("the duty officer", "a kidnapping")),
+        Act(RecordType.BREAK_GLASS, t, registrar, None, ("the duty officer", "a drill")),
+        Act(RecordType.AUDITOR_ACCESS, t, registrar, None, ("the EDPS", "unit fr, May")),
+        Act(RecordType.QUARANTINE_RELEASE, t, registrar, HASH, ("fr", 0, 12, "one", "another")),
         software_start(t, UnitId("router"), program="router", version="0.1.0"),
         software_start(t, ledger, program="ledger", version="0.1.0", digest=HASH),
         unverified(t, ledger, offset=12, record=HASH, code=Code.E_RECEIPT),
     ]
 
 
-def stated(world: World, office: str, *acts: Action) -> bytes:
+def stated(world: World, office: str, *acts: Act) -> bytes:
     """Acts as this office puts them into the audit topic."""
     signer = getattr(world, office)
-    return sign_actions(acts, actor=UnitId(office), now=world.now, signer=signer, entropy=world.entropy)
+    return sign_acts(acts, actor=UnitId(office), now=world.now, signer=signer, entropy=world.entropy)
 
 
 def stated_acts(world: World) -> list[bytes]:

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from keys.soft_keys import SoftIdentity
 from keys.statement_types import Revocation, StatementType
 from protocol.trail.acts import (
-    Action,
-    action_leaf,
-    encode_action,
-    parse_action,
+    Act,
+    act_leaf,
+    encode_act,
+    parse_act,
     parse_any_record,
     software_start,
     unit_named,
@@ -25,14 +25,14 @@ from protocol.errors import Code, MisuseError, Rejected
 from protocol.limits import DAY
 from protocol.parties import OperatorOffice
 from protocol.trail.records import RecordType
-from protocol.signatures import ACTIONS, BATCH, Suite, parse_signed, sign
+from protocol.signatures import ACTS, BATCH, Suite, parse_signed, sign
 from protocol.trail.stated_acts import (
     MAY_STATE,
-    Actions,
+    StatedActs,
     check_stated,
-    is_actions,
-    sign_actions,
-    verify_actions,
+    is_acts,
+    sign_acts,
+    verify_acts,
 )
 from tests.sim.world import NOON, World
 from tests.unit.protocol.trail.acts import every_act, stated, stated_acts
@@ -54,11 +54,9 @@ def refused(call, *args, **kwargs) -> Code:
     return caught.value.reason
 
 
-def forged(
-    world: World, act: Action, *, signer, actor: str, t: int = NOON, suite=Suite.HYBRID, context=ACTIONS
-):
+def forged(world: World, act: Act, *, signer, actor: str, t: int = NOON, suite=Suite.HYBRID, context=ACTS):
     """Acts signed without asking whether they may be."""
-    leaf = action_leaf(act, bytes(16))
+    leaf = act_leaf(act, bytes(16))
     stated = sign(encode([1, actor, t, 1, leaf.hash]), suite=suite, signer=signer, context=context)
     return encode([1, "acts", [[leaf.record, leaf.salt]], stated])
 
@@ -66,7 +64,7 @@ def forged(
 @pytest.mark.parametrize("act", every_act(NOON), ids=lambda act: act.type.name)
 def test_an_act_comes_out_as_it_went_in(act):
     """Every type of act survives its encoding, which is its only one."""
-    assert parse_action(encode_action(act)) == parse_any_record(encode_action(act)) == act
+    assert parse_act(encode_act(act)) == parse_any_record(encode_act(act)) == act
 
 
 def test_every_type_of_the_list_has_a_form(world):
@@ -84,9 +82,9 @@ def test_each_act_is_stated_by_its_offices_alone(world, act, office):
     """An office states what the table gives it, and is refused everything else."""
     raw = stated(world, office, replace(act, actor=office))
     if OperatorOffice(office) in MAY_STATE[act.type]:
-        assert verify_actions(raw, parties=world.directory).actions == (replace(act, actor=office),)
+        assert verify_acts(raw, parties=world.directory).acts == (replace(act, actor=office),)
     else:
-        assert refused(verify_actions, raw, parties=world.directory) is Code.E_ISSUER
+        assert refused(verify_acts, raw, parties=world.directory) is Code.E_ISSUER
 
 
 def test_nobody_states_that_a_record_did_not_verify():
@@ -100,7 +98,7 @@ def test_only_operators_state_acts(world):
     stranger = SoftIdentity.generate("router", world.entropy)
     for signer in (world.parties["fr"].identity, world.root_key, stranger):
         raw = forged(world, act, signer=signer, actor="router")
-        assert refused(verify_actions, raw, parties=world.directory) is Code.E_ISSUER
+        assert refused(verify_acts, raw, parties=world.directory) is Code.E_ISSUER
 
 
 def test_no_operator_speaks_in_the_name_of_another(world):
@@ -108,7 +106,7 @@ def test_no_operator_speaks_in_the_name_of_another(world):
     for actor, named in (("ledger", "ledger"), ("router", "ledger"), ("ledger", "router")):
         act = software_start(NOON, named, program="router", version="1")
         raw = forged(world, act, signer=world.router, actor=actor)
-        assert refused(verify_actions, raw, parties=world.directory) is Code.E_ISSUER
+        assert refused(verify_acts, raw, parties=world.directory) is Code.E_ISSUER
 
 
 def test_an_act_has_the_time_at_which_it_was_stated(world):
@@ -116,7 +114,7 @@ def test_an_act_has_the_time_at_which_it_was_stated(world):
     act = software_start(NOON - 1, "router", program="router", version="1")
     raw = forged(world, act, signer=world.router, actor="router")
 
-    assert refused(verify_actions, raw, parties=world.directory) is Code.E_ISSUER
+    assert refused(verify_acts, raw, parties=world.directory) is Code.E_ISSUER
 
 
 @pytest.mark.parametrize("t", [NOON - 2 * DAY, NOON + 400 * DAY])
@@ -125,7 +123,7 @@ def test_a_key_states_nothing_outside_its_validity(world, t):
     act = software_start(t, "router", program="router", version="1")
     raw = forged(world, act, signer=world.router, actor="router", t=t)
 
-    assert refused(verify_actions, raw, parties=world.directory) is Code.E_ISSUER
+    assert refused(verify_acts, raw, parties=world.directory) is Code.E_ISSUER
 
 
 @pytest.mark.parametrize(("since", "is_good"), [(NOON, False), (NOON + 1, True), (None, False)])
@@ -137,9 +135,9 @@ def test_a_revoked_key_states_nothing_from_then_on(since, is_good):
     world.now += 10
     world.publish(gone, by=world.registrar)
     if is_good:
-        assert verify_actions(raw, parties=world.directory).by.office is OperatorOffice.ROUTER
+        assert verify_acts(raw, parties=world.directory).by.office is OperatorOffice.ROUTER
     else:
-        assert refused(verify_actions, raw, parties=world.directory) is Code.E_ISSUER
+        assert refused(verify_acts, raw, parties=world.directory) is Code.E_ISSUER
 
 
 def test_acts_have_both_signatures(world):
@@ -148,8 +146,8 @@ def test_acts_have_both_signatures(world):
     one = forged(world, act, signer=world.router, actor="router", suite=Suite.CLASSICAL)
     other = forged(world, act, signer=world.router, actor="router", context=BATCH)
 
-    assert refused(verify_actions, one, parties=world.directory) is Code.E_SUITE_BELOW_MIN
-    assert refused(verify_actions, other, parties=world.directory) is Code.E_SIG_CLASSICAL
+    assert refused(verify_acts, one, parties=world.directory) is Code.E_SUITE_BELOW_MIN
+    assert refused(verify_acts, other, parties=world.directory) is Code.E_SIG_CLASSICAL
 
 
 def test_every_altered_byte_is_refused(world):
@@ -159,17 +157,17 @@ def test_every_altered_byte_is_refused(world):
         if at > 400 and at % 7:
             continue  # the signature of 3309 bytes: some of it
         altered = raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :]
-        refused(verify_actions, altered, parties=world.directory)
+        refused(verify_acts, altered, parties=world.directory)
 
 
 def test_acts_and_decisions_are_told_apart(world):
     """By the first byte of the record, which no reader of the other takes."""
     world.send("fr", ["it"])
     for raw in stated_acts(world):
-        assert is_actions(raw)
+        assert is_acts(raw)
         refused(verify_decisions, raw, parties=world.directory)
-    assert not is_actions(world.audit[-1])
-    refused(verify_actions, world.audit[-1], parties=world.directory)
+    assert not is_acts(world.audit[-1])
+    refused(verify_acts, world.audit[-1], parties=world.directory)
 
 
 def test_whatever_stands_behind_a_leaf_is_read(world):
@@ -180,34 +178,34 @@ def test_whatever_stands_behind_a_leaf_is_read(world):
 
     assert isinstance(parse_any_record(made.leaves[0].record), Record)
     assert isinstance(parse_any_record(leaf.record), Delivered)
-    assert isinstance(parse_any_record(encode_action(every_act(NOON)[0])), Action)
+    assert isinstance(parse_any_record(encode_act(every_act(NOON)[0])), Act)
 
 
 @pytest.mark.parametrize("act", every_act(NOON), ids=lambda act: act.type.name)
 def test_each_field_of_an_act_has_its_form(act):
     """A field left out, put in, or of another type is refused, and true is no number."""
-    row = decode(encode_action(act))
+    row = decode(encode_act(act))
     for at in range(len(row[5])):
         for wrong in (None, True, -1, 2**53, b"", "", "a\nb", [], [1, 1], "x" * 201, bytes(31)):
             if wrong is None and row[5][at] is None:
                 continue
             detail = [*row[5][:at], wrong, *row[5][at + 1 :]]
-            assert refused(parse_action, encode([*row[:5], detail])) is Code.E_SCHEMA
+            assert refused(parse_act, encode([*row[:5], detail])) is Code.E_SCHEMA
     for detail in (row[5][:-1], [*row[5], 1]):
-        assert refused(parse_action, encode([*row[:5], detail])) is Code.E_SCHEMA
+        assert refused(parse_act, encode([*row[:5], detail])) is Code.E_SCHEMA
     for version, code in ((2, Code.E_VER), (True, Code.E_SCHEMA)):
-        assert refused(parse_action, encode([version, *row[1:]])) is code
+        assert refused(parse_act, encode([version, *row[1:]])) is code
 
 
 def test_a_deletion_names_each_leaf_once():
     """Indexes ascend, so that one deletion has one form."""
     act = next(act for act in every_act(NOON) if act.type is RecordType.DELETION)
-    row = decode(encode_action(act))
+    row = decode(encode_act(act))
 
     assert row[5][1] == [3, 9]
     for indexes in ([9, 3], [3, 3], []):
         row[5][1] = indexes
-        assert refused(parse_action, encode(row)) is Code.E_SCHEMA
+        assert refused(parse_act, encode(row)) is Code.E_SCHEMA
 
 
 def test_acts_that_nobody_could_state_are_not_signed(world):
@@ -215,7 +213,7 @@ def test_acts_that_nobody_could_state_are_not_signed(world):
     act = software_start(NOON, "router", program="router", version="1")
     for acts in ([], [replace(act, actor="ledger")], [replace(act, t=NOON - 1)]):
         with pytest.raises(MisuseError):
-            sign_actions(acts, actor="router", now=NOON, signer=world.router, entropy=world.entropy)
+            sign_acts(acts, actor="router", now=NOON, signer=world.router, entropy=world.entropy)
 
 
 def test_a_new_ledger_key_takes_over(world):
@@ -225,7 +223,7 @@ def test_a_new_ledger_key_takes_over(world):
     world.ledger = SoftIdentity.generate("ledger", world.entropy)
     world.appoint(StatementType.LEDGER, world.ledger, by=world.registrar)
     for raw in (first, stated(world, "ledger", every_act(NOON)[0])):
-        assert isinstance(verify_actions(raw, parties=world.directory), Actions)
+        assert isinstance(verify_acts(raw, parties=world.directory), StatedActs)
 
 
 def test_an_act_names_whom_it_is_about():
@@ -240,15 +238,15 @@ def test_an_act_names_whom_it_is_about():
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_are_no_acts(world, data):
     """Random bytes are no act, no list and no record."""
-    refused(verify_actions, data, parties=world.directory)
-    refused(parse_action, data)
+    refused(verify_acts, data, parties=world.directory)
+    refused(parse_act, data)
     refused(parse_any_record, data)
 
 
 def test_each_act_has_its_own_salt(world):
     """Two equal acts of one list have two leaves."""
     act = software_start(NOON, "router", program="router", version="1")
-    made = verify_actions(stated(world, "router", act, act), parties=world.directory)
+    made = verify_acts(stated(world, "router", act, act), parties=world.directory)
 
     assert len({leaf.entry for leaf in made.leaves}) == 2
     assert parse_signed(made.signed).suite is Suite.HYBRID
@@ -257,9 +255,9 @@ def test_each_act_has_its_own_salt(world):
 def test_what_was_signed_is_over_exactly_these_acts(world):
     """None of them may be missing, added, exchanged or stand elsewhere; and no list is stated of nothing."""
     act = software_start(NOON, "router", program="router", version="1")
-    made = verify_actions(stated(world, "router", act, act, act), parties=world.directory)
+    made = verify_acts(stated(world, "router", act, act, act), parties=world.directory)
     one, two, three = (leaf.entry for leaf in made.leaves)
-    other = action_leaf(act, bytes(16)).entry
+    other = act_leaf(act, bytes(16)).entry
 
     assert check_stated(made.signed, [one, two, three], parties=world.directory) == made.by
     for entries in ([one, two], [one, two, three, other], [one, two, other], [one, three, two], []):
@@ -269,7 +267,7 @@ def test_what_was_signed_is_over_exactly_these_acts(world):
 def test_what_was_signed_names_no_record(world):
     """Neither record nor salt is in what is kept for auditors, so that a deleted record stays deleted."""
     act = software_start(NOON, "router", program="router", version="1")
-    made = verify_actions(stated(world, "router", act), parties=world.directory)
+    made = verify_acts(stated(world, "router", act), parties=world.directory)
 
     for secret in (made.leaves[0].record, made.leaves[0].salt):
         assert secret not in made.signed
@@ -278,7 +276,7 @@ def test_what_was_signed_names_no_record(world):
 def test_a_list_of_nothing_is_no_list(world):
     """An operator who signs an empty list has stated nothing."""
     payload = encode([1, "router", NOON, 0, bytes(32)])
-    signed = sign(payload, suite=Suite.HYBRID, signer=world.router, context=ACTIONS)
+    signed = sign(payload, suite=Suite.HYBRID, signer=world.router, context=ACTS)
 
-    assert refused(verify_actions, encode([1, "acts", [], signed]), parties=world.directory) is Code.E_SCHEMA
+    assert refused(verify_acts, encode([1, "acts", [], signed]), parties=world.directory) is Code.E_SCHEMA
     assert refused(check_stated, signed, [], parties=world.directory) is Code.E_RECEIPT
