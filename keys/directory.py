@@ -22,15 +22,15 @@ from keys.root_of_trust import RootOfTrust
 from keys.rules import consequences, find_issuer
 from keys.statement_types import Statement, UnitFacts
 from keys.statements import SignedStatement, parse_statement
-from keys.tables import Office, Tables
+from keys.tables import KeyRole, Tables
 from protocol.identifiers import Digest, KeyId, Millis, UnitId, digest
 from protocol.merkle import EMPTY_ROOT, Frontier, leaf_hash
-from protocol.parties import EpochKey, IdentityKey, OperatorKey, OperatorOffice, TreeHead, Unit
+from protocol.parties import EpochKey, IdentityKey, OperatorKey, OperatorRole, TreeHead, Unit
 
 _OPERATORS = {
-    Office.REGISTRAR: OperatorOffice.REGISTRAR,
-    Office.ROUTER: OperatorOffice.ROUTER,
-    Office.LEDGER: OperatorOffice.LEDGER,
+    KeyRole.REGISTRAR: OperatorRole.REGISTRAR,
+    KeyRole.ROUTER: OperatorRole.ROUTER,
+    KeyRole.LEDGER: OperatorRole.LEDGER,
 }
 
 
@@ -84,7 +84,7 @@ class Directory:
         # From here on nothing can fail.
         for change in changes:
             change.write()
-        if issuer.office is Office.REGISTRAR:
+        if issuer.role is KeyRole.REGISTRAR:
             # Not the units, who could set it ahead and so outdate all keys; a registrar's is bounded by
             # its own validity.
             self._clock = max(self._clock, statement.issued)
@@ -114,7 +114,7 @@ class Directory:
 
     def identity(self, unit: UnitId, kid: KeyId) -> IdentityKey | None:
         """A signing identity that was ever bound to this unit."""
-        return self._key(kid, Office.UNIT, name=unit)
+        return self._key(kid, KeyRole.UNIT, name=unit)
 
     def epoch_key(self, unit: UnitId, kid: KeyId) -> EpochKey | None:
         """An epoch key that this unit ever published."""
@@ -127,17 +127,17 @@ class Directory:
 
     def router_key(self, kid: KeyId) -> IdentityKey | None:
         """A key with which routers sign, or signed."""
-        return self._key(kid, Office.ROUTER)
+        return self._key(kid, KeyRole.ROUTER)
 
     def operator_key(self, kid: KeyId) -> OperatorKey | None:
         """A key with which the centre's own people and processes state what they did."""
         known = self._tables.keys.get(kid)
-        office = None if known is None else _OPERATORS.get(known.office)
-        return None if known is None or office is None else OperatorKey(office, known.identity)
+        role = None if known is None else _OPERATORS.get(known.role)
+        return None if known is None or role is None else OperatorKey(role, known.identity)
 
     def registrar_key(self, kid: KeyId) -> IdentityKey | None:
         """A key with which registrars make statements, or made them."""
-        return self._key(kid, Office.REGISTRAR)
+        return self._key(kid, KeyRole.REGISTRAR)
 
     def facts(self, unit: UnitId) -> UnitFacts | None:
         """What the registrar last said about the unit, with its version and its topics' partitions."""
@@ -149,19 +149,19 @@ class Directory:
 
     def identities(self, unit: UnitId) -> tuple[IdentityKey, ...]:
         """All identities that the unit ever had, in the order of their appointment."""
-        return self._keys(Office.UNIT, name=unit)
+        return self._keys(KeyRole.UNIT, name=unit)
 
     def registrars(self) -> tuple[IdentityKey, ...]:
         """All registrars' keys, revoked ones too."""
-        return self._keys(Office.REGISTRAR)
+        return self._keys(KeyRole.REGISTRAR)
 
     def routers(self) -> tuple[IdentityKey, ...]:
         """All routers' keys, revoked ones too."""
-        return self._keys(Office.ROUTER)
+        return self._keys(KeyRole.ROUTER)
 
     def ledgers(self) -> tuple[IdentityKey, ...]:
         """All ledgers' keys, revoked ones too."""
-        return self._keys(Office.LEDGER)
+        return self._keys(KeyRole.LEDGER)
 
     def epochs(self, unit: UnitId) -> tuple[EpochKey, ...]:
         """All epoch keys that the unit ever published, by epoch."""
@@ -192,15 +192,15 @@ class Directory:
         parsed = parse_statement(self._log[position])
         return Applied(position, parsed.digest, parsed.statement, new=True)
 
-    def _key(self, kid: KeyId, office: Office, *, name: UnitId | None = None) -> IdentityKey | None:
+    def _key(self, kid: KeyId, role: KeyRole, *, name: UnitId | None = None) -> IdentityKey | None:
         known = self._tables.keys.get(kid)
-        if known is None or known.office is not office or name not in (None, known.identity.unit):
+        if known is None or known.role is not role or name not in (None, known.identity.unit):
             return None
         return known.identity
 
-    def _keys(self, office: Office, *, name: UnitId | None = None) -> tuple[IdentityKey, ...]:
+    def _keys(self, role: KeyRole, *, name: UnitId | None = None) -> tuple[IdentityKey, ...]:
         return tuple(
             known.identity
             for known in self._tables.keys.values()
-            if known.office is office and name in (None, known.identity.unit)
+            if known.role is role and name in (None, known.identity.unit)
         )

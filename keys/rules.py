@@ -35,7 +35,7 @@ from keys.statement_types import (
     body_type,
 )
 from keys.statements import appointment_item
-from keys.tables import Change, KnownEpoch, KnownKey, Office, Put, Tables
+from keys.tables import Change, KeyRole, KnownEpoch, KnownKey, Put, Tables
 from keys.weak_keys import check_epoch
 from protocol.canonical import encode
 from protocol.epochs import bounds, to_publish
@@ -47,22 +47,22 @@ from protocol.public_keys import IdentityPublic
 
 MAX_KEY_LIFETIME = 3 * 366 * DAY
 
-MAY_STATE: dict[StatementType, frozenset[Office]] = {
-    StatementType.REGISTRAR: frozenset({Office.ROOT}),
-    StatementType.UNIT: frozenset({Office.REGISTRAR}),
-    StatementType.IDENTITY: frozenset({Office.REGISTRAR}),
-    StatementType.ROUTER: frozenset({Office.REGISTRAR}),
-    StatementType.LEDGER: frozenset({Office.REGISTRAR}),
-    StatementType.EPOCH: frozenset({Office.UNIT}),
-    StatementType.STATUS: frozenset({Office.REGISTRAR}),
-    StatementType.REVOCATION: frozenset({Office.ROOT, Office.REGISTRAR, Office.UNIT}),
+MAY_STATE: dict[StatementType, frozenset[KeyRole]] = {
+    StatementType.REGISTRAR: frozenset({KeyRole.ROOT}),
+    StatementType.UNIT: frozenset({KeyRole.REGISTRAR}),
+    StatementType.IDENTITY: frozenset({KeyRole.REGISTRAR}),
+    StatementType.ROUTER: frozenset({KeyRole.REGISTRAR}),
+    StatementType.LEDGER: frozenset({KeyRole.REGISTRAR}),
+    StatementType.EPOCH: frozenset({KeyRole.UNIT}),
+    StatementType.STATUS: frozenset({KeyRole.REGISTRAR}),
+    StatementType.REVOCATION: frozenset({KeyRole.ROOT, KeyRole.REGISTRAR, KeyRole.UNIT}),
 }
 
-_OFFICE = {
-    StatementType.REGISTRAR: Office.REGISTRAR,
-    StatementType.IDENTITY: Office.UNIT,
-    StatementType.ROUTER: Office.ROUTER,
-    StatementType.LEDGER: Office.LEDGER,
+_ROLE_APPOINTED = {
+    StatementType.REGISTRAR: KeyRole.REGISTRAR,
+    StatementType.IDENTITY: KeyRole.UNIT,
+    StatementType.ROUTER: KeyRole.ROUTER,
+    StatementType.LEDGER: KeyRole.LEDGER,
 }
 
 
@@ -70,7 +70,7 @@ _OFFICE = {
 class Issuer:
     """Who made a statement."""
 
-    office: Office
+    role: KeyRole
     name: UnitId | None
     kid: KeyId
     public: IdentityPublic
@@ -81,16 +81,16 @@ def find_issuer(statement: Statement, *, tables: Tables, root: RootOfTrust, cloc
     kid = statement.issuer
     pinned = root.by_kid().get(kid)
     if pinned is not None:
-        issuer = Issuer(Office.ROOT, None, kid, pinned)
+        issuer = Issuer(KeyRole.ROOT, None, kid, pinned)
     else:
         known = tables.keys.get(kid)
         if known is None:
             raise Rejected(Code.E_ISSUER, "the directory does not know this issuer")
-        _check_in_office(known.identity, issued=statement.issued, clock=clock)
-        issuer = Issuer(known.office, known.identity.unit, kid, known.identity.public)
+        _check_was_valid(known.identity, issued=statement.issued, clock=clock)
+        issuer = Issuer(known.role, known.identity.unit, kid, known.identity.public)
     stype = body_type(statement.body)
-    if issuer.office not in MAY_STATE[stype]:
-        raise Rejected(Code.E_ISSUER, f"a {issuer.office.value} makes no {stype.name.lower()} statement")
+    if issuer.role not in MAY_STATE[stype]:
+        raise Rejected(Code.E_ISSUER, f"a {issuer.role.value} makes no {stype.name.lower()} statement")
     return issuer
 
 
@@ -113,7 +113,7 @@ def consequences(
             assert_never(statement.body)
 
 
-def _check_in_office(key: IdentityKey, *, issued: Millis, clock: Millis) -> None:
+def _check_was_valid(key: IdentityKey, *, issued: Millis, clock: Millis) -> None:
     if key.revoked:
         raise Rejected(Code.E_ISSUER, "the issuer's key is revoked")
     if issued < key.not_before:
@@ -142,7 +142,7 @@ def _appoint(
     key = IdentityKey(
         made.name, made.public, made.not_before, made.not_after, revoked=False, compromised_since=None
     )
-    known = KnownKey(_OFFICE[made.stype], key, statement.issuer, Millis(max(statement.issued, clock)))
+    known = KnownKey(_ROLE_APPOINTED[made.stype], key, statement.issuer, Millis(max(statement.issued, clock)))
     return [
         Put(tables.keys, kid, known),
         Put(tables.key_names, kid, made.name),
@@ -197,27 +197,27 @@ def _revoke(made: Revocation, issued: Millis, *, issuer: Issuer, tables: Tables)
         raise _not_valid("a compromise that lies ahead")
     epoch = tables.epochs.get(made.kid)
     if epoch is not None:
-        _check_may_revoke(issuer, Office.UNIT, owner=epoch.key.unit, named=made.unit)
+        _check_may_revoke(issuer, KeyRole.UNIT, owner=epoch.key.unit, named=made.unit)
         if epoch.key.revoked:
             raise _not_valid("this key is revoked already")
         return list(_withdraw_epoch(made.kid, epoch, tables))
     known = tables.keys.get(made.kid)
     if known is None:
         raise _not_valid("the directory does not know this key")
-    _check_may_revoke(issuer, known.office, owner=known.identity.unit, named=made.unit)
+    _check_may_revoke(issuer, known.role, owner=known.identity.unit, named=made.unit)
     if not _is_stricter(since, known.identity):
         raise _not_valid("this key is revoked already, and this would not make it stricter")
     return list(_withdraw(made.kid, known, since, tables))
 
 
-def _check_may_revoke(issuer: Issuer, office: Office, *, owner: UnitId, named: UnitId) -> None:
+def _check_may_revoke(issuer: Issuer, role: KeyRole, *, owner: UnitId, named: UnitId) -> None:
     """A registrar falls by the root, a unit's key by a registrar or the unit, all others by a registrar."""
     if owner != named:
         raise _not_valid("the key is another's than the revocation says")
-    by = {Office.REGISTRAR: {Office.ROOT}, Office.UNIT: {Office.REGISTRAR, Office.UNIT}}
-    if issuer.office not in by.get(office, {Office.REGISTRAR}):
-        raise Rejected(Code.E_ISSUER, f"a {issuer.office.value} does not revoke the key of a {office.value}")
-    if issuer.office is Office.UNIT and issuer.name != owner:
+    by = {KeyRole.REGISTRAR: {KeyRole.ROOT}, KeyRole.UNIT: {KeyRole.REGISTRAR, KeyRole.UNIT}}
+    if issuer.role not in by.get(role, {KeyRole.REGISTRAR}):
+        raise Rejected(Code.E_ISSUER, f"a {issuer.role.value} does not revoke the key of a {role.value}")
+    if issuer.role is KeyRole.UNIT and issuer.name != owner:
         raise Rejected(Code.E_ISSUER, "a unit revokes its own keys only")
 
 

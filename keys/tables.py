@@ -20,8 +20,8 @@ _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 
 
-class Office(Enum):
-    """What a signing key is for. One key, one office, for life."""
+class KeyRole(Enum):
+    """What a signing key is for. One key, one role, for life."""
 
     ROOT = "root"
     REGISTRAR = "registrar"
@@ -34,7 +34,7 @@ class Office(Enum):
 class KnownKey:
     """An appointed signing key: whose, for what, and who answers for that."""
 
-    office: Office
+    role: KeyRole
     identity: IdentityKey
     appointed_by: KeyId
     appointed_at: Millis

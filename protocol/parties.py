@@ -65,7 +65,7 @@ class IdentityKey:
     """What was signed from then on is not to be trusted; only set when revoked."""
 
 
-class OperatorOffice(Enum):
+class OperatorRole(Enum):
     """Who at the centre states what was done there (protocol/trail/acts.py). The root states nothing else."""
 
     ROUTER = "router"
@@ -75,9 +75,9 @@ class OperatorOffice(Enum):
 
 @dataclass(frozen=True, slots=True)
 class OperatorKey:
-    """A signing key of the centre, and the office that it was appointed to."""
+    """A signing key of the centre, and the role that it was appointed to."""
 
-    office: OperatorOffice
+    role: OperatorRole
     identity: IdentityKey
 
 

@@ -1,6 +1,6 @@
 """Acts of the centre as records of the ledger: what is recorded of each.
 
-    act  = [ 1, type, t, actor, subject / null, detail ]          a record, as a decision is one: `action` of the CDDL
+    act  = [ 1, type, t, actor, subject / null, detail ]       a record, as a decision is one (CDDL: `action`)
 
     act                  subject              detail
     directory statement  the statement        position, type, about, issuer, root
@@ -84,7 +84,7 @@ def unverified(t: Millis, actor: UnitId, *, offset: int, record: Digest, code: C
 
 
 def unit_named(act: Act) -> UnitId | None:
-    """The unit, operator or office that the act is about, where one is named."""
+    """The unit or operator that the act is about, where one is named."""
     at = {RecordType.DIRECTORY_STATEMENT: 2, RecordType.QUARANTINE_RELEASE: 0}.get(act.type)
     return None if at is None else act.detail[at]
 

@@ -32,7 +32,7 @@ from protocol.envelope.header import uint
 from protocol.errors import Code, MisuseError, Rejected
 from protocol.identifiers import Entropy, KeyId, Millis, UnitId
 from protocol.merkle import leaf_hash, root_of
-from protocol.parties import IdentityKey, OperatorKey, OperatorOffice, Parties
+from protocol.parties import IdentityKey, OperatorKey, OperatorRole, Parties
 from protocol.signatures import ACTS, Signer, Suite, parse_signed, sign, verify
 from protocol.trail.acts import Act, act_leaf, encode_act, parse_act
 from protocol.trail.batches import Leaf
@@ -41,27 +41,27 @@ from protocol.trail.records import RECORD_SALT, VERSION, RecordType
 MAX_ACTS = 1_000
 
 _ACTS: Final = "acts"
-_LEDGER, _REGISTRAR, _ROUTER = OperatorOffice.LEDGER, OperatorOffice.REGISTRAR, OperatorOffice.ROUTER
+_LEDGER, _REGISTRAR, _ROUTER = OperatorRole.LEDGER, OperatorRole.REGISTRAR, OperatorRole.ROUTER
 
-MAY_STATE: dict[RecordType, frozenset[OperatorOffice]] = {
+MAY_STATE: dict[RecordType, frozenset[OperatorRole]] = {
     RecordType.DIRECTORY_STATEMENT: frozenset({_LEDGER}),
     RecordType.POLICY_CHANGE: frozenset({_REGISTRAR}),
     RecordType.DELETION: frozenset({_REGISTRAR}),
     RecordType.BREAK_GLASS: frozenset({_REGISTRAR}),
     RecordType.AUDITOR_ACCESS: frozenset({_REGISTRAR, _LEDGER}),
     RecordType.QUARANTINE_RELEASE: frozenset({_REGISTRAR}),
-    RecordType.SOFTWARE_START: frozenset(OperatorOffice),
+    RecordType.SOFTWARE_START: frozenset(OperatorRole),
     RecordType.UNVERIFIED: frozenset(),
 }
 
-_OFFICES: Final = {int(kind): offices for kind, offices in MAY_STATE.items()}
+_ROLES: Final = {int(kind): roles for kind, roles in MAY_STATE.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Stated:
     """Who stated acts together, and when."""
 
-    office: OperatorOffice
+    role: OperatorRole
     actor: UnitId
     t: Millis
     kid: KeyId
@@ -136,7 +136,7 @@ def check_stated(data: bytes, entries: Sequence[bytes], *, parties: Parties) -> 
         raise Rejected(Code.E_RECEIPT, "the acts are not those that were signed", hint="do not rely on them")
     for entry in entries:
         _check_entry(entry, by, t)
-    return Stated(by.office, by.identity.unit, t, signed.kid)
+    return Stated(by.role, by.identity.unit, t, signed.kid)
 
 
 def _operator(by: OperatorKey | None, actor: Item, t: Millis) -> OperatorKey:
@@ -159,8 +159,8 @@ def _check_entry(entry: bytes, by: OperatorKey, t: Millis) -> None:
         case [_, kind, time, _]:
             if time != t:
                 raise Rejected(Code.E_ISSUER, "an act of another time than it was stated at")
-            if by.office not in _OFFICES.get(uint(kind), frozenset()):
-                raise Rejected(Code.E_ISSUER, f"a {by.office.value} does not state what has type {kind}")
+            if by.role not in _ROLES.get(uint(kind), frozenset()):
+                raise Rejected(Code.E_ISSUER, f"a {by.role.value} does not state what has type {kind}")
         case _:
             raise Rejected(Code.E_SCHEMA, "not an entry of an audit log")
 

@@ -15,7 +15,7 @@ from protocol.codes import Classification, LegalBasis, Purpose, UnitKind
 from protocol.identifiers import KeyId, UnitId
 from protocol.limits import DAY
 from protocol.merkle import EMPTY_ROOT
-from protocol.parties import EpochKey, IdentityKey, OperatorKey, OperatorOffice, TreeHead, Unit
+from protocol.parties import EpochKey, IdentityKey, OperatorKey, OperatorRole, TreeHead, Unit
 from protocol.public_keys import EpochPublic, IdentityPublic
 from protocol.signatures import Suite
 
@@ -162,7 +162,7 @@ class Directory:
     def operator_key(self, kid: KeyId) -> OperatorKey | None:
         """A router's key: the only operators of these vectors."""
         key = self.routers.get(kid)
-        return None if key is None else OperatorKey(OperatorOffice.ROUTER, key)
+        return None if key is None else OperatorKey(OperatorRole.ROUTER, key)
 
 
 def opener_of(written: dict[str, Any], unit: str) -> SoftOpener:

@@ -10,7 +10,7 @@ from protocol.epochs import epoch_of
 from protocol.errors import Code, Rejected
 from protocol.identifiers import KeyId, Millis
 from protocol.merkle import EMPTY_ROOT, leaf_hash, root_of
-from protocol.parties import NO_HEAD, OperatorOffice, Parties
+from protocol.parties import NO_HEAD, OperatorRole, Parties
 from tests.unit.keys.world import (
     DE,
     EPOCH_NOW,
@@ -87,12 +87,12 @@ def test_operators_are_the_centres_three_offices(world: World) -> None:
     world.apply(appointment(StatementType.ROUTER, router), by=world.registrar)
     world.apply(appointment(StatementType.LEDGER, ledger), by=world.registrar)
     for key, office in (
-        (router, OperatorOffice.ROUTER),
-        (world.registrar, OperatorOffice.REGISTRAR),
-        (ledger, OperatorOffice.LEDGER),
+        (router, OperatorRole.ROUTER),
+        (world.registrar, OperatorRole.REGISTRAR),
+        (ledger, OperatorRole.LEDGER),
     ):
         found = directory.operator_key(key.public.kid)
-        assert found is not None and (found.office, found.identity.public) == (office, key.public)
+        assert found is not None and (found.role, found.identity.public) == (office, key.public)
     for key in (identity("fr"), world.root_keys[0], identity("stranger")):
         assert directory.operator_key(key.public.kid) is None
     assert directory.router_key(ledger.public.kid) is None

@@ -126,7 +126,7 @@ def act_under_a_batch(ledger: Ledger) -> None:
     ledger.publish()
 
 
-def act_of_another_office(ledger: Ledger) -> None:
+def act_of_another_role(ledger: Ledger) -> None:
     act = replace(break_glass(ledger), actor=UnitId("ledger"))
     leaf = act_leaf(act, bytes(16))
     row = row_of_act(act, leaf, index=ledger.log.tree.size)
@@ -188,7 +188,7 @@ MUTANTS = [
     (added_to_a_batch, Kind.DECISION_UNSIGNED, Mutant(signed_leaves._check, called(check_batch, "check_batch(_0, _1[:1], parties=directory)"))),
     (made_up_act, Kind.ACT_UNSIGNED, Mutant(signed_leaves._needing, rewritten("... is not None", "(kind := _kind(entry)) is Kind.DECISION_UNSIGNED"))),
     (act_under_a_batch, Kind.ACT_UNSIGNED, Mutant(signed_leaves._check, called(any, "all(_0)"))),
-    (act_of_another_office, Kind.ACT_UNSIGNED, Mutant(stated_acts._check_entry, forced(False, "_OFFICES"))),
+    (act_of_another_role, Kind.ACT_UNSIGNED, Mutant(stated_acts._check_entry, forced(False, "_ROLES"))),
     (act_in_anothers_name, Kind.ACT_UNSIGNED, Mutant(signed_leaves._strange, forced(False, "row.sender", "each.actor"))),
     (act_again, Kind.ACT_TWICE, Mutant(signed_leaves._strange, unchecked(Kind.ACT_TWICE))),
     (broken_chain, Kind.SHARD_CHAIN, Mutant(heads.check_chain, forced(False, "found", "expected"))),

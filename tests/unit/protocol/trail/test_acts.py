@@ -23,7 +23,7 @@ from protocol.trail.batches import Delivered, Record, delivery_leaves, verify_de
 from protocol.canonical import decode, encode
 from protocol.errors import Code, MisuseError, Rejected
 from protocol.limits import DAY
-from protocol.parties import OperatorOffice
+from protocol.parties import OperatorRole
 from protocol.trail.records import RecordType
 from protocol.signatures import ACTS, BATCH, Suite, parse_signed, sign
 from protocol.trail.stated_acts import (
@@ -81,7 +81,7 @@ def test_every_type_of_the_list_has_a_form(world):
 def test_each_act_is_stated_by_its_offices_alone(world, act, office):
     """An office states what the table gives it, and is refused everything else."""
     raw = stated(world, office, replace(act, actor=office))
-    if OperatorOffice(office) in MAY_STATE[act.type]:
+    if OperatorRole(office) in MAY_STATE[act.type]:
         assert verify_acts(raw, parties=world.directory).acts == (replace(act, actor=office),)
     else:
         assert refused(verify_acts, raw, parties=world.directory) is Code.E_ISSUER
@@ -135,7 +135,7 @@ def test_a_revoked_key_states_nothing_from_then_on(since, is_good):
     world.now += 10
     world.publish(gone, by=world.registrar)
     if is_good:
-        assert verify_acts(raw, parties=world.directory).by.office is OperatorOffice.ROUTER
+        assert verify_acts(raw, parties=world.directory).by.role is OperatorRole.ROUTER
     else:
         assert refused(verify_acts, raw, parties=world.directory) is Code.E_ISSUER
 
