@@ -128,7 +128,7 @@ class Gossip:
             self._ahead.pop(core.sender, None)
             self._counters[Outcome.SAME].inc()
         else:
-            self._counters[self._judge(Claim(core.sender, core.mid, head))].inc()
+            self._counters[self._judge(Claim(core.sender, core.message_id, head))].inc()
 
     def _catch_up(self, newest: Roots) -> None:
         due = [claim for claim in self._ahead.values() if claim.head.size <= newest.last]

@@ -103,7 +103,7 @@ class Core:
 
     suite: Suite
     kind: MessageKind
-    mid: MessageId
+    message_id: MessageId
     thread: ThreadId
     created: Millis
     expires: Millis
@@ -156,7 +156,7 @@ def encode_core(core: Core) -> bytes:
     """The one encoding of a core."""
     h3 = None if core.h3 is None else [list(core.h3.only), core.h3.delete_by]
     return encode([
-        VERSION, int(core.suite), int(core.kind), core.mid, core.thread, core.created, core.expires,
+        VERSION, int(core.suite), int(core.kind), core.message_id, core.thread, core.created, core.expires,
         [core.sender, core.position.stream, core.position.seq], core.signing_key,
         [[a.unit, a.key, int(a.role)] for a in core.to],
         sorted(int(code) for code in core.handling), h3, int(core.classification), int(core.data_class),
@@ -215,7 +215,7 @@ def core_of(row: Item) -> Core:
     return Core(
         suite=_member(Suite, row[1], Code.E_SUITE_UNKNOWN),
         kind=_member(MessageKind, row[2], Code.E_TYPE),
-        mid=MessageId(_octets(row[3], 16)),
+        message_id=MessageId(_octets(row[3], 16)),
         thread=ThreadId(_octets(row[4], 16)),
         created=Millis(uint(row[5])),
         expires=Millis(uint(row[6])),

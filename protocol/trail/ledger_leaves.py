@@ -56,7 +56,7 @@ class Row(NamedTuple):
     """None: deleted, and so is all that follows but `erased_by`."""
 
     salt: bytes | None
-    mid: bytes | None = None
+    message_id: bytes | None = None
     thread: bytes | None = None
     sender: str | None = None
     units: str = ""
@@ -68,6 +68,13 @@ class Row(NamedTuple):
     subject: bytes | None = None
     erased_by: str | None = None
     """`ORIGIN#INDEX` of the act that ordered the deletion."""
+
+
+ROW_COLUMNS: Final = (
+    "index", "leaves", "type", "t", "record", "salt", "mid", "thread", "sender", "units", "reasons",
+    "subject", "erased_by",
+)  # fmt: skip
+"""The fields of `Row` as a database and a finding call them."""
 
 
 class Sequenced(NamedTuple):
@@ -162,9 +169,9 @@ def leaves_of_row(row: Row) -> tuple[Leaf, ...]:
 
 
 def _row(record: Scanned, raw: bytes, salt: bytes, index: int) -> Row:
-    kind, t, subject, mid, thread, (sender, units, reasons, _) = record
+    kind, t, subject, message_id, thread, (sender, units, reasons, _) = record
     leaves = 1 + len(_deliveries(record))
-    return Row(index, leaves, kind, t, raw, salt, mid, thread, sender, units, reasons, subject)
+    return Row(index, leaves, kind, t, raw, salt, message_id, thread, sender, units, reasons, subject)
 
 
 def _deliveries(record: Scanned) -> tuple[bytes, ...]:

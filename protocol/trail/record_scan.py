@@ -69,7 +69,7 @@ class Scanned(NamedTuple):
     type: int
     t: int
     subject: bytes | None
-    mid: bytes | None
+    message_id: bytes | None
     thread: bytes | None
     shape: Shape
 
@@ -79,12 +79,14 @@ def scan(raw: bytes) -> Scanned | None:
     found = _COMMON(raw)
     if found is None or len(raw) > MAX_DECISION:
         return None
-    kind, t, place, subject, mid, thread, sender, middle, refs, tail = found.groups()
+    kind, t, place, subject, message_id, thread, sender, middle, refs, tail = found.groups()
     if len(refs) != 1 + (refs[0] & 31) * _REF:
         return None
     shape = _shape(place, sender, middle, refs[2::_REF], tail)
     return (
-        None if shape is None else Scanned(kind[0], int.from_bytes(t[1:], "big"), subject, mid, thread, shape)
+        None
+        if shape is None
+        else Scanned(kind[0], int.from_bytes(t[1:], "big"), subject, message_id, thread, shape)
     )
 
 

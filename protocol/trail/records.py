@@ -90,7 +90,7 @@ class Record:
 def summarize(core: Core) -> Item:
     """The header's part of a record: ids, codes and times, in a fixed order."""
     return [
-        core.mid, core.thread, core.sender, core.position.stream, core.position.seq, int(core.kind),
+        core.message_id, core.thread, core.sender, core.position.stream, core.position.seq, int(core.kind),
         [[a.unit, int(a.role)] for a in core.to], sorted(map(int, core.handling)), int(core.classification),
         int(core.data_class), sorted(map(int, core.purposes)), number_of(core.urgency),
         number_of(core.ground), number_of(core.basis), [[int(r.kind), r.subject] for r in core.refs],

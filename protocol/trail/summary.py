@@ -23,16 +23,16 @@ _HEAD = [0, bytes(32)]
 def check_summary(value: Item) -> None:
     """`Rejected` where this is not the summary of any core."""
     match value:
-        case [mid, thread, sender, stream, seq, kind, [*to], handling, clas, data, purposes, *rest]:
+        case [message_id, thread, sender, stream, seq, kind, [*to], handling, clas, data, purposes, *rest]:
             addressees = [_with_key(entry) for entry in to]
         case _:
             raise _bad()
     match rest:
         case [urgency, ground, basis, refs, created, expires, review, exempt]:
             core_of([
-                VERSION, int(Suite.CLASSICAL), kind, mid, thread, created, expires, [sender, stream, seq],
-                _KEY, addressees, handling, None, clas, data, purposes, urgency, ground, basis, exempt, refs,
-                review, [], _HEAD, _HEAD,
+                VERSION, int(Suite.CLASSICAL), kind, message_id, thread, created, expires,
+                [sender, stream, seq], _KEY, addressees, handling, None, clas, data, purposes,
+                urgency, ground, basis, exempt, refs, review, [], _HEAD, _HEAD,
             ])  # fmt: skip
         case _:
             raise _bad()

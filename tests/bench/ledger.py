@@ -54,10 +54,10 @@ def batches(world: World, count: int) -> Iterator[bytes]:
         for offset in range(first, min(first + BATCH, count)):
             core = replace(
                 core,
-                mid=new_message_id(world.now, world.entropy),
+                message_id=new_message_id(world.now, world.entropy),
                 position=Position(core.position.stream, offset),
             )
-            name = digest(core.mid)
+            name = digest(core.message_id)
             records.append(
                 Record(
                     type=RecordType.ACCEPTED, t=world.now, source=Source(UnitId("fr"), 0, offset),

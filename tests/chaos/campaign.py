@@ -219,6 +219,6 @@ async def _label(exchange: Exchange, load: Load, *, most: int = 50) -> None:
     wanted = [m for m in load.messages if not m.denied][:: max(1, len(load.messages) // most)]
     for message in wanted:
         for unit in sorted(message.to):
-            path = f"/v1/inbox/{message.mid.hex()}"
+            path = f"/v1/inbox/{message.message_id.hex()}"
             status, shown = await call(exchange.home(unit).socket, "GET", path)
             assert status == 404 or shown["body"]["subject"] == message.label, f"{unit} reads something else"

@@ -25,7 +25,7 @@ from tests.chaos.ledger_checker import check_ledger
 def check(history: History) -> Verdict:
     """Judge a run."""
     verdict = Verdict(submitted=len(history.messages))
-    known = {(m.sender, m.mid): m for m in history.messages}
+    known = {(m.sender, m.message_id): m for m in history.messages}
     _check_complete(history, verdict)
     for where, arrivals in (("Kafka", history.delivered), ("a daemon", history.received)):
         _check_arrivals(arrivals, known, where, verdict)
@@ -38,11 +38,11 @@ def check(history: History) -> Verdict:
 
 
 def _check_complete(history: History, verdict: Verdict) -> None:
-    there = {(a.unit, a.sender, a.mid) for a in history.received}
+    there = {(a.unit, a.sender, a.message_id) for a in history.received}
     for message in history.messages:
         for unit in () if message.denied else sorted(message.to):
             verdict.owed += 1
-            if (unit, message.sender, message.mid) in there:
+            if (unit, message.sender, message.message_id) in there:
                 verdict.delivered += 1
             else:
                 verdict.add("lost", f"{_show(message)} did not reach {unit}")
@@ -53,15 +53,15 @@ def _check_arrivals(
 ) -> None:
     seen: set[tuple[str, str, bytes]] = set()
     for arrival in arrivals:
-        message = known.get((arrival.sender, arrival.mid))
+        message = known.get((arrival.sender, arrival.message_id))
         if message is None:
             verdict.add("misdelivered", f"{arrival.unit} has what {arrival.sender} never sent, in {where}")
             continue
         if wrong := _wrong(arrival, message):
             verdict.add("misdelivered", f"{_show(message)} at {arrival.unit} in {where}: {wrong}")
-        if (arrival.unit, arrival.sender, arrival.mid) in seen:
+        if (arrival.unit, arrival.sender, arrival.message_id) in seen:
             verdict.add("duplicated", f"{_show(message)} at {arrival.unit} in {where}")
-        seen.add((arrival.unit, arrival.sender, arrival.mid))
+        seen.add((arrival.unit, arrival.sender, arrival.message_id))
 
 
 def _wrong(arrival: Arrival, message: Message) -> str:
@@ -81,7 +81,7 @@ def _check_order(
 ) -> None:
     last: dict[tuple[str, str, bytes, str], int] = {}
     for arrival in arrivals:
-        message = known.get((arrival.sender, arrival.mid))
+        message = known.get((arrival.sender, arrival.message_id))
         if message is None:
             continue
         lane = (arrival.unit, message.sender, message.thread, message.lane)
@@ -99,10 +99,10 @@ def _check_decisions(history: History, known: Mapping[Name, Message], verdict: V
             verdict.add("unaudited", f"{_at(source)} was there {inputs[source]}x, decided {decided[source]}x")
     final: dict[Name, list[str]] = defaultdict(list)
     for decision in history.audit:
-        if decision.mid is not None and decision.kind == ACCEPTED:
-            final[(decision.source.unit, decision.mid)].append(ACCEPTED)
-        elif decision.mid is not None and decision.kind == REJECTED:
-            final[(decision.source.unit, decision.mid)].append(REJECTED)
+        if decision.message_id is not None and decision.kind == ACCEPTED:
+            final[(decision.source.unit, decision.message_id)].append(ACCEPTED)
+        elif decision.message_id is not None and decision.kind == REJECTED:
+            final[(decision.source.unit, decision.message_id)].append(REJECTED)
     for name, message in known.items():
         _check_outcome(message, Counter(final[name]), history.outcomes.get(name), verdict)
     for name in final.keys() - known.keys():

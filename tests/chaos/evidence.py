@@ -35,12 +35,12 @@ async def collect(exchange: Exchange, messages: Iterable[Message], *, watches: d
         ],
     )
     told = list(messages)
-    by_name = {(m.sender, m.mid): m for m in told}
+    by_name = {(m.sender, m.message_id): m for m in told}
     received: list[Arrival] = []
     outcomes: dict[tuple[str, bytes], str] = {}
     for unit in units:
         database = exchange.home(unit).database
-        told += [m for m in own_messages(unit, database) if (m.sender, m.mid) not in by_name]
+        told += [m for m in own_messages(unit, database) if (m.sender, m.message_id) not in by_name]
         received += inbox_rows(unit, database)
         outcomes.update(states(unit, database))
     trail, site = trail_of(logs[topics.AUDIT], exchange.directory), exchange.ledger
@@ -102,7 +102,7 @@ async def _read(
 
 def _delivered(unit: str, record: ConsumerRecord) -> Arrival:
     core = parse_delivery(record.value).header.core
-    return Arrival(unit, core.sender, core.mid, core.thread)
+    return Arrival(unit, core.sender, core.message_id, core.thread)
 
 
 def connect(database: Path) -> sqlite3.Connection:
@@ -118,7 +118,7 @@ def own_messages(unit: str, database: Path) -> list[Message]:
         return [
             Message(
                 sender=unit,
-                mid=row["mid"],
+                message_id=row["mid"],
                 thread=row["thread"],
                 to=frozenset(name for name, _ in json.loads(row["recipients"])),
                 place=row["id"],

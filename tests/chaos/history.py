@@ -23,7 +23,7 @@ class Message:
     """A message that a daemon has promised to deliver."""
 
     sender: str
-    mid: bytes
+    message_id: bytes
     thread: bytes
     to: frozenset[str]
     place: int
@@ -45,7 +45,7 @@ class Arrival:
 
     unit: str
     sender: str
-    mid: bytes
+    message_id: bytes
     thread: bytes
     label: str | None = None
 
@@ -65,7 +65,7 @@ class Decision:
 
     kind: str
     source: Source
-    mid: bytes | None = None
+    message_id: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Delivery:
 
     unit: str
     sender: str
-    mid: bytes
+    message_id: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ def check_ledger(history: History, ledger: Ledger, verdict: Verdict) -> None:
     """Judge the ledger."""
     verdict.leaves = len(ledger.leaves)
     _check_decisions(history, ledger, verdict)
-    delivered = {Delivery(arrival.unit, arrival.sender, arrival.mid) for arrival in history.delivered}
+    delivered = {Delivery(arrival.unit, arrival.sender, arrival.message_id) for arrival in history.delivered}
     _check_once(delivered, (leaf for leaf in ledger.leaves if isinstance(leaf, Delivery)), verdict)
     _check_acts(ledger, verdict)
     garbage = (leaf for leaf in ledger.leaves if isinstance(leaf, Unverified))

@@ -127,7 +127,7 @@ class Load:
             self.messages.append(
                 Message(
                     sender=sender,
-                    mid=uuid.UUID(answer["id"]).bytes,
+                    message_id=uuid.UUID(answer["id"]).bytes,
                     thread=uuid.UUID(answer["thread"]).bytes,
                     to=frozenset(body["to"]),
                     place=place,

@@ -36,9 +36,9 @@ def arrival(unit: str, place: int, **changes: object) -> Arrival:
     return replace(Arrival(unit, "fr", f"m{place}".encode(), CASE, f"text {place}"), **changes)
 
 
-def decision(offset: int, kind: str = ACCEPTED, mid: bytes | None = b"") -> Decision:
+def decision(offset: int, kind: str = ACCEPTED, message_id: bytes | None = b"") -> Decision:
     """The decision about FR's record at this offset, which by default is the message of that rank."""
-    return Decision(kind, Source("fr", 0, offset), f"m{offset}".encode() if mid == b"" else mid)
+    return Decision(kind, Source("fr", 0, offset), f"m{offset}".encode() if message_id == b"" else message_id)
 
 
 CLEAN = History(
@@ -125,13 +125,13 @@ def test_reordered(where: str) -> None:
 def test_conversations_and_senders_have_no_order_among_them() -> None:
     """What came first is promised within a conversation only, and so is what daemons send by themselves."""
     other = [
-        message(0, mid=b"x", thread=b"other"),
-        message(0, mid=b"y", lane="own"),
-        message(0, mid=b"z", sender="de", to=frozenset({"it"})),
+        message(0, message_id=b"x", thread=b"other"),
+        message(0, message_id=b"y", lane="own"),
+        message(0, message_id=b"z", sender="de", to=frozenset({"it"})),
     ]
-    extra = [Arrival(unit, m.sender, m.mid, m.thread, m.label) for m in other for unit in sorted(m.to)]
+    extra = [Arrival(unit, m.sender, m.message_id, m.thread, m.label) for m in other for unit in sorted(m.to)]
     sources = [Source("fr", 0, 6), Source("fr", 0, 7), Source("de", 0, 0)]
-    audit = [Decision(ACCEPTED, s, m.mid) for s, m in zip(sources, other, strict=True)]
+    audit = [Decision(ACCEPTED, s, m.message_id) for s, m in zip(sources, other, strict=True)]
     assert judged(
         messages=[*CLEAN.messages, *other],
         inputs=[*CLEAN.inputs, *sources],

@@ -117,7 +117,7 @@ def _sealed(sender: SoftIdentity, directory: Directory) -> bytes:
     key = directory.epoch_key_for(UnitId("it"), epoch_of(THEN))
     assert key is not None
     core = Core(
-        suite=Suite.CLASSICAL, kind=MessageKind.INFORMATION, mid=MessageId(bytes(15) + b"\1"),
+        suite=Suite.CLASSICAL, kind=MessageKind.INFORMATION, message_id=MessageId(bytes(15) + b"\1"),
         thread=ThreadId(bytes(15) + b"\2"), created=THEN, expires=Millis(THEN + 7 * DAY), sender=sender.name,
         position=Position(StreamId(bytes(8)), 0), signing_key=sender.public.kid,
         to=(Addressee(UnitId("it"), key.public.kid, Role.TO),), handling=frozenset({Handling.H0}),

@@ -43,7 +43,7 @@ def run_all(site: Site):
 def until_accepted(unit, *mids: str):
     """Wait until the router has accepted each of these."""
     eventually(
-        lambda: {mid: unit.sent(mid)["state"] for mid in mids},
+        lambda: {message_id: unit.sent(message_id)["state"] for message_id in mids},
         lambda states: set(states.values()) == {"accepted"},
         what=f"{unit.name}'s messages to be accepted",
     )
@@ -58,31 +58,31 @@ def until_arrived(unit, count: int):
     )
 
 
-def until_stage(unit, mid: str, *stages: str):
+def until_stage(unit, message_id: str, *stages: str):
     """Wait until the one addressee has said so much of a message."""
     eventually(
-        lambda: unit.sent(mid)["deliveries"][0]["stage"],
+        lambda: unit.sent(message_id)["deliveries"][0]["stage"],
         lambda stage: stage in stages,
-        what=f"{mid} to be {stages}",
+        what=f"{message_id} to be {stages}",
     )
 
 
 async def test_a_message_goes_all_the_way(site):
     """What one unit submits the other opens; the sender learns that it arrived, and then that it was read."""
     fr, it = run_all(site)
-    mid = fr.send("it", draft=draft(text="three persons on deck"))
+    message_id = fr.send("it", draft=draft(text="three persons on deck"))
 
     received = eventually(it.inbox)
-    assert [(row["id"], row["state"], row["sender"]) for row in received] == [(mid, "new", "fr")]
-    opened = it.get(f"/v1/inbox/{mid}")
+    assert [(row["id"], row["state"], row["sender"]) for row in received] == [(message_id, "new", "fr")]
+    opened = it.get(f"/v1/inbox/{message_id}")
     assert opened["body"]["items"][0]["text"] == "three persons on deck"
     assert it.inbox()[0]["state"] == "opened"
-    until_accepted(fr, mid)
-    until_stage(fr, mid, "delivered")
-    it.request("POST", f"/v1/inbox/{mid}/ack", {"stage": "opened"})
-    until_stage(fr, mid, "opened")
+    until_accepted(fr, message_id)
+    until_stage(fr, message_id, "delivered")
+    it.request("POST", f"/v1/inbox/{message_id}/ack", {"stage": "opened"})
+    until_stage(fr, message_id, "opened")
     assert fr.inbox() == [], "acknowledgements are facts about a message, and no mail"
-    assert [step["event"] for step in fr.get(f"/v1/trace/{mid}")["steps"]] == [
+    assert [step["event"] for step in fr.get(f"/v1/trace/{message_id}")["steps"]] == [
         "submitted", "sealed", "accepted", "acknowledged",
     ]  # fmt: skip
 
@@ -135,8 +135,8 @@ async def test_killed_in_the_middle_of_receiving_nothing_is_lost_or_doubled(site
         it.start()
     until_arrived(it, len(taken))
     until_accepted(fr, *taken)
-    for mid in taken:
-        until_stage(fr, mid, "delivered")
+    for message_id in taken:
+        until_stage(fr, message_id, "delivered")
 
     assert sorted(row["id"] for row in it.inbox()) == sorted(taken)
 
@@ -151,7 +151,7 @@ async def test_a_dead_broker_is_waited_out(site):
     taken = [fr.send("it") for _ in range(20)]
     # It has tried to send and could not: nobody has to wait for a time to know that it still holds them.
     eventually(fr.log, lambda said: "append_failed" in said, what="fr to miss Kafka")
-    assert {fr.sent(mid)["state"] for mid in taken} == {"sealed"}
+    assert {fr.sent(message_id)["state"] for message_id in taken} == {"sealed"}
     fr.kill()
     fr.start()  # without Kafka: the directory is on disk, and so is the outbox
     taken.append(fr.send("it"))
@@ -219,8 +219,8 @@ async def test_a_refusal_by_policy_names_its_rule(site):
     """What the router refuses is refused here, with every reason."""
     fr, _ = run_all(site)
     item = draft()["items"][0] | {"purposes": ["undetermined"]}
-    mid = fr.send("it", draft=draft() | {"items": [item]})
-    row = eventually(lambda: (row := fr.sent(mid))["state"] == "refused" and row)
+    message_id = fr.send("it", draft=draft() | {"items": [item]})
+    row = eventually(lambda: (row := fr.sent(message_id))["state"] == "refused" and row)
 
     assert {(reason["code"], reason["unit"]) for reason in row["reasons"]} == {("E_PURPOSE", "it")}
 

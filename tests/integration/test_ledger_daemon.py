@@ -57,17 +57,17 @@ def run_all(site: Site) -> tuple[UnitProcess, UnitProcess]:
     return site.units["fr"], site.units["it"]
 
 
-def proofs(unit: UnitProcess, mid: str) -> list[dict]:
+def proofs(unit: UnitProcess, message_id: str) -> list[dict]:
     try:
-        return unit.get(f"/v1/proofs/{mid}")["proofs"]
+        return unit.get(f"/v1/proofs/{message_id}")["proofs"]
     except Problem:
         return []  # it has not arrived yet
 
 
-def until_proved(unit: UnitProcess, mid: str, count: int) -> None:
+def until_proved(unit: UnitProcess, message_id: str, count: int) -> None:
     """Wait until it holds so many proofs of a message."""
     eventually(
-        lambda: proofs(unit, mid), lambda found: len(found) == count, what=f"{count} proofs at {unit.name}"
+        lambda: proofs(unit, message_id), lambda found: len(found) == count, what=f"{count} proofs at {unit.name}"
     )
 
 
@@ -88,8 +88,8 @@ async def test_every_message_gets_its_proofs(site: Site, ledgers: Ledgers, capsy
     until_proved(fr, second, 1)
     until_proved(it, second, 2)
 
-    for unit, mid in ((fr, first), (it, first), (fr, second), (it, second)):
-        for one in proofs(unit, mid):
+    for unit, message_id in ((fr, first), (it, first), (fr, second), (it, second)):
+        for one in proofs(unit, message_id):
             record, salt = bytes.fromhex(one["record"]), bytes.fromhex(one["salt"])
             type_ = RecordType[one["leaf"].upper()]
             t = (parse_delivered if type_ is RecordType.DELIVERED else parse_record)(record).t
@@ -126,8 +126,8 @@ async def test_a_ledger_that_forks_is_seen_by_every_unit(site: Site, ledgers: Le
     """Whoever holds the log's key and writes to the topic: each unit keeps both checkpoints, and its head."""
     ledgers.start()
     fr, it = run_all(site)
-    mid = fr.send("it")
-    until_proved(it, mid, 2)
+    message_id = fr.send("it")
+    until_proved(it, message_id, 2)
     ledgers.stop()
     # Beyond all that was published: what a unit has read of it so far may be less, and smaller is no fork.
     audit = ledgers.audit()

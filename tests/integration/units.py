@@ -140,8 +140,8 @@ class UnitProcess:
     def inbox(self) -> list[dict[str, Any]]:
         return self.get("/v1/inbox?limit=500")["items"]
 
-    def sent(self, mid: str) -> dict[str, Any]:
-        return self.get(f"/v1/outbox/{mid}")
+    def sent(self, message_id: str) -> dict[str, Any]:
+        return self.get(f"/v1/outbox/{message_id}")
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         connection = sqlite3.connect(f"file:{self.home.database}?mode=ro", uri=True)

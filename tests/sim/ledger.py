@@ -238,7 +238,7 @@ class Ledger:
         self.offset += 1
         self._core = replace(
             self._core,
-            mid=new_message_id(self.world.now, self.world.entropy),
+            message_id=new_message_id(self.world.now, self.world.entropy),
             position=Position(self._core.position.stream, self.offset),
         )
         self.submissions.append(f"submission {self.offset}".encode())
@@ -249,7 +249,7 @@ class Ledger:
             submission=digest(self.submissions[-1]),
             reasons=(Reason(Code.E_DATA_BASIS, UnitId("nz")),) if refused else (),
             directory_size=self.world.directory.head.size,
-            subject=digest(self._core.mid),
+            subject=digest(self._core.message_id),
             header=summarize(self._core),
         )
 

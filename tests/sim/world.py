@@ -172,7 +172,7 @@ class World:
         base = Core(
             suite=Suite.CLASSICAL,
             kind=MessageKind.INFORMATION,
-            mid=new_message_id(now, self.entropy),
+            message_id=new_message_id(now, self.entropy),
             thread=new_thread_id(self.entropy),
             created=now,
             expires=Millis(now + 7 * DAY),

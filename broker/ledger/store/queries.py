@@ -43,7 +43,7 @@ class Search:
 
     types: Sequence[int] = ()
     reason: str | None = None
-    mid: bytes | None = None
+    message_id: bytes | None = None
     thread: bytes | None = None
     subject: bytes | None = None
     newest: bool = False
@@ -93,7 +93,7 @@ def query_for(search: Search, numbers: Mapping[str, int]) -> Select[Any] | None:
 def _conditions(search: Search) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     for column, value in (
-        (records.c.mid, search.mid),
+        (records.c.mid, search.message_id),
         (records.c.thread, search.thread),
         (records.c.subject, search.subject),
         (records.c.sender, search.sender),

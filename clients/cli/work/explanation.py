@@ -90,7 +90,7 @@ def _row(name: str, article: str, text: str, found: tuple[Reason, ...]) -> dict[
 
 def _message(core: Core) -> dict[str, Any]:
     return {
-        "id": show_id(core.mid),
+        "id": show_id(core.message_id),
         "kind": show_code(core.kind),
         "sender": core.sender,
         "to": [{"unit": addressee.unit, "role": show_code(addressee.role)} for addressee in core.to],

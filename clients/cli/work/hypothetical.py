@@ -74,7 +74,7 @@ def core_of(
     return Core(
         suite=_read("suite", lambda value: Suite(int(value)), fields.get("suite") or 1),
         kind=_code(MessageKind, fields, "kind") or MessageKind.INFORMATION,
-        mid=MessageId(bytes(16)),
+        message_id=MessageId(bytes(16)),
         thread=ThreadId(bytes(16)),
         created=created,
         expires=_read("expires", _time, fields.get("expires", created + 7 * DAY)),

@@ -56,18 +56,20 @@ def _log(ledger: Ledger, held: Log) -> Shown:
     }
 
 
-def proofs(office: Office, mid: MessageId) -> Shown:
+def proofs(office: Office, message_id: MessageId) -> Shown:
     """The leaves that a message has in the ledger, each with its record and a proof that needs nobody."""
-    found = _inclusions(office, mid)
+    found = _inclusions(office, message_id)
     if found is None:
-        raise NotFound(f"nothing is known here of {show_id(mid)}", hint="see 'inbox ls' and 'outbox ls'")
-    return {"id": show_id(mid), "proofs": [_proof(office, row) for row in found]}
+        raise NotFound(
+            f"nothing is known here of {show_id(message_id)}", hint="see 'inbox ls' and 'outbox ls'"
+        )
+    return {"id": show_id(message_id), "proofs": [_proof(office, row) for row in found]}
 
 
-def steps(office: Office, mid: MessageId) -> list[Shown]:
+def steps(office: Office, message_id: MessageId) -> list[Shown]:
     """The same in short, for the trace of a message."""
     made = []
-    for row in _inclusions(office, mid) or ():
+    for row in _inclusions(office, message_id) or ():
         what = RecordType(row["type"]).name.lower()
         place = f"{what}: leaf {row['position']} of {row['origin']}, proved at {row['size']}"
         made.append({"t": row["proved"], "event": "logged", "unit": "ledger", "detail": place})
@@ -99,10 +101,10 @@ def _text(data: bytes | None) -> str | None:
     return data.decode("utf-8", "replace")
 
 
-def _inclusions(office: Office, mid: MessageId) -> list[Row] | None:
+def _inclusions(office: Office, message_id: MessageId) -> list[Row] | None:
     """The rows of all leaves of a message; None where there is no such message."""
     store = office.store
-    sent, received = outbox.by_mid(store, mid), inbox.by_mid(store, mid)
+    sent, received = outbox.by_mid(store, message_id), inbox.by_mid(store, message_id)
     if sent is None and not received:
         return None
     subjects = [(RECEIVED, row["id"]) for row in received]

@@ -75,8 +75,8 @@ class LocalApi:
 
     async def outbox_item(self, request: Request) -> Response:
         """One message that was sent."""
-        mid = _mid(request)
-        return await self._job("outbox_item", lambda: views.outbox_item(self._office, mid))
+        message_id = _message_id_of(request)
+        return await self._job("outbox_item", lambda: views.outbox_item(self._office, message_id))
 
     async def inbox(self, request: Request) -> Response:
         """What was received; with `wait`, as soon as there is something behind `after`."""
@@ -94,19 +94,21 @@ class LocalApi:
 
     async def inbox_item(self, request: Request) -> Response:
         """Open a received message."""
-        mid, sender = _mid(request), _sender(request)
-        shown = await self._daemon.job("open", lambda: views.open_inbox_item(self._office, mid, sender))
+        message_id, sender = _message_id_of(request), _sender(request)
+        shown = await self._daemon.job(
+            "open", lambda: views.open_inbox_item(self._office, message_id, sender)
+        )
         log.info("opened", message_id=shown["id"], sender=shown["sender"], unit=self._office.unit)
         return JSONResponse(shown)
 
     async def acknowledge(self, request: Request) -> Response:
         """Acknowledge a received message to its sender."""
-        mid, sender = _mid(request), _sender(request)
+        message_id, sender = _message_id_of(request), _sender(request)
         form = await _form(request, AckRequest)
         done = await self._daemon.job(
             "acknowledge",
             lambda: submitting.acknowledge_row(
-                self._office, views.find_received(self._office, mid, sender), form
+                self._office, views.find_received(self._office, message_id, sender), form
             ),
         )
         self._daemon.lanes.wake()
@@ -138,18 +140,18 @@ class LocalApi:
 
     async def trace(self, request: Request) -> Response:
         """What is known of a message."""
-        mid = _mid(request)
-        return await self._job("trace", lambda: views.trace(self._office, mid))
+        message_id = _message_id_of(request)
+        return await self._job("trace", lambda: views.trace(self._office, message_id))
 
     async def proofs(self, request: Request) -> Response:
         """The proofs that a message has in the ledger."""
-        mid = _mid(request)
-        return await self._job("proofs", lambda: ledger_views.proofs(self._office, mid))
+        message_id = _message_id_of(request)
+        return await self._job("proofs", lambda: ledger_views.proofs(self._office, message_id))
 
     async def receipts(self, request: Request) -> Response:
         """What routers signed of a message."""
-        mid = _mid(request)
-        return await self._job("receipts", lambda: receipts.receipts(self._office, mid))
+        message_id = _message_id_of(request)
+        return await self._job("receipts", lambda: receipts.receipts(self._office, message_id))
 
     async def evidence(self, _: Request) -> Response:
         """What was kept against a log of the ledger."""
@@ -244,7 +246,7 @@ def _names(model: type[BaseModel]) -> list[str]:
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
-def _mid(request: Request) -> MessageId:
+def _message_id_of(request: Request) -> MessageId:
     return MessageId(read_id(request.path_params["id"]))
 
 

@@ -47,11 +47,11 @@ def outbox_page(office: Office, *, limit: int, before: int | None) -> Shown:
     return _page(items, rows, limit)
 
 
-def outbox_item(office: Office, mid: MessageId) -> Shown:
+def outbox_item(office: Office, message_id: MessageId) -> Shown:
     """One message that was sent."""
-    row = outbox.by_mid(office.store, mid)
+    row = outbox.by_mid(office.store, message_id)
     if row is None:
-        raise NotFound(f"there is no message {show_id(mid)} in the outbox", hint="see 'outbox ls'")
+        raise NotFound(f"there is no message {show_id(message_id)} in the outbox", hint="see 'outbox ls'")
     return _sent(office, row)
 
 
@@ -67,9 +67,9 @@ def inbox_page(office: Office, *, limit: int, after: int) -> Shown:
     return page if rows else {**page, "cursor": str(after)}
 
 
-def open_inbox_item(office: Office, mid: MessageId, sender: UnitId | None) -> Shown:
+def open_inbox_item(office: Office, message_id: MessageId, sender: UnitId | None) -> Shown:
     """One received message with its content. That it was opened is written down."""
-    row = find_received(office, mid, sender)
+    row = find_received(office, message_id, sender)
     shown = _received(office, row)
     try:
         _, parts = inbox.read_parts(row, office.vault)
@@ -86,28 +86,30 @@ def open_inbox_item(office: Office, mid: MessageId, sender: UnitId | None) -> Sh
     }
 
 
-def find_received(office: Office, mid: MessageId, sender: UnitId | None) -> Row:
+def find_received(office: Office, message_id: MessageId, sender: UnitId | None) -> Row:
     """The row of a received message."""
-    rows = [row for row in inbox.by_mid(office.store, mid) if sender in (None, row["sender"])]
+    rows = [row for row in inbox.by_mid(office.store, message_id) if sender in (None, row["sender"])]
     if not rows:
-        raise NotFound(f"there is no message {show_id(mid)} in the inbox", hint="see 'inbox ls'")
+        raise NotFound(f"there is no message {show_id(message_id)} in the inbox", hint="see 'inbox ls'")
     if len(rows) > 1:
         senders = ", ".join(row["sender"] for row in rows)
         raise Conflict(f"{senders} used one and the same message id", hint="name the sender: ?sender=")
     return rows[0]
 
 
-def trace(office: Office, mid: MessageId) -> Shown:
+def trace(office: Office, message_id: MessageId) -> Shown:
     """All that is known here of a message, step by step. Never its content."""
     steps: list[Shown] = []
-    sent = outbox.by_mid(office.store, mid)
+    sent = outbox.by_mid(office.store, message_id)
     if sent is not None:
         steps += _sent_steps(office, sent)
-    for row in inbox.by_mid(office.store, mid):
+    for row in inbox.by_mid(office.store, message_id):
         steps += _received_steps(office, row)
     if not steps:
-        raise NotFound(f"nothing is known here of {show_id(mid)}", hint="see 'inbox ls' and 'outbox ls'")
-    return {"id": show_id(mid), "steps": [*steps, *ledger_views.steps(office, mid)]}
+        raise NotFound(
+            f"nothing is known here of {show_id(message_id)}", hint="see 'inbox ls' and 'outbox ls'"
+        )
+    return {"id": show_id(message_id), "steps": [*steps, *ledger_views.steps(office, message_id)]}
 
 
 def _page(items: list[Shown], rows: Sequence[Row], limit: int) -> Shown:

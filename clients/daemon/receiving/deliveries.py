@@ -89,7 +89,7 @@ def _judge(office: Office, value: bytes, *, patient: bool) -> Believed | Rejecte
     try:
         delivery = parse_delivery(value)
         core = delivery.header.core
-        if inbox.is_known(office.store, sender=core.sender, mid=core.mid):
+        if inbox.is_known(office.store, sender=core.sender, message_id=core.message_id):
             return None
         if patient:
             _wait_for(core.directory_head.size, office)

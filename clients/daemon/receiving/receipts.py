@@ -41,14 +41,14 @@ class Incoming:
         self.store.write("INSERT OR IGNORE INTO decided_in VALUES (?, ?)", sealing, self.id)
 
 
-def receipts(office: Office, mid: MessageId) -> Shown:
+def receipts(office: Office, message_id: MessageId) -> Shown:
     """The receipts of a message; of what was sent, in the order of its sealings."""
-    sent, received = outbox.by_mid(office.store, mid), inbox.by_mid(office.store, mid)
+    sent, received = outbox.by_mid(office.store, message_id), inbox.by_mid(office.store, message_id)
     found = [] if sent is None else list(_of_sent(office.store, sent))
     found += [_shown("received", row["receipt"], decode(row["receipt"])[1]) for row in received]
     if not found:
-        raise _none(sent, mid)
-    return {"id": show_id(mid), "receipts": found}
+        raise _none(sent, message_id)
+    return {"id": show_id(message_id), "receipts": found}
 
 
 def _of_sent(store: Store, message: Row) -> Iterator[Shown]:
@@ -65,8 +65,8 @@ def _shown(side: str, receipt: bytes, record: bytes) -> Shown:
     return {"side": side, "leaf": said.type.name.lower(), "decided": said.t, "receipt": receipt.hex()}
 
 
-def _none(sent: Row | None, mid: MessageId) -> NotFound:
-    name = show_id(mid)
+def _none(sent: Row | None, message_id: MessageId) -> NotFound:
+    name = show_id(message_id)
     if sent is None:
         return NotFound(f"nothing is known here of {name}", hint="see 'inbox ls' and 'outbox ls'")
     if sent["state"] in ("accepted", "refused"):

@@ -46,7 +46,7 @@ _REPLIES: Final = (MessageKind.ANSWER, MessageKind.REFUSAL)
 class Earlier:
     """A message that another one refers to."""
 
-    mid: MessageId
+    message_id: MessageId
     subject: Digest
     thread: ThreadId
     purposes: frozenset[Purpose]
@@ -60,7 +60,11 @@ def compose(request: SendRequest, *, earlier: Earlier | None, now: Millis, entro
         )
     if request.kind in _REPLIES and earlier is None:
         raise DraftError("an answer or a refusal names the request that it is for", hint="give reply_to")
-    known = {"in_reply_to": show_id(earlier.mid)} if earlier is not None and request.kind in _REPLIES else {}
+    known = (
+        {"in_reply_to": show_id(earlier.message_id)}
+        if earlier is not None and request.kind in _REPLIES
+        else {}
+    )
     body = read_draft(request.kind, request.draft, known=known)
     attachments = [Attachment(a.name, a.media_type, a.content_b64) for a in request.attachments]
     parts = body_to_parts(body, attachments)
@@ -69,7 +73,7 @@ def compose(request: SendRequest, *, earlier: Earlier | None, now: Millis, entro
     expires, review = _times(request, required, now)
     order = Order(
         kind=request.kind,
-        mid=new_message_id(now, entropy),
+        message_id=new_message_id(now, entropy),
         thread=request.thread or (earlier.thread if earlier is not None else new_thread_id(entropy)),
         to=_recipients(request),
         handling=handling,
@@ -102,7 +106,7 @@ def compose(request: SendRequest, *, earlier: Earlier | None, now: Millis, entro
 def acknowledge(
     received: Sequence[tuple[Core, Digest]],
     *,
-    mid: MessageId,
+    message_id: MessageId,
     thread: ThreadId,
     stage: AcknowledgementStage,
     allowed: frozenset[Purpose],
@@ -113,7 +117,7 @@ def acknowledge(
     body = Acknowledgement(
         stage=stage,
         messages=tuple(
-            AcknowledgedMessage(message=core.mid, header_digest=subject) for core, subject in received
+            AcknowledgedMessage(message=core.message_id, header_digest=subject) for core, subject in received
         ),
         case_ref=case_ref,
     )
@@ -121,7 +125,7 @@ def acknowledge(
     shared = (purposes & allowed) - {Purpose.UNDETERMINED}
     return Order(
         kind=MessageKind.ACKNOWLEDGEMENT,
-        mid=mid,
+        message_id=message_id,
         thread=thread,
         to=(Recipient(received[0][0].sender, Role.TO),),
         handling=OPEN_HANDLING,

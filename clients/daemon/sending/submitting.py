@@ -66,7 +66,7 @@ def submit(office: Office, requests: Sequence[SendRequest]) -> list[Submitted | 
                 results.append(_repeated(again, once))
                 continue
             state = take_in(office, order, now=now, once=once)
-            results.append(Submitted(show_id(order.mid), show_id(order.thread), state))
+            results.append(Submitted(show_id(order.message_id), show_id(order.thread), state))
     for request, result in zip(requests, results, strict=True):
         if isinstance(result, Submitted):
             office.metrics.submitted.labels(show_code(request.kind)).inc()
@@ -78,15 +78,15 @@ def acknowledge_row(office: Office, row: Row, request: AckRequest) -> Submitted:
     now = office.clock()
     if row["kind"] == MessageKind.ACKNOWLEDGEMENT:
         raise Conflict("an acknowledgement is not acknowledged")
-    mid = new_message_id(now, office.entropy)
+    message_id = new_message_id(now, office.entropy)
     thread = ThreadId(row["thread"])
     order = _acknowledgement(
-        office, [row], request.stage, mid=mid, thread=thread, now=now, case_ref=request.case_ref
+        office, [row], request.stage, message_id=message_id, thread=thread, now=now, case_ref=request.case_ref
     )
     with office.transaction():
         state = take_in(office, order, now=now)
         inbox.mark_acknowledged(office.store, row["id"], now=now)
-    return Submitted(show_id(order.mid), show_id(order.thread), state)
+    return Submitted(show_id(order.message_id), show_id(order.thread), state)
 
 
 def seal_queued(office: Office, after: int = 0) -> int | None:
@@ -115,8 +115,8 @@ def seal_receipts(office: Office) -> bool:
     now = office.clock()
     with office.transaction():
         for owed in senders.values():
-            mid, thread = new_message_id(now, office.entropy), new_thread_id(office.entropy)
-            order = _receipt(office, owed, mid=mid, thread=thread, now=now)
+            message_id, thread = new_message_id(now, office.entropy), new_thread_id(office.entropy)
+            order = _receipt(office, owed, message_id=message_id, thread=thread, now=now)
             made = outbox.insert_receipt(office.store, order, now=now)
             for row in owed:
                 inbox.mark_receipted(office.store, row["id"], receipt=made)
@@ -143,14 +143,18 @@ def order_of(office: Office, row: int) -> Order:
     return _receipt(
         office,
         inbox.of_receipt(office.store, row),
-        mid=MessageId(found["mid"]),
+        message_id=MessageId(found["mid"]),
         thread=ThreadId(found["thread"]),
         now=Millis(found["created"]),
     )
 
 
-def _receipt(office: Office, rows: Sequence[Row], *, mid: MessageId, thread: ThreadId, now: Millis) -> Order:
-    return _acknowledgement(office, rows, AcknowledgementStage.DELIVERED, mid=mid, thread=thread, now=now)
+def _receipt(
+    office: Office, rows: Sequence[Row], *, message_id: MessageId, thread: ThreadId, now: Millis
+) -> Order:
+    return _acknowledgement(
+        office, rows, AcknowledgementStage.DELIVERED, message_id=message_id, thread=thread, now=now
+    )
 
 
 def _acknowledgement(
@@ -158,7 +162,7 @@ def _acknowledgement(
     rows: Sequence[Row],
     stage: AcknowledgementStage,
     *,
-    mid: MessageId,
+    message_id: MessageId,
     thread: ThreadId,
     now: Millis,
     case_ref: str | None = None,
@@ -166,7 +170,7 @@ def _acknowledgement(
     sender = office.directory.unit(UnitId(rows[0]["sender"]))
     return acknowledge(
         [(office.cores.of(r), Digest(r["subject"])) for r in rows],
-        mid=mid,
+        message_id=message_id,
         thread=thread,
         stage=stage,
         allowed=sender.purposes if sender is not None else frozenset(),
@@ -206,9 +210,9 @@ def _repeated(row: Row, once: outbox.Idempotency | None) -> Submitted | Contrada
     return Submitted(show_id(row["mid"]), show_id(row["thread"]), row["state"])
 
 
-def _earlier(office: Office, mid: MessageId) -> Earlier:
+def _earlier(office: Office, message_id: MessageId) -> Earlier:
     """The message that is answered: one that we received, or one that we sent."""
-    received = inbox.by_mid(office.store, mid)
+    received = inbox.by_mid(office.store, message_id)
     if len(received) > 1:
         raise Conflict(
             "two senders used this message id", hint="answer with a new conversation, and tell the centre"
@@ -216,12 +220,14 @@ def _earlier(office: Office, mid: MessageId) -> Earlier:
     if received:
         row = received[0]
         core = office.cores.of(row)
-        return Earlier(mid, Digest(row["subject"]), ThreadId(row["thread"]), core.purposes)
+        return Earlier(message_id, Digest(row["subject"]), ThreadId(row["thread"]), core.purposes)
     sent = office.store.row(
         """SELECT s.subject, o.thread FROM sealings s JOIN outbox o ON o.id = s.message
            WHERE o.mid = ? ORDER BY s.verdict = 1 DESC, s.id DESC LIMIT 1""",
-        mid,
+        message_id,
     )
     if sent is None:
-        raise NotFound(f"there is no message {show_id(mid)} here", hint="see 'inbox ls' and 'outbox ls'")
-    return Earlier(mid, Digest(sent["subject"]), ThreadId(sent["thread"]), frozenset[Purpose]())
+        raise NotFound(
+            f"there is no message {show_id(message_id)} here", hint="see 'inbox ls' and 'outbox ls'"
+        )
+    return Earlier(message_id, Digest(sent["subject"]), ThreadId(sent["thread"]), frozenset[Purpose]())

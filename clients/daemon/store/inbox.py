@@ -23,9 +23,9 @@ PLACE = "inbox"
 _MAX_KEPT = MAX_RECORD + 100_000
 
 
-def is_known(store: Store, *, sender: UnitId, mid: MessageId) -> bool:
+def is_known(store: Store, *, sender: UnitId, message_id: MessageId) -> bool:
     """Whether this message was taken in before."""
-    return store.row("SELECT 1 FROM inbox WHERE sender = ? AND mid = ?", sender, mid) is not None
+    return store.row("SELECT 1 FROM inbox WHERE sender = ? AND mid = ?", sender, message_id) is not None
 
 
 def insert(
@@ -43,7 +43,7 @@ def insert(
         encode([opened.content.salt, [[part.kind, part.content] for part in opened.content.parts]]),
         PLACE,
         core.sender,
-        core.mid,
+        core.message_id,
     )
     return store.insert(
         """INSERT OR IGNORE INTO inbox (sender, mid, thread, kind, subject, role, state, received,
@@ -51,7 +51,7 @@ def insert(
                                         receipt_owed)
            VALUES (?, ?, ?, ?, ?, ?, 'new', ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         core.sender,
-        core.mid,
+        core.message_id,
         core.thread,
         int(core.kind),
         delivery.subject,
@@ -93,9 +93,9 @@ def reject(store: Store, *, source: tuple[str, int, int], code: Code, now: Milli
     store.write("INSERT OR IGNORE INTO rejected VALUES (?, ?, ?, ?, ?)", *source, code.value, now)
 
 
-def by_mid(store: Store, mid: MessageId) -> Sequence[Row]:
+def by_mid(store: Store, message_id: MessageId) -> Sequence[Row]:
     """The messages with this id: one for each sender that used it."""
-    return store.rows("SELECT * FROM inbox WHERE mid = ?", mid)
+    return store.rows("SELECT * FROM inbox WHERE mid = ?", message_id)
 
 
 def by_subject(store: Store, subject: Digest) -> Row | None:

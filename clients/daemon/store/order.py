@@ -56,7 +56,7 @@ class Order:
     """One message, as wanted. Its content never shows in a representation."""
 
     kind: MessageKind
-    mid: MessageId
+    message_id: MessageId
     thread: ThreadId
     to: tuple[Recipient, ...]
     handling: frozenset[Handling]
@@ -87,7 +87,7 @@ def encode_order(order: Order) -> bytes:
     """The form at rest."""
     h3 = None if order.h3 is None else [list(order.h3.only), order.h3.delete_by]
     return encode([
-        _VERSION, int(order.kind), order.mid, order.thread, [[r.unit, int(r.role)] for r in order.to],
+        _VERSION, int(order.kind), order.message_id, order.thread, [[r.unit, int(r.role)] for r in order.to],
         sorted(map(int, order.handling)), h3, int(order.classification), int(order.data_class),
         sorted(map(int, order.purposes)), _number(order.urgency), _number(order.ground), _number(order.basis),
         _number(order.copy_exemption), [[int(r.kind), r.subject] for r in order.refs], order.expires,
@@ -99,12 +99,12 @@ def decode_order(data: bytes) -> Order:
     """The order behind its form at rest, which only this module has written."""
     row = decode(data, limit=_MAX_ORDER)
     (
-        _, kind, mid, thread, to, handling, h3, classification, data_class, purposes, urgency, ground, basis,
-        exemption, refs, expires, review, suite, parts,
+        _, kind, message_id, thread, to, handling, h3, classification, data_class, purposes, urgency, ground,
+        basis, exemption, refs, expires, review, suite, parts,
     ) = row  # fmt: skip
     return Order(
         kind=MessageKind(kind),
-        mid=MessageId(mid),
+        message_id=MessageId(message_id),
         thread=ThreadId(thread),
         to=tuple(Recipient(UnitId(unit), Role(role)) for unit, role in to),
         handling=frozenset(map(Handling, handling)),
@@ -155,7 +155,7 @@ def core_of(
     return Core(
         suite=required_suite(order, sender=sender, parties=parties),
         kind=order.kind,
-        mid=order.mid,
+        message_id=order.message_id,
         thread=order.thread,
         created=now,
         expires=order.expires,

@@ -45,7 +45,7 @@ def insert(
     sealed: bool = False,
 ) -> int:
     """A new row, queued, or sealed with a sealing that is written next; its id."""
-    kept = vault.lock(encode_order(order), PLACE, order.mid)
+    kept = vault.lock(encode_order(order), PLACE, order.message_id)
     return _insert(store, order, kept, now=now, once=once, sealed=sealed)
 
 
@@ -67,7 +67,7 @@ def _insert(
         """INSERT INTO outbox (mid, thread, kind, recipients, state, sealed_times, automatic, created,
                                changed, dek, content, idempotency_key, request_mac)
            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-        order.mid,
+        order.message_id,
         order.thread,
         int(order.kind),
         json.dumps([[recipient.unit, int(recipient.role)] for recipient in order.to]),
@@ -202,9 +202,9 @@ def acknowledged(
     return True
 
 
-def by_mid(store: Store, mid: MessageId) -> Row | None:
+def by_mid(store: Store, message_id: MessageId) -> Row | None:
     """The row of a message."""
-    return store.row("SELECT * FROM outbox WHERE mid = ?", mid)
+    return store.row("SELECT * FROM outbox WHERE mid = ?", message_id)
 
 
 def by_subject(store: Store, subject: Digest) -> Row | None:

@@ -47,7 +47,7 @@ def submissions(world: World, secret: bytes) -> list[bytes]:
         foreign,
         expired,
         sealed("nz"),
-        sealed("it", mid=MessageId((secret * 16)[:16]), thread=ThreadId((secret * 16)[:16])),
+        sealed("it", message_id=MessageId((secret * 16)[:16]), thread=ThreadId((secret * 16)[:16])),
     ]
 
 

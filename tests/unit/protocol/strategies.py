@@ -90,7 +90,7 @@ cores = st.builds(
     Core,
     suite=st.sampled_from(Suite),
     kind=st.sampled_from(MessageKind),
-    mid=octets(16),
+    message_id=octets(16),
     thread=octets(16),
     created=uints,
     expires=uints,

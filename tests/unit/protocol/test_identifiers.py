@@ -41,8 +41,8 @@ def test_unit_ids_have_2_to_64_characters():
 @given(st.integers(0, 2**48 - 1), octets(10))
 def test_message_ids_are_uuids_of_version_7(now, random):
     """A message id is a UUIDv7 of the given time, with every bit that the version leaves free random."""
-    mid = new_message_id(now, lambda _: random)
-    shown = uuid.UUID(bytes=mid)
+    message_id = new_message_id(now, lambda _: random)
+    shown = uuid.UUID(bytes=message_id)
 
     assert (shown.version, shown.variant) == (7, uuid.RFC_4122)
     assert shown.int >> 80 == now

@@ -54,7 +54,7 @@ def test_a_sender_that_saw_another_ledger_is_named(ledger: Ledger, size: int) ->
     assert [(line["event"], line["code"], line["sender"]) for line in said] == [
         ("ledger_gossip", "E_GOSSIP_LOG", "fr")
     ]
-    assert (said[0]["message_id"], said[0]["size"]) == (show_id(core.mid), size)
+    assert (said[0]["message_id"], said[0]["size"]) == (show_id(core.message_id), size)
     assert other(size).root.hex()[:16] in said[0]["error"]
     assert ledger.outcomes() == {"different": 1}
     assert list(ledger.gossip.accused) == ["fr"]
@@ -159,14 +159,14 @@ def test_who_says_what_was_published_is_never_named_and_who_lies_is(
     heads = [Checkpoint(SHARD, size, digest(b"%d" % size)) for size in sizes]
     told, read = Gossip(Metrics.create()), iter(heads)
     told.publish(next(read))
-    false = SimpleNamespace(sender="de", mid=bytes(16), ledger_head=TreeHead(lie, bytes(32)))
+    false = SimpleNamespace(sender="de", message_id=bytes(16), ledger_head=TreeHead(lie, bytes(32)))
     for number, (reads, seen) in enumerate(steps):
         if number == when:
             told.compare(false)
         if reads and (head := next(read, None)) is not None:
             told.publish(head)
         honest = heads[seen % len(heads)].head
-        told.compare(SimpleNamespace(sender="fr", mid=bytes(16), ledger_head=honest))
+        told.compare(SimpleNamespace(sender="fr", message_id=bytes(16), ledger_head=honest))
     assert "fr" not in told.accused
     was_read = when < len(steps) and sizes[0] <= lie <= told.entries
     assert ("de" in told.accused) == was_read

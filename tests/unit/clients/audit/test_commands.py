@@ -239,7 +239,7 @@ def test_search(ledger: Ledger) -> None:
     )
     assert count("--unit", "de", "--decision", "accepted") == 397
     assert count("--until", "2026-01-01") == 0
-    assert count("--since", "2026-01-01", "--message", show_id(ledger._core.mid)) == 1
+    assert count("--since", "2026-01-01", "--message", show_id(ledger._core.message_id)) == 1
 
 
 def test_search_shows_nothing_that_was_altered(ledger: Ledger, tmp_path: Path) -> None:

@@ -148,13 +148,13 @@ def test_what_a_page_of_the_outbox_shows_is_codes(desks):
     world, es, pt = desks
     sent = es.submit("pt", draft=marked(), attachments=[attachment()])
     pump(world, es, pt)
-    mid = read_id(sent.id)
+    message_id = read_id(sent.id)
     for shown in (
         views.outbox_page(es.office, limit=10, before=None),
-        views.outbox_item(es.office, mid),
+        views.outbox_item(es.office, message_id),
         views.inbox_page(pt.office, limit=10, after=0),
-        views.trace(es.office, mid),
-        views.trace(pt.office, mid),
+        views.trace(es.office, message_id),
+        views.trace(pt.office, message_id),
         directory_views.units(pt.office),
         directory_views.own_keys(pt.office),
     ):

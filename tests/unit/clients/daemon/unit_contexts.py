@@ -145,8 +145,8 @@ class Desk:
     def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in self.office.store.rows(sql, *values)]
 
-    def state(self, mid: str) -> str:
-        return self.office.store.row("SELECT state FROM outbox WHERE mid = ?", read_id(mid))["state"]
+    def state(self, message_id: str) -> str:
+        return self.office.store.row("SELECT state FROM outbox WHERE mid = ?", read_id(message_id))["state"]
 
 
 def pump(world: World, *desks: Desk, rounds: int = 3) -> None:

@@ -29,7 +29,7 @@ from tests.unit.protocol.strategies import QUICK, THOROUGH, cores, items, octets
 CORE = Core(
     suite=Suite.CLASSICAL,
     kind=MessageKind.INFORMATION,
-    mid=bytes(16),
+    message_id=bytes(16),
     thread=bytes(16),
     created=1_795_000_000_000,
     expires=1_795_000_600_000,

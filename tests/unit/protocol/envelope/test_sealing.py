@@ -52,7 +52,7 @@ def core(*to: SoftEpochKey, **changes):
     base = Core(
         suite=Suite.CLASSICAL,
         kind=MessageKind.INFORMATION,
-        mid=bytes(16),
+        message_id=bytes(16),
         thread=bytes(16),
         created=5,
         expires=6,

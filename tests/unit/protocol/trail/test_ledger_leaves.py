@@ -182,8 +182,8 @@ def test_rows_say_what_they_are_found_by(world):
     assert (accepted.sender, accepted.units, accepted.reasons) == ("fr", "fr it de centre", "")
     assert refused.units == "fr nz"
     assert "E_DATA_BASIS" in refused.reasons.split()
-    assert again.mid == accepted.mid == parse_record(accepted.record).header[0]
-    assert (junk.mid, junk.sender, junk.units, junk.reasons) == (None, None, "fr", "E_CBOR")
+    assert again.message_id == accepted.message_id == parse_record(accepted.record).header[0]
+    assert (junk.message_id, junk.sender, junk.units, junk.reasons) == (None, None, "fr", "E_CBOR")
 
 
 def test_acts_are_leaves(world):

@@ -92,7 +92,7 @@ def test_what_is_deleted_is_not_on_the_disk(tmp_path):
     store.erase(Erasure(ORIGIN, [0, state.size], "x#1"))
     found = b"".join(each.read_bytes() for each in tmp_path.iterdir())
 
-    for gone in (made.rows[0].record, made.rows[0].salt, made.rows[0].mid, b"LARGELARGE", large.salt):
+    for gone in (made.rows[0].record, made.rows[0].salt, made.rows[0].message_id, b"LARGELARGE", large.salt):
         assert gone not in found
     assert made.rows[1].record in found
 

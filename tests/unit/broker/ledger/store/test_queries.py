@@ -38,16 +38,16 @@ def test_each_question_is_answered(url):
         ({"reason": "E_DATA_BASIS"}, [3]),
         ({"reason": "E_DATA"}, []),
         ({"reason": "%"}, []),
-        ({"mid": accepted.mid}, [0]),
-        ({"mid": refused.mid, "unit": "fr"}, [3]),
-        ({"mid": refused.mid, "unit": "it"}, []),
+        ({"message_id": accepted.message_id}, [0]),
+        ({"message_id": refused.message_id, "unit": "fr"}, [3]),
+        ({"message_id": refused.message_id, "unit": "it"}, []),
         ({"thread": refused.thread}, [3]),
         ({"subject": accepted.subject}, [0]),
         ({"origin": ORIGIN, "unit": "fr", "types": [2]}, [3, 4]),
         ({"origin": NEXT}, []),
     ):
         assert indexes(store, **asked) == expected, asked
-    assert store.find(Search(mid=accepted.mid))[0] == (ORIGIN, accepted)
+    assert store.find(Search(message_id=accepted.message_id))[0] == (ORIGIN, accepted)
     assert (junk.sender, act.sender) == (None, "registrar")
 
 
@@ -72,7 +72,7 @@ def test_pages_follow_each_other(url, newest, unit):
     [
         ({"unit": "fr"}, "concerns"),
         ({"unit": "fr", "since": 5, "newest": True}, "concerns"),
-        ({"mid": b"x"}, "records_mid"),
+        ({"message_id": b"x"}, "records_mid"),
         ({"types": [2]}, "records_rare"),
         ({"since": 5, "until": 6}, "records_t"),
     ],

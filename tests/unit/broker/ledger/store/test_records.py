@@ -144,13 +144,13 @@ def test_what_is_deleted_is_gone_and_says_by_whom(url):
     assert store.erase(Erasure(ORIGIN, [1], DELETED_BY)) == 1
     gone = store.row(ORIGIN, 0)
     assert gone == made.rows[0]._replace(
-        record=None, salt=None, mid=None, thread=None, sender=None, units="", reasons="", subject=None,
+        record=None, salt=None, message_id=None, thread=None, sender=None, units="", reasons="", subject=None,
         erased_by=DELETED_BY,
     )  # fmt: skip
     assert store.row(ORIGIN, 2) == gone
     assert list(store.rows(ORIGIN))[1:] == made.rows[1:]
     assert [found.row.index for found in store.find(Search(unit="it"))] == []
-    assert store.find(Search(mid=made.rows[0].mid)) == []
+    assert store.find(Search(message_id=made.rows[0].message_id)) == []
     assert [found.row.index for found in store.find(Search(unit="fr"))] == [3, 4]
     assert store.erase(Erasure(ORIGIN, [0, 1, 2], f"{NEXT}#8")) == 0
     assert store.row(ORIGIN, 0).erased_by == DELETED_BY

@@ -222,17 +222,19 @@ def test_an_acknowledgement_of_what_we_never_sent_is_an_alarm(world, es, pt):
 
 def test_two_senders_may_use_one_id(world, es, pt, tmp_path):
     """A message is known by its sender and its id: nobody can keep another's message away by using its id."""
-    mid = read_id("0190a5f2-7c1e-7a00-8000-3c5e9f0d1b2a")
+    message_id = read_id("0190a5f2-7c1e-7a00-8000-3c5e9f0d1b2a")
     ie = Desk(world, UnitId("ie"), tmp_path / "ie")
     for desk in (es, ie):
         body = parse_draft(MessageKind.INFORMATION, _json(draft()))
-        _deliver_raw(world, desk, pt, body_to_parts(body), mid=mid, data_class=DataClass.NON_PERSONAL)
+        _deliver_raw(
+            world, desk, pt, body_to_parts(body), message_id=message_id, data_class=DataClass.NON_PERSONAL
+        )
     assert count(pt, "inbox") == 2
     with pytest.raises(Conflict):
-        views.find_received(pt.office, mid, None)
-    assert views.find_received(pt.office, mid, UnitId("es"))["sender"] == "es"
+        views.find_received(pt.office, message_id, None)
+    assert views.find_received(pt.office, message_id, UnitId("es"))["sender"] == "es"
     with pytest.raises(NotFound):
-        views.find_received(pt.office, mid, UnitId("it"))
+        views.find_received(pt.office, message_id, UnitId("it"))
 
 
 def test_what_retention_took_is_an_alarm(world, es, pt):
@@ -269,7 +271,7 @@ def _deliver_raw(
     sender.learn()
     order = Order(
         kind=changes.pop("kind", MessageKind.INFORMATION),
-        mid=MessageId(changes.pop("mid", None) or new_message_id(world.now, world.entropy)),
+        message_id=MessageId(changes.pop("message_id", None) or new_message_id(world.now, world.entropy)),
         thread=new_thread_id(world.entropy),
         to=(Recipient(to.unit, Role.TO),),
         handling=OPEN_HANDLING,

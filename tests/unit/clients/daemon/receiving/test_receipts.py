@@ -42,14 +42,14 @@ def pt(world: World, es: Desk, tmp_path: Path) -> Desk:
     return made
 
 
-def of(desk: Desk, mid: str) -> list[dict]:
+def of(desk: Desk, message_id: str) -> list[dict]:
     """What the local API says of a message."""
-    return receipts(desk.office, read_id(mid))["receipts"]
+    return receipts(desk.office, read_id(message_id))["receipts"]
 
 
-def written(desk: Desk, mid: str, out: Path) -> list[Path]:
+def written(desk: Desk, message_id: str, out: Path) -> list[Path]:
     """The files that the command writes from it."""
-    found = receipts(desk.office, read_id(mid))
+    found = receipts(desk.office, read_id(message_id))
     write_receipts(found, out)
     return [Path(row["file"]) for row in found["receipts"]]
 
@@ -79,11 +79,11 @@ def test_what_a_unit_hands_out_verifies_offline(world: World, es: Desk, pt: Desk
     ledger = ledger_of(world, tmp_path / "ledger")
     out = tmp_path / "evidence"
 
-    for mid in mids:
-        (sent,), (received,) = written(es, mid, out), written(pt, mid, out)
+    for message_id in mids:
+        (sent,), (received,) = written(es, message_id, out), written(pt, message_id, out)
         assert (sent.name, received.name) == (
-            f"{mid}-sent-accepted.receipt",
-            f"{mid}-received-accepted.receipt",
+            f"{message_id}-sent-accepted.receipt",
+            f"{message_id}-received-accepted.receipt",
         )
         assert sent.read_bytes() == received.read_bytes()
         seen = verified(sent, ledger.path)
@@ -97,16 +97,16 @@ def test_it_is_the_routers_own_byte_for_byte(world: World, es: Desk, pt: Desk) -
     pump(world, es, pt)
 
     carried = [parse_delivery(value).receipt for value in world.inboxes["pt"]]
-    assert [bytes.fromhex(of(es, mid)[0]["receipt"]) for mid in mids] == carried[:5]
-    assert [bytes.fromhex(of(pt, mid)[0]["receipt"]) for mid in mids] == carried[:5]
+    assert [bytes.fromhex(of(es, message_id)[0]["receipt"]) for message_id in mids] == carried[:5]
+    assert [bytes.fromhex(of(pt, message_id)[0]["receipt"]) for message_id in mids] == carried[:5]
 
 
 def test_a_changed_byte_ends_in_7(world: World, es: Desk, pt: Desk, tmp_path: Path) -> None:
     """Wherever it stands: in the record, the salt, the path or the router's signature."""
-    mid, _ = es.submit("pt").id, es.submit("pt")
+    message_id, _ = es.submit("pt").id, es.submit("pt")
     pump(world, es, pt)
     ledger = ledger_of(world, tmp_path / "ledger")
-    (receipt,) = written(es, mid, tmp_path / "evidence")
+    (receipt,) = written(es, message_id, tmp_path / "evidence")
     whole = receipt.read_bytes()
 
     for at in range(0, len(whole), len(whole) // 12):
@@ -126,21 +126,21 @@ def test_a_receipt_says_nothing_of_other_messages(world: World, es: Desk, pt: De
 
 def test_a_refusal_has_its_receipt(world: World, es: Desk, tmp_path: Path) -> None:
     """A router signs its refusals too, and the log has them."""
-    mid = es.submit("nz").id
+    message_id = es.submit("nz").id
     pump(world, es)
     ledger = ledger_of(world, tmp_path / "ledger")
 
-    assert es.state(mid) == "refused"
-    (receipt,) = written(es, mid, tmp_path / "evidence")
-    assert receipt.name == f"{mid}-sent-rejected.receipt"
+    assert es.state(message_id) == "refused"
+    (receipt,) = written(es, message_id, tmp_path / "evidence")
+    assert receipt.name == f"{message_id}-sent-rejected.receipt"
     assert verified(receipt, ledger.path).exit == 0
 
 
 def test_there_is_none_yet_or_never(world: World, es: Desk, pt: Desk) -> None:
     """An unknown id, an undecided message, and one from before receipts were kept: what it is, what to do."""
-    mid = es.submit("pt").id
+    message_id = es.submit("pt").id
     with pytest.raises(NotFound, match="no router has decided") as caught:
-        of(es, mid)
+        of(es, message_id)
     assert "try again in a moment" in caught.value.hint
     with pytest.raises(NotFound, match="nothing is known here") as caught:
         receipts(es.office, new_message_id(world.now, world.entropy))
@@ -150,30 +150,30 @@ def test_there_is_none_yet_or_never(world: World, es: Desk, pt: Desk) -> None:
     with es.office.transaction():
         es.office.store.write("DELETE FROM decided_in")
     with pytest.raises(NotFound, match="before receipts were kept") as caught:
-        of(es, mid)
-    assert f"message trace {mid}" in caught.value.hint
+        of(es, message_id)
+    assert f"message trace {message_id}" in caught.value.hint
 
 
 def test_receipts_survive_a_kill_and_are_kept_once(world: World, es: Desk, pt: Desk) -> None:
     """They are committed with the decision; decisions of one transaction are one row."""
     mids = [es.submit("pt").id for _ in range(4)]
     pump(world, es, pt)
-    before = [of(es, mid) for mid in mids]
+    before = [of(es, message_id) for message_id in mids]
     es.restart()
 
-    assert [of(es, mid) for mid in mids] == before
+    assert [of(es, message_id) for message_id in mids] == before
     assert len({each[0]["receipt"] for each in before}) == 4
     assert es.rows("SELECT count(*) FROM decisions") < [(4,)]
 
 
 def test_files_are_never_written_over(world: World, es: Desk, pt: Desk, tmp_path: Path) -> None:
     """Evidence that is there stays."""
-    mid = es.submit("pt").id
+    message_id = es.submit("pt").id
     pump(world, es, pt)
-    written(es, mid, tmp_path / "evidence")
+    written(es, message_id, tmp_path / "evidence")
 
     with pytest.raises(Conflict, match="is there already"):
-        written(es, mid, tmp_path / "evidence")
+        written(es, message_id, tmp_path / "evidence")
 
 
 def test_a_record_of_another_transaction_has_no_receipt_in_this_one(world: World) -> None:
@@ -197,8 +197,8 @@ def test_a_receipt_of_the_wrong_place_is_noticed(world: World, es: Desk, pt: Des
 
     with mutated(Mutant(receipt_of, called("_receipt", "_receipt(_0, 0, _2, _3)"))):
         exits = [
-            verified(written(es, mid, tmp_path / f"evidence-{at}")[0], ledger.path).exit
-            for at, mid in enumerate(mids)
+            verified(written(es, message_id, tmp_path / f"evidence-{at}")[0], ledger.path).exit
+            for at, message_id in enumerate(mids)
         ]
     assert 7 in exits
 

@@ -23,7 +23,7 @@ def desks(world: World, tmp_path: Path) -> tuple[Desk, Desk]:
 
 def received(desk: Desk) -> list[bytes]:
     """The ids of what a unit received from officers, in the order of arrival."""
-    return [mid for (mid,) in desk.rows("SELECT mid FROM inbox WHERE kind <> 5 ORDER BY id")]
+    return [message_id for (message_id,) in desk.rows("SELECT mid FROM inbox WHERE kind <> 5 ORDER BY id")]
 
 
 @pytest.fixture

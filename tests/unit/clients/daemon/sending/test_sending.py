@@ -93,7 +93,7 @@ def test_old_keys_are_cured_without_anybody(world, es):
 
     assert es.state(sent.id) == "accepted"
     assert es.rows("SELECT sealed_times FROM outbox") == [(2,)]
-    assert world.open("it").delivery.header.core.mid == read_id(sent.id)
+    assert world.open("it").delivery.header.core.message_id == read_id(sent.id)
 
 
 def test_a_week_offline_is_cured_as_well(world, es):
