@@ -183,7 +183,7 @@ class Directory:
         position = len(self._log)
         self._log.append(data)
         self._places[parsed.digest] = position
-        self._about.setdefault(parsed.statement.subject, []).append(position)
+        self._about.setdefault(parsed.statement.about, []).append(position)
         self._frontier.append(leaf_hash(data))
         self._roots.append(self._frontier.root())
         return Applied(position, parsed.digest, parsed.statement, new=True)

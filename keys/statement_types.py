@@ -126,7 +126,7 @@ class Statement:
     body: Body
 
     @property
-    def subject(self) -> UnitId:
+    def about(self) -> UnitId:
         """The unit, registrar, router or ledger that it is about."""
         return self.body.name if isinstance(self.body, Appointment) else self.body.unit
 

@@ -36,7 +36,7 @@ class Consent:
 
 
 Consents = Mapping[Digest, tuple[Consent, ...]]
-"""Permissions, by the subject of the original message."""
+"""Permissions, by the digest of the original message's signed header."""
 
 NO_CONSENTS: Consents = {}
 """What a router has until originators can grant permissions: passing on is refused."""
@@ -207,7 +207,7 @@ def _onward(q: Question) -> Iterator[Reason]:
     for ref in q.core.refs:
         if ref.kind is not RefKind.ONWARD:
             continue
-        held = [c for c in q.consents.get(ref.subject, ()) if c.holder == q.core.sender]
+        held = [c for c in q.consents.get(ref.header_digest, ()) if c.holder == q.core.sender]
         if not held:
             yield Reason(Code.E_H2_NO_CONSENT)
         elif not (live := [c for c in held if c.not_before <= q.now < c.expires]):

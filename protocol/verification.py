@@ -89,7 +89,7 @@ def verify_and_open(
     """
     core, seal = delivery.header.core, delivery.header.seal
     record = verify_receipt(delivery.receipt, parties=parties)
-    if record.type is not RecordType.ACCEPTED or record.subject != delivery.subject:
+    if record.type is not RecordType.ACCEPTED or record.header_digest != delivery.header_digest:
         raise Rejected(Code.E_RECEIPT, "the router did not accept this message")
     if record.header != summarize(core) or record.source.unit != core.sender:
         # What the audit trail says of this message is what its sender said: the record is one and the same.

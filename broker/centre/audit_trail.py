@@ -160,7 +160,7 @@ def row_of(record: Record, batch: Batch, offset: int) -> Row:
         "created": said["created"],
         "expires": said["expires"],
         "submission": record.submission.hex(),
-        "subject": None if record.subject is None else record.subject.hex(),
+        "subject": None if record.header_digest is None else record.header_digest.hex(),
         "directory_size": record.directory_size,
         "router": batch.router,
         "audit_offset": offset,

@@ -108,10 +108,10 @@ class Registry:
 
     async def state(self, statements: Sequence[bytes]) -> tuple[TopicChange, ...]:
         """Check, create the topics of the units concerned, publish."""
-        subjects = [self.directory.apply(statement).statement.subject for statement in statements]
+        named = [self.directory.apply(statement).statement.about for statement in statements]
         pending = self.home.pending
         write_statements(pending, statements)
-        wanted = [t for unit in dict.fromkeys(subjects) for t in topics_of(self.directory.facts(unit))]
+        wanted = [t for unit in dict.fromkeys(named) for t in topics_of(self.directory.facts(unit))]
         changes = await KafkaTopics(self.kafka).apply(wanted) if wanted else ()
         await publish_pending(self.home, self.kafka)
         write_statements(self.home.replica, self.directory.snapshot())

@@ -235,7 +235,7 @@ class Desk:
             position=position,
             statement=digest(data),
             stype=int(body_type(statement.body)),
-            about=statement.subject,
+            about=statement.about,
             issuer=statement.issuer,
             root=root,
         )

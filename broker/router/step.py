@@ -187,7 +187,7 @@ def _record(
         submission=digest(reading.record.value),
         reasons=reasons,
         directory_size=desk.parties.head.size,
-        subject=None if submission is None else submission.subject,
+        header_digest=None if submission is None else submission.header_digest,
         header=None if submission is None else summarize(submission.header.core),
     )
 

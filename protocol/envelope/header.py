@@ -74,7 +74,7 @@ class Reference:
     """Another message, named by the SHA-256 of its signed header."""
 
     kind: RefKind
-    subject: Digest
+    header_digest: Digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +162,8 @@ def encode_core(core: Core) -> bytes:
         sorted(int(code) for code in core.handling), h3, int(core.classification), int(core.data_class),
         sorted(int(purpose) for purpose in core.purposes),
         number_of(core.urgency), number_of(core.ground), number_of(core.basis),
-        number_of(core.copy_exemption), [[int(ref.kind), ref.subject] for ref in core.refs], core.review,
-        [[entry.id, entry.size, entry.root] for entry in core.attachments],
+        number_of(core.copy_exemption), [[int(ref.kind), ref.header_digest] for ref in core.refs],
+        core.review, [[entry.id, entry.size, entry.root] for entry in core.attachments],
         [core.directory_head.size, core.directory_head.root], [core.ledger_head.size, core.ledger_head.root],
     ])  # fmt: skip
 
@@ -202,10 +202,10 @@ def parse_seal(data: bytes) -> Seal:
 
 def parse_core(data: bytes) -> Core:
     """The core, checked in form."""
-    return core_of(decode(data, limit=limits.MAX_HEADER))
+    return parse_core_items(decode(data, limit=limits.MAX_HEADER))
 
 
-def core_of(row: Item) -> Core:
+def parse_core_items(row: Item) -> Core:
     """The core in a decoded item, checked in form."""
     if type(row) is not list or not row or row[0] != VERSION or type(row[0]) is not int:
         raise Rejected(Code.E_VER, "not a core of version 1")
@@ -312,8 +312,8 @@ def _addressee(value: Item) -> Addressee:
 
 def _reference(value: Item) -> Reference:
     match value:
-        case [kind, subject]:
-            return Reference(_member(RefKind, kind), Digest(_octets(subject, 32)))
+        case [kind, header_digest]:
+            return Reference(_member(RefKind, kind), Digest(_octets(header_digest, 32)))
         case _:
             raise Rejected(Code.E_SCHEMA, "a reference is not [kind, hash]")
 

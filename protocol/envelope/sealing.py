@@ -57,7 +57,7 @@ class Sealed:
     """A finished submission and its name."""
 
     submission: bytes
-    subject: Digest
+    header_digest: Digest
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -46,7 +46,7 @@ class Submission:
     wraps: tuple[bytes, ...]
 
     @property
-    def subject(self) -> Digest:
+    def header_digest(self) -> Digest:
         """The name of this message everywhere else: SHA-256 of its signed header."""
         return digest(self.signed_header)
 
@@ -64,7 +64,7 @@ class Delivery:
     receipt: bytes
 
     @property
-    def subject(self) -> Digest:
+    def header_digest(self) -> Digest:
         """SHA-256 of the signed header."""
         return digest(self.signed_header)
 

@@ -141,11 +141,11 @@ def decision_leaf(record: Record, raw: bytes, salt: bytes) -> Leaf:
 
 def delivery_leaves(record: Record, raw: bytes, salt: bytes) -> tuple[Leaf, ...]:
     """The leaves that follow a decision in the ledger: one for each addressee of an accepted message."""
-    if record.type is not RecordType.ACCEPTED or record.subject is None or record.header is None:
+    if record.type is not RecordType.ACCEPTED or record.header_digest is None or record.header is None:
         return ()
     decision = digest(raw)
     return tuple(
-        delivery_leaf(Delivered(record.t, decision, record.subject, index, unit), salt)
+        delivery_leaf(Delivered(record.t, decision, record.header_digest, index, unit), salt)
         for index, (unit, _) in enumerate(record.header[_TO])
     )
 

@@ -169,21 +169,21 @@ def leaves_of_row(row: Row) -> tuple[Leaf, ...]:
 
 
 def _row(record: Scanned, raw: bytes, salt: bytes, index: int) -> Row:
-    kind, t, subject, message_id, thread, (sender, units, reasons, _) = record
+    kind, t, header_digest, message_id, thread, (sender, units, reasons, _) = record
     leaves = 1 + len(_deliveries(record))
-    return Row(index, leaves, kind, t, raw, salt, message_id, thread, sender, units, reasons, subject)
+    return Row(index, leaves, kind, t, raw, salt, message_id, thread, sender, units, reasons, header_digest)
 
 
 def _deliveries(record: Scanned) -> tuple[bytes, ...]:
     # As `delivery_leaves` has it: what was not accepted, or names nobody, is delivered to nobody.
-    return record.shape.deliveries if record.type == _ACCEPTED and record.subject is not None else ()
+    return record.shape.deliveries if record.type == _ACCEPTED and record.header_digest is not None else ()
 
 
 def _delivery_entries(record: Scanned, raw: bytes, salt: bytes) -> Iterator[bytes]:
     """The entries of `delivery_leaves`, put together from encoded parts."""
-    assert record.subject is not None
+    assert record.header_digest is not None
     # 58 20: a byte string of 32 bytes.
-    told = b"".join((_delivered_head(record.t), b"X ", sha256(raw).digest(), b"X ", record.subject))
+    told = b"".join((_delivered_head(record.t), b"X ", sha256(raw).digest(), b"X ", record.header_digest))
     for index, ending in enumerate(record.shape.deliveries):
         yield entry_of(_DELIVERED, record.t, delivery_salt(salt, index), told + ending)
 

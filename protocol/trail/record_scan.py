@@ -68,7 +68,7 @@ class Scanned(NamedTuple):
 
     type: int
     t: int
-    subject: bytes | None
+    header_digest: bytes | None
     message_id: bytes | None
     thread: bytes | None
     shape: Shape
@@ -79,14 +79,14 @@ def scan(raw: bytes) -> Scanned | None:
     found = _COMMON(raw)
     if found is None or len(raw) > MAX_DECISION:
         return None
-    kind, t, place, subject, message_id, thread, sender, middle, refs, tail = found.groups()
+    kind, t, place, header_digest, message_id, thread, sender, middle, refs, tail = found.groups()
     if len(refs) != 1 + (refs[0] & 31) * _REF:
         return None
     shape = _shape(place, sender, middle, refs[2::_REF], tail)
     return (
         None
         if shape is None
-        else Scanned(kind[0], int.from_bytes(t[1:], "big"), subject, message_id, thread, shape)
+        else Scanned(kind[0], int.from_bytes(t[1:], "big"), header_digest, message_id, thread, shape)
     )
 
 
@@ -96,7 +96,7 @@ def scanned_of(record: Record) -> Scanned:
     return Scanned(
         int(record.type),
         record.t,
-        record.subject,
+        record.header_digest,
         said.get("mid"),
         said.get("thread"),
         _shape_of(record, said),

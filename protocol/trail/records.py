@@ -82,7 +82,7 @@ class Record:
     directory_size: int
     """How many statements of the directory the router had read: the state it decided by."""
 
-    subject: Digest | None = None
+    header_digest: Digest | None = None
     header: Item = None
     """A summary of the header, as `summarize` lays it out; None when nothing could be parsed."""
 
@@ -93,7 +93,7 @@ def summarize(core: Core) -> Item:
         core.message_id, core.thread, core.sender, core.position.stream, core.position.seq, int(core.kind),
         [[a.unit, int(a.role)] for a in core.to], sorted(map(int, core.handling)), int(core.classification),
         int(core.data_class), sorted(map(int, core.purposes)), number_of(core.urgency),
-        number_of(core.ground), number_of(core.basis), [[int(r.kind), r.subject] for r in core.refs],
+        number_of(core.ground), number_of(core.basis), [[int(r.kind), r.header_digest] for r in core.refs],
         core.created, core.expires, core.review, number_of(core.copy_exemption),
     ]  # fmt: skip
 
@@ -109,7 +109,7 @@ def encode_record(record: Record) -> bytes:
     source = record.source
     return encode([
         VERSION, int(record.type), record.t, [source.unit, source.partition, source.offset],
-        record.submission, record.subject, record.header,
+        record.submission, record.header_digest, record.header,
         [[reason.code.value, reason.unit] for reason in record.reasons], record.directory_size,
     ])  # fmt: skip
 
@@ -123,7 +123,7 @@ def parse_record(data: bytes) -> Record:
         case _:
             raise Rejected(Code.E_SCHEMA, "not an audit record of version 1")
     match rest:
-        case [subject, header, [*reasons], size] if len(reasons) <= limits.MAX_REASONS:
+        case [header_digest, header, [*reasons], size] if len(reasons) <= limits.MAX_REASONS:
             record = Record(
                 type=_type(uint(kind)),
                 t=Millis(uint(t)),
@@ -131,7 +131,7 @@ def parse_record(data: bytes) -> Record:
                 submission=Digest(_hash(submission)),
                 reasons=tuple(_reason(reason) for reason in reasons),
                 directory_size=uint(size),
-                subject=None if subject is None else Digest(_hash(subject)),
+                header_digest=None if header_digest is None else Digest(_hash(header_digest)),
                 header=_header(header),
             )
         case _:
@@ -149,7 +149,7 @@ class Delivered:
     decision: Digest
     """SHA-256 of the decision's record."""
 
-    subject: Digest
+    header_digest: Digest
     index: int
     """Which addressee, in the order of the header."""
 
@@ -159,18 +159,18 @@ class Delivered:
 def encode_delivered(made: Delivered) -> bytes:
     """The one encoding of a delivery's record."""
     return encode([
-        VERSION, int(RecordType.DELIVERED), made.t, made.decision, made.subject, made.index, made.unit,
+        VERSION, int(RecordType.DELIVERED), made.t, made.decision, made.header_digest, made.index, made.unit,
     ])  # fmt: skip
 
 
 def parse_delivered(data: bytes) -> Delivered:
     """A delivery's record, checked in form."""
     match decode(data, limit=limits.MAX_DECISION):
-        case [1, 3, t, decision, subject, index, unit]:
+        case [1, 3, t, decision, header_digest, index, unit]:
             made = Delivered(
                 Millis(uint(t)),
                 Digest(_hash(decision)),
-                Digest(_hash(subject)),
+                Digest(_hash(header_digest)),
                 uint(index),
                 parse_unit_id(unit),
             )

@@ -11,7 +11,7 @@ checked as the field of a core that it came from.
 from __future__ import annotations
 
 from protocol.canonical import Item
-from protocol.envelope.header import VERSION, core_of
+from protocol.envelope.header import VERSION, parse_core_items
 from protocol.errors import Code, Rejected
 from protocol.identifiers import KeyId
 from protocol.signatures import Suite
@@ -29,7 +29,7 @@ def check_summary(value: Item) -> None:
             raise _bad()
     match rest:
         case [urgency, ground, basis, refs, created, expires, review, exempt]:
-            core_of([
+            parse_core_items([
                 VERSION, int(Suite.CLASSICAL), kind, message_id, thread, created, expires,
                 [sender, stream, seq], _KEY, addressees, handling, None, clas, data, purposes,
                 urgency, ground, basis, exempt, refs, review, [], _HEAD, _HEAD,

@@ -62,7 +62,7 @@ def batches(world: World, count: int) -> Iterator[bytes]:
                 Record(
                     type=RecordType.ACCEPTED, t=world.now, source=Source(UnitId("fr"), 0, offset),
                     submission=name, reasons=(), directory_size=world.directory.head.size,
-                    subject=name, header=summarize(core),
+                    header_digest=name, header=summarize(core),
                 )
             )  # fmt: skip
         yield sign_batch(

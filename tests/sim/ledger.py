@@ -230,7 +230,7 @@ class Ledger:
         applied = parse_statement(data)
         return directory_statement(
             self.world.now, LEDGER, position=position, statement=applied.digest,
-            stype=int(body_type(applied.statement.body)), about=applied.statement.subject,
+            stype=int(body_type(applied.statement.body)), about=applied.statement.about,
             issuer=applied.statement.issuer, root=root,
         )  # fmt: skip
 
@@ -249,7 +249,7 @@ class Ledger:
             submission=digest(self.submissions[-1]),
             reasons=(Reason(Code.E_DATA_BASIS, UnitId("nz")),) if refused else (),
             directory_size=self.world.directory.head.size,
-            subject=digest(self._core.message_id),
+            header_digest=digest(self._core.message_id),
             header=summarize(self._core),
         )
 

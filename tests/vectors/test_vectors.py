@@ -47,7 +47,7 @@ def test_sealing_gives_the_same_bytes(case, monkeypatch):
     )
 
     assert made.submission.hex() == case["submission"]
-    assert made.subject.hex() == case["subject"]
+    assert made.header_digest.hex() == case["subject"]
 
 
 class Recorded:

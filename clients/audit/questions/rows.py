@@ -46,7 +46,7 @@ def row_of_record(record: Record | Delivered | Act) -> Row:
                 "type": "delivered",
                 "time": moment(record.t),
                 "unit": record.unit,
-                "subject": record.subject.hex(),
+                "subject": record.header_digest.hex(),
                 "addressee": record.index,
             }
         case Act():
@@ -86,7 +86,7 @@ def _decision(record: Record) -> Row:
         "partition": record.source.partition,
         "offset": record.source.offset,
         "submission": record.submission.hex(),
-        "subject": None if record.subject is None else record.subject.hex(),
+        "subject": None if record.header_digest is None else record.header_digest.hex(),
         "directory_size": record.directory_size,
     }
 

@@ -60,7 +60,7 @@ def _is_about(record: Record | Delivered | Act, submission: bytes) -> bool:
         case Record():
             return record.submission == digest(submission)
         case Delivered():
-            return record.subject == parse_submission(submission).subject
+            return record.header_digest == parse_submission(submission).header_digest
         case Act():
             return False
         case _:

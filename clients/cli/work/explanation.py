@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clients.cli.rules_of import reason
-from clients.cli.work.hypothetical import core_of
+from clients.cli.work.hypothetical import hypothetical_core
 from keys.directory import Directory
 from protocol.content.code_forms import show_code, show_handling
 from protocol.envelope.header import Core
@@ -42,7 +42,7 @@ def explain_file(
     """What would happen to the message in this file."""
     rules: list[dict[str, Any]] = []
     if not _is_sealed(data):
-        core = core_of(data, directory=directory, sender=sender, options=options, now=now)
+        core = hypothetical_core(data, directory=directory, sender=sender, options=options, now=now)
     else:
         submission = parse_submission(data)
         core = submission.header.core

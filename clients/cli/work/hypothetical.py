@@ -60,7 +60,7 @@ _FIELDS = frozenset({
 _NO_KEY = KeyId(bytes(16))
 
 
-def core_of(
+def hypothetical_core(
     data: bytes, *, directory: Directory, sender: UnitId | None, options: dict[str, Any], now: Millis
 ) -> Core:
     """The header that the file and the options describe."""

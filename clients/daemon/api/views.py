@@ -217,7 +217,7 @@ def _code(code: Enum | None) -> str | None:
 
 def _reply_to(store: Store, refs: Sequence[Reference]) -> str | None:
     """The id of the message that this one answers, if it passed through here."""
-    subject = next((ref.subject for ref in refs if ref.kind is RefKind.REPLY_TO), None)
+    subject = next((ref.header_digest for ref in refs if ref.kind is RefKind.REPLY_TO), None)
     if subject is None:
         return None
     row = inbox.by_subject(store, Digest(subject)) or outbox.by_subject(store, Digest(subject))

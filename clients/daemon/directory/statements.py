@@ -48,7 +48,7 @@ def take_statements(office: Office, fetched: Fetched) -> Learned:
     with office.transaction():
         remember_own_key(office)
         for applied in news:
-            if applied.statement.subject == office.unit:
+            if applied.statement.about == office.unit:
                 watch(office, applied)
         inbox.set_position(office.store, fetched.topic, fetched.partition, fetched.position)
     size = office.directory.head.size

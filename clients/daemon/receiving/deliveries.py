@@ -164,7 +164,7 @@ def _take(office: Office, source: tuple[str, int, int], believed: Believed, now:
         return ()
     promises.promise_delivery(office, row)
     gossip.compare(office, core)
-    office.cores.put(opened.delivery.subject, core)
+    office.cores.put(opened.delivery.header_digest, core)
     office.metrics.received.labels(show_code(core.kind)).inc()
     if believed.clock_behind:
         office.alarm("clock_behind", detail=f"{source[0]}/{source[1]}@{source[2]}")

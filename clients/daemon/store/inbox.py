@@ -54,7 +54,7 @@ def insert(
         core.message_id,
         core.thread,
         int(core.kind),
-        delivery.subject,
+        delivery.header_digest,
         int(core.to[delivery.index].role),
         now,
         delivery.signed_header,

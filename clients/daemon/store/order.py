@@ -90,7 +90,7 @@ def encode_order(order: Order) -> bytes:
         _VERSION, int(order.kind), order.message_id, order.thread, [[r.unit, int(r.role)] for r in order.to],
         sorted(map(int, order.handling)), h3, int(order.classification), int(order.data_class),
         sorted(map(int, order.purposes)), _number(order.urgency), _number(order.ground), _number(order.basis),
-        _number(order.copy_exemption), [[int(r.kind), r.subject] for r in order.refs], order.expires,
+        _number(order.copy_exemption), [[int(r.kind), r.header_digest] for r in order.refs], order.expires,
         order.review, _number(order.suite), [[part.kind, part.content] for part in order.parts],
     ])  # fmt: skip
 

@@ -48,7 +48,7 @@ def put_sealing(store: Store, row: int, sealed: Sealed, *, position: Position, p
         position.stream,
         position.seq,
         partition,
-        sealed.subject,
+        sealed.header_digest,
         digest(sealed.submission),
         sealed.submission,
     )

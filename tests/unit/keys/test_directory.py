@@ -189,7 +189,7 @@ def test_history_is_what_was_said_about_a_unit(world: World) -> None:
         *["EpochPublication"] * 3,
         "StatusChange",
     ]
-    assert {entry.statement.subject for entry in history} == {IT}
+    assert {entry.statement.about for entry in history} == {IT}
     assert world.directory.history(DE) == ()
 
 

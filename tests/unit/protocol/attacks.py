@@ -86,7 +86,7 @@ def receipt_for(world: World, submission: Submission, *, signer=None, **changes:
         submission=bytes(32),
         reasons=(),
         directory_size=world.directory.head.size,
-        subject=submission.subject,
+        header_digest=submission.header_digest,
         header=summarize(core),
     )
     signer = signer or world.router
@@ -618,4 +618,4 @@ def a_forged_header_stands_in_the_audit_trail() -> str | None:
     row[1] = encode(signed)
     code = router(world, "fr", encode(row))
     record = world.decisions("fr").records[-1]
-    return code if record.header is None and record.subject is None else None
+    return code if record.header is None and record.header_digest is None else None

@@ -126,6 +126,6 @@ records = st.builds(
     submission=octets(32),
     reasons=st.lists(st.builds(Reason, st.sampled_from(Code), st.none() | unit_ids), max_size=4).map(tuple),
     directory_size=uints,
-    subject=st.none() | octets(32),
+    header_digest=st.none() | octets(32),
     header=st.none() | cores.map(summarize),
 )

@@ -115,8 +115,8 @@ def test_only_what_was_accepted_is_delivered(world):
     assert {output.key for output in inboxes} == {good.header.core.thread}
     for output in inboxes:
         delivery = parse_delivery(output.value)
-        assert delivery.subject == good.subject
-        assert verify_receipt(delivery.receipt, parties=world.directory).subject == good.subject
+        assert delivery.header_digest == good.header_digest
+        assert verify_receipt(delivery.receipt, parties=world.directory).header_digest == good.header_digest
 
 
 def test_a_crash_before_the_commit_repeats_the_same_decisions(world):
@@ -174,7 +174,7 @@ def test_an_unproven_header_is_not_recorded(world):
     for raw in (forged, foreign):
         record = run(world, raw).decided[0].record
         assert record.type is RecordType.REJECTED
-        assert (record.header, record.subject) == (None, None)
+        assert (record.header, record.header_digest) == (None, None)
 
 
 def test_a_proven_sender_learns_of_the_damage(world):
@@ -185,7 +185,7 @@ def test_a_proven_sender_learns_of_the_damage(world):
     record = run(world, raw).decided[0].record
 
     assert [reason.code for reason in record.reasons] == [Code.E_CT_HASH]
-    assert record.subject == parse_submission(raw).subject
+    assert record.header_digest == parse_submission(raw).header_digest
     assert record.header is not None
 
 

@@ -43,7 +43,7 @@ def test_a_submission_comes_out_as_it_went_in(world):
     submission = parse_submission(raw)
 
     assert decode(raw) == [1, submission.signed_header, submission.ciphertext, list(submission.wraps)]
-    assert submission.subject == digest(submission.signed_header)
+    assert submission.header_digest == digest(submission.signed_header)
 
 
 def test_each_addressee_gets_its_own_wrap_and_no_other(world):
@@ -56,7 +56,7 @@ def test_each_addressee_gets_its_own_wrap_and_no_other(world):
         assert (delivery.index, delivery.wrap) == (index, submission.wraps[index])
         assert submission.wraps[1 - index] not in raw
         assert raw == encode_delivery(submission, index, delivery.receipt)
-        assert delivery.subject == submission.subject
+        assert delivery.header_digest == submission.header_digest
 
 
 @pytest.mark.parametrize(
