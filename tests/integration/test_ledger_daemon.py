@@ -67,7 +67,9 @@ def proofs(unit: UnitProcess, message_id: str) -> list[dict]:
 def until_proved(unit: UnitProcess, message_id: str, count: int) -> None:
     """Wait until it holds so many proofs of a message."""
     eventually(
-        lambda: proofs(unit, message_id), lambda found: len(found) == count, what=f"{count} proofs at {unit.name}"
+        lambda: proofs(unit, message_id),
+        lambda found: len(found) == count,
+        what=f"{count} proofs at {unit.name}",
     )
 
 

@@ -72,7 +72,7 @@ MUTANTS: list[tuple[str, str, list[Mutant]]] = [
     """, V.is_sender_proven))]),
     ("the empty unprotected map", "bytes_are_added_where_no_signature_is", [Mutant(signatures._empty, unchecked(Code.E_UNPROTECTED))]),
     ("the one encoding", "bytes_are_added_behind_the_message", [Mutant(canonical.decode, unchecked(Code.E_NONDET))]),
-    ("the subject of the decision", "a_refused_message_travels_with_anothers_receipt", [Mutant(V.verify_and_open, forced(False, "record.subject"))]),
+    ("the header of the decision", "a_refused_message_travels_with_anothers_receipt", [Mutant(V.verify_and_open, forced(False, "record.header_digest"))]),
     ("the type of the decision", "a_refused_message_travels_with_its_refusal", [Mutant(V.verify_and_open, forced(False, batches.RecordType.ACCEPTED))]),
     ("the summary in the record", "a_fallen_router_records_another_header", [Mutant(V.verify_and_open, forced(False, batches.summarize))]),
     ("the office of the router", "a_unit_signs_its_own_receipt", [Mutant(batches.verify_batch, called("router_key", "parties.router_key(_0) or parties.identity('fr', _0)"))]),
