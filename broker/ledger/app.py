@@ -12,8 +12,7 @@ import gc
 import os
 import signal
 import time
-from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import httpx
 import structlog
@@ -26,20 +25,18 @@ from broker.ledger.metrics import Metrics
 from broker.ledger.publishing import Publisher
 from broker.ledger.run import Desk, Pace
 from broker.ledger.sequencer import Sequencer
-from broker.ledger.settings import LedgerSettings
+from broker.ledger.settings import LedgerSettings, own_secret
 from broker.ledger.store.records import Moved, RecordStore
 from broker.ledger.store.tiles import TileStore
 from broker.ledger.trust import OwnKeys, read_policy
 from broker.replica import OLDEST, Replica
 from broker.router.app import end, now
-from broker.router.settings import find_secret
 from keys.ceremony import read_pin
 from keys.note_keys import read_note_key
 from keys.signer import signer_from_uri
-from keys.unlock import Secret
 from runtime.errors import Unavailable
 from runtime.kafka.partition_log import KafkaStatements, KafkaTopics
-from runtime.process import health as ops
+from runtime.process.http import bind_loopback, serve
 
 log = structlog.get_logger()
 
@@ -96,7 +93,8 @@ async def run(settings: LedgerSettings) -> None:
     os.nice(settings.nice)
     async with httpx.AsyncClient(timeout=settings.witness_ms / 1000, trust_env=False) as client:
         desk = build(settings, client)
-        listener = ops.listen(settings.http_port) if settings.http_port else None
+        port = settings.http_port
+        listener = bind_loopback(port, setting="http_port", fault=Unavailable) if port else None
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -106,14 +104,16 @@ async def run(settings: LedgerSettings) -> None:
             asyncio.create_task(stop.wait(), name="stop"),
         }
         start = asyncio.create_task(announce_start(desk.stating, desk.topics, "ledger"), name="start")
+        serving: set[asyncio.Task[Any]] = set()
         if listener is not None:
-            pages = reading.app(desk.store, desk.metrics.registry, lambda: ready(desk))
-            tasks.add(asyncio.create_task(ops.serve(pages, listener), name="http"))
+            pages = reading.ledger_pages(desk.store, desk.metrics.registry, lambda: ready(desk))
+            serving.add(asyncio.create_task(serve(pages, listener), name="http"))
         log.info("started", ledger=settings.origin, bootstrap=settings.kafka, pid=os.getpid())
         gc.freeze()
         gc.set_threshold(20_000, 20, 20)
-        done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        await end(pending | {start})
+        done, pending = await asyncio.wait(tasks | serving, return_when=asyncio.FIRST_COMPLETED)
+        await end(pending & serving)
+        await end((pending - serving) | {start})
         desk.store.close()
         desk.records.close()
         log.info("stopped", ledger=settings.origin)
@@ -146,8 +146,3 @@ def ready(desk: Desk) -> dict[str, dict[str, object]]:
         # A witness that fails does not stop the ledger, and so it does not make it unready.
         "witnesses": {"ok": True, "failing": sorted(failing)},
     }
-
-
-def own_secret(path: Path | None) -> Secret:
-    """What opens the ledger's keys."""
-    return find_secret(path, program="ledger", what="key files")

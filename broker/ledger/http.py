@@ -22,13 +22,13 @@ from broker.ledger.store.tiles import CHECKPOINT, TileStore
 from protocol.errors import Rejected
 from protocol.tlog.tiles import parse_path
 from runtime.errors import Unavailable
-from runtime.process import health as ops
+from runtime.process.health import Checks, health_pages
 
 _FOR_EVER: Final = {"cache-control": "public, max-age=31536000, immutable"}
 _FOR_NOW: Final = {"cache-control": "no-cache"}
 
 
-def app(store: TileStore, registry: CollectorRegistry, checks: ops.Checks) -> Starlette:
+def ledger_pages(store: TileStore, registry: CollectorRegistry, checks: Checks) -> Starlette:
     """All pages."""
 
     async def audit(request: Request) -> Response:
@@ -37,7 +37,7 @@ def app(store: TileStore, registry: CollectorRegistry, checks: ops.Checks) -> St
     async def directory(request: Request) -> Response:
         return await _file(store, "directory", request.path_params["file"])
 
-    pages = ops.app(registry, checks)
+    pages = health_pages(registry, checks)
     pages.router.routes += [
         Route("/audit/{shard}/{file:path}", audit),
         Route("/directory/{file:path}", directory),

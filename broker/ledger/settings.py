@@ -13,7 +13,10 @@ from typing import ClassVar
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from broker.router.settings import FileSettings
+from keys.unlock import Secret
+from runtime.errors import Misconfigured
+from runtime.process.secrets import find_secret
+from runtime.process.settings import FileSettings
 
 
 class LedgerSettings(FileSettings):
@@ -58,3 +61,13 @@ class LedgerSettings(FileSettings):
     def policy(self) -> Path:
         """Whom to believe."""
         return self.directory / "policy"
+
+
+def own_secret(path: Path | None) -> Secret:
+    """What opens the ledger's keys, or `Misconfigured`; `path` is as set."""
+    found = find_secret("ledger.secret", secret=path)
+    if found is None:
+        raise Misconfigured(
+            "nothing opens the key files", hint="set 'secret', or run under systemd with LoadCredential"
+        )
+    return found

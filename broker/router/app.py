@@ -18,12 +18,14 @@ from broker.router.ledger_feed import LedgerFeed
 from broker.router.loop import Pace, Router
 from broker.router.metrics import Metrics
 from broker.router.outboxes import KafkaOutboxes
-from broker.router.settings import RouterSettings, find_secret
+from broker.router.settings import RouterSettings, router_secret
 from keys.ceremony import read_pin
 from keys.signer import signer_from_uri
 from protocol.identifiers import Millis
+from runtime.errors import Unavailable
 from runtime.kafka.partition_log import KafkaStatements, KafkaTopics
-from runtime.process import health as ops
+from runtime.process.health import health_pages
+from runtime.process.http import bind_loopback, serve
 
 log = structlog.get_logger()
 
@@ -43,7 +45,7 @@ def build(settings: RouterSettings) -> tuple[Router, KafkaOutboxes]:
     ledger = _ledger(settings, metrics)
     router = Router(
         name=settings.name,
-        signer=signer_from_uri(settings.key, find_secret(settings.secret, program="router", what="key file")),
+        signer=signer_from_uri(settings.key, router_secret(settings)),
         replica=replica,
         metrics=metrics,
         clock=now,
@@ -65,7 +67,8 @@ def build(settings: RouterSettings) -> tuple[Router, KafkaOutboxes]:
 async def run(settings: RouterSettings) -> None:
     """Route until SIGTERM or SIGINT."""
     router, outboxes = build(settings)
-    listener = ops.listen(settings.http_port) if settings.http_port else None
+    port = settings.http_port
+    listener = bind_loopback(port, setting="http_port", fault=Unavailable) if port else None
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -75,9 +78,10 @@ async def run(settings: RouterSettings) -> None:
         asyncio.create_task(outboxes.run(router.work), name="outboxes"),
         asyncio.create_task(stop.wait(), name="stop"),
     }
+    serving: set[asyncio.Task[Any]] = set()
     if listener is not None:
-        pages = ops.app(router.metrics.registry, lambda: checks(router, outboxes))
-        tasks.add(asyncio.create_task(ops.serve(pages, listener), name="ops"))
+        pages = health_pages(router.metrics.registry, lambda: checks(router, outboxes))
+        serving.add(asyncio.create_task(serve(pages, listener), name="http"))
     stating = Stating(router.replica, router.signer, now, os.urandom)
     # Nobody waits for these: whatever becomes of them, messages are routed.
     beside = {
@@ -89,8 +93,9 @@ async def run(settings: RouterSettings) -> None:
     # What is here now stays: the collector need not look at it again, and looks less often.
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
-    done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    await end(pending | beside)
+    done, pending = await asyncio.wait(tasks | serving, return_when=asyncio.FIRST_COMPLETED)
+    await end(pending & serving)
+    await end((pending - serving) | beside)
     log.info("stopped", router=settings.name)
     for task in done:
         task.result()
@@ -98,6 +103,8 @@ async def run(settings: RouterSettings) -> None:
 
 async def end(tasks: set[asyncio.Task[Any]]) -> None:
     """Cancel the tasks and wait for them, for as long as that may take."""
+    if not tasks:
+        return
     # Twice: a cancellation is lost where a connection fails in the same moment (wait_for in Python 3.11).
     for _ in range(2):
         for task in tasks:

@@ -18,13 +18,12 @@ from typing import Any, Final
 import structlog
 import uvloop
 
-from clients.daemon import logs
 from clients.daemon.api.routes import LocalApi, application, monitoring
 from clients.daemon.daemon import Daemon
 from clients.daemon.home import check_home
 from clients.daemon.metrics import Metrics
 from clients.daemon.sending.kafka_outbox import KafkaOutbox
-from clients.daemon.settings import UnitSettings, find_secret
+from clients.daemon.settings import UnitSettings, unit_secret
 from clients.daemon.state.ledger_state import Ledger, read_policy
 from clients.daemon.state.replica import Replica
 from clients.daemon.state.stream import Stream
@@ -37,6 +36,7 @@ from keys.unit_keys import UnitKeys
 from protocol.identifiers import Millis
 from runtime.errors import HomeError
 from runtime.kafka.feeds import KafkaDirectory, KafkaFeeds
+from runtime.process import logs
 from runtime.process.homes import UnitHome
 from runtime.process.http import bind_loopback, bind_unix, serve
 from runtime.process.notify import keep_watchdog, notify
@@ -64,7 +64,7 @@ def run(home: Path, *, kafka: str | None = None, check_only: bool = False) -> in
     settings = _load(place, kafka)
     logs.configure(settings.log_level)
     if check_only:
-        UnitKeys.load(place.keys, secret=find_secret(settings, place))
+        UnitKeys.load(place.keys, secret=unit_secret(settings, place))
         read_pin(place.root)
         read_policy(place.ledger_policy)
         check_beside(place.path)
@@ -161,7 +161,7 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 
 def open_office(home: UnitHome, settings: UnitSettings) -> Office:
     """The office of a home. In the worker's thread: SQLite wants to be used where it was opened."""
-    keys = UnitKeys.load(home.keys, secret=find_secret(settings, home))
+    keys = UnitKeys.load(home.keys, secret=unit_secret(settings, home))
     if keys.unit != settings.unit:
         raise HomeError(
             f"the keys are those of {keys.unit}, and the settings name {settings.unit}",

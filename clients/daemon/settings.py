@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
-from keys.store import read_credential, read_passphrase
 from keys.unlock import Secret
 from protocol.errors import Rejected
 from protocol.identifiers import UnitId, parse_unit_id
 from runtime.errors import HomeError
 from runtime.process.homes import UnitHome
+from runtime.process.secrets import below, find_secret
 from runtime.process.settings import HomeSettings
-
-SECRET_CREDENTIAL = "unit.secret"  # noqa: S105 - the name of a file
 
 
 class UnitSettings(HomeSettings):
     """What a unit's daemon needs to know. `CONTRADA_UNIT_*` overrides the files."""
 
     model_config = SettingsConfigDict(env_prefix="CONTRADA_UNIT_", extra="forbid", frozen=True)
+    program: ClassVar[str] = "unit"
 
     unit: UnitId = Field(description="the unit's id, such as fr")
     kafka: str = Field(min_length=3, description="bootstrap servers, host:port,host:port")
@@ -40,18 +39,17 @@ class UnitSettings(HomeSettings):
             raise ValueError(rejected.hint) from None
 
 
-def find_secret(settings: UnitSettings, home: UnitHome) -> Secret:
-    """What opens the unit's keys: as set, from the service manager, or beside the keys."""
-    if settings.passphrase is not None:
-        return read_passphrase(home.path / settings.passphrase)
-    if settings.secret is not None:
-        return read_credential(home.path / settings.secret)
-    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
-    if credentials and (given := Path(credentials) / SECRET_CREDENTIAL).exists():
-        return read_credential(given)
-    if home.secret.exists():
-        return read_credential(home.secret)
-    raise HomeError(
-        "nothing opens the unit's keys",
-        hint="set 'secret' or 'passphrase' in unit.toml, or use systemd's LoadCredential=unit.secret",
+def unit_secret(settings: UnitSettings, home: UnitHome) -> Secret:
+    """What opens the unit's keys, or `HomeError`."""
+    found = find_secret(
+        "unit.secret",
+        secret=below(home.path, settings.secret),
+        passphrase=below(home.path, settings.passphrase),
+        beside=home.secret,
     )
+    if found is None:
+        raise HomeError(
+            "nothing opens the unit's keys",
+            hint="set 'secret' or 'passphrase' in unit.toml, or use systemd's LoadCredential=unit.secret",
+        )
+    return found

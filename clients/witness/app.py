@@ -18,7 +18,6 @@ from typing import Any, Final
 import structlog
 import uvloop
 
-from clients.daemon import logs
 from clients.witness.evidence import Folder
 from clients.witness.heads import Heads
 from clients.witness.home import WitnessHome, witness_home
@@ -27,13 +26,14 @@ from clients.witness.metrics import Metrics
 from clients.witness.mirror import Mirror, source
 from clients.witness.queue import Desk
 from clients.witness.service import Witness
-from clients.witness.settings import WitnessSettings, find_secret
+from clients.witness.settings import WitnessSettings, witness_secret
 from keys.note_keys import NoteSigner, NoteUse, read_note_key
 from keys.unlock import Secret
 from protocol.errors import ContradaError, Rejected
 from protocol.identifiers import Millis
 from protocol.tlog.policy import Policy, parse_policy
 from runtime.errors import HomeError
+from runtime.process import logs
 from runtime.process.http import bind_loopback, serve
 from runtime.process.notify import keep_watchdog, notify
 from runtime.process.worker import Worker
@@ -67,7 +67,7 @@ async def _run(home: WitnessHome, settings: WitnessSettings) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with opened(home, settings, find_secret(settings, home)) as servers:
+    async with opened(home, settings, witness_secret(settings, home)) as servers:
         tasks = {asyncio.ensure_future(part) for part in (*servers, _stopped(stop))}
         watchdog = asyncio.create_task(keep_watchdog())
         notify("READY=1")
@@ -84,7 +84,7 @@ async def _stopped(stop: asyncio.Event) -> None:
 
 
 def _check(home: WitnessHome, settings: WitnessSettings) -> None:
-    _signers(home, settings, find_secret(settings, home))
+    _signers(home, settings, witness_secret(settings, home))
     read_policy(home)
     Heads(home.heads, read_only=True).close()
 
@@ -110,7 +110,9 @@ async def beside(unit: Path) -> AsyncIterator[list[Task]]:
             if home.is_there:
                 home.check()
                 settings = WitnessSettings.load(home.settings)
-                servers = await parts.enter_async_context(opened(home, settings, find_secret(settings, home)))
+                servers = await parts.enter_async_context(
+                    opened(home, settings, witness_secret(settings, home))
+                )
         except ContradaError as error:
             log.error("alarm", code="witness_not_started", reasons=error.code, hint=error.hint)  # noqa: TRY400
         yield servers

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from clients.daemon.settings import UnitSettings
-from clients.daemon.settings import find_secret as find_units_secret
+from clients.daemon.settings import UnitSettings, unit_secret
 from clients.witness.home import WitnessHome
-from keys.store import read_credential, read_passphrase
 from keys.unlock import Secret
 from runtime.errors import HomeError
 from runtime.process.homes import UnitHome
+from runtime.process.secrets import below, find_secret
 from runtime.process.settings import HomeSettings
-
-SECRET_CREDENTIAL = "witness.secret"  # noqa: S105 - the name of a file
 
 
 class WitnessSettings(HomeSettings):
     """What a witness needs to know. `CONTRADA_WITNESS_*` overrides the files."""
 
     model_config = SettingsConfigDict(env_prefix="CONTRADA_WITNESS_", extra="forbid", frozen=True)
+    program: ClassVar[str] = "witness"
 
     name: str = Field(
         min_length=1, max_length=128, description="the name in its cosignatures, such as fr.example/witness"
@@ -41,20 +39,19 @@ class WitnessSettings(HomeSettings):
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
 
 
-def find_secret(settings: WitnessSettings, home: WitnessHome) -> Secret:
-    """What opens the key: as set, from the service manager, beside the key, or as for the unit's own keys."""
-    if settings.passphrase is not None:
-        return read_passphrase(home.path / settings.passphrase)
-    if settings.secret is not None:
-        return read_credential(home.path / settings.secret)
-    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
-    if credentials and (given := Path(credentials) / SECRET_CREDENTIAL).exists():
-        return read_credential(given)
-    if home.secret.exists():
-        return read_credential(home.secret)
+def witness_secret(settings: WitnessSettings, home: WitnessHome) -> Secret:
+    """What opens the key, or `HomeError`: its own secret, or else what opens the unit's own keys."""
+    found = find_secret(
+        "witness.secret",
+        secret=below(home.path, settings.secret),
+        passphrase=below(home.path, settings.passphrase),
+        beside=home.secret,
+    )
+    if found is not None:
+        return found
     if home.unit is not None:
         unit = UnitHome(home.unit)
-        return find_units_secret(UnitSettings.load(unit.settings), unit)
+        return unit_secret(UnitSettings.load(unit.settings), unit)
     raise HomeError(
         "nothing opens the witness's key",
         hint="set 'secret' or 'passphrase' in witness.toml, or use systemd's LoadCredential=witness.secret",

@@ -14,15 +14,14 @@ from keys.unlock import CREDENTIAL_SIZE, Secret
 from runtime.cli.errors import NoHome
 from runtime.cli.home import read_settings
 from runtime.process.homes import CentreHome
-
-SECRET_FILE = "centre.secret"  # noqa: S105 - a file's name, and a credential's
+from runtime.process.secrets import find_secret
 
 
 def existing_secret(home: CentreHome) -> Secret:
     """The secret of a centre that has keys already."""
-    directory = os.environ.get("CREDENTIALS_DIRECTORY")
-    if directory and (path := Path(directory) / SECRET_FILE).exists():
-        return read_credential(path)
+    brought = find_secret(home.secret.name)
+    if brought is not None:
+        return brought
     named = read_settings(home.settings).get("secret")
     if not isinstance(named, str):
         raise NoHome(

@@ -1,7 +1,10 @@
-"""Serving: the unix socket and the loopback port, both under our own hand.
+"""Serving HTTP: on a unix socket, and on a loopback port.
 
 The sockets are bound here and not by the server, so that the unix socket is never open to others for a
-moment, and a port that is taken is said by name.
+moment, and a port that is taken is said by name, before anything is started.
+
+Rule for whoever stops a process: what serves ends first, and what answers the requests after it. A server
+that is told to stop takes no new connection and answers what it has.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from typing import Final
 import uvicorn
 from starlette.applications import Starlette
 
-from runtime.errors import HomeError
+from runtime.errors import HomeError, ProcessError
 
 ENDS_WITHIN: Final = 2
 """Seconds for requests in hand once a server ends."""
@@ -48,15 +51,17 @@ def bind_unix(path: Path) -> socket.socket:
     return listener
 
 
-def bind_loopback(port: int, *, setting: str = "http_port in unit.toml") -> socket.socket:
-    """A listening socket on 127.0.0.1; `setting` is where its number stands."""
+def bind_loopback(
+    port: int, *, setting: str = "http_port in unit.toml", fault: type[ProcessError] = HomeError
+) -> socket.socket:
+    """A listening socket on 127.0.0.1. `setting` is where its number stands; a port in use is a `fault`."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(("127.0.0.1", port))
     except OSError as error:
         listener.close()
-        raise HomeError(
+        raise fault(
             f"port {port} on 127.0.0.1 cannot be used ({error.strerror})",
             hint=f"`ss -ltnp` names who listens there; end that program, or set another {setting}",
         ) from None

@@ -16,6 +16,8 @@ def configure(level: str) -> None:
     """Set up structlog. Of libraries only the name shows: their texts may quote what they were given."""
     stream = LossyStream(sys.stderr)
     logging.basicConfig(stream=stream, level=logging.ERROR, force=True)
+    # aiokafka says each of its own retries, four times a second while a broker is away; we say it ourselves.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     for handler in logging.getLogger().handlers:
         handler.setFormatter(_NameOnly())
     structlog.configure(

@@ -1,29 +1,44 @@
-"""Settings of the program that lives in a home: its TOML file, drop-ins beside it, the environment.
+"""Settings of a process: its TOML file, drop-ins beside it, the environment.
 
 Owns where they come from and what a wrong one ends in; each program's own settings are in its settings.py.
+Rule: an error names settings and places, and never a value, not even behind it (`__context__`): an address
+may hold a password.
 """
 
 from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Self, cast
+from typing import ClassVar, Self, cast
 
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, TomlConfigSettingsSource
 
-from runtime.errors import HomeError
+from runtime.errors import HomeError, Misconfigured, ProcessError
+
+Fault = tuple[str, str]
+"""Which setting, and what is wrong with it."""
 
 
-class HomeSettings(BaseSettings):
-    """Settings of one program, which `model_config` names by its prefix of the environment."""
+class FileSettings(BaseSettings):
+    """Settings of a program of the centre, whose file is named with --config or lies in the centre's home.
+
+    `model_config` names the prefix of the environment. What is wrong is `Misconfigured`.
+    """
+
+    program: ClassVar[str]
+
+    needs_file: ClassVar[bool] = True
+    """Whether a file that is named has to be there."""
 
     @classmethod
-    def load(cls, file: Path) -> Self:
-        """The settings with `file` and its `conf.d/*.toml` under the environment, or `HomeError`."""
-        files = [file, *sorted((file.parent / "conf.d").glob("*.toml"))]
+    def load(cls, file: Path | None) -> Self:
+        """The settings with `file` and `file`'s `conf.d/*.toml` under the environment."""
+        files = [] if file is None else [file, *sorted((file.parent / "conf.d").glob("*.toml"))]
         for each in files:
-            _check_readable(each)
+            problem = _unreadable(each, missing_ok=not cls.needs_file)
+            if problem is not None:
+                raise cls._unreadable(each, problem)
 
         class FromFiles(cls):  # type: ignore[misc, valid-type]
             @classmethod
@@ -41,27 +56,57 @@ class HomeSettings(BaseSettings):
         try:
             return cast(Self, FromFiles())
         except ValidationError as error:
-            # The values stay out of it: an address may hold a password.
             faults = [
-                f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()}"
-                for e in error.errors(include_input=False)
+                (".".join(map(str, fault["loc"])), fault["msg"].lower())
+                for fault in error.errors(include_input=False)
             ]
         # Out here it has no context: a ValidationError behind it would bring the values along after all.
-        raise HomeError(
-            f"{file}: {'; '.join(faults)}",
-            hint=f"correct it, or its conf.d or {cls.model_config['env_prefix']}*",
+        raise cls._wrong(file, faults)
+
+    @classmethod
+    def _wrong(cls, file: Path | None, faults: list[Fault]) -> ProcessError:  # noqa: ARG003 - for homes
+        return Misconfigured(
+            "; ".join(f"{cls.program} setting '{name}': {what}" for name, what in faults),
+            hint=f"correct --config, its conf.d or {cls.model_config['env_prefix']}*",
+        )
+
+    @classmethod
+    def _unreadable(cls, file: Path, problem: str) -> ProcessError:
+        return Misconfigured(
+            f"{file} {problem}", hint="correct --config or that line, or let this user read it"
         )
 
 
-def _check_readable(file: Path) -> None:
-    # The source above passes over a file that is not there, and fails on a broken one without its name.
+class HomeSettings(FileSettings):
+    """Settings of a program that lives in a home. What is wrong is `HomeError`.
+
+    The file may be missing: a home without one is refused by whoever opens the home, with a better hint.
+    """
+
+    needs_file = False
+
+    @classmethod
+    def _wrong(cls, file: Path | None, faults: list[Fault]) -> ProcessError:
+        return HomeError(
+            f"{file}: {'; '.join(f'{name}: {what}' for name, what in faults)}",
+            hint=f"correct it, or its conf.d or {cls.model_config['env_prefix']}*",
+        )
+
+    @classmethod
+    def _unreadable(cls, file: Path, problem: str) -> ProcessError:
+        return HomeError(f"{file} {problem}", hint="correct that line, or let this user read it")
+
+
+def _unreadable(file: Path, *, missing_ok: bool) -> str | None:
+    """Why the file cannot be read: pydantic's source passes over one that is not there, and names no file."""
     try:
         with file.open("rb") as opened:
             tomllib.load(opened)
-    except FileNotFoundError:
-        return
+    except FileNotFoundError as error:
+        return None if missing_ok else f"cannot be read ({error.strerror})"
     except OSError as error:
-        raise HomeError(f"{file} cannot be read ({error.strerror})", hint="let this user read it") from None
+        return f"cannot be read ({error.strerror})"
     except ValueError as error:
         # TOML's complaints name a place and at most one character, not the line.
-        raise HomeError(f"{file} is not TOML: {error}", hint="correct that line") from None
+        return f"is not TOML: {error}"
+    return None

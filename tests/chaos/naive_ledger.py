@@ -27,7 +27,7 @@ from broker.ledger.run import Desk
 from broker.ledger.admin.founding import begin_logs
 from broker.ledger.store.records import LogState, RecordStore
 from broker.ledger.sequencer import Step
-from broker.ledger.settings import LedgerSettings
+from broker.ledger.settings import LedgerSettings, own_secret
 from broker.ledger.trust import OwnKeys
 from keys.note_keys import read_note_key
 from protocol import topics
@@ -82,7 +82,7 @@ def forget(settings: LedgerSettings) -> None:
         else:
             old.unlink()
     records = RecordStore(settings.records_url)
-    keys = OwnKeys(read_note_key(settings.note_key, secret=app.own_secret(settings.secret)))
+    keys = OwnKeys(read_note_key(settings.note_key, secret=own_secret(settings.secret)))
     begin_logs(records, keys, settings.origin, now=now())
     records.close()
 

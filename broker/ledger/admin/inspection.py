@@ -15,10 +15,9 @@ from typing import Any
 
 from broker.ledger import checks
 from broker.ledger import log_head as tips
-from broker.ledger.app import own_secret
 from broker.ledger.published import last_published
 from broker.ledger.sequencer import open_shard
-from broker.ledger.settings import LedgerSettings
+from broker.ledger.settings import LedgerSettings, own_secret
 from broker.ledger.store.records import RecordStore
 from broker.ledger.store.tiles import TileStore
 from broker.ledger.trust import OwnKeys, own_policy, read_policy

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from broker.ledger.admin.founding import witnesses_in
-from broker.ledger.app import own_secret
-from broker.ledger.settings import LedgerSettings
+from broker.ledger.settings import LedgerSettings, own_secret
 from broker.ledger.store.records import RecordStore
 from broker.ledger.trust import OwnKeys, read_policy
 from keys.errors import KeyFileExists

@@ -9,7 +9,7 @@ from typing import Any
 
 from clients.witness.heads import Heads
 from clients.witness.home import WitnessHome, witness_home
-from clients.witness.settings import WitnessSettings, find_secret
+from clients.witness.settings import WitnessSettings, witness_secret
 from keys.note_keys import NoteKey, NoteUse, write_note_key
 from keys.store import prepare_directory, write_private, write_public
 from keys.unlock import CREDENTIAL_SIZE
@@ -33,7 +33,7 @@ def make_witness(path: Path, settings: Mapping[str, Any], *, policy: Path | None
     prepare_directory(home.path)
     _own_secret(home, chosen)
     key = NoteKey.generate(os.urandom)
-    write_note_key(home.key, key, secret=find_secret(WitnessSettings(**chosen), home), entropy=os.urandom)
+    write_note_key(home.key, key, secret=witness_secret(WitnessSettings(**chosen), home), entropy=os.urandom)
     entry = WitnessEntry(name, key.vkeys(name, NoteUse.WITNESS), f"http://127.0.0.1:{settings['port']}")
     own = policy_text([], witnesses=[entry], quorum=1)
     write_public(home.public, own.encode(), entropy=os.urandom)
@@ -88,7 +88,7 @@ def _own_secret(home: WitnessHome, settings: Mapping[str, Any]) -> None:
     if "secret" in settings or "passphrase" in settings:
         return
     try:
-        find_secret(WitnessSettings(**settings), home)
+        witness_secret(WitnessSettings(**settings), home)
     except HomeError:
         write_private(home.secret, os.urandom(CREDENTIAL_SIZE), entropy=os.urandom)
 

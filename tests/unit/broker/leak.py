@@ -84,6 +84,11 @@ def library(secret: str) -> None:
             logger.exception("while sending " + secret, extra={"record": secret})  # noqa: G003
 
 
+def hostile() -> None:
+    """A logger whose name tries to write more than a name."""
+    logging.getLogger('hostile", "code": "E_FORGED\n').error("x")
+
+
 def careless(secret: str) -> None:
     """What somebody might write into our own code one day."""
     log = structlog.get_logger()
@@ -99,3 +104,4 @@ if __name__ == "__main__":
     asyncio.run(work(sys.argv[1].encode()))
     library(sys.argv[1])
     careless(sys.argv[1])
+    hostile()

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from broker.router import app
-from runtime.process import health as ops
+from runtime.process.health import health_pages
 from runtime.errors import Misconfigured
 from broker.replica import Replica
 from broker.router.settings import RouterSettings
@@ -118,7 +118,7 @@ async def test_who_saw_another_ledger_is_shown_and_the_router_stays_ready(
         router.ledger.take(value)
     router.ledger.gossip.compare(ledger.core("fr", forked(300).checkpoint().head))
 
-    pages = ops.app(router.metrics.registry, lambda: app.checks(router, outboxes))
+    pages = health_pages(router.metrics.registry, lambda: app.checks(router, outboxes))
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app=pages), base_url="http://router"
     ) as client:

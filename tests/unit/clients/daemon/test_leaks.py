@@ -18,7 +18,7 @@ from prometheus_client import generate_latest
 
 from clients.daemon.api import directory_views, views
 from clients.daemon.store import inbox
-from clients.daemon import logs
+from runtime.process import logs
 from clients.daemon.receiving import deliveries as receiving
 from clients.daemon.sending import submitting
 from clients.daemon.store.at_rest import ContentUnreadable

@@ -11,7 +11,7 @@ from runtime.errors import HomeError
 from clients.daemon.settings import UnitSettings
 from runtime.process.settings import HomeSettings
 from clients.witness.home import WitnessHome
-from clients.witness.settings import WitnessSettings, find_secret
+from clients.witness.settings import WitnessSettings, witness_secret
 
 PROGRAMS = {
     "unit": (UnitSettings, "unit = 'fr'\nkafka = 'one:1'\n"),
@@ -90,7 +90,7 @@ def test_a_witness_whose_unit_is_set_wrongly_says_so(tmp_path: Path) -> None:
     home = WitnessHome(tmp_path / "witness", unit=tmp_path)
 
     with pytest.raises(HomeError, match=r"unit\.toml: kafka: field required"):
-        find_secret(WitnessSettings(name="fr.example/witness"), home)
+        witness_secret(WitnessSettings(name="fr.example/witness"), home)
 
 
 @pytest.mark.parametrize("broken", [b"unit = ", b"\xff\xfe", b"a = 1\na = 2\n"])

@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from runtime.process import health as ops
+from runtime.process.health import health_pages
+from runtime.process.http import bind_loopback, serve
 from runtime.errors import Unavailable
 from broker.router.metrics import Metrics
 
@@ -21,7 +22,7 @@ class Pages:
     def __init__(self) -> None:
         self.checks: dict[str, dict[str, object]] = {}
         self.metrics = Metrics.create()
-        self.listener = ops.listen(0)
+        self.listener = bind_loopback(0)
         self.port = self.listener.getsockname()[1]
 
     async def get(self, path: str, method: str = "GET") -> tuple[int, str, bytes]:
@@ -40,7 +41,7 @@ async def pages() -> AsyncIterator[Pages]:
     """The router's pages, served."""
     pages = Pages()
     serving = asyncio.create_task(
-        ops.serve(ops.app(pages.metrics.registry, lambda: pages.checks), pages.listener)
+        serve(health_pages(pages.metrics.registry, lambda: pages.checks), pages.listener)
     )
     yield pages
     serving.cancel()
@@ -98,4 +99,4 @@ def test_a_port_in_use_is_one_of_our_errors() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(Unavailable, match=f"port {port} on 127.0.0.1"):
-            ops.listen(port)
+            bind_loopback(port, fault=Unavailable)

@@ -12,6 +12,7 @@ import pytest
 from runtime.process.loggable import ALLOWED
 
 SECRET = "Wanda-Mueller-1984"
+HOSTILE = 'hostile", "code": "E_FORGED\n'
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +40,17 @@ def test_the_attempt_was_made(lines: list[str]) -> None:
     reasons = {reason for event in events for reason in event.get("reasons", ())}
     assert {"E_REPLAY", "E_DATA_BASIS"} <= reasons
     assert {event.get("error") for event in events if event["event"] == "library"} == {None, "ValueError"}
+
+
+def test_the_name_of_a_logger_cannot_add_to_its_line(lines: list[str]) -> None:
+    """Whoever names a logger, a library perhaps after what it was given, writes a string and nothing beside it."""
+    line = next(event for event in map(json.loads, lines) if event.get("logger", "").startswith("hostile"))
+    assert line == {"event": "library", "level": "error", "logger": HOSTILE}
+
+
+def test_aiokafka_does_not_tell_what_we_tell(lines: list[str]) -> None:
+    """It logs each of its own retries, four times a second while a broker is away."""
+    assert not [line for line in lines if "aiokafka" in line]
 
 
 @pytest.mark.parametrize("form", ["text", "hex", "pieces"])
