@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from clients.daemon.app import run
+from clients.daemon.app import run_daemon
 from protocol.errors import ContradaError
 from runtime.errors import AlreadyRunning
 
@@ -18,7 +18,7 @@ def main(arguments: list[str]) -> int:
         _say("usage: python -P -m clients.daemon [--check-config] HOME")
         return 2
     try:
-        return run(Path(homes[0]), check_only=check_only)
+        return run_daemon(Path(homes[0]), check_only=check_only)
     except ContradaError as error:
         _say(f"contrada: {error}")
         if error.hint:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from clients.daemon.state.ledger_state import Ledger
 
 if TYPE_CHECKING:
-    from clients.daemon.state.unit_context import Office
+    from clients.daemon.state.unit_context import UnitContext
 
 STRANGER: Final = "unknown log"
 """What an alarm is about where the policy does not name the log."""
@@ -28,8 +28,8 @@ LONGEST: Final = 65_536
 """Of a note that is kept; a true one is much shorter."""
 
 
-def say(
-    office: Office,
+def say_once(
+    context: UnitContext,
     ledger: Ledger,
     alarm: str,
     about: str,
@@ -45,26 +45,26 @@ def say(
     if (alarm, about) in ledger.wrong:
         return
     ledger.wrong[alarm, about] = detail
-    office.alarm(alarm, detail=f"{about} {detail}".strip())
+    context.alarm(alarm, detail=f"{about} {detail}".strip())
     if shown is None:
         return
-    office.store.write(
+    context.store.write(
         "INSERT INTO ledger_evidence (raised, code, about, held, shown) VALUES (?, ?, ?, ?, ?)",
-        office.clock(),
+        context.clock(),
         alarm,
         about,
         held,
         shown[:LONGEST],
     )
-    office.store.write(
+    context.store.write(
         "DELETE FROM ledger_evidence WHERE id <= (SELECT max(id) FROM ledger_evidence) - ?", KEPT
     )
 
 
-def forget_strangers(office: Office, ledger: Ledger, *, steady_since: float | None) -> None:
+def forget_strangers(context: UnitContext, ledger: Ledger, *, steady_since: float | None) -> None:
     """What was wrong with logs that the policy does not name is over, if none was shown for long enough."""
     if ledger.stranger_seen is None or steady_since is None:
         return
-    if office.monotonic() - max(ledger.stranger_seen, steady_since) >= QUIET:
+    if context.monotonic() - max(ledger.stranger_seen, steady_since) >= QUIET:
         ledger.stranger_seen = None
         ledger.clear(STRANGER)

@@ -18,16 +18,16 @@ from typing import Any, Final
 import structlog
 import uvloop
 
-from clients.daemon.api.routes import LocalApi, application, monitoring
+from clients.daemon.api.routes import LocalApi, application, loopback_application
 from clients.daemon.daemon import Daemon
 from clients.daemon.home import check_home
-from clients.daemon.metrics import Metrics
+from clients.daemon.metrics import UnitMetrics
 from clients.daemon.sending.kafka_outbox import KafkaOutbox
 from clients.daemon.settings import UnitSettings, unit_secret
-from clients.daemon.state.ledger_state import Ledger, read_policy
+from clients.daemon.state.ledger_state import Ledger, read_ledger_policy
 from clients.daemon.state.replica import Replica
 from clients.daemon.state.stream import Stream
-from clients.daemon.state.unit_context import Office
+from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store.at_rest import Vault
 from clients.daemon.store.database import Store
 from clients.witness.app import beside, check_beside
@@ -48,12 +48,12 @@ STOP_WITHIN: Final = 12.0
 """Seconds for what is in hand after SIGTERM; closing connections comes on top, 15 s in all."""
 
 
-def now() -> Millis:
+def wall_clock() -> Millis:
     """The wall clock."""
     return Millis(time.time_ns() // 1_000_000)
 
 
-def run(home: Path, *, kafka: str | None = None, check_only: bool = False) -> int:
+def run_daemon(home: Path, *, kafka: str | None = None, check_only: bool = False) -> int:
     """Run the daemon of this home until SIGTERM or SIGINT; 0 after an orderly end, 1 after a crash.
 
     `kafka` overrides the bootstrap servers of the settings. What keeps the daemon from starting is raised
@@ -66,7 +66,7 @@ def run(home: Path, *, kafka: str | None = None, check_only: bool = False) -> in
     if check_only:
         UnitKeys.load(place.keys, secret=unit_secret(settings, place))
         read_pin(place.root)
-        read_policy(place.ledger_policy)
+        read_ledger_policy(place.ledger_policy)
         check_beside(place.path)
         return 0
     # A job that computes must not keep the loop from its connections for long.
@@ -84,10 +84,10 @@ async def _run(home: UnitHome, settings: UnitSettings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     worker = Worker()
-    office = await worker.do(lambda: open_office(home, settings))
+    context = await worker.do(lambda: open_context(home, settings))
     outbox = KafkaOutbox(settings.kafka, settings.unit)
     daemon = Daemon(
-        office,
+        context,
         worker,
         log_=outbox,
         feeds=KafkaFeeds(settings.kafka),
@@ -99,7 +99,7 @@ async def _run(home: UnitHome, settings: UnitSettings) -> int:
     finally:
         await outbox.close()
         daemon.disk.close()
-        await worker.do(lambda: _close(office))
+        await worker.do(lambda: _close(context))
         worker.close()
         log.info("stopped", unit=settings.unit)
 
@@ -159,22 +159,22 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
         yield error
 
 
-def open_office(home: UnitHome, settings: UnitSettings) -> Office:
-    """The office of a home. In the worker's thread: SQLite wants to be used where it was opened."""
+def open_context(home: UnitHome, settings: UnitSettings) -> UnitContext:
+    """The context of a home's unit. In the worker's thread: SQLite wants to be used where it was opened."""
     keys = UnitKeys.load(home.keys, secret=unit_secret(settings, home))
     if keys.unit != settings.unit:
         raise HomeError(
             f"the keys are those of {keys.unit}, and the settings name {settings.unit}",
             hint="correct 'unit' in unit.toml, or put the unit's own keys there",
         )
-    return Office(
+    return UnitContext(
         unit=settings.unit,
         store=Store(home.database),
         vault=Vault(keys.storage_key, os.urandom),
         keys=keys,
         replica=Replica(home.replica, read_pin(home.root)),
-        metrics=Metrics.create(),
-        clock=now,
+        metrics=UnitMetrics.create(),
+        clock=wall_clock,
         monotonic=time.monotonic,
         entropy=os.urandom,
         stream=Stream(os.urandom),
@@ -183,7 +183,7 @@ def open_office(home: UnitHome, settings: UnitSettings) -> Office:
 
 
 def _ledger(home: UnitHome) -> Ledger | None:
-    policy = read_policy(home.ledger_policy)
+    policy = read_ledger_policy(home.ledger_policy)
     return None if policy is None else Ledger(policy)
 
 
@@ -198,7 +198,7 @@ def _listening(
 ) -> Iterator[list[Coroutine[Any, Any, None]]]:
     listeners = [(application(api), bind_unix(home.socket))]
     if settings.http_port:
-        listeners.append((monitoring(api), bind_loopback(settings.http_port)))
+        listeners.append((loopback_application(api), bind_loopback(settings.http_port)))
     try:
         yield [serve(pages, listener) for pages, listener in listeners]
     finally:
@@ -208,6 +208,6 @@ def _listening(
             home.socket.unlink()
 
 
-def _close(office: Office) -> None:
-    office.store.close()
-    office.replica.close()
+def _close(context: UnitContext) -> None:
+    context.store.close()
+    context.replica.close()

@@ -10,8 +10,8 @@
     ledger      the ledger topic: what is logged for all to see (ledger_watch.py)
     upkeep      our own keys: made ahead, published, destroyed in time
 
-Owns the tasks and their patience. What is done with a record or a request is a job of the office, in the
-worker's thread. A job that the disk refuses is tried again until it holds; meanwhile nothing is lost,
+Owns the tasks and their patience. What is done with a record or a request is a job on the unit's context, in
+the worker's thread. A job that the disk refuses is tried again until it holds; meanwhile nothing is lost,
 because positions move only with what was written.
 """
 
@@ -35,7 +35,7 @@ from clients.daemon.sending.intake import Intake
 from clients.daemon.sending.lanes import Lanes
 from clients.daemon.sending.submissions import SendRequest
 from clients.daemon.sending.submitting import Submitted
-from clients.daemon.state.unit_context import Office
+from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store.disk import Disk
 from clients.daemon.store.inbox import position
 from keys.errors import KeyStoreError
@@ -71,15 +71,21 @@ class Daemon:
     """The tasks of one unit."""
 
     def __init__(
-        self, office: Office, worker: Worker, *, log_: OutboxLog, feeds: FeedReader, directory: DirectoryLog
+        self,
+        context: UnitContext,
+        worker: Worker,
+        *,
+        log_: OutboxLog,
+        feeds: FeedReader,
+        directory: DirectoryLog,
     ) -> None:
-        self.office = office
+        self.context = context
         self.worker = worker
-        self.jobs = Jobs(office, worker)
-        self.disk = Disk(office.store)
-        self.lanes = Lanes(office, self.jobs, self.disk, log_)
-        self.intake = Intake(office, self.jobs, self.disk, taken=self.lanes.wake)
-        self.ledger = LedgerWatch(office, self.jobs, feeds)
+        self.jobs = Jobs(context, worker)
+        self.disk = Disk(context.store)
+        self.lanes = Lanes(context, self.jobs, self.disk, log_)
+        self.intake = Intake(context, self.jobs, self.disk, taken=self.lanes.wake)
+        self.ledger = LedgerWatch(context, self.jobs, feeds)
         self._feeds = feeds
         self._directory_log = directory
         self._sealer_wakeup = Wakeup()
@@ -101,8 +107,8 @@ class Daemon:
             for part in (
                 self.intake.run(),
                 self._follow_directory(),
-                self._follow(topics.receipts(self.office.unit), self._on_decisions, self._decisions_read),
-                self._follow(topics.inbox(self.office.unit), self._on_deliveries, asyncio.Event()),
+                self._follow(topics.receipts(self.context.unit), self._on_decisions, self._decisions_read),
+                self._follow(topics.inbox(self.context.unit), self._on_deliveries, asyncio.Event()),
                 self._seal_what_waited(),
                 self._seal_receipts(),
                 self._mark_sent(),
@@ -113,7 +119,7 @@ class Daemon:
                 tasks.create_task(part)
 
     async def job(self, name: str, work: Callable[[], T]) -> T:
-        """Run a job of the office in the worker's thread."""
+        """Run a job on the unit's context in the worker's thread."""
         return await self.jobs.run(name, work)
 
     # -- Requests ------------------------------------------------------------------------------------
@@ -145,11 +151,11 @@ class Daemon:
         while True:
             await self.lanes.sent.wait()
             await asyncio.sleep(MARK_AFTER)
-            await self.jobs.until_stored("mark", partial(submitting.mark_sent, self.office))
+            await self.jobs.until_stored("mark", partial(submitting.note_sent, self.context))
 
     async def _seal_receipts(self) -> None:
         while True:
-            while await self.jobs.until_stored("receipts", partial(submitting.seal_receipts, self.office)):
+            while await self.jobs.until_stored("receipts", partial(submitting.seal_receipts, self.context)):
                 self.lanes.wake()
             self.lanes.wake()
             await self._receipts_wakeup.wait()
@@ -161,7 +167,7 @@ class Daemon:
             after: int | None = 0
             while after is not None:
                 after = await self.jobs.until_stored(
-                    "seal", partial(submitting.seal_queued, self.office, after)
+                    "seal", partial(submitting.seal_queued, self.context, after)
                 )
             self.lanes.wake()
 
@@ -185,7 +191,7 @@ class Daemon:
         read: asyncio.Event,
     ) -> None:
         end = await self._once_available(lambda: self._feeds.end(topic, partition))
-        start = await self.job("position", lambda: position(self.office.store, topic, partition))
+        start = await self.job("position", lambda: position(self.context.store, topic, partition))
         await self._feeds.follow(
             topic, partition, start=start, take=_noting_end(on_records, start=start, end=end, read=read)
         )
@@ -194,14 +200,14 @@ class Daemon:
         topic = topics.DIRECTORY
         end = await self._once_available(lambda: self._feeds.end(topic, 0))
         self.lanes.kafka_up = True
-        start = await self.job("position", lambda: statements.start_of_feed(self.office, topic))
-        await self._statements.advance(self.office.directory.head.size)
+        start = await self.job("position", lambda: statements.start_of_feed(self.context, topic))
+        await self._statements.advance(self.context.directory.head.size)
         take = _noting_end(self._on_statements, start=start, end=end, read=self.directory_read)
         await self._feeds.follow(topic, 0, start=start, take=take)
 
     async def _on_statements(self, fetched: Fetched) -> None:
         learned = await self.jobs.until_stored(
-            "statements", lambda: statements.take_statements(self.office, fetched)
+            "statements", lambda: statements.take_statements(self.context, fetched)
         )
         await self._statements.advance(learned.size)
         if learned.changed:
@@ -210,14 +216,14 @@ class Daemon:
 
     async def _on_decisions(self, fetched: Fetched) -> None:
         await self._decisions_throttle.wait()
-        decided = await self._patiently("decisions", partial(deciding.take_decisions, self.office, fetched))
+        decided = await self._patiently("decisions", partial(deciding.take_decisions, self.context, fetched))
         self.lanes.decided(decided.partitions, overtaken=decided.overtaken)
         if decided.sealed:
             self.lanes.wake()
 
     async def _on_deliveries(self, fetched: Fetched) -> None:
         received = await self._patiently(
-            "deliveries", partial(receiving.take_deliveries, self.office, fetched)
+            "deliveries", partial(receiving.take_deliveries, self.context, fetched)
         )
         if received.messages:
             self._receipts_wakeup.wake()
@@ -231,7 +237,7 @@ class Daemon:
         backoff = Backoff()
         while True:
             try:
-                made = await self.jobs.until_stored("upkeep", lambda: statements.upkeep(self.office))
+                made = await self.jobs.until_stored("upkeep", lambda: statements.upkeep(self.context))
                 if made:
                     await self._directory_log.publish(made)
             except (Unavailable, KeyStoreError) as error:

@@ -1,4 +1,4 @@
-"""Jobs of the office, run in the worker's thread, timed, and tried again while the disk refuses them."""
+"""Jobs in the worker's thread: timed, and tried again while the disk refuses them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TypeVar
 import structlog
 
 from clients.daemon.errors import StoreUnavailable
-from clients.daemon.state.unit_context import Office
+from clients.daemon.state.unit_context import UnitContext
 from runtime.kafka.feeds import Backoff
 from runtime.process.worker import Worker
 
@@ -19,12 +19,12 @@ T = TypeVar("T")
 
 
 class Jobs:
-    """The way from the event loop to the office."""
+    """The way from the event loop to the worker's thread."""
 
     __slots__ = ("_seconds", "_worker")
 
-    def __init__(self, office: Office, worker: Worker) -> None:
-        self._seconds = office.metrics.job_seconds
+    def __init__(self, context: UnitContext, worker: Worker) -> None:
+        self._seconds = context.metrics.job_seconds
         self._worker = worker
 
     @property

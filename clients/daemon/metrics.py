@@ -12,7 +12,7 @@ _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 1
 
 
 @dataclass(frozen=True, slots=True)
-class Metrics:
+class UnitMetrics:
     """The daemon's metrics in a registry of their own."""
 
     registry: CollectorRegistry
@@ -24,7 +24,7 @@ class Metrics:
     refusals: Counter
     received: Counter
     rejected: Counter
-    doubles: Counter
+    duplicates: Counter
     acknowledgements: Counter
     alarms: Counter
     statements_refused: Counter
@@ -43,7 +43,7 @@ class Metrics:
     job_seconds: Histogram
 
     @classmethod
-    def create(cls) -> Metrics:
+    def create(cls) -> UnitMetrics:
         """Metrics at zero."""
         r = CollectorRegistry()
 
@@ -63,7 +63,7 @@ class Metrics:
             refusals=counter("messages_refused", "Reasons of final refusals, by reject code.", "reason"),
             received=counter("messages_received", "Messages received and verified, by kind.", "kind"),
             rejected=counter("deliveries_rejected", "Deliveries that did not verify, by code.", "reason"),
-            doubles=counter("deliveries_doubled", "Deliveries of messages that were there already."),
+            duplicates=counter("deliveries_doubled", "Deliveries of messages that were there already."),
             acknowledgements=counter(
                 "acknowledgements", "Acknowledgements of our messages, by stage.", "stage"
             ),

@@ -12,7 +12,7 @@ from broker.ledger.metrics import Metrics as LedgerMetrics
 from broker.router.metrics import Metrics as RouterMetrics
 from clients.daemon.ledger import directory_log, gossip, following as ledger
 from clients.daemon.directory import own_entry
-from clients.daemon.metrics import Metrics as UnitMetrics
+from clients.daemon.metrics import UnitMetrics as UnitMetrics
 from clients.witness.metrics import Metrics as WitnessMetrics
 from protocol.errors import Code
 from protocol.exchange_rules import RULES

@@ -116,9 +116,9 @@ def unit_init(
 @pass_invocation
 def unit_run(invocation: Invocation, *, check_config: bool) -> None:
     """Run the daemon: it sends, receives, opens and keeps, until SIGTERM or Ctrl-C."""
-    from clients.daemon.app import run
+    from clients.daemon.app import run_daemon
 
-    run(unit_home(invocation).path, kafka=invocation.kafka, check_only=check_config)
+    run_daemon(unit_home(invocation).path, kafka=invocation.kafka, check_only=check_config)
     if check_config:
         say("the settings are complete and the keys open")
 

@@ -6,7 +6,7 @@ Runs in the worker's thread.
 from __future__ import annotations
 
 from clients.daemon.api.views import Shown
-from clients.daemon.state.unit_context import Office
+from clients.daemon.state.unit_context import UnitContext
 from keys.lifecycle import epoch_state, key_state
 from keys.root_of_trust import fingerprint
 from protocol.content.code_forms import show_code
@@ -17,54 +17,54 @@ from protocol.public_keys import IdentityPublic
 from runtime.errors import NotFound
 
 
-def units(office: Office) -> Shown:
+def unit_list(context: UnitContext) -> Shown:
     """Every unit of the directory."""
-    return {"items": [_unit(unit) for unit in office.directory.units()]}
+    return {"items": [_unit(unit) for unit in context.directory.units()]}
 
 
-def unit_item(office: Office, name: UnitId) -> Shown:
+def unit_item(context: UnitContext, name: UnitId) -> Shown:
     """One unit with its keys."""
-    unit = office.directory.unit(name)
+    unit = context.directory.unit(name)
     if unit is None:
         raise NotFound(f"the directory has no unit {name}", hint="see 'units ls'")
-    now = office.clock()
-    current = office.directory.current_identity(name, now)
+    now = context.clock()
+    current = context.directory.current_identity(name, now)
     return {
         **_unit(unit),
         "fingerprint": None if current is None else fingerprint(current.public),
-        "identities": [_identity(key, office) for key in office.directory.identities(name)],
+        "identities": [_identity(key, context) for key in context.directory.identities(name)],
         "epochs": [
             key.epoch
-            for key in office.directory.epochs(name)
+            for key in context.directory.epochs(name)
             if not key.revoked and bounds(key.epoch)[1] > now
         ],
     }
 
 
-def own_keys(office: Office) -> Shown:
+def own_keys(context: UnitContext) -> Shown:
     """The unit's own keys and their states."""
-    now = office.clock()
-    public = office.keys.signer.public
-    known = office.directory.identity(office.unit, public.kid)
+    now = context.clock()
+    public = context.keys.signer.public
+    known = context.directory.identity(context.unit, public.kid)
     return {
-        "identity": _own_identity(office.unit, public) if known is None else _identity(known, office),
+        "identity": _own_identity(context.unit, public) if known is None else _identity(known, context),
         "epochs": [
             {
                 "epoch": key.epoch,
                 "kid": key.public.kid.hex(),
                 "state": epoch_state(key, now).value,
-                "held": key.public.kid in office.keys.opener.kids(),
+                "held": key.public.kid in context.keys.opener.kids(),
                 "starts": bounds(key.epoch)[0],
                 "ends": bounds(key.epoch)[1],
             }
-            for key in office.directory.epochs(office.unit)
+            for key in context.directory.epochs(context.unit)
         ],
     }
 
 
-def rotation(office: Office, path: str) -> Shown:
+def rotation(context: UnitContext, path: str) -> Shown:
     """Where the request for the next identity was written."""
-    return {**own_keys(office)["identity"], "request": path}
+    return {**own_keys(context)["identity"], "request": path}
 
 
 def _unit(unit: Unit) -> Shown:
@@ -93,10 +93,10 @@ def _own_identity(unit: UnitId, public: IdentityPublic) -> Shown:
     }
 
 
-def _identity(key: IdentityKey, office: Office) -> Shown:
+def _identity(key: IdentityKey, context: UnitContext) -> Shown:
     return {
         **_own_identity(key.unit, key.public),
-        "state": key_state(key, office.clock()).value,
+        "state": key_state(key, context.clock()).value,
         "not_before": key.not_before,
         "not_after": key.not_after,
     }

@@ -11,7 +11,7 @@ from clients.daemon.alarms import KEPT
 from clients.daemon.ledger import promises
 from clients.daemon.state.ledger_state import Ledger, Log
 from clients.daemon.state.open_promises import RECEIVED, SENT
-from clients.daemon.state.unit_context import Office
+from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store import inbox, outbox
 from clients.daemon.store.database import Row
 from protocol.identifiers import Digest, MessageId, show_id
@@ -26,9 +26,9 @@ Shown = dict[str, Any]
 OFF: Shown = {"followed": False}
 
 
-def ledger_status(office: Office, *, read: bool) -> Shown:
+def ledger_status(context: UnitContext, *, read: bool) -> Shown:
     """What this unit holds of the ledger, what is promised, and what is wrong."""
-    ledger = office.ledger
+    ledger = context.ledger
     if ledger is None:
         return OFF
     return {
@@ -56,29 +56,29 @@ def _log(ledger: Ledger, held: Log) -> Shown:
     }
 
 
-def proofs(office: Office, message_id: MessageId) -> Shown:
+def proofs(context: UnitContext, message_id: MessageId) -> Shown:
     """The leaves that a message has in the ledger, each with its record and a proof that needs nobody."""
-    found = _inclusions(office, message_id)
+    found = _inclusions(context, message_id)
     if found is None:
         raise NotFound(
             f"nothing is known here of {show_id(message_id)}", hint="see 'inbox ls' and 'outbox ls'"
         )
-    return {"id": show_id(message_id), "proofs": [_proof(office, row) for row in found]}
+    return {"id": show_id(message_id), "proofs": [_proof(context, row) for row in found]}
 
 
-def steps(office: Office, message_id: MessageId) -> list[Shown]:
+def steps(context: UnitContext, message_id: MessageId) -> list[Shown]:
     """The same in short, for the trace of a message."""
     made = []
-    for row in _inclusions(office, message_id) or ():
+    for row in _inclusions(context, message_id) or ():
         what = RecordType(row["type"]).name.lower()
         place = f"{what}: leaf {row['position']} of {row['origin']}, proved at {row['size']}"
         made.append({"t": row["proved"], "event": "logged", "unit": "ledger", "detail": place})
     return made
 
 
-def evidence(office: Office) -> Shown:
+def evidence(context: UnitContext) -> Shown:
     """What was kept against a log, newest first: the note that was held, and what was shown."""
-    rows = office.store.rows("SELECT * FROM ledger_evidence ORDER BY id DESC LIMIT ?", KEPT)
+    rows = context.store.rows("SELECT * FROM ledger_evidence ORDER BY id DESC LIMIT ?", KEPT)
     return {
         "items": [
             {
@@ -101,10 +101,10 @@ def _text(data: bytes | None) -> str | None:
     return data.decode("utf-8", "replace")
 
 
-def _inclusions(office: Office, message_id: MessageId) -> list[Row] | None:
+def _inclusions(context: UnitContext, message_id: MessageId) -> list[Row] | None:
     """The rows of all leaves of a message; None where there is no such message."""
-    store = office.store
-    sent, received = outbox.by_mid(store, message_id), inbox.by_mid(store, message_id)
+    store = context.store
+    sent, received = outbox.sent_by_id(store, message_id), inbox.received_by_id(store, message_id)
     if sent is None and not received:
         return None
     subjects = [(RECEIVED, row["id"]) for row in received]
@@ -123,10 +123,10 @@ def _inclusions(office: Office, message_id: MessageId) -> list[Row] | None:
     ]
 
 
-def _proof(office: Office, row: Row) -> Shown:
+def _proof(context: UnitContext, row: Row) -> Shown:
     path = row["path"]
     hashes = tuple(Digest(path[at : at + HASH_SIZE]) for at in range(0, len(path), HASH_SIZE))
-    record, salt = _preimage(office, row)
+    record, salt = _preimage(context, row)
     return {
         "leaf": RecordType(row["type"]).name.lower(),
         "log": row["origin"],
@@ -139,12 +139,12 @@ def _proof(office: Office, row: Row) -> Shown:
     }
 
 
-def _preimage(office: Office, row: Row) -> tuple[bytes | None, bytes | None]:
+def _preimage(context: UnitContext, row: Row) -> tuple[bytes | None, bytes | None]:
     """The record and the salt that the leaf is made of."""
     if row["side"] == RECEIVED:
-        leaf = promises.received_leaves(office.store, row["subject"], office.unit)[RecordType(row["type"])]
+        leaf = promises.received_leaves(context.store, row["subject"], context.unit)[RecordType(row["type"])]
         return leaf.record, leaf.salt
-    found = office.store.row("SELECT record FROM sealings WHERE id = ?", row["subject"])
+    found = context.store.row("SELECT record FROM sealings WHERE id = ?", row["subject"])
     # Earlier versions kept proofs of further decisions on the same bytes, too; their records are not here.
     if found is None or found["record"] is None or parse_record(found["record"]).type != row["type"]:
         return None, row["salt"]

@@ -1,7 +1,7 @@
 """The local API: JSON over HTTP on a unix socket that only this user can reach.
 
-Owns the routes. What is done is a job of the office; how errors look is in `problems`, and what happens to
-requests while the daemon stops in `gate`.
+Owns the routes. What is done is a job in the worker's thread; how errors look is in `problems`, and what
+happens to requests while the daemon stops in `gate`.
 
     POST /v1/messages            GET /v1/outbox       GET /v1/outbox/{id}
     GET  /v1/inbox               GET /v1/inbox/{id}   POST /v1/inbox/{id}/ack
@@ -27,7 +27,7 @@ from starlette.routing import Route
 from clients.daemon.api import directory_views, ledger_views, views
 from clients.daemon.api.gate import Gate
 from clients.daemon.api.problems import problem_of
-from clients.daemon.api.status import checks, refresh_gauges, status
+from clients.daemon.api.status import daemon_status, readiness_checks, refresh_gauges
 from clients.daemon.daemon import Daemon
 from clients.daemon.errors import BadRequest, TooLarge
 from clients.daemon.receiving import receipts
@@ -54,7 +54,7 @@ class LocalApi:
 
     def __init__(self, daemon: Daemon, home: UnitHome) -> None:
         self._daemon = daemon
-        self._office = daemon.office
+        self._context = daemon.context
         self._home = home
         self.gate = Gate()
 
@@ -71,12 +71,12 @@ class LocalApi:
     async def outbox(self, request: Request) -> Response:
         """What was sent."""
         limit, after = _limit(request), _cursor(request)
-        return await self._job("outbox", lambda: views.outbox_page(self._office, limit=limit, before=after))
+        return await self._job("outbox", lambda: views.outbox_page(self._context, limit=limit, before=after))
 
     async def outbox_item(self, request: Request) -> Response:
         """One message that was sent."""
         message_id = _message_id_of(request)
-        return await self._job("outbox_item", lambda: views.outbox_item(self._office, message_id))
+        return await self._job("outbox_item", lambda: views.outbox_item(self._context, message_id))
 
     async def inbox(self, request: Request) -> Response:
         """What was received; with `wait`, as soon as there is something behind `after`."""
@@ -96,9 +96,9 @@ class LocalApi:
         """Open a received message."""
         message_id, sender = _message_id_of(request), _sender(request)
         shown = await self._daemon.job(
-            "open", lambda: views.open_inbox_item(self._office, message_id, sender)
+            "open", lambda: views.open_inbox_item(self._context, message_id, sender)
         )
-        log.info("opened", message_id=shown["id"], sender=shown["sender"], unit=self._office.unit)
+        log.info("opened", message_id=shown["id"], sender=shown["sender"], unit=self._context.unit)
         return JSONResponse(shown)
 
     async def acknowledge(self, request: Request) -> Response:
@@ -108,58 +108,58 @@ class LocalApi:
         done = await self._daemon.job(
             "acknowledge",
             lambda: submitting.acknowledge_row(
-                self._office, views.find_received(self._office, message_id, sender), form
+                self._context, views.find_received(self._context, message_id, sender), form
             ),
         )
         self._daemon.lanes.wake()
-        await self._daemon.disk.settled()
+        await self._daemon.disk.flushed()
         return JSONResponse({"id": done.id, "thread": done.thread, "state": done.state}, status_code=202)
 
     async def units(self, _: Request) -> Response:
         """The units of the directory."""
-        return await self._job("units", lambda: directory_views.units(self._office))
+        return await self._job("units", lambda: directory_views.unit_list(self._context))
 
     async def unit(self, request: Request) -> Response:
         """One unit."""
         name = parse_unit_id(request.path_params["id"])
-        return await self._job("unit", lambda: directory_views.unit_item(self._office, name))
+        return await self._job("unit", lambda: directory_views.unit_item(self._context, name))
 
     async def keys(self, _: Request) -> Response:
         """The unit's own keys."""
-        return await self._job("keys", lambda: directory_views.own_keys(self._office))
+        return await self._job("keys", lambda: directory_views.own_keys(self._context))
 
     async def rotate(self, _: Request) -> Response:
         """Make the next identity and write the request for the centre."""
 
         def work() -> dict[str, Any]:
-            made = self._office.keys.rotation_request(self._office.clock())
+            made = self._context.keys.rotation_request(self._context.clock())
             write_private(self._home.rotation, made, entropy=os.urandom, replace=True)
-            return directory_views.rotation(self._office, str(self._home.rotation))
+            return directory_views.rotation(self._context, str(self._home.rotation))
 
         return await self._job("rotate", work)
 
     async def trace(self, request: Request) -> Response:
         """What is known of a message."""
         message_id = _message_id_of(request)
-        return await self._job("trace", lambda: views.trace(self._office, message_id))
+        return await self._job("trace", lambda: views.message_trace(self._context, message_id))
 
     async def proofs(self, request: Request) -> Response:
         """The proofs that a message has in the ledger."""
         message_id = _message_id_of(request)
-        return await self._job("proofs", lambda: ledger_views.proofs(self._office, message_id))
+        return await self._job("proofs", lambda: ledger_views.proofs(self._context, message_id))
 
     async def receipts(self, request: Request) -> Response:
         """What routers signed of a message."""
         message_id = _message_id_of(request)
-        return await self._job("receipts", lambda: receipts.receipts(self._office, message_id))
+        return await self._job("receipts", lambda: receipts.receipts_of_message(self._context, message_id))
 
     async def evidence(self, _: Request) -> Response:
         """What was kept against a log of the ledger."""
-        return await self._job("evidence", lambda: ledger_views.evidence(self._office))
+        return await self._job("evidence", lambda: ledger_views.evidence(self._context))
 
     async def status(self, _: Request) -> Response:
         """The daemon at a glance."""
-        return JSONResponse(await status(self._daemon))
+        return JSONResponse(await daemon_status(self._daemon))
 
     async def healthz(self, _: Request) -> Response:
         """The loop turns."""
@@ -167,21 +167,21 @@ class LocalApi:
 
     async def readyz(self, _: Request) -> Response:
         """The unit could send and receive now."""
-        found = await checks(self._daemon)
+        found = await readiness_checks(self._daemon)
         ready = all(check["ok"] for check in found.values())
         return JSONResponse({"ready": ready, "checks": found}, status_code=200 if ready else 503)
 
     async def metrics(self, _: Request) -> Response:
         """The metrics, for Prometheus."""
         await refresh_gauges(self._daemon)
-        return Response(generate_latest(self._office.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+        return Response(generate_latest(self._context.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     async def _job(self, name: str, work: Callable[[], dict[str, Any]]) -> Response:
         return JSONResponse(await self._daemon.job(name, work))
 
     async def _page(self, limit: int, after: int) -> dict[str, Any]:
         return await self._daemon.job(
-            "inbox", lambda: views.inbox_page(self._office, limit=limit, after=after)
+            "inbox", lambda: views.inbox_page(self._context, limit=limit, after=after)
         )
 
 
@@ -208,7 +208,7 @@ def application(api: LocalApi) -> Starlette:
     return _behind(api.gate, routes)
 
 
-def monitoring(api: LocalApi) -> Starlette:
+def loopback_application(api: LocalApi) -> Starlette:
     """The three pages for loopback: nothing of any message is reachable there."""
     return _behind(api.gate, _monitoring(api))
 

@@ -7,7 +7,7 @@ from typing import Any
 from clients.daemon.api.ledger_views import ledger_status
 from clients.daemon.daemon import Daemon
 from clients.daemon.errors import StoreUnavailable
-from clients.daemon.state.unit_context import Office
+from clients.daemon.state.unit_context import UnitContext
 
 Checks = dict[str, dict[str, object]]
 
@@ -20,41 +20,41 @@ _COUNTS = {
 }
 
 
-async def checks(daemon: Daemon) -> Checks:
+async def readiness_checks(daemon: Daemon) -> Checks:
     """Each thing that must hold before the unit can work, with whatever explains it."""
-    office = daemon.office
+    context = daemon.context
     try:
-        counts = await daemon.worker.do(lambda: count(office))
-        writable = await daemon.worker.do(lambda: _writable(office))
+        counts = await daemon.worker.do(lambda: count_waiting(context))
+        writable = await daemon.worker.do(lambda: _writable(context))
     except StoreUnavailable:
         counts, writable = {}, False
-    enrolled = await daemon.worker.do(lambda: is_enrolled(office))
+    enrolled = await daemon.worker.do(lambda: is_enrolled(context))
     return {
         "store": {"ok": writable, **counts},
-        "directory": {"ok": daemon.directory_read.is_set(), "statements": office.directory.head.size},
+        "directory": {"ok": daemon.directory_read.is_set(), "statements": context.directory.head.size},
         "kafka": {"ok": daemon.lanes.kafka_up},
         "enrolled": {"ok": enrolled},
     }
 
 
-async def status(daemon: Daemon) -> dict[str, Any]:
+async def daemon_status(daemon: Daemon) -> dict[str, Any]:
     """Everything at a glance, with the newest alarms."""
-    found = await checks(daemon)
-    office = daemon.office
+    found = await readiness_checks(daemon)
+    context = daemon.context
     alarms = await daemon.worker.do(
         lambda: [
             {"raised": row["raised"], "code": row["code"], "detail": row["detail"]}
-            for row in office.store.rows("SELECT * FROM alarms ORDER BY id DESC LIMIT 20")
+            for row in context.store.rows("SELECT * FROM alarms ORDER BY id DESC LIMIT 20")
         ]
     )
     read = daemon.ledger.read.is_set()
-    ledger = await daemon.worker.do(lambda: ledger_status(office, read=read))
+    ledger = await daemon.worker.do(lambda: ledger_status(context, read=read))
     return {
-        "unit": office.unit,
+        "unit": context.unit,
         "ready": all(check["ok"] for check in found.values()),
         "checks": found,
-        "stream": office.stream.id.hex(),
-        "directory": {"size": office.directory.head.size, "root": office.directory.head.root.hex()},
+        "stream": context.stream.id.hex(),
+        "directory": {"size": context.directory.head.size, "root": context.directory.head.root.hex()},
         "ledger": ledger,
         "alarms": alarms,
     }
@@ -63,33 +63,33 @@ async def status(daemon: Daemon) -> dict[str, Any]:
 async def refresh_gauges(daemon: Daemon) -> None:
     """Bring the gauges up to date before they are read."""
     try:
-        counts = await daemon.worker.do(lambda: count(daemon.office))
+        counts = await daemon.worker.do(lambda: count_waiting(daemon.context))
     except StoreUnavailable:
         return
-    daemon.office.metrics.queued.set(counts["queued"])
-    daemon.office.metrics.undecided.set(counts["undecided"])
-    daemon.office.metrics.directory_size.set(daemon.office.directory.head.size)
-    ledger = daemon.office.ledger
+    daemon.context.metrics.queued.set(counts["queued"])
+    daemon.context.metrics.undecided.set(counts["undecided"])
+    daemon.context.metrics.directory_size.set(daemon.context.directory.head.size)
+    ledger = daemon.context.ledger
     if ledger is not None:
-        daemon.office.metrics.ledger_size.set(ledger.head.size)
-        daemon.office.metrics.ledger_wrong.set(len(ledger.wrong))
-        daemon.office.metrics.promises_open.set(len(ledger.book.promises))
-        daemon.office.metrics.promises_late.set(ledger.book.late)
+        daemon.context.metrics.ledger_size.set(ledger.head.size)
+        daemon.context.metrics.ledger_wrong.set(len(ledger.wrong))
+        daemon.context.metrics.promises_open.set(len(ledger.book.promises))
+        daemon.context.metrics.promises_late.set(ledger.book.late)
 
 
-def count(office: Office) -> dict[str, int]:
+def count_waiting(context: UnitContext) -> dict[str, int]:
     """How much of everything there is."""
-    rows = {name: office.store.row(sql) for name, sql in _COUNTS.items()}
+    rows = {name: context.store.row(sql) for name, sql in _COUNTS.items()}
     return {name: 0 if row is None else int(row["n"]) for name, row in rows.items()}
 
 
-def is_enrolled(office: Office) -> bool:
+def is_enrolled(context: UnitContext) -> bool:
     """Whether the directory has the identity that we sign with."""
-    known = office.directory.identity(office.unit, office.keys.signer.public.kid)
+    known = context.directory.identity(context.unit, context.keys.signer.public.kid)
     return known is not None and not known.revoked
 
 
-def _writable(office: Office) -> bool:
-    with office.transaction():
-        office.store.write("INSERT OR REPLACE INTO meta VALUES ('checked', ?)", str(office.clock()))
+def _writable(context: UnitContext) -> bool:
+    with context.transaction():
+        context.store.write("INSERT OR REPLACE INTO meta VALUES ('checked', ?)", str(context.clock()))
     return True

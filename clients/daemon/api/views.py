@@ -14,7 +14,7 @@ from typing import Any
 
 from clients.daemon.api import ledger_views
 from clients.daemon.sending.submitting import order_of
-from clients.daemon.state.unit_context import Office
+from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store import inbox, outbox
 from clients.daemon.store.at_rest import ContentErased
 from clients.daemon.store.database import Row, Store
@@ -36,47 +36,47 @@ _BEYOND = 2**62
 _LISTED = "id, sender, mid, thread, kind, subject, role, state, received, opened, acknowledged, signed_header"
 
 
-def outbox_page(office: Office, *, limit: int, before: int | None) -> Shown:
+def outbox_page(context: UnitContext, *, limit: int, before: int | None) -> Shown:
     """What was sent, newest first; acknowledgements that the daemon made by itself are left out."""
-    rows = office.store.rows(
+    rows = context.store.rows(
         "SELECT * FROM outbox WHERE automatic = 0 AND id < ? ORDER BY id DESC LIMIT ?",
         _BEYOND if before is None else before,
         limit + 1,
     )
-    items = [_sent(office, row) for row in rows[:limit]]
+    items = [_sent(context, row) for row in rows[:limit]]
     return _page(items, rows, limit)
 
 
-def outbox_item(office: Office, message_id: MessageId) -> Shown:
+def outbox_item(context: UnitContext, message_id: MessageId) -> Shown:
     """One message that was sent."""
-    row = outbox.by_mid(office.store, message_id)
+    row = outbox.sent_by_id(context.store, message_id)
     if row is None:
         raise NotFound(f"there is no message {show_id(message_id)} in the outbox", hint="see 'outbox ls'")
-    return _sent(office, row)
+    return _sent(context, row)
 
 
-def inbox_page(office: Office, *, limit: int, after: int) -> Shown:
+def inbox_page(context: UnitContext, *, limit: int, after: int) -> Shown:
     """What was received, in the order of arrival; acknowledgements of our messages are left out."""
-    rows = office.store.rows(
+    rows = context.store.rows(
         f"SELECT {_LISTED} FROM inbox WHERE id > ? AND kind <> ? ORDER BY id LIMIT ?",  # noqa: S608 - a constant
         after,
         int(MessageKind.ACKNOWLEDGEMENT),
         limit + 1,
     )
-    page = _page([_received(office, row) for row in rows[:limit]], rows, limit)
+    page = _page([_received(context, row) for row in rows[:limit]], rows, limit)
     return page if rows else {**page, "cursor": str(after)}
 
 
-def open_inbox_item(office: Office, message_id: MessageId, sender: UnitId | None) -> Shown:
+def open_inbox_item(context: UnitContext, message_id: MessageId, sender: UnitId | None) -> Shown:
     """One received message with its content. That it was opened is written down."""
-    row = find_received(office, message_id, sender)
-    shown = _received(office, row)
+    row = find_received(context, message_id, sender)
+    shown = _received(context, row)
     try:
-        _, parts = inbox.read_parts(row, office.vault)
+        _, parts = inbox.read_parts(row, context.vault)
     except ContentErased:
         return {**shown, "body": None, "attachments": [], "erased": True}
-    with office.transaction():
-        inbox.mark_opened(office.store, row["id"], now=office.clock())
+    with context.transaction():
+        inbox.mark_opened(context.store, row["id"], now=context.clock())
     body, attachments = body_from_parts(MessageKind(row["kind"]), parts)
     return {
         **shown,
@@ -86,9 +86,9 @@ def open_inbox_item(office: Office, message_id: MessageId, sender: UnitId | None
     }
 
 
-def find_received(office: Office, message_id: MessageId, sender: UnitId | None) -> Row:
+def find_received(context: UnitContext, message_id: MessageId, sender: UnitId | None) -> Row:
     """The row of a received message."""
-    rows = [row for row in inbox.by_mid(office.store, message_id) if sender in (None, row["sender"])]
+    rows = [row for row in inbox.received_by_id(context.store, message_id) if sender in (None, row["sender"])]
     if not rows:
         raise NotFound(f"there is no message {show_id(message_id)} in the inbox", hint="see 'inbox ls'")
     if len(rows) > 1:
@@ -97,19 +97,19 @@ def find_received(office: Office, message_id: MessageId, sender: UnitId | None) 
     return rows[0]
 
 
-def trace(office: Office, message_id: MessageId) -> Shown:
+def message_trace(context: UnitContext, message_id: MessageId) -> Shown:
     """All that is known here of a message, step by step. Never its content."""
     steps: list[Shown] = []
-    sent = outbox.by_mid(office.store, message_id)
+    sent = outbox.sent_by_id(context.store, message_id)
     if sent is not None:
-        steps += _sent_steps(office, sent)
-    for row in inbox.by_mid(office.store, message_id):
-        steps += _received_steps(office, row)
+        steps += _sent_steps(context, sent)
+    for row in inbox.received_by_id(context.store, message_id):
+        steps += _received_steps(context, row)
     if not steps:
         raise NotFound(
             f"nothing is known here of {show_id(message_id)}", hint="see 'inbox ls' and 'outbox ls'"
         )
-    return {"id": show_id(message_id), "steps": [*steps, *ledger_views.steps(office, message_id)]}
+    return {"id": show_id(message_id), "steps": [*steps, *ledger_views.steps(context, message_id)]}
 
 
 def _page(items: list[Shown], rows: Sequence[Row], limit: int) -> Shown:
@@ -117,27 +117,27 @@ def _page(items: list[Shown], rows: Sequence[Row], limit: int) -> Shown:
     return {"items": items, "cursor": cursor, "next": cursor if len(rows) > limit else None}
 
 
-def _sent(office: Office, row: Row) -> Shown:
+def _sent(context: UnitContext, row: Row) -> Shown:
     stages = {
         found["unit"]: found
-        for found in office.store.rows("SELECT * FROM acknowledgements WHERE message = ?", row["id"])
+        for found in context.store.rows("SELECT * FROM acknowledgements WHERE message = ?", row["id"])
     }
-    last = office.store.row(
+    last = context.store.row(
         "SELECT * FROM sealings WHERE message = ? ORDER BY verdict = 1 DESC, id DESC LIMIT 1", row["id"]
     )
     recipients = json.loads(row["recipients"])
-    order = _order_of(office, row)
+    order = _order_of(context, row)
     decided = None if last is None or last["record"] is None else parse_record(last["record"])
     return {
         "id": show_id(row["mid"]),
         "thread": show_id(row["thread"]),
         "state": "sent"
-        if row["state"] == "sealed" and last is not None and last["id"] in office.sent
+        if row["state"] == "sealed" and last is not None and last["id"] in context.sent
         else row["state"],
         "kind": show_code(MessageKind(row["kind"])),
         "to": [unit for unit, role in recipients if role != Role.COPY],
         "copy": [unit for unit, role in recipients if role == Role.COPY],
-        **({} if order is None else _ordered(office.store, order)),
+        **({} if order is None else _ordered(context.store, order)),
         "created": row["created"],
         "changed": row["changed"],
         "decided": None if decided is None else decided.t,
@@ -153,9 +153,9 @@ def _sent(office: Office, row: Row) -> Shown:
     }
 
 
-def _order_of(office: Office, row: Row) -> Order | None:
+def _order_of(context: UnitContext, row: Row) -> Order | None:
     try:
-        return order_of(office, row["id"])
+        return order_of(context, row["id"])
     except ContentErased:
         return None
 
@@ -169,8 +169,8 @@ def _ordered(store: Store, order: Order) -> Shown:
     }
 
 
-def _received(office: Office, row: Row) -> Shown:
-    core = office.cores.of(row)
+def _received(context: UnitContext, row: Row) -> Shown:
+    core = context.headers.of(row)
     return {
         "id": show_id(row["mid"]),
         "thread": show_id(row["thread"]),
@@ -181,7 +181,7 @@ def _received(office: Office, row: Row) -> Shown:
         "to": [addressee.unit for addressee in core.to if addressee.role is not Role.COPY],
         "copy": [addressee.unit for addressee in core.to if addressee.role is Role.COPY],
         **_codes(core),
-        "reply_to": _reply_to(office.store, core.refs),
+        "reply_to": _reply_to(context.store, core.refs),
         "suite": int(core.suite),
         "created": core.created,
         "received": row["received"],
@@ -220,7 +220,7 @@ def _reply_to(store: Store, refs: Sequence[Reference]) -> str | None:
     subject = next((ref.header_digest for ref in refs if ref.kind is RefKind.REPLY_TO), None)
     if subject is None:
         return None
-    row = inbox.by_subject(store, Digest(subject)) or outbox.by_subject(store, Digest(subject))
+    row = inbox.received_by_digest(store, Digest(subject)) or outbox.sent_by_digest(store, Digest(subject))
     return None if row is None else show_id(row["mid"])
 
 
@@ -251,10 +251,10 @@ def _step(t: int | None, event: str, unit: str, detail: str = "") -> Shown:
     return {"t": t, "event": event, "unit": unit, "detail": detail}
 
 
-def _sent_steps(office: Office, row: Row) -> list[Shown]:
-    me = office.unit
+def _sent_steps(context: UnitContext, row: Row) -> list[Shown]:
+    me = context.unit
     steps = [_step(row["created"], "submitted", me)]
-    for sealing in office.store.rows("SELECT * FROM sealings WHERE message = ? ORDER BY id", row["id"]):
+    for sealing in context.store.rows("SELECT * FROM sealings WHERE message = ? ORDER BY id", row["id"]):
         known = sealing["position"] is not None
         place = f"{sealing['partition']}@{sealing['position']}" if known else "not yet in Kafka"
         numbered = f"stream {sealing['stream'].hex()} number {sealing['seq']}, {place}"
@@ -263,7 +263,7 @@ def _sent_steps(office: Office, row: Row) -> list[Shown]:
             record = parse_record(sealing["record"])
             why = ", ".join(f"{reason.code.value} {reason.unit or ''}".strip() for reason in record.reasons)
             steps.append(_step(record.t, record.type.name.lower(), "router", why))
-    for found in office.store.rows(
+    for found in context.store.rows(
         "SELECT * FROM acknowledgements WHERE message = ? ORDER BY received", row["id"]
     ):
         stage = show_code(AcknowledgementStage(found["stage"]))
@@ -271,15 +271,15 @@ def _sent_steps(office: Office, row: Row) -> list[Shown]:
     return steps
 
 
-def _received_steps(office: Office, row: Row) -> list[Shown]:
-    core = office.cores.of(row)
+def _received_steps(context: UnitContext, row: Row) -> list[Shown]:
+    core = context.headers.of(row)
     place = f"{row['topic']}/{row['partition']}@{row['position']}"
     steps = [
         _step(core.created, "created", row["sender"], "as its sender says"),
-        _step(row["received"], "received", office.unit, place),
+        _step(row["received"], "received", context.unit, place),
     ]
     if row["opened"] is not None:
-        steps.append(_step(row["opened"], "opened", office.unit))
+        steps.append(_step(row["opened"], "opened", context.unit))
     if row["acknowledged"] is not None:
-        steps.append(_step(row["acknowledged"], "acknowledged", office.unit))
+        steps.append(_step(row["acknowledged"], "acknowledged", context.unit))
     return steps

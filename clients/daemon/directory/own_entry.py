@@ -17,7 +17,7 @@ from typing import Literal, assert_never
 
 import structlog
 
-from clients.daemon.state.unit_context import Office
+from clients.daemon.state.unit_context import UnitContext
 from keys.directory import Applied
 from keys.statement_types import (
     Appointment,
@@ -41,39 +41,39 @@ OwnAlarm = Literal[
 ]
 
 
-def remember_own_key(office: Office) -> None:
+def remember_own_key(context: UnitContext) -> None:
     """Note the identity that we sign with. Inside a transaction."""
-    _note(office, f"own-identity:{office.keys.signer.public.kid.hex()}")
+    _note(context, f"own-identity:{context.keys.signer.public.kid.hex()}")
 
 
-def remember_own_statements(office: Office, statements: Iterable[bytes]) -> None:
+def remember_own_statements(context: UnitContext, statements: Iterable[bytes]) -> None:
     """Note what we are about to publish: it is ours when it comes back. Inside a transaction."""
     for statement in statements:
-        _note(office, f"own-statement:{digest(statement).hex()}")
+        _note(context, f"own-statement:{digest(statement).hex()}")
 
 
-def watch(office: Office, applied: Applied) -> None:
+def watch(context: UnitContext, applied: Applied) -> None:
     """Look at a new statement about our own unit. Inside a transaction."""
-    alarm = _alarm_for(office, applied)
+    alarm = _alarm_for(context, applied)
     if alarm is None:
         log.info("own_entry_changed", count=applied.position)
-    elif _note(office, f"told:{applied.digest.hex()}"):
-        office.alarm(alarm, detail=f"statement {applied.position} {applied.digest.hex()[:16]}")
+    elif _note(context, f"told:{applied.digest.hex()}"):
+        context.alarm(alarm, detail=f"statement {applied.position} {applied.digest.hex()[:16]}")
 
 
-def _alarm_for(office: Office, applied: Applied) -> OwnAlarm | None:
+def _alarm_for(context: UnitContext, applied: Applied) -> OwnAlarm | None:
     match applied.statement.body:
         case EpochPublication() as body:
             # Keys whose time is over were destroyed here: a replica that is built anew meets them again.
-            ours = body.public.kid in office.keys.opener.kids() or is_to_be_destroyed(
-                body.epoch, office.clock()
+            ours = body.public.kid in context.keys.opener.kids() or is_to_be_destroyed(
+                body.epoch, context.clock()
             )
             return None if ours else "own_epoch_foreign"
         case Appointment() as body:
-            foreign = body.stype is StatementType.IDENTITY and not _is_our_identity(office, body.public.kid)
+            foreign = body.stype is StatementType.IDENTITY and not _is_our_identity(context, body.public.kid)
             return "own_identity_foreign" if foreign else None
         case Revocation():
-            ours = _is_noted(office, f"own-statement:{applied.digest.hex()}")
+            ours = _is_noted(context, f"own-statement:{applied.digest.hex()}")
             return None if ours else "own_key_revoked"
         case StatusChange():
             return "own_status_changed"
@@ -84,14 +84,14 @@ def _alarm_for(office: Office, applied: Applied) -> OwnAlarm | None:
             assert_never(never)
 
 
-def _is_our_identity(office: Office, kid: KeyId) -> bool:
-    return _is_noted(office, f"own-identity:{kid.hex()}")
+def _is_our_identity(context: UnitContext, kid: KeyId) -> bool:
+    return _is_noted(context, f"own-identity:{kid.hex()}")
 
 
-def _is_noted(office: Office, key: str) -> bool:
-    return office.store.row("SELECT 1 FROM meta WHERE key = ?", key) is not None
+def _is_noted(context: UnitContext, key: str) -> bool:
+    return context.store.row("SELECT 1 FROM meta WHERE key = ?", key) is not None
 
 
-def _note(office: Office, key: str) -> bool:
+def _note(context: UnitContext, key: str) -> bool:
     """Whether it was not noted before."""
-    return office.store.write("INSERT OR IGNORE INTO meta VALUES (?, '1')", key) == 1
+    return context.store.write("INSERT OR IGNORE INTO meta VALUES (?, '1')", key) == 1

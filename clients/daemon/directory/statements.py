@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import structlog
 
 from clients.daemon.directory.own_entry import remember_own_key, remember_own_statements, watch
-from clients.daemon.state.unit_context import Office
+from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store import inbox
 from keys.directory import Applied
 from keys.errors import KeyStoreError
@@ -30,67 +30,67 @@ class Learned:
     changed: bool
 
 
-def take_statements(office: Office, fetched: Fetched) -> Learned:
+def take_statements(context: UnitContext, fetched: Fetched) -> Learned:
     """Apply statements, put them on disk, and then remember how far was read."""
     news: list[Applied] = []
     for record in fetched.records:
         try:
-            applied = office.replica.apply(record.value)
+            applied = context.replica.apply(record.value)
         except Rejected as rejected:
-            office.metrics.statements_refused.inc()
+            context.metrics.statements_refused.inc()
             log.warning("statement_refused", topic=fetched.topic, offset=record.offset, code=rejected.code)
             continue
         if applied.new:
             news.append(applied)
-    office.replica.flush()
+    context.replica.flush()
     if news:
-        _adopt(office)
-    with office.transaction():
-        remember_own_key(office)
+        _adopt(context)
+    with context.transaction():
+        remember_own_key(context)
         for applied in news:
-            if applied.statement.about == office.unit:
-                watch(office, applied)
-        inbox.set_position(office.store, fetched.topic, fetched.partition, fetched.position)
-    size = office.directory.head.size
-    office.metrics.directory_size.set(size)
+            if applied.statement.about == context.unit:
+                watch(context, applied)
+        inbox.set_position(context.store, fetched.topic, fetched.partition, fetched.position)
+    size = context.directory.head.size
+    context.metrics.directory_size.set(size)
     return Learned(size, bool(news))
 
 
-def start_of_feed(office: Office, topic: str) -> int:
+def start_of_feed(context: UnitContext, topic: str) -> int:
     """Where to read the directory from: its beginning, if our file has lost anything."""
-    if office.replica.damaged or office.directory.head.size == 0:
+    if context.replica.damaged or context.directory.head.size == 0:
         return 0
-    return inbox.position(office.store, topic, 0)
+    return inbox.position(context.store, topic, 0)
 
 
-def upkeep(office: Office) -> list[bytes]:
+def upkeep(context: UnitContext) -> list[bytes]:
     """Make the keys of the coming epochs, destroy those whose time is over; what is to be published."""
-    now = office.clock()
-    office.keys.adopt_rotation(now, parties=office.directory)
-    gone = office.keys.destroy_expired(now, seen=office.seen())
+    now = context.clock()
+    context.keys.adopt_rotation(now, parties=context.directory)
+    gone = context.keys.destroy_expired(now, seen=context.seen())
     for epoch in gone:
         log.info("epoch_key_destroyed", epoch=epoch)
-    if not _is_enrolled(office, office.unit):
+    if not _is_enrolled(context, context.unit):
         return []
-    lost = office.keys.lost_epochs(now, parties=office.directory)
+    lost = context.keys.lost_epochs(now, parties=context.directory)
     statements = [
-        office.keys.revoke(kid, reason="the private key is not here any more", now=now) for kid in lost
+        context.keys.revoke(kid, reason="the private key is not here any more", now=now) for kid in lost
     ]
     if statements:
-        with office.transaction():
-            remember_own_statements(office, statements)
-    return statements + office.keys.ensure_epochs(now, parties=office.directory)
+        with context.transaction():
+            remember_own_statements(context, statements)
+    return statements + context.keys.ensure_epochs(now, parties=context.directory)
 
 
-def _adopt(office: Office) -> None:
+def _adopt(context: UnitContext) -> None:
     """Sign with the next identity, if the directory has just got it. The upkeep tries again."""
     try:
-        office.keys.adopt_rotation(office.clock(), parties=office.directory)
+        context.keys.adopt_rotation(context.clock(), parties=context.directory)
     except KeyStoreError as error:
         log.error("identity_not_adopted", code=error.code)  # noqa: TRY400 - no traceback in our logs
 
 
-def _is_enrolled(office: Office, unit: UnitId) -> bool:
+def _is_enrolled(context: UnitContext, unit: UnitId) -> bool:
     # A statement of a unit that nobody knows is refused by every replica; it would only litter the topic.
-    known = office.directory.identity(unit, office.keys.signer.public.kid)
+    known = context.directory.identity(unit, context.keys.signer.public.kid)
     return known is not None and not known.revoked

@@ -13,36 +13,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from clients.daemon.alarms import say
+from clients.daemon.alarms import say_once
 from clients.daemon.state.ledger_state import Ledger
 from clients.daemon.state.open_promises import PATIENCE
 
 if TYPE_CHECKING:
-    from clients.daemon.state.unit_context import Office
+    from clients.daemon.state.unit_context import UnitContext
 
 DIFFERS: Final = "ledger_directory"
 UNLOGGED: Final = "ledger_unlogged"
 
 
-def compare_directory(office: Office, ledger: Ledger, *, steady_since: float | None) -> None:
+def compare_directory(context: UnitContext, ledger: Ledger, *, steady_since: float | None) -> None:
     """Look whether the log and the replica agree; lengths may differ for as long as a leaf may take."""
     held = ledger.directory
     if held is None:
         return
-    head, ours = held.follower.head, office.directory.head
-    root = office.directory.root_at(head.size)
+    head, ours = held.follower.head, context.directory.head
+    root = context.directory.root_at(head.size)
     if root is not None and root != head.root:
         detail = f"at {head.size} the log has {head.root.hex()[:16]}, our replica {root.hex()[:16]}"
-        with office.transaction():
-            say(office, ledger, DIFFERS, held.origin, detail, shown=held.follower.note)
+        with context.transaction():
+            say_once(context, ledger, DIFFERS, held.origin, detail, shown=held.follower.note)
         return
     ahead = min(head.size, ours.size)
     if ledger.uneven is None or ledger.uneven[0] != ahead or head.size == ours.size:
-        ledger.uneven = None if head.size == ours.size else (ahead, office.monotonic())
+        ledger.uneven = None if head.size == ours.size else (ahead, context.monotonic())
         return
-    if steady_since is None or office.monotonic() - max(ledger.uneven[1], steady_since) < PATIENCE:
+    if steady_since is None or context.monotonic() - max(ledger.uneven[1], steady_since) < PATIENCE:
         return
     alarm = UNLOGGED if head.size < ours.size else DIFFERS
     detail = f"the log has {head.size} statements, our replica {ours.size}"
-    with office.transaction():
-        say(office, ledger, alarm, held.origin, detail, shown=held.follower.note)
+    with context.transaction():
+        say_once(context, ledger, alarm, held.origin, detail, shown=held.follower.note)

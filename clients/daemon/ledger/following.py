@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import structlog
 
-from clients.daemon.alarms import STRANGER, say
+from clients.daemon.alarms import STRANGER, say_once
 from clients.daemon.ledger import gossip, promises
 from clients.daemon.state.ledger_state import Ledger, Log
 from clients.daemon.store import inbox
@@ -27,7 +27,7 @@ from protocol.tlog.tiles import TreeWriter, parse_path, right_edge
 from runtime.kafka.feed_ports import Fetched
 
 if TYPE_CHECKING:
-    from clients.daemon.state.unit_context import Office
+    from clients.daemon.state.unit_context import UnitContext
 
 log = structlog.get_logger()
 
@@ -47,48 +47,48 @@ ALARMS: Final = {
 DAMAGED: Final = "ledger_damaged"
 
 
-def take_publications(office: Office, ledger: Ledger, fetched: Fetched) -> None:
+def take_publications(context: UnitContext, ledger: Ledger, fetched: Fetched) -> None:
     """Go on to what is published and remember how far was read, in one transaction."""
-    open_ledger(office, ledger)
-    promises.load(office, ledger.book)
+    open_ledger(context, ledger)
+    promises.load_promises(context, ledger.book)
     try:
-        with office.transaction():
+        with context.transaction():
             if fetched.lost:
-                office.alarm("feed_lost", detail=f"{fetched.topic}: {fetched.lost} offsets")
+                context.alarm("feed_lost", detail=f"{fetched.topic}: {fetched.lost} offsets")
             for record in fetched.records:
-                _take(office, ledger, record.value, record.offset)
+                _take(context, ledger, record.value, record.offset)
             for held in ledger.logs.values():
-                _settle(office, ledger, held)
+                _settle(context, ledger, held)
             position = min(ledger.waits_from(), default=fetched.position)
-            inbox.set_position(office.store, fetched.topic, fetched.partition, position)
+            inbox.set_position(context.store, fetched.topic, fetched.partition, position)
     except BaseException:
         ledger.forget()
         raise
 
 
-def open_ledger(office: Office, ledger: Ledger) -> None:
+def open_ledger(context: UnitContext, ledger: Ledger) -> None:
     """Read from disk what we hold, if that was not done yet."""
     if ledger.opened:
         return
-    for row in ledger_store.logs(office.store):
-        tiles = Tiles(office.store, row["id"])
+    for row in ledger_store.logs(context.store):
+        tiles = Tiles(context.store, row["id"])
         try:
             follower = Follower.resume(row["note"], row["nodes"])
             writer = TreeWriter.resume(follower.head.size, tiles.read, with_entries=False)
         except Rejected as rejected:
             # Our own disk is at fault: the log is joined anew, and an officer knows that we have forgotten.
-            with office.transaction():
-                say(office, ledger, DAMAGED, row["origin"], f"on our own disk: {rejected}")
+            with context.transaction():
+                say_once(context, ledger, DAMAGED, row["origin"], f"on our own disk: {rejected}")
             continue
         ledger.put(Log(follower, writer, tiles, row["next_offset"]))
     ledger.opened = True
 
 
-def _take(office: Office, ledger: Ledger, value: bytes, offset: int) -> None:
+def _take(context: UnitContext, ledger: Ledger, value: bytes, offset: int) -> None:
     try:
         publication = guarded(lambda: parse_publication(value))
     except Rejected as rejected:
-        say(office, ledger, DAMAGED, "", f"record {offset}: {rejected.code}")
+        say_once(context, ledger, DAMAGED, "", f"record {offset}: {rejected.code}")
         return
     ledger.clear("")
     held = ledger.logs.get(publication.origin)
@@ -99,9 +99,9 @@ def _take(office: Office, ledger: Ledger, value: bytes, offset: int) -> None:
         if held is not None:
             _go_on(ledger, held, publication, offset)
         elif publication.note is not None:
-            _join(office, ledger, publication, offset)
+            _join(context, ledger, publication, offset)
     except Rejected as rejected:
-        _accuse(office, ledger, publication, offset, rejected)
+        _accuse(context, ledger, publication, offset, rejected)
 
 
 def _go_on(ledger: Ledger, held: Log, publication: Publication, offset: int) -> None:
@@ -115,11 +115,11 @@ def _go_on(ledger: Ledger, held: Log, publication: Publication, offset: int) -> 
         _grow(ledger, held, advance)
 
 
-def _join(office: Office, ledger: Ledger, publication: Publication, offset: int) -> None:
+def _join(context: UnitContext, ledger: Ledger, publication: Publication, offset: int) -> None:
     """Begin to follow a log, or begin again behind what was not seen."""
     follower, advance = guarded(lambda: Follower.join(publication, ledger.policy))
-    row = ledger_store.put_log(office.store, follower, next_offset=offset + 1, now=office.clock())
-    tiles, seen, size = Tiles(office.store, row), Seen(), advance.before.size
+    row = ledger_store.put_log(context.store, follower, next_offset=offset + 1, now=context.clock())
+    tiles, seen, size = Tiles(context.store, row), Seen(), advance.before.size
     seen.put(publication)
     # The files of the edge made the root of a trusted checkpoint: they can be kept as they are.
     tiles.put((tile, seen.read(tile)) for tile in right_edge(size))
@@ -128,11 +128,11 @@ def _join(office: Office, ledger: Ledger, publication: Publication, offset: int)
     ledger.put(held)
     log.info("log_joined", origin=follower.origin, count=follower.head.size)
     if before is not None and before.origin != held.origin:
-        _check_chain(office, ledger, before, held, advance)
+        _check_chain(context, ledger, before, held, advance)
     _grow(ledger, held, advance)
 
 
-def _check_chain(office: Office, ledger: Ledger, before: Log, held: Log, advance: Advance) -> None:
+def _check_chain(context: UnitContext, ledger: Ledger, before: Log, held: Log, advance: Advance) -> None:
     """A shard begins with the last checkpoint of the one before it: nothing was cut off at its end."""
     follows = held.shard is not None and before.shard is not None and before.shard.next() == held.shard
     if not follows or advance.before.size > 0 or not advance.leaves:
@@ -140,8 +140,8 @@ def _check_chain(office: Office, ledger: Ledger, before: Log, held: Log, advance
     last = before.follower.checkpoint
     if not begins_with(advance.leaves[0], last):
         detail = f"does not begin with {last.origin} at {last.size}, which we hold"
-        say(
-            office,
+        say_once(
+            context,
             ledger,
             ALARMS[Code.E_LOG_FORK],
             held.origin,
@@ -160,35 +160,35 @@ def _grow(ledger: Ledger, held: Log, advance: Advance) -> None:
         ledger.book.look_for(held.origin, advance.leaves, first=advance.before.size)
 
 
-def _settle(office: Office, ledger: Ledger, held: Log) -> None:
+def _settle(context: UnitContext, ledger: Ledger, held: Log) -> None:
     """Write what a log has come to, and which promises are kept by it."""
     if not held.grown:
         return
     follower = held.follower
     held.tiles.put((parse_path(path), data) for path, data in held.writer.take().items())
     held.tiles.forget_old(follower.head.size)
-    ledger_store.put_log(office.store, follower, next_offset=held.next_offset, now=office.clock())
+    ledger_store.put_log(context.store, follower, next_offset=held.next_offset, now=context.clock())
     held.grown = False
-    promises.keep(office, ledger.book, held)
+    promises.keep(context, ledger.book, held)
     if held is ledger.audit:
-        gossip.catch_up(office, ledger, held)
+        gossip.catch_up(context, ledger, held)
 
 
 def _accuse(
-    office: Office, ledger: Ledger, publication: Publication, offset: int, rejected: Rejected
+    context: UnitContext, ledger: Ledger, publication: Publication, offset: int, rejected: Rejected
 ) -> None:
     held = ledger.logs.get(publication.origin)
     note = None if held is None else held.follower.note
     alarm = ALARMS.get(rejected.reason, DAMAGED)
     about = publication.origin
     if about not in ledger.policy.origins:
-        about, ledger.stranger_seen = STRANGER, office.monotonic()
-    say(office, ledger, alarm, about, f"record {offset}: {rejected}", held=note, shown=publication.note)
+        about, ledger.stranger_seen = STRANGER, context.monotonic()
+    say_once(context, ledger, alarm, about, f"record {offset}: {rejected}", held=note, shown=publication.note)
     if rejected.reason is Code.E_LOG_GAP and held is not None:
         try:
-            _join(office, ledger, publication, offset)
+            _join(context, ledger, publication, offset)
         except Rejected as also:
-            say(office, ledger, DAMAGED, publication.origin, f"record {offset}: {also}")
+            say_once(context, ledger, DAMAGED, publication.origin, f"record {offset}: {also}")
 
 
 def guarded(judge: Callable[[], T]) -> T:

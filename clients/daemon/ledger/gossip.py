@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from clients.daemon.alarms import say
+from clients.daemon.alarms import say_once
 from clients.daemon.state.ledger_state import Ledger, Log
 from protocol.envelope.header import Core
 from protocol.errors import Code, Rejected
@@ -21,58 +21,58 @@ from protocol.parties import TreeHead
 from protocol.tlog.proofs import root_at
 
 if TYPE_CHECKING:
-    from clients.daemon.state.unit_context import Office
+    from clients.daemon.state.unit_context import UnitContext
 
 MOST_AHEAD: Final = 256
 ALARM: Final = "ledger_gossip"
 
 
-def compare(office: Office, core: Core) -> None:
+def compare(context: UnitContext, core: Core) -> None:
     """Compare the head in a verified header with what we hold."""
-    ledger, head = office.ledger, core.ledger_head
+    ledger, head = context.ledger, core.ledger_head
     if ledger is None or head.size == 0 or ledger.audit is None:
         return
     known = ledger.roots.get(head.size)
-    outcome = "same" if known == head.root else _look(office, ledger, head, core.sender)
-    _note(office, ledger, head, core.sender, outcome)
+    outcome = "same" if known == head.root else _look(context, ledger, head, core.sender)
+    _note(context, ledger, head, core.sender, outcome)
 
 
-def catch_up(office: Office, ledger: Ledger, held: Log) -> None:
+def catch_up(context: UnitContext, ledger: Ledger, held: Log) -> None:
     """Compare the heads that were ahead of us, and are not any more."""
     for head in [head for head in ledger.ahead if head.size <= held.follower.head.size]:
         sender = ledger.ahead.pop(head)
-        outcome = _look(office, ledger, head, sender)
+        outcome = _look(context, ledger, head, sender)
         if head not in ledger.ahead:
-            _note(office, ledger, head, sender, outcome)
+            _note(context, ledger, head, sender, outcome)
 
 
-def _note(office: Office, ledger: Ledger, head: TreeHead, sender: str, outcome: str) -> None:
-    office.metrics.heads_compared.labels(outcome).inc()
+def _note(context: UnitContext, ledger: Ledger, head: TreeHead, sender: str, outcome: str) -> None:
+    context.metrics.heads_compared.labels(outcome).inc()
     if outcome == "same" and head.size > ledger.differs.get(sender, head.size):
         del ledger.differs[sender]
         ledger.clear(_about(sender))
 
 
-def _look(office: Office, ledger: Ledger, head: TreeHead, sender: str) -> str:
+def _look(context: UnitContext, ledger: Ledger, head: TreeHead, sender: str) -> str:
     assert ledger.audit is not None
     # At the turn of a half-year some have seen the new log already, and some have not.
     logs = [held for held in ledger.logs.values() if held.shard is not None]
     roots = [_root(held, head.size) for held in logs if head.size <= held.follower.head.size]
     if head.root in roots:
         return "same"
-    if head.size > ledger.audit.follower.head.size or _is_over(office, ledger.audit):
-        return _remember(office, ledger, head, sender)
+    if head.size > ledger.audit.follower.head.size or _is_over(context, ledger.audit):
+        return _remember(context, ledger, head, sender)
     if None in roots:
         return "unknown"
     ours = _root(ledger.audit, head.size) or b""
-    _alarm(office, ledger, head, sender, f"ours has {ours.hex()[:16]}")
+    _alarm(context, ledger, head, sender, f"ours has {ours.hex()[:16]}")
     return "different"
 
 
-def _remember(office: Office, ledger: Ledger, head: TreeHead, sender: str) -> str:
+def _remember(context: UnitContext, ledger: Ledger, head: TreeHead, sender: str) -> str:
     for other, who in ledger.ahead.items():
         if other.size == head.size and other.root != head.root and who != sender:
-            _alarm(office, ledger, head, sender, f"{who} saw {other.root.hex()[:16]}")
+            _alarm(context, ledger, head, sender, f"{who} saw {other.root.hex()[:16]}")
             return "different"
     ledger.ahead[head] = sender
     if len(ledger.ahead) > MOST_AHEAD:
@@ -80,20 +80,20 @@ def _remember(office: Office, ledger: Ledger, head: TreeHead, sender: str) -> st
     return "ahead"
 
 
-def _alarm(office: Office, ledger: Ledger, head: TreeHead, sender: str, other: str) -> None:
+def _alarm(context: UnitContext, ledger: Ledger, head: TreeHead, sender: str, other: str) -> None:
     detail = f"{Code.E_GOSSIP_LOG.value}: at {head.size} it saw {head.root.hex()[:16]}, {other}"
     held = None if ledger.audit is None else ledger.audit.follower.note
     ledger.differs[sender] = max(head.size, ledger.differs.get(sender, 0))
-    say(office, ledger, ALARM, _about(sender), detail, held=held, shown=head.root)
+    say_once(context, ledger, ALARM, _about(sender), detail, held=held, shown=head.root)
 
 
 def _about(sender: str) -> str:
     return f"unit {sender}"
 
 
-def _is_over(office: Office, held: Log) -> bool:
+def _is_over(context: UnitContext, held: Log) -> bool:
     """Whether somebody may have seen the log of the next half-year already."""
-    return held.shard is not None and office.clock() + CLOCK_TOLERANCE >= held.shard.end
+    return held.shard is not None and context.clock() + CLOCK_TOLERANCE >= held.shard.end
 
 
 def _root(held: Log, size: int) -> bytes | None:

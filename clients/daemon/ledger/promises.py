@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from clients.daemon.state.ledger_state import Ledger, Log
-from clients.daemon.state.open_promises import RECEIVED, SENT, Book, Promise
+from clients.daemon.state.open_promises import RECEIVED, SENT, OpenPromise, OpenPromises
 from clients.daemon.store import ledger_tables as ledger_store
 from clients.daemon.store.database import Row, Store
 from protocol.canonical import decode
@@ -32,7 +32,7 @@ from protocol.trail.batches import SUMMARY_FIELDS, Leaf, delivery_leaf
 from protocol.trail.records import Delivered, Record, RecordType, entry_of
 
 if TYPE_CHECKING:
-    from clients.daemon.state.unit_context import Office
+    from clients.daemon.state.unit_context import UnitContext
 
 log = structlog.get_logger()
 
@@ -42,41 +42,41 @@ SEARCH_STEP: Final = 256
 """Tiles that one job looks through: 65,536 leaves."""
 
 
-def promise_decision(office: Office, sealing: int, record: Record, leaf: Leaf, *, kept: bool) -> None:
+def promise_decision(context: UnitContext, sealing: int, record: Record, leaf: Leaf, *, kept: bool) -> None:
     """A router has decided on a sealing of ours; `kept` is whether its record is. Inside a transaction."""
-    if office.ledger is not None:
-        office.store.write(
+    if context.ledger is not None:
+        context.store.write(
             "INSERT INTO promises (side, subject, made, type, leaf, salt) VALUES (?, ?, ?, ?, ?, ?)",
             SENT,
             sealing,
-            office.clock(),
+            context.clock(),
             int(record.type),
             leaf.hash,
             leaf.salt if kept else None,
         )
 
 
-def promise_delivery(office: Office, row: int) -> None:
+def promise_delivery(context: UnitContext, row: int) -> None:
     """A message was received with its receipt. Inside a transaction."""
-    if office.ledger is not None:
-        office.store.write(
-            "INSERT INTO promises (side, subject, made) VALUES (?, ?, ?)", RECEIVED, row, office.clock()
+    if context.ledger is not None:
+        context.store.write(
+            "INSERT INTO promises (side, subject, made) VALUES (?, ?, ?)", RECEIVED, row, context.clock()
         )
 
 
-def load(office: Office, book: Book) -> None:
+def load_promises(context: UnitContext, book: OpenPromises) -> None:
     """Take up what was promised since the last time."""
-    rows = office.store.rows(
+    rows = context.store.rows(
         "SELECT * FROM promises WHERE id > ? ORDER BY id LIMIT ?", book.last, max(book.room, 0)
     )
     for row in rows:
-        leaves = _leaves(office, row)
+        leaves = _leaves(context, row)
         book.add(
-            Promise(
+            OpenPromise(
                 id=row["id"],
                 side=row["side"],
                 subject=row["subject"],
-                since=office.monotonic(),
+                since=context.monotonic(),
                 late=bool(row["late"]),
                 leaves=leaves,
                 salt=row["salt"],
@@ -84,7 +84,7 @@ def load(office: Office, book: Book) -> None:
         )
 
 
-def keep(office: Office, book: Book, held: Log) -> None:
+def keep(context: UnitContext, book: OpenPromises, held: Log) -> None:
     """Write down the proofs of what was found in a log. Inside a transaction."""
     found = book.take_found(held.origin)
     tiles: dict[int, list[int]] = defaultdict(list)
@@ -93,18 +93,18 @@ def keep(office: Office, book: Book, held: Log) -> None:
     if not tiles:
         return
     is_evidence = any(_is_evidence(promise) for promise, _ in found.values())
-    checkpoint = ledger_store.keep_checkpoint(office.store, held.follower) if is_evidence else None
+    checkpoint = ledger_store.keep_checkpoint(context.store, held.follower) if is_evidence else None
     size = held.follower.head.size
     for number, places in tiles.items():
         for place, path in held.tiles.paths(number, places, size=size).items():
             position = number * TILE_WIDTH + place
-            _prove(office, book, *found[position], checkpoint=checkpoint, position=position, path=path)
+            _prove(context, book, *found[position], checkpoint=checkpoint, position=position, path=path)
 
 
 def _prove(
-    office: Office,
-    book: Book,
-    promise: Promise,
+    context: UnitContext,
+    book: OpenPromises,
+    promise: OpenPromise,
     leaf: Digest,
     *,
     checkpoint: int | None,
@@ -112,50 +112,50 @@ def _prove(
     path: tuple[Digest, ...],
 ) -> None:
     if _is_evidence(promise):
-        office.store.write(
+        context.store.write(
             "INSERT OR REPLACE INTO inclusions VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             promise.side,
             promise.subject,
             int(promise.leaves[leaf]),
             checkpoint,
             position,
-            office.clock(),
+            context.clock(),
             promise.salt,
             b"".join(path),
         )
-    office.metrics.leaves_proved.inc()
+    context.metrics.leaves_proved.inc()
     if book.prove(promise, leaf):
-        office.store.write("DELETE FROM promises WHERE id = ?", promise.id)
+        context.store.write("DELETE FROM promises WHERE id = ?", promise.id)
         if promise.late:
             log.warning("ledger_leaf_late", rowid=promise.subject)
 
 
-def _is_evidence(promise: Promise) -> bool:
+def _is_evidence(promise: OpenPromise) -> bool:
     return promise.side == RECEIVED or promise.salt is not None
 
 
-def sweep(office: Office, ledger: Ledger, *, steady_since: float | None) -> None:
+def sweep(context: UnitContext, ledger: Ledger, *, steady_since: float | None) -> None:
     """Tell of promises that were not kept in time, if the ledger's feed was read to its end all along."""
-    load(office, ledger.book)
+    load_promises(context, ledger.book)
     if steady_since is None:
         return
-    overdue = ledger.book.overdue(office.monotonic(), steady_since=steady_since)
+    overdue = ledger.book.overdue(context.monotonic(), steady_since=steady_since)
     if not overdue:
         return
-    with office.transaction():
+    with context.transaction():
         for promise in overdue:
-            office.store.write("UPDATE promises SET late = 1 WHERE id = ?", promise.id)
-        count, first = len(overdue), _name(office.store, overdue[0])
-        office.alarm("ledger_leaf_missing", detail=f"{count} messages without their leaves, first {first}")
+            context.store.write("UPDATE promises SET late = 1 WHERE id = ?", promise.id)
+        count, first = len(overdue), _name(context.store, overdue[0])
+        context.alarm("ledger_leaf_missing", detail=f"{count} messages without their leaves, first {first}")
     for promise in overdue:
         promise.late = True
 
 
-def search(office: Office, ledger: Ledger) -> bool:
+def search_for_leaves(context: UnitContext, ledger: Ledger) -> bool:
     """Look a little further for leaves that came before their promises; whether there is more to look at."""
     book = ledger.book
     if book.search is None:
-        sought = book.unsearched(office.monotonic())
+        sought = book.unsearched(context.monotonic())
         if not sought:
             return False
         book.search = _searching(ledger, sought)
@@ -164,16 +164,16 @@ def search(office: Office, ledger: Ledger) -> bool:
         book.search = None
     if book.found:
         try:
-            with office.transaction():
+            with context.transaction():
                 for held in ledger.logs.values():
-                    keep(office, book, held)
+                    keep(context, book, held)
         except BaseException:
             ledger.forget()
             raise
     return more
 
 
-def _searching(ledger: Ledger, sought: list[Promise]) -> Iterator[bool]:
+def _searching(ledger: Ledger, sought: list[OpenPromise]) -> Iterator[bool]:
     for held in [held for held in ledger.logs.values() if held.shard is not None]:
         number, size = held.tiles.first() or 0, held.follower.head.size
         while number * TILE_WIDTH < size:
@@ -205,21 +205,21 @@ def received_leaves(store: Store, row: int, unit: UnitId) -> dict[RecordType, Le
     return leaves
 
 
-def _leaves(office: Office, row: Row) -> dict[Digest, RecordType]:
+def _leaves(context: UnitContext, row: Row) -> dict[Digest, RecordType]:
     """The leaves of a promise that are not proved yet."""
     if row["side"] == SENT:
         return {Digest(row["leaf"]): RecordType(row["type"])}
     proved = {
         found["type"]
-        for found in office.store.rows(
+        for found in context.store.rows(
             "SELECT type FROM inclusions WHERE side = ? AND subject = ?", row["side"], row["subject"]
         )
     }
-    leaves = received_leaves(office.store, row["subject"], office.unit)
+    leaves = received_leaves(context.store, row["subject"], context.unit)
     return {leaf.hash: type_ for type_, leaf in leaves.items() if type_ not in proved}
 
 
-def _name(store: Store, promise: Promise) -> str:
+def _name(store: Store, promise: OpenPromise) -> str:
     if promise.side == SENT:
         row = store.row(
             "SELECT o.mid FROM sealings s JOIN outbox o ON o.id = s.message WHERE s.id = ?", promise.subject

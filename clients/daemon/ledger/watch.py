@@ -20,7 +20,7 @@ from clients.daemon.ledger import following as ledger
 from clients.daemon.ledger import promises
 from clients.daemon.ledger.directory_log import compare_directory
 from clients.daemon.state.ledger_state import Ledger
-from clients.daemon.state.unit_context import Office
+from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store.inbox import position
 from protocol import topics
 from runtime.errors import Unavailable
@@ -36,8 +36,8 @@ LOOK_EVERY: Final = 10.0
 class LedgerWatch:
     """Follows the ledger, if this unit's home has a policy for it."""
 
-    def __init__(self, office: Office, jobs: Jobs, feeds: FeedReader) -> None:
-        self._office = office
+    def __init__(self, context: UnitContext, jobs: Jobs, feeds: FeedReader) -> None:
+        self._context = context
         self._jobs = jobs
         self._feeds = feeds
         self._position = 0
@@ -49,10 +49,10 @@ class LedgerWatch:
 
     async def run(self) -> None:
         """Until cancelled; at once over where nothing is to be followed."""
-        held = self._office.ledger
+        held = self._context.ledger
         if held is None:
             return
-        await self._jobs.until_stored("ledger", partial(ledger.open_ledger, self._office, held))
+        await self._jobs.until_stored("ledger", partial(ledger.open_ledger, self._context, held))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow(held))
             tasks.create_task(self._look(held))
@@ -60,7 +60,7 @@ class LedgerWatch:
     async def _follow(self, held: Ledger) -> None:
         await self._once_available(lambda: self._feeds.partitions(topics.LEDGER))
         end = await self._once_available(lambda: self._feeds.end(topics.LEDGER, 0))
-        start = await self._jobs.run("position", lambda: position(self._office.store, topics.LEDGER, 0))
+        start = await self._jobs.run("position", lambda: position(self._context.store, topics.LEDGER, 0))
         if start > end:
             # The topic was made anew: what was read of the old one says nothing about the places of this.
             start = 0
@@ -70,7 +70,9 @@ class LedgerWatch:
         await self._feeds.follow(topics.LEDGER, 0, start=start, take=partial(self._take, held, end))
 
     async def _take(self, held: Ledger, end: int, fetched: Fetched) -> None:
-        await self._jobs.until_stored("ledger", lambda: ledger.take_publications(self._office, held, fetched))
+        await self._jobs.until_stored(
+            "ledger", lambda: ledger.take_publications(self._context, held, fetched)
+        )
         self._position = fetched.position
         self._note(end)
         await asyncio.sleep(FOLLOW_EVERY)
@@ -87,19 +89,21 @@ class LedgerWatch:
             self._judge(seen)
             seen = await self._end_now()
             await self._jobs.until_stored("promises", lambda: self._sweep(held))
-            while await self._jobs.until_stored("promises", partial(promises.search, self._office, held)):
+            while await self._jobs.until_stored(
+                "promises", partial(promises.search_for_leaves, self._context, held)
+            ):
                 pass
 
     def _sweep(self, held: Ledger) -> None:
-        promises.sweep(self._office, held, steady_since=self.steady_since)
-        compare_directory(self._office, held, steady_since=self.steady_since)
-        forget_strangers(self._office, held, steady_since=self.steady_since)
+        promises.sweep(self._context, held, steady_since=self.steady_since)
+        compare_directory(self._context, held, steady_since=self.steady_since)
+        forget_strangers(self._context, held, steady_since=self.steady_since)
 
     def _judge(self, seen: int | None) -> None:
         if seen is None or not self.read.is_set() or self._position < seen:
             self.steady_since = None
         elif self.steady_since is None:
-            self.steady_since = self._office.monotonic()
+            self.steady_since = self._context.monotonic()
 
     async def _end_now(self) -> int | None:
         try:

@@ -1,6 +1,6 @@
 """The job that reads routers' decisions on what we sent.
 
-Owns what is written for each consequence of `decisions.judge`. A record that does not verify is an alarm:
+Owns what is written for each consequence that `decisions` names. A record that does not verify is an alarm:
 it blocks nothing and proves nothing. Runs in the worker's thread.
 """
 
@@ -15,9 +15,17 @@ from clients.daemon.ledger import promises
 from clients.daemon.receiving import receipts
 from clients.daemon.sending.sealer import seal_row
 from clients.daemon.sending.submitting import order_of
-from clients.daemon.state.unit_context import Office
+from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store import inbox, outbox, sealings
-from clients.daemon.store.decisions import Foreign, Nothing, Refuse, SealAgain, Sealing, Settle, judge
+from clients.daemon.store.decisions import (
+    Foreign,
+    Nothing,
+    RefuseForGood,
+    SealAgain,
+    Sealing,
+    Settle,
+    consequence_of,
+)
 from protocol.errors import Code, Rejected
 from protocol.trail.batches import Decisions, Leaf, Record, verify_decisions
 from runtime.kafka.feed_ports import Fetched
@@ -37,7 +45,7 @@ class DirectoryBehind(DaemonError):
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class DecisionsTaken:
     """What the caller has to know of a batch of decisions."""
 
     partitions: frozenset[int]
@@ -50,100 +58,100 @@ class Decided:
     """Whether something new waits to be sent."""
 
 
-def take_decisions(office: Office, fetched: Fetched, *, patient: bool) -> Decided:
+def take_decisions(context: UnitContext, fetched: Fetched, *, patient: bool) -> DecisionsTaken:
     """Apply decisions and remember how far was read, in one transaction.
 
     While `patient`, a record that fails for want of a router's key is `DirectoryBehind`.
     """
-    batches = [_verified(office, record.value, patient=patient) for record in fetched.records]
+    batches = [_verified(context, record.value, patient=patient) for record in fetched.records]
     reached: dict[int, int] = {}
     again = False
-    with office.transaction():
-        _note_loss(office, fetched)
+    with context.transaction():
+        _note_loss(context, fetched)
         for record, batch in zip(fetched.records, batches, strict=True):
             if isinstance(batch, Rejected):
-                office.alarm("decision_unverified", detail=f"{fetched.topic}@{record.offset} {batch.code}")
+                context.alarm("decision_unverified", detail=f"{fetched.topic}@{record.offset} {batch.code}")
                 continue
-            office.see(batch.batch.t)
-            came = receipts.Incoming(office.store, record.value)
+            context.see(batch.batch.t)
+            came = receipts.IncomingDecisions(context.store, record.value)
             for decision, leaf in zip(batch.records, batch.leaves, strict=True):
                 reached[decision.source.partition] = decision.source.offset
-                again |= _apply(office, decision, leaf, came)
-        inbox.set_position(office.store, fetched.topic, fetched.partition, fetched.position)
+                again |= _apply(context, decision, leaf, came)
+        inbox.set_position(context.store, fetched.topic, fetched.partition, fetched.position)
         overtaken = frozenset(
             partition
             for partition, offset in reached.items()
-            if sealings.is_overtaken(office.store, partition, decided=offset)
+            if sealings.is_overtaken(context.store, partition, decided=offset)
         )
-    return Decided(frozenset(reached), overtaken, again)
+    return DecisionsTaken(frozenset(reached), overtaken, again)
 
 
-def _note_loss(office: Office, fetched: Fetched) -> None:
+def _note_loss(context: UnitContext, fetched: Fetched) -> None:
     if fetched.lost:
-        office.alarm("feed_lost", detail=f"{fetched.topic}/{fetched.partition}: {fetched.lost} offsets")
+        context.alarm("feed_lost", detail=f"{fetched.topic}/{fetched.partition}: {fetched.lost} offsets")
 
 
-def _verified(office: Office, value: bytes, *, patient: bool) -> Decisions | Rejected:
+def _verified(context: UnitContext, value: bytes, *, patient: bool) -> Decisions | Rejected:
     try:
-        return verify_decisions(value, parties=office.directory)
+        return verify_decisions(value, parties=context.directory)
     except Rejected as rejected:
         if patient and rejected.reason in _LACKS_STATEMENTS:
-            raise DirectoryBehind(office.directory.head.size + 1) from None
+            raise DirectoryBehind(context.directory.head.size + 1) from None
         return rejected
     except Exception as error:  # noqa: BLE001 - a fault of ours in a parser must not stop every later decision
         return Rejected(Code.E_SCHEMA, f"reading it failed ({type(error).__name__})")
 
 
-def _apply(office: Office, record: Record, leaf: Leaf, came: receipts.Incoming) -> bool:
+def _apply(context: UnitContext, record: Record, leaf: Leaf, came: receipts.IncomingDecisions) -> bool:
     """Write the consequence of one decision; whether a message was sealed."""
-    now = office.clock()
-    sealing = sealings.find_sealing(office.store, record.submission)
-    office.metrics.decisions.labels(record.type.name.lower()).inc()
-    consequence = judge(record, sealing)
+    now = context.clock()
+    sealing = sealings.find_sealing(context.store, record.submission)
+    context.metrics.decisions.labels(record.type.name.lower()).inc()
+    consequence = consequence_of(record, sealing)
     where = f"outbox {record.source.partition}@{record.source.offset}"
     if sealing is not None:
         kept = not isinstance(consequence, Nothing)
-        promises.promise_decision(office, sealing.id, record, leaf, kept=kept)
+        promises.promise_decision(context, sealing.id, record, leaf, kept=kept)
     match consequence:
         case Foreign():
-            office.alarm("submission_unknown", detail=where)
+            context.alarm("submission_unknown", detail=where)
             return False
         case Nothing():
             return False
     assert sealing is not None
-    office.sent.pop(sealing.id, None)
+    context.sent.pop(sealing.id, None)
     came.keep_for(sealing.id)
     match consequence:
         case Settle():
-            outbox.settle(office.store, sealing, record, leaf.record, now=now)
-            return _go_on(office, sealing.message)
-        case Refuse(reasons):
-            outbox.refuse(office.store, sealing, record, leaf.record, now=now)
+            outbox.settle(context.store, sealing, record, leaf.record, now=now)
+            return _go_on(context, sealing.message)
+        case RefuseForGood(reasons):
+            outbox.refuse(context.store, sealing, record, leaf.record, now=now)
             for reason in reasons:
-                office.metrics.refusals.labels(reason.code.value).inc()
+                context.metrics.refusals.labels(reason.code.value).inc()
             log.warning("refused", rowid=sealing.message, reasons=[r.code.value for r in reasons])
-            return _go_on(office, sealing.message)
+            return _go_on(context, sealing.message)
         case SealAgain(reasons, alarm):
             if alarm:
-                office.alarm("decision_lost", detail=where)
-            outbox.queue_again(office.store, sealing, record, leaf.record, now=now)
+                context.alarm("decision_lost", detail=where)
+            outbox.queue_again(context.store, sealing, record, leaf.record, now=now)
             log.info("seal_again", rowid=sealing.message, reasons=[r.code.value for r in reasons])
-            return _seal_again(office, sealing, record)
+            return _seal_again(context, sealing, record)
 
 
-def _go_on(office: Office, message: int) -> bool:
+def _go_on(context: UnitContext, message: int) -> bool:
     """Seal what waited for the decision on this message; whether there was something."""
-    waiting = outbox.next_of_conversation(office.store, message)
+    waiting = outbox.next_of_conversation(context.store, message)
     if waiting is None:
         return False
-    return seal_row(office, waiting, order_of(office, waiting), now=office.clock()) == "sealed"
+    return seal_row(context, waiting, order_of(context, waiting), now=context.clock()) == "sealed"
 
 
-def _seal_again(office: Office, sealing: Sealing, record: Record) -> bool:
+def _seal_again(context: UnitContext, sealing: Sealing, record: Record) -> bool:
     """At once the first time, if we know what the router knew; later and later after that."""
-    if sealing.sealed_times == 1 and record.directory_size <= office.directory.head.size:
-        order = order_of(office, sealing.message)
-        return seal_row(office, sealing.message, order, now=office.clock()) == "sealed"
+    if sealing.sealed_times == 1 and record.directory_size <= context.directory.head.size:
+        order = order_of(context, sealing.message)
+        return seal_row(context, sealing.message, order, now=context.clock()) == "sealed"
     pause = min(2.0 ** min(sealing.sealed_times, 16), LONGEST_HOLD)
-    office.held[sealing.message] = office.monotonic() + pause
+    context.held[sealing.message] = context.monotonic() + pause
     return False

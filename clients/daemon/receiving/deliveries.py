@@ -16,7 +16,7 @@ import structlog
 from clients.daemon.errors import DaemonError
 from clients.daemon.ledger import gossip, promises
 from clients.daemon.receiving.deciding import DirectoryBehind
-from clients.daemon.state.unit_context import Office
+from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store import inbox, outbox
 from protocol.codes import MessageKind
 from protocol.content.bodies import Acknowledgement, Body, check_header_codes, required_header_codes
@@ -57,43 +57,43 @@ class Received:
     """The row of the last of them."""
 
 
-def take_deliveries(office: Office, fetched: Fetched, *, patient: bool) -> Received:
+def take_deliveries(context: UnitContext, fetched: Fetched, *, patient: bool) -> Received:
     """Take a batch in and remember how far was read, in one transaction.
 
     While `patient`, a delivery that needs statements which are not here yet is `DirectoryBehind`.
     """
-    judged = [(record.offset, _judge(office, record.value, patient=patient)) for record in fetched.records]
+    judged = [(record.offset, _judge(context, record.value, patient=patient)) for record in fetched.records]
     rows: list[int] = []
-    now = office.clock()
-    with office.transaction():
+    now = context.clock()
+    with context.transaction():
         if fetched.lost:
-            office.alarm("feed_lost", detail=f"{fetched.topic}/{fetched.partition}: {fetched.lost} offsets")
+            context.alarm("feed_lost", detail=f"{fetched.topic}/{fetched.partition}: {fetched.lost} offsets")
         for offset, outcome in judged:
             source = (fetched.topic, fetched.partition, offset)
             match outcome:
                 case None:
-                    office.metrics.doubles.inc()
+                    context.metrics.duplicates.inc()
                 case Rejected():
-                    _reject(office, source, outcome, now)
+                    _reject(context, source, outcome, now)
                 case Believed():
-                    rows += _take(office, source, outcome, now)
-        office.see(
+                    rows += _take(context, source, outcome, now)
+        context.see(
             max((each.opened.record.t for _, each in judged if isinstance(each, Believed)), default=NEVER)
         )
-        inbox.set_position(office.store, fetched.topic, fetched.partition, fetched.position)
+        inbox.set_position(context.store, fetched.topic, fetched.partition, fetched.position)
     return Received(len(rows), max(rows, default=0))
 
 
-def _judge(office: Office, value: bytes, *, patient: bool) -> Believed | Rejected | None:
+def _judge(context: UnitContext, value: bytes, *, patient: bool) -> Believed | Rejected | None:
     """The delivery with its body, why it does not hold, or None for one that is there already."""
     try:
         delivery = parse_delivery(value)
         core = delivery.header.core
-        if inbox.is_known(office.store, sender=core.sender, message_id=core.message_id):
+        if inbox.is_known(context.store, sender=core.sender, message_id=core.message_id):
             return None
         if patient:
-            _wait_for(core.directory_head.size, office)
-        opened, clock_behind = _open(office, delivery)
+            _wait_for(core.directory_head.size, context)
+        opened, clock_behind = _open(context, delivery)
         body, _ = body_from_parts(core.kind, opened.content.parts)
         check_header_codes(
             required_header_codes(body),
@@ -106,7 +106,7 @@ def _judge(office: Office, value: bytes, *, patient: bool) -> Believed | Rejecte
         )
     except Rejected as rejected:
         if patient and rejected.reason in _LACKS_STATEMENTS:
-            raise DirectoryBehind(office.directory.head.size + 1) from None
+            raise DirectoryBehind(context.directory.head.size + 1) from None
         return rejected
     except (DaemonError, ProcessError):
         raise
@@ -115,70 +115,72 @@ def _judge(office: Office, value: bytes, *, patient: bool) -> Believed | Rejecte
     return Believed(opened, body, clock_behind)
 
 
-def _wait_for(size: int, office: Office) -> None:
-    if size > office.directory.head.size:
+def _wait_for(size: int, context: UnitContext) -> None:
+    if size > context.directory.head.size:
         raise DirectoryBehind(size)
 
 
-def _open(office: Office, delivery: Delivery) -> tuple[Opened, bool]:
+def _open(context: UnitContext, delivery: Delivery) -> tuple[Opened, bool]:
     """Verify and open; whether our own clock had to give way to the router's signed time.
 
     A local clock that has fallen behind would otherwise throw away good messages for good.
     """
-    now = office.clock()
+    now = context.clock()
     try:
-        return _verify(office, delivery, now), False
+        return _verify(context, delivery, now), False
     except Rejected as rejected:
         if rejected.reason is not Code.E_EXPIRED:
             raise
-        decided = verify_receipt(delivery.receipt, parties=office.directory).t
+        decided = verify_receipt(delivery.receipt, parties=context.directory).t
         if decided <= now + CLOCK_TOLERANCE:
             raise
-    return _verify(office, delivery, decided), True
+    return _verify(context, delivery, decided), True
 
 
-def _verify(office: Office, delivery: Delivery, now: Millis) -> Opened:
+def _verify(context: UnitContext, delivery: Delivery, now: Millis) -> Opened:
     return verify_and_open(
-        delivery, me=office.unit, parties=office.directory, opener=office.keys.opener, now=now
+        delivery, me=context.unit, parties=context.directory, opener=context.keys.opener, now=now
     )
 
 
-def _reject(office: Office, source: tuple[str, int, int], rejected: Rejected, now: Millis) -> None:
-    inbox.reject(office.store, source=source, code=rejected.reason, now=now)
-    office.metrics.rejected.labels(rejected.code).inc()
+def _reject(context: UnitContext, source: tuple[str, int, int], rejected: Rejected, now: Millis) -> None:
+    inbox.reject(context.store, source=source, code=rejected.reason, now=now)
+    context.metrics.rejected.labels(rejected.code).inc()
     log.warning(
         "delivery_rejected", topic=source[0], partition=source[1], offset=source[2], code=rejected.code
     )
 
 
-def _take(office: Office, source: tuple[str, int, int], believed: Believed, now: Millis) -> tuple[int, ...]:
+def _take(
+    context: UnitContext, source: tuple[str, int, int], believed: Believed, now: Millis
+) -> tuple[int, ...]:
     """Store a message; its row, if it is a new one that an acknowledgement is owed for."""
     opened = believed.opened
     core = opened.delivery.header.core
     is_receipt = isinstance(believed.body, Acknowledgement)
-    row = inbox.insert(
-        office.store, office.vault, opened, source=source, receipt_owed=not is_receipt, now=now
+    row = inbox.insert_received(
+        context.store, context.vault, opened, source=source, receipt_owed=not is_receipt, now=now
     )
     if row is None:
-        office.metrics.doubles.inc()
+        context.metrics.duplicates.inc()
         return ()
-    promises.promise_delivery(office, row)
-    gossip.compare(office, core)
-    office.cores.put(opened.delivery.header_digest, core)
-    office.metrics.received.labels(show_code(core.kind)).inc()
+    promises.promise_delivery(context, row)
+    gossip.compare(context, core)
+    context.headers.put(opened.delivery.header_digest, core)
+    context.metrics.received.labels(show_code(core.kind)).inc()
     if believed.clock_behind:
-        office.alarm("clock_behind", detail=f"{source[0]}/{source[1]}@{source[2]}")
+        context.alarm("clock_behind", detail=f"{source[0]}/{source[1]}@{source[2]}")
     if isinstance(believed.body, Acknowledgement):
-        _note_acknowledgement(office, opened, believed.body, now)
+        _note_acknowledgement(context, opened, believed.body, now)
         return ()
     return (row,)
 
 
-def _note_acknowledgement(office: Office, opened: Opened, body: Acknowledgement, now: Millis) -> None:
+def _note_acknowledgement(context: UnitContext, opened: Opened, body: Acknowledgement, now: Millis) -> None:
     core = opened.delivery.header.core
     for one in body.messages:
         known = outbox.acknowledged(
-            office.store,
+            context.store,
             by=core.sender,
             message=one.message,
             subject=one.header_digest,
@@ -186,9 +188,9 @@ def _note_acknowledgement(office: Office, opened: Opened, body: Acknowledgement,
             now=now,
         )
         if known:
-            office.metrics.acknowledgements.labels(show_code(body.stage)).inc()
+            context.metrics.acknowledgements.labels(show_code(body.stage)).inc()
         else:
-            office.alarm("acknowledgement_unknown", detail=f"from {core.sender}")
+            context.alarm("acknowledgement_unknown", detail=f"from {core.sender}")
 
 
 KINDS_OF_OFFICERS = tuple(kind for kind in MessageKind if kind is not MessageKind.ACKNOWLEDGEMENT)

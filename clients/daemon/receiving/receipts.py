@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from clients.daemon.state.unit_context import Office
+from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store import inbox, outbox
 from clients.daemon.store.database import Row, Store
 from protocol.canonical import decode
@@ -27,7 +27,7 @@ Shown = dict[str, Any]
 
 
 @dataclass(slots=True)
-class Incoming:
+class IncomingDecisions:
     """A router's decisions that were verified. They are kept once one of them decides something of ours."""
 
     store: Store
@@ -41,10 +41,13 @@ class Incoming:
         self.store.write("INSERT OR IGNORE INTO decided_in VALUES (?, ?)", sealing, self.id)
 
 
-def receipts(office: Office, message_id: MessageId) -> Shown:
+def receipts_of_message(context: UnitContext, message_id: MessageId) -> Shown:
     """The receipts of a message; of what was sent, in the order of its sealings."""
-    sent, received = outbox.by_mid(office.store, message_id), inbox.by_mid(office.store, message_id)
-    found = [] if sent is None else list(_of_sent(office.store, sent))
+    sent, received = (
+        outbox.sent_by_id(context.store, message_id),
+        inbox.received_by_id(context.store, message_id),
+    )
+    found = [] if sent is None else list(_of_sent(context.store, sent))
     found += [_shown("received", row["receipt"], decode(row["receipt"])[1]) for row in received]
     if not found:
         raise _none(sent, message_id)

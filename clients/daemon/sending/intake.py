@@ -14,7 +14,7 @@ from clients.daemon.jobs import Jobs
 from clients.daemon.sending import submitting
 from clients.daemon.sending.submissions import SendRequest
 from clients.daemon.sending.submitting import Submitted
-from clients.daemon.state.unit_context import Office
+from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store.disk import Disk
 from protocol.errors import ContradaError
 from runtime.process.wakeup import Throttle, Wakeup
@@ -30,8 +30,8 @@ _Answer = asyncio.Future[Submitted | ContradaError]
 class Intake:
     """Requests on their way into the outbox."""
 
-    def __init__(self, office: Office, jobs: Jobs, disk: Disk, *, taken: Callable[[], None]) -> None:
-        self._office = office
+    def __init__(self, context: UnitContext, jobs: Jobs, disk: Disk, *, taken: Callable[[], None]) -> None:
+        self._context = context
         self._jobs = jobs
         self._disk = disk
         self._taken = taken
@@ -72,13 +72,13 @@ class Intake:
 
     def _take(self, requests: list[SendRequest]) -> list[Submitted | ContradaError]:
         """In the worker's thread. Under load the disk has a thread of its own, and the worker goes on."""
-        results = submitting.submit(self._office, requests)
+        results = submitting.submit_requests(self._context, requests)
         if self._jobs.idle and not self._waiting:
-            self._disk.settle_here()
+            self._disk.flush_here()
         return results
 
     async def _tell(self, answers: list[_Answer], results: list[Submitted | ContradaError]) -> None:
-        await self._disk.settled()
+        await self._disk.flushed()
         for answer, result in zip(answers, results, strict=True):
             if not answer.done():
                 answer.set_result(result)

@@ -17,7 +17,7 @@ import structlog
 from clients.daemon.errors import StoreUnavailable
 from clients.daemon.jobs import Jobs
 from clients.daemon.sending.lane import Lane
-from clients.daemon.state.unit_context import Office
+from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store import sealings
 from clients.daemon.store.disk import Disk
 from runtime.errors import Unavailable
@@ -35,8 +35,8 @@ same, whatever it holds. While idle a message waits for nothing."""
 class Lanes:
     """All lanes of one unit."""
 
-    def __init__(self, office: Office, jobs: Jobs, disk: Disk, log_: OutboxLog) -> None:
-        self._office = office
+    def __init__(self, context: UnitContext, jobs: Jobs, disk: Disk, log_: OutboxLog) -> None:
+        self._context = context
         self._jobs = jobs
         self._disk = disk
         self._log = log_
@@ -50,7 +50,9 @@ class Lanes:
         """A lane for each partition that the outbox has; more of them once the registrar says so."""
         async with asyncio.TaskGroup() as tasks:
             while True:
-                for partition in range(await self._jobs.run("lanes", lambda: self._office.outbox_partitions)):
+                for partition in range(
+                    await self._jobs.run("lanes", lambda: self._context.outbox_partitions)
+                ):
                     if partition not in self._lanes:
                         self._lanes[partition] = Lane(), Wakeup()
                         tasks.create_task(self._run_lane(partition))
@@ -88,7 +90,7 @@ class Lanes:
                     lane.stalled()
             except (Unavailable, StoreUnavailable) as error:
                 self.kafka_up &= isinstance(error, StoreUnavailable)
-                self._office.metrics.append_failures.inc()
+                self._context.metrics.append_failures.inc()
                 log.warning("append_failed", partition=partition, error=str(error))
                 await backoff.wait()
 
@@ -96,30 +98,30 @@ class Lanes:
         """Append a window; the ids of what Kafka has acknowledged."""
         if not window.items:
             return []
-        await self._disk.settled()
+        await self._disk.flushed()
         appended = await self._log.append(
             partition, [Outgoing(item.thread, item.submission) for item in window.items]
         )
         self.kafka_up = True
-        self._office.metrics.appended.inc(appended.count)
+        self._context.metrics.appended.inc(appended.count)
         sent = [item.id for item in window.items[: appended.count]]
         if appended.offset >= 0:
             offsets = range(appended.offset, appended.offset + len(sent))
             # One call that no thread can be in the middle of; the worker takes it from there.
-            self._office.sent.update(zip(sent, offsets, strict=True))
+            self._context.sent.update(zip(sent, offsets, strict=True))
             self.sent.wake()
         return sent
 
     async def _next(self, partition: int, after: int) -> sealings.Window:
         """What goes out next: from this process's hands if it can be, else from the database."""
-        window = self._office.fresh.take(partition, after)
+        window = self._context.recent_sealings.take(partition, after)
         if window is None:
             window = await self._jobs.run("window", partial(self._window, partition, after))
         return window
 
     def _window(self, partition: int, after: int) -> sealings.Window:
         return sealings.undecided(
-            self._office.store,
+            self._context.store,
             partition=partition,
             after=after,
             most=sealings.WINDOW,
@@ -127,4 +129,6 @@ class Lanes:
         )
 
     async def _is_stalled(self, partition: int) -> bool:
-        return await self._jobs.run("stalled", lambda: sealings.has_undecided(self._office.store, partition))
+        return await self._jobs.run(
+            "stalled", lambda: sealings.has_undecided_sealings(self._context.store, partition)
+        )

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import structlog
 
-from clients.daemon.state.unit_context import Office
+from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store import outbox, sealings
-from clients.daemon.store.order import Order, Unsealable, choose_keys, core_of
+from clients.daemon.store.order import Order, Unsealable, choose_keys, core_from_order
 from protocol.envelope.header import Position
 from protocol.envelope.sealing import Sealed, seal
 from protocol.errors import Code, ContradaError, Rejected
@@ -32,56 +32,58 @@ class _Made:
     partition: int
 
 
-def take_in(office: Office, order: Order, *, now: Millis, once: outbox.Idempotency | None = None) -> str:
+def take_in(
+    context: UnitContext, order: Order, *, now: Millis, once: outbox.Idempotency | None = None
+) -> str:
     """A new row for an order of ours, sealed at once if that is possible; its state. Inside a transaction."""
-    if outbox.has_undecided(office.store, order.thread):
-        outbox.insert(office.store, office.vault, order, now=now, once=once)
+    if outbox.is_conversation_undecided(context.store, order.thread):
+        outbox.insert_order(context.store, context.vault, order, now=now, once=once)
         return "queued"
-    made = _seal(office, order, now=now)
+    made = _seal(context, order, now=now)
     sealed = isinstance(made, _Made)
     # Sealed already, it is written once and not twice.
-    row = outbox.insert(office.store, office.vault, order, now=now, once=once, sealed=sealed)
-    return _write(office, row, order, made, now=now, anew=sealed)
+    row = outbox.insert_order(context.store, context.vault, order, now=now, once=once, sealed=sealed)
+    return _write(context, row, order, made, now=now, anew=sealed)
 
 
-def seal_row(office: Office, row: int, order: Order, *, now: Millis) -> str:
+def seal_row(context: UnitContext, row: int, order: Order, *, now: Millis) -> str:
     """Seal a queued row if that is possible now; its state afterwards. Inside a transaction.
 
     One message of a conversation is under way at a time. A message that a router refuses for want of a
     fresh key is sealed again, behind all that was sent meanwhile: a later one of the same conversation
     must not be among that (docs/adr/0008).
     """
-    if outbox.has_undecided(office.store, order.thread, before=row):
+    if outbox.is_conversation_undecided(context.store, order.thread, before=row):
         return "queued"
-    return _write(office, row, order, _seal(office, order, now=now), now=now)
+    return _write(context, row, order, _seal(context, order, now=now), now=now)
 
 
-def _seal(office: Office, order: Order, *, now: Millis) -> _Made | Unsealable | Code:
+def _seal(context: UnitContext, order: Order, *, now: Millis) -> _Made | Unsealable | Code:
     """The order sealed; or why it has to wait; or why it never can be."""
     try:
-        signer = office.keys.signer
-        own = office.directory.identity(office.unit, signer.public.kid)
+        signer = context.keys.signer
+        own = context.directory.identity(context.unit, signer.public.kid)
         check_signing_key(own, signed_at=now, judged_at=now)
     except Rejected as rejected:
         # The key may be enrolled or renewed any moment; the message waits for that.
-        return Unsealable(rejected.reason, (office.unit,))
-    keys = choose_keys(order, parties=office.directory, now=now)
+        return Unsealable(rejected.reason, (context.unit,))
+    keys = choose_keys(order, parties=context.directory, now=now)
     if isinstance(keys, Unsealable):
         return keys
-    partition = office.partition_of(order.thread)
-    position = office.stream.take(partition)
-    core = core_of(
+    partition = context.partition_of(order.thread)
+    position = context.stream.take(partition)
+    core = core_from_order(
         order,
         keys=keys,
-        sender=office.unit,
+        sender=context.unit,
         position=position,
         signing_key=signer.public.kid,
-        parties=office.directory,
+        parties=context.directory,
         now=now,
-        ledger_head=office.ledger_head,
+        ledger_head=context.ledger_head,
     )
     try:
-        sealed = seal(core, order.parts, keys=keys, signer=signer, entropy=office.entropy)
+        sealed = seal(core, order.parts, keys=keys, signer=signer, entropy=context.entropy)
     except ContradaError as error:
         # Only its size can be wrong with an order that was composed here. It must not hold up the others.
         return error.reason if isinstance(error, Rejected) else Code.E_SCHEMA
@@ -89,7 +91,7 @@ def _seal(office: Office, order: Order, *, now: Millis) -> _Made | Unsealable | 
 
 
 def _write(
-    office: Office,
+    context: UnitContext,
     row: int,
     order: Order,
     made: _Made | Unsealable | Code,
@@ -100,21 +102,21 @@ def _write(
     """Write down what came of sealing a row; its state. `anew`: the row was inserted as sealed."""
     match made:
         case Unsealable(code, units):
-            return _wait(office, row, tuple(Reason(code, unit) for unit in units))
+            return _wait(context, row, tuple(Reason(code, unit) for unit in units))
         case Code():
-            outbox.refuse_unsealed(office.store, row, (Reason(made),), now=now)
-            office.metrics.refusals.labels(made.value).inc()
+            outbox.refuse_unsealed(context.store, row, (Reason(made),), now=now)
+            context.metrics.refusals.labels(made.value).inc()
             return "refused"
         case _Made(sealed, position, partition):
-            sealing = sealings.put_sealing(office.store, row, sealed, position=position, partition=partition)
+            sealing = sealings.put_sealing(context.store, row, sealed, position=position, partition=partition)
             if not anew:
-                outbox.mark_sealed(office.store, row, now=now)
-            office.fresh.put(partition, sealings.ToSend(sealing, order.thread, sealed.submission))
-            office.metrics.sealed.inc()
+                outbox.mark_sealed(context.store, row, now=now)
+            context.recent_sealings.put(partition, sealings.ToSend(sealing, order.thread, sealed.submission))
+            context.metrics.sealed.inc()
             return "sealed"
 
 
-def _wait(office: Office, row: int, reasons: tuple[Reason, ...]) -> str:
-    outbox.note_waiting(office.store, row, reasons)
+def _wait(context: UnitContext, row: int, reasons: tuple[Reason, ...]) -> str:
+    outbox.note_waiting(context.store, row, reasons)
     log.info("waiting", rowid=row, reasons=[reason.code.value for reason in reasons])
     return "queued"

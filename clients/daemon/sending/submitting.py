@@ -15,7 +15,7 @@ from clients.daemon.errors import DaemonError
 from clients.daemon.sending.compose import Earlier, acknowledge, compose
 from clients.daemon.sending.sealer import seal_row, take_in
 from clients.daemon.sending.submissions import AckRequest, SendRequest
-from clients.daemon.state.unit_context import Office
+from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store import inbox, outbox, sealings
 from clients.daemon.store.at_rest import Vault
 from clients.daemon.store.database import Row
@@ -50,99 +50,105 @@ class Submitted:
     state: str
 
 
-def submit(office: Office, requests: Sequence[SendRequest]) -> list[Submitted | ContradaError]:
+def submit_requests(context: UnitContext, requests: Sequence[SendRequest]) -> list[Submitted | ContradaError]:
     """Take requests in, each for itself, in one transaction; and seal at once what can be sealed."""
-    now = office.clock()
-    prepared = [_prepare(office, request, now) for request in requests]
+    now = context.clock()
+    prepared = [_prepare(context, request, now) for request in requests]
     results: list[Submitted | ContradaError] = []
-    with office.transaction():
+    with context.transaction():
         for made in prepared:
             if isinstance(made, ContradaError):
                 results.append(made)
                 continue
             order, once = made
-            again = None if once is None else outbox.by_key(office.store, once.key)
+            again = None if once is None else outbox.by_key(context.store, once.key)
             if again is not None:
                 results.append(_repeated(again, once))
                 continue
-            state = take_in(office, order, now=now, once=once)
+            state = take_in(context, order, now=now, once=once)
             results.append(Submitted(show_id(order.message_id), show_id(order.thread), state))
     for request, result in zip(requests, results, strict=True):
         if isinstance(result, Submitted):
-            office.metrics.submitted.labels(show_code(request.kind)).inc()
+            context.metrics.submitted.labels(show_code(request.kind)).inc()
     return results
 
 
-def acknowledge_row(office: Office, row: Row, request: AckRequest) -> Submitted:
+def acknowledge_row(context: UnitContext, row: Row, request: AckRequest) -> Submitted:
     """An officer acknowledges a received message to its sender."""
-    now = office.clock()
+    now = context.clock()
     if row["kind"] == MessageKind.ACKNOWLEDGEMENT:
         raise Conflict("an acknowledgement is not acknowledged")
-    message_id = new_message_id(now, office.entropy)
+    message_id = new_message_id(now, context.entropy)
     thread = ThreadId(row["thread"])
     order = _acknowledgement(
-        office, [row], request.stage, message_id=message_id, thread=thread, now=now, case_ref=request.case_ref
+        context,
+        [row],
+        request.stage,
+        message_id=message_id,
+        thread=thread,
+        now=now,
+        case_ref=request.case_ref,
     )
-    with office.transaction():
-        state = take_in(office, order, now=now)
-        inbox.mark_acknowledged(office.store, row["id"], now=now)
+    with context.transaction():
+        state = take_in(context, order, now=now)
+        inbox.mark_acknowledged(context.store, row["id"], now=now)
     return Submitted(show_id(order.message_id), show_id(order.thread), state)
 
 
-def seal_queued(office: Office, after: int = 0) -> int | None:
+def seal_queued(context: UnitContext, after: int = 0) -> int | None:
     """Seal what waits, some at a time; the row to go on behind, or None at the end."""
-    rows = outbox.queued(office.store, after=after, most=SEAL_AT_MOST)
-    moment = office.monotonic()
-    due = [row for row in rows if office.held.get(row, moment) <= moment]
+    rows = outbox.queued(context.store, after=after, most=SEAL_AT_MOST)
+    moment = context.monotonic()
+    due = [row for row in rows if context.held.get(row, moment) <= moment]
     if due:
-        with office.transaction():
+        with context.transaction():
             for row in due:
-                seal_row(office, row, order_of(office, row), now=office.clock())
+                seal_row(context, row, order_of(context, row), now=context.clock())
         for row in due:
-            office.held.pop(row, None)
+            context.held.pop(row, None)
     return rows[-1] if len(rows) == SEAL_AT_MOST else None
 
 
-def seal_receipts(office: Office) -> bool:
+def seal_receipts(context: UnitContext) -> bool:
     """Put the acknowledgements of delivery that are owed into the outbox, sealed; whether there are more.
 
     One for each sender, and in a conversation of its own: a receipt holds up no answer.
     """
-    rows = inbox.owing(office.store, most=MAX_ACKNOWLEDGED)
+    rows = inbox.owing(context.store, most=MAX_ACKNOWLEDGED)
     senders: dict[str, list[Row]] = {}
     for row in rows:
         senders.setdefault(row["sender"], []).append(row)
-    now = office.clock()
-    with office.transaction():
+    now = context.clock()
+    with context.transaction():
         for owed in senders.values():
-            message_id, thread = new_message_id(now, office.entropy), new_thread_id(office.entropy)
-            order = _receipt(office, owed, message_id=message_id, thread=thread, now=now)
-            made = outbox.insert_receipt(office.store, order, now=now)
+            message_id, thread = new_message_id(now, context.entropy), new_thread_id(context.entropy)
+            order = _receipt(context, owed, message_id=message_id, thread=thread, now=now)
+            made = outbox.insert_receipt(context.store, order, now=now)
             for row in owed:
-                inbox.mark_receipted(office.store, row["id"], receipt=made)
-            seal_row(office, made, order, now=now)
+                inbox.mark_receipted(context.store, row["id"], receipt=made)
+            seal_row(context, made, order, now=now)
     return len(rows) == MAX_ACKNOWLEDGED
 
 
-def mark_sent(office: Office) -> None:
+def note_sent(context: UnitContext) -> None:
     """Let the rows say what Kafka has acknowledged and no router has decided yet."""
-    sent = dict(office.sent)
+    sent = dict(context.sent)
     if sent:
-        with office.transaction():
-            sealings.mark_sent(office.store, sent, now=office.clock())
+        with context.transaction():
+            sealings.mark_sent(context.store, sent, now=context.clock())
         for sealing in sent:
-            office.sent.pop(sealing, None)
+            context.sent.pop(sealing, None)
 
 
-def order_of(office: Office, row: int) -> Order:
+def order_of(context: UnitContext, row: int) -> Order:
     """The order behind a row: as it was kept, or, for a receipt, as it follows from the deliveries."""
-    found = office.store.row("SELECT mid, thread, created, automatic FROM outbox WHERE id = ?", row)
+    found = context.store.row("SELECT mid, thread, created, automatic FROM outbox WHERE id = ?", row)
     assert found is not None
     if not found["automatic"]:
-        return outbox.read_order(office.store, office.vault, row)
+        return outbox.read_order(context.store, context.vault, row)
     return _receipt(
-        office,
-        inbox.of_receipt(office.store, row),
+        context,
+        inbox.of_receipt(context.store, row),
         message_id=MessageId(found["mid"]),
         thread=ThreadId(found["thread"]),
         now=Millis(found["created"]),
@@ -150,15 +156,15 @@ def order_of(office: Office, row: int) -> Order:
 
 
 def _receipt(
-    office: Office, rows: Sequence[Row], *, message_id: MessageId, thread: ThreadId, now: Millis
+    context: UnitContext, rows: Sequence[Row], *, message_id: MessageId, thread: ThreadId, now: Millis
 ) -> Order:
     return _acknowledgement(
-        office, rows, AcknowledgementStage.DELIVERED, message_id=message_id, thread=thread, now=now
+        context, rows, AcknowledgementStage.DELIVERED, message_id=message_id, thread=thread, now=now
     )
 
 
 def _acknowledgement(
-    office: Office,
+    context: UnitContext,
     rows: Sequence[Row],
     stage: AcknowledgementStage,
     *,
@@ -167,9 +173,9 @@ def _acknowledgement(
     now: Millis,
     case_ref: str | None = None,
 ) -> Order:
-    sender = office.directory.unit(UnitId(rows[0]["sender"]))
+    sender = context.directory.unit(UnitId(rows[0]["sender"]))
     return acknowledge(
-        [(office.cores.of(r), Digest(r["subject"])) for r in rows],
+        [(context.headers.of(r), Digest(r["subject"])) for r in rows],
         message_id=message_id,
         thread=thread,
         stage=stage,
@@ -180,14 +186,14 @@ def _acknowledgement(
 
 
 def _prepare(
-    office: Office, request: SendRequest, now: Millis
+    context: UnitContext, request: SendRequest, now: Millis
 ) -> tuple[Order, outbox.Idempotency | None] | ContradaError:
     """Everything about a request that can fail, before anything is written."""
     try:
-        earlier = None if request.reply_to is None else _earlier(office, request.reply_to)
-        order = compose(request, earlier=earlier, now=now, entropy=office.entropy)
-        check_addressees(order, parties=office.directory)
-        return order, _once(office.vault, request)
+        earlier = None if request.reply_to is None else _earlier(context, request.reply_to)
+        order = compose(request, earlier=earlier, now=now, entropy=context.entropy)
+        check_addressees(order, parties=context.directory)
+        return order, _once(context.vault, request)
     except ContradaError as error:
         return error
     except Exception as error:  # noqa: BLE001 - a fault of ours over one request must not take others along
@@ -210,18 +216,18 @@ def _repeated(row: Row, once: outbox.Idempotency | None) -> Submitted | Contrada
     return Submitted(show_id(row["mid"]), show_id(row["thread"]), row["state"])
 
 
-def _earlier(office: Office, message_id: MessageId) -> Earlier:
+def _earlier(context: UnitContext, message_id: MessageId) -> Earlier:
     """The message that is answered: one that we received, or one that we sent."""
-    received = inbox.by_mid(office.store, message_id)
+    received = inbox.received_by_id(context.store, message_id)
     if len(received) > 1:
         raise Conflict(
             "two senders used this message id", hint="answer with a new conversation, and tell the centre"
         )
     if received:
         row = received[0]
-        core = office.cores.of(row)
+        core = context.headers.of(row)
         return Earlier(message_id, Digest(row["subject"]), ThreadId(row["thread"]), core.purposes)
-    sent = office.store.row(
+    sent = context.store.row(
         """SELECT s.subject, o.thread FROM sealings s JOIN outbox o ON o.id = s.message
            WHERE o.mid = ? ORDER BY s.verdict = 1 DESC, s.id DESC LIMIT 1""",
         message_id,

@@ -16,7 +16,7 @@ from protocol.signatures import parse_signed
 MOST: Final = 256
 
 
-class Cores:
+class HeaderCache:
     """Cores by subject. Used in the worker's thread only."""
 
     __slots__ = ("_kept",)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from clients.daemon.state.open_promises import Book
+from clients.daemon.state.open_promises import OpenPromises
 from clients.daemon.store.ledger_tables import Tiles
 from protocol.errors import Rejected
 from protocol.parties import NO_HEAD, TreeHead
@@ -89,7 +89,7 @@ class Ledger:
     uneven: tuple[int, float] | None = None
     """Where the log of the directory and our replica part in length, and since when."""
 
-    book: Book = field(default_factory=Book)
+    book: OpenPromises = field(default_factory=OpenPromises)
     opened: bool = False
 
     def put(self, held: Log) -> None:
@@ -135,11 +135,11 @@ class Ledger:
         self.logs.clear()
         self.roots.clear()
         self.audit, self.head = None, NO_HEAD
-        self.book = Book()
+        self.book = OpenPromises()
         self.opened = False
 
 
-def read_policy(path: Path) -> Policy | None:
+def read_ledger_policy(path: Path) -> Policy | None:
     """The policy in this file; None where there is no file, and `HomeError` where it says nothing clear."""
     try:
         return parse_policy(path.read_bytes())

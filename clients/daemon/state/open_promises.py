@@ -30,7 +30,7 @@ MOST: Final = 50_000
 
 
 @dataclass(slots=True)
-class Promise:
+class OpenPromise:
     """What a router has signed that the ledger will have."""
 
     id: int
@@ -48,7 +48,7 @@ class Promise:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundLeaf:
     """A leaf that somebody waits for, and its place."""
 
     origin: str
@@ -57,25 +57,25 @@ class Found:
 
 
 @dataclass(slots=True)
-class Book:
+class OpenPromises:
     """All promises that are looked after."""
 
-    promises: dict[int, Promise] = field(default_factory=dict)
+    promises: dict[int, OpenPromise] = field(default_factory=dict)
     last: int = 0
     """The newest promise that was taken up."""
 
-    found: list[Found] = field(default_factory=list)
+    found: list[FoundLeaf] = field(default_factory=list)
     search: Iterator[bool] | None = None
     """A search through what was read earlier, while one goes on."""
 
-    _waiting: dict[Digest, Promise] = field(default_factory=dict)
+    _waiting: dict[Digest, OpenPromise] = field(default_factory=dict)
 
     @property
     def room(self) -> int:
         """How many promises may be taken up now."""
         return MOST - len(self.promises)
 
-    def add(self, promise: Promise) -> None:
+    def add(self, promise: OpenPromise) -> None:
         """Take up a promise."""
         self.promises[promise.id] = promise
         self.last = max(self.last, promise.id)
@@ -85,17 +85,17 @@ class Book:
         """Note which of these leaves, the first of them at `first`, somebody waits for."""
         waiting = self._waiting
         self.found += [
-            Found(origin, first + place, leaf) for place, leaf in enumerate(leaves) if leaf in waiting
+            FoundLeaf(origin, first + place, leaf) for place, leaf in enumerate(leaves) if leaf in waiting
         ]
 
-    def take_found(self, origin: str) -> Mapping[int, tuple[Promise, Digest]]:
+    def take_found(self, origin: str) -> Mapping[int, tuple[OpenPromise, Digest]]:
         """What was found in a log since the last time, by place; the first place of a leaf counts."""
         there = [found for found in self.found if found.origin == origin and found.leaf in self._waiting]
         self.found = [found for found in self.found if found.origin != origin]
         once = {found.leaf: found for found in reversed(there)}
         return {found.position: (self._waiting[leaf], leaf) for leaf, found in once.items()}
 
-    def prove(self, promise: Promise, leaf: Digest) -> bool:
+    def prove(self, promise: OpenPromise, leaf: Digest) -> bool:
         """One leaf is proved; whether the promise is kept altogether."""
         del self._waiting[leaf]
         del promise.leaves[leaf]
@@ -104,7 +104,7 @@ class Book:
         del self.promises[promise.id]
         return True
 
-    def overdue(self, now: float, *, steady_since: float) -> list[Promise]:
+    def overdue(self, now: float, *, steady_since: float) -> list[OpenPromise]:
         """Promises that were not kept in time, and of which nobody was told."""
         return [
             promise
@@ -112,7 +112,7 @@ class Book:
             if not promise.late and now - max(promise.since, steady_since) >= PATIENCE
         ]
 
-    def unsearched(self, now: float) -> list[Promise]:
+    def unsearched(self, now: float) -> list[OpenPromise]:
         """Promises whose leaves may have come before them."""
         return [
             promise

@@ -21,7 +21,7 @@ KEPT_BYTES: Final = 4_000_000
 """What waits here in a partition: while Kafka is away, messages pile up on the disk and not in memory."""
 
 
-class Fresh:
+class RecentSealings:
     """The newest sealings of each partition."""
 
     __slots__ = ("_last", "_lock", "_queues", "_uncommitted")

@@ -1,7 +1,7 @@
-"""The office: everything that the unit's jobs work with, in one place and in one thread.
+"""The unit's context: everything that the unit's jobs work with, in one place and in one thread.
 
-Owns the composition and the transaction. The jobs stand in `submitting`, `deciding`, `receiving`,
-`statements`; each is a function of the office that runs in the worker's thread from beginning to end.
+Owns the composition and the transaction. The jobs stand in `sending`, `receiving`, `ledger` and
+`directory`; each is a function of the context that runs in the worker's thread from beginning to end.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from clients.daemon.metrics import Metrics
-from clients.daemon.state.header_cache import Cores
+from clients.daemon.metrics import UnitMetrics
+from clients.daemon.state.header_cache import HeaderCache
 from clients.daemon.state.ledger_state import Ledger
-from clients.daemon.state.recent_sealings import Fresh
+from clients.daemon.state.recent_sealings import RecentSealings
 from clients.daemon.state.replica import Replica
 from clients.daemon.state.stream import Stream
 from clients.daemon.store import inbox
@@ -31,7 +31,7 @@ log = structlog.get_logger()
 
 
 @dataclass(slots=True, kw_only=True)
-class Office:
+class UnitContext:
     """The parts. Not frozen: the stream is replaced after a failed transaction."""
 
     unit: UnitId
@@ -39,7 +39,7 @@ class Office:
     vault: Vault
     keys: UnitKeys
     replica: Replica
-    metrics: Metrics
+    metrics: UnitMetrics
     clock: Callable[[], Millis]
     monotonic: Callable[[], float]
     entropy: Entropy
@@ -47,10 +47,10 @@ class Office:
     sent: dict[int, int] = field(default_factory=dict)
     """Sealings that Kafka has acknowledged, with their offsets, and whose rows do not say so yet."""
 
-    fresh: Fresh = field(default_factory=Fresh)
+    recent_sealings: RecentSealings = field(default_factory=RecentSealings)
     """What was sealed just now, for the lanes."""
 
-    cores: Cores = field(default_factory=Cores)
+    headers: HeaderCache = field(default_factory=HeaderCache)
     held: dict[int, float] = field(default_factory=dict)
     """Rows of the outbox that are not to be sealed before this moment of the monotonic clock."""
 
@@ -87,11 +87,11 @@ class Office:
             # A number is never given twice: what came of this transaction's numbers is not known for
             # certain where even the commit has failed, so the whole stream is given up.
             self.stream = Stream(self.entropy)
-            self.fresh.forget()
+            self.recent_sealings.forget()
             self.metrics.store_up.set(0)
             self.metrics.store_failures.inc()
             raise
-        self.fresh.committed()
+        self.recent_sealings.committed()
         self.metrics.store_up.set(1)
 
     def alarm(self, code: str, *, detail: str) -> None:

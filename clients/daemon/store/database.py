@@ -5,7 +5,7 @@ the disk is in `disk`.
 
 The files are the owner's alone, whatever the umask: who wrote to whom stands in them in the clear.
 
-Rules: a write-ahead log, brought to the disk by `Disk.settled` before anything leaves the process. All use
+Rules: a write-ahead log, brought to the disk by `Disk.flushed` before anything leaves the process. All use
 of the connection is from the thread that opened it (worker.py). Whatever SQLite refuses comes out as
 `StoreUnavailable`, with nothing changed; the same call may be tried again later.
 """

@@ -53,7 +53,7 @@ class Settle:
 
 
 @dataclass(frozen=True, slots=True)
-class Refuse:
+class RefuseForGood:
     """The message was refused for good."""
 
     reasons: tuple[Reason, ...]
@@ -77,10 +77,10 @@ class Nothing:
     """It was known already."""
 
 
-Consequence = Settle | Refuse | SealAgain | Foreign | Nothing
+Consequence = Settle | RefuseForGood | SealAgain | Foreign | Nothing
 
 
-def judge(record: Record, sealing: Sealing | None) -> Consequence:
+def consequence_of(record: Record, sealing: Sealing | None) -> Consequence:
     """The consequence of one decision."""
     if sealing is None:
         return Foreign()
@@ -110,4 +110,4 @@ def _refused(reasons: tuple[Reason, ...], sealing: Sealing) -> Consequence:
     # A clock that ran ahead is set right some day; until then the message waits, however often it was tried.
     if curable and (our_clock or sealing.sealed_times < MOST_SEALINGS):
         return SealAgain(reasons, alarm=any(reason.code is Code.E_REPLAY for reason in reasons))
-    return Refuse(reasons)
+    return RefuseForGood(reasons)

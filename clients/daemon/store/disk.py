@@ -1,17 +1,17 @@
 """Group commit: many transactions become durable by one call to the disk.
 
 SQLite writes a transaction into its log and returns (`synchronous=NORMAL`); what is in the log survives the
-death of this process, and not yet a power cut. `Disk.settled` closes that gap: it brings the log to the
+death of this process, and not yet a power cut. `Disk.flushed` closes that gap: it brings the log to the
 disk, in a thread of its own, so that the worker goes on while the disk works, and one call serves
 everybody who asked before it began. The rule that everything rests on (docs/adr/0012):
 
     Nothing leaves this process, be it an answer to a user or a record to Kafka, before everything that
-    was committed up to then is settled.
+    was committed up to then is flushed.
 
 Why it is enough: SQLite appends to the log and checks it by chained checksums, so that after a power cut
-the log counts up to its first torn frame, and what we settled lies before that. Before it writes over a
+the log counts up to its first torn frame, and what we flushed lies before that. Before it writes over a
 log, or copies it into the database, SQLite itself brings both to the disk. What was committed and never
-settled is gone after a power cut, with the positions of what was read: it is read again.
+flushed is gone after a power cut, with the positions of what was read: it is read again.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from runtime.process.worker import Worker
 
 
 class Disk:
-    """Brings the store's log to the disk. Used in the event loop, but for `settle_here`."""
+    """Brings the store's log to the disk. Used in the event loop, but for `flush_here`."""
 
-    __slots__ = ("_descriptor", "_settled", "_store", "_thread", "_turn")
+    __slots__ = ("_descriptor", "_flushed", "_store", "_thread", "_turn")
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -38,9 +38,9 @@ class Disk:
         sync_directory(store.log.parent)
         self._thread = Worker("contrada-disk")
         self._turn = asyncio.Lock()
-        self._settled = -1
+        self._flushed = -1
 
-    async def settled(self) -> None:
+    async def flushed(self) -> None:
         """Return when what was committed before this call would survive a power cut.
 
         An `OSError` is not survivable: what the log holds is then unknown, so the daemon ends and starts
@@ -48,14 +48,14 @@ class Disk:
         """
         mark = self._store.commits
         async with self._turn:
-            if self._settled >= mark:
+            if self._flushed >= mark:
                 return
             # Read before the call: a commit during it may be in the log's file too late.
             reached = self._store.commits
             await self._thread.do(partial(os.fdatasync, self._descriptor))
-            self._settled = max(self._settled, reached)
+            self._flushed = max(self._flushed, reached)
 
-    def settle_here(self) -> None:
+    def flush_here(self) -> None:
         """The same in the worker's own thread, which waits for the disk meanwhile.
 
         For a worker that has nothing else to do: a message that comes alone is spared two changes of thread.
@@ -63,7 +63,7 @@ class Disk:
         reached = self._store.commits
         os.fdatasync(self._descriptor)
         # Two threads may write this at once. One that puts back an older mark costs one call more.
-        self._settled = max(self._settled, reached)
+        self._flushed = max(self._flushed, reached)
 
     def close(self) -> None:
         """Let go of the log."""

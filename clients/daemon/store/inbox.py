@@ -28,7 +28,7 @@ def is_known(store: Store, *, sender: UnitId, message_id: MessageId) -> bool:
     return store.row("SELECT 1 FROM inbox WHERE sender = ? AND mid = ?", sender, message_id) is not None
 
 
-def insert(
+def insert_received(
     store: Store,
     vault: Vault,
     opened: Opened,
@@ -93,12 +93,12 @@ def reject(store: Store, *, source: tuple[str, int, int], code: Code, now: Milli
     store.write("INSERT OR IGNORE INTO rejected VALUES (?, ?, ?, ?, ?)", *source, code.value, now)
 
 
-def by_mid(store: Store, message_id: MessageId) -> Sequence[Row]:
+def received_by_id(store: Store, message_id: MessageId) -> Sequence[Row]:
     """The messages with this id: one for each sender that used it."""
     return store.rows("SELECT * FROM inbox WHERE mid = ?", message_id)
 
 
-def by_subject(store: Store, subject: Digest) -> Row | None:
+def received_by_digest(store: Store, subject: Digest) -> Row | None:
     """The message with this signed header."""
     return store.row("SELECT * FROM inbox WHERE subject = ?", subject)
 
@@ -113,7 +113,7 @@ def mark_acknowledged(store: Store, row: int, *, now: Millis) -> None:
     store.write("UPDATE inbox SET state = 'acknowledged', acknowledged = ? WHERE id = ?", now, row)
 
 
-def erase_content(store: Store, row: int) -> None:
+def erase_received(store: Store, row: int) -> None:
     """Forget what the message said; header and decision stay."""
     store.write("UPDATE inbox SET dek = NULL, content = NULL WHERE id = ?", row)
 

@@ -140,7 +140,7 @@ def choose_keys(order: Order, *, parties: Parties, now: Millis) -> tuple[EpochPu
     return Unsealable(Code.E_RCPT_EPOCH, tuple(without)) if without else tuple(chosen)
 
 
-def core_of(
+def core_from_order(
     order: Order,
     *,
     keys: Sequence[EpochPublic],

@@ -35,7 +35,7 @@ class Idempotency:
     mac: bytes
 
 
-def insert(
+def insert_order(
     store: Store,
     vault: Vault,
     order: Order,
@@ -95,7 +95,7 @@ def mark_sealed(store: Store, row: int, *, now: Millis) -> None:
     )
 
 
-def has_undecided(store: Store, thread: ThreadId, *, before: int = _BEYOND) -> bool:
+def is_conversation_undecided(store: Store, thread: ThreadId, *, before: int = _BEYOND) -> bool:
     """Whether a message of this conversation, of those before a row, is not decided yet."""
     found = store.row(
         """SELECT 1 FROM outbox
@@ -202,12 +202,12 @@ def acknowledged(
     return True
 
 
-def by_mid(store: Store, message_id: MessageId) -> Row | None:
+def sent_by_id(store: Store, message_id: MessageId) -> Row | None:
     """The row of a message."""
     return store.row("SELECT * FROM outbox WHERE mid = ?", message_id)
 
 
-def by_subject(store: Store, subject: Digest) -> Row | None:
+def sent_by_digest(store: Store, subject: Digest) -> Row | None:
     """The row of a message by its signed header."""
     return store.row(
         "SELECT o.mid FROM sealings s JOIN outbox o ON o.id = s.message WHERE s.subject = ?", subject
@@ -219,7 +219,7 @@ def by_key(store: Store, key: str) -> Row | None:
     return store.row("SELECT id, mid, thread, state, request_mac FROM outbox WHERE idempotency_key = ?", key)
 
 
-def erase_content(store: Store, row: int) -> None:
+def erase_sent(store: Store, row: int) -> None:
     """Forget what the message said; what was decided stays."""
     store.write("UPDATE outbox SET dek = NULL, content = NULL WHERE id = ?", row)
 

@@ -107,7 +107,7 @@ def find_sealing(store: Store, submission: Digest) -> Sealing | None:
     )
 
 
-def has_undecided(store: Store, partition: int) -> bool:
+def has_undecided_sealings(store: Store, partition: int) -> bool:
     """Whether anything waits for a decision."""
     return (
         store.row("SELECT 1 FROM sealings WHERE partition = ? AND verdict IS NULL LIMIT 1", partition)

@@ -28,7 +28,7 @@ from protocol import topics
 from protocol.errors import ContradaError, DraftError
 from protocol.identifiers import UnitId, read_id
 from tests.sim.world import World
-from tests.unit.clients.daemon.unit_contexts import Desk, draft, pump, wish
+from tests.unit.clients.daemon.unit_contexts import UnitFixture, draft, pump, wish
 
 MARKS = ("MARKSUBJECT", "MARKTEXT", "MARKCASE", "MARKNAME", "MARKFILE")
 
@@ -78,9 +78,9 @@ def told(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
 
 
 @pytest.fixture
-def desks(tmp_path: Path) -> tuple[World, Desk, Desk]:
+def units(tmp_path: Path) -> tuple[World, UnitFixture, UnitFixture]:
     world = World()
-    es, pt = (Desk(world, UnitId(unit), tmp_path / unit) for unit in ("es", "pt"))
+    es, pt = (UnitFixture(world, UnitId(unit), tmp_path / unit) for unit in ("es", "pt"))
     es.learn()
     return world, es, pt
 
@@ -90,82 +90,82 @@ def assert_clean(text: str | bytes) -> None:
     assert not [mark for mark in MARKS if mark.encode() in data]
 
 
-def test_nothing_of_a_message_stands_in_files_logs_or_metrics(desks, told, tmp_path):
+def test_nothing_of_a_message_stands_in_files_logs_or_metrics(units, told, tmp_path):
     """Sent, received, opened, answered for, refused, sealed again: only ciphertext and ids are left."""
-    world, es, pt = desks
+    world, es, pt = units
     sent = es.submit("pt", draft=marked(), attachments=[attachment()], idempotency_key="k")
     es.submit("nz", draft=marked(), attachments=[attachment()])
     pump(world, es, pt)
-    assert views.open_inbox_item(pt.office, read_id(sent.id), None)["body"]["subject"] == "MARKSUBJECT"
-    submitting.seal_receipts(pt.office)
+    assert views.open_inbox_item(pt.context, read_id(sent.id), None)["body"]["subject"] == "MARKSUBJECT"
+    submitting.seal_receipts(pt.context)
     pump(world, es, pt)
     log = told.getvalue()
     assert "refused" in log, "the log is not silent"
     assert_clean(log)
-    for desk in desks[1:]:
-        assert_clean(generate_latest(desk.office.metrics.registry))
-        files = [path for path in desk.path.rglob("*") if path.is_file()]
+    for unit in units[1:]:
+        assert_clean(generate_latest(unit.context.metrics.registry))
+        files = [path for path in unit.path.rglob("*") if path.is_file()]
         assert any(path.suffix == ".sqlite" or "-wal" in path.name for path in files)
         for path in files:
             assert_clean(path.read_bytes())
 
 
-def test_nothing_of_a_message_stands_in_what_is_raised_and_logged(desks, told):
+def test_nothing_of_a_message_stands_in_what_is_raised_and_logged(units, told):
     """A disk that fills up, a blob that is damaged, a delivery that does not hold: codes only."""
-    world, es, pt = desks
+    world, es, pt = units
     large = marked() | {"relevance": "MARKTEXT " * 2000 + "."}
     es.submit("pt", draft=large, attachments=[attachment()])
     es.post()
     world.route("es")
     delivery = world.inboxes["pt"][-1]
-    pages = pt.office.store.row("PRAGMA page_count")[0]
-    pt.office.store.row(f"PRAGMA max_page_count={pages}")
+    pages = pt.context.store.row("PRAGMA page_count")[0]
+    pt.context.store.row(f"PRAGMA max_page_count={pages}")
     feed = Fetched(topics.inbox(pt.unit), 0, (Incoming(0, delivery),), 1)
     with pytest.raises(StoreUnavailable) as full:
-        receiving.take_deliveries(pt.office, feed, patient=True)
+        receiving.take_deliveries(pt.context, feed, patient=True)
     assert_clean("".join(traceback.format_exception(full.value)))
-    pt.office.store.row("PRAGMA max_page_count=1000000")
-    receiving.take_deliveries(pt.office, feed, patient=True)
-    with pt.office.transaction():
-        pt.office.store.write("UPDATE inbox SET content = zeroblob(64)")
+    pt.context.store.row("PRAGMA max_page_count=1000000")
+    receiving.take_deliveries(pt.context, feed, patient=True)
+    with pt.context.transaction():
+        pt.context.store.write("UPDATE inbox SET content = zeroblob(64)")
     with pytest.raises(ContentUnreadable) as broken:
-        inbox.read_parts(pt.office.store.row("SELECT * FROM inbox"), pt.office.vault)
+        inbox.read_parts(pt.context.store.row("SELECT * FROM inbox"), pt.context.vault)
     assert_clean("".join(traceback.format_exception(broken.value)))
     assert_clean(told.getvalue())
 
 
-def test_a_drafts_error_goes_to_its_writer_and_not_to_the_log(desks, told):
+def test_a_drafts_error_goes_to_its_writer_and_not_to_the_log(units, told):
     """It names the writer's own values, so it is returned and never logged."""
-    _, es, _ = desks
+    _, es, _ = units
     wrong = marked() | {"language": "MARKTEXT"}
-    (error,) = submitting.submit(es.office, [wish("pt", draft=wrong, attachments=[attachment()])])
+    (error,) = submitting.submit_requests(es.context, [wish("pt", draft=wrong, attachments=[attachment()])])
     assert isinstance(error, DraftError)
     assert_clean(told.getvalue())
 
 
-def test_what_a_page_of_the_outbox_shows_is_codes(desks):
+def test_what_a_page_of_the_outbox_shows_is_codes(units):
     """Lists and traces never show content; only opening a message does."""
-    world, es, pt = desks
+    world, es, pt = units
     sent = es.submit("pt", draft=marked(), attachments=[attachment()])
     pump(world, es, pt)
     message_id = read_id(sent.id)
     for shown in (
-        views.outbox_page(es.office, limit=10, before=None),
-        views.outbox_item(es.office, message_id),
-        views.inbox_page(pt.office, limit=10, after=0),
-        views.trace(es.office, message_id),
-        views.trace(pt.office, message_id),
-        directory_views.units(pt.office),
-        directory_views.own_keys(pt.office),
+        views.outbox_page(es.context, limit=10, before=None),
+        views.outbox_item(es.context, message_id),
+        views.inbox_page(pt.context, limit=10, after=0),
+        views.message_trace(es.context, message_id),
+        views.message_trace(pt.context, message_id),
+        directory_views.unit_list(pt.context),
+        directory_views.own_keys(pt.context),
     ):
         assert_clean(repr(shown))
 
 
-def test_no_representation_of_a_request_or_an_order_shows_content(desks):
+def test_no_representation_of_a_request_or_an_order_shows_content(units):
     """What ends in a traceback by accident is silent."""
-    _, es, _ = desks
+    _, es, _ = units
     es.submit("pt", draft=marked(), attachments=[attachment()])
-    assert_clean(repr(submitting.order_of(es.office, 1)))
+    assert_clean(repr(submitting.order_of(es.context, 1)))
     assert_clean(repr(wish("pt", draft=marked(), attachments=[attachment()])))
 
 
@@ -188,9 +188,9 @@ def test_a_log_line_withholds_what_is_not_on_the_list(told):
     assert len(told.getvalue()) < 600
 
 
-def test_our_errors_carry_no_content_of_others(desks):
+def test_our_errors_carry_no_content_of_others(units):
     """Each error that a delivery can end in names a code, and its chain has no foreign text."""
-    world, es, pt = desks
+    world, es, pt = units
     es.submit("pt", draft=marked(), attachments=[attachment()])
     es.post()
     world.route("es")
@@ -198,6 +198,6 @@ def test_our_errors_carry_no_content_of_others(desks):
     for at in range(0, len(whole), 97):
         changed = bytearray(whole)
         changed[at] ^= 0xFF
-        outcome = receiving._judge(pt.office, bytes(changed), patient=False)
+        outcome = receiving._judge(pt.context, bytes(changed), patient=False)
         assert isinstance(outcome, ContradaError)
         assert_clean("".join(traceback.format_exception(outcome)))

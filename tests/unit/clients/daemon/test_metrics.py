@@ -7,12 +7,12 @@ import re
 
 from prometheus_client import generate_latest
 
-from clients.daemon.metrics import Metrics
+from clients.daemon.metrics import UnitMetrics
 
 
 def test_names_have_their_prefix_their_unit_and_their_kind():
     """One prefix; counters end in _total and nothing else does; times are in seconds; each has a help text."""
-    text = generate_latest(Metrics.create().registry).decode()
+    text = generate_latest(UnitMetrics.create().registry).decode()
     kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
     helps = dict(re.findall(r"^# HELP (\S+) (.+)$", text, re.MULTILINE))
     assert len(kinds) > 15
@@ -28,7 +28,7 @@ def test_names_have_their_prefix_their_unit_and_their_kind():
 
 def test_labels_are_bounded():
     """Kinds, outcomes, codes, stages and job names; never an id, a unit or a conversation."""
-    metrics = Metrics.create()
+    metrics = UnitMetrics.create()
     fields = [getattr(metrics, field.name) for field in dataclasses.fields(metrics)]
     labels = {label for metric in fields for label in getattr(metric, "_labelnames", ())}
     assert labels == {"kind", "outcome", "reason", "stage", "code", "job"}

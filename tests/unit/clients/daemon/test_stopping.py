@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from clients.daemon.api.routes import LocalApi, application, monitoring
+from clients.daemon.api.routes import LocalApi, application, loopback_application
 from clients.daemon.app import _serve
 from clients.daemon.daemon import Daemon
 from runtime.process.homes import UnitHome
@@ -19,7 +19,7 @@ from clients.daemon.settings import UnitSettings
 from runtime.process.worker import Worker
 from protocol.identifiers import UnitId
 from tests.sim.world import World
-from tests.unit.clients.daemon.unit_contexts import Desk, draft
+from tests.unit.clients.daemon.unit_contexts import UnitFixture, draft
 
 MESSAGE = {"kind": "information", "to": ["it"], "draft": draft()}
 
@@ -37,11 +37,11 @@ class Silent:
 @pytest.fixture
 async def daemon(tmp_path: Path) -> AsyncIterator[Daemon]:
     worker = Worker()
-    desk = await worker.do(lambda: Desk(World(), UnitId("es"), tmp_path / "es"))
-    made = Daemon(desk.office, worker, log_=None, feeds=Silent(), directory=None)
+    unit = await worker.do(lambda: UnitFixture(World(), UnitId("es"), tmp_path / "es"))
+    made = Daemon(unit.context, worker, log_=None, feeds=Silent(), directory=None)
     yield made
     made.disk.close()
-    await worker.do(desk.office.store.close)
+    await worker.do(unit.context.store.close)
     worker.close()
 
 
@@ -57,10 +57,10 @@ async def test_what_comes_too_late_is_told_so(daemon: Daemon) -> None:
     """Every page says 503 with our code and a hint, whatever is closed by then."""
     api = LocalApi(daemon, None)
     await api.stop()
-    await daemon.worker.do(daemon.office.store.close)
+    await daemon.worker.do(daemon.context.store.close)
     for pages, paths in (
         (application(api), ("/v1/outbox", "/v1/inbox?wait=30", "/v1/status", "/readyz", "/metrics")),
-        (monitoring(api), ("/readyz", "/metrics")),
+        (loopback_application(api), ("/readyz", "/metrics")),
     ):
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app=pages), base_url="http://es") as http:
             assert all([is_stopping(await http.get(path)) for path in paths])
@@ -83,7 +83,7 @@ async def test_what_is_in_hand_when_its_parts_close_is_told_so(daemon: Daemon) -
         answer = asyncio.create_task(http.post(path, content=slowly()))
         await asyncio.sleep(0.1)
         await api.stop()
-        await daemon.worker.do(daemon.office.store.close)
+        await daemon.worker.do(daemon.context.store.close)
         body.set()
 
         assert is_stopping(await answer)

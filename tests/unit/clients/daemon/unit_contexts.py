@@ -1,6 +1,6 @@
-"""Offices of real units in a simulated world: SQLite, keys and directory are real, only Kafka is left out.
+"""Contexts of real units in a simulated world: SQLite, keys and directory are real, only Kafka is left out.
 
-`World.route` is the router. `pump` carries records between offices and router as the feeds would.
+`World.route` is the router. `pump` carries records between units and router as the feeds would.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from clients.daemon.receiving import deciding, deliveries as receiving
 from clients.daemon.store import sealings
 from clients.daemon.sending import submitting
 from clients.daemon.store.at_rest import Vault
-from clients.daemon.metrics import Metrics
-from clients.daemon.state.unit_context import Office
+from clients.daemon.metrics import UnitMetrics
+from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.state.replica import Replica
 from clients.daemon.sending.submissions import SendRequest
 from clients.daemon.directory.statements import take_statements
@@ -61,13 +61,13 @@ class Clock:
 
 
 @dataclass
-class Desk:
-    """An office with its home, and how far its feeds were read."""
+class UnitFixture:
+    """A unit's context with its home, and how far its feeds were read."""
 
     world: World
     unit: UnitId
     path: Path
-    office: Office = field(init=False)
+    context: UnitContext = field(init=False)
     keys: UnitKeys = field(init=False)
     monotonic: Clock = field(default_factory=Clock)
     read: dict[str, int] = field(default_factory=dict)
@@ -85,13 +85,13 @@ class Desk:
 
     def open(self) -> None:
         """As after a start: everything is read from disk."""
-        self.office = Office(
+        self.context = UnitContext(
             unit=self.unit,
             store=Store(self.path / "state.sqlite"),
             vault=Vault(self.keys.storage_key, os.urandom),
             keys=self.keys,
             replica=Replica(self.path / "directory.log", self.world.directory.root),
-            metrics=Metrics.create(),
+            metrics=UnitMetrics.create(),
             clock=lambda: self.world.now,
             monotonic=self.monotonic,
             entropy=os.urandom,
@@ -100,40 +100,40 @@ class Desk:
 
     def restart(self) -> None:
         """Kill and start: the connection is dropped without a word, the files are opened again."""
-        self.office.store.close()
-        self.office.replica.close()
+        self.context.store.close()
+        self.context.replica.close()
         self.open()
 
     def learn(self) -> None:
         """Read the directory to its end."""
-        have = self.office.directory.head.size
+        have = self.context.directory.head.size
         log = self.world.directory.snapshot()
         records = tuple(Incoming(i, log[i]) for i in range(have, len(log)))
-        take_statements(self.office, Fetched(topics.DIRECTORY, 0, records, len(log)))
+        take_statements(self.context, Fetched(topics.DIRECTORY, 0, records, len(log)))
 
     def submit(self, *to: str, **more: Any) -> Submitted:
         """One message; what went wrong is raised."""
-        (result,) = submitting.submit(self.office, [wish(*to, **more)])
+        (result,) = submitting.submit_requests(self.context, [wish(*to, **more)])
         if not isinstance(result, Submitted):
             raise result
         return result
 
     def pending(self) -> list[bytes]:
         """What would go to Kafka now, in order."""
-        window = sealings.undecided(self.office.store, partition=0, after=0, most=1000, most_bytes=10**9)
+        window = sealings.undecided(self.context.store, partition=0, after=0, most=1000, most_bytes=10**9)
         return [item.submission for item in window.items]
 
     def post(self) -> None:
         """Everything undecided enters the outbox topic."""
         self.world.submit(self.unit, *self.pending())
 
-    def decisions(self) -> deciding.Decided:
+    def decisions(self) -> deciding.DecisionsTaken:
         """Read the receipts topic to its end."""
-        return deciding.take_decisions(self.office, self._feed("receipts"), patient=False)
+        return deciding.take_decisions(self.context, self._feed("receipts"), patient=False)
 
     def deliveries(self) -> receiving.Received:
         """Read the inbox topic to its end."""
-        return receiving.take_deliveries(self.office, self._feed("inboxes"), patient=False)
+        return receiving.take_deliveries(self.context, self._feed("inboxes"), patient=False)
 
     def _feed(self, kind: str) -> Fetched:
         log = getattr(self.world, kind)[self.unit]
@@ -143,20 +143,20 @@ class Desk:
         return Fetched(topic, 0, tuple(Incoming(i, log[i]) for i in range(start, len(log))), len(log))
 
     def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-        return [tuple(row) for row in self.office.store.rows(sql, *values)]
+        return [tuple(row) for row in self.context.store.rows(sql, *values)]
 
     def state(self, message_id: str) -> str:
-        return self.office.store.row("SELECT state FROM outbox WHERE mid = ?", read_id(message_id))["state"]
+        return self.context.store.row("SELECT state FROM outbox WHERE mid = ?", read_id(message_id))["state"]
 
 
-def pump(world: World, *desks: Desk, rounds: int = 3) -> None:
+def pump(world: World, *units: UnitFixture, rounds: int = 3) -> None:
     """Carry everything to and fro until nothing is left to say."""
     for _ in range(rounds):
-        for desk in desks:
-            desk.post()
-            if world.outboxes[desk.unit][world.routed[desk.unit] :]:
-                world.route(desk.unit)
-        for desk in desks:
-            desk.learn()
-            desk.decisions()
-            desk.deliveries()
+        for unit in units:
+            unit.post()
+            if world.outboxes[unit.unit][world.routed[unit.unit] :]:
+                world.route(unit.unit)
+        for unit in units:
+            unit.learn()
+            unit.decisions()
+            unit.deliveries()

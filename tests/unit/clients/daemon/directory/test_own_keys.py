@@ -22,7 +22,7 @@ from protocol.epochs import epoch_of, to_publish
 from protocol.identifiers import Millis, UnitId
 from protocol.limits import DAY, EPOCH
 from tests.sim.world import World, facts
-from tests.unit.clients.daemon.unit_contexts import Desk, pump
+from tests.unit.clients.daemon.unit_contexts import UnitFixture, pump
 
 
 @pytest.fixture
@@ -31,12 +31,12 @@ def world() -> World:
 
 
 @pytest.fixture
-def es(world: World, tmp_path: Path) -> Desk:
-    return Desk(world, UnitId("es"), tmp_path / "es")
+def es(world: World, tmp_path: Path) -> UnitFixture:
+    return UnitFixture(world, UnitId("es"), tmp_path / "es")
 
 
-def alarms(desk: Desk) -> list[str]:
-    return [code for (code,) in desk.rows("SELECT code FROM alarms ORDER BY id")]
+def alarms(unit: UnitFixture) -> list[str]:
+    return [code for (code,) in unit.rows("SELECT code FROM alarms ORDER BY id")]
 
 
 def publish(world: World, statements: list[bytes]) -> None:
@@ -46,23 +46,23 @@ def publish(world: World, statements: list[bytes]) -> None:
 
 def test_keys_of_the_coming_weeks_are_published_ahead(world, es):
     """A week later one more key is due, and after it is published nothing more."""
-    assert upkeep(es.office) == []
+    assert upkeep(es.context) == []
     world.now = Millis(world.now + EPOCH)
-    made = upkeep(es.office)
+    made = upkeep(es.context)
     assert len(made) == 1
-    assert upkeep(es.office) == made, "until the directory has it, the very same statement"
+    assert upkeep(es.context) == made, "until the directory has it, the very same statement"
     publish(world, made)
     es.learn()
 
-    assert upkeep(es.office) == []
+    assert upkeep(es.context) == []
     assert all(world.directory.epoch_key_for(es.unit, epoch) for epoch in to_publish(world.now))
     assert alarms(es) == []
 
 
 def test_a_unit_that_nobody_knows_publishes_nothing(world, es):
     """Its statements would be refused by every replica and only litter the topic."""
-    es.office.replica.directory = World(seed=2).directory
-    assert upkeep(es.office) == []
+    es.context.replica.directory = World(seed=2).directory
+    assert upkeep(es.context) == []
 
 
 def test_a_lost_private_key_is_withdrawn_and_replaced(world, es):
@@ -74,13 +74,13 @@ def test_a_lost_private_key_is_withdrawn_and_replaced(world, es):
             path.unlink()
     es.keys.refresh()
     for _ in ("withdrawn", "replaced"):
-        publish(world, upkeep(es.office))
+        publish(world, upkeep(es.context))
         es.learn()
 
-    fresh = world.directory.epoch_key_for(es.unit, epoch)
-    assert fresh is not None
-    assert fresh.public.kid != lost
-    assert fresh.public.kid in es.keys.opener.kids()
+    recent_sealings = world.directory.epoch_key_for(es.unit, epoch)
+    assert recent_sealings is not None
+    assert recent_sealings.public.kid != lost
+    assert recent_sealings.public.kid in es.keys.opener.kids()
 
 
 def test_a_rotation_changes_the_signature_and_loses_nothing(world, es):
@@ -98,7 +98,7 @@ def test_a_rotation_changes_the_signature_and_loses_nothing(world, es):
     assert kids[0] == old != kids[1]
     assert (es.state(before.id), es.state(after.id)) == ("accepted", "accepted")
     assert alarms(es) == []
-    assert directory_views.own_keys(es.office)["identity"]["kid"] == kids[1].hex()
+    assert directory_views.own_keys(es.context)["identity"]["kid"] == kids[1].hex()
 
 
 def test_a_revoked_identity_holds_messages_back(world, es):
@@ -107,14 +107,14 @@ def test_a_revoked_identity_holds_messages_back(world, es):
     publish(world, renew(request, registrar=world.registrar, parties=world.directory, now=world.now))
     first = es.keys.signer.public.kid
     statement = issue(Revocation(es.unit, first, "stolen", None), signer=world.registrar, issued=world.now)
-    es.office.replica.apply(statement)
+    es.context.replica.apply(statement)
     waiting = es.submit("it")
     assert waiting.state == "queued"
     assert "E_KEY_REVOKED" in es.rows("SELECT reasons FROM outbox")[0][0]
     world.directory.apply(statement)
-    es.office.replica.directory = world.directory
+    es.context.replica.directory = world.directory
     es.keys.adopt_rotation(world.now, parties=world.directory)
-    submitting.seal_queued(es.office)
+    submitting.seal_queued(es.context)
 
     assert es.state(waiting.id) == "sealed"
 
@@ -145,9 +145,9 @@ def test_every_other_statement_about_us_is_an_alarm_too(world, es):
     es.learn()
     told = ["own_status_changed", "own_status_changed", "own_facts_changed", "own_key_revoked"]
     assert alarms(es) == told
-    es.office.replica.close()
+    es.context.replica.close()
     (es.path / "directory.log").unlink()
-    es.office.store.close()
+    es.context.store.close()
     es.open()
     es.learn()
 
@@ -159,7 +159,7 @@ def test_what_we_withdraw_ourselves_is_no_alarm(world, es):
     for path in (es.path / "keys").glob("*epoch*"):
         path.unlink()
     es.keys.refresh()
-    publish(world, upkeep(es.office))
+    publish(world, upkeep(es.context))
     es.learn()
 
     assert "own_key_revoked" not in alarms(es)
@@ -172,16 +172,16 @@ def test_a_replica_that_is_built_anew_raises_no_false_alarm(world, es):
     ))  # fmt: skip
     es.learn()
     world.now = Millis(world.now + 60 * DAY)
-    with es.office.transaction():
-        es.office.see(world.now)
-    publish(world, upkeep(es.office))
-    es.office.replica.close()
+    with es.context.transaction():
+        es.context.see(world.now)
+    publish(world, upkeep(es.context))
+    es.context.replica.close()
     (es.path / "directory.log").unlink()
-    es.office.store.close()
+    es.context.store.close()
     es.open()
     es.learn()
 
-    assert es.office.directory.head == world.directory.head
+    assert es.context.directory.head == world.directory.head
     assert alarms(es) == []
 
 
@@ -191,9 +191,9 @@ def test_decisions_of_a_router_that_we_do_not_know_yet_are_waited_for(world, es)
     es.post()
     world.route("es")
     fetched = Fetched(topics.receipts(es.unit), 0, (Incoming(0, world.receipts["es"][-1]),), 1)
-    known, es.office.replica.directory = es.office.replica.directory, World(seed=3).directory
+    known, es.context.replica.directory = es.context.replica.directory, World(seed=3).directory
     with pytest.raises(DirectoryBehind):
-        take_decisions(es.office, fetched, patient=True)
-    es.office.replica.directory = known
-    take_decisions(es.office, fetched, patient=True)
+        take_decisions(es.context, fetched, patient=True)
+    es.context.replica.directory = known
+    take_decisions(es.context, fetched, patient=True)
     assert es.rows("SELECT state FROM outbox") == [("accepted",)]

@@ -14,16 +14,16 @@ from clients.daemon.receiving.deliveries import Received
 from runtime.process.worker import Worker
 from protocol.identifiers import UnitId
 from tests.sim.world import World
-from tests.unit.clients.daemon.unit_contexts import Desk
+from tests.unit.clients.daemon.unit_contexts import UnitFixture
 
 
 @pytest.fixture
 async def followed(tmp_path: Path):
     """An inbox with one message in it, taken in by this run; its daemon, and what was read of it."""
     worker, world = Worker(), World()
-    es = await worker.do(lambda: Desk(world, UnitId("es"), tmp_path / "es"))
-    pt = await worker.do(lambda: Desk(world, UnitId("pt"), tmp_path / "pt"))
-    daemon = Daemon(pt.office, worker, log_=None, feeds=None, directory=None)
+    es = await worker.do(lambda: UnitFixture(world, UnitId("es"), tmp_path / "es"))
+    pt = await worker.do(lambda: UnitFixture(world, UnitId("pt"), tmp_path / "pt"))
+    daemon = Daemon(pt.context, worker, log_=None, feeds=None, directory=None)
 
     def send() -> None:
         es.learn()
@@ -38,7 +38,7 @@ async def followed(tmp_path: Path):
     await receive()
     yield daemon, receive
     daemon.disk.close()
-    await worker.do(lambda: (es.office.store.close(), pt.office.store.close()))
+    await worker.do(lambda: (es.context.store.close(), pt.context.store.close()))
     worker.close()
 
 
@@ -53,7 +53,7 @@ def follow(daemon: Daemon, after: int, wait: int):
 
 
 def looks(daemon: Daemon) -> float:
-    return daemon.office.metrics.registry.get_sample_value(
+    return daemon.context.metrics.registry.get_sample_value(
         "contrada_unit_job_duration_seconds_count", {"job": "inbox"}
     )
 

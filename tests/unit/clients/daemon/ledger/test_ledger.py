@@ -14,7 +14,7 @@ from clients.daemon.state.open_promises import SEARCH_AFTER
 from clients.daemon.ledger.directory_log import compare_directory
 from clients.daemon.errors import StoreUnavailable
 from clients.daemon.ledger.gossip import compare
-from clients.daemon.store.inbox import erase_content
+from clients.daemon.store.inbox import erase_received
 from clients.daemon.state.ledger_state import Ledger
 from clients.daemon.api.ledger_views import ledger_status
 from runtime.kafka.feed_ports import Fetched, Incoming
@@ -30,7 +30,7 @@ from protocol.tlog.shards import parse_shard
 from protocol.tlog.proof_file import TlogProof, format_proof, parse_proof, verify_proof
 from tests.sim.one_log import DIRECTORY, SHARD, SimLog, leaves, policy
 from tests.sim.world import World
-from tests.unit.clients.daemon.unit_contexts import Desk, pump
+from tests.unit.clients.daemon.unit_contexts import UnitFixture, pump
 
 pytestmark = pytest.mark.slow
 
@@ -46,15 +46,15 @@ def world() -> World:
 class Reader:
     """A desk that follows the topic `ledger`, which tests fill."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
+    def __init__(self, unit: UnitFixture) -> None:
+        self.unit = unit
         self.topic: list[bytes] = []
         self.follow()
 
     def follow(self) -> Reader:
         """As after a start: a policy, and what the disk holds."""
-        self.ledger = self.desk.office.ledger = Ledger(POLICY)
-        ledger.open_ledger(self.desk.office, self.ledger)
+        self.ledger = self.unit.context.ledger = Ledger(POLICY)
+        ledger.open_ledger(self.unit.context, self.ledger)
         return self
 
     def publish(self, log: SimLog, **how) -> Reader:
@@ -63,43 +63,43 @@ class Reader:
 
     def read(self) -> Reader:
         """Everything that is new, in one batch."""
-        start = self.desk.read.get("ledger", 0)
+        start = self.unit.read.get("ledger", 0)
         records = tuple(Incoming(i, self.topic[i]) for i in range(start, len(self.topic)))
         fetched = Fetched(topics.LEDGER, 0, records, len(self.topic))
-        ledger.take_publications(self.desk.office, self.ledger, fetched)
-        self.desk.read["ledger"] = len(self.topic)
+        ledger.take_publications(self.unit.context, self.ledger, fetched)
+        self.unit.read["ledger"] = len(self.topic)
         return self
 
     def restart(self) -> Reader:
         """Kill and start: reading goes on where the disk says."""
-        self.desk.restart()
-        (self.desk.read["ledger"],) = self.desk.rows("SELECT position FROM positions WHERE topic = 'ledger'")[
+        self.unit.restart()
+        (self.unit.read["ledger"],) = self.unit.rows("SELECT position FROM positions WHERE topic = 'ledger'")[
             0
         ]
         return self.follow()
 
     def wait(self, seconds: float) -> Reader:
         """Time passes, with a feed that is read to its end."""
-        self.desk.monotonic.seconds += seconds
-        promises.sweep(self.desk.office, self.ledger, steady_since=0.0)
-        while promises.search(self.desk.office, self.ledger):
+        self.unit.monotonic.seconds += seconds
+        promises.sweep(self.unit.context, self.ledger, steady_since=0.0)
+        while promises.search_for_leaves(self.unit.context, self.ledger):
             pass
         return self
 
     @property
     def alarms(self) -> list[str]:
-        return [code for (code,) in self.desk.rows("SELECT code FROM alarms ORDER BY id")]
+        return [code for (code,) in self.unit.rows("SELECT code FROM alarms ORDER BY id")]
 
 
 @pytest.fixture
 def es(world: World, tmp_path: Path) -> Reader:
-    return Reader(Desk(world, UnitId("es"), tmp_path / "es"))
+    return Reader(UnitFixture(world, UnitId("es"), tmp_path / "es"))
 
 
 @pytest.fixture
 def pt(world: World, es: Reader, tmp_path: Path) -> Reader:
-    made = Reader(Desk(world, UnitId("pt"), tmp_path / "pt"))
-    es.desk.learn()
+    made = Reader(UnitFixture(world, UnitId("pt"), tmp_path / "pt"))
+    es.unit.learn()
     return made
 
 
@@ -116,15 +116,15 @@ def audited(world: World) -> list[Digest]:
 def exchange(world: World, es: Reader, pt: Reader, *, messages: int = 1) -> None:
     """Messages from one to the other, with their receipts."""
     for _ in range(messages):
-        es.desk.submit("pt")
-    pump(world, es.desk, pt.desk)
+        es.unit.submit("pt")
+    pump(world, es.unit, pt.unit)
 
 
 def proofs(reader: Reader) -> Sequence[tuple[int, bytes]]:
     """Type and file of each proof that a unit has."""
     return [
         (kind, format_proof(TlogProof(position, _split(path), note)))
-        for kind, position, path, note in reader.desk.rows(
+        for kind, position, path, note in reader.unit.rows(
             """SELECT type, position, path, note FROM inclusions JOIN ledger_checkpoints
                ON ledger_checkpoints.id = checkpoint ORDER BY position"""
         )
@@ -148,7 +148,7 @@ def test_every_promise_becomes_a_proof(world, es, pt, before: int):
     for unit in (es, pt):
         unit.topic += records
         unit.read()
-        assert unit.desk.rows("SELECT count(*) FROM promises") == [(0,)]
+        assert unit.unit.rows("SELECT count(*) FROM promises") == [(0,)]
     sent, received = proofs(es), proofs(pt)
     assert [kind for kind, _ in received[:2]] == [RecordType.ACCEPTED, RecordType.DELIVERED]
     assert (len(sent), len(received)) == (3, 6)
@@ -162,20 +162,20 @@ def test_a_further_decision_on_the_same_bytes_is_watched_for_and_leaves_no_proof
     """Its record is not kept, so a proof of it would be evidence of nothing; nor is a checkpoint kept for it."""
     log = SimLog().add(leaves(3))
     es.publish(log).read()
-    es.desk.submit("pt")
-    es.desk.post()
-    es.desk.post()
+    es.unit.submit("pt")
+    es.unit.post()
+    es.unit.post()
     world.route("es")
-    es.desk.decisions()
-    assert es.desk.rows("SELECT count(*) FROM promises") == [(2,)]
+    es.unit.decisions()
+    assert es.unit.rows("SELECT count(*) FROM promises") == [(2,)]
     made = audited(world)
     for leaf in made:
         es.publish(log.add([leaf])).read()
-    assert es.desk.rows("SELECT count(*) FROM promises") == [(0,)]
+    assert es.unit.rows("SELECT count(*) FROM promises") == [(0,)]
     ((kind, file),) = proofs(es)
     assert kind == RecordType.ACCEPTED
     verify_proof(parse_proof(file), made[0], POLICY)
-    assert es.desk.rows("SELECT count(*) FROM ledger_checkpoints") == [(1,)]
+    assert es.unit.rows("SELECT count(*) FROM ledger_checkpoints") == [(1,)]
 
 
 def test_a_proof_goes_with_its_message_and_not_before(world, es, pt):
@@ -189,41 +189,41 @@ def test_a_proof_goes_with_its_message_and_not_before(world, es, pt):
         for unit in (es, pt):
             unit.topic += records
             unit.read()
-    with pt.desk.office.transaction():
-        erase_content(pt.desk.office.store, 1)
+    with pt.unit.context.transaction():
+        erase_received(pt.unit.context.store, 1)
     assert [(len(proofs(unit)), checkpoints(unit)) for unit in (es, pt)] == [(2, 2), (4, 2)]
     for left in (1, 0):
-        with es.desk.office.transaction():
-            es.desk.office.store.write("DELETE FROM sealings WHERE id = (SELECT min(id) FROM sealings)")
-        with pt.desk.office.transaction():
-            pt.desk.office.store.write("DELETE FROM inbox WHERE id = (SELECT min(id) FROM inbox)")
+        with es.unit.context.transaction():
+            es.unit.context.store.write("DELETE FROM sealings WHERE id = (SELECT min(id) FROM sealings)")
+        with pt.unit.context.transaction():
+            pt.unit.context.store.write("DELETE FROM inbox WHERE id = (SELECT min(id) FROM inbox)")
         assert (len(proofs(es)), len(proofs(pt)), checkpoints(es)) == (left, 2 * left, left)
     assert checkpoints(pt) == 0
 
 
 def checkpoints(reader: Reader) -> int:
-    return reader.desk.rows("SELECT count(*) FROM ledger_checkpoints")[0][0]
+    return reader.unit.rows("SELECT count(*) FROM ledger_checkpoints")[0][0]
 
 
 def test_a_promise_goes_with_its_message(world, es, pt):
     """Nobody waits for the leaf of a message that was deleted."""
     exchange(world, es, pt)
     for unit, table in ((es, "sealings"), (pt, "inbox")):
-        assert unit.desk.rows("SELECT count(*) FROM promises") == [(1,)]
-        with unit.desk.office.transaction():
-            unit.desk.office.store.write(f"DELETE FROM {table}")  # noqa: S608 - two names of ours
-        assert unit.desk.rows("SELECT count(*) FROM promises") == [(0,)]
+        assert unit.unit.rows("SELECT count(*) FROM promises") == [(1,)]
+        with unit.unit.context.transaction():
+            unit.unit.context.store.write(f"DELETE FROM {table}")  # noqa: S608 - two names of ours
+        assert unit.unit.rows("SELECT count(*) FROM promises") == [(0,)]
 
 
 def test_a_leaf_that_comes_before_its_promise_is_found(world, es, pt):
     """The ledger may be read ahead of the inbox: what was read is looked through."""
-    es.desk.submit("pt")
-    es.desk.post()
+    es.unit.submit("pt")
+    es.unit.post()
     world.route("es")
     log = SimLog().add([*leaves(600), *audited(world), *leaves(600, first=600)])
     pt.publish(log, old=590).read()
     pt.publish(log.add(leaves(2000, first=2000))).read()
-    pt.desk.deliveries()
+    pt.unit.deliveries()
     pt.wait(1).wait(SEARCH_AFTER)
     assert [kind for kind, _ in proofs(pt)] == [RecordType.ACCEPTED, RecordType.DELIVERED]
     for _, file in proofs(pt):
@@ -242,16 +242,16 @@ def test_a_missing_leaf_is_an_alarm_once(world, es, pt):
     assert pt.wait(2).wait(60).restart().wait(60).wait(61).alarms == ["ledger_leaf_missing"]
     assert pt.ledger.book.late == 1
     pt.publish(log.add([missing])).read()
-    assert (pt.ledger.book.late, pt.desk.rows("SELECT count(*) FROM promises")) == (0, [(0,)])
+    assert (pt.ledger.book.late, pt.unit.rows("SELECT count(*) FROM promises")) == (0, [(0,)])
 
 
 def test_nobody_is_accused_while_our_own_feed_is_not_read(world, es, pt):
     """We cannot see the leaf: that is no reason to say that it is missing."""
     exchange(world, es, pt)
-    pt.desk.monotonic.seconds = 1000.0
-    promises.sweep(pt.desk.office, pt.ledger, steady_since=None)
-    pt.desk.monotonic.seconds = 2000.0
-    promises.sweep(pt.desk.office, pt.ledger, steady_since=1950.0)
+    pt.unit.monotonic.seconds = 1000.0
+    promises.sweep(pt.unit.context, pt.ledger, steady_since=None)
+    pt.unit.monotonic.seconds = 2000.0
+    promises.sweep(pt.unit.context, pt.ledger, steady_since=1950.0)
     assert pt.alarms == []
 
 
@@ -265,10 +265,10 @@ def test_a_fork_is_an_alarm_with_both_notes(es):
     es.publish(log).read()
     es.publish(other, old=0).publish(other, old=0).read().read()
     assert es.alarms == ["ledger_fork"]
-    ((held, shown),) = es.desk.rows("SELECT held, shown FROM ledger_evidence")
+    ((held, shown),) = es.unit.rows("SELECT held, shown FROM ledger_evidence")
     assert parse_checkpoint(held).checkpoint == log.checkpoint()
     assert POLICY.signed_by_log(parse_checkpoint(shown)) == other.checkpoint()
-    assert es.desk.office.ledger_head == log.checkpoint().head
+    assert es.unit.context.ledger_head == log.checkpoint().head
     assert es.publish(log.add(leaves(1))).read().alarms == ["ledger_fork"]
     assert wrong(es) == []
 
@@ -290,7 +290,7 @@ def test_a_rollback_is_an_alarm(es):
 def test_an_untrusted_checkpoint_is_an_alarm(es, log: SimLog, alarm: str):
     """And moves nothing."""
     es.publish(log.add(leaves(3)), old=0).read()
-    assert (es.alarms, es.desk.office.ledger_head) == ([alarm], NO_HEAD)
+    assert (es.alarms, es.unit.context.ledger_head) == ([alarm], NO_HEAD)
 
 
 def test_rubbish_is_an_alarm_and_blocks_nothing(es):
@@ -331,8 +331,8 @@ def test_a_damaged_disk_of_our_own_stops_nothing(es):
     """What is kept of a log does not fit together: said, and the log is joined anew."""
     log = SimLog().add(leaves(300))
     es.publish(log).read()
-    with es.desk.office.transaction():
-        es.desk.office.store.write("DELETE FROM ledger_tiles")
+    with es.unit.context.transaction():
+        es.unit.context.store.write("DELETE FROM ledger_tiles")
     es.restart().publish(log.add(leaves(5))).read()
     assert (es.alarms, es.ledger.head.size) == (["ledger_damaged"], 305)
 
@@ -355,8 +355,8 @@ def test_what_was_wrong_with_a_strange_log_is_over_when_nobody_shows_one(es):
         (7000, 6000.0, True),
         (9601, 6000.0, False),
     ):
-        es.desk.monotonic.seconds = seconds
-        forget_strangers(es.desk.office, es.ledger, steady_since=steady_since)
+        es.unit.monotonic.seconds = seconds
+        forget_strangers(es.unit.context, es.ledger, steady_since=steady_since)
         assert (wrong(es) == ["ledger_untrusted"]) is known
     assert es.publish(stranger.add(leaves(1))).read().alarms == ["ledger_untrusted"] * 2
 
@@ -377,12 +377,12 @@ def test_a_full_disk_changes_nothing(es):
     log = SimLog().add(leaves(300))
     es.publish(log).read()
     es.publish(log.add(leaves(100)))
-    pages = es.desk.office.store.row("PRAGMA page_count")[0]
-    es.desk.office.store.row(f"PRAGMA max_page_count={pages}")
+    pages = es.unit.context.store.row("PRAGMA page_count")[0]
+    es.unit.context.store.row(f"PRAGMA max_page_count={pages}")
     es.publish(log.add(leaves(60_000)))
     with pytest.raises(StoreUnavailable):
         es.read()
-    es.desk.office.store.row("PRAGMA max_page_count=1000000")
+    es.unit.context.store.row("PRAGMA max_page_count=1000000")
     assert es.read().ledger.head == log.checkpoint().head
 
 
@@ -401,27 +401,27 @@ def test_a_shard_that_continues_the_last_one_is_followed(es):
     es.publish(log).read()
     after = SimLog(origin=NEXT_SHARD).add([leaf_hash(log.checkpoint().body().encode())])
     assert es.publish(after).read().alarms == []
-    assert es.desk.office.ledger_head == after.checkpoint().head
+    assert es.unit.context.ledger_head == after.checkpoint().head
 
 
 def test_without_a_policy_nothing_is_followed_and_nothing_is_promised(world, es, pt):
     """No rows, no head: the ledger costs nothing where it is not wanted."""
-    es.desk.office.ledger = pt.desk.office.ledger = None
+    es.unit.context.ledger = pt.unit.context.ledger = None
     exchange(world, es, pt)
-    assert pt.desk.rows("SELECT count(*) FROM promises") == [(0,)]
+    assert pt.unit.rows("SELECT count(*) FROM promises") == [(0,)]
 
 
 def gossip(world: World, sender: Reader, reader: Reader) -> None:
     """A message with the head that one has seen, read by the other."""
-    sender.desk.submit(reader.desk.unit)
-    sender.desk.post()
-    world.route(sender.desk.unit)
-    reader.desk.deliveries()
-    sender.desk.decisions()
+    sender.unit.submit(reader.unit.unit)
+    sender.unit.post()
+    world.route(sender.unit.unit)
+    reader.unit.deliveries()
+    sender.unit.decisions()
 
 
 def heads(reader: Reader) -> dict[str, float]:
-    counter = reader.desk.office.metrics.heads_compared
+    counter = reader.unit.context.metrics.heads_compared
     return {
         sample.labels["outcome"]: sample.value
         for metric in counter.collect()
@@ -432,11 +432,11 @@ def heads(reader: Reader) -> dict[str, float]:
 
 def test_headers_carry_the_head_that_their_sender_saw(world, es):
     """The last trusted one; none before the first."""
-    es.desk.submit("it")
+    es.unit.submit("it")
     log = SimLog().add(leaves(9))
     es.publish(log).read()
-    es.desk.submit("it")
-    seen = [parse_submission(raw).header.core.ledger_head for raw in es.desk.pending()]
+    es.unit.submit("it")
+    seen = [parse_submission(raw).header.core.ledger_head for raw in es.unit.pending()]
     assert seen == [NO_HEAD, log.checkpoint().head]
 
 
@@ -466,7 +466,7 @@ def test_a_log_that_shows_two_trees_is_found_out_by_the_first_message(world, es,
     assert pt.alarms == ["ledger_gossip"]
     gossip(world, es, pt)
     assert pt.alarms == ["ledger_gossip"], "once for each sender"
-    assert pt.desk.rows("SELECT count(*) FROM inbox") == [(2,)], "and it stops no message"
+    assert pt.unit.rows("SELECT count(*) FROM inbox") == [(2,)], "and it stops no message"
 
 
 def test_a_head_ahead_of_ours_is_compared_when_we_come_to_it(world, es, pt):
@@ -503,11 +503,11 @@ def test_who_has_seen_the_next_half_year_already_is_not_accused(world, es, pt):
     first = leaf_hash(old.checkpoint().body().encode())
     new = SimLog(origin=NEXT_SHARD).add([first, *leaves(4)])
     es.publish(new).read()
-    es.desk.submit("pt")
-    core = parse_submission(es.desk.pending()[-1]).header.core
-    pt.desk.office.clock = lambda: parse_shard(NEXT_SHARD).start
-    with pt.desk.office.transaction():
-        compare(pt.desk.office, core)
+    es.unit.submit("pt")
+    core = parse_submission(es.unit.pending()[-1]).header.core
+    pt.unit.context.clock = lambda: parse_shard(NEXT_SHARD).start
+    with pt.unit.context.transaction():
+        compare(pt.unit.context, core)
     pt.topic += last
     pt.read()
     assert (pt.alarms, heads(pt)) == ([], {"ahead": 1})
@@ -517,17 +517,17 @@ def test_who_has_seen_the_next_half_year_already_is_not_accused(world, es, pt):
 
 def test_two_who_saw_different_heads_betray_the_log_to_a_third(world, es, pt, tmp_path):
     """Even one that has seen neither of the two trees."""
-    it = Reader(Desk(world, UnitId("gr"), tmp_path / "gr"))
+    it = Reader(UnitFixture(world, UnitId("gr"), tmp_path / "gr"))
     for unit in (es, pt):
-        unit.desk.learn()
+        unit.unit.learn()
     it.publish(SimLog().add(leaves(2))).read()
     es.publish(SimLog().add(leaves(20))).read()
     pt.publish(SimLog().add(leaves(20, first=1))).read()
     for unit in (es, pt):
-        unit.desk.submit("gr")
-        unit.desk.post()
-        world.route(unit.desk.unit)
-    it.desk.deliveries()
+        unit.unit.submit("gr")
+        unit.unit.post()
+        world.route(unit.unit.unit)
+    it.unit.deliveries()
     assert it.alarms == ["ledger_gossip"]
 
 
@@ -535,12 +535,12 @@ def test_the_log_of_the_directory_must_say_what_our_replica_says(world, es):
     """Statement for statement: another root at the same length is another directory."""
     good = SimLog(origin=DIRECTORY).add([leaf_hash(s) for s in world.directory.snapshot()])
     es.publish(good).read()
-    compare_directory(es.desk.office, es.ledger, steady_since=0.0)
+    compare_directory(es.unit.context, es.ledger, steady_since=0.0)
     assert es.alarms == []
     bad = SimLog(origin=DIRECTORY).add([leaf_hash(s) for s in world.directory.snapshot()[::-1]])
     es.ledger.logs.clear()
     es.publish(bad).read()
-    compare_directory(es.desk.office, es.ledger, steady_since=0.0)
+    compare_directory(es.unit.context, es.ledger, steady_since=0.0)
     assert es.alarms == ["ledger_directory"]
 
 
@@ -551,28 +551,28 @@ def test_the_log_of_the_directory_and_our_replica_have_the_same_length(world, es
     log = SimLog(origin=DIRECTORY).add([*made, leaf_hash(b"kept from us")] if more > 0 else made[:-1])
     es.publish(log).read()
     for seconds in (0.0, 59.0, 61.0):
-        es.desk.monotonic.seconds = seconds
+        es.unit.monotonic.seconds = seconds
         assert es.alarms == []
-        compare_directory(es.desk.office, es.ledger, steady_since=0.0)
+        compare_directory(es.unit.context, es.ledger, steady_since=0.0)
     assert es.alarms == [alarm]
 
 
 def test_what_is_shown_of_the_ledger(world, es, pt):
     """The status says what is held and what is wrong; trace and proofs say where a message is logged."""
-    assert ledger_status(pt.desk.office, read=True)["logs"] == []
+    assert ledger_status(pt.unit.context, read=True)["logs"] == []
     log = SimLog().add(leaves(7))
     pt.publish(log).read()
-    sent = es.desk.submit("pt")
-    pump(world, es.desk, pt.desk)
+    sent = es.unit.submit("pt")
+    pump(world, es.unit, pt.unit)
     pt.publish(log.add(audited(world))).read()
-    shown = ledger_status(pt.desk.office, read=True)
+    shown = ledger_status(pt.unit.context, read=True)
     assert [(one["origin"], one["size"], len(one["witnesses"])) for one in shown["logs"]] == [(SHARD, 9, 4)]
     assert (shown["promised"], shown["late"], shown["wrong"]) == (0, 0, [])
-    steps = views.trace(pt.desk.office, read_id(sent.id))["steps"]
+    steps = views.message_trace(pt.unit.context, read_id(sent.id))["steps"]
     assert [step["detail"].split(",")[0] for step in steps if step["event"] == "logged"] == [
         f"accepted: leaf 7 of {SHARD}", f"delivered: leaf 8 of {SHARD}",
     ]  # fmt: skip
-    for one in ledger_views.proofs(pt.desk.office, read_id(sent.id))["proofs"]:
+    for one in ledger_views.proofs(pt.unit.context, read_id(sent.id))["proofs"]:
         record = parse_record(bytes.fromhex(one["record"])) if one["leaf"] == "accepted" else None
         t = parse_delivered(bytes.fromhex(one["record"])).t if record is None else record.t
         entry = entry_of(

@@ -15,7 +15,7 @@ from clients.daemon.api import views
 from clients.daemon.receiving.deciding import DirectoryBehind
 from clients.daemon.errors import StoreUnavailable
 from runtime.errors import Conflict, NotFound
-from clients.daemon.store.order import Order, Recipient, choose_keys, core_of
+from clients.daemon.store.order import Order, Recipient, choose_keys, core_from_order
 from clients.daemon.sending.submissions import AckRequest
 from clients.daemon.directory.statements import upkeep
 from runtime.kafka.feed_ports import Fetched, Incoming
@@ -31,7 +31,7 @@ from protocol.limits import DAY
 from protocol.content.parts import Part
 from protocol.envelope.sealing import seal
 from tests.sim.world import World
-from tests.unit.clients.daemon.unit_contexts import Desk, draft, pump
+from tests.unit.clients.daemon.unit_contexts import UnitFixture, draft, pump
 
 
 @pytest.fixture
@@ -40,23 +40,23 @@ def world() -> World:
 
 
 @pytest.fixture
-def es(world: World, tmp_path: Path) -> Desk:
-    return Desk(world, UnitId("es"), tmp_path / "es")
+def es(world: World, tmp_path: Path) -> UnitFixture:
+    return UnitFixture(world, UnitId("es"), tmp_path / "es")
 
 
 @pytest.fixture
-def pt(world: World, es: Desk, tmp_path: Path) -> Desk:
-    made = Desk(world, UnitId("pt"), tmp_path / "pt")
+def pt(world: World, es: UnitFixture, tmp_path: Path) -> UnitFixture:
+    made = UnitFixture(world, UnitId("pt"), tmp_path / "pt")
     es.learn()
     return made
 
 
-def feed(desk: Desk, *values: bytes, start: int = 0, lost: int = 0) -> Fetched:
+def feed(unit: UnitFixture, *values: bytes, start: int = 0, lost: int = 0) -> Fetched:
     records = tuple(Incoming(start + i, value) for i, value in enumerate(values))
-    return Fetched(topics.inbox(desk.unit), 0, records, start + len(values), lost)
+    return Fetched(topics.inbox(unit.unit), 0, records, start + len(values), lost)
 
 
-def delivered(world: World, es: Desk, *to: str, **more) -> bytes:
+def delivered(world: World, es: UnitFixture, *to: str, **more) -> bytes:
     """A delivery for the first addressee."""
     es.submit(*to, **more)
     es.post()
@@ -65,15 +65,15 @@ def delivered(world: World, es: Desk, *to: str, **more) -> bytes:
     return world.inboxes[to[0]][-1]
 
 
-def count(desk: Desk, table: str) -> int:
-    return desk.rows(f"SELECT count(*) FROM {table}")[0][0]
+def count(unit: UnitFixture, table: str) -> int:
+    return unit.rows(f"SELECT count(*) FROM {table}")[0][0]
 
 
 def test_a_message_comes_in_with_its_content(world, es, pt):
     """What was written is what is read, and the reading is written down."""
     sent = es.submit("pt", draft=draft("three persons on deck"))
     pump(world, es, pt, rounds=1)
-    shown = views.open_inbox_item(pt.office, read_id(sent.id), None)
+    shown = views.open_inbox_item(pt.context, read_id(sent.id), None)
     assert shown["body"]["items"][0]["text"] == "three persons on deck"
     assert (shown["sender"], shown["state"]) == ("es", "opened")
     assert pt.rows("SELECT state, opened IS NULL FROM inbox") == [("opened", 0)]
@@ -82,11 +82,11 @@ def test_a_message_comes_in_with_its_content(world, es, pt):
 def test_however_often_it_arrives_it_is_there_once(world, es, pt):
     """In one batch, in a later one, and after a restart."""
     delivery = delivered(world, es, "pt")
-    receiving.take_deliveries(pt.office, feed(pt, delivery, delivery), patient=True)
-    receiving.take_deliveries(pt.office, feed(pt, delivery, start=2), patient=True)
+    receiving.take_deliveries(pt.context, feed(pt, delivery, delivery), patient=True)
+    receiving.take_deliveries(pt.context, feed(pt, delivery, start=2), patient=True)
     pt.restart()
-    receiving.take_deliveries(pt.office, feed(pt, delivery, start=3), patient=True)
-    submitting.seal_receipts(pt.office)
+    receiving.take_deliveries(pt.context, feed(pt, delivery, start=3), patient=True)
+    submitting.seal_receipts(pt.context)
 
     assert count(pt, "inbox") == 1
     assert count(pt, "outbox") == 1, "and it is acknowledged once"
@@ -95,15 +95,15 @@ def test_however_often_it_arrives_it_is_there_once(world, es, pt):
 def test_position_and_message_are_one(world, es, pt):
     """A batch that the disk refuses moves nothing: it is read again, and nothing is missing or doubled."""
     delivery = delivered(world, es, "pt", draft=draft("x" * 10_000))
-    pages = pt.office.store.row("PRAGMA page_count")[0]
-    pt.office.store.row(f"PRAGMA max_page_count={pages}")
+    pages = pt.context.store.row("PRAGMA page_count")[0]
+    pt.context.store.row(f"PRAGMA max_page_count={pages}")
     with pytest.raises(StoreUnavailable):
-        receiving.take_deliveries(pt.office, feed(pt, delivery), patient=True)
-    assert (count(pt, "inbox"), inbox.position(pt.office.store, topics.inbox(pt.unit), 0)) == (0, 0)
-    pt.office.store.row("PRAGMA max_page_count=1000000")
-    receiving.take_deliveries(pt.office, feed(pt, delivery), patient=True)
+        receiving.take_deliveries(pt.context, feed(pt, delivery), patient=True)
+    assert (count(pt, "inbox"), inbox.position(pt.context.store, topics.inbox(pt.unit), 0)) == (0, 0)
+    pt.context.store.row("PRAGMA max_page_count=1000000")
+    receiving.take_deliveries(pt.context, feed(pt, delivery), patient=True)
 
-    assert (count(pt, "inbox"), inbox.position(pt.office.store, topics.inbox(pt.unit), 0)) == (1, 1)
+    assert (count(pt, "inbox"), inbox.position(pt.context.store, topics.inbox(pt.unit), 0)) == (1, 1)
 
 
 def test_what_does_not_verify_blocks_nobody(world, es, pt):
@@ -113,7 +113,7 @@ def test_what_does_not_verify_blocks_nobody(world, es, pt):
     flipped[len(good) // 2] ^= 1
     foreign = delivered(world, es, "it")
     receiving.take_deliveries(
-        pt.office, feed(pt, b"", b"garbage", bytes(flipped), foreign, good), patient=False
+        pt.context, feed(pt, b"", b"garbage", bytes(flipped), foreign, good), patient=False
     )
 
     assert count(pt, "inbox") == 1
@@ -141,19 +141,19 @@ def test_content_that_is_no_body_is_not_taken_in(world, es, pt):
 def test_a_sender_that_we_do_not_know_yet_is_waited_for(world, es, pt):
     """While patient the batch asks for statements; after that it is judged by what is there."""
     delivery = delivered(world, es, "pt")
-    pt.office.replica.directory = World().directory
+    pt.context.replica.directory = World().directory
     with pytest.raises(DirectoryBehind):
-        receiving.take_deliveries(pt.office, feed(pt, delivery), patient=True)
+        receiving.take_deliveries(pt.context, feed(pt, delivery), patient=True)
     assert count(pt, "rejected") == 0
-    receiving.take_deliveries(pt.office, feed(pt, delivery), patient=False)
+    receiving.take_deliveries(pt.context, feed(pt, delivery), patient=False)
     assert count(pt, "rejected") == 1
 
 
 def test_a_clock_that_fell_behind_throws_nothing_away(world, es, pt):
     """The router's signed time wins over ours, and an officer is told."""
     delivery = delivered(world, es, "pt")
-    pt.office.clock = lambda: Millis(world.now - 30 * DAY)
-    receiving.take_deliveries(pt.office, feed(pt, delivery), patient=True)
+    pt.context.clock = lambda: Millis(world.now - 30 * DAY)
+    receiving.take_deliveries(pt.context, feed(pt, delivery), patient=True)
 
     assert count(pt, "inbox") == 1
     assert pt.rows("SELECT code FROM alarms") == [("clock_behind",)]
@@ -164,51 +164,51 @@ def test_arrival_is_acknowledged_and_acknowledgements_are_not(world, es, pt):
     sent = es.submit("pt")
     for _ in range(4):
         pump(world, es, pt, rounds=1)
-        submitting.seal_receipts(es.office)
-        submitting.seal_receipts(pt.office)
-    shown = views.outbox_item(es.office, read_id(sent.id))
+        submitting.seal_receipts(es.context)
+        submitting.seal_receipts(pt.context)
+    shown = views.outbox_item(es.context, read_id(sent.id))
     assert shown["deliveries"] == [{"unit": "pt", "stage": "delivered", "received": world.now}]
     assert (count(es, "outbox"), count(pt, "outbox")) == (1, 1)
-    assert views.inbox_page(es.office, limit=10, after=0)["items"] == []
+    assert views.inbox_page(es.context, limit=10, after=0)["items"] == []
 
 
 def test_a_receipt_is_owed_over_a_kill(world, es, pt):
     """Killed between taking in and acknowledging: acknowledged after the start."""
-    receiving.take_deliveries(pt.office, feed(pt, delivered(world, es, "pt")), patient=True)
+    receiving.take_deliveries(pt.context, feed(pt, delivered(world, es, "pt")), patient=True)
     pt.restart()
     assert count(pt, "outbox") == 0
-    submitting.seal_receipts(pt.office)
+    submitting.seal_receipts(pt.context)
     assert pt.rows("SELECT automatic, state FROM outbox") == [(1, "sealed")]
 
 
 def test_a_receipt_can_be_sealed_again(world, es, pt):
     """Its content is not kept: it follows from the deliveries that it speaks of."""
     for _ in range(3):
-        receiving.take_deliveries(pt.office, feed(pt, delivered(world, es, "pt")), patient=True)
-    submitting.seal_receipts(pt.office)
-    first = submitting.order_of(pt.office, 1)
+        receiving.take_deliveries(pt.context, feed(pt, delivered(world, es, "pt")), patient=True)
+    submitting.seal_receipts(pt.context)
+    first = submitting.order_of(pt.context, 1)
     pt.restart()
-    assert submitting.order_of(pt.office, 1) == first
+    assert submitting.order_of(pt.context, 1) == first
 
 
 def test_stages_only_rise(world, es, pt):
     """An acknowledgement that comes late does not set back what was said before."""
     sent = es.submit("pt")
     pump(world, es, pt, rounds=1)
-    row = views.find_received(pt.office, read_id(sent.id), None)
-    submitting.acknowledge_row(pt.office, row, AckRequest.model_validate({"stage": "accepted"}))
+    row = views.find_received(pt.context, read_id(sent.id), None)
+    submitting.acknowledge_row(pt.context, row, AckRequest.model_validate({"stage": "accepted"}))
     pump(world, pt, es, rounds=1)
-    submitting.seal_receipts(pt.office)
+    submitting.seal_receipts(pt.context)
     pump(world, pt, es, rounds=1)
 
-    assert views.outbox_item(es.office, read_id(sent.id))["deliveries"][0]["stage"] == "accepted"
+    assert views.outbox_item(es.context, read_id(sent.id))["deliveries"][0]["stage"] == "accepted"
 
 
 def test_an_acknowledgement_of_what_we_never_sent_is_an_alarm(world, es, pt):
     """Also one by a unit that the message did not go to."""
     sent = es.submit("it")
     pump(world, es)
-    subject = es.office.store.row("SELECT subject FROM sealings")["subject"]
+    subject = es.context.store.row("SELECT subject FROM sealings")["subject"]
     forged = {
         "stage": "delivered",
         "messages": [{"message": sent.id, "header_digest": subject.hex()}],
@@ -223,24 +223,24 @@ def test_an_acknowledgement_of_what_we_never_sent_is_an_alarm(world, es, pt):
 def test_two_senders_may_use_one_id(world, es, pt, tmp_path):
     """A message is known by its sender and its id: nobody can keep another's message away by using its id."""
     message_id = read_id("0190a5f2-7c1e-7a00-8000-3c5e9f0d1b2a")
-    ie = Desk(world, UnitId("ie"), tmp_path / "ie")
-    for desk in (es, ie):
+    ie = UnitFixture(world, UnitId("ie"), tmp_path / "ie")
+    for unit in (es, ie):
         body = parse_draft(MessageKind.INFORMATION, _json(draft()))
         _deliver_raw(
-            world, desk, pt, body_to_parts(body), message_id=message_id, data_class=DataClass.NON_PERSONAL
+            world, unit, pt, body_to_parts(body), message_id=message_id, data_class=DataClass.NON_PERSONAL
         )
     assert count(pt, "inbox") == 2
     with pytest.raises(Conflict):
-        views.find_received(pt.office, message_id, None)
-    assert views.find_received(pt.office, message_id, UnitId("es"))["sender"] == "es"
+        views.find_received(pt.context, message_id, None)
+    assert views.find_received(pt.context, message_id, UnitId("es"))["sender"] == "es"
     with pytest.raises(NotFound):
-        views.find_received(pt.office, message_id, UnitId("it"))
+        views.find_received(pt.context, message_id, UnitId("it"))
 
 
 def test_what_retention_took_is_an_alarm(world, es, pt):
     """Records that were gone before we read them are counted and reported."""
     receiving.take_deliveries(
-        pt.office, feed(pt, delivered(world, es, "pt"), start=90, lost=90), patient=True
+        pt.context, feed(pt, delivered(world, es, "pt"), start=90, lost=90), patient=True
     )
     assert pt.rows("SELECT code FROM alarms") == [("feed_lost",)]
     assert count(pt, "inbox") == 1
@@ -248,15 +248,15 @@ def test_what_retention_took_is_an_alarm(world, es, pt):
 
 def test_keys_are_destroyed_by_the_routers_clock(world, es, pt):
     """A local clock that jumps ahead destroys no key: only time that a router has signed counts."""
-    receiving.take_deliveries(pt.office, feed(pt, delivered(world, es, "pt")), patient=True)
+    receiving.take_deliveries(pt.context, feed(pt, delivered(world, es, "pt")), patient=True)
     held = pt.keys.opener.kids()
-    pt.office.clock = lambda: Millis(world.now + 60 * DAY)
-    upkeep(pt.office)
+    pt.context.clock = lambda: Millis(world.now + 60 * DAY)
+    upkeep(pt.context)
     assert held <= pt.keys.opener.kids()
-    assert pt.office.seen() == world.now
-    with pt.office.transaction():
-        pt.office.see(Millis(world.now + 60 * DAY))
-    upkeep(pt.office)
+    assert pt.context.seen() == world.now
+    with pt.context.transaction():
+        pt.context.see(Millis(world.now + 60 * DAY))
+    upkeep(pt.context)
     assert not held & pt.keys.opener.kids()
 
 
@@ -265,7 +265,7 @@ def _json(value: object) -> bytes:
 
 
 def _deliver_raw(
-    world: World, sender: Desk, to: Desk, parts, *, subject: bytes | None = None, **changes
+    world: World, sender: UnitFixture, to: UnitFixture, parts, *, subject: bytes | None = None, **changes
 ) -> None:
     """A delivery that an honest daemon would not have sealed, through the router all the same."""
     sender.learn()
@@ -283,11 +283,11 @@ def _deliver_raw(
         parts=tuple(parts),
     )
     keys = choose_keys(order, parties=world.directory, now=world.now)
-    core = core_of(
+    core = core_from_order(
         order,
         keys=keys,
         sender=sender.unit,
-        position=Position(sender.office.stream.id, 1000 + len(world.outboxes[sender.unit])),
+        position=Position(sender.context.stream.id, 1000 + len(world.outboxes[sender.unit])),
         signing_key=sender.keys.signer.public.kid,
         parties=world.directory,
         now=world.now,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from clients.cli.work.receipt_files import write_receipts
-from clients.daemon.receiving.receipts import receipts
+from clients.daemon.receiving.receipts import receipts_of_message
 from protocol.envelope.wire import parse_delivery
 from protocol.errors import Code, Rejected
 from protocol.identifiers import UnitId, new_message_id, read_id
@@ -20,7 +20,7 @@ from tests.mutants.operations import called
 from tests.sim.ledger import Ledger
 from tests.sim.world import World
 from tests.unit.clients.audit.audits import flip
-from tests.unit.clients.daemon.unit_contexts import Desk, pump
+from tests.unit.clients.daemon.unit_contexts import UnitFixture, pump
 
 pytestmark = pytest.mark.slow
 
@@ -31,25 +31,25 @@ def world() -> World:
 
 
 @pytest.fixture
-def es(world: World, tmp_path: Path) -> Desk:
-    return Desk(world, UnitId("es"), tmp_path / "es")
+def es(world: World, tmp_path: Path) -> UnitFixture:
+    return UnitFixture(world, UnitId("es"), tmp_path / "es")
 
 
 @pytest.fixture
-def pt(world: World, es: Desk, tmp_path: Path) -> Desk:
-    made = Desk(world, UnitId("pt"), tmp_path / "pt")
+def pt(world: World, es: UnitFixture, tmp_path: Path) -> UnitFixture:
+    made = UnitFixture(world, UnitId("pt"), tmp_path / "pt")
     es.learn()
     return made
 
 
-def of(desk: Desk, message_id: str) -> list[dict]:
+def of(unit: UnitFixture, message_id: str) -> list[dict]:
     """What the local API says of a message."""
-    return receipts(desk.office, read_id(message_id))["receipts"]
+    return receipts_of_message(unit.context, read_id(message_id))["receipts"]
 
 
-def written(desk: Desk, message_id: str, out: Path) -> list[Path]:
+def written(unit: UnitFixture, message_id: str, out: Path) -> list[Path]:
     """The files that the command writes from it."""
-    found = receipts(desk.office, read_id(message_id))
+    found = receipts_of_message(unit.context, read_id(message_id))
     write_receipts(found, out)
     return [Path(row["file"]) for row in found["receipts"]]
 
@@ -72,7 +72,7 @@ def verified(receipt: Path, ledger: Path) -> Seen:
     return contrada("audit", "verify", "receipt", str(receipt), str(ledger), *trust)
 
 
-def test_what_a_unit_hands_out_verifies_offline(world: World, es: Desk, pt: Desk, tmp_path: Path) -> None:
+def test_what_a_unit_hands_out_verifies_offline(world: World, es: UnitFixture, pt: UnitFixture, tmp_path: Path) -> None:
     """The sender's and the addressee's file are the same bytes, and find decision and delivery in the log."""
     mids = [es.submit("pt").id for _ in range(3)]
     pump(world, es, pt)
@@ -91,7 +91,7 @@ def test_what_a_unit_hands_out_verifies_offline(world: World, es: Desk, pt: Desk
         assert [row["what"] for row in json.loads(seen.out)] == ["accepted", "delivered to pt"]
 
 
-def test_it_is_the_routers_own_byte_for_byte(world: World, es: Desk, pt: Desk) -> None:
+def test_it_is_the_routers_own_byte_for_byte(world: World, es: UnitFixture, pt: UnitFixture) -> None:
     """What the sender's daemon cuts from the decisions is what the router put beside each delivery."""
     mids = [es.submit("pt").id for _ in range(5)]
     pump(world, es, pt)
@@ -101,7 +101,7 @@ def test_it_is_the_routers_own_byte_for_byte(world: World, es: Desk, pt: Desk) -
     assert [bytes.fromhex(of(pt, message_id)[0]["receipt"]) for message_id in mids] == carried[:5]
 
 
-def test_a_changed_byte_ends_in_7(world: World, es: Desk, pt: Desk, tmp_path: Path) -> None:
+def test_a_changed_byte_ends_in_7(world: World, es: UnitFixture, pt: UnitFixture, tmp_path: Path) -> None:
     """Wherever it stands: in the record, the salt, the path or the router's signature."""
     message_id, _ = es.submit("pt").id, es.submit("pt")
     pump(world, es, pt)
@@ -115,7 +115,7 @@ def test_a_changed_byte_ends_in_7(world: World, es: Desk, pt: Desk, tmp_path: Pa
         receipt.write_bytes(whole)
 
 
-def test_a_receipt_says_nothing_of_other_messages(world: World, es: Desk, pt: Desk) -> None:
+def test_a_receipt_says_nothing_of_other_messages(world: World, es: UnitFixture, pt: UnitFixture) -> None:
     """What stood beside it in the router's transaction is in it as hashes only."""
     one, other = es.submit("pt").id, es.submit("pt").id
     pump(world, es, pt)
@@ -124,7 +124,7 @@ def test_a_receipt_says_nothing_of_other_messages(world: World, es: Desk, pt: De
     assert read_id(one) in bytes.fromhex(of(es, one)[0]["receipt"])
 
 
-def test_a_refusal_has_its_receipt(world: World, es: Desk, tmp_path: Path) -> None:
+def test_a_refusal_has_its_receipt(world: World, es: UnitFixture, tmp_path: Path) -> None:
     """A router signs its refusals too, and the log has them."""
     message_id = es.submit("nz").id
     pump(world, es)
@@ -136,25 +136,25 @@ def test_a_refusal_has_its_receipt(world: World, es: Desk, tmp_path: Path) -> No
     assert verified(receipt, ledger.path).exit == 0
 
 
-def test_there_is_none_yet_or_never(world: World, es: Desk, pt: Desk) -> None:
+def test_there_is_none_yet_or_never(world: World, es: UnitFixture, pt: UnitFixture) -> None:
     """An unknown id, an undecided message, and one from before receipts were kept: what it is, what to do."""
     message_id = es.submit("pt").id
     with pytest.raises(NotFound, match="no router has decided") as caught:
         of(es, message_id)
     assert "try again in a moment" in caught.value.hint
     with pytest.raises(NotFound, match="nothing is known here") as caught:
-        receipts(es.office, new_message_id(world.now, world.entropy))
+        receipts_of_message(es.context, new_message_id(world.now, world.entropy))
     assert "outbox ls" in caught.value.hint
 
     pump(world, es, pt)
-    with es.office.transaction():
-        es.office.store.write("DELETE FROM decided_in")
+    with es.context.transaction():
+        es.context.store.write("DELETE FROM decided_in")
     with pytest.raises(NotFound, match="before receipts were kept") as caught:
         of(es, message_id)
     assert f"message trace {message_id}" in caught.value.hint
 
 
-def test_receipts_survive_a_kill_and_are_kept_once(world: World, es: Desk, pt: Desk) -> None:
+def test_receipts_survive_a_kill_and_are_kept_once(world: World, es: UnitFixture, pt: UnitFixture) -> None:
     """They are committed with the decision; decisions of one transaction are one row."""
     mids = [es.submit("pt").id for _ in range(4)]
     pump(world, es, pt)
@@ -166,7 +166,7 @@ def test_receipts_survive_a_kill_and_are_kept_once(world: World, es: Desk, pt: D
     assert es.rows("SELECT count(*) FROM decisions") < [(4,)]
 
 
-def test_files_are_never_written_over(world: World, es: Desk, pt: Desk, tmp_path: Path) -> None:
+def test_files_are_never_written_over(world: World, es: UnitFixture, pt: UnitFixture, tmp_path: Path) -> None:
     """Evidence that is there stays."""
     message_id = es.submit("pt").id
     pump(world, es, pt)
@@ -189,7 +189,7 @@ def test_a_record_of_another_transaction_has_no_receipt_in_this_one(world: World
     assert receipt_of(first, foreign.record) == parse_delivery(world.inboxes["it"][0]).receipt
 
 
-def test_a_receipt_of_the_wrong_place_is_noticed(world: World, es: Desk, pt: Desk, tmp_path: Path) -> None:
+def test_a_receipt_of_the_wrong_place_is_noticed(world: World, es: UnitFixture, pt: UnitFixture, tmp_path: Path) -> None:
     """The mutant that cuts every receipt from the first place of the transaction hands out false ones."""
     mids = [es.submit("pt").id for _ in range(3)]
     pump(world, es, pt)
@@ -212,8 +212,8 @@ def test_what_was_signed_goes_with_the_last_message_that_it_was_about(world, es,
     assert len(rows) == 2
     left = {row[1] for row in rows}
     for sealing, decisions in rows:
-        with es.office.transaction():
-            es.office.store.write("DELETE FROM sealings WHERE id = ?", sealing)
+        with es.context.transaction():
+            es.context.store.write("DELETE FROM sealings WHERE id = ?", sealing)
         still = {row[0] for row in es.rows("SELECT id FROM decisions")}
         needed = {row[1] for row in rows if row[0] > sealing}
         assert still == left & needed

@@ -20,7 +20,7 @@ from protocol.identifiers import Millis, UnitId, read_id
 from protocol.limits import DAY, HOUR
 from protocol.signatures import Suite
 from tests.sim.world import World, facts
-from tests.unit.clients.daemon.unit_contexts import Desk, draft, pump, wish
+from tests.unit.clients.daemon.unit_contexts import UnitFixture, draft, pump, wish
 
 
 @pytest.fixture
@@ -29,8 +29,8 @@ def world() -> World:
 
 
 @pytest.fixture
-def es(world: World, tmp_path: Path) -> Desk:
-    return Desk(world, UnitId("es"), tmp_path / "es")
+def es(world: World, tmp_path: Path) -> UnitFixture:
+    return UnitFixture(world, UnitId("es"), tmp_path / "es")
 
 
 def test_a_message_is_sealed_once_and_stays_the_same_bytes(world, es):
@@ -108,13 +108,13 @@ def test_a_week_offline_is_cured_as_well(world, es):
 
 def test_a_clock_that_runs_ahead_waits_to_be_set_right(world, es):
     """Nothing is refused for good while our own clock is wrong."""
-    es.office.clock = lambda: Millis(world.now + 2 * HOUR)
+    es.context.clock = lambda: Millis(world.now + 2 * HOUR)
     sent = es.submit("it")
     pump(world, es)
     assert es.state(sent.id) == "queued"
-    es.office.clock = lambda: world.now
+    es.context.clock = lambda: world.now
     es.monotonic.seconds += 3600
-    submitting.seal_queued(es.office)
+    submitting.seal_queued(es.context)
     pump(world, es)
 
     assert es.state(sent.id) == "accepted"
@@ -127,29 +127,29 @@ def test_what_cannot_be_sealed_waits_and_holds_nobody_up(world, es):
     waiting = es.submit("ie")
     assert (waiting.state, es.submit("it").state) == ("queued", "sealed")
     assert "E_RCPT_EPOCH" in es.rows("SELECT reasons FROM outbox ORDER BY id")[0][0]
-    Desk(world, UnitId("ie"), es.path / "ie")
+    UnitFixture(world, UnitId("ie"), es.path / "ie")
     es.learn()
-    submitting.seal_queued(es.office)
+    submitting.seal_queued(es.context)
 
     assert es.state(waiting.id) == "sealed"
 
 
 def test_before_it_is_enrolled_a_unit_may_write(world, tmp_path):
     """A message waits for the unit's own key to be known, and goes out then."""
-    de = Desk(world, UnitId("pt"), tmp_path / "pt")
-    known, de.office.replica.directory = de.office.replica.directory, World().directory
+    de = UnitFixture(world, UnitId("pt"), tmp_path / "pt")
+    known, de.context.replica.directory = de.context.replica.directory, World().directory
     sent = de.submit("it")
     assert sent.state == "queued"
-    de.office.replica.directory = known
-    submitting.seal_queued(de.office)
+    de.context.replica.directory = known
+    submitting.seal_queued(de.context)
 
     assert de.state(sent.id) == "sealed"
 
 
 def test_an_idempotency_key_names_one_message(world, es):
     """In one batch, later, and after a restart; and never two different ones."""
-    first, same = submitting.submit(
-        es.office, [wish("it", idempotency_key="k"), wish("it", idempotency_key="k")]
+    first, same = submitting.submit_requests(
+        es.context, [wish("it", idempotency_key="k"), wish("it", idempotency_key="k")]
     )
     es.restart()
     again = es.submit("it", idempotency_key="k")
@@ -188,8 +188,8 @@ def test_a_request_with_everything_in_it_is_known_again(world, es):
 
 def test_one_wrong_request_fails_alone(world, es):
     """Requests that share a transaction share nothing else."""
-    good, unknown, bad = submitting.submit(
-        es.office, [wish("it"), wish("xx"), wish("it", draft={"subject": "no items"})]
+    good, unknown, bad = submitting.submit_requests(
+        es.context, [wish("it"), wish("xx"), wish("it", draft={"subject": "no items"})]
     )
     assert isinstance(good, Submitted)
     assert isinstance(unknown, Rejected)
@@ -200,17 +200,17 @@ def test_one_wrong_request_fails_alone(world, es):
 def test_after_a_full_disk_no_number_is_given_twice(world, es):
     """A transaction that failed takes its stream with it: its numbers may or may not be on the disk."""
     es.submit("it")
-    before = es.office.stream.id
-    pages = es.office.store.row("PRAGMA page_count")[0]
-    es.office.store.row(f"PRAGMA max_page_count={pages}")
+    before = es.context.stream.id
+    pages = es.context.store.row("PRAGMA page_count")[0]
+    es.context.store.row(f"PRAGMA max_page_count={pages}")
     with pytest.raises(StoreUnavailable):
         for _ in range(50):
             es.submit("it")
-    es.office.store.row("PRAGMA max_page_count=1000000")
+    es.context.store.row("PRAGMA max_page_count=1000000")
     es.submit("it")
     pump(world, es)
 
-    assert es.office.stream.id != before
+    assert es.context.stream.id != before
     assert {state for (state,) in es.rows("SELECT state FROM outbox")} == {"accepted"}
 
 
@@ -246,8 +246,8 @@ def test_what_kafka_lost_is_noticed(world, es):
     """The router goes past a message of ours without a decision: its partition is reported."""
     first, second = es.submit("it"), es.submit("it")
     raw = es.pending()
-    es.office.sent.update({1: 0, 2: 1})
-    submitting.mark_sent(es.office)
+    es.context.sent.update({1: 0, 2: 1})
+    submitting.note_sent(es.context)
     world.submit("es", b"", raw[1])  # the first one's place holds something else
     world.route("es")
     decided = es.decisions()
@@ -294,7 +294,7 @@ def test_the_strongest_suite_that_anybody_asks_for(world, es):
 def test_numbers_count_for_each_partition(world, tmp_path):
     """Conversations spread over partitions, and each partition has its own count from 0."""
     world.publish(facts("es", outbox_partitions=3), by=world.registrar)
-    es = Desk(world, UnitId("es"), tmp_path / "es")
+    es = UnitFixture(world, UnitId("es"), tmp_path / "es")
     for _ in range(30):
         es.submit("it")
     rows = es.rows("SELECT partition, seq FROM sealings ORDER BY id")
@@ -308,9 +308,9 @@ def test_content_can_be_erased_and_the_decision_stays(world, es):
     """Erased: it cannot be sealed again or shown; what became of it is still known."""
     sent = es.submit("it")
     pump(world, es)
-    with es.office.transaction():
-        outbox.erase_content(es.office.store, 1)
+    with es.context.transaction():
+        outbox.erase_sent(es.context.store, 1)
     with pytest.raises(ContradaError) as erased:
-        outbox.read_order(es.office.store, es.office.vault, 1)
+        outbox.read_order(es.context.store, es.context.vault, 1)
     assert erased.value.code == "E_ERASED"
     assert es.state(sent.id) == "accepted"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clients.daemon.state.recent_sealings import KEPT_BYTES, Fresh
+from clients.daemon.state.recent_sealings import KEPT_BYTES, RecentSealings
 from clients.daemon.sending.lane import Lane
 from clients.daemon.store.sealings import WINDOW, ToSend
 from protocol.identifiers import ThreadId
@@ -17,7 +17,7 @@ class Model:
     """Two partitions whose sealings are numbered together, and a lane of the first."""
 
     def __init__(self) -> None:
-        self.fresh, self.lane = Fresh(), Lane()
+        self.recent_sealings, self.lane = RecentSealings(), Lane()
         self.committed: list[int] = []
         self.number = 0
 
@@ -25,16 +25,16 @@ class Model:
         made = []
         for partition in partitions:
             self.number += 1
-            self.fresh.put(partition, ToSend(self.number, THREAD, b"x" * 100_000))
+            self.recent_sealings.put(partition, ToSend(self.number, THREAD, b"x" * 100_000))
             made += [self.number] * (partition == 0)
         if holds:
             self.committed += made
-            self.fresh.committed()
+            self.recent_sealings.committed()
         else:
-            self.fresh.forget()
+            self.recent_sealings.forget()
 
     def send(self, outcome: str) -> None:
-        window = self.fresh.take(0, self.lane.after)
+        window = self.recent_sealings.take(0, self.lane.after)
         behind = [number for number in self.committed if number > self.lane.after]
         given = behind if window is None else [item.id for item in window.items]
         assert given == behind[: len(given)]
@@ -69,14 +69,14 @@ def test_a_lane_that_keeps_up_needs_no_database():
     """After its first look the lane lives on what was sealed just now."""
     model = Model()
     model.seal([0], holds=True)
-    assert model.fresh.take(0, 0) is None
+    assert model.recent_sealings.take(0, 0) is None
     model.lane.acknowledged([1])
     for number in (2, 3, 4):
         model.seal([0], holds=True)
-        window = model.fresh.take(0, model.lane.after)
+        window = model.recent_sealings.take(0, model.lane.after)
         assert window is not None and [item.id for item in window.items] == [number]
         model.lane.acknowledged([number])
-    assert model.fresh.take(0, model.lane.after).items == ()
+    assert model.recent_sealings.take(0, model.lane.after).items == ()
 
 
 def test_what_waits_for_long_is_not_kept_twice():
@@ -84,7 +84,7 @@ def test_what_waits_for_long_is_not_kept_twice():
     model = Model()
     for _ in range(2 * WINDOW + 50):
         model.seal([0], holds=True)
-    assert max(len(queue) for queue in model.fresh._queues.values()) <= WINDOW
+    assert max(len(queue) for queue in model.recent_sealings._queues.values()) <= WINDOW
     model.send("taken")
     model.seal([0], holds=True)
     model.send("taken")
@@ -92,27 +92,27 @@ def test_what_waits_for_long_is_not_kept_twice():
 
 def test_what_waits_for_kafka_waits_on_the_disk():
     """However much is sealed while nothing leaves, little of it is held in memory, and the rest is asked for."""
-    fresh = Fresh()
+    recent_sealings = RecentSealings()
     for number in range(1, 151):
-        fresh.put(0, ToSend(number, THREAD, bytes(900_000)))
-        fresh.committed()
-        assert sum(len(item.submission) for _, item in fresh._queues[0]) <= KEPT_BYTES + 900_000
-    assert fresh.take(0, 0) is None
+        recent_sealings.put(0, ToSend(number, THREAD, bytes(900_000)))
+        recent_sealings.committed()
+        assert sum(len(item.submission) for _, item in recent_sealings._queues[0]) <= KEPT_BYTES + 900_000
+    assert recent_sealings.take(0, 0) is None
 
 
 def test_nothing_is_given_out_before_it_is_committed():
     """A lane that looks in the middle of a transaction finds what was committed before it, and no more."""
-    fresh = Fresh()
+    recent_sealings = RecentSealings()
     for number in (1, 2):
-        fresh.put(0, ToSend(number, THREAD, b"x"))
-        fresh.committed()
-    fresh.put(0, ToSend(3, THREAD, b"x"))
-    window = fresh.take(0, 1)
+        recent_sealings.put(0, ToSend(number, THREAD, b"x"))
+        recent_sealings.committed()
+    recent_sealings.put(0, ToSend(3, THREAD, b"x"))
+    window = recent_sealings.take(0, 1)
     assert window is not None
     assert [item.id for item in window.items] == [2]
-    assert fresh.take(0, 2).items == ()
-    fresh.forget()
-    assert fresh.take(0, 2) is None
-    fresh.put(0, ToSend(4, THREAD, b"x"))
-    fresh.committed()
-    assert [item.id for _, item in fresh._queues[0]] == [4]
+    assert recent_sealings.take(0, 2).items == ()
+    recent_sealings.forget()
+    assert recent_sealings.take(0, 2) is None
+    recent_sealings.put(0, ToSend(4, THREAD, b"x"))
+    recent_sealings.committed()
+    assert [item.id for _, item in recent_sealings._queues[0]] == [4]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from clients.daemon.state import recent_sealings as fresh
-from clients.daemon.state.recent_sealings import Fresh
+from clients.daemon.state import recent_sealings as recent_sealings
+from clients.daemon.state.recent_sealings import RecentSealings
 from tests.mutants.engine import Mutant, mutated
 from tests.mutants.operations import dropped, forced, instead
 from tests.unit.clients.daemon.state import test_recent_sealings as promises
@@ -14,19 +14,19 @@ pytestmark = pytest.mark.slow
 
 MUTANTS = {
     "a gap before the sealing does not matter": (
-        Mutant(fresh._behind, forced(True, "queue[0][0]", "after")),
+        Mutant(recent_sealings._behind, forced(True, "queue[0][0]", "after")),
         promises.test_what_is_fresh_is_what_the_database_has_next,
     ),
     "a failed transaction counts": (
-        Mutant(Fresh.forget, dropped("self._uncommitted")),
+        Mutant(RecentSealings.forget, dropped("self._uncommitted")),
         promises.test_nothing_is_given_out_before_it_is_committed,
     ),
     "what is written counts as committed": (
-        Mutant(Fresh.put, instead("...; self.committed()", "self._uncommitted")),
+        Mutant(RecentSealings.put, instead("...; self.committed()", "self._uncommitted")),
         promises.test_nothing_is_given_out_before_it_is_committed,
     ),
     "what waits for Kafka stays in memory": (
-        Mutant(Fresh.committed, forced(False, "KEPT_BYTES")),
+        Mutant(RecentSealings.committed, forced(False, "KEPT_BYTES")),
         promises.test_what_waits_for_kafka_waits_on_the_disk,
     ),
 }  # fmt: skip

@@ -9,11 +9,11 @@ from clients.daemon.store.decisions import (
     RECOVERABLE,
     Foreign,
     Nothing,
-    Refuse,
+    RefuseForGood,
     SealAgain,
     Sealing,
     Settle,
-    judge,
+    consequence_of,
 )
 from protocol.trail.batches import Reason, Record, RecordType, Source
 from protocol.errors import Code
@@ -35,57 +35,57 @@ def sealing(**changes) -> Sealing:
 
 def test_accepted_settles_even_an_older_sealing():
     """The addressees have it, whichever sealing it was."""
-    assert judge(record(RecordType.ACCEPTED), sealing()) == Settle()
-    assert judge(record(RecordType.ACCEPTED), sealing(latest=False)) == Settle()
-    assert judge(record(RecordType.ACCEPTED), sealing(decided=True)) == Nothing()
+    assert consequence_of(record(RecordType.ACCEPTED), sealing()) == Settle()
+    assert consequence_of(record(RecordType.ACCEPTED), sealing(latest=False)) == Settle()
+    assert consequence_of(record(RecordType.ACCEPTED), sealing(decided=True)) == Nothing()
 
 
 @pytest.mark.parametrize("code", sorted(RECOVERABLE - {Code.E_REPLAY}))
 def test_what_another_sealing_cures_is_sealed_again(code):
     """Keys and times change; the message stays the same."""
-    assert judge(record(RecordType.REJECTED, code), sealing()) == SealAgain((Reason(code),))
+    assert consequence_of(record(RecordType.REJECTED, code), sealing()) == SealAgain((Reason(code),))
 
 
 def test_not_without_end():
     """After so many sealings the refusal is final, with its reason."""
     last = sealing(sealed_times=MOST_SEALINGS)
-    assert judge(record(RecordType.REJECTED, Code.E_RCPT_EPOCH), last) == Refuse((Reason(Code.E_RCPT_EPOCH),))
+    assert consequence_of(record(RecordType.REJECTED, Code.E_RCPT_EPOCH), last) == RefuseForGood((Reason(Code.E_RCPT_EPOCH),))
 
 
 def test_a_clock_that_runs_ahead_refuses_nothing_for_good():
     """As long as our own clock is at fault the message waits, and what follows from the clock is no reason."""
     last = sealing(sealed_times=10 * MOST_SEALINGS)
     codes = (Code.E_TIME_FUTURE, Code.E_LIFETIME)
-    assert isinstance(judge(record(RecordType.REJECTED, *codes), last), SealAgain)
-    assert isinstance(judge(record(RecordType.REJECTED, Code.E_LIFETIME), sealing()), Refuse)
+    assert isinstance(consequence_of(record(RecordType.REJECTED, *codes), last), SealAgain)
+    assert isinstance(consequence_of(record(RecordType.REJECTED, Code.E_LIFETIME), sealing()), RefuseForGood)
 
 
 @pytest.mark.parametrize("code", sorted(set(Code) - RECOVERABLE))
 def test_every_other_refusal_is_final(code):
     """One reason that nothing cures is enough, whatever stands beside it."""
-    assert judge(record(RecordType.REJECTED, code), sealing()) == Refuse((Reason(code),))
+    assert consequence_of(record(RecordType.REJECTED, code), sealing()) == RefuseForGood((Reason(code),))
     both = record(RecordType.REJECTED, Code.E_RCPT_EPOCH, code)
-    assert isinstance(judge(both, sealing()), Refuse)
+    assert isinstance(consequence_of(both, sealing()), RefuseForGood)
 
 
 @pytest.mark.parametrize("kind", [RecordType.REJECTED, RecordType.DUPLICATE])
 @pytest.mark.parametrize("change", [{"latest": False}, {"decided": True}, {"message_settled": True}])
 def test_old_news_is_no_news(kind, change):
     """A decision on bytes that are decided or replaced changes nothing: that is what a resend brings."""
-    assert judge(record(kind, Code.E_RCPT_EPOCH), sealing(**change)) == Nothing()
+    assert consequence_of(record(kind, Code.E_RCPT_EPOCH), sealing(**change)) == Nothing()
 
 
 def test_a_double_without_a_decision_is_an_alarm_and_a_new_number():
     """Its decision was lost; addressees take the message once, so sealing again cannot double it."""
-    assert judge(record(RecordType.DUPLICATE), sealing()) == SealAgain((Reason(Code.E_REPLAY),), alarm=True)
+    assert consequence_of(record(RecordType.DUPLICATE), sealing()) == SealAgain((Reason(Code.E_REPLAY),), alarm=True)
 
 
 def test_a_submission_that_we_never_made_is_foreign():
     """Somebody else wrote into our outbox, or our database is an old backup."""
     for kind in RecordType:
-        assert judge(record(kind), None) == Foreign()
+        assert consequence_of(record(kind), None) == Foreign()
 
 
 def test_a_refusal_without_reasons_is_final():
     """Nothing can be cured that is not named."""
-    assert judge(record(RecordType.REJECTED), sealing()) == Refuse(())
+    assert consequence_of(record(RecordType.REJECTED), sealing()) == RefuseForGood(())

@@ -19,7 +19,7 @@ from runtime.process.worker import Worker
 from tests.mutants.engine import Mutant, mutated
 from tests.mutants.operations import dropped
 from tests.sim.world import World
-from tests.unit.clients.daemon.unit_contexts import Desk, wish
+from tests.unit.clients.daemon.unit_contexts import UnitFixture, wish
 
 
 class PowerCut:
@@ -67,7 +67,7 @@ async def test_what_is_settled_survives_a_power_cut_and_what_is_not_does_not(tmp
     store = Store(tmp_path / "state.sqlite")
     disk = Disk(store)
     put(store, "settled")
-    await disk.settled()
+    await disk.flushed()
     put(store, "later")
     (tmp_path / "after").mkdir()
     back = power.after(tmp_path / "state.sqlite", tmp_path / "after")
@@ -82,7 +82,7 @@ async def test_one_call_serves_everybody_who_asked_before_it_began(tmp_path, pow
     waiting = []
     for key in "abc":
         put(store, key)
-        waiting.append(asyncio.create_task(disk.settled()))
+        waiting.append(asyncio.create_task(disk.flushed()))
         await asyncio.sleep(0.05)
     power.gate.set()
     await asyncio.wait_for(asyncio.gather(*waiting), 10)
@@ -94,8 +94,8 @@ async def test_nothing_committed_costs_no_call(tmp_path, power):
     store = Store(tmp_path / "state.sqlite")
     disk = Disk(store)
     put(store, "a")
-    await disk.settled()
-    await disk.settled()
+    await disk.flushed()
+    await disk.flushed()
     assert power.calls == 1
 
 
@@ -115,8 +115,8 @@ async def test_an_idle_worker_settles_by_itself(tmp_path, power):
     store = Store(tmp_path / "state.sqlite")
     disk = Disk(store)
     put(store, "settled")
-    disk.settle_here()
-    await disk.settled()
+    disk.flush_here()
+    await disk.flushed()
     assert power.calls == 1
     put(store, "later")
     (tmp_path / "after").mkdir()
@@ -141,8 +141,8 @@ async def test_neither_answer_nor_record_leaves_before_the_disk_has_the_message(
 async def neither_leaves_before_the_disk_has_the_message(tmp_path, power):
     worker, log = Worker(), Outbox()
     world = World()
-    desk = await worker.do(lambda: Desk(world, UnitId("es"), tmp_path / "es"))
-    daemon = Daemon(desk.office, worker, log_=log, feeds=None, directory=None)
+    unit = await worker.do(lambda: UnitFixture(world, UnitId("es"), tmp_path / "es"))
+    daemon = Daemon(unit.context, worker, log_=log, feeds=None, directory=None)
     daemon.directory_read.set()
     daemon._decisions_read.set()
     parts = [asyncio.create_task(part) for part in (daemon.intake.run(), daemon._run_lanes())]
@@ -162,13 +162,13 @@ async def neither_leaves_before_the_disk_has_the_message(tmp_path, power):
     for part in parts:
         part.cancel()
     await asyncio.wait(parts)
-    await worker.do(desk.office.store.close)
+    await worker.do(unit.context.store.close)
     worker.close()
 
 
 UNSETTLED = {
-    "contrada-worker": Mutant(Disk.settle_here, dropped(os.fdatasync)),
-    "contrada-disk": Mutant(Disk.settled, dropped(os.fdatasync)),
+    "contrada-worker": Mutant(Disk.flush_here, dropped(os.fdatasync)),
+    "contrada-disk": Mutant(Disk.flushed, dropped(os.fdatasync)),
 }
 
 
