@@ -12,7 +12,7 @@ SECONDS ?= 60
 ONLY ?=
 export PYTHON
 
-.PHONY: help demo demo-once test check chaos memory fuzz bench vectors lock kafka clean venv-demo venv-dev venv-fuzz
+.PHONY: help demo demo-once test check chaos memory fuzz bench vectors lock docs kafka clean venv-demo venv-dev venv-docs venv-fuzz
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -53,6 +53,10 @@ fuzz: venv-fuzz ## Throw mutated input at every parser: SECONDS=60
 vectors: venv-dev ## Write the protocol's test vectors again
 	@$(PY) -m tests.vectors.generate
 
+docs: venv-docs ## Build the documentation as a site into dist/site, without a warning
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --clean --strict --quiet
+	@echo "dist/site/index.html"
+
 lock: venv-demo ## Write requirements/*.lock again from pyproject.toml (UPGRADE=1: newest allowed versions)
 	@sh deploy/lock.sh $(if $(UPGRADE),--upgrade)
 
@@ -63,5 +67,5 @@ clean: ## Remove what tools left in this tree (not .venv, not the Kafka cache)
 	rm -rf demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -path ./.venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
-venv-demo venv-dev venv-fuzz:
+venv-demo venv-dev venv-docs venv-fuzz:
 	@sh deploy/bootstrap.sh $(@:venv-%=%)

@@ -4,9 +4,10 @@
 #   runtime.lock  what a server needs to run a unit or a router
 #   demo.lock     runtime, and what brings Kafka and Java here, and what installs this repository
 #   dev.lock      demo, and the tools of `make check` and `make test`
-#   fuzz.lock     dev, and atheris
+#   docs.lock     dev, and what `make docs` builds the site with
+#   fuzz.lock     docs, and atheris
 #
-# Each is made under the constraints of the widest one, so the four never disagree about a version.
+# Each is made under the constraints of the widest one, so the five never disagree about a version.
 # Known versions are kept; `sh deploy/lock.sh --upgrade` takes the newest that pyproject.toml allows.
 set -eu
 cd "$(dirname "$0")/.."
@@ -25,7 +26,8 @@ compile() {
   echo "$out: $(grep -c '==' "$out") packages" >&2
 }
 mkdir -p requirements
-compile fuzz --group build --group kafka --group dev --group fuzz "$@"
+compile fuzz --group build --group kafka --group dev --group docs --group fuzz "$@"
+compile docs --group build --group kafka --group dev --group docs --constraint requirements/fuzz.lock "$@"
 compile dev --group build --group kafka --group dev --constraint requirements/fuzz.lock "$@"
 compile demo --group build --group kafka --constraint requirements/fuzz.lock "$@"
 compile runtime --constraint requirements/fuzz.lock "$@"
