@@ -4,9 +4,13 @@
 
 PY := .venv/bin/python
 # Tests without Kafka run on all cores, each file on one of them. Those with Kafka wait more than they work: two at a
-# time, each half with a broker of its own.
+# time, each half with a broker of its own. The slowest are named, with what they took to prepare.
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 WITH_KAFKA := -n 2 --dist loadfile
+SLOWEST := --durations=10
+# One test needs no second process: path::name, a file, a folder, or words that a test's name contains.
+T ?=
+CHOSEN = $(if $(wildcard $(firstword $(subst ::, ,$(T)))),$(T),-k "$(T)")
 SEED ?= 1
 SECONDS ?= 60
 ONLY ?=
@@ -24,11 +28,15 @@ demo: kafka ## Play the exchange between real processes and stay up to be tried
 demo-once: kafka ## Play it, check every outcome, print one JSON object and end
 	@.venv/bin/contrada demo --once --json
 
-test: venv-dev kafka ## The whole test suite, on a real Kafka (under ten minutes)
+test: venv-dev kafka ## The whole suite, on a real Kafka (under ten minutes), or a part: T=path::name, T="words of names"
+ifeq ($(strip $(T)),)
 	@ended=0; \
-	$(PY) -m pytest -m "not kafka" $(PARALLEL) || ended=$$?; \
-	$(PY) -m pytest -m kafka $(WITH_KAFKA) || ended=$$?; \
+	$(PY) -m pytest -m "not kafka" $(PARALLEL) $(SLOWEST) || ended=$$?; \
+	$(PY) -m pytest -m kafka $(WITH_KAFKA) $(SLOWEST) || ended=$$?; \
 	exit $$ended
+else
+	@$(PY) -m pytest $(CHOSEN)
+endif
 
 check: venv-dev ## Formatting, types, import rules and the fast tests (under a minute)
 	@.venv/bin/ruff check
