@@ -24,7 +24,7 @@ from broker.errors import StoreCorrupt
 from broker.ledger import log_head as tips
 from broker.ledger.intake import Reading, erasures, placed
 from broker.ledger.log_head import Signers, Tip
-from broker.ledger.store.records import Erasure, LogState, RecordStore, SignedLeaves
+from broker.ledger.store.records import Erasure, LogState, RecordStore
 from broker.ledger.store.tiles import TileStore
 from protocol.errors import Rejected
 from protocol.identifiers import Millis
@@ -32,6 +32,7 @@ from protocol.tlog.checkpoints import parse_checkpoint, seconds
 from protocol.tlog.shards import Shard, parse_shard, shard_at
 from protocol.tlog.tiles import TileReader
 from protocol.trail.ledger_leaves import Row
+from protocol.trail.records_file import SignedLeaves
 
 log = structlog.get_logger()
 

@@ -25,12 +25,12 @@ from protocol.tlog.proofs import consistency_proof
 from protocol.tlog.publication import publications
 from protocol.tlog.tiles import Tile, TreeWriter, entries_between, read_entries, smaller_from
 from protocol.tlog.witnessing import format_request
+from protocol.trail.records_file import index_in
 from runtime.cli.kafka_calls import run
 from runtime.kafka.feeds import KafkaLog
 
 _ACCEPTED: Final = """SELECT id, record FROM records WHERE type = 1 AND record IS NOT NULL
                       ORDER BY id LIMIT 1 OFFSET ?"""
-_LEAF: Final = (1 << 40) - 1
 _HOUR_MS: Final = 3_600_000
 _MORE: Final = 300
 """So many leaves longer than the true log, so that it passes for a newer one."""
@@ -87,7 +87,7 @@ class Intruder:
             fields = decode(record)
             fields[2] -= _HOUR_MS
             store.execute("UPDATE records SET record = ? WHERE id = ?", (encode(fields), row))
-        return int(row) & _LEAF
+        return index_in(int(row))
 
     def remove(self) -> int:
         """Remove a record and leave nothing in its place; its leaf."""
@@ -95,7 +95,7 @@ class Intruder:
             row, _ = store.execute(_ACCEPTED, (1,)).fetchone()
             store.execute("DELETE FROM records WHERE id = ?", (row,))
             store.execute("DELETE FROM concerns WHERE id = ?", (row,))
-        return int(row) & _LEAF
+        return index_in(int(row))
 
     def rewrite(self, origin: str, *, without: int, now: int) -> Forgery:
         """The audit log once more without one of its leaves, and newer, signed with the log's own keys."""

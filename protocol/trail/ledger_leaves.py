@@ -70,13 +70,6 @@ class Row(NamedTuple):
     """`ORIGIN#INDEX` of the act that ordered the deletion."""
 
 
-ROW_COLUMNS: Final = (
-    "index", "leaves", "type", "t", "record", "salt", "mid", "thread", "sender", "units", "reasons",
-    "subject", "erased_by",
-)  # fmt: skip
-"""The fields of `Row` as a database and a finding call them."""
-
-
 class Sequenced(NamedTuple):
     """What one record of the audit topic adds: entries in their order, and the rows that open them."""
 

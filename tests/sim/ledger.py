@@ -14,11 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from broker.ledger.store.records import Erasure, LogState, RecordStore, SignedLeaves
+from broker.ledger.store.records import Erasure, LogState, RecordStore
 from keys.note_keys import NoteKey, NoteUse
 from keys.soft_keys import SoftIdentity
 from keys.statement_types import body_type
 from keys.statements import parse_statement
+from protocol.trail.records_file import SignedLeaves
 from protocol.trail.acts import Act, deletion, directory_statement, software_start
 from protocol.trail.batches import SignedBatch, sign_batch
 from protocol.canonical import encode

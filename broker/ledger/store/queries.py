@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Select, literal, select
 
-from broker.ledger.store.schema import ACCEPTED, INDEX_BITS, concerns, logs, records
+from broker.ledger.store.schema import ACCEPTED, concerns, logs, records
 from protocol.trail.ledger_leaves import Row
+from protocol.trail.records_file import LAST_INDEX, first_id, index_in
 
-INDEX = (1 << INDEX_BITS) - 1
 _COLUMNS = tuple(records.c)
 
 
@@ -57,7 +57,7 @@ class Search:
 def base_of(connection: Connection, origin: str) -> int | None:
     """What is added to an index of this log to make an id; None if there is no such log."""
     number = connection.execute(select(logs.c.number).where(logs.c.origin == origin)).scalar()
-    return None if number is None else number << INDEX_BITS
+    return None if number is None else first_id(number)
 
 
 def rows_query() -> Select[Any]:
@@ -67,7 +67,7 @@ def rows_query() -> Select[Any]:
 
 def row_of(columns: Sequence[Any]) -> Row:
     """The row behind the columns of one."""
-    return Row(columns[0] & INDEX, *columns[1:])
+    return Row(index_in(columns[0]), *columns[1:])
 
 
 def query_for(search: Search, numbers: Mapping[str, int]) -> Select[Any] | None:
@@ -81,10 +81,10 @@ def query_for(search: Search, numbers: Mapping[str, int]) -> Select[Any] | None:
         if name is not None and name not in numbers:
             return None
     if search.origin is not None:
-        base = numbers[search.origin] << INDEX_BITS
-        query = query.where(key.between(base, base + INDEX))
+        base = first_id(numbers[search.origin])
+        query = query.where(key.between(base, base + LAST_INDEX))
     if search.beyond is not None:
-        last = (numbers[search.beyond[0]] << INDEX_BITS) + search.beyond[1]
+        last = first_id(numbers[search.beyond[0]]) + search.beyond[1]
         query = query.where(key < last if search.newest else key > last)
     query = query.where(*_conditions(search))
     return query.order_by(key.desc() if search.newest else key).limit(search.limit)

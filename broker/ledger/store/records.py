@@ -17,16 +17,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from typing import Final, NamedTuple
+from typing import Final
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from broker.errors import BrokerError
 from broker.ledger.store.erasing import Erasure, erase
-from broker.ledger.store.queries import INDEX, Found, Search, base_of, query_for, row_of, rows_query
+from broker.ledger.store.queries import Found, Search, base_of, query_for, row_of, rows_query
 from broker.ledger.store.schema import (
-    INDEX_BITS,
     SCHEMA_VERSION,
     about,
     batches,
@@ -37,6 +36,7 @@ from broker.ledger.store.schema import (
     staged,
 )
 from protocol.trail.ledger_leaves import Row, leaves_of_row
+from protocol.trail.records_file import LAST_INDEX, SignedLeaves, first_id, number_in
 from runtime.errors import Misconfigured, Unavailable
 from runtime.process.databases import insert_many, open_database, settle_deletions
 
@@ -69,14 +69,6 @@ class LogState:
 
     next: str | None = None
     """The origin of the log that goes on from here; None: this one is open."""
-
-
-class SignedLeaves(NamedTuple):
-    """What a router or an operator signed together: from which leaf on, and over how many of the log's."""
-
-    first: int
-    leaves: int
-    signed: bytes
 
 
 class RecordStore:
@@ -129,7 +121,7 @@ class RecordStore:
         `signed` is what routers and operators signed of the leaves that are new.
         """
         with self._writing(new.origin) as connection:
-            base = _move(connection, old, new) << INDEX_BITS
+            base = first_id(_move(connection, old, new))
             insert_many(connection, records, [(base + row[0], *row[1:]) for row in rows])
             named = [(unit, base + row[0]) for row in rows for unit in row.units.split()]
             insert_many(connection, concerns, named)
@@ -170,7 +162,7 @@ class RecordStore:
             base = base_of(connection, origin)
         if base is None:
             return
-        at, stop = base + first, base + (INDEX if end is None else end)
+        at, stop = base + first, base + (LAST_INDEX if end is None else end)
         while True:
             query = rows_query().where(records.c.id >= at, records.c.id < stop).order_by(records.c.id)
             with self._reading() as connection:
@@ -186,7 +178,9 @@ class RecordStore:
             base = base_of(connection, origin)
             if base is None:
                 return []
-            within = select(batches).where(batches.c.id.between(base, base + INDEX)).order_by(batches.c.id)
+            within = (
+                select(batches).where(batches.c.id.between(base, base + LAST_INDEX)).order_by(batches.c.id)
+            )
             return [SignedLeaves(row[0] - base, row[1], row[2]) for row in connection.execute(within)]
 
     def find(self, search: Search) -> list[Found]:
@@ -196,7 +190,7 @@ class RecordStore:
             origins = {number: origin for origin, number in numbers.items()}
             query = query_for(search, numbers)
             found = [] if query is None else connection.execute(query).all()
-        return [Found(origins[row[0] >> INDEX_BITS], row_of(row)) for row in found]
+        return [Found(origins[number_in(row[0])], row_of(row)) for row in found]
 
     def by_leaf(self, origin: str, leaf: bytes, *, t: int) -> int | None:
         """The index of the leaf with this hash, whose entry says that it is of the time `t`."""
@@ -204,7 +198,7 @@ class RecordStore:
             base = base_of(connection, origin)
             if base is None:
                 return None
-            within = records.c.id.between(base, base + INDEX)
+            within = records.c.id.between(base, base + LAST_INDEX)
             found = connection.execute(rows_query().where(records.c.t == t, within)).all()
         for row in map(row_of, found):
             for at, each in enumerate(leaves_of_row(row)):

@@ -1,14 +1,12 @@
 """The tables of the ledger's database, in SQLAlchemy Core: the same for SQLite and PostgreSQL.
 
-    logs      one row for each log: the lock row, which says what the log is and how far it has read
-    records   what opens the leaves: record, salt, and what is searched by
-    concerns  which units each record concerns
-    batches   what was signed: a router's root over each of its transactions, an operator's over acts
-    staged    files of the tree that are committed and not all put into the object store yet
+    logs, records, concerns, batches   what an auditor reads, too: protocol/trail/records_file.py
+    staged                             files of the tree that are committed, not all put into the object store
+    about                              the schema's version
 
-An id is the log's number and the index of a leaf in one integer, so that a record is one row of one tree
-of which only the right edge is written: the log's number in the upper bits, 40 bits for the index. A leaf
-that follows from a record (a delivery) has no row; its record's says how many follow.
+A row of `logs` is the lock row: it says what the log is and how far it has read its inputs. An id is the
+log's number and the index of a leaf in one integer, so that a record is one row of one tree of which only
+the right edge is written.
 
 Indexes are few, because each is paid for at every row. Message ids are UUIDv7 and times grow, so these two
 are written at the right edge as well, units each at an edge of their own; of types only the rare ones are
@@ -22,8 +20,9 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, SmallInteger, Table, Text
 
+from protocol.trail import records_file
+
 SCHEMA_VERSION: Final = 1
-INDEX_BITS: Final = 40
 
 metadata = MetaData()
 
@@ -33,7 +32,7 @@ _ID = BigInteger().with_variant(Integer, "sqlite")
 about = Table("about", metadata, Column("version", Integer, primary_key=True, autoincrement=False))
 
 logs = Table(
-    "logs",
+    records_file.LOGS,
     metadata,
     Column("origin", Text, primary_key=True),
     Column("number", Integer, nullable=False, unique=True),
@@ -46,7 +45,7 @@ logs = Table(
 )
 
 records = Table(
-    "records",
+    records_file.RECORDS,
     metadata,
     Column("id", _ID, primary_key=True, autoincrement=False),
     Column("leaves", SmallInteger, nullable=False),
@@ -71,7 +70,7 @@ Index("records_t", records.c.t)
 Index("records_rare", records.c.type, records.c.id, sqlite_where=_RARE, postgresql_where=_RARE)
 
 concerns = Table(
-    "concerns",
+    records_file.CONCERNS,
     metadata,
     Column("unit", Text, primary_key=True),
     Column("id", _ID, primary_key=True, autoincrement=False),
@@ -79,7 +78,7 @@ concerns = Table(
 )
 
 batches = Table(
-    "batches",
+    records_file.BATCHES,
     metadata,
     Column("id", _ID, primary_key=True, autoincrement=False),  # of the first leaf that it is about
     Column("leaves", Integer, nullable=False),  # decisions with the deliveries that follow from them; or acts

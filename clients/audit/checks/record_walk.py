@@ -23,8 +23,9 @@ from protocol.canonical import decode
 from protocol.errors import Rejected
 from protocol.identifiers import Digest
 from protocol.trail.acts import Act, act_leaf, parse_act
-from protocol.trail.ledger_leaves import ROW_COLUMNS, Row, open_decision, row_of_act
+from protocol.trail.ledger_leaves import Row, open_decision, row_of_act
 from protocol.trail.records import DECISIONS, RECORD_SALT, RecordType
+from protocol.trail.records_file import ROW_COLUMNS
 
 # entry  = 84 01 <type> 1b <t: 8 bytes> 58 20 <c: 32 bytes>      and a record begins like an entry:
 # record = 8n 01 <type> 1b <t: 8 bytes> ...
@@ -32,6 +33,7 @@ ENTRY_SIZE = 46
 _HEAD = slice(1, 12)
 _COMMITMENT = slice(14, 46)
 
+_COLUMNS = ("index", *ROW_COLUMNS)
 _TYPES = frozenset(map(int, RecordType))
 _DECISIONS = frozenset(map(int, DECISIONS))
 _OF_THE_LOG = frozenset({Kind.ENTRY_FORM, Kind.DELIVERY_MISSING, Kind.DELIVERY_STRAY, Kind.DECISION_TWICE})
@@ -148,7 +150,7 @@ class RecordWalk:
         self._unknown = False
         self._to_come.extend(entries[1:])
         if said != row:
-            columns = [name for name, a, b in zip(ROW_COLUMNS, said, row, strict=True) if a != b]
+            columns = [name for name, a, b in zip(_COLUMNS, said, row, strict=True) if a != b]
             what = f"the row of leaf {row.index} says something else than its record: {', '.join(columns)}"
             self._find(Kind.RECORD_INDEX, row.index, what)
         if not self._muted:

@@ -18,7 +18,6 @@ from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import Final
 
-from broker.ledger.store.records import SignedLeaves
 from clients.audit.checks.record_walk import ENTRY_SIZE, MOST_FINDINGS
 from clients.audit.copy.heads import Head
 from clients.audit.copy.ledger_copy import LogFiles
@@ -32,6 +31,7 @@ from protocol.limits import MAX_RECIPIENTS
 from protocol.tlog.tiles import ENTRIES, TILE_WIDTH, read_entries, tile_of
 from protocol.trail.batches import check_batch
 from protocol.trail.records import DECISIONS
+from protocol.trail.records_file import SignedLeaves
 from protocol.trail.stated_acts import MAX_ACTS, MAY_STATE, check_stated
 from runtime.errors import Unavailable
 

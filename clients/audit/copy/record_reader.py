@@ -1,8 +1,9 @@
-"""The copied store of records, read only: SQLite, in the tables of broker/ledger/store/schema.py.
+"""The copied store of records, read only: SQLite, in the tables of protocol/trail/records_file.py.
 
 The file is not trusted and is not changed: it is opened for reading, and without its lock files where it
 lies on a medium that cannot be written. Every answer is held against the log by who asks.
 """
+# ruff: noqa: S608 - the names of tables and columns are ours; values are bound
 
 from __future__ import annotations
 
@@ -12,18 +13,27 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from broker.ledger.store.records import SignedLeaves
-from broker.ledger.store.schema import INDEX_BITS
 from clients.audit.findings import Finding, Kind, Tell
 from protocol.trail.ledger_leaves import Row
 from protocol.trail.records import RecordType
+from protocol.trail.records_file import (
+    BATCHES,
+    INDEX_BITS,
+    LAST_INDEX,
+    LOGS,
+    RECORDS,
+    ROW_COLUMNS,
+    SignedLeaves,
+    first_id,
+    index_in,
+    number_in,
+)
 from runtime.errors import Unavailable
 
-_INDEX = (1 << INDEX_BITS) - 1
-_COLUMNS = "leaves, type, t, record, salt, mid, thread, sender, units, reasons, subject, erased_by"
-_ROWS = f"SELECT id & {_INDEX}, {_COLUMNS} FROM records WHERE id >= ? AND id < ? ORDER BY id"  # noqa: S608
-
-_LAST = f"SELECT id & {_INDEX}, {_COLUMNS} FROM records WHERE id >= ? AND id <= ? ORDER BY id DESC LIMIT 1"  # noqa: S608
+_ROW = f"id & {LAST_INDEX}, {', '.join(ROW_COLUMNS)}"
+_ROWS = f"SELECT {_ROW} FROM {RECORDS} WHERE id >= ? AND id < ? ORDER BY id"
+_LAST = f"SELECT {_ROW} FROM {RECORDS} WHERE id >= ? AND id <= ? ORDER BY id DESC LIMIT 1"
+_SIGNED = f"SELECT id, leaves, signed FROM {BATCHES} WHERE id >= ? AND id < ? ORDER BY id"
 
 
 class RecordReader:
@@ -32,7 +42,7 @@ class RecordReader:
     def __init__(self, path: Path) -> None:
         self._database = _open(path)
         self._bases = {
-            origin: number << INDEX_BITS for origin, number in self._ask("SELECT origin, number FROM logs")
+            origin: first_id(number) for origin, number in self._ask(f"SELECT origin, number FROM {LOGS}")
         }
 
     def __enter__(self) -> Self:
@@ -69,38 +79,38 @@ class RecordReader:
 
     def checkpoints(self) -> list[tuple[str, bytes]]:
         """The last checkpoint that each log signed."""
-        return list(self._ask("SELECT origin, checkpoint FROM logs ORDER BY number"))
+        return list(self._ask(f"SELECT origin, checkpoint FROM {LOGS} ORDER BY number"))
 
     def beyond(self, sizes: Mapping[str, int]) -> Iterator[tuple[str, int, int]]:
         """Rows that stand where no log has a leaf: origin, how many, and the first of them."""
         for origin, base in self._bases.items():
-            from_, to = base + sizes.get(origin, 0), base + _INDEX + 1
+            from_, to = base + sizes.get(origin, 0), base + LAST_INDEX + 1
             (count, first) = self._ask(
-                "SELECT count(*), min(id) FROM records WHERE id >= ? AND id < ?", (from_, to)
+                f"SELECT count(*), min(id) FROM {RECORDS} WHERE id >= ? AND id < ?",
+                (from_, to),
             ).fetchone()
             if count:
-                yield origin, count, first & _INDEX
-        known = [base >> INDEX_BITS for base in self._bases.values()]
+                yield origin, count, index_in(first)
+        known = [number_in(base) for base in self._bases.values()]
         (count, first) = self._ask(
-            f"SELECT count(*), min(id) FROM records WHERE id >> {INDEX_BITS} NOT IN "  # noqa: S608
+            f"SELECT count(*), min(id) FROM {RECORDS} WHERE id >> {INDEX_BITS} NOT IN "
             f"({', '.join(map(str, known)) or 'NULL'})"
         ).fetchone()
         if count:
-            yield f"log number {first >> INDEX_BITS}", count, first & _INDEX
+            yield f"log number {number_in(first)}", count, index_in(first)
 
     def signed(self, origin: str, size: int) -> list[SignedLeaves]:
         """What routers and operators signed of the first `size` leaves. Any type may stand in a column."""
         base = self._bases.get(origin)
         if base is None:
             return []
-        asked = "SELECT id, leaves, signed FROM batches WHERE id >= ? AND id < ? ORDER BY id"
-        found = _fetched(self._ask(asked, (base, base + size)))
+        found = _fetched(self._ask(_SIGNED, (base, base + size)))
         return [SignedLeaves(number - base, leaves, signed) for number, leaves, signed in found]
 
     def search(self, where: str, values: Sequence[object]) -> Iterator[tuple[str, Row]]:
         """Rows by a condition that this package wrote; oldest first."""
-        origins = {base >> INDEX_BITS: origin for origin, base in self._bases.items()}
-        asked = f"SELECT id >> {INDEX_BITS}, id & {_INDEX}, {_COLUMNS} FROM records WHERE {where} ORDER BY id"  # noqa: S608
+        origins = {number_in(base): origin for origin, base in self._bases.items()}
+        asked = f"SELECT id >> {INDEX_BITS}, {_ROW} FROM {RECORDS} WHERE {where} ORDER BY id"
         for number, *row in _fetched(self._ask(asked, values)):
             yield origins.get(number, f"log number {number}"), Row._make(row)
 

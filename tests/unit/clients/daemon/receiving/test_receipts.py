@@ -72,7 +72,9 @@ def verified(receipt: Path, ledger: Path) -> Seen:
     return contrada("audit", "verify", "receipt", str(receipt), str(ledger), *trust)
 
 
-def test_what_a_unit_hands_out_verifies_offline(world: World, es: UnitFixture, pt: UnitFixture, tmp_path: Path) -> None:
+def test_what_a_unit_hands_out_verifies_offline(
+    world: World, es: UnitFixture, pt: UnitFixture, tmp_path: Path
+) -> None:
     """The sender's and the addressee's file are the same bytes, and find decision and delivery in the log."""
     mids = [es.submit("pt").id for _ in range(3)]
     pump(world, es, pt)
@@ -189,7 +191,9 @@ def test_a_record_of_another_transaction_has_no_receipt_in_this_one(world: World
     assert receipt_of(first, foreign.record) == parse_delivery(world.inboxes["it"][0]).receipt
 
 
-def test_a_receipt_of_the_wrong_place_is_noticed(world: World, es: UnitFixture, pt: UnitFixture, tmp_path: Path) -> None:
+def test_a_receipt_of_the_wrong_place_is_noticed(
+    world: World, es: UnitFixture, pt: UnitFixture, tmp_path: Path
+) -> None:
     """The mutant that cuts every receipt from the first place of the transaction hands out false ones."""
     mids = [es.submit("pt").id for _ in range(3)]
     pump(world, es, pt)

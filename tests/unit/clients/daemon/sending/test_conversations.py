@@ -33,7 +33,9 @@ def late(tmp_path: Path) -> tuple[World, UnitFixture, UnitFixture]:
     return world, *units(world, tmp_path)
 
 
-def test_a_message_that_must_be_sealed_again_is_not_overtaken(late: tuple[World, UnitFixture, UnitFixture]) -> None:
+def test_a_message_that_must_be_sealed_again_is_not_overtaken(
+    late: tuple[World, UnitFixture, UnitFixture],
+) -> None:
     """The first message is refused for its old epoch key; the second of its conversation still comes second."""
     world, es, pt = late
     first = es.submit("pt")
@@ -78,7 +80,9 @@ def test_receipts_travel_together(late: tuple[World, UnitFixture, UnitFixture]) 
     assert es.rows("SELECT count(*) FROM acknowledgements") == [(5,)]
 
 
-def test_a_receipt_that_must_be_sealed_again_says_the_same(late: tuple[World, UnitFixture, UnitFixture]) -> None:
+def test_a_receipt_that_must_be_sealed_again_says_the_same(
+    late: tuple[World, UnitFixture, UnitFixture],
+) -> None:
     """A receipt refused for an old key is made again from the deliveries that it is for."""
     world, es, pt = late
     for _ in range(3):

@@ -49,7 +49,9 @@ def test_what_another_sealing_cures_is_sealed_again(code):
 def test_not_without_end():
     """After so many sealings the refusal is final, with its reason."""
     last = sealing(sealed_times=MOST_SEALINGS)
-    assert consequence_of(record(RecordType.REJECTED, Code.E_RCPT_EPOCH), last) == RefuseForGood((Reason(Code.E_RCPT_EPOCH),))
+    assert consequence_of(record(RecordType.REJECTED, Code.E_RCPT_EPOCH), last) == RefuseForGood(
+        (Reason(Code.E_RCPT_EPOCH),)
+    )
 
 
 def test_a_clock_that_runs_ahead_refuses_nothing_for_good():
@@ -77,7 +79,9 @@ def test_old_news_is_no_news(kind, change):
 
 def test_a_double_without_a_decision_is_an_alarm_and_a_new_number():
     """Its decision was lost; addressees take the message once, so sealing again cannot double it."""
-    assert consequence_of(record(RecordType.DUPLICATE), sealing()) == SealAgain((Reason(Code.E_REPLAY),), alarm=True)
+    assert consequence_of(record(RecordType.DUPLICATE), sealing()) == SealAgain(
+        (Reason(Code.E_REPLAY),), alarm=True
+    )
 
 
 def test_a_submission_that_we_never_made_is_foreign():
