@@ -25,12 +25,12 @@ def start(config: Path | None, *, check_only: bool = False) -> None:
         asyncio.run(_check(settings))
         _say("the settings are complete, the keys open, and the policy is one")
     else:
-        uvloop.run(app.run(settings))
+        uvloop.run(app.run_ledger(settings))
 
 
 async def _check(settings: LedgerSettings) -> None:
     async with httpx.AsyncClient() as client:
-        app.build(settings, client)
+        app.build_ledger(settings, client)
 
 
 def main(config: Path | None) -> int:

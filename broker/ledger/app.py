@@ -1,8 +1,8 @@
 """The ledger as a process: settings to parts, parts to tasks, attempts, signals to an orderly end.
 
-What passes by itself (Kafka, the disk, another ledger that was faster) ends an attempt, and another one
-follows. What does not (a store that was rolled back or altered, a wrong setting) ends the process with an
-exit code that the service manager does not restart (runtime/cli/exits.py).
+A failure that may pass (Kafka, the disk, another ledger that was faster) ends an attempt, and another one
+follows. One that stays (a store that was rolled back or altered, a wrong setting) ends the process with an
+exit code on which the service manager does not restart it (runtime/cli/exits.py).
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ import httpx
 import structlog
 
 from broker.announcements import Stating, announce_start
-from broker.ledger import http as reading
+from broker.ledger import read_api as reading
 from broker.ledger.cosigning import Cosigner
-from broker.ledger.directory_log import DirectoryLog
-from broker.ledger.metrics import Metrics
+from broker.ledger.directory_sequencer import DirectorySequencer
+from broker.ledger.metrics import LedgerMetrics
 from broker.ledger.publishing import Publisher
-from broker.ledger.run import Desk, Pace
+from broker.ledger.run import BatchLimits, LedgerRun
 from broker.ledger.sequencer import Sequencer
 from broker.ledger.settings import LedgerSettings, own_secret
-from broker.ledger.store.records import Moved, RecordStore
-from broker.ledger.store.tiles import TileStore
-from broker.ledger.trust import OwnKeys, read_policy
+from broker.ledger.store.record_store import Moved, RecordStore
+from broker.ledger.store.tile_store import TileStore
+from broker.ledger.trust import OwnKeys, read_ledger_policy
 from broker.replica import OLDEST, Replica
 from broker.router.app import end, now
 from keys.ceremony import read_pin
@@ -44,17 +44,17 @@ STAND_BY: Final = 10.0
 """Seconds to leave to another ledger that was faster, before we look whether it still is there."""
 
 
-def build(settings: LedgerSettings, client: httpx.AsyncClient) -> Desk:
+def build_ledger(settings: LedgerSettings, client: httpx.AsyncClient) -> LedgerRun:
     """The ledger's parts, from its settings."""
     secret = own_secret(settings.secret)
     keys = OwnKeys(read_note_key(settings.note_key, secret=secret))
-    policy = read_policy(settings.policy)
+    policy = read_ledger_policy(settings.policy)
     records, store = RecordStore(settings.records_url), TileStore.open(settings.store_url)
     replica = Replica(KafkaStatements(settings.kafka), read_pin(settings.root), monotonic=time.monotonic)
     stating = Stating(replica, signer_from_uri(settings.key, secret), now, os.urandom)
-    metrics, cosigner = Metrics.create(), Cosigner(client, policy)
+    metrics, cosigner = LedgerMetrics.create(), Cosigner(client, policy)
     sequencer = Sequencer(records, store, name=settings.origin, signers=keys.signers)
-    desk = Desk(
+    ledger = LedgerRun(
         name=settings.origin,
         topics=KafkaTopics(settings.kafka),
         replica=replica,
@@ -64,7 +64,7 @@ def build(settings: LedgerSettings, client: httpx.AsyncClient) -> Desk:
         keys=keys,
         policy=policy,
         sequencer=sequencer,
-        directory_log=DirectoryLog(records, store, name=settings.origin, signers=keys.signers),
+        directory_log=DirectorySequencer(records, store, name=settings.origin, signers=keys.signers),
         publisher=Publisher(
             name=settings.origin,
             store=store,
@@ -77,36 +77,36 @@ def build(settings: LedgerSettings, client: httpx.AsyncClient) -> Desk:
         metrics=metrics,
         clock=now,
         monotonic=time.monotonic,
-        pace=Pace(wait=settings.batch_ms / 1000, entries=settings.batch_entries),
+        limits=BatchLimits(wait=settings.batch_ms / 1000, entries=settings.batch_entries),
     )
     metrics.follow(
-        behind=lambda: desk.behind,
+        behind=lambda: ledger.behind,
         statements=lambda: replica.directory.head.size,
         failing=lambda: len(cosigner.failures),
     )
-    return desk
+    return ledger
 
 
-async def run(settings: LedgerSettings) -> None:
+async def run_ledger(settings: LedgerSettings) -> None:
     """Keep the ledger until SIGTERM or SIGINT."""
-    # A ledger that lags for a while promises what it promised; a router that lags holds up messages.
+    # A ledger that lags delays proofs; a router that lags delays messages.
     os.nice(settings.nice)
     async with httpx.AsyncClient(timeout=settings.witness_ms / 1000, trust_env=False) as client:
-        desk = build(settings, client)
+        ledger = build_ledger(settings, client)
         port = settings.http_port
         listener = bind_loopback(port, setting="http_port", fault=Unavailable) if port else None
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         tasks = {
-            asyncio.create_task(desk.replica.run(), name="directory"),
-            asyncio.create_task(attempts(desk), name="ledger"),
+            asyncio.create_task(ledger.replica.run(), name="directory"),
+            asyncio.create_task(attempts(ledger), name="ledger"),
             asyncio.create_task(stop.wait(), name="stop"),
         }
-        start = asyncio.create_task(announce_start(desk.stating, desk.topics, "ledger"), name="start")
+        start = asyncio.create_task(announce_start(ledger.stating, ledger.topics, "ledger"), name="start")
         serving: set[asyncio.Task[Any]] = set()
         if listener is not None:
-            pages = reading.ledger_pages(desk.store, desk.metrics.registry, lambda: ready(desk))
+            pages = reading.ledger_pages(ledger.store, ledger.metrics.registry, lambda: ready(ledger))
             serving.add(asyncio.create_task(serve(pages, listener), name="http"))
         log.info("started", ledger=settings.origin, bootstrap=settings.kafka, pid=os.getpid())
         gc.freeze()
@@ -114,20 +114,20 @@ async def run(settings: LedgerSettings) -> None:
         done, pending = await asyncio.wait(tasks | serving, return_when=asyncio.FIRST_COMPLETED)
         await end(pending & serving)
         await end((pending - serving) | {start})
-        desk.store.close()
-        desk.records.close()
+        ledger.store.close()
+        ledger.records.close()
         log.info("stopped", ledger=settings.origin)
         for task in done:
             task.result()
 
 
-async def attempts(desk: Desk) -> None:
+async def attempts(ledger: LedgerRun) -> None:
     """Attempt after attempt, until one fails for a reason that stays."""
     while True:
         try:
-            await desk.attempt()
+            await ledger.attempt()
         except Moved as moved:
-            desk.metrics.moved.inc()
+            ledger.metrics.moved.inc()
             log.warning("another_ledger_was_faster", error=str(moved))
             await asyncio.sleep(STAND_BY)
         except Unavailable as error:
@@ -135,14 +135,14 @@ async def attempts(desk: Desk) -> None:
             await asyncio.sleep(1)
 
 
-def ready(desk: Desk) -> dict[str, dict[str, object]]:
+def ready(ledger: LedgerRun) -> dict[str, dict[str, object]]:
     """What /readyz answers."""
-    age = desk.replica.age
-    logs = {origin: due.state.size for origin, due in desk.publisher.due.items()}
-    failing = desk.publisher.cosigner.failures
+    age = ledger.replica.age
+    logs = {origin: due.state.size for origin, due in ledger.publisher.due.items()}
+    failing = ledger.publisher.cosigner.failures
     return {
         "directory": {"ok": age is not None and age <= OLDEST, "age_seconds": age},
-        "ledger": {"ok": desk.working, "sizes": logs, "behind": desk.behind},
+        "ledger": {"ok": ledger.working, "sizes": logs, "behind": ledger.behind},
         # A witness that fails does not stop the ledger, and so it does not make it unready.
         "witnesses": {"ok": True, "failing": sorted(failing)},
     }

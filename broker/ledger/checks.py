@@ -1,28 +1,28 @@
 """What must agree before the ledger adds anything: its database, its tiles, and all that was said outside.
 
     lock row       signed by the log's own keys, for exactly this size and root
-    tiles          their right edge makes that root                                  (tips.resume)
+    tiles          their right edge makes that root                                  (log_head.resume_head)
     checkpoint     in the tile store: not ahead of the lock row, and a beginning of its tree
     topic ledger   what was published last: the same
     topic audit    still has the record at which the ledger goes on
     witnesses      have not cosigned more                                       (cosigning.py, when asked)
 
-Each of these is elsewhere, so that who alters or rolls back one is told on by the others. Every refusal
-says what disagrees and what to do. Nothing here writes.
+Each of these is kept in another place, so that one that was altered or rolled back disagrees with the others.
+Every refusal says what disagrees and what to do. Nothing here writes.
 """
 
 from __future__ import annotations
 
 from broker.errors import RolledBack, StoreCorrupt
-from broker.ledger.log_head import beginnings, prefix_of
+from broker.ledger.log_storage import prefix_of
 from broker.ledger.published import Published
-from broker.ledger.store.records import LogState
-from broker.ledger.store.tiles import CHECKPOINT, TileStore
+from broker.ledger.store.record_store import LogState
+from broker.ledger.store.tile_store import CHECKPOINT, TileStore
 from protocol.errors import Rejected
 from protocol.tlog.checkpoints import parse_checkpoint
 from protocol.tlog.policy import Policy
 from protocol.tlog.proofs import root_at
-from protocol.tlog.tiles import TileReader
+from protocol.tlog.tiles import TileReader, smaller_from
 
 NEVER = "do not begin a new log in its place: that is what somebody would do who wants to hide something"
 
@@ -63,7 +63,7 @@ def stored_checkpoint(store: TileStore, state: LogState, *, name: str, policy: P
 
 
 def check_said(said: Published, where: str, state: LogState, read: TileReader) -> None:
-    """What was said of a log is a beginning of it, or it is refused."""
+    """Refuse a published checkpoint that is not a beginning of this log."""
     if said.size > state.size:
         raise RolledBack(
             f"{state.origin} has {state.size} entries here, and {where} has a checkpoint of {said.size} that "
@@ -72,7 +72,7 @@ def check_said(said: Published, where: str, state: LogState, read: TileReader) -
             f"database. What is missing for good is shown by 'contrada audit fsck' on a mirror. {NEVER}",
         )
     try:
-        root = root_at(said.size, beginnings(read, state.size))
+        root = root_at(said.size, smaller_from(read, size=state.size))
     except Rejected as rejected:
         raise StoreCorrupt(
             f"the tiles of {state.origin} do not reach back to size {said.size} ({rejected})",

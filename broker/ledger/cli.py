@@ -78,12 +78,12 @@ def ledger_init(
     The logs' keys and the witnesses stand in its policy file, which every unit and auditor needs:
     hand it to them by a way that nobody else can change.
     """
-    from broker.ledger.admin.founding import Plan, found, witnesses_in
+    from broker.ledger.admin.ledger_founding import LedgerPlan, found_ledger, witnesses_in
     from broker.router.app import now
 
     entries = tuple(entry for file in witnesses for entry in witnesses_in(file))
-    made = found(
-        Plan(
+    made = found_ledger(
+        LedgerPlan(
             home=_home(invocation),
             origin=origin,
             kafka=invocation.kafka,
@@ -135,9 +135,9 @@ def ledger_check(invocation: Invocation, config: Path | None) -> None:
 
     The whole tree is recomputed by 'contrada audit fsck DIR'.
     """
-    from broker.ledger.admin.inspection import check
+    from broker.ledger.admin.inspection import check_start
 
-    _tell(invocation, check(_settings(invocation, config)))
+    _tell(invocation, check_start(_settings(invocation, config)))
 
 
 @command(
@@ -156,9 +156,9 @@ def ledger_check(invocation: Invocation, config: Path | None) -> None:
 @pass_invocation
 def ledger_record(invocation: Invocation, index: int, origin: str | None, config: Path | None) -> None:
     """Show the record that opens a leaf, with its salt: what proves that it belongs there."""
-    from broker.ledger.admin.inspection import record
+    from broker.ledger.admin.inspection import opened_record
 
-    _tell(invocation, record(_settings(invocation, config), origin, index))
+    _tell(invocation, opened_record(_settings(invocation, config), origin, index))
 
 
 @command(
@@ -183,9 +183,11 @@ def ledger_erase(
     config: Path | None,
 ) -> None:
     """State a deletion, signed by the registrar. The ledger carries it out when it has sequenced it."""
-    from broker.ledger.admin.inspection import erase
+    from broker.ledger.admin.inspection import order_deletion
 
-    _tell(invocation, erase(_settings(invocation, config), _home(invocation), origin, indexes, ground))
+    _tell(
+        invocation, order_deletion(_settings(invocation, config), _home(invocation), origin, indexes, ground)
+    )
 
 
 @command(
@@ -217,11 +219,11 @@ def ledger_policy(
     Nothing is installed: hand the file to units, witnesses and auditors, put it in the place of the
     ledger's own, start the ledger again, and state it with 'contrada centre act policy-change'.
     """
-    from broker.ledger.admin.policy_renewal import Wanted, renew
+    from broker.ledger.admin.policy_renewal import PolicyChanges, renew_policy
     from broker.router.app import now
 
-    wanted = Wanted(joining=joining, leaving=leaving, quorum=quorum)
-    _tell(invocation, renew(_settings(invocation, config), wanted, out, now=now()))
+    wanted = PolicyChanges(joining=joining, leaving=leaving, quorum=quorum)
+    _tell(invocation, renew_policy(_settings(invocation, config), wanted, out, now=now()))
 
 
 @command(
@@ -239,9 +241,9 @@ def ledger_export(invocation: Invocation, out: Path, config: Path | None) -> Non
 
     'contrada audit' reads it as DIR/records.sqlite, beside the tiles that 'contrada audit mirror' copied.
     """
-    from broker.ledger.admin.exporting import export
+    from broker.ledger.admin.exporting import export_records
 
-    _tell(invocation, export(_settings(invocation, config), out))
+    _tell(invocation, export_records(_settings(invocation, config), out))
 
 
 def _home(invocation: Invocation) -> Path:

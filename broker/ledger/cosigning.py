@@ -2,11 +2,11 @@
 
 Owns the questions over HTTP and what an answer means. Rules:
 - A witness is asked once for all its keys. What it answers is verified line by line before it is used.
-- One that is slow, gone or wrong costs a checkpoint its cosignature, never the ledger its pace: every
-  question has an end, and all are asked at once.
+- One that is slow, gone or wrong costs a checkpoint its cosignature and does not delay the ledger: every
+  question has a time limit, and all are asked at once.
 - A witness that has cosigned a larger tree than we have, and shows the log's signature on it, proves that
   our store was rolled back, or that another ledger signs with our key: `WitnessAhead`, and the ledger
-  stops. A witness that only says so is wrong or lies, and cannot stop anybody.
+  stops. A witness that shows no such signature cannot stop the ledger.
 """
 
 from __future__ import annotations

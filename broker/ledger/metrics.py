@@ -15,7 +15,7 @@ _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Metrics:
+class LedgerMetrics:
     """The ledger's metrics in a registry of their own."""
 
     registry: CollectorRegistry
@@ -32,7 +32,7 @@ class Metrics:
     witnesses_failing: Gauge
 
     @classmethod
-    def create(cls) -> Metrics:
+    def create(cls) -> LedgerMetrics:
         """Metrics at zero."""
         r = CollectorRegistry()
         return cls(

@@ -1,8 +1,8 @@
 """What was published last of each log, read from the end of the topic `ledger`.
 
 The topic remembers independently of the ledger's disk what was said to everybody: a store that is older
-than that was rolled back. Rule: only notes that the log's own keys signed count, so that nobody who can
-write to the topic makes the ledger believe that it lost something.
+than that was rolled back. Rule: only notes that the log's own keys signed count, so that a writer to
+the topic without those keys cannot make the ledger believe that it lost something.
 """
 
 from __future__ import annotations

@@ -5,10 +5,10 @@
 Owns this order and how far each log is published. The sequencer does not wait for any of it: heads that
 come while one is on its way are published together. Rules:
 - What is published was committed, and its tiles are stored.
-- Sizes in the topic never go back: whoever publishes holds the topic's one transactional name, and reads
-  what was published last after it has that. An older publisher is fenced by then.
-- A head that lacks cosignatures is published all the same, since who reads it sees for himself, and is
-  published again with those that came later.
+- Sizes in the topic never go back: a publisher holds the topic's one transactional name, and reads what was
+  published last after it has that. An older publisher is fenced by then.
+- A head that lacks cosignatures is published all the same, since each reader counts
+  them by its own policy, and is published again with those that came later.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ import structlog
 
 from broker.ledger import cosigning
 from broker.ledger.cosigning import Cosigner
-from broker.ledger.log_head import prefix_of
-from broker.ledger.metrics import Metrics
+from broker.ledger.log_storage import prefix_of
+from broker.ledger.metrics import LedgerMetrics
 from broker.ledger.published import Published
-from broker.ledger.store.records import LogState
-from broker.ledger.store.tiles import CHECKPOINT, TileStore
+from broker.ledger.store.record_store import LogState
+from broker.ledger.store.tile_store import CHECKPOINT, TileStore
 from protocol import topics
 from protocol.tlog.checkpoints import parse_checkpoint
 from protocol.tlog.cosignatures import with_cosignatures
@@ -72,7 +72,7 @@ class Publisher:
     policy: Policy
     cosigner: Cosigner
     reader: Callable[[str], TileReader]
-    metrics: Metrics
+    metrics: LedgerMetrics
     monotonic: Callable[[], float]
     due: dict[str, Due] = field(default_factory=dict)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -107,7 +107,7 @@ class Publisher:
                 continue
 
     def is_wanting(self, due: Due) -> bool:
-        """Whether what was published wants cosignatures, or has not been seen for long."""
+        """Whether what was published lacks cosignatures, or is about to leave the topic by its age."""
         waited = self.monotonic() - due.asked
         if waited > HEARTBEAT:
             return True

@@ -1,4 +1,4 @@
-"""The ledger at work: one attempt, from opening everything to the first failure.
+"""One attempt to keep the ledger, from opening everything to the first failure.
 
     hold the topic `ledger` alone -> what was published -> resume -> check -> work
 
@@ -20,14 +20,14 @@ import structlog
 from broker.announcements import Stating
 from broker.ledger import checks
 from broker.ledger.cosigning import WitnessAhead
-from broker.ledger.directory_log import DirectoryLog
-from broker.ledger.intake import Judge, Reading
-from broker.ledger.metrics import Metrics
+from broker.ledger.directory_sequencer import DirectorySequencer
+from broker.ledger.metrics import LedgerMetrics
 from broker.ledger.published import Published, last_published
 from broker.ledger.publishing import PUBLISHER, Publisher
-from broker.ledger.sequencer import Sequencer, Step
-from broker.ledger.store.records import LogState, RecordStore, moved
-from broker.ledger.store.tiles import TileStore
+from broker.ledger.record_judge import JudgedRecord, RecordJudge
+from broker.ledger.sequencer import SequencedBatch, Sequencer
+from broker.ledger.store.record_store import LogState, RecordStore, moved_by_another
+from broker.ledger.store.tile_store import TileStore
 from broker.ledger.trust import OwnKeys, own_policy
 from broker.replica import Replica
 from keys.statement_types import body_type
@@ -44,17 +44,19 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
-    """When a batch is closed."""
+class BatchLimits:
+    """When a batch is closed: after `wait`, or as soon as it has about so many entries."""
 
     wait: float = 0.2
+    """Seconds after its first record."""
+
     entries: int = 750
     records: int = 500
     """Records of one look into the topic; each is a router's whole transaction."""
 
 
 @dataclass(kw_only=True)
-class Desk:
+class LedgerRun:
     """A ledger's parts."""
 
     name: str
@@ -66,12 +68,12 @@ class Desk:
     keys: OwnKeys
     policy: Policy
     sequencer: Sequencer
-    directory_log: DirectoryLog
+    directory_log: DirectorySequencer
     publisher: Publisher
-    metrics: Metrics
+    metrics: LedgerMetrics
     clock: Callable[[], Millis]
     monotonic: Callable[[], float]
-    pace: Pace
+    limits: BatchLimits
     working: bool = False
     """Whether everything is open, checked, and going on."""
 
@@ -113,7 +115,7 @@ class Desk:
             state = await asyncio.to_thread(self.records.state, ahead.theirs.origin)
             if state is None or state.size < ahead.theirs.size:
                 raise
-            raise moved(state.origin) from ahead
+            raise moved_by_another(state.origin) from ahead
 
     async def _begin(self) -> LogState:
         """Resume both logs and check them against all that was said of them."""
@@ -147,7 +149,7 @@ class Desk:
 
     async def _sequence(self, audit: LogReader, actor: UnitId) -> None:
         """Read, judge, advance: batch after batch."""
-        judge = Judge(self.replica.directory, actor, self.stating.entropy)
+        judge = RecordJudge(self.replica.directory, actor, self.stating.entropy)
         size = 0
         while True:
             records = await self._batch(audit)
@@ -165,15 +167,17 @@ class Desk:
         """What came within the wait after the first record, or at once if there is plenty."""
         records: list[InputRecord] = []
         while not records:
-            records = await audit.fetch(wait_ms=1_000, most=self.pace.records)
-        until = self.monotonic() + self.pace.wait
-        while (left := until - self.monotonic()) > 0 and _estimate(records) < self.pace.entries:
-            records += await audit.fetch(wait_ms=max(1, int(left * 1000)), most=self.pace.records)
+            records = await audit.fetch(wait_ms=1_000, most=self.limits.records)
+        until = self.monotonic() + self.limits.wait
+        while (left := until - self.monotonic()) > 0 and _estimate(records) < self.limits.entries:
+            records += await audit.fetch(wait_ms=max(1, int(left * 1000)), most=self.limits.records)
         return records
 
     @staticmethod
-    def _judged(judge: Judge, records: Sequence[InputRecord], first: int) -> list[Reading | Rejected]:
-        verdicts: list[Reading | Rejected] = []
+    def _judged(
+        judge: RecordJudge, records: Sequence[InputRecord], first: int
+    ) -> list[JudgedRecord | Rejected]:
+        verdicts: list[JudgedRecord | Rejected] = []
         for record in records:
             try:
                 reading = judge.read(record, first=first)
@@ -185,17 +189,17 @@ class Desk:
         return verdicts
 
     async def _settled(
-        self, judge: Judge, records: Sequence[InputRecord], verdicts: Sequence[Reading | Rejected]
-    ) -> list[Reading]:
+        self, judge: RecordJudge, records: Sequence[InputRecord], verdicts: Sequence[JudgedRecord | Rejected]
+    ) -> list[JudgedRecord]:
         """The verdicts, after those that were bad were looked at again with the newest directory."""
         if any(isinstance(verdict, Rejected) for verdict in verdicts):
             await self.replica.refreshed()
         return [
-            verdict if isinstance(verdict, Reading) else self._final(judge, record)
+            verdict if isinstance(verdict, JudgedRecord) else self._final(judge, record)
             for record, verdict in zip(records, verdicts, strict=True)
         ]
 
-    def _final(self, judge: Judge, record: InputRecord) -> Reading:
+    def _final(self, judge: RecordJudge, record: InputRecord) -> JudgedRecord:
         try:
             return judge.read(record, first=0)
         except Rejected as rejected:
@@ -203,7 +207,7 @@ class Desk:
             log.error("audit_record_unverified", offset=record.offset, code=rejected.code)  # noqa: TRY400
             return judge.unverified(record, Code(rejected.code), first=0, now=self.clock())
 
-    def _tell(self, done: Step) -> None:
+    def _tell(self, done: SequencedBatch) -> None:
         new, old = done.new, done.old
         self.publisher.tell(new)
         grown = new.size - (old.size if old.origin == new.origin else 0)

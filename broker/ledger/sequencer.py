@@ -1,15 +1,16 @@
 """The sequencer: what stands in the audit topic, in its order, becomes the leaves of the audit log.
 
-    step     readings + tip -> rows, files, the new signed head           nothing is written
+    step     readings + head -> rows, files, the new signed head           nothing is written
     commit   one database transaction: rows, staged files, the lock row   a compare-and-swap on the old state
     store    the staged files to the tile store                           idempotent, and again at every start
 
-That order is why no fork can come of two writers or of a kill. Only who won the compare-and-swap writes a
-tile; whoever lost it, or died, has written nothing that anybody reads; and whoever comes next puts the
-winner's staged files before it builds on them. What was committed is the log, published or not.
+That order is why neither two writers nor a kill can make a fork. Only the writer that won the
+compare-and-swap writes a tile. A writer that lost it, or was killed, has written nothing that is read. The
+next writer stores the winner's staged files before it builds on them. What was committed is the log,
+published or not.
 
 A shard is closed and the next one begun in one transaction: a writer that would still add to the old one
-has lost by then, whatever it reads. Never back, whatever the clocks of routers do.
+loses its compare-and-swap. No log returns to an earlier shard, whatever the clocks of routers say.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from typing import Final
 import structlog
 
 from broker.errors import StoreCorrupt
-from broker.ledger import log_head as tips
-from broker.ledger.intake import Reading, erasures, placed
-from broker.ledger.log_head import Signers, Tip
-from broker.ledger.store.records import Erasure, LogState, RecordStore
-from broker.ledger.store.tiles import TileStore
+from broker.ledger.log_head import LogHead, Signers, grown_head, new_head
+from broker.ledger.log_storage import LogStorage
+from broker.ledger.record_judge import JudgedRecord, erasures, placed
+from broker.ledger.store.record_store import Erasure, LogState, RecordStore
+from broker.ledger.store.tile_store import TileStore
 from protocol.errors import Rejected
 from protocol.identifiers import Millis
 from protocol.tlog.checkpoints import parse_checkpoint, seconds
@@ -41,7 +42,7 @@ MOST: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class SequencedBatch:
     """One step of a log: from this state to that one, with these rows and files."""
 
     old: LogState
@@ -50,92 +51,93 @@ class Step:
     files: Mapping[str, bytes]
     erasures: Sequence[Erasure]
     signed: Sequence[SignedLeaves]
-    taken: Sequence[Reading]
+    taken: Sequence[JudgedRecord]
 
 
-def is_of_later_shard(reading: Reading, origin: str) -> bool:
+def is_of_later_shard(reading: JudgedRecord, origin: str) -> bool:
     """Whether this reading closes the shard."""
     return reading.t is not None and reading.t >= parse_shard(origin).end
 
 
-def step(tip: Tip, readings: Sequence[Reading], *, signers: Signers, now: Millis) -> Step:
-    """As many readings as belong to this shard and make `MOST` leaves. Spoils the tree if not committed."""
-    entries: list[bytes] = list(tip.first_entries)
+def sequence_batch(
+    head: LogHead, readings: Sequence[JudgedRecord], *, signers: Signers, now: Millis
+) -> SequencedBatch:
+    """As many records as belong to this shard and make `MOST` leaves.
+
+    `head.tree` has their leaves then: where the batch is not committed, the head must be resumed.
+    """
+    entries: list[bytes] = list(head.first_entries)
     rows: list[Row] = []
     ordered: list[Erasure] = []
     signed: list[SignedLeaves] = []
-    taken: list[Reading] = []
-    end, following = parse_shard(tip.origin).end, tip.state.directory_next
+    taken: list[JudgedRecord] = []
+    end, following = parse_shard(head.origin).end, head.state.directory_next
     for reading in readings:
         if len(entries) >= MOST or (reading.t is not None and reading.t >= end):
             break
         taken.append(reading)
         if reading.announced is not None:
             if reading.announced != following:
-                continue  # announced before: we died between announcing and sequencing it
+                continue  # announced before: the ledger was killed between announcing and sequencing it
             following += 1
-        first = tip.tree.size + len(entries)
+        first = head.tree.size + len(entries)
         made = placed(reading, first)
         if reading.signed is not None:
             signed.append(SignedLeaves(first, len(reading.entries), reading.signed))
-        ordered += erasures(reading, made, tip.origin)
+        ordered += erasures(reading, made, head.origin)
         rows += made
         entries += reading.entries
-    new, files = tips.grown(
-        tip,
+    new, files = grown_head(
+        head,
         entries,
         signers=signers,
         now=seconds(now),
-        position=taken[-1].offset + 1 if taken else tip.state.position,
+        position=taken[-1].offset + 1 if taken else head.state.position,
         directory_next=following,
     )
-    return Step(tip.state, new, rows, files, ordered, signed, taken)
+    return SequencedBatch(head.state, new, rows, files, ordered, signed, taken)
 
 
-def next_shard(old: LogState, reading: Reading) -> Tip:
-    """The tip of the shard that this reading opens. Its first entry is the last head of the old shard."""
+def next_shard(old: LogState, reading: JudgedRecord) -> LogHead:
+    """The head of the shard that this reading opens. Its first entry is the last head of the old shard."""
     shard = parse_shard(old.origin).next()
     if reading.t is not None:
         shard = max(shard, shard_at(shard.name, Millis(reading.t)))
     body = parse_checkpoint(old.checkpoint).checkpoint.body().encode()
-    return tips.begin(shard.origin, after=old, first_entries=(body,))
+    return new_head(shard.origin, after=old, first_entries=(body,))
 
 
 class Sequencer:
     """The audit log's writer. One method at a time, in a thread if need be."""
 
     def __init__(self, records: RecordStore, store: TileStore, *, name: str, signers: Signers) -> None:
-        self._records = records
-        self._store = store
-        self._name = name
+        self._storage = LogStorage(records, store, name)
         self._signers = signers
-        self._tip: Tip | None = None
+        self._head: LogHead | None = None
 
     def resume(self) -> LogState:
         """Begin, or begin anew, with what is committed. Raises where store and lock row disagree."""
-        self._tip = None
-        state = open_shard(self._records.states(), self._name)
-        tips.put_staged(self._records, self._store, self._name, state)
-        self._tip = tips.resume(state, self.reader(state.origin))
+        self._head = None
+        state = open_shard(self._storage.records.states(), self._storage.name)
+        self._head = self._storage.resume(state)
         return state
 
-    def advance(self, readings: Sequence[Reading], *, now: Millis) -> Step:
+    def advance(self, readings: Sequence[JudgedRecord], *, now: Millis) -> SequencedBatch:
         """One step, committed and stored. After any exception only `resume` goes on."""
-        tip, self._tip = self._tip, None
-        assert tip is not None
-        old = tip.state
-        if is_of_later_shard(readings[0], tip.origin):
-            tip = next_shard(old, readings[0])
-        done = step(tip, readings, signers=self._signers, now=now)
-        self._records.commit(old, done.new, done.rows, done.files, done.erasures, done.signed)
-        tips.put(self._store, self._name, done.new, done.files, old=tip.state.size)
-        self._records.clear_staged(done.new.origin, size=done.new.size)
-        self._tip = Tip(done.new, tip.tree)
+        head, self._head = self._head, None
+        assert head is not None
+        old = head.state
+        if is_of_later_shard(readings[0], head.origin):
+            head = next_shard(old, readings[0])
+        done = sequence_batch(head, readings, signers=self._signers, now=now)
+        self._head = self._storage.commit(
+            old, head, done.new, done.files, rows=done.rows, erasures=done.erasures, signed=done.signed
+        )
         return done
 
     def reader(self, origin: str) -> TileReader:
         """Reads the tiles of one of our logs."""
-        return tips.tile_reader(self._store, tips.prefix_of(origin, self._name))
+        return self._storage.reader(origin)
 
 
 def open_shard(states: Sequence[LogState], name: str) -> LogState:

@@ -1,4 +1,4 @@
-"""Whom the ledger believes: its own keys for its own logs, and the witnesses of its policy file.
+"""What the ledger trusts: its own keys for its own logs, and the witnesses of its policy file.
 
 Owns what the ledger knows of its keys. Its own policy names every log that it has, past shards and coming
 ones; the file that it gives to others names some years of them. Rule: who the witnesses are, and how many
@@ -37,7 +37,7 @@ class OwnKeys:
         return [signer.verifier for signer in self.signers(origin)]
 
 
-def read_policy(path: Path) -> Policy:
+def read_ledger_policy(path: Path) -> Policy:
     """The policy file."""
     try:
         return parse_policy(path.read_bytes())

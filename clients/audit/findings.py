@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 
-class Kind(StrEnum):
+class FindingKind(StrEnum):
     """What was found."""
 
     CHECKPOINT_MISSING = "checkpoint-missing"
@@ -51,51 +51,61 @@ class Kind(StrEnum):
     DELETED = "deleted"
 
 
-MEANINGS: dict[Kind, str] = {
-    Kind.CHECKPOINT_MISSING: "without its checkpoint nothing vouches for this log; ask for the file",
-    Kind.CHECKPOINT_FORM: "this is not a checkpoint; it was damaged or replaced",
-    Kind.CHECKPOINT_SIGNATURE: "the log did not sign this: forged, or signed with keys that the policy lacks",
-    Kind.QUORUM: "too few witnesses saw this; it may be shown to you alone",
-    Kind.ROOT: "the log signed another tree than the one that is stored here",
-    Kind.ROLLED_BACK: "the log was longer once: what came after this checkpoint was taken away",
-    Kind.FORK: "the log signed two histories; keep both checkpoints, they prove it",
-    Kind.TILE_MISSING: "a file of the tree was removed or the copy is not whole; the entries rebuild it",
-    Kind.TILE_ALTERED: "a file of the tree was changed; the entries are as they were signed",
-    Kind.ENTRIES_MISSING: "entries were removed or the copy is not whole; their hashes remain",
-    Kind.ENTRY_ALTERED: "an entry was changed after it was signed",
-    Kind.ENTRY_FORM: "an entry that no ledger of ours would write",
-    Kind.SHARD_CHAIN: "this half-year does not continue the one before it",
-    Kind.RECORD_ALTERED: "the record was changed after it was logged, or stands at another's place",
-    Kind.RECORD_MISSING: "the record was removed, and no deletion of it is in the log",
-    Kind.RECORD_ORPHAN: "a record without a leaf: it was put there and never logged",
-    Kind.RECORD_FORM: "a logged record that no program of ours would write",
-    Kind.RECORD_KEPT: "the log orders that this record be deleted, and it is still there",
-    Kind.RECORD_INDEX: "the search columns say something else than the record; searches can miss it",
-    Kind.RECORDS_UNREADABLE: "the store of records is damaged; the tree is checked without it",
-    Kind.DECISION_TWICE: "one submission was accepted twice",
-    Kind.DELIVERY_MISSING: "an accepted message without a delivery leaf for each addressee",
-    Kind.DELIVERY_STRAY: "a delivery leaf that belongs to no accepted message",
-    Kind.DECISION_UNSIGNED: "no router's signature covers this decision; the ledger may have made it up",
-    Kind.ACT_UNSIGNED: "no operator who may state this act has signed it; the ledger may have made it up",
-    Kind.ACT_TWICE: "what was stated once stands in the log twice; somebody put it into the topic again",
-    Kind.STATEMENT_INVALID: "the directory holds a statement that does not verify",
-    Kind.STATEMENT_UNANNOUNCED: "a statement entered the directory and the audit log does not say so",
-    Kind.STATEMENT_TWICE: "one statement is announced more than once",
-    Kind.STATEMENT_OTHER: "the audit log announces another statement than the directory holds",
-    Kind.UNVERIFIED: "the ledger met a record that it could not verify, and logged that",
-    Kind.NOT_CHECKED: "this was not checked",
-    Kind.AHEAD: "the store is ahead of its checkpoint; normal when it was copied while it ran",
-    Kind.DELETED: "records whose deletion the log orders; their leaves remain and verify",
+MEANINGS: dict[FindingKind, str] = {
+    FindingKind.CHECKPOINT_MISSING: "without its checkpoint nothing vouches for this log; ask for the file",
+    FindingKind.CHECKPOINT_FORM: "this is not a checkpoint; it was damaged or replaced",
+    FindingKind.CHECKPOINT_SIGNATURE: (
+        "the log did not sign this: forged, or signed with keys that the policy lacks"
+    ),
+    FindingKind.QUORUM: "too few witnesses saw this; it may be shown to you alone",
+    FindingKind.ROOT: "the log signed another tree than the one that is stored here",
+    FindingKind.ROLLED_BACK: "the log was longer once: what came after this checkpoint was taken away",
+    FindingKind.FORK: "the log signed two histories; keep both checkpoints, they prove it",
+    FindingKind.TILE_MISSING: (
+        "a file of the tree was removed or the copy is not whole; the entries rebuild it"
+    ),
+    FindingKind.TILE_ALTERED: "a file of the tree was changed; the entries are as they were signed",
+    FindingKind.ENTRIES_MISSING: "entries were removed or the copy is not whole; their hashes remain",
+    FindingKind.ENTRY_ALTERED: "an entry was changed after it was signed",
+    FindingKind.ENTRY_FORM: "an entry that no ledger of ours would write",
+    FindingKind.SHARD_CHAIN: "this half-year does not continue the one before it",
+    FindingKind.RECORD_ALTERED: "the record was changed after it was logged, or stands at another's place",
+    FindingKind.RECORD_MISSING: "the record was removed, and no deletion of it is in the log",
+    FindingKind.RECORD_ORPHAN: "a record without a leaf: it was put there and never logged",
+    FindingKind.RECORD_FORM: "a logged record that no program of ours would write",
+    FindingKind.RECORD_KEPT: "the log orders that this record be deleted, and it is still there",
+    FindingKind.RECORD_INDEX: "the search columns say something else than the record; searches can miss it",
+    FindingKind.RECORDS_UNREADABLE: "the store of records is damaged; the tree is checked without it",
+    FindingKind.DECISION_TWICE: "one submission was accepted twice",
+    FindingKind.DELIVERY_MISSING: "an accepted message without a delivery leaf for each addressee",
+    FindingKind.DELIVERY_STRAY: "a delivery leaf that belongs to no accepted message",
+    FindingKind.DECISION_UNSIGNED: (
+        "no router's signature covers this decision; the ledger may have made it up"
+    ),
+    FindingKind.ACT_UNSIGNED: (
+        "no operator who may state this act has signed it; the ledger may have made it up"
+    ),
+    FindingKind.ACT_TWICE: (
+        "what was stated once stands in the log twice; somebody put it into the topic again"
+    ),
+    FindingKind.STATEMENT_INVALID: "the directory holds a statement that does not verify",
+    FindingKind.STATEMENT_UNANNOUNCED: "a statement entered the directory and the audit log does not say so",
+    FindingKind.STATEMENT_TWICE: "one statement is announced more than once",
+    FindingKind.STATEMENT_OTHER: "the audit log announces another statement than the directory holds",
+    FindingKind.UNVERIFIED: "the ledger met a record that it could not verify, and logged that",
+    FindingKind.NOT_CHECKED: "this was not checked",
+    FindingKind.AHEAD: "the store is ahead of its checkpoint; normal when it was copied while it ran",
+    FindingKind.DELETED: "records whose deletion the log orders; their leaves remain and verify",
 }
 
-NOTICES = frozenset({Kind.NOT_CHECKED, Kind.AHEAD, Kind.DELETED, Kind.UNVERIFIED})
+NOTICES = frozenset({FindingKind.NOT_CHECKED, FindingKind.AHEAD, FindingKind.DELETED, FindingKind.UNVERIFIED})
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that was found."""
 
-    kind: Kind
+    kind: FindingKind
     log: str
     """The origin of the log, or the file where there is none."""
 

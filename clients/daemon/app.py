@@ -30,7 +30,7 @@ from clients.daemon.state.stream import Stream
 from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store.at_rest import Vault
 from clients.daemon.store.database import Store
-from clients.witness.app import beside, check_beside
+from clients.witness.app import check_beside, witness_beside
 from keys.ceremony import read_pin
 from keys.unit_keys import UnitKeys
 from protocol.identifiers import Millis
@@ -94,7 +94,7 @@ async def _run(home: UnitHome, settings: UnitSettings) -> int:
         directory=KafkaDirectory(settings.kafka),
     )
     try:
-        async with beside(home.path) as witness:
+        async with witness_beside(home.path) as witness:
             return await _serve(home, settings, daemon, stop, witness)
     finally:
         await outbox.close()

@@ -15,9 +15,9 @@ from typing import Any
 
 from clients.cli.rules_of import reasons
 from clients.daemon.sending.kafka_outbox import KafkaOutbox
-from clients.demo.acts import PATIENCE, Scene
 from clients.demo.exchange import Exchange, example
 from clients.demo.processes import eventually
+from clients.demo.scene import PATIENCE, Scene
 from protocol import topics
 from protocol.canonical import decode
 from protocol.identifiers import UnitId
@@ -85,7 +85,7 @@ class Case:
         )
 
     def tampered(self) -> Scene:
-        """Somebody flips one bit of a sealed message and puts it into France's outbox again."""
+        """One bit of a sealed message is flipped, and it is put into France's outbox again."""
         before = [len(self._inbox(unit)) for unit in ("it", "centre")]
         damaged = bytearray(run(_first_record(self.exchange.kafka, topics.outbox(UnitId("fr")))))
         damaged[len(damaged) // 2] ^= 1

@@ -5,7 +5,7 @@ part its own process under one directory. Owns the layout of that directory:
 
     kafka/      the broker's data           office/     the centre's keys: root, registrar, router, ledger
     units/fr/   a unit's home, and so on    office/ledger/   the ledger, as an auditor copies it
-    logs/       what each process says      copies/     what the last acts do their mischief on
+    logs/       what each process says      copies/     the copies that the last acts tamper with
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from urllib.request import urlopen
 
 from clients.cli.local_api import Daemon
 from clients.demo.errors import DemoError
-from clients.demo.processes import CONTRADA, Processes, contrada, eventually
+from clients.demo.processes import CONTRADA, Processes, eventually, run_contrada
 from runtime.cli.render import say
 from runtime.process.homes import UnitHome
 
@@ -146,12 +146,14 @@ class Exchange:
 
     def _found(self) -> None:
         port = str(free_port())
-        contrada("--home", str(self.office), "--kafka", self.kafka, "centre", "init", "--router-port", port)
+        run_contrada(
+            "--home", str(self.office), "--kafka", self.kafka, "centre", "init", "--router-port", port
+        )
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(self._init, UNITS))
 
     def _init(self, unit: str) -> None:
-        contrada(
+        run_contrada(
             "--home", str(self.home(unit)), "--kafka", self.kafka, "unit", "init", unit,
             "--root", str(self.office / "root.cbor"), "--contact", f"demo officer of {unit}",
         )  # fmt: skip
@@ -159,16 +161,16 @@ class Exchange:
     def _enrol(self) -> None:
         for unit, facts in UNITS.items():
             request = self.home(unit) / "enrolment.cbor"
-            contrada("--home", str(self.office), "centre", "enrol", str(request), "--yes", *facts)
+            run_contrada("--home", str(self.office), "centre", "enrol", str(request), "--yes", *facts)
 
     def _found_ledger(self) -> None:
         """Two units make a witness each; the centre makes the ledger, and its policy goes to everybody."""
         named: list[str] = []
         for unit in WITNESSES:
-            contrada("--home", str(self.home(unit)), "witness", "init", f"{unit}.example/witness",
+            run_contrada("--home", str(self.home(unit)), "witness", "init", f"{unit}.example/witness",
                      "--port", str(free_port()))  # fmt: skip
             named += ["--witness", str(self.home(unit) / "witness" / "witness.policy")]
-        contrada("--home", str(self.office), "ledger", "init", "--origin", ORIGIN, *named,
+        run_contrada("--home", str(self.office), "ledger", "init", "--origin", ORIGIN, *named,
                  "--quorum", str(len(WITNESSES)), "--http-port", str(free_port()))  # fmt: skip
         for unit in self.daemons:
             shutil.copy(self.ledger / "policy", self.home(unit) / "ledger-policy")

@@ -1,4 +1,4 @@
-"""Somebody with full access to the centre's disk, its keys included: for the demo's last acts.
+"""An intruder with full access to the centre's disk, its keys included: for the demo's last acts.
 
 Owns what such a person would do, on a copy of the ledger: alter a record, remove another, and write the
 whole log anew under its own keys, so that the forgery agrees with itself. Then shows it to witnesses and
@@ -38,7 +38,7 @@ _MORE: Final = 300
 
 @dataclass(frozen=True, slots=True)
 class Forgery:
-    """A log that agrees with itself, and with nobody else."""
+    """A log that is consistent in itself, and not with what was published."""
 
     head: Checkpoint
     note: bytes

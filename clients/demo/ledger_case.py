@@ -18,10 +18,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from clients.demo.acts import PATIENCE, Scene
 from clients.demo.exchange import WITNESSES, Exchange, example
 from clients.demo.intruder import Intruder
 from clients.demo.processes import CONTRADA, eventually
+from clients.demo.scene import PATIENCE, Scene
 from protocol.tlog.checkpoints import parse_checkpoint
 
 _Found = dict[str, Any]
@@ -90,7 +90,7 @@ class LedgerCase:
         )
 
     def rewritten(self) -> Scene:
-        """The log written anew, without the altered leaf, under its own keys: nobody takes it."""
+        """The log written anew, without the altered leaf, under its own keys: none accepts it."""
         log = self._audit_log("fr")
         forged = self._intruder("forged").rewrite(log["origin"], without=self.altered, now=int(time.time()))
         answers = [str(forged.offer(self.exchange.witness(unit))) for unit in WITNESSES]

@@ -13,10 +13,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from clients.demo.acts import Scene
 from clients.demo.case import Case
 from clients.demo.exchange import EXAMPLES, Exchange
 from clients.demo.ledger_case import LedgerCase
+from clients.demo.scene import Scene
 from runtime.cli.exits import Exit
 from runtime.cli.render import Column, say, write_json, write_table
 

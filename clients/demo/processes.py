@@ -110,7 +110,7 @@ def _launch(command: Sequence[str], log: Path, *, piped: bool) -> subprocess.Pop
         )
 
 
-def contrada(*arguments: str) -> dict[str, object]:
+def run_contrada(*arguments: str) -> dict[str, object]:
     """Run one command of the command line with `--json`, and return what it prints."""
     done = subprocess.run(  # noqa: S603 - our own program
         [*CONTRADA, *arguments, "--json"], capture_output=True, check=False, timeout=START_S

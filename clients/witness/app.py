@@ -18,15 +18,15 @@ from typing import Any, Final
 import structlog
 import uvloop
 
-from clients.witness.evidence import Folder
-from clients.witness.heads import Heads
+from clients.witness.evidence import EvidenceFolder
+from clients.witness.head_store import HeadStore
 from clients.witness.home import WitnessHome, witness_home
-from clients.witness.http import monitoring, protocol
-from clients.witness.metrics import Metrics
-from clients.witness.mirror import Mirror, source
-from clients.witness.queue import Desk
-from clients.witness.service import Witness
+from clients.witness.metrics import WitnessMetrics
+from clients.witness.mirror import Mirror, open_tile_source
+from clients.witness.queue import WitnessQueue
+from clients.witness.service import WitnessService
 from clients.witness.settings import WitnessSettings, witness_secret
+from clients.witness.witness_api import monitoring_api, witness_api
 from keys.note_keys import NoteSigner, NoteUse, read_note_key
 from keys.unlock import Secret
 from protocol.errors import ContradaError, Rejected
@@ -50,7 +50,7 @@ def now() -> Millis:
     return Millis(time.time_ns() // 1_000_000)
 
 
-def run(path: Path, *, check_only: bool = False) -> int:
+def run_witness(path: Path, *, check_only: bool = False) -> int:
     """Run the witness of this home until SIGTERM or SIGINT; what keeps it from starting is raised."""
     home = witness_home(path)
     home.check()
@@ -85,8 +85,8 @@ async def _stopped(stop: asyncio.Event) -> None:
 
 def _check(home: WitnessHome, settings: WitnessSettings) -> None:
     _signers(home, settings, witness_secret(settings, home))
-    read_policy(home)
-    Heads(home.heads, read_only=True).close()
+    read_cosigned_logs(home)
+    HeadStore(home.heads, read_only=True).close()
 
 
 def check_beside(unit: Path) -> None:
@@ -98,7 +98,7 @@ def check_beside(unit: Path) -> None:
 
 
 @asynccontextmanager
-async def beside(unit: Path) -> AsyncIterator[list[Task]]:
+async def witness_beside(unit: Path) -> AsyncIterator[list[Task]]:
     """What a unit's daemon runs for its witness: nothing, where the unit's home has none.
 
     A witness that cannot start is an alarm, and does not keep the unit from its messages.
@@ -121,31 +121,31 @@ async def beside(unit: Path) -> AsyncIterator[list[Task]]:
 @asynccontextmanager
 async def opened(home: WitnessHome, settings: WitnessSettings, secret: Secret) -> AsyncIterator[list[Task]]:
     """The witness's servers, to be run; its home is held, and its state open, as long as this is."""
-    signers, policy = _signers(home, settings, secret), read_policy(home)
+    signers, policy = _signers(home, settings, secret), read_cosigned_logs(home)
     held = home.hold()
     worker = Worker()
     try:
         # SQLite wants to be used where it was opened.
-        heads = await worker.do(lambda: Heads(home.heads))
+        heads = await worker.do(lambda: HeadStore(home.heads))
         mirror = _mirror(home, settings)
         witness = await worker.do(
-            lambda: Witness(
+            lambda: WitnessService(
                 signers=signers,
                 policy=policy,
                 heads=heads,
-                folder=Folder(home.evidence),
-                metrics=Metrics.create(),
+                folder=EvidenceFolder(home.evidence),
+                metrics=WitnessMetrics.create(),
                 clock=now,
                 root_at=None if mirror is None else mirror.root_at,
             )
         )
-        desk = Desk(witness, worker, mirror)
+        queue = WitnessQueue(witness, worker, mirror)
         try:
-            with _listening(desk, settings) as servers:
+            with _listening(queue, settings) as servers:
                 log.info("witness_started", path=settings.name, port=settings.port, count=len(policy.origins))
                 yield servers
         finally:
-            await desk.close()
+            await queue.close()
             log.info("witness_stopped", path=settings.name)
     finally:
         worker.close()
@@ -153,11 +153,11 @@ async def opened(home: WitnessHome, settings: WitnessSettings, secret: Secret) -
 
 
 @contextmanager
-def _listening(desk: Desk, settings: WitnessSettings) -> Iterator[list[Task]]:
-    listeners = [(protocol(desk), bind_loopback(settings.port, setting="port in witness.toml"))]
+def _listening(queue: WitnessQueue, settings: WitnessSettings) -> Iterator[list[Task]]:
+    listeners = [(witness_api(queue), bind_loopback(settings.port, setting="port in witness.toml"))]
     if settings.http_port:
         listeners.append(
-            (monitoring(desk), bind_loopback(settings.http_port, setting="http_port in witness.toml"))
+            (monitoring_api(queue), bind_loopback(settings.http_port, setting="http_port in witness.toml"))
         )
     try:
         yield [serve(pages, listener) for pages, listener in listeners]
@@ -166,7 +166,7 @@ def _listening(desk: Desk, settings: WitnessSettings) -> Iterator[list[Task]]:
             listener.close()
 
 
-def read_policy(home: WitnessHome) -> Policy:
+def read_cosigned_logs(home: WitnessHome) -> Policy:
     """The logs that this witness cosigns."""
     try:
         return parse_policy(home.policy.read_bytes())
@@ -185,4 +185,4 @@ def _signers(home: WitnessHome, settings: WitnessSettings, secret: Secret) -> tu
 def _mirror(home: WitnessHome, settings: WitnessSettings) -> Mirror | None:
     if settings.mirror is None:
         return None
-    return Mirror(home.mirror, source(settings.mirror, beside=home.path), monotonic=time.monotonic)
+    return Mirror(home.mirror, open_tile_source(settings.mirror, beside=home.path), monotonic=time.monotonic)

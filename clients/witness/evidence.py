@@ -13,7 +13,8 @@ Owns the folder. Three kinds of evidence, from proof to suspicion:
                    back shows itself like this, and so does a late or repeated request
 
 Rules: a piece of evidence is there as a whole or not at all. The same checkpoint is kept once; of each
-log and kind at most `MOST`, so that nobody fills the disk by asking. Moving a folder away settles it.
+log and kind at most `MOST`, so that requests cannot fill the disk. A folder that is moved away is no
+longer counted.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from keys.store import sync_directory, write_new
 MOST: Final = 64
 
 
-class Kind(StrEnum):
+class EvidenceKind(StrEnum):
     """What it is evidence of."""
 
     FORK = "fork"
@@ -41,7 +42,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class EvidenceSide:
     """One side of it: a checkpoint that the log signed."""
 
     size: int
@@ -50,13 +51,13 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class EvidencePiece:
     """Two checkpoints of one log that do not go together, or do not seem to."""
 
-    kind: Kind
+    kind: EvidenceKind
     origin: str
-    offered: Seen
-    cosigned: Seen
+    offered: EvidenceSide
+    cosigned: EvidenceSide
     request: bytes
     t: int
 
@@ -67,10 +68,10 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class EvidenceSummary:
     """A piece of evidence as `about.json` tells it."""
 
-    kind: Kind
+    kind: EvidenceKind
     origin: str
     t: int
     offered_size: int
@@ -80,7 +81,7 @@ class Kept:
     folder: str
 
 
-class Folder:
+class EvidenceFolder:
     """The evidence of one witness."""
 
     __slots__ = ("_path",)
@@ -88,7 +89,7 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def keep(self, evidence: Evidence) -> bool:
+    def keep(self, evidence: EvidencePiece) -> bool:
         """Write it down; whether it is new. `OSError` where the disk does not take it."""
         target = self._path / evidence.name
         if target.exists() or self._is_full(evidence):
@@ -104,34 +105,36 @@ class Folder:
         sync_directory(self._path)
         return True
 
-    def all(self) -> list[Kept]:
-        """Everything that is kept, oldest first; what somebody damaged is left out."""
+    def all(self) -> list[EvidenceSummary]:
+        """Everything that is kept, oldest first; a damaged folder is left out."""
         return sorted(self._readable(), key=lambda kept: (kept.t, kept.folder))
 
-    def count(self, kind: Kind) -> int:
+    def count(self, kind: EvidenceKind) -> int:
         """How many pieces of one kind are kept."""
         return sum(1 for _ in self._path.glob(f"{kind}-*"))
 
-    def _readable(self) -> Iterator[Kept]:
+    def _readable(self) -> Iterator[EvidenceSummary]:
         for about in self._path.glob("[!.]*/about.json"):
             try:
                 found = json.loads(about.read_text("utf-8"))
-                yield Kept(**(found | {"kind": Kind(found["kind"]), "folder": str(about.parent)}))
+                yield EvidenceSummary(
+                    **(found | {"kind": EvidenceKind(found["kind"]), "folder": str(about.parent)})
+                )
             except (OSError, ValueError, TypeError, KeyError):
                 continue
 
-    def _is_full(self, evidence: Evidence) -> bool:
+    def _is_full(self, evidence: EvidencePiece) -> bool:
         return sum(1 for _ in self._path.glob(f"{_prefix(evidence.kind, evidence.origin)}*")) >= MOST
 
 
-def _prefix(kind: Kind, origin: str) -> str:
+def _prefix(kind: EvidenceKind, origin: str) -> str:
     return f"{kind}-{sha256(origin.encode()).hexdigest()[:16]}-"
 
 
-def _files(evidence: Evidence, *, folder: str) -> dict[str, bytes]:
+def _files(evidence: EvidencePiece, *, folder: str) -> dict[str, bytes]:
     offered, cosigned = evidence.offered, evidence.cosigned
     about: dict[str, Any] = asdict(
-        Kept(
+        EvidenceSummary(
             kind=evidence.kind,
             origin=evidence.origin,
             t=evidence.t,

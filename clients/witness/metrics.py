@@ -10,7 +10,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True, slots=True)
-class Metrics:
+class WitnessMetrics:
     """The witness's metrics in a registry of their own."""
 
     registry: CollectorRegistry
@@ -22,7 +22,7 @@ class Metrics:
     mirrored: Gauge
 
     @classmethod
-    def create(cls) -> Metrics:
+    def create(cls) -> WitnessMetrics:
         """Metrics at zero."""
         r = CollectorRegistry()
 

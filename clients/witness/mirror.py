@@ -7,7 +7,7 @@ Owns the copy. A witness without one believes a consistency proof: it knows that
 what it grew by. With one, what the log signed is also what the log shows.
 
 Rules:
-- `checkpoint` is written last and says how far the copy is good; what lies beyond is not believed, and is
+- `checkpoint` is written last and says how far the copy is good; files beyond it are not believed, and are
   written over. A copy that does not give its root any more is made again from the beginning.
 - A disk that refuses a file is `StateUnavailable`, and what was not written is copied again: of a tree in
   memory nothing counts whose files are not there.
@@ -24,7 +24,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
@@ -35,11 +35,12 @@ from protocol.merkle import verify_consistency
 from protocol.tlog.checkpoints import Checkpoint, SignedCheckpoint, parse_checkpoint
 from protocol.tlog.proofs import consistency_proof, root_at
 from protocol.tlog.tiles import ENTRIES, TILE_WIDTH, Tile, TileReader, TreeWriter, read_entries, smaller_from
+from runtime.errors import Unavailable
+from runtime.log_files import DirectoryLogFiles, HttpLogFiles, LogFileSource
 
 log = structlog.get_logger()
 
 PATIENCE: Final = 5.0
-MAX_FILE: Final = 2 * TILE_WIDTH + TILE_WIDTH * 0xFFFF
 WRITE_EVERY: Final = 16
 """Files of entries that are read before their tiles are written: a long copy needs no more memory."""
 
@@ -47,20 +48,12 @@ _PLACE = re.compile(r"(?:audit/[^/]+|directory)\Z")
 _SEGMENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
 
-class Source(Protocol):
-    """Where the log shows its tiles."""
-
-    def __call__(self, name: str, /) -> bytes | None:
-        """The file of this name; None if there is none, `SourceUnavailable` if nobody can tell now."""
-        ...
-
-
 class Mirror:
     """The copies of all logs."""
 
     __slots__ = ("_monotonic", "_path", "_source", "_writers")
 
-    def __init__(self, path: Path, source: Source, *, monotonic: Callable[[], float]) -> None:
+    def __init__(self, path: Path, source: LogFileSource, *, monotonic: Callable[[], float]) -> None:
         self._path = path
         self._source = source
         self._monotonic = monotonic
@@ -151,7 +144,10 @@ class Mirror:
         place = _place(origin)
 
         def read(tile: Tile) -> bytes:
-            found = self._source(f"{place}/{tile.path}")
+            try:
+                found = self._source.get(f"{place}/{tile.path}")
+            except Unavailable as error:
+                raise SourceUnavailable(str(error), hint="check 'mirror' in witness.toml") from None
             if found is None:
                 raise Rejected(Code.E_TILE, f"the log does not show {tile.path}")
             return found
@@ -175,7 +171,7 @@ class Mirror:
 
 
 def _place(origin: str) -> str:
-    """Where a log lies in the ledger's directory: its origin without the name of the exchange."""
+    """Where a log is in the ledger's directory: its origin without the name of the exchange."""
     found = _PLACE.search(origin)
     return found[0] if found else origin
 
@@ -187,53 +183,11 @@ def _check(root: bytes, wanted: Checkpoint) -> None:
         )
 
 
-def directory(path: Path) -> Source:
-    """The tiles in a directory, as the ledger writes them."""
-
-    def read(name: str) -> bytes | None:
-        try:
-            with (path / name).open("rb") as file:
-                return file.read(MAX_FILE + 1)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise SourceUnavailable(
-                f"{name}: {error.strerror}", hint="check the directory of 'mirror'"
-            ) from None
-
-    return read
-
-
-def web(url: str) -> Source:
-    """The tiles behind a URL, as the ledger serves them."""
-    import httpx  # noqa: PLC0415 - 100 ms, needed by mirrors only
-
-    client = httpx.Client(base_url=url.rstrip("/") + "/", timeout=PATIENCE, follow_redirects=False)
-
-    def read(name: str) -> bytes | None:
-        data = bytearray()
-        try:
-            with client.stream("GET", name) as response:
-                if response.status_code in (404, 410):
-                    return None
-                if response.status_code != 200:
-                    raise SourceUnavailable(f"{name}: HTTP {response.status_code}")
-                for chunk in response.iter_bytes():
-                    data += chunk
-                    if len(data) > MAX_FILE:
-                        raise SourceUnavailable(f"{name}: more than any tile has")
-        except httpx.HTTPError as error:
-            raise SourceUnavailable(
-                f"{name}: {type(error).__name__}", hint="check the address of 'mirror'"
-            ) from None
-        return bytes(data)
-
-    return read
-
-
-def source(where: str, *, beside: Path) -> Source:
+def open_tile_source(where: str, *, beside: Path) -> LogFileSource:
     """The source that a setting names: a URL, or a directory, from the home."""
-    return web(where) if where.startswith(("http://", "https://")) else directory(beside / where)
+    if where.startswith(("http://", "https://")):
+        return HttpLogFiles(where, seconds=PATIENCE)
+    return DirectoryLogFiles(beside / where)
 
 
 def _put(path: Path, data: bytes) -> None:
@@ -243,7 +197,7 @@ def _put(path: Path, data: bytes) -> None:
 
 @contextmanager
 def _as_ours() -> Iterator[None]:
-    """What the disk refuses is no fault of the log, and goes by."""
+    """A failure of our own disk is `StateUnavailable`: it says nothing of the log, and may pass."""
     try:
         yield
     except OSError as error:

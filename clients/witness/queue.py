@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 
 from clients.witness.errors import SourceUnavailable, StateUnavailable
-from clients.witness.evidence import Kind
+from clients.witness.evidence import EvidenceKind
 from clients.witness.mirror import Mirror
-from clients.witness.service import Answer, Witness
+from clients.witness.service import HttpAnswer, WitnessService
 from protocol.errors import Code, Rejected
 from protocol.tlog.witnessing import AddCheckpoint
 from runtime.process.worker import Worker
@@ -20,21 +20,21 @@ from runtime.process.worker import Worker
 Checks = dict[str, dict[str, object]]
 
 
-class Desk:
+class WitnessQueue:
     """One witness, and where its work is done."""
 
     __slots__ = ("_copying", "_mirror", "_worker", "witness")
 
-    def __init__(self, witness: Witness, worker: Worker, mirror: Mirror | None = None) -> None:
+    def __init__(self, witness: WitnessService, worker: Worker, mirror: Mirror | None = None) -> None:
         self.witness = witness
         self._worker = worker
         self._mirror = mirror
         self._copying = Worker()
 
-    async def add_checkpoint(self, data: bytes) -> Answer:
+    async def add_checkpoint(self, data: bytes) -> HttpAnswer:
         """Answer one request; `WitnessError` where nothing can be said now."""
         prepared = await self._worker.do(lambda: self.witness.prepare(data))
-        if isinstance(prepared, Answer):
+        if isinstance(prepared, HttpAnswer):
             return prepared
         if self._mirror is not None:
             try:
@@ -43,8 +43,8 @@ class Desk:
                 if rejected.reason is not Code.E_CONSISTENCY:
                     # Nothing was shown that contradicts the signature: the log may not be so far yet.
                     raise SourceUnavailable(str(rejected)) from None
-                lie = rejected
-                return await self._worker.do(lambda: self.witness.lied(prepared, lie))
+                contradiction = rejected
+                return await self._worker.do(lambda: self.witness.contradicted(prepared, contradiction))
         # Its state is written whether or not anybody still waits for the answer.
         return await asyncio.shield(self._worker.do(lambda: self.witness.answer(prepared)))
 
@@ -59,7 +59,7 @@ class Desk:
             writable = True
         except StateUnavailable:
             writable = False
-        forks = self.witness.folder.count(Kind.FORK)
+        forks = self.witness.folder.count(EvidenceKind.FORK)
         return {
             "state": {"ok": writable},
             "policy": {"ok": bool(self.witness.policy.logs), "logs": len(self.witness.policy.origins)},

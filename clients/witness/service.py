@@ -4,9 +4,10 @@
     answer     decide again by what is stored at that moment, store the new head, sign
 
 Owns the order of these steps and the alarms. The decision is protocol/tlog/witnessing.py, the memory
-heads.py, the evidence evidence.py; HTTP is http.py. No I/O but through them. All use is from one thread.
+head_store.py, the evidence evidence.py; HTTP is witness_api.py. No I/O but through them.
+All use is from one thread.
 
-Why it cannot sign a fork, whoever asks and however often: a cosignature leaves only after `move` has put
+Why it cannot sign a fork, whatever requests come: a cosignature leaves only after `move` has put
 its checkpoint in the place of the one that was decided by, in the same transaction, on disk. Of two forks
 that race, the second meets the first one's head.
 """
@@ -19,9 +20,9 @@ from dataclasses import dataclass
 import structlog
 
 from clients.witness.errors import StateLost
-from clients.witness.evidence import Evidence, Folder, Kind, Seen
-from clients.witness.heads import Head, Heads
-from clients.witness.metrics import Metrics
+from clients.witness.evidence import EvidenceFolder, EvidenceKind, EvidencePiece, EvidenceSide
+from clients.witness.head_store import CosignedHead, HeadStore
+from clients.witness.metrics import WitnessMetrics
 from protocol.errors import Rejected
 from protocol.identifiers import Digest, Millis
 from protocol.parties import TreeHead
@@ -46,7 +47,7 @@ PLAIN = "text/plain; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """What goes back over HTTP."""
 
     status: int
@@ -58,7 +59,7 @@ RootAt = Callable[[str, int], bytes | None]
 """The root that a log had at a size, from a copy of its tree; None where there is none."""
 
 
-class Witness:
+class WitnessService:
     """One witness: a name, its keys, the logs that it knows, and what it signed."""
 
     __slots__ = ("_clock", "_root_at", "_signers", "folder", "heads", "metrics", "policy")
@@ -68,9 +69,9 @@ class Witness:
         *,
         signers: Sequence[CheckpointSigner],
         policy: Policy,
-        heads: Heads,
-        folder: Folder,
-        metrics: Metrics,
+        heads: HeadStore,
+        folder: EvidenceFolder,
+        metrics: WitnessMetrics,
         clock: Callable[[], Millis],
         root_at: RootAt | None = None,
     ) -> None:
@@ -83,17 +84,17 @@ class Witness:
         self.metrics = metrics
         self._show()
 
-    def prepare(self, data: bytes) -> Answer | AddCheckpoint:
+    def prepare(self, data: bytes) -> HttpAnswer | AddCheckpoint:
         """Everything that can be said without signing: an answer, or a request worth the work of a mirror."""
         try:
             request = parse_request(data)
         except Rejected as rejected:
-            return self._counted("malformed", text(400, str(rejected)))
+            return self._counted("malformed", plain_answer(400, str(rejected)))
         head = self.heads.head(request.signed.checkpoint.origin)
         decision = decide(request, _tree_head(head), self.policy)
         return request if isinstance(decision, Cosign) else self._refused(request, decision, head)
 
-    def answer(self, request: AddCheckpoint) -> Answer:
+    def answer(self, request: AddCheckpoint) -> HttpAnswer:
         """Decide, store and sign in one transaction."""
         with self.heads.transaction():
             head = self.heads.head(request.signed.checkpoint.origin)
@@ -104,19 +105,19 @@ class Witness:
         if not isinstance(decision, Cosign):
             return self._refused(request, decision, head)
         self._show_log(request.signed.checkpoint.origin)
-        return self._counted("cosigned", Answer(200, signed))
+        return self._counted("cosigned", HttpAnswer(200, signed))
 
-    def lied(self, request: AddCheckpoint, rejected: Rejected) -> Answer:
+    def contradicted(self, request: AddCheckpoint, rejected: Rejected) -> HttpAnswer:
         """The log shows other entries than it signed: the answer, and an alarm."""
         head = self.heads.head(request.signed.checkpoint.origin)
-        self._keep(Kind.INCONSISTENT, request, head)
-        return self._counted("inconsistent", text(422, str(rejected)))
+        self._keep(EvidenceKind.INCONSISTENT, request, head)
+        return self._counted("inconsistent", plain_answer(422, str(rejected)))
 
     def newest(self, origin_hash: str) -> bytes | None:
         """The newest note that we cosigned of the log whose origin has this hash."""
         return next((head.cosigned for head in self.heads.heads() if head.origin_hash == origin_hash), None)
 
-    def _move(self, request: AddCheckpoint, head: Head | None) -> bytes:
+    def _move(self, request: AddCheckpoint, head: CosignedHead | None) -> bytes:
         offered = request.signed
         checkpoint = offered.checkpoint
         self._recall(request, head)
@@ -124,7 +125,7 @@ class Witness:
         lines = [cosign(checkpoint, signer, now=seconds(now)) for signer in self._signers]
         note = self._by_its_log(offered)
         cosigned = with_cosignatures(note, lines)
-        new = Head(checkpoint.origin, checkpoint.size, checkpoint.root, cosigned, now)
+        new = CosignedHead(checkpoint.origin, checkpoint.size, checkpoint.root, cosigned, now)
         self.heads.move(head, new, note=note)
         return "".join(lines).encode()
 
@@ -135,7 +136,7 @@ class Witness:
             Note(offered.note.text, tuple(line for key in keys for line in offered.note.by(key)))
         )
 
-    def _recall(self, request: AddCheckpoint, head: Head | None) -> None:
+    def _recall(self, request: AddCheckpoint, head: CosignedHead | None) -> None:
         """Refuse to sign what bears our own cosignature and is not remembered: our state went back."""
         signed = request.signed
         if head is not None and signed.checkpoint.size <= head.size:
@@ -152,44 +153,50 @@ class Witness:
                         hint="its state was restored from a copy; see docs/runbooks/witness.md",
                     )
 
-    def _refused(self, request: AddCheckpoint, decision: Conflict | Refuse, head: Head | None) -> Answer:
+    def _refused(
+        self, request: AddCheckpoint, decision: Conflict | Refuse, head: CosignedHead | None
+    ) -> HttpAnswer:
         kind = self._judge(request, decision, head)
         if kind is not None:
             self._keep(kind, request, head)
         if isinstance(decision, Conflict):
-            return self._counted("conflict", Answer(409, f"{decision.size}\n".encode(), SIZE_TYPE))
+            return self._counted("conflict", HttpAnswer(409, f"{decision.size}\n".encode(), SIZE_TYPE))
         return self._counted(
-            decision.code.value.removeprefix("E_").lower(), text(decision.status, decision.code.value)
+            decision.code.value.removeprefix("E_").lower(), plain_answer(decision.status, decision.code.value)
         )
 
-    def _judge(self, request: AddCheckpoint, decision: Conflict | Refuse, head: Head | None) -> Kind | None:
+    def _judge(
+        self, request: AddCheckpoint, decision: Conflict | Refuse, head: CosignedHead | None
+    ) -> EvidenceKind | None:
         """What the request shows of its log, beside the newest head also by what was signed before it."""
         if isinstance(decision, Refuse) and decision.status in (403, 404):
             return None  # not the log's own words
         if decision.evidence is not None:
-            return Kind(decision.evidence.value)
+            return EvidenceKind(decision.evidence.value)
         offered = request.signed.checkpoint
         if head is None or offered.size >= head.size:
             return None
         before = self.heads.signed(offered.origin, offered.size)
         if before is not None:
-            return None if before[0] == offered.root else Kind.FORK
+            return None if before[0] == offered.root else EvidenceKind.FORK
         own = None if self._root_at is None else self._root_at(offered.origin, offered.size)
         if own is not None:
-            return None if own == offered.root else Kind.FORK
+            return None if own == offered.root else EvidenceKind.FORK
         oldest = self.heads.oldest(offered.origin)
-        return Kind.OLDER if oldest is not None and oldest < offered.size else None
+        return EvidenceKind.OLDER if oldest is not None and oldest < offered.size else None
 
-    def _keep(self, kind: Kind, request: AddCheckpoint, head: Head | None) -> None:
+    def _keep(self, kind: EvidenceKind, request: AddCheckpoint, head: CosignedHead | None) -> None:
         note = self._by_its_log(request.signed)
         checkpoint = request.signed.checkpoint
         origin, size, root = checkpoint.origin, checkpoint.size, checkpoint.root
         before = self.heads.signed(origin, size)
-        other = Seen(0, b"", b"") if head is None else Seen(head.size, head.root, head.cosigned)
+        other = (
+            EvidenceSide(0, b"", b"") if head is None else EvidenceSide(head.size, head.root, head.cosigned)
+        )
         if before is not None:
-            other = Seen(size, *before)
+            other = EvidenceSide(size, *before)
         shown = format_request(request.old, request.proof, note)
-        evidence = Evidence(kind, origin, Seen(size, root, note), other, shown, self._clock())
+        evidence = EvidencePiece(kind, origin, EvidenceSide(size, root, note), other, shown, self._clock())
         try:
             is_new = self.folder.keep(evidence)
         except OSError as error:
@@ -203,7 +210,7 @@ class Witness:
             log.error("alarm", code=kind.value, path=origin, size=size, subject=root, check=evidence.name)
         self._show_evidence()
 
-    def _counted(self, outcome: str, answer: Answer) -> Answer:
+    def _counted(self, outcome: str, answer: HttpAnswer) -> HttpAnswer:
         self.metrics.requests.labels(outcome).inc()
         return answer
 
@@ -213,7 +220,7 @@ class Witness:
             self._show_log(origin)
 
     def _show_evidence(self) -> None:
-        for kind in Kind:
+        for kind in EvidenceKind:
             self.metrics.evidence.labels(kind.value).set(self.folder.count(kind))
 
     def _show_log(self, origin: str) -> None:
@@ -223,10 +230,10 @@ class Witness:
             self.metrics.cosigned_at.labels(origin).set(head.t / 1000)
 
 
-def text(status: int, sentence: str) -> Answer:
+def plain_answer(status: int, sentence: str) -> HttpAnswer:
     """A plain answer for a person who looks."""
-    return Answer(status, f"{sentence}\n".encode())
+    return HttpAnswer(status, f"{sentence}\n".encode())
 
 
-def _tree_head(head: Head | None) -> TreeHead | None:
+def _tree_head(head: CosignedHead | None) -> TreeHead | None:
     return None if head is None else TreeHead(head.size, Digest(head.root))

@@ -7,10 +7,10 @@ from pathlib import Path
 from runtime.errors import Conflict
 
 
-def write_new(path: Path, data: bytes) -> None:
+def write_new(path: Path, data: bytes, *, hint: str = "name another directory") -> None:
     """Write a new file; `Conflict` where there is one of that name."""
     try:
         with path.open("xb") as file:
             file.write(data)
     except FileExistsError:
-        raise Conflict(f"{path} is there already", hint="name another directory") from None
+        raise Conflict(f"{path} is there already", hint=hint) from None

@@ -1,8 +1,8 @@
 """Opening a database so that what is committed stays, and writing many rows quickly. SQLite and PostgreSQL.
 
-Owns what differs between the two; everything else is one SQL (records.py). Only the rows of a batch go the
-driver's own way, since there are 20,000 a second: tuples to SQLite, COPY to PostgreSQL, which takes a quarter
-of a millisecond for a row that comes in a statement with parameters.
+Owns what differs between the two; everything else is one SQL. Only the rows of a batch go the driver's own
+way, since there are 20,000 a second: tuples to SQLite, COPY to PostgreSQL, which takes a quarter of a
+millisecond for a row that comes in a statement with parameters.
 """
 
 from __future__ import annotations

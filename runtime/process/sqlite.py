@@ -1,7 +1,7 @@
 """What every SQLite database here has in common: a transaction that holds or never was, and errors' names.
 
 The databases themselves, their pragmas and the errors that they raise are clients/daemon/store/database.py
-and clients/witness/heads.py.
+and clients/witness/head_store.py.
 """
 
 from __future__ import annotations

@@ -13,11 +13,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from broker.ledger import log_head as tips
-from broker.ledger.intake import Judge, Reading
-from broker.ledger.store.records import LogState, RecordStore
+from broker.ledger import log_head
+from broker.ledger.record_judge import RecordJudge, JudgedRecord
+from broker.ledger.store.record_store import LogState, RecordStore
 from broker.ledger.sequencer import Sequencer
-from broker.ledger.store.tiles import TileStore
+from broker.ledger.store.tile_store import TileStore
 from runtime.kafka.ports import InputRecord
 from protocol import topics
 from protocol.envelope.header import Position
@@ -131,7 +131,7 @@ async def large() -> list[Figure]:
 
 def _large(place: Path) -> list[Figure]:
     world = World(now=Millis(time.time_ns() // 1_000_000))
-    judge = Judge(world.directory, UnitId("ledger"), world.entropy)
+    judge = RecordJudge(world.directory, UnitId("ledger"), world.entropy)
     small, big = (_grown(place / str(size), world, size) for size in (SMALL, LARGE))
     feed = [
         judge.read(InputRecord(offset, 0, value), first=0)
@@ -155,7 +155,7 @@ def _large(place: Path) -> list[Figure]:
     ]
 
 
-def _cost(ledger: Sequencer, steps: Sequence[Reading], now: Millis) -> float:
+def _cost(ledger: Sequencer, steps: Sequence[JudgedRecord], now: Millis) -> float:
     ledger.resume()
     began, leaves = time.process_time(), 0
     for reading in steps:
@@ -193,11 +193,11 @@ def _grown(place: Path, world: World, size: int) -> Sequencer:
                      name=NAME, signers=signers)  # fmt: skip
 
 
-def _state(state: LogState, tree: TreeWriter, signers: tips.Signers | None) -> LogState:
+def _state(state: LogState, tree: TreeWriter, signers: log_head.Signers | None) -> LogState:
     note = state.checkpoint
     if signers is not None:
-        head = tips.Checkpoint(state.origin, tree.size, tree.root())
-        note = tips.sign_checkpoint(head, signers(state.origin), now=1)
+        head = log_head.Checkpoint(state.origin, tree.size, tree.root())
+        note = log_head.sign_checkpoint(head, signers(state.origin), now=1)
     return replace(state, size=tree.size, root=tree.root(), checkpoint=note)
 
 

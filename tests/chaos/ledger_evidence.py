@@ -11,12 +11,12 @@ from pathlib import Path
 
 from aiokafka.structs import ConsumerRecord
 
-from clients.audit.checks.fsck import Wanted, audit
+from clients.audit.checks.fsck import AuditBasis, audit_copy
 from clients.audit.copy.ledger_copy import open_copy
-from broker.ledger.store.records import LogState, RecordStore
-from broker.ledger.log_head import prefix_of, tile_reader
-from broker.ledger.store.tiles import TileStore
-from clients.witness.evidence import Folder, Kind
+from broker.ledger.store.record_store import LogState, RecordStore
+from broker.ledger.log_storage import prefix_of, stored_tiles
+from broker.ledger.store.tile_store import TileStore
+from clients.witness.evidence import EvidenceFolder, EvidenceKind
 from keys.ceremony import read_pin
 from protocol.trail.acts import Act, parse_any_record
 from protocol.trail.batches import Leaf, verify_decisions
@@ -113,8 +113,8 @@ async def collect_ledger(
         evidence=[
             f"{kept.kind} of {kept.origin} at {kept.offered_size}, cosigned {kept.cosigned_size}"
             for home in site.homes.values()
-            for kept in Folder(home.evidence).all()
-            if kept.kind is not Kind.OLDER
+            for kept in EvidenceFolder(home.evidence).all()
+            if kept.kind is not EvidenceKind.OLDER
         ],
     )
 
@@ -139,7 +139,7 @@ async def watch(socket: Path) -> Watch:
 
 def _entries(site: LedgerSite, state: LogState) -> list[bytes]:
     store = TileStore.open(str(site.directory))
-    read = tile_reader(store, prefix_of(state.origin, NAME))
+    read = stored_tiles(store, prefix_of(state.origin, NAME))
     try:
         return [entry for tile in entries_between(0, state.size) for entry in read_entries(read, tile)]
     finally:
@@ -205,16 +205,16 @@ def _cosigned(site: LedgerSite) -> Iterator[Head]:
 def _late(site: LedgerSite) -> Iterator[Head]:
     # No proof against the log by itself: of two ledgers the slower one may ask late. Its tree must fit.
     for unit, home in site.homes.items():
-        for kept in Folder(home.evidence).all():
-            if kept.kind is Kind.OLDER:
+        for kept in EvidenceFolder(home.evidence).all():
+            if kept.kind is EvidenceKind.OLDER:
                 where = f"late by the witness of {unit}"
                 yield Head(where, kept.origin, kept.offered_size, bytes.fromhex(kept.offered_root))
 
 
 def _fsck(site: LedgerSite) -> list[str]:
-    wanted = Wanted(site.policy, read_pin(site.place / "root.pin"))
+    wanted = AuditBasis(site.policy, read_pin(site.place / "root.pin"))
     try:
-        found = audit(open_copy(site.directory), wanted).wrong
+        found = audit_copy(open_copy(site.directory), wanted).wrong
     except ContradaError as error:
         return [str(error)]
     return [f"{each.kind} of {each.log} at {each.index}: {each.what}" for each in found]

@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from broker.ledger.admin.founding import begin_logs, witnesses_in
-from broker.ledger.store.records import LogState, RecordStore
-from broker.ledger.log_head import prefix_of
+from broker.ledger.admin.ledger_founding import begin_logs, witnesses_in
+from broker.ledger.store.record_store import LogState, RecordStore
+from broker.ledger.log_storage import prefix_of
 from broker.ledger.trust import OwnKeys
 from clients.cli.work.witness_setup import make_witness
 from runtime.process.homes import UnitHome

@@ -23,10 +23,10 @@ from broker.router.app import now
 from broker.ledger import app
 from broker.ledger.__main__ import main
 from broker.ledger.cosigning import Cosigner, WitnessPlace
-from broker.ledger.run import Desk
-from broker.ledger.admin.founding import begin_logs
-from broker.ledger.store.records import LogState, RecordStore
-from broker.ledger.sequencer import Step
+from broker.ledger.run import LedgerRun
+from broker.ledger.admin.ledger_founding import begin_logs
+from broker.ledger.store.record_store import LogState, RecordStore
+from broker.ledger.sequencer import SequencedBatch
 from broker.ledger.settings import LedgerSettings, own_secret
 from broker.ledger.trust import OwnKeys
 from keys.note_keys import read_note_key
@@ -37,7 +37,7 @@ from protocol.tlog.checkpoints import Checkpoint
 ENOUGH = 60
 
 
-class NaiveDesk(Desk):
+class NaiveLedgerRun(LedgerRun):
     """The ledger at work."""
 
     async def _begin(self) -> LogState:
@@ -52,7 +52,7 @@ class NaiveDesk(Desk):
             _, end = await reader.span()
         return replace(state, position=end)
 
-    def _tell(self, done: Step) -> None:
+    def _tell(self, done: SequencedBatch) -> None:
         super()._tell(done)
         if self.publisher.due[done.new.origin].size > ENOUGH:
             begin_again_once()
@@ -93,6 +93,6 @@ if __name__ == "__main__":
     REBORN = begun.exists()
     begun.touch()
     forget(loaded)
-    app.Desk = NaiveDesk
+    app.LedgerRun = NaiveLedgerRun
     app.Cosigner = NaiveCosigner
     raise SystemExit(main(Path(sys.argv[1])))

@@ -8,12 +8,12 @@ from typing import get_args
 
 from prometheus_client import CollectorRegistry
 
-from broker.ledger.metrics import Metrics as LedgerMetrics
+from broker.ledger.metrics import LedgerMetrics as LedgerMetrics
 from broker.router.metrics import Metrics as RouterMetrics
 from clients.daemon.ledger import directory_log, gossip, following as ledger
 from clients.daemon.directory import own_entry
 from clients.daemon.metrics import UnitMetrics as UnitMetrics
-from clients.witness.metrics import Metrics as WitnessMetrics
+from clients.witness.metrics import WitnessMetrics as WitnessMetrics
 from protocol.errors import Code
 from protocol.exchange_rules import RULES
 from tests.docs.pages import ROOT, own_sources, page, pages

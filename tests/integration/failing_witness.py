@@ -12,11 +12,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from clients.witness.app import run
-from clients.witness.heads import Heads
-from clients.witness.service import Witness
+from clients.witness.app import run_witness
+from clients.witness.head_store import HeadStore
+from clients.witness.service import WitnessService
 
-POINTS = {"before commit": (Heads, "move"), "after commit": (Witness, "answer")}
+POINTS = {"before commit": (HeadStore, "move"), "after commit": (WitnessService, "answer")}
 
 
 def install(point: str, marker: Path) -> None:
@@ -36,4 +36,4 @@ def install(point: str, marker: Path) -> None:
 
 if __name__ == "__main__":
     install(sys.argv[2], Path(sys.argv[3]))
-    raise SystemExit(run(Path(sys.argv[1])))
+    raise SystemExit(run_witness(Path(sys.argv[1])))

@@ -12,10 +12,10 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from broker.ledger.admin.founding import begin_logs
-from broker.ledger.store.records import LogState, RecordStore
-from broker.ledger.log_head import prefix_of, tile_reader
-from broker.ledger.store.tiles import TileStore
+from broker.ledger.admin.ledger_founding import begin_logs
+from broker.ledger.store.record_store import LogState, RecordStore
+from broker.ledger.log_storage import prefix_of, stored_tiles
+from broker.ledger.store.tile_store import TileStore
 from broker.ledger.trust import OwnKeys
 from keys.key_files import write_identity
 from keys.note_keys import NoteKey, write_note_key
@@ -122,7 +122,7 @@ class Ledgers:
 
     def entries(self, state: LogState) -> list[bytes]:
         """All entries, from the tiles."""
-        read = tile_reader(TileStore.open(str(self.directory)), prefix_of(state.origin, NAME))
+        read = stored_tiles(TileStore.open(str(self.directory)), prefix_of(state.origin, NAME))
         # Of every file of entries the widest: the others are its beginning.
         return [entry for tile in entries_between(0, state.size) for entry in read_entries(read, tile)]
 

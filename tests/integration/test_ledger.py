@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from broker.ledger.admin.inspection import check
+from broker.ledger.admin.inspection import check_start
 from broker.ledger.settings import LedgerSettings
 from deploy.kafka.ports import free
 from protocol import topics
@@ -93,7 +93,7 @@ async def test_a_ledger_that_has_read_everything_is_not_behind(exchange: Exchang
     settings = LedgerSettings.load(exchange.directory / "ledger-0.toml")
 
     async def both() -> tuple[int, int]:
-        return await said_behind(port), (await asyncio.to_thread(check, settings))["behind"]
+        return await said_behind(port), (await asyncio.to_thread(check_start, settings))["behind"]
 
     await until_async(both, lambda found: found == (0, 0), what="the process and the command to say 0")
     await asyncio.to_thread(end, process)

@@ -9,7 +9,7 @@ import pytest
 
 from broker.errors import StoreCorrupt
 from runtime.errors import Unavailable
-from broker.ledger.store.tiles import TileStore
+from broker.ledger.store.tile_store import TileStore
 from deploy.kafka.faults import Fault
 from deploy.s3.proxy import S3Proxy
 from tests.sim.world import NOON

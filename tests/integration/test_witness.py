@@ -21,7 +21,7 @@ import pytest
 from broker.ledger.cosigning import Cosigner, places
 from clients.daemon.home import make_unit_home
 from runtime.process.homes import UnitHome
-from clients.witness.heads import Heads
+from clients.witness.head_store import HeadStore
 from protocol.identifiers import UnitId
 from protocol.tlog.checkpoints import parse_checkpoint
 from protocol.tlog.cosignatures import accept_cosignatures, with_cosignatures
@@ -172,7 +172,7 @@ def test_killed_at_random_it_signs_one_history(witness: Process) -> None:
     }
     assert signed
     assert len(histories) == 1
-    heads = Heads(witness.home / "heads.sqlite")
+    heads = HeadStore(witness.home / "heads.sqlite")
     assert heads.head(SHARD).size >= max(signed)
     heads.close()
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from broker.ledger.store.records import Erasure, LogState, RecordStore
+from broker.ledger.store.record_store import Erasure, LogState, RecordStore
 from keys.note_keys import NoteKey, NoteUse
 from keys.soft_keys import SoftIdentity
 from keys.statement_types import body_type

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
-from clients.witness.evidence import Folder
-from clients.witness.heads import Heads
-from clients.witness.metrics import Metrics
-from clients.witness.service import Answer, RootAt, Witness
+from clients.witness.evidence import EvidenceFolder
+from clients.witness.head_store import HeadStore
+from clients.witness.metrics import WitnessMetrics
+from clients.witness.service import HttpAnswer, RootAt, WitnessService
 from keys.note_keys import NoteKey, NoteUse
 from protocol.identifiers import Digest, Millis
 from protocol.merkle import leaf_hash
@@ -82,16 +82,16 @@ class Case:
     root_at: RootAt | None = None
 
     def __post_init__(self) -> None:
-        Heads.create(self.path / "heads.sqlite")
+        HeadStore.create(self.path / "heads.sqlite")
         self.witness = self._opened()
 
-    def _opened(self) -> Witness:
-        return Witness(
+    def _opened(self) -> WitnessService:
+        return WitnessService(
             signers=note_key(NAME).signers(NAME, NoteUse.WITNESS)[: 2 if self.pq else 1],
             policy=parse_policy(self.policy or logs_policy(pq=self.pq)),
-            heads=Heads(self.path / "heads.sqlite"),
-            folder=Folder(self.path / "evidence"),
-            metrics=Metrics.create(),
+            heads=HeadStore(self.path / "heads.sqlite"),
+            folder=EvidenceFolder(self.path / "evidence"),
+            metrics=WitnessMetrics.create(),
             clock=lambda: T,
             root_at=self.root_at,
         )
@@ -100,7 +100,7 @@ class Case:
         self.witness.heads.close()
         self.witness = self._opened()
 
-    def ask(self, data: bytes) -> Answer:
+    def ask(self, data: bytes) -> HttpAnswer:
         prepared = self.witness.prepare(data)
         return self.witness.answer(prepared) if isinstance(prepared, AddCheckpoint) else prepared
 

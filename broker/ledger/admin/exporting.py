@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from broker.ledger.settings import LedgerSettings
-from broker.ledger.store.records import LogState, RecordStore
+from broker.ledger.store.record_store import LogState, RecordStore
 from runtime.errors import Conflict
 
 _PAGE: Final = 5_000
 
 
-def export(settings: LedgerSettings, out: Path) -> dict[str, Any]:
+def export_records(settings: LedgerSettings, out: Path) -> dict[str, Any]:
     """Copy everything to a new file; how many rows of each log."""
     if out.exists():
         raise Conflict(f"{out} is there already", hint="name a new file")

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from broker.ledger import checks
-from broker.ledger import log_head as tips
+from broker.ledger.log_head import resume_head
+from broker.ledger.log_storage import prefix_of, stored_tiles
 from broker.ledger.published import last_published
 from broker.ledger.sequencer import open_shard
 from broker.ledger.settings import LedgerSettings, own_secret
-from broker.ledger.store.records import RecordStore
-from broker.ledger.store.tiles import TileStore
-from broker.ledger.trust import OwnKeys, own_policy, read_policy
+from broker.ledger.store.record_store import RecordStore
+from broker.ledger.store.tile_store import TileStore
+from broker.ledger.trust import OwnKeys, own_policy, read_ledger_policy
 from broker.router.app import now
 from keys.key_files import IDENTITY_FILE, read_identity
 from keys.note_keys import read_note_key
@@ -35,7 +36,7 @@ from runtime.kafka.partition_log import KafkaTopics
 from runtime.kafka.ports import LogReader, OutputRecord
 
 
-def check(settings: LedgerSettings) -> dict[str, Any]:
+def check_start(settings: LedgerSettings) -> dict[str, Any]:
     """What a start checks, or the error that a start would end with."""
     return asyncio.run(_check(settings))
 
@@ -44,13 +45,13 @@ async def _check(settings: LedgerSettings) -> dict[str, Any]:
     keys = OwnKeys(read_note_key(settings.note_key, secret=own_secret(settings.secret)))
     states = _records(settings).states()
     audit = open_shard(states, settings.origin)
-    trusted = own_policy(keys, [state.origin for state in states], read_policy(settings.policy))
+    trusted = own_policy(keys, [state.origin for state in states], read_ledger_policy(settings.policy))
     store, bus = TileStore.open(settings.store_url), KafkaTopics(settings.kafka)
     found = await last_published(bus, trusted, [state.origin for state in states if state.next is None])
     for state in states:
         checks.check_state(state, trusted)
-        read = tips.tile_reader(store, tips.prefix_of(state.origin, settings.origin))
-        tips.resume(state, read)
+        read = stored_tiles(store, prefix_of(state.origin, settings.origin))
+        resume_head(state, read)
         stored = checks.stored_checkpoint(store, state, name=settings.origin, policy=trusted)
         if stored is not None:
             checks.check_said(stored, "the tile store", state, read)
@@ -73,7 +74,7 @@ async def waiting(reader: LogReader, position: int, end: int) -> int:
     return found
 
 
-def record(settings: LedgerSettings, origin: str | None, index: int) -> dict[str, Any]:
+def opened_record(settings: LedgerSettings, origin: str | None, index: int) -> dict[str, Any]:
     """The row behind a leaf, with the leaf's own record and salt."""
     records = _records(settings)
     log = origin or open_shard(records.states(), settings.origin).origin
@@ -98,7 +99,7 @@ def _opened(row: Row, index: int) -> dict[str, Any]:
     }
 
 
-def erase(
+def order_deletion(
     settings: LedgerSettings, home: Path, origin: str | None, indexes: Sequence[int], ground: str
 ) -> dict[str, Any]:
     """State the deletion under the registrar's name."""

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from broker.ledger.admin.founding import witnesses_in
+from broker.ledger.admin.ledger_founding import witnesses_in
 from broker.ledger.settings import LedgerSettings, own_secret
-from broker.ledger.store.records import RecordStore
-from broker.ledger.trust import OwnKeys, read_policy
+from broker.ledger.store.record_store import RecordStore
+from broker.ledger.trust import OwnKeys, read_ledger_policy
 from keys.errors import KeyFileExists
 from keys.note_keys import read_note_key
 from keys.store import write_public
@@ -28,7 +28,7 @@ from runtime.errors import Conflict, Misconfigured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class PolicyChanges:
     """What is to be different."""
 
     joining: Sequence[Path] = ()
@@ -37,9 +37,11 @@ class Wanted:
     """None: as many as now."""
 
 
-def renew(settings: LedgerSettings, wanted: Wanted, out: Path, *, now: Millis) -> dict[str, Any]:
+def renew_policy(
+    settings: LedgerSettings, wanted: PolicyChanges, out: Path, *, now: Millis
+) -> dict[str, Any]:
     """Write the next policy to `out`; what to tell."""
-    today = read_policy(settings.policy)
+    today = read_ledger_policy(settings.policy)
     witnesses = _witnesses(settings.policy, today, wanted)
     quorum = _quorum(today) if wanted.quorum is None else wanted.quorum
     keys = OwnKeys(read_note_key(settings.note_key, secret=own_secret(settings.secret)))
@@ -63,7 +65,7 @@ def renew(settings: LedgerSettings, wanted: Wanted, out: Path, *, now: Millis) -
     }
 
 
-def _witnesses(file: Path, today: Policy, wanted: Wanted) -> list[WitnessEntry]:
+def _witnesses(file: Path, today: Policy, wanted: PolicyChanges) -> list[WitnessEntry]:
     there = {entry.name: entry for entry in (witnesses_in(file) if today.witnesses else ())}
     there |= {entry.name: entry for path in wanted.joining for entry in witnesses_in(path)}
     for name in wanted.leaving:

@@ -36,7 +36,7 @@ class Erasure:
     """`ORIGIN#INDEX` of the act's own leaf."""
 
 
-def erase(connection: Connection, erasure: Erasure) -> int:
+def erase_records(connection: Connection, erasure: Erasure) -> int:
     """Do it, within the transaction of `connection`; how many records there were."""
     base = base_of(connection, erasure.origin)
     if base is None:

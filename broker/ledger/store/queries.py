@@ -19,7 +19,7 @@ from protocol.trail.records_file import LAST_INDEX, first_id, index_in
 _COLUMNS = tuple(records.c)
 
 
-class Found(NamedTuple):
+class FoundRow(NamedTuple):
     """A row, and the log that it is in."""
 
     origin: str
@@ -27,7 +27,7 @@ class Found(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Search:
+class RecordQuery:
     """What to look for; what is None does not matter."""
 
     origin: str | None = None
@@ -65,12 +65,12 @@ def rows_query() -> Select[Any]:
     return select(*_COLUMNS)
 
 
-def row_of(columns: Sequence[Any]) -> Row:
+def row_from_columns(columns: Sequence[Any]) -> Row:
     """The row behind the columns of one."""
     return Row(index_in(columns[0]), *columns[1:])
 
 
-def query_for(search: Search, numbers: Mapping[str, int]) -> Select[Any] | None:
+def query_for(search: RecordQuery, numbers: Mapping[str, int]) -> Select[Any] | None:
     """The query, or None where a log is named that is not there. `numbers` are those of the logs."""
     query = rows_query()
     if search.unit is not None:
@@ -90,7 +90,7 @@ def query_for(search: Search, numbers: Mapping[str, int]) -> Select[Any] | None:
     return query.order_by(key.desc() if search.newest else key).limit(search.limit)
 
 
-def _conditions(search: Search) -> list[ColumnElement[bool]]:
+def _conditions(search: RecordQuery) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     for column, value in (
         (records.c.mid, search.message_id),

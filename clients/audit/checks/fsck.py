@@ -13,15 +13,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from clients.audit.checks import ranges
+from clients.audit.checks.directory_statements import check_announcements, check_statements, entries_of
 from clients.audit.checks.record_walk import Walked, in_order
 from clients.audit.checks.removals import check_removals, check_store
 from clients.audit.checks.signed_leaves import check_signed
-from clients.audit.checks.statements import check_announcements, check_statements, entries_of
 from clients.audit.checks.tree import TreeCheck, ahead
 from clients.audit.copy import record_reader
-from clients.audit.copy.heads import Head, check_against, check_chain, check_head, judge
+from clients.audit.copy.copied_heads import (
+    CopiedHead,
+    check_against,
+    check_chain,
+    check_head,
+    trusted_witnesses,
+)
 from clients.audit.copy.ledger_copy import LedgerCopy
-from clients.audit.findings import Finding, Kind
+from clients.audit.findings import Finding, FindingKind
 from keys.root_of_trust import RootOfTrust
 from protocol.errors import Rejected
 from protocol.tlog.checkpoints import parse_checkpoint
@@ -34,7 +40,7 @@ _FAR = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class AuditBasis:
     """What an audit goes by."""
 
     policy: Policy
@@ -50,7 +56,7 @@ class Wanted:
 class LogReport:
     """What is said of one log."""
 
-    head: Head
+    head: CopiedHead
     tree_holds: bool = False
     walked: list[Walked] = field(default_factory=list)
 
@@ -77,7 +83,7 @@ class Audit:
     """An audit while it runs."""
 
     copy: LedgerCopy
-    wanted: Wanted
+    wanted: AuditBasis
     findings: list[Finding] = field(default_factory=list)
     logs: list[LogReport] = field(default_factory=list)
 
@@ -100,7 +106,7 @@ class Audit:
         self.findings.append(finding)
 
 
-def audit(copy: LedgerCopy, wanted: Wanted, *, before: Iterable[Finding] = ()) -> Audit:
+def audit_copy(copy: LedgerCopy, wanted: AuditBasis, *, before: Iterable[Finding] = ()) -> Audit:
     """Check everything in the copy."""
     run = Audit(copy, wanted, list(before))
     shards = copy.shards()
@@ -140,7 +146,7 @@ def _check_signed(
     for report in known:
         if root is None or statements is None:
             what = "what was signed of the leaves; it needs the directory's log and the pinned root (--root)"
-            run.tell(Finding(Kind.NOT_CHECKED, report.head.checkpoint.origin, what))
+            run.tell(Finding(FindingKind.NOT_CHECKED, report.head.checkpoint.origin, what))
         else:
             check_signed(report.head, records, (statements, root), pool=pool, tell=run.tell)
 
@@ -152,7 +158,7 @@ def _check_log(
     if head.checkpoint.size > head.log.leaves_at_most() + _FAR:
         # Before anything is looped over: the size is a number in a file, and may be any number.
         what = f"{head.checkpoint.size} leaves are signed, and files are here for {head.log.leaves_at_most()}"
-        run.tell(Finding(Kind.TILE_MISSING, head.checkpoint.origin, what, head.log.label))
+        run.tell(Finding(FindingKind.TILE_MISSING, head.checkpoint.origin, what, head.log.label))
         return
     tree = TreeCheck(head.log, head.checkpoint, run.tell)
     for part in _checked(_tasks(report, records), pool):
@@ -163,31 +169,33 @@ def _check_log(
             run.findings += _unverified(head, part.walked)
         if part.unread:
             what = f"the records of {part.unread} leaves, because their entries are not at hand"
-            run.tell(Finding(Kind.NOT_CHECKED, head.checkpoint.origin, what))
+            run.tell(Finding(FindingKind.NOT_CHECKED, head.checkpoint.origin, what))
     report.tree_holds = tree.judge()
     if ahead(head.log, head.checkpoint.size):
         what = f"there are tiles of more than the {head.checkpoint.size} leaves that the checkpoint signs"
-        run.tell(Finding(Kind.AHEAD, head.checkpoint.origin, what, f"{head.log.label}/checkpoint"))
+        run.tell(Finding(FindingKind.AHEAD, head.checkpoint.origin, what, f"{head.log.label}/checkpoint"))
 
 
-def _checked(tasks: list[ranges.Task], pool: ProcessPoolExecutor | None) -> Iterator[ranges.Range]:
-    return map(ranges.check, tasks) if pool is None else pool.map(ranges.check, tasks)
+def _checked(
+    tasks: list[ranges.RangeTask], pool: ProcessPoolExecutor | None
+) -> Iterator[ranges.CheckedRange]:
+    return map(ranges.check_range, tasks) if pool is None else pool.map(ranges.check_range, tasks)
 
 
-def _tasks(report: LogReport, records: Path | None) -> list[ranges.Task]:
+def _tasks(report: LogReport, records: Path | None) -> list[ranges.RangeTask]:
     head = report.head
     chained = _is_chained(head)
     checkpoint = head.checkpoint
-    return ranges.tasks(head.log, checkpoint.origin, checkpoint.size, records=records, chained=chained)
+    return ranges.range_tasks(head.log, checkpoint.origin, checkpoint.size, records=records, chained=chained)
 
 
-def _is_chained(head: Head) -> bool:
+def _is_chained(head: CopiedHead) -> bool:
     """Whether the log begins with the checkpoint of the half-year before."""
     first = _first_entry(head)
     return first is not None and first[:1] != b"\x84"
 
 
-def _first_entry(head: Head | None) -> bytes | None:
+def _first_entry(head: CopiedHead | None) -> bytes | None:
     if head is None or head.checkpoint.size == 0:
         return None
     try:
@@ -196,17 +204,17 @@ def _first_entry(head: Head | None) -> bytes | None:
         return None
 
 
-def _unverified(head: Head, walked: Walked) -> Iterator[Finding]:
+def _unverified(head: CopiedHead, walked: Walked) -> Iterator[Finding]:
     for index, offset, code in walked.unverified:
         what = f"the record at offset {offset} of the audit topic did not verify: {code}"
-        yield Finding(Kind.UNVERIFIED, head.checkpoint.origin, what, "", index)
+        yield Finding(FindingKind.UNVERIFIED, head.checkpoint.origin, what, "", index)
 
 
 def _check_directory(run: Audit, audited: list[LogReport]) -> list[bytes] | None:
     """Check the directory's log; its statements, if they are at hand."""
     log = run.copy.directory_log()
     if log is None:
-        run.tell(Finding(Kind.NOT_CHECKED, "directory", "the copy has no log of the key directory"))
+        run.tell(Finding(FindingKind.NOT_CHECKED, "directory", "the copy has no log of the key directory"))
         return None
     head = check_head(log, run.wanted.policy, run.tell)
     if head is None:
@@ -228,11 +236,11 @@ def _check_seen(run: Audit) -> None:
     heads = {report.head.checkpoint.origin: report.head for report in run.logs}
     for name, data in run.wanted.seen:
         signed = parse_checkpoint(data)
-        if judge(signed, run.wanted.policy, run.tell, place=name) is None:
+        if trusted_witnesses(signed, run.wanted.policy, run.tell, place=name) is None:
             continue
         head = heads.get(signed.checkpoint.origin)
         if head is None:
             what = f"{name} is a checkpoint of a log that this copy has not"
-            run.tell(Finding(Kind.ROLLED_BACK, signed.checkpoint.origin, what, name))
+            run.tell(Finding(FindingKind.ROLLED_BACK, signed.checkpoint.origin, what, name))
         else:
             check_against(head, signed.checkpoint, run.tell, name=name)

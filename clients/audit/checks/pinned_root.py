@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from clients.audit.checks.statements import entries_of
-from clients.audit.copy.heads import Head, read_bounded
+from clients.audit.checks.directory_statements import entries_of
+from clients.audit.copy.copied_heads import CopiedHead, read_bounded
 from clients.audit.copy.ledger_copy import ROOT, LedgerCopy
-from clients.audit.findings import Finding, Kind, Tell
+from clients.audit.findings import Finding, FindingKind, Tell
 from keys.directory import Directory
 from keys.root_of_trust import RootOfTrust
 from runtime.errors import NotFound
@@ -21,11 +21,11 @@ def read_root(copy: LedgerCopy, chosen: Path | None, tell: Tell) -> RootOfTrust 
     root = RootOfTrust.parse(read_bounded(path))
     if chosen is None:
         what = f"the pinned root came with the copy; compare its fingerprint: {root.fingerprint()}"
-        tell(Finding(Kind.NOT_CHECKED, ROOT, what, ROOT))
+        tell(Finding(FindingKind.NOT_CHECKED, ROOT, what, ROOT))
     return root
 
 
-def read_directory(head: Head, root: RootOfTrust | None, tell: Tell) -> Directory:
+def replay_directory(head: CopiedHead, root: RootOfTrust | None, tell: Tell) -> Directory:
     """The directory that the log holds; every statement is verified."""
     if root is None:
         raise NotFound("there is no pinned root of the directory", hint="give it with --root")

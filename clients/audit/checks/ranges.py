@@ -16,7 +16,7 @@ from pathlib import Path
 
 from clients.audit.checks.record_walk import RecordWalk, Walked
 from clients.audit.copy.ledger_copy import LogFiles
-from clients.audit.copy.level_zero import RANGE, Edge, Loaded, Pair, load, tiles_in
+from clients.audit.copy.level_zero import RANGE, LastTile, LoadedTile, TilePair, load_tile, tiles_in
 from clients.audit.copy.record_reader import RecordReader, unreadable
 from protocol.limits import MAX_RECIPIENTS
 from protocol.tlog.tiles import TILE_WIDTH
@@ -27,7 +27,7 @@ _BEFORE = 1 + MAX_RECIPIENTS
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class RangeTask:
     """A range of one log."""
 
     log: LogFiles
@@ -44,29 +44,31 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
+class CheckedRange:
     """What a range gave."""
 
-    pairs: tuple[Pair, ...]
-    edge: Edge | None
+    pairs: tuple[TilePair, ...]
+    edge: LastTile | None
     walked: Walked | None
     unread: int
     """Leaves whose records were not checked, because their entries are not at hand."""
 
 
-def tasks(log: LogFiles, origin: str, size: int, *, records: Path | None, chained: bool) -> list[Task]:
+def range_tasks(
+    log: LogFiles, origin: str, size: int, *, records: Path | None, chained: bool
+) -> list[RangeTask]:
     """The ranges of a log."""
     starts = range(0, tiles_in(size), RANGE)
-    return [Task(log, origin, size, first, records, chained) for first in starts]
+    return [RangeTask(log, origin, size, first, records, chained) for first in starts]
 
 
-def check(task: Task) -> Range:
+def check_range(task: RangeTask) -> CheckedRange:
     """Check one range. Runs in any process."""
     last = min(task.first + RANGE, tiles_in(task.size))
-    loaded = [load(task.log, index, size=task.size) for index in range(task.first, last)]
+    loaded = [load_tile(task.log, index, size=task.size) for index in range(task.first, last)]
     at_end = last * TILE_WIDTH > task.size
     walked, unread = (None, 0) if task.records is None else _read(task, task.records, loaded)
-    return Range(
+    return CheckedRange(
         pairs=tuple(tile.pair() for tile in loaded),
         edge=loaded[-1].edge() if at_end else None,
         walked=walked,
@@ -87,14 +89,14 @@ def checking(leaves: int) -> Iterator[ProcessPoolExecutor | None]:
         yield pool
 
 
-def _read(task: Task, records: Path, loaded: list[Loaded]) -> tuple[Walked, int]:
+def _read(task: RangeTask, records: Path, loaded: list[LoadedTile]) -> tuple[Walked, int]:
     try:
         return _walk(task, records, loaded)
     except Unavailable as error:
         return Walked(task.origin, findings=[unreadable(records, error)]), 0
 
 
-def _walk(task: Task, records: Path, loaded: list[Loaded]) -> tuple[Walked, int]:
+def _walk(task: RangeTask, records: Path, loaded: list[LoadedTile]) -> tuple[Walked, int]:
     first, last = task.first * TILE_WIDTH, min((task.first + RANGE) * TILE_WIDTH, task.size)
     walk = RecordWalk(task.origin, chained=task.chained)
     unread = 0
@@ -119,9 +121,9 @@ def _walk(task: Task, records: Path, loaded: list[Loaded]) -> tuple[Walked, int]
     return walk.walked, unread
 
 
-def _entries(task: Task, loaded: list[Loaded], first: int) -> Iterator[tuple[int, bytes | None]]:
+def _entries(task: RangeTask, loaded: list[LoadedTile], first: int) -> Iterator[tuple[int, bytes | None]]:
     if task.first:
-        before = load(task.log, task.first - 1, size=task.size)
+        before = load_tile(task.log, task.first - 1, size=task.size)
         for at, entry in enumerate((before.entries or [])[-_BEFORE:]):
             yield first - _BEFORE + at, entry
     for tile in loaded:
@@ -132,8 +134,8 @@ def _entries(task: Task, loaded: list[Loaded], first: int) -> Iterator[tuple[int
             yield from enumerate(tile.entries, start)
 
 
-def _next_entry(task: Task, last: int) -> bytes | None:
+def _next_entry(task: RangeTask, last: int) -> bytes | None:
     if last >= task.size:
         return None
-    entries = load(task.log, last // TILE_WIDTH, size=task.size).entries
+    entries = load_tile(task.log, last // TILE_WIDTH, size=task.size).entries
     return entries[0] if entries else None

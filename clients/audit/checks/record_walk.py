@@ -17,8 +17,8 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from clients.audit.checks.statements import Announcement
-from clients.audit.findings import Finding, Kind
+from clients.audit.checks.directory_statements import Announcement
+from clients.audit.findings import Finding, FindingKind
 from protocol.canonical import decode
 from protocol.errors import Rejected
 from protocol.identifiers import Digest
@@ -36,9 +36,16 @@ _COMMITMENT = slice(14, 46)
 _COLUMNS = ("index", *ROW_COLUMNS)
 _TYPES = frozenset(map(int, RecordType))
 _DECISIONS = frozenset(map(int, DECISIONS))
-_OF_THE_LOG = frozenset({Kind.ENTRY_FORM, Kind.DELIVERY_MISSING, Kind.DELIVERY_STRAY, Kind.DECISION_TWICE})
+_OF_THE_LOG = frozenset(
+    {
+        FindingKind.ENTRY_FORM,
+        FindingKind.DELIVERY_MISSING,
+        FindingKind.DELIVERY_STRAY,
+        FindingKind.DECISION_TWICE,
+    }
+)
 MOST_FINDINGS = 1_000
-"""Of one range. Whoever has destroyed more than that has destroyed it."""
+"""Of one range. More of them would say no more, and must fit into memory."""
 
 
 @dataclass(slots=True)
@@ -85,7 +92,7 @@ class RecordWalk:
             return
         kind = entry[2] if len(entry) == ENTRY_SIZE else 0
         if kind not in _TYPES or entry[:2] != b"\x84\x01" or entry[3] != 0x1B or entry[12:14] != b"\x58\x20":
-            self._find(Kind.ENTRY_FORM, index, f"leaf {index} is no entry of an audit log")
+            self._find(FindingKind.ENTRY_FORM, index, f"leaf {index} is no entry of an audit log")
             return
         if not self._muted:
             self.walked.types[kind] += 1
@@ -106,7 +113,7 @@ class RecordWalk:
         """No more deliveries of the last decision come."""
         if self._to_come:
             what = f"{len(self._to_come)} deliveries of an accepted message are missing before leaf {index}"
-            self._find(Kind.DELIVERY_MISSING, index, what)
+            self._find(FindingKind.DELIVERY_MISSING, index, what)
             self._to_come.clear()
 
     def gap(self) -> None:
@@ -124,10 +131,10 @@ class RecordWalk:
             self._to_come.popleft()
         elif not self._unknown:
             what = f"leaf {index} is a delivery that does not follow from the decision before it"
-            self._find(Kind.DELIVERY_STRAY, index, what)
+            self._find(FindingKind.DELIVERY_STRAY, index, what)
         if row is not None:
             what = f"a row stands at leaf {index}, which follows from another record"
-            self._find(Kind.RECORD_ORPHAN, index, what)
+            self._find(FindingKind.RECORD_ORPHAN, index, what)
 
     def _opened(self, entry: bytes, row: Row, record: bytes, salt: bytes) -> None:
         """Whether the record opens this leaf, and what it says: of its row, and of the leaves that follow."""
@@ -140,7 +147,9 @@ class RecordWalk:
             )
         except (Rejected, ValueError, TypeError, LookupError):
             if opens(entry, record, salt):
-                self._find(Kind.RECORD_FORM, row.index, f"the record of leaf {row.index} is none of ours")
+                self._find(
+                    FindingKind.RECORD_FORM, row.index, f"the record of leaf {row.index} is none of ours"
+                )
             else:
                 self._altered(row.index)
             return
@@ -152,12 +161,14 @@ class RecordWalk:
         if said != row:
             columns = [name for name, a, b in zip(_COLUMNS, said, row, strict=True) if a != b]
             what = f"the row of leaf {row.index} says something else than its record: {', '.join(columns)}"
-            self._find(Kind.RECORD_INDEX, row.index, what)
+            self._find(FindingKind.RECORD_INDEX, row.index, what)
         if not self._muted:
             self._position(row.index, record) if decides else self._collect(row.index, parse_act(record))
 
     def _altered(self, index: int) -> None:
-        self._find(Kind.RECORD_ALTERED, index, f"the record of leaf {index} is not the one that was logged")
+        self._find(
+            FindingKind.RECORD_ALTERED, index, f"the record of leaf {index} is not the one that was logged"
+        )
 
     def _position(self, index: int, record: bytes) -> None:
         outbox, offset = _place(record)
@@ -165,7 +176,7 @@ class RecordWalk:
         if last is None:
             self.walked.first[outbox] = (offset, index)
         elif offset <= last:
-            self._find(Kind.DECISION_TWICE, index, twice(outbox, offset, index))
+            self._find(FindingKind.DECISION_TWICE, index, twice(outbox, offset, index))
         self.walked.last[outbox] = offset
 
     def _collect(self, index: int, act: Act) -> None:
@@ -187,7 +198,7 @@ class RecordWalk:
         if not self._muted:
             self.walked.missing.append((index, leaves))
 
-    def _find(self, kind: Kind, index: int, what: str) -> None:
+    def _find(self, kind: FindingKind, index: int, what: str) -> None:
         if not self._muted and len(self.walked.findings) < MOST_FINDINGS:
             place = "" if kind in _OF_THE_LOG else "records.sqlite"
             self.walked.findings.append(Finding(kind, self._origin, what, place, index))
@@ -205,7 +216,9 @@ def in_order(parts: Iterable[Walked]) -> Iterator[Finding]:
     for part in parts:
         for outbox, (offset, index) in part.first.items():
             if offset <= last.get(outbox, -1):
-                yield Finding(Kind.DECISION_TWICE, part.origin, twice(outbox, offset, index), "", index)
+                yield Finding(
+                    FindingKind.DECISION_TWICE, part.origin, twice(outbox, offset, index), "", index
+                )
         last.update(part.last)
 
 

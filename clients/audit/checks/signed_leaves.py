@@ -1,12 +1,12 @@
 """What routers and operators signed, held against the log: nothing is there that the ledger made up.
 
 A router signs one root over the decisions of each of its transactions, and an operator of the centre one over
-the acts that he states together. The ledger keeps these signatures beside the records; they name no record
+the acts that they state together. The ledger keeps these signatures beside the records; they name no record
 and no salt, so they stay when records are deleted. Here each is verified with the key from the directory's
 log, over the entries that the tiles have. Every decision must be covered by a router's, every act by that of
-an operator who may state it; and where its record is there, it names him. Exempt is what the ledger writes
-itself in the place of a record that does not verify. What is told: the first leaf of what does not hold, and
-each leaf that nothing covers.
+an operator who may state it; and where its record is there, it names that operator. Exempt is what the ledger
+writes itself in the place of a record that does not verify. What is told: the first leaf of what does not
+hold, and each leaf that nothing covers.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Final
 
 from clients.audit.checks.record_walk import ENTRY_SIZE, MOST_FINDINGS
-from clients.audit.copy.heads import Head
+from clients.audit.copy.copied_heads import CopiedHead
 from clients.audit.copy.ledger_copy import LogFiles
 from clients.audit.copy.record_reader import RecordReader, unreadable
-from clients.audit.findings import Finding, Kind, Tell
+from clients.audit.findings import Finding, FindingKind, Tell
 from keys.directory import Directory
 from keys.root_of_trust import RootOfTrust
 from protocol.errors import Code, Rejected
@@ -36,12 +36,12 @@ from protocol.trail.stated_acts import MAX_ACTS, MAY_STATE, check_stated
 from runtime.errors import Unavailable
 
 _NEEDED: Final = {
-    **{int(kind): Kind.DECISION_UNSIGNED for kind in DECISIONS},
-    **{int(kind): Kind.ACT_UNSIGNED for kind, offices in MAY_STATE.items() if offices},
+    **{int(kind): FindingKind.DECISION_UNSIGNED for kind in DECISIONS},
+    **{int(kind): FindingKind.ACT_UNSIGNED for kind, offices in MAY_STATE.items() if offices},
 }
 _NOT_COVERED: Final = {
-    Kind.DECISION_UNSIGNED: "a decision that no router's batch covers",
-    Kind.ACT_UNSIGNED: "an act that no operator's signature covers",
+    FindingKind.DECISION_UNSIGNED: "a decision that no router's batch covers",
+    FindingKind.ACT_UNSIGNED: "an act that no operator's signature covers",
 }
 PLACE: Final = "records.sqlite"
 
@@ -92,7 +92,7 @@ Verdict = tuple[list[Vouched], list[tuple[int, str]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class SignatureTask:
     """What was signed of some leaves of one log, and how to verify it."""
 
     log: LogFiles
@@ -102,7 +102,7 @@ class Task:
 
 
 def check_signed(
-    head: Head,
+    head: CopiedHead,
     records: Path,
     directory: tuple[Sequence[bytes], RootOfTrust],
     *,
@@ -114,7 +114,7 @@ def check_signed(
     try:
         with RecordReader(records) as reader:
             signed = reader.signed(origin, entries.size)
-            good, wrong = _all_verified(signed, Task(head.log, entries.size, *directory), pool)
+            good, wrong = _all_verified(signed, SignatureTask(head.log, entries.size, *directory), pool)
             strange = list(_strange(reader, origin, entries, good))
     except Unavailable as error:
         tell(unreadable(records, error))
@@ -123,19 +123,21 @@ def check_signed(
         what = f"what was signed of leaf {index} does not hold: {why}"
         tell(Finding(_kind_at(entries, index), origin, what, PLACE, index))
     for kind, index, what in strange:
-        tell(Finding(kind, origin, what, "" if kind is Kind.ACT_TWICE else PLACE, index))
+        tell(Finding(kind, origin, what, "" if kind is FindingKind.ACT_TWICE else PLACE, index))
     for index, kind in islice(_uncovered(entries, good), MOST_FINDINGS):
         tell(Finding(kind, origin, f"leaf {index}: {_NOT_COVERED[kind]}", "", index))
 
 
-def _all_verified(signed: Sequence[SignedLeaves], task: Task, pool: ProcessPoolExecutor | None) -> Verdict:
+def _all_verified(
+    signed: Sequence[SignedLeaves], task: SignatureTask, pool: ProcessPoolExecutor | None
+) -> Verdict:
     parts = [signed[start : start + _AT_ONCE] for start in range(0, len(signed), _AT_ONCE)]
     found = map(verified, repeat(task), parts) if pool is None else pool.map(verified, repeat(task), parts)
     good, wrong = zip(*found, strict=True) if parts else ((), ())
     return list(chain(*good)), list(chain(*wrong))
 
 
-def verified(task: Task, signed: Sequence[SignedLeaves]) -> Verdict:
+def verified(task: SignatureTask, signed: Sequence[SignedLeaves]) -> Verdict:
     """Verify some of it. Runs in any process."""
     directory = _directory(task)
     entries = Entries(task.log, task.size)
@@ -156,16 +158,16 @@ def verified(task: Task, signed: Sequence[SignedLeaves]) -> Verdict:
 def _check(entries: Sequence[bytes], signed: bytes, directory: Directory) -> UnitId | None:
     """Verify it over these entries; the operator, if they are acts."""
     # A router vouches for no act: with one of them among the entries all of them must be stated.
-    if any(_kind(entry) is Kind.ACT_UNSIGNED for entry in entries):
+    if any(_kind(entry) is FindingKind.ACT_UNSIGNED for entry in entries):
         return check_stated(signed, entries, parties=directory).actor
-    decisions = [entry for entry in entries if _kind(entry) is Kind.DECISION_UNSIGNED]
+    decisions = [entry for entry in entries if _kind(entry) is FindingKind.DECISION_UNSIGNED]
     check_batch(signed, decisions, parties=directory)
     return None
 
 
 def _strange(
     reader: RecordReader, origin: str, entries: Entries, good: Iterable[Vouched]
-) -> Iterator[tuple[Kind, int, str]]:
+) -> Iterator[tuple[FindingKind, int, str]]:
     """Acts whose signature holds, and which are another's all the same, or stand in the log again."""
     seen: dict[bytes, int] = {}
     for each in good:
@@ -175,13 +177,13 @@ def _strange(
         for row in reader.rows(origin, each.first, end):
             if row.record is not None and row.sender != each.actor:
                 what = f"leaf {row.index} is an act of {row.sender}, and {each.actor} stated it"
-                yield Kind.ACT_UNSIGNED, row.index, what
+                yield FindingKind.ACT_UNSIGNED, row.index, what
         for index, entry in enumerate(entries.between(each.first, end), start=each.first):
             if (before := seen.setdefault(entry, index)) != index:
-                yield Kind.ACT_TWICE, index, f"leaf {index} is the act of leaf {before} again"
+                yield FindingKind.ACT_TWICE, index, f"leaf {index} is the act of leaf {before} again"
 
 
-def _directory(task: Task) -> Directory:
+def _directory(task: SignatureTask) -> Directory:
     directory = Directory(task.root)
     for statement in task.statements:
         try:
@@ -191,7 +193,7 @@ def _directory(task: Task) -> Directory:
     return directory
 
 
-def _uncovered(entries: Entries, good: Sequence[Vouched]) -> Iterator[tuple[int, Kind]]:
+def _uncovered(entries: Entries, good: Sequence[Vouched]) -> Iterator[tuple[int, FindingKind]]:
     at = 0
     for each in [*good, Vouched(entries.size, 0, None)]:
         if each.first > at:
@@ -199,7 +201,7 @@ def _uncovered(entries: Entries, good: Sequence[Vouched]) -> Iterator[tuple[int,
         at = max(at, each.first + each.leaves)
 
 
-def _needing(entries: Entries, first: int, end: int) -> Iterator[tuple[int, Kind]]:
+def _needing(entries: Entries, first: int, end: int) -> Iterator[tuple[int, FindingKind]]:
     try:
         for index, entry in enumerate(entries.between(first, end), start=first):
             if (kind := _kind(entry)) is not None:
@@ -208,13 +210,13 @@ def _needing(entries: Entries, first: int, end: int) -> Iterator[tuple[int, Kind
         return  # missing entries are told where the tree is checked
 
 
-def _kind(entry: bytes) -> Kind | None:
-    """What it is called if nobody signed this; None for what needs no signature of its own."""
+def _kind(entry: bytes) -> FindingKind | None:
+    """The finding if no signature covers this entry; None for an entry that needs none of its own."""
     return _NEEDED.get(entry[2]) if len(entry) == ENTRY_SIZE else None
 
 
-def _kind_at(entries: Entries, index: int) -> Kind:
+def _kind_at(entries: Entries, index: int) -> FindingKind:
     try:
-        return next(map(_kind, entries.between(index, index + 1)), None) or Kind.DECISION_UNSIGNED
+        return next(map(_kind, entries.between(index, index + 1)), None) or FindingKind.DECISION_UNSIGNED
     except Rejected:
-        return Kind.DECISION_UNSIGNED  # its entry is missing, and told where the tree is checked
+        return FindingKind.DECISION_UNSIGNED  # its entry is missing, and told where the tree is checked

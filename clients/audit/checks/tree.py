@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from itertools import groupby, product
 
 from clients.audit.copy.ledger_copy import LogFiles
-from clients.audit.copy.level_zero import Edge, Pair, root_of_tile
-from clients.audit.findings import Finding, Kind, Tell, span
+from clients.audit.copy.level_zero import LastTile, TilePair, root_of_tile
+from clients.audit.findings import Finding, FindingKind, Tell, span
 from protocol.errors import Rejected
 from protocol.identifiers import Digest
 from protocol.merkle import Frontier, fold
@@ -47,12 +47,12 @@ class TreeCheck:
         self._root = checkpoint.root
         self._origin = checkpoint.origin
         self._tell = tell
-        self._pairs: dict[int, Pair] = {}
+        self._pairs: dict[int, TilePair] = {}
         self._roots: list[tuple[Known, Known]] = []
-        self._edge = Edge((), ())
+        self._edge = LastTile((), ())
         self._holds = True
 
-    def take(self, pairs: Sequence[Pair], edge: Edge | None) -> None:
+    def take(self, pairs: Sequence[TilePair], edge: LastTile | None) -> None:
         """What a range of level 0 gave, in order. Of what is well only the root is kept."""
         for pair in pairs:
             if pair.trouble or pair.differing:
@@ -80,7 +80,7 @@ class TreeCheck:
 
     def _wrong_root(self) -> None:
         what = f"what is stored does not make the root that was signed over {self._size} leaves"
-        self._find(Kind.ROOT, what, place="checkpoint")
+        self._find(FindingKind.ROOT, what, place="checkpoint")
 
     # Both witnesses of every level.
 
@@ -142,7 +142,7 @@ class TreeCheck:
         width = TILE_WIDTH ** (number + 1)
         what = f"{span(index * width, (index + 1) * width - 1)}: entries and hashes are not what was signed"
         place = Tile(number, index, TILE_WIDTH).path
-        self._find(Kind.ENTRY_ALTERED, what, place=place, index=index * width)
+        self._find(FindingKind.ENTRY_ALTERED, what, place=place, index=index * width)
 
     # What to say.
 
@@ -154,29 +154,33 @@ class TreeCheck:
             stored, right = level.stored[at], level.right[at]
             against = right if None not in right else level.computed[at]
             if None in stored:
-                self._find(Kind.TILE_MISSING, self._why(tile), place=tile.path)
+                self._find(FindingKind.TILE_MISSING, self._why(tile), place=tile.path)
             elif differing := _differing(stored, against):
                 what = f"of {tile.width} hashes these are wrong: {_places(differing)}"
-                self._find(Kind.TILE_ALTERED, what, place=tile.path)
+                self._find(FindingKind.TILE_ALTERED, what, place=tile.path)
 
-    def _judge_pair(self, pair: Pair, levels: list[Level]) -> None:
+    def _judge_pair(self, pair: TilePair, levels: list[Level]) -> None:
         """Entries and leaf hashes of one tile."""
         hashes_right, entries_right = self._who_is_right(pair, levels)
         hashes, entries = (tile_of(level, pair.index, size=self._size) for level in (0, ENTRIES))
         if pair.by_hashes is None:
-            self._find(Kind.TILE_MISSING, self._why(hashes), place=hashes.path)
+            self._find(FindingKind.TILE_MISSING, self._why(hashes), place=hashes.path)
         if pair.by_entries is None:
-            self._find(Kind.ENTRIES_MISSING, self._missing(entries), place=entries.path)
+            self._find(FindingKind.ENTRIES_MISSING, self._missing(entries), place=entries.path)
         first = pair.index * TILE_WIDTH
         for start, end in _runs(pair.differing):
             where = span(first + start, first + end)
             if entries_right:
-                self._find(Kind.TILE_ALTERED, f"{where}: wrong hash", place=hashes.path, index=first + start)
+                self._find(
+                    FindingKind.TILE_ALTERED, f"{where}: wrong hash", place=hashes.path, index=first + start
+                )
             else:
                 says = "not what was signed" if hashes_right else "entry and hash do not fit each other"
-                self._find(Kind.ENTRY_ALTERED, f"{where}: {says}", place=entries.path, index=first + start)
+                self._find(
+                    FindingKind.ENTRY_ALTERED, f"{where}: {says}", place=entries.path, index=first + start
+                )
 
-    def _who_is_right(self, pair: Pair, levels: list[Level]) -> tuple[bool, bool]:
+    def _who_is_right(self, pair: TilePair, levels: list[Level]) -> tuple[bool, bool]:
         if pair.index < len(self._roots):
             right = levels[1].right[pair.index]
         else:
@@ -196,7 +200,7 @@ class TreeCheck:
         trouble = self._pairs[tile.index].trouble
         return f"{span(first, first + tile.width - 1)}: {trouble[0] if trouble else 'missing'}"
 
-    def _find(self, kind: Kind, what: str, *, place: str, index: int | None = None) -> None:
+    def _find(self, kind: FindingKind, what: str, *, place: str, index: int | None = None) -> None:
         self._holds = False
         self._tell(Finding(kind, self._origin, what, f"{self._log.label}/{place}", index))
 

@@ -79,20 +79,20 @@ def audit_fsck(
     """
     from clients.audit.checks import fsck as work
     from clients.audit.checks.pinned_root import read_root
-    from clients.audit.copy.heads import read_bounded, read_policy
+    from clients.audit.copy.copied_heads import choose_policy, read_bounded
     from clients.audit.copy.ledger_copy import open_copy
     from clients.audit.findings import Finding
     from runtime.errors import NotVerified
 
     copy = open_copy(directory)
     notes: list[Finding] = []
-    wanted = work.Wanted(
-        policy=read_policy(copy, policy, notes.append),
+    wanted = work.AuditBasis(
+        policy=choose_policy(copy, policy, notes.append),
         root=read_root(copy, root, notes.append),
         seen=tuple((path.name, read_bounded(path)) for path in seen),
         live=live,
     )
-    done = work.audit(copy, wanted, before=notes)
+    done = work.audit_copy(copy, wanted, before=notes)
     if invocation.json:
         write_json(done.as_report())
     else:
@@ -149,7 +149,7 @@ def audit_mirror(
 
     What does not continue the copy that is there already is refused, and kept beside it as evidence.
     """
-    from clients.audit.copy.mirror import mirror_all
+    from clients.audit.copy.copying import mirror_all
 
     rows = mirror_all(source, destination, policy=policy, logs=logs, records=not no_records)
     write_table(rows, COPIED, as_json=invocation.json, none="the source has no log")

@@ -20,7 +20,7 @@ from runtime.cli.command import Impact, Invocation, command, group, pass_invocat
 from runtime.cli.render import Column, fields_of, say, write, write_details, write_json, write_table
 
 if TYPE_CHECKING:
-    from clients.audit.questions.session import Desk
+    from clients.audit.questions.session import AuditSession
 
 verify = group("verify", short="verify a proof, a receipt, a checkpoint, a replica of the directory")
 prove = group("prove", short="make proofs that verify without the ledger")
@@ -33,10 +33,10 @@ own_policy = click.option(
 )
 
 
-def _desk(directory: Path | None, policy: Path | None, root: Path | None = None) -> Desk:
-    from clients.audit.questions.session import Desk
+def _session(directory: Path | None, policy: Path | None, root: Path | None = None) -> AuditSession:
+    from clients.audit.questions.session import AuditSession
 
-    return Desk.open(directory, policy=policy, root=root, tell=lambda note: say(f"note: {note.what}"))
+    return AuditSession.open(directory, policy=policy, root=root, tell=lambda note: say(f"note: {note.what}"))
 
 
 @command(
@@ -63,16 +63,16 @@ def audit_verify_message(
     submission: Path | None,
 ) -> None:
     """Verify that a record is in a log that the policy trusts. Needs no copy and no network."""
-    from clients.audit.copy.heads import read_bounded
-    from clients.audit.questions.proving import opening_of
+    from clients.audit.copy.copied_heads import read_bounded
+    from clients.audit.questions.proving import opening_of_proof
     from clients.audit.questions.verifying import verify_message
     from protocol.tlog.proof_file import parse_proof
 
     parsed = parse_proof(read_bounded(proof))
     row = verify_message(
         parsed,
-        opening_of(parsed, None if record is None else read_bounded(record)),
-        _desk(None, policy).policy,
+        opening_of_proof(parsed, None if record is None else read_bounded(record)),
+        _session(None, policy).policy,
         submission=None if submission is None else submission.read_bytes(),
     )
     if invocation.json:
@@ -104,9 +104,9 @@ def audit_verify_receipt(
     """
     from clients.audit.questions.verifying import keep_promises, promises_of
 
-    desk = _desk(directory, policy, root)
-    promises = promises_of(receipt.read_bytes(), parties=desk.directory())
-    rows = keep_promises(promises, desk.audit_heads())
+    session = _session(directory, policy, root)
+    promises = promises_of(receipt.read_bytes(), parties=session.directory())
+    rows = keep_promises(promises, session.audit_heads())
     write_table(rows, PROMISES, as_json=invocation.json, none="nothing is promised")
 
 
@@ -137,15 +137,15 @@ def audit_verify_checkpoint(
     proof: Path | None,
 ) -> None:
     """Verify signatures and witnesses; with --against also that both belong to one history."""
-    from clients.audit.copy.heads import read_bounded
+    from clients.audit.copy.copied_heads import read_bounded
     from clients.audit.questions.verifying import verify_against, verify_checkpoint
 
-    desk = _desk(ledger, policy)
-    own, row = verify_checkpoint(read_bounded(checkpoint), desk.policy)
+    session = _session(ledger, policy)
+    own, row = verify_checkpoint(read_bounded(checkpoint), session.policy)
     if against is not None:
-        other, _ = verify_checkpoint(read_bounded(against), desk.policy)
+        other, _ = verify_checkpoint(read_bounded(against), session.policy)
         given = None if proof is None else read_bounded(proof)
-        row = {**row, "against": verify_against(own, other, desk, given)}
+        row = {**row, "against": verify_against(own, other, session, given)}
     write_details(row, fields_of(row), as_json=invocation.json)
 
 
@@ -166,8 +166,8 @@ def audit_verify_directory(
     """Verify that what a unit believes of keys is what the log has, statement by statement."""
     from clients.audit.questions.verifying import verify_replica
 
-    desk = _desk(directory, policy)
-    row = verify_replica(replica.read_bytes(), desk.statements(), desk.directory_head())
+    session = _session(directory, policy)
+    row = verify_replica(replica.read_bytes(), session.statements(), session.directory_head())
     write_details(row, fields_of(row), as_json=invocation.json)
 
 
@@ -203,13 +203,13 @@ def audit_prove_inclusion(
     no_record: bool,
 ) -> None:
     """Write C2SP tlog-proof files. With the record inside, a file needs nothing but a policy to verify."""
-    from clients.audit.questions.proof_files import write_proofs
+    from clients.audit.questions.proof_writing import write_inclusion_proofs
 
     if (message is None) == (leaf is None):
         raise click.UsageError("say --message ID or --leaf N")
-    desk = _desk(directory, policy)
-    leaves = desk.leaves_of(message) if message is not None else [(desk.audit_head(name), leaf or 0)]
-    rows = write_proofs(leaves, desk, out, with_record=not no_record)
+    session = _session(directory, policy)
+    leaves = session.leaves_of(message) if message is not None else [(session.audit_head(name), leaf or 0)]
+    rows = write_inclusion_proofs(leaves, session, out, with_record=not no_record)
     write_table(rows, PROOFS, as_json=invocation.json, none="nothing to prove")
 
 
@@ -229,13 +229,13 @@ def audit_prove_consistency(
     invocation: Invocation, directory: Path, *, policy: Path | None, older: Path, out: Path
 ) -> None:
     """Write the proof in the form of C2SP tlog-witness: old size, hashes, the newer checkpoint."""
-    from clients.audit.copy.heads import read_bounded
-    from clients.audit.questions.proof_files import write_consistency
+    from clients.audit.copy.copied_heads import read_bounded
+    from clients.audit.questions.proof_writing import write_consistency
     from clients.audit.questions.verifying import verify_checkpoint
 
-    desk = _desk(directory, policy)
-    old, _ = verify_checkpoint(read_bounded(older), desk.policy)
-    row = write_consistency(desk.head_of(old.origin), old, out)
+    session = _session(directory, policy)
+    old, _ = verify_checkpoint(read_bounded(older), session.policy)
+    row = write_consistency(session.head_of(old.origin), old, out)
     if invocation.json:
         write_json(row)
     else:

@@ -74,11 +74,11 @@ def audit_search(  # noqa: PLR0913 - one for each thing that can be asked for
 
     Ends in 7 if one that was found is not; the others are shown all the same.
     """
-    from clients.audit.questions.searching import Query, find, refuse_altered
-    from clients.audit.questions.session import Desk
+    from clients.audit.questions.searching import RecordSearch, find_records, refuse_altered
+    from clients.audit.questions.session import AuditSession
 
-    desk = Desk.open(directory, policy=policy, root=None, tell=_note)
-    found = find(desk, Query(unit, since, until, kind, reason, message))
+    session = AuditSession.open(directory, policy=policy, root=None, tell=_note)
+    found = find_records(session, RecordSearch(unit, since, until, kind, reason, message))
     write_table(found.rows, FOUND, as_json=invocation.json, none="no record answers to that")
     if found.ahead:
         say(f"note: {found.ahead} left out that no checkpoint covers yet: ask again in a second")
@@ -113,12 +113,12 @@ def audit_report(
     Counts only records that their leaves commit to, and says how many were deleted. Ends in 7 if one is
     altered.
     """
-    from clients.audit.questions.reporting import COLUMNS, count, flat
+    from clients.audit.questions.reporting import COLUMNS, count_decisions, flat
     from clients.audit.questions.searching import refuse_altered
-    from clients.audit.questions.session import Desk
+    from clients.audit.questions.session import AuditSession
 
-    desk = Desk.open(directory, policy=policy, root=None, tell=_note)
-    made, altered = count(desk, since=since, until=until)
+    session = AuditSession.open(directory, policy=policy, root=None, tell=_note)
+    made, altered = count_decisions(session, since=since, until=until)
     if invocation.json:
         write_json(made)
     else:

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from protocol.errors import Code, Rejected
-from protocol.tlog.tiles import ENTRIES, HASH_SIZE, MAX_ENTRY, TILE_WIDTH, Tile
+from protocol.tlog.tiles import ENTRIES, HASH_SIZE, TILE_WIDTH, Tile
 from runtime.errors import NotFound
+from runtime.log_files import MAX_LOG_FILE
 
 AUDIT = "audit"
 DIRECTORY = "directory"
@@ -27,7 +28,6 @@ RECORDS = "records.sqlite"
 POLICY = "policy"
 ROOT = "root.cbor"
 MAX_CHECKPOINT = 1_048_576
-MAX_ENTRIES = TILE_WIDTH * (MAX_ENTRY + 2)
 
 _SHARD = re.compile(r"[0-9]{4}h[12]")
 
@@ -42,7 +42,7 @@ class LogFiles:
 
     def read(self, tile: Tile) -> bytes:
         """A file of the tree; implements `TileReader`."""
-        limit = MAX_ENTRIES if tile.level == ENTRIES else TILE_WIDTH * HASH_SIZE
+        limit = MAX_LOG_FILE if tile.level == ENTRIES else TILE_WIDTH * HASH_SIZE
         return _read(self.path / tile.path, limit=limit, name=f"{self.label}/{tile.path}")
 
     def has(self, tile: Tile) -> bool:

@@ -20,7 +20,7 @@ RANGE = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class TilePair:
     """One tile of leaf hashes, and what its entries make of it."""
 
     index: int
@@ -38,7 +38,7 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Edge:
+class LastTile:
     """The partial tile at the end, whose hashes go into the root one by one."""
 
     by_entries: tuple[Digest, ...] | None
@@ -46,7 +46,7 @@ class Edge:
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedTile:
     """One tile's entries and hashes, as far as they are there."""
 
     index: int
@@ -54,13 +54,13 @@ class Loaded:
     hashes: list[Digest] | None
     trouble: tuple[str, ...]
 
-    def pair(self) -> Pair:
+    def pair(self) -> TilePair:
         """Entries and hashes held against each other."""
         computed = None if self.entries is None else leaf_hashes(self.entries)
         if computed is not None and computed == self.hashes:
             root = root_of_tile(computed)
-            return Pair(self.index, root, root, ())
-        return Pair(
+            return TilePair(self.index, root, root, ())
+        return TilePair(
             index=self.index,
             by_entries=None if computed is None else root_of_tile(computed),
             by_hashes=None if self.hashes is None else root_of_tile(self.hashes),
@@ -72,15 +72,15 @@ class Loaded:
             trouble=self.trouble,
         )
 
-    def edge(self) -> Edge:
+    def edge(self) -> LastTile:
         """The hashes one by one."""
-        return Edge(
+        return LastTile(
             None if self.entries is None else tuple(leaf_hashes(self.entries)),
             None if self.hashes is None else tuple(self.hashes),
         )
 
 
-def load(log: LogFiles, index: int, *, size: int) -> Loaded:
+def load_tile(log: LogFiles, index: int, *, size: int) -> LoadedTile:
     """Read one tile of a log of this size, entries and hashes."""
     entries: list[bytes] | None = None
     hashes: list[Digest] | None = None
@@ -93,7 +93,7 @@ def load(log: LogFiles, index: int, *, size: int) -> Loaded:
         hashes = read_hashes(log.read, tile_of(0, index, size=size))
     except Rejected as rejected:
         trouble.append(Exception.__str__(rejected))
-    return Loaded(index, entries, hashes, tuple(trouble))
+    return LoadedTile(index, entries, hashes, tuple(trouble))
 
 
 def leaf_hashes(entries: Sequence[bytes]) -> list[Digest]:

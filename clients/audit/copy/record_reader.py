@@ -1,7 +1,7 @@
 """The copied store of records, read only: SQLite, in the tables of protocol/trail/records_file.py.
 
 The file is not trusted and is not changed: it is opened for reading, and without its lock files where it
-lies on a medium that cannot be written. Every answer is held against the log by who asks.
+lies on a medium that cannot be written. The caller holds every answer against the log.
 """
 # ruff: noqa: S608 - the names of tables and columns are ours; values are bound
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from clients.audit.findings import Finding, Kind, Tell
+from clients.audit.findings import Finding, FindingKind, Tell
 from protocol.trail.ledger_leaves import Row
 from protocol.trail.records import RecordType
 from protocol.trail.records_file import (
@@ -124,7 +124,7 @@ class RecordReader:
 def usable(path: Path, tell: Tell) -> Path | None:
     """The store, if there is one that is a store of ours; else it is told."""
     if not path.is_file():
-        tell(Finding(Kind.NOT_CHECKED, path.name, "the copy has no store of records"))
+        tell(Finding(FindingKind.NOT_CHECKED, path.name, "the copy has no store of records"))
         return None
     try:
         with RecordReader(path) as reader:
@@ -137,7 +137,7 @@ def usable(path: Path, tell: Tell) -> Path | None:
 
 def unreadable(path: Path, error: Unavailable) -> Finding:
     """What is said of a store that breaks while it is read."""
-    return Finding(Kind.RECORDS_UNREADABLE, path.name, str(error), path.name)
+    return Finding(FindingKind.RECORDS_UNREADABLE, path.name, str(error), path.name)
 
 
 def _fetched(cursor: sqlite3.Cursor) -> Iterator[Any]:

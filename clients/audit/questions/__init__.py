@@ -1,1 +1,1 @@
-"""Single questions to a copy: search, report, proof, and the verification of what is handed in."""
+"""Single questions to a copy: search, report, proofs, and what an auditor hands in, verified."""

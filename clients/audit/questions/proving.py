@@ -1,10 +1,10 @@
 """Proofs made from a copy: that a leaf is in a log, and that a log continues an earlier one.
 
-    inclusion      a C2SP tlog-proof; its extra data is [ 1, record, salt ], from which whoever has the file
-                   computes the leaf himself: the proof needs nothing beside it but a policy
+    inclusion      a C2SP tlog-proof; its extra data is [ 1, record, salt ], from which the reader of the
+                   file computes the leaf: the proof needs nothing beside it but a policy
     consistency    as a witness is asked (C2SP tlog-witness): old size, hashes, the checkpoint
 
-Rule: a proof is verified before it leaves. What does not verify is said to be wrong, not handed out.
+Rule: a proof is verified before it leaves. One that does not verify is an error, and is not written.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from clients.audit.copy.heads import Head
+from clients.audit.copy.copied_heads import CopiedHead
 from clients.audit.copy.ledger_copy import LogFiles
 from protocol.canonical import decode, encode
 from protocol.errors import Code, Rejected
@@ -37,7 +37,7 @@ class Opening:
     salt: bytes
 
 
-def prove_inclusion(head: Head, index: int, opening: Opening | None) -> TlogProof:
+def prove_inclusion(head: CopiedHead, index: int, opening: Opening | None) -> TlogProof:
     """The proof for this leaf, verified."""
     checkpoint, read = head.checkpoint, head.log.read
     path = inclusion_proof(index, checkpoint.size, read)
@@ -56,7 +56,7 @@ def prove_inclusion(head: Head, index: int, opening: Opening | None) -> TlogProo
     return TlogProof(index, path, head.signed.data, extra if fits else None)
 
 
-def prove_consistency(head: Head, old: int, old_root: Digest | None) -> tuple[Digest, ...]:
+def prove_consistency(head: CopiedHead, old: int, old_root: Digest | None) -> tuple[Digest, ...]:
     """The proof that the log continues what it was at this size, verified if the old root is known."""
     new = head.checkpoint
     path = consistency_proof(old, new.size, head.log.read)
@@ -92,7 +92,7 @@ def _in_hexadecimal(data: bytes) -> list[bytes]:
         raise Rejected(Code.E_SCHEMA, "not a record with its salt in hexadecimal") from None
 
 
-def opening_of(proof: TlogProof, beside: bytes | None) -> Opening:
+def opening_of_proof(proof: TlogProof, beside: bytes | None) -> Opening:
     """What opens the leaf of a proof: the file beside it, or what it carries itself."""
     data = proof.extra if beside is None else beside
     if data is None:

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from clients.audit.questions.rows import row_of_record
-from clients.audit.questions.searching import Query, checked
-from clients.audit.questions.session import Desk
+from clients.audit.questions.searching import RecordSearch, checked
+from clients.audit.questions.session import AuditSession
 from protocol.trail.acts import parse_any_record
 from protocol.trail.ledger_leaves import Row
 from protocol.trail.records import Record, RecordType
@@ -24,7 +24,7 @@ COLUMNS = (Column("log", "half-year"), Column("what", "what"), Column("of", "of"
 
 
 @dataclass(slots=True)
-class Unit:
+class UnitNumbers:
     """What one unit sent and received."""
 
     sent: Counter[str] = field(default_factory=Counter)
@@ -34,7 +34,7 @@ class Unit:
 
 
 @dataclass(slots=True)
-class Half:
+class HalfYearNumbers:
     """One half-year."""
 
     types: Counter[str] = field(default_factory=Counter)
@@ -44,7 +44,7 @@ class Half:
     urgency: Counter[str] = field(default_factory=Counter)
     refusal_grounds: Counter[str] = field(default_factory=Counter)
     data_classes: Counter[str] = field(default_factory=Counter)
-    units: dict[str, Unit] = field(default_factory=dict)
+    units: dict[str, UnitNumbers] = field(default_factory=dict)
 
     def take(self, row: Row) -> None:
         """One record more."""
@@ -57,7 +57,7 @@ class Half:
             self._decision(record, row_of_record(record))
 
     def _decision(self, record: Record, said: Mapping[str, Any]) -> None:
-        sender = self.units.setdefault(said["unit"], Unit())
+        sender = self.units.setdefault(said["unit"], UnitNumbers())
         kind = said["kind"] or "unreadable"
         if record.type is RecordType.REJECTED:
             self.reasons.update(sorted({reason.code.value for reason in record.reasons}))
@@ -65,7 +65,7 @@ class Half:
         elif record.type is RecordType.ACCEPTED:
             self._accepted(sender, kind, said)
 
-    def _accepted(self, sender: Unit, kind: str, said: Mapping[str, Any]) -> None:
+    def _accepted(self, sender: UnitNumbers, kind: str, said: Mapping[str, Any]) -> None:
         self.kinds[kind] += 1
         self.data_classes[said["data_class"]] += 1
         sender.sent[kind] += 1
@@ -75,7 +75,7 @@ class Half:
         if said["ground"] is not None:
             self.refusal_grounds[said["ground"]] += 1
         for unit in said["to"]:
-            self.units.setdefault(unit, Unit()).received[kind] += 1
+            self.units.setdefault(unit, UnitNumbers()).received[kind] += 1
 
     def as_row(self, log: str) -> dict[str, Any]:
         """As it is printed."""
@@ -100,13 +100,15 @@ class Half:
         }
 
 
-def count(desk: Desk, *, since: int | None, until: int | None) -> tuple[list[dict[str, Any]], list[str]]:
+def count_decisions(
+    session: AuditSession, *, since: int | None, until: int | None
+) -> tuple[list[dict[str, Any]], list[str]]:
     """The numbers of each half-year, and the leaves whose altered records are not counted."""
-    halves: dict[str, Half] = {}
+    halves: dict[str, HalfYearNumbers] = {}
     altered: list[str] = []
-    for origin, row, is_true in checked(desk, Query(since=since, until=until)):
+    for origin, row, is_true in checked(session, RecordSearch(since=since, until=until)):
         if is_true:
-            halves.setdefault(origin, Half()).take(row)
+            halves.setdefault(origin, HalfYearNumbers()).take(row)
         elif is_true is not None:
             altered.append(f"leaf {row.index} of {origin}")
     return [half.as_row(log) for log, half in halves.items()], altered

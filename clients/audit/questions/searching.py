@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from clients.audit.checks.record_walk import opens
-from clients.audit.copy.heads import Head
+from clients.audit.copy.copied_heads import CopiedHead
 from clients.audit.copy.record_reader import RecordReader
 from clients.audit.questions.rows import row_of_record
-from clients.audit.questions.session import Desk
+from clients.audit.questions.session import AuditSession
 from protocol.errors import Rejected
 from protocol.tlog.tiles import ENTRIES, TILE_WIDTH, read_entries, tile_of
 from protocol.trail.acts import parse_any_record
@@ -20,7 +20,7 @@ from runtime.errors import NotVerified
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class RecordSearch:
     """What is asked for; None does not matter."""
 
     unit: str | None = None
@@ -49,7 +49,7 @@ class Query:
 
 
 @dataclass(slots=True)
-class Result:
+class SearchResult:
     """What was found, and which leaves' records are not those that were logged."""
 
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -58,10 +58,10 @@ class Result:
     """How many were left out because no checkpoint covers them yet: the ledger is at work on this store."""
 
 
-def find(desk: Desk, query: Query) -> Result:
+def find_records(session: AuditSession, query: RecordSearch) -> SearchResult:
     """The records that answer to it, oldest first."""
-    found = Result()
-    for origin, row, is_true in checked(desk, query):
+    found = SearchResult()
+    for origin, row, is_true in checked(session, query):
         place = f"leaf {row.index} of {origin}"
         if is_true is None:
             found.ahead += 1
@@ -73,15 +73,15 @@ def find(desk: Desk, query: Query) -> Result:
     return found
 
 
-def checked(desk: Desk, query: Query) -> Iterator[tuple[str, Row, bool | None]]:
+def checked(session: AuditSession, query: RecordSearch) -> Iterator[tuple[str, Row, bool | None]]:
     """Rows with their logs, and whether each is what its leaf says; of a deleted one, type and time.
 
     None for a row behind the checkpoint's size, where nothing is signed that it could be held against: the
     ledger commits before it publishes (docs/adr/0013), so that a store in use has such rows for a moment.
     """
-    entries = {head.checkpoint.origin: _Entries(head) for head in desk.audit_heads()}
+    entries = {head.checkpoint.origin: _Entries(head) for head in session.audit_heads()}
     where, values = query.condition()
-    with RecordReader(desk.records()) as reader:
+    with RecordReader(session.records()) as reader:
         for origin, row in reader.search(where, values):
             known = entries.get(origin)
             if known is not None and row.index >= known.size:
@@ -119,7 +119,7 @@ def _said(row: Row) -> dict[str, Any]:
 class _Entries:
     """The entries of one log, by index. Rows come in order, so that one tile at a time is enough."""
 
-    def __init__(self, head: Head) -> None:
+    def __init__(self, head: CopiedHead) -> None:
         self._head = head
         self._tile = -1
         self._entries: list[bytes] = []

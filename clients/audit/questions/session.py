@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from clients.audit.checks.pinned_root import read_directory, read_root
-from clients.audit.checks.statements import entries_of
-from clients.audit.copy.heads import Head, check_head, read_policy
+from clients.audit.checks.directory_statements import entries_of
+from clients.audit.checks.pinned_root import read_root, replay_directory
+from clients.audit.copy.copied_heads import CopiedHead, check_head, choose_policy
 from clients.audit.copy.ledger_copy import LedgerCopy, LogFiles, open_copy
 from clients.audit.copy.record_reader import RecordReader
 from clients.audit.findings import Finding, Tell
@@ -23,7 +23,7 @@ from runtime.errors import NotFound, NotVerified
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class AuditSession:
     """An open copy, or only a policy where no copy is needed."""
 
     copy: LedgerCopy | None
@@ -32,16 +32,18 @@ class Desk:
     root: Path | None = None
 
     @classmethod
-    def open(cls, directory: Path | None, *, policy: Path | None, root: Path | None, tell: Tell) -> Desk:
+    def open(
+        cls, directory: Path | None, *, policy: Path | None, root: Path | None, tell: Tell
+    ) -> AuditSession:
         """The copy in this directory, and what to judge it by."""
         copy = None if directory is None else open_copy(directory)
-        return cls(copy, read_policy(copy, policy, tell), tell, root)
+        return cls(copy, choose_policy(copy, policy, tell), tell, root)
 
-    def audit_heads(self) -> list[Head]:
+    def audit_heads(self) -> list[CopiedHead]:
         """The trusted checkpoints of all half-years, oldest first."""
         return [self._head(log) for log in self._copy().shards()]
 
-    def audit_head(self, name: str | None) -> Head:
+    def audit_head(self, name: str | None) -> CopiedHead:
         """One of them: by its name, or the newest."""
         if name is not None:
             return self._head(self._copy().log(name))
@@ -50,14 +52,14 @@ class Desk:
             raise NotFound("the copy has no audit log")
         return self._head(shards[-1])
 
-    def head_of(self, origin: str) -> Head:
+    def head_of(self, origin: str) -> CopiedHead:
         """The trusted checkpoint of the log with this origin."""
         head = self._head(self._copy().log(origin))
         if head.checkpoint.origin != origin:
             raise NotFound(f"the copy has {head.checkpoint.origin}, not {origin}")
         return head
 
-    def directory_head(self) -> Head:
+    def directory_head(self) -> CopiedHead:
         """The trusted checkpoint of the directory's log."""
         log = self._copy().directory_log()
         if log is None:
@@ -72,9 +74,9 @@ class Desk:
     def directory(self) -> Directory:
         """The key directory, every statement verified from the pinned root."""
         root = read_root(self._copy(), self.root, self.tell)
-        return read_directory(self.directory_head(), root, self.tell)
+        return replay_directory(self.directory_head(), root, self.tell)
 
-    def leaves_of(self, message: bytes) -> list[tuple[Head, int]]:
+    def leaves_of(self, message: bytes) -> list[tuple[CopiedHead, int]]:
         """All leaves of a message: its decision, and its deliveries."""
         leaves = [
             (self.head_of(origin), index)
@@ -88,7 +90,7 @@ class Desk:
             )
         return leaves
 
-    def row(self, head: Head, index: int) -> Row | None:
+    def row(self, head: CopiedHead, index: int) -> Row | None:
         """The row that opens a leaf; None if the copy has none."""
         if not self._copy().records.is_file():
             return None
@@ -111,7 +113,7 @@ class Desk:
             raise NotFound("this needs a copy of the ledger", hint="give its directory with --ledger")
         return self.copy
 
-    def _head(self, log: LogFiles) -> Head:
+    def _head(self, log: LogFiles) -> CopiedHead:
         wrong: list[Finding] = []
         head = check_head(log, self.policy, wrong.append)
         if head is None or wrong:

@@ -1,4 +1,4 @@
-"""What somebody hands in, verified: a proof with its record, a receipt, a checkpoint, a replica.
+"""What an auditor hands in, verified: a proof with its record, a receipt, a checkpoint, a replica.
 
 Each function gives a row to print, or raises: `Rejected` with the code of what does not hold, `NotVerified`
 where two things that hold each by itself do not fit together.
@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-from clients.audit.copy.heads import Head, check_against
+from clients.audit.copy.copied_heads import CopiedHead, check_against
 from clients.audit.findings import Finding
 from clients.audit.questions.proving import Opening, find_leaf, prove_inclusion
 from clients.audit.questions.rows import row_of_record
-from clients.audit.questions.session import Desk
+from clients.audit.questions.session import AuditSession
 from protocol.canonical import decode
 from protocol.envelope.wire import parse_submission
 from protocol.errors import Code, Rejected
@@ -68,21 +68,21 @@ def _is_about(record: Record | Delivered | Act, submission: bytes) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Promise:
-    """A leaf that somebody was promised."""
+class PromisedLeaf:
+    """A leaf that a receipt promises, and what it stands for."""
 
     what: str
     leaf: Leaf
 
 
-def promises_of(data: bytes, *, parties: Parties) -> list[Promise]:
+def promises_of(data: bytes, *, parties: Parties) -> list[PromisedLeaf]:
     """The leaves that a receipt promises, after its router's signature: the decision and its deliveries."""
     return [
         promise for record, raw, salt in _verified(data, parties) for promise in _promised(record, raw, salt)
     ]
 
 
-def keep_promises(promises: Sequence[Promise], heads: Sequence[Head]) -> list[Row]:
+def keep_promises(promises: Sequence[PromisedLeaf], heads: Sequence[CopiedHead]) -> list[Row]:
     """Where each promised leaf stands, proved; `NotVerified` if one stands nowhere."""
     rows = [_kept(promise, heads) for promise in promises]
     missing = [promise.what for promise, row in zip(promises, rows, strict=True) if row["leaf"] is None]
@@ -133,7 +133,7 @@ def verify_continuation(old: Checkpoint, new: Checkpoint, path: Sequence[Digest]
     return f"size {new.size} continues size {old.size}"
 
 
-def verify_against(own: Checkpoint, other: Checkpoint, desk: Desk, given: bytes | None) -> str:
+def verify_against(own: Checkpoint, other: Checkpoint, session: AuditSession, given: bytes | None) -> str:
     """Whether two trusted checkpoints belong to one history, by a proof or by a copy."""
     old, new = sorted((own, other), key=lambda each: each.size)
     if given is not None:
@@ -143,9 +143,9 @@ def verify_against(own: Checkpoint, other: Checkpoint, desk: Desk, given: bytes 
                 "the proof is about other checkpoints", hint="make one with 'contrada audit prove'"
             )
         return verify_continuation(old, new, proof.proof)
-    if old.size == new.size or desk.copy is None:
+    if old.size == new.size or session.copy is None:
         return verify_continuation(old, new, None)
-    head = desk.head_of(new.origin)
+    head = session.head_of(new.origin)
     found: list[Finding] = []
     for each in (old, new):
         check_against(head, each, found.append, name=f"the checkpoint of size {each.size}")
@@ -154,7 +154,7 @@ def verify_against(own: Checkpoint, other: Checkpoint, desk: Desk, given: bytes 
     return f"size {new.size} continues size {old.size}"
 
 
-def verify_replica(replica: bytes, statements: Sequence[bytes], head: Head) -> Row:
+def verify_replica(replica: bytes, statements: Sequence[bytes], head: CopiedHead) -> Row:
     """A unit's replica of the directory against the directory's log: one is the beginning of the other."""
     own = list(_frames(replica))
     for position, (mine, logged) in enumerate(zip(own, statements, strict=False)):
@@ -188,13 +188,13 @@ def _verified(data: bytes, parties: Parties) -> Iterator[tuple[Record, bytes, by
             raise Rejected(Code.E_SCHEMA, "neither a receipt nor a list of decisions")
 
 
-def _promised(record: Record, raw: bytes, salt: bytes) -> Iterator[Promise]:
-    yield Promise(record.type.name.lower(), decision_leaf(record, raw, salt))
+def _promised(record: Record, raw: bytes, salt: bytes) -> Iterator[PromisedLeaf]:
+    yield PromisedLeaf(record.type.name.lower(), decision_leaf(record, raw, salt))
     for leaf in delivery_leaves(record, raw, salt):
-        yield Promise(f"delivered to {row_of_record(parse_any_record(leaf.record))['unit']}", leaf)
+        yield PromisedLeaf(f"delivered to {row_of_record(parse_any_record(leaf.record))['unit']}", leaf)
 
 
-def _kept(promise: Promise, heads: Sequence[Head]) -> Row:
+def _kept(promise: PromisedLeaf, heads: Sequence[CopiedHead]) -> Row:
     for head in heads:
         index = find_leaf(head.log, head.checkpoint, promise.leaf.hash)
         if index is not None:

@@ -126,9 +126,9 @@ def witness_run(invocation: Invocation, *, check_config: bool) -> int:
     Listens on loopback only; a reverse proxy makes it public. A checkpoint that does not continue what
     was signed before is refused, kept as evidence, and an alarm in log and metrics.
     """
-    from clients.witness.app import run
+    from clients.witness.app import run_witness
 
-    ended = run(chosen_home(invocation).path, check_only=check_config)
+    ended = run_witness(chosen_home(invocation).path, check_only=check_config)
     if check_config:
         say("the settings and the policy are complete and the key opens")
     return ended

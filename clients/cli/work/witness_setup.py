@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from clients.witness.heads import Heads
+from clients.witness.head_store import HeadStore
 from clients.witness.home import WitnessHome, witness_home
 from clients.witness.settings import WitnessSettings, witness_secret
 from keys.note_keys import NoteKey, NoteUse, write_note_key
@@ -41,7 +41,7 @@ def make_witness(path: Path, settings: Mapping[str, Any], *, policy: Path | None
         write_public(home.policy, rules, entropy=os.urandom)
     home.evidence.mkdir(mode=0o700, exist_ok=True)
     (home.path / "conf.d").mkdir(mode=0o700, exist_ok=True)
-    Heads.create(home.heads)
+    HeadStore.create(home.heads)
     write_private(home.settings, _text(chosen).encode(), entropy=os.urandom)
     return {
         "name": name,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from clients.witness.evidence import Folder
-from clients.witness.heads import Heads
+from clients.witness.evidence import EvidenceFolder
+from clients.witness.head_store import HeadStore
 from clients.witness.home import witness_home
 
 
@@ -14,7 +14,7 @@ def witness_view(path: Path) -> dict[str, Any]:
     """The heads and the evidence."""
     home = witness_home(path)
     home.check()
-    heads = Heads(home.heads, read_only=True)
+    heads = HeadStore(home.heads, read_only=True)
     try:
         logs = [
             {"log": head.origin, "size": head.size, "root": head.root.hex(), "t": head.t}
@@ -33,6 +33,6 @@ def witness_view(path: Path) -> dict[str, Any]:
             "cosigned_root": kept.cosigned_root,
             "folder": kept.folder,
         }
-        for kept in Folder(home.evidence).all()
+        for kept in EvidenceFolder(home.evidence).all()
     ]
     return {"home": str(home.path), "logs": logs, "evidence": evidence}

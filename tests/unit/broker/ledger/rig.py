@@ -11,12 +11,12 @@ from functools import lru_cache
 from pathlib import Path
 
 from runtime.errors import Unavailable
-from broker.ledger.admin.founding import begin_logs
-from broker.ledger.intake import Judge, Reading
-from broker.ledger.store.records import LogState, RecordStore
+from broker.ledger.admin.ledger_founding import begin_logs
+from broker.ledger.record_judge import RecordJudge, JudgedRecord
+from broker.ledger.store.record_store import LogState, RecordStore
 from broker.ledger.sequencer import Sequencer
-from broker.ledger.log_head import prefix_of, tile_reader
-from broker.ledger.store.tiles import TileStore
+from broker.ledger.log_storage import prefix_of, stored_tiles
+from broker.ledger.store.tile_store import TileStore
 from broker.ledger.trust import OwnKeys, own_policy
 from runtime.kafka.ports import InputRecord, OutputRecord
 from keys.note_keys import NoteKey
@@ -61,7 +61,7 @@ class Rig:
         self.records = records(self.url)
         self.store = TileStore.open(str(path))
         begin_logs(self.records, KEYS, NAME, now=NOON)
-        self.judge = Judge(world.directory, LEDGER, os.urandom)
+        self.judge = RecordJudge(world.directory, LEDGER, os.urandom)
         self.inputs: list[bytes] = list(world.audit)
 
     @property
@@ -73,7 +73,7 @@ class Rig:
         """One more writer, not resumed yet."""
         return Sequencer(records or self.records, store or self.store, name=NAME, signers=KEYS.signers)
 
-    def readings(self, first: int, end: int | None = None) -> list[Reading]:
+    def readings(self, first: int, end: int | None = None) -> list[JudgedRecord]:
         """The verdicts on these records of the audit topic; their offsets are their places."""
         found = []
         for offset, value in enumerate(self.inputs[first:end], start=first):
@@ -101,7 +101,7 @@ class Rig:
     def entries(self, origin: str = AUDIT) -> list[bytes]:
         """All entries of a log as the tiles have them."""
         state = self.state(origin)
-        read = tile_reader(self.store, prefix_of(origin, NAME))
+        read = stored_tiles(self.store, prefix_of(origin, NAME))
         return [entry for tile in entries_between(0, state.size) for entry in read_entries(read, tile)]
 
     def expected(self) -> list[bytes]:

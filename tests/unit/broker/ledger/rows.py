@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from hashlib import sha256
 
-from broker.ledger.store.records import LogState, RecordStore
+from broker.ledger.store.record_store import LogState, RecordStore
 from protocol.trail.ledger_leaves import Sequenced, leaves_of
 from tests.sim.world import World
 from tests.unit.protocol.trail.acts import every_act, stated

@@ -10,10 +10,10 @@ import pytest
 from broker.errors import BrokerError, RolledBack, StoreCorrupt
 from runtime.errors import Misconfigured
 from broker.ledger import checks
-from broker.ledger.directory_log import DirectoryLog, check_directory
+from broker.ledger.directory_sequencer import DirectorySequencer, check_logged_statements
 from broker.ledger.admin.inspection import waiting
 from broker.ledger.published import Published
-from broker.ledger.trust import OwnKeys, own_policy, read_policy
+from broker.ledger.trust import OwnKeys, own_policy, read_ledger_policy
 from runtime.kafka.ports import InputRecord
 from keys.directory import Directory
 from keys.note_keys import NoteKey
@@ -109,26 +109,28 @@ def test_an_audit_topic_without_what_comes_next_is_refused(rig: Rig, first: int,
 
 def test_the_directory_log_is_the_directory(rig: Rig) -> None:
     """Its entries are the statements, its root is the one that every replica computes."""
-    log = DirectoryLog(rig.records, rig.store, name=NAME, signers=KEYS.signers)
+    log = DirectorySequencer(rig.records, rig.store, name=NAME, signers=KEYS.signers)
     directory = rig.world.directory
     log.resume(directory)
     state = log.advance(directory, now=NOON)
     assert (state.size, state.root) == (directory.head.size, directory.head.root)
     assert rig.entries(DIRECTORY) == directory.snapshot()
     assert log.advance(directory, now=NOON) == state
-    assert DirectoryLog(rig.records, rig.store, name=NAME, signers=KEYS.signers).resume(directory) == state
+    assert (
+        DirectorySequencer(rig.records, rig.store, name=NAME, signers=KEYS.signers).resume(directory) == state
+    )
 
 
 def test_a_directory_topic_that_lost_or_changed_statements_is_refused(rig: Rig) -> None:
     """What was logged of the directory stays: the topic must begin with exactly that."""
-    log = DirectoryLog(rig.records, rig.store, name=NAME, signers=KEYS.signers)
+    log = DirectorySequencer(rig.records, rig.store, name=NAME, signers=KEYS.signers)
     log.resume(rig.world.directory)
     state = log.advance(rig.world.directory, now=NOON)
     statements = rig.world.directory.snapshot()
     with pytest.raises(RolledBack):
-        check_directory(state, Directory.replay(rig.world.directory.root, statements[:-1]))
+        check_logged_statements(state, Directory.replay(rig.world.directory.root, statements[:-1]))
     with pytest.raises(StoreCorrupt):
-        check_directory(replace(state, root=bytes(32)), rig.world.directory)
+        check_logged_statements(replace(state, root=bytes(32)), rig.world.directory)
 
 
 # Whom the ledger believes.
@@ -157,7 +159,7 @@ def test_a_policy_file_that_is_none_is_a_wrong_setting(tmp_path: Path, content: 
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(Misconfigured) as refused:
-        read_policy(path)
+        read_ledger_policy(path)
     assert str(path) in str(refused.value)
 
 

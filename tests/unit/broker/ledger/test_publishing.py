@@ -13,13 +13,13 @@ import httpx
 import pytest
 
 from broker.ledger.cosigning import Cosigner, WitnessAhead, missing
-from broker.ledger.metrics import Metrics
+from broker.ledger.metrics import LedgerMetrics
 from broker.ledger.published import Published, last_published
 from broker.ledger.publishing import PUBLISHER, Publisher
 from runtime.kafka.ports import OutputRecord
 from runtime.process.worker import Worker
-from clients.witness.queue import Desk
-from clients.witness.http import protocol
+from clients.witness.queue import WitnessQueue
+from clients.witness.witness_api import witness_api
 from keys.note_keys import NoteUse
 from protocol import topics
 from protocol.errors import Code, Rejected
@@ -51,13 +51,13 @@ async def witness(path: Path) -> AsyncIterator[httpx.AsyncClient]:
     path.mkdir()
     worker = Worker()
     case = await worker.do(lambda: Case(path, policy=LOGS))
-    desk = Desk(case.witness, worker)
-    transport = httpx.ASGITransport(app=protocol(desk))
+    queue = WitnessQueue(case.witness, worker)
+    transport = httpx.ASGITransport(app=witness_api(queue))
     try:
         async with httpx.AsyncClient(transport=transport) as client:
             yield client
     finally:
-        await desk.close()
+        await queue.close()
 
 
 @dataclass
@@ -76,7 +76,7 @@ def publisher(rig: Rig, client: httpx.AsyncClient, clock: Clock) -> Publisher:
         policy=POLICY,
         cosigner=Cosigner(client, POLICY),
         reader=rig.writer().reader,
-        metrics=Metrics.create(),
+        metrics=LedgerMetrics.create(),
         monotonic=clock,
     )
 

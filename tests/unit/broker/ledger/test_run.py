@@ -8,19 +8,18 @@ import time
 from pathlib import Path
 
 import httpx
-import httpx
 import pytest
 
 from runtime.errors import Conflict, Misconfigured
-from broker.ledger.admin import founding
-from broker.ledger import http as reading
+from broker.ledger.admin import ledger_founding
+from broker.ledger import read_api as reading
 from broker.ledger.cosigning import Cosigner
-from broker.ledger.run import Desk, Pace
-from broker.ledger.directory_log import DirectoryLog
-from broker.ledger.intake import Judge, Reading
-from broker.ledger.metrics import Metrics
+from broker.ledger.run import LedgerRun, BatchLimits
+from broker.ledger.directory_sequencer import DirectorySequencer
+from broker.ledger.record_judge import RecordJudge, JudgedRecord
+from broker.ledger.metrics import LedgerMetrics
 from broker.ledger.publishing import Publisher
-from broker.ledger.store.records import RecordStore
+from broker.ledger.store.record_store import RecordStore
 from broker.ledger.settings import LedgerSettings
 from broker.announcements import Stating
 from runtime.kafka.ports import InputRecord
@@ -58,11 +57,11 @@ class LateFeed:
                 take(self.last)
 
 
-def desk_of(rig: Rig, bus: MemoryTopics, replica: Replica) -> Desk:
+def ledger_run_of(rig: Rig, bus: MemoryTopics, replica: Replica) -> LedgerRun:
     """The process's parts on a rig, with Kafka in memory."""
     policy = parse_policy(ledger_policy(NAME, now=NOON, log_keys=KEYS.vkeys))
-    sequencer, metrics = rig.writer(), Metrics.create()
-    return Desk(
+    sequencer, metrics = rig.writer(), LedgerMetrics.create()
+    return LedgerRun(
         name=NAME,
         topics=bus,
         replica=replica,
@@ -72,7 +71,7 @@ def desk_of(rig: Rig, bus: MemoryTopics, replica: Replica) -> Desk:
         keys=KEYS,
         policy=policy,
         sequencer=sequencer,
-        directory_log=DirectoryLog(rig.records, rig.store, name=NAME, signers=KEYS.signers),
+        directory_log=DirectorySequencer(rig.records, rig.store, name=NAME, signers=KEYS.signers),
         publisher=Publisher(
             name=NAME,
             store=rig.store,
@@ -85,7 +84,7 @@ def desk_of(rig: Rig, bus: MemoryTopics, replica: Replica) -> Desk:
         metrics=metrics,
         clock=lambda: NOON,
         monotonic=time.monotonic,
-        pace=Pace(wait=0.01),
+        limits=BatchLimits(wait=0.01),
     )
 
 
@@ -111,20 +110,20 @@ async def test_a_verdict_waits_for_the_newest_directory(
     bus.records[topics.AUDIT] = [*world.audit, b"garbage"]
     feed = LateFeed(world.directory.snapshot())
     replica = Replica(feed, world.directory.root, monotonic=lambda: 0.0)
-    desk = desk_of(rig, bus, replica)
+    ledger = ledger_run_of(rig, bus, replica)
     doubted = []
 
-    class Doubting(Judge):
-        def read(self, record: InputRecord, *, first: int) -> Reading:
+    class Doubting(RecordJudge):
+        def read(self, record: InputRecord, *, first: int) -> JudgedRecord:
             try:
                 return super().read(record, first=first)
             except Rejected:
                 doubted.append(record.offset)
                 raise
 
-    monkeypatch.setattr("broker.ledger.run.Judge", Doubting)
+    monkeypatch.setattr("broker.ledger.run.RecordJudge", Doubting)
     feed.is_due = lambda: bool(doubted)
-    tasks = [asyncio.create_task(replica.run()), asyncio.create_task(desk.attempt())]
+    tasks = [asyncio.create_task(replica.run()), asyncio.create_task(ledger.attempt())]
     statements = world.directory.head.size
     await until(
         lambda: rig.state().directory_next == statements and len(bus.records.get(topics.LEDGER, ())) > 2,
@@ -138,7 +137,7 @@ async def test_a_verdict_waits_for_the_newest_directory(
     assert types.count(RecordType.UNVERIFIED) == 1
     assert types.count(RecordType.DIRECTORY_STATEMENT) == statements
     assert rig.state(DIRECTORY).root == world.directory.head.root
-    assert not desk.working
+    assert not ledger.working
 
 
 async def test_a_key_that_is_not_appointed_keeps_no_ledger(tmp_path: Path) -> None:
@@ -147,11 +146,11 @@ async def test_a_key_that_is_not_appointed_keeps_no_ledger(tmp_path: Path) -> No
     replica = Replica(
         LateFeed(rig.world.directory.snapshot()), rig.world.directory.root, monotonic=lambda: 0.0
     )
-    desk = desk_of(rig, MemoryTopics(), replica)
-    desk.stating = Stating(replica, rig.world.root_key, lambda: NOON, os.urandom)
+    ledger = ledger_run_of(rig, MemoryTopics(), replica)
+    ledger.stating = Stating(replica, rig.world.root_key, lambda: NOON, os.urandom)
     following = asyncio.create_task(replica.run())
     with pytest.raises(Misconfigured):
-        await desk.attempt()
+        await ledger.attempt()
     following.cancel()
     await asyncio.wait([following])
 
@@ -164,7 +163,7 @@ async def test_tiles_and_checkpoints_are_served_and_nothing_else(tmp_path: Path)
     rig = Rig(tmp_path, world_of(12))
     state = rig.run(rig.writer())
     rig.store.replace("audit/2026h2/checkpoint", state.checkpoint)
-    app = reading.ledger_pages(rig.store, Metrics.create().registry, lambda: {"ledger": {"ok": True}})
+    app = reading.ledger_pages(rig.store, LedgerMetrics.create().registry, lambda: {"ledger": {"ok": True}})
     client = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://ledger")
     checkpoint = await client.get("/audit/2026h2/checkpoint")
     assert (checkpoint.status_code, checkpoint.content) == (200, state.checkpoint)
@@ -199,8 +198,8 @@ def centre(tmp_path: Path) -> Path:
     return home
 
 
-def plan(home: Path, **changes) -> founding.Plan:
-    return founding.Plan(
+def plan(home: Path, **changes) -> ledger_founding.LedgerPlan:
+    return ledger_founding.LedgerPlan(
         **{
             "home": home,
             "origin": NAME,
@@ -215,7 +214,7 @@ def plan(home: Path, **changes) -> founding.Plan:
 
 def test_a_ledger_is_founded_once(centre: Path) -> None:
     """Keys, policy, two signed and empty logs, settings that load; a second time it is refused."""
-    made = founding.found(plan(centre), now=NOON)
+    made = ledger_founding.found_ledger(plan(centre), now=NOON)
     assert made["logs"] == [AUDIT, DIRECTORY]
     settings = LedgerSettings.load(centre / "ledger.toml")
     states = RecordStore(settings.records_url, read_only=True).states()
@@ -223,15 +222,15 @@ def test_a_ledger_is_founded_once(centre: Path) -> None:
     for state in states:
         assert policy.signed_by_log(parse_checkpoint(state.checkpoint)).size == 0
     with pytest.raises(Conflict):
-        founding.found(plan(centre), now=NOON)
+        ledger_founding.found_ledger(plan(centre), now=NOON)
 
 
 def test_an_interrupted_founding_goes_on_with_the_same_keys(centre: Path) -> None:
     """Whatever is there already is kept: a policy that was given away stays true."""
-    founding.found(plan(centre), now=NOON)
+    ledger_founding.found_ledger(plan(centre), now=NOON)
     before = (centre / "ledger" / "policy").read_bytes()
     (centre / "ledger.toml").unlink()
-    made = founding.found(plan(centre), now=Millis(NOON + 400 * 86_400_000))
+    made = ledger_founding.found_ledger(plan(centre), now=Millis(NOON + 400 * 86_400_000))
     assert made["logs"] == []
     assert (centre / "ledger" / "policy").read_bytes() == before
 
@@ -240,5 +239,5 @@ def test_an_interrupted_founding_goes_on_with_the_same_keys(centre: Path) -> Non
 def test_a_wrong_plan_makes_no_ledger(centre: Path, wrong: dict) -> None:
     """A name that cannot be a log's, a quorum that nobody can reach: said before anything counts."""
     with pytest.raises((Misconfigured, Rejected)):
-        founding.found(plan(centre, **wrong), now=NOON)
+        ledger_founding.found_ledger(plan(centre, **wrong), now=NOON)
     assert not (centre / "ledger.toml").exists()

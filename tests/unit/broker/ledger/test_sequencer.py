@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from broker.errors import StoreCorrupt
 from runtime.errors import Unavailable
-from broker.ledger import log_head as tips
-from broker.ledger.store.records import LogState, Moved, RecordStore
+from broker.ledger import log_head
+from broker.ledger.store.record_store import LogState, Moved, RecordStore
 from broker.ledger.sequencer import Sequencer
-from broker.ledger.log_head import prefix_of, tile_reader
-from broker.ledger.store.tiles import TileStore
+from broker.ledger.log_storage import prefix_of, stored_tiles
+from broker.ledger.store.tile_store import TileStore
 from protocol.trail.acts import deletion, directory_statement
 from protocol.errors import Rejected
 from protocol.identifiers import Millis, digest
@@ -240,7 +240,7 @@ def test_a_death_between_lock_row_and_tiles_is_mended_before_anything_is_added(r
     assert rig.state().size > 0
     assert rig.store.names("audit") == ()
     with pytest.raises(StoreCorrupt):
-        tips.resume(rig.state(), tile_reader(rig.store, prefix_of(AUDIT, NAME)))
+        log_head.resume_head(rig.state(), stored_tiles(rig.store, prefix_of(AUDIT, NAME)))
     rig.run(rig.writer())
     assert rig.entries() == rig.expected()
 

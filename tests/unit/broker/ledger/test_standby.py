@@ -8,11 +8,11 @@ import pytest
 
 from broker.ledger.cosigning import WitnessAhead
 from broker.ledger.publishing import PUBLISHER
-from broker.ledger.store.records import Moved
+from broker.ledger.store.record_store import Moved
 from broker.replica import Replica
 from tests.sim.world import NOON
 from tests.unit.broker.ledger.rig import MemoryTopics, Rig, world_of
-from tests.unit.broker.ledger.test_run import LateFeed, desk_of
+from tests.unit.broker.ledger.test_run import LateFeed, ledger_run_of
 from tests.unit.broker.ledger.test_publishing import Clock, publish, publisher, witness
 
 
@@ -30,22 +30,22 @@ async def test_a_witness_that_saw_another_ledger_is_no_rollback(
     """What the witness has seen is in our own database: another ledger was faster. If it is not, we went back."""
     bus, world = MemoryTopics(), rig.world
     replica = Replica(LateFeed(world.directory.snapshot()), world.directory.root, monotonic=lambda: 0.0)
-    desk = desk_of(rig, bus, replica)
+    ledger = ledger_run_of(rig, bus, replica)
     slow, fast = rig.writer(), rig.writer()
     async with witness(tmp_path / "w") as client:
-        desk.publisher = publisher(rig, client, Clock())
+        ledger.publisher = publisher(rig, client, Clock())
         slow.resume()
         late = slow.advance(rig.readings(0, 5), now=NOON).new
-        desk.publisher.tell(late)
+        ledger.publisher.tell(late)
         fast.resume()
         other = publisher(rig, client, Clock())
         other.tell(fast.advance(rig.readings(5), now=NOON).new)
         await publish(other, bus)
         if not is_there:
-            desk.records = _Older(late)
+            ledger.records = _Older(late)
         with pytest.raises(ends):
             async with bus.writing(alone=PUBLISHER) as writer:
-                await desk._publish(writer)
+                await ledger._publish(writer)
 
 
 class _Older:

@@ -8,8 +8,8 @@ from contextlib import closing
 from pathlib import Path
 
 from clients.audit.checks import fsck
-from clients.audit.findings import Kind
-from clients.audit.copy.heads import read_policy
+from clients.audit.findings import FindingKind
+from clients.audit.copy.copied_heads import choose_policy
 from clients.audit.copy.ledger_copy import open_copy
 from keys.root_of_trust import RootOfTrust
 from protocol.trail.acts import Act
@@ -43,18 +43,18 @@ def audit(path: Path, **changes: object) -> fsck.Audit:
     """The whole audit of a copy."""
     copy = open_copy(path)
     wanted = {
-        "policy": read_policy(copy, None, lambda _: None),
+        "policy": choose_policy(copy, None, lambda _: None),
         "root": RootOfTrust.parse((path / "root.cbor").read_bytes()),
     }
-    return fsck.audit(copy, fsck.Wanted(**{**wanted, **changes}))
+    return fsck.audit_copy(copy, fsck.AuditBasis(**{**wanted, **changes}))
 
 
-def found(path: Path, **changes: object) -> list[tuple[Kind, str, int | None]]:
+def found(path: Path, **changes: object) -> list[tuple[FindingKind, str, int | None]]:
     """What is wrong: its kind, its file, its leaf."""
     return [(each.kind, each.place, each.index) for each in audit(path, **changes).wrong]
 
 
-def kinds(path: Path, **changes: object) -> set[Kind]:
+def kinds(path: Path, **changes: object) -> set[FindingKind]:
     """Only the kinds."""
     return {kind for kind, _, _ in found(path, **changes)}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from clients.audit.findings import Kind
+from clients.audit.findings import FindingKind
 from keys.note_keys import NoteKey
 from protocol.trail.acts import software_start
 from protocol.trail.batches import open_decisions
@@ -50,7 +50,7 @@ def test_an_untouched_copy_has_no_finding(copy: Path) -> None:
     done = audit(copy)
 
     assert done.wrong == []
-    assert Kind.DELETED in {each.kind for each in done.findings}
+    assert FindingKind.DELETED in {each.kind for each in done.findings}
     assert all(log.tree_holds for log in done.logs)
 
 
@@ -59,7 +59,7 @@ def test_a_record_is_altered(original: Ledger, copy: Path) -> None:
     leaf = leaf_of(original, number=20)
     sql(copy, "UPDATE records SET record = replace(record, x'626974', x'626465') WHERE id = ?", leaf)
 
-    assert (Kind.RECORD_ALTERED, "records.sqlite", leaf) in found(copy)
+    assert (FindingKind.RECORD_ALTERED, "records.sqlite", leaf) in found(copy)
 
 
 def test_a_salt_is_altered(original: Ledger, copy: Path) -> None:
@@ -67,7 +67,7 @@ def test_a_salt_is_altered(original: Ledger, copy: Path) -> None:
     leaf = leaf_of(original, number=20)
     sql(copy, "UPDATE records SET salt = CAST(salt || x'00' AS BLOB) WHERE id = ?", leaf)
 
-    assert found(copy) == [(Kind.RECORD_ALTERED, "records.sqlite", leaf)]
+    assert found(copy) == [(FindingKind.RECORD_ALTERED, "records.sqlite", leaf)]
 
 
 def test_a_record_is_removed(original: Ledger, copy: Path) -> None:
@@ -75,7 +75,7 @@ def test_a_record_is_removed(original: Ledger, copy: Path) -> None:
     leaf = leaf_of(original, number=20)
     sql(copy, "DELETE FROM records WHERE id = ?", leaf)
 
-    assert found(copy) == [(Kind.RECORD_MISSING, "records.sqlite", leaf)]
+    assert found(copy) == [(FindingKind.RECORD_MISSING, "records.sqlite", leaf)]
 
 
 def test_a_record_is_made_to_look_deleted(original: Ledger, copy: Path) -> None:
@@ -83,14 +83,14 @@ def test_a_record_is_made_to_look_deleted(original: Ledger, copy: Path) -> None:
     leaf = leaf_of(original, number=20)
     sql(copy, "UPDATE records SET record = NULL, salt = NULL, erased_by = 'x#1' WHERE id = ?", leaf)
 
-    assert found(copy) == [(Kind.RECORD_MISSING, "records.sqlite", leaf)]
+    assert found(copy) == [(FindingKind.RECORD_MISSING, "records.sqlite", leaf)]
 
 
 def test_a_deleted_record_is_still_there(original: Ledger, copy: Path) -> None:
     """What the log orders to be deleted must be gone."""
     shutil.copy(small_before_deletion(original, copy.parent / "before") / "records.sqlite", copy)
 
-    assert Kind.RECORD_KEPT in kinds(copy)
+    assert FindingKind.RECORD_KEPT in kinds(copy)
 
 
 def small_before_deletion(original: Ledger, path: Path) -> Path:
@@ -113,8 +113,8 @@ def test_two_records_are_swapped(original: Ledger, copy: Path) -> None:
     sql(copy, "UPDATE records SET id = ? WHERE id = 999999", other)
 
     assert found(copy) == [
-        (Kind.RECORD_ALTERED, "records.sqlite", one),
-        (Kind.RECORD_ALTERED, "records.sqlite", other),
+        (FindingKind.RECORD_ALTERED, "records.sqlite", one),
+        (FindingKind.RECORD_ALTERED, "records.sqlite", other),
     ]
 
 
@@ -127,8 +127,8 @@ def test_a_record_is_added(original: Ledger, copy: Path) -> None:
               " reasons, subject, erased_by FROM records WHERE id = ?", leaf)  # fmt: skip
 
     assert found(copy) == [
-        (Kind.RECORD_ORPHAN, "records.sqlite", leaf + 1),
-        (Kind.RECORD_ORPHAN, "records.sqlite", 5000),
+        (FindingKind.RECORD_ORPHAN, "records.sqlite", leaf + 1),
+        (FindingKind.RECORD_ORPHAN, "records.sqlite", 5000),
     ]
 
 
@@ -139,14 +139,14 @@ def test_a_search_column_lies(original: Ledger, copy: Path, column: str) -> None
     assert original.log.origin
     sql(copy, f"UPDATE records SET {column} WHERE id = ?", leaf if column != "type = 2" else leaf - 3)
 
-    assert [kind for kind, _, _ in found(copy)] == [Kind.RECORD_INDEX]
+    assert [kind for kind, _, _ in found(copy)] == [FindingKind.RECORD_INDEX]
 
 
 def test_the_store_is_no_database(copy: Path) -> None:
     """A store that cannot be read is said to be so, and the rest is checked."""
     (copy / "records.sqlite").write_bytes(b"SQLite format 3\0" + bytes(5000))
 
-    assert kinds(copy) == {Kind.RECORDS_UNREADABLE}
+    assert kinds(copy) == {FindingKind.RECORDS_UNREADABLE}
 
 
 @pytest.mark.parametrize("leaf", [7, 255, 256, 280])
@@ -159,11 +159,11 @@ def test_an_entry_is_altered(copy: Path, original: Ledger, leaf: int) -> None:
     path.write_bytes(pack_entries(entries))
 
     assert (
-        Kind.ENTRY_ALTERED,
+        FindingKind.ENTRY_ALTERED,
         f"{SHARD}/{Tile(-1, index, 256 if index == 0 else edge(original)).path}",
         leaf,
     ) in found(copy)
-    assert not kinds(copy) & {Kind.TILE_ALTERED, Kind.ROOT}
+    assert not kinds(copy) & {FindingKind.TILE_ALTERED, FindingKind.ROOT}
 
 
 def test_an_entry_and_its_record_and_its_hash_are_altered_together(copy: Path) -> None:
@@ -177,7 +177,7 @@ def test_an_entry_and_its_record_and_its_hash_are_altered_together(copy: Path) -
         writer.append(entry)
     put(tile(copy, 0, 0, 256), writer.take()["tile/0/000"])
 
-    assert Kind.ENTRY_ALTERED in kinds(copy)
+    assert FindingKind.ENTRY_ALTERED in kinds(copy)
 
 
 @pytest.mark.parametrize(("level", "index"), [(0, 0), (0, 1), (1, 0)])
@@ -187,7 +187,7 @@ def test_a_tile_is_altered(copy: Path, original: Ledger, level: int, index: int)
     flip(tile(copy, level, index, width), 5)
 
     assert [(kind, place) for kind, place, _ in found(copy)] == [
-        (Kind.TILE_ALTERED, f"{SHARD}/{Tile(level, index, width).path}")
+        (FindingKind.TILE_ALTERED, f"{SHARD}/{Tile(level, index, width).path}")
     ]
 
 
@@ -197,7 +197,7 @@ def test_a_file_is_removed(copy: Path, original: Ledger, level: int) -> None:
     tile(copy, level, 0, 1 if level == 1 else 256).unlink()
 
     assert found(copy)[0][:2] == (
-        Kind.ENTRIES_MISSING if level == -1 else Kind.TILE_MISSING,
+        FindingKind.ENTRIES_MISSING if level == -1 else FindingKind.TILE_MISSING,
         f"{SHARD}/{Tile(level, 0, 1 if level == 1 else 256).path}",
     )
 
@@ -207,7 +207,7 @@ def test_the_log_is_cut_short(copy: Path, original: Ledger) -> None:
     tile(copy, -1, 1, edge(original)).unlink()
     tile(copy, 0, 1, edge(original)).unlink()
 
-    assert {Kind.ENTRIES_MISSING, Kind.TILE_MISSING} <= kinds(copy)
+    assert {FindingKind.ENTRIES_MISSING, FindingKind.TILE_MISSING} <= kinds(copy)
 
 
 def test_the_log_is_rolled_back(original: Ledger, tmp_path: Path) -> None:
@@ -221,7 +221,7 @@ def test_the_log_is_rolled_back(original: Ledger, tmp_path: Path) -> None:
 
     assert found(before) == []
     assert found(before, seen=(("later", ledger.log.note),)) == [
-        (Kind.ROLLED_BACK, f"{SHARD}/checkpoint", original.log.tree.size)
+        (FindingKind.ROLLED_BACK, f"{SHARD}/checkpoint", original.log.tree.size)
     ]
 
 
@@ -235,7 +235,7 @@ def test_the_log_is_rolled_back_but_not_the_store(original: Ledger, tmp_path: Pa
     ledger.publish()
     put(path / SHARD / "checkpoint", checkpoint)
 
-    assert {Kind.ROLLED_BACK, Kind.RECORD_ORPHAN} == kinds(path)
+    assert {FindingKind.ROLLED_BACK, FindingKind.RECORD_ORPHAN} == kinds(path)
     assert kinds(path, live=True) == set()
 
 
@@ -244,7 +244,7 @@ def test_a_checkpoint_is_forged(copy: Path, original: Ledger) -> None:
     head = replace(original.log.head, root=Digest(bytes(32)))
     put(copy / SHARD / "checkpoint", original.signed(head, key=NoteKey(bytes(32))))
 
-    assert {Kind.CHECKPOINT_SIGNATURE, Kind.ROOT} <= kinds(copy)
+    assert {FindingKind.CHECKPOINT_SIGNATURE, FindingKind.ROOT} <= kinds(copy)
 
 
 def test_the_log_itself_signs_another_tree(copy: Path, original: Ledger) -> None:
@@ -252,7 +252,7 @@ def test_the_log_itself_signs_another_tree(copy: Path, original: Ledger) -> None
     head = replace(original.log.head, root=Digest(bytes(32)))
     put(copy / SHARD / "checkpoint", original.checkpoint(head))
 
-    assert {Kind.ROOT} <= kinds(copy) <= {Kind.ROOT, Kind.FORK}
+    assert {FindingKind.ROOT} <= kinds(copy) <= {FindingKind.ROOT, FindingKind.FORK}
 
 
 @pytest.mark.parametrize("witnesses", [(), ("witness-fr",)])
@@ -260,7 +260,7 @@ def test_cosignatures_are_stripped(copy: Path, original: Ledger, witnesses: tupl
     """A checkpoint that too few witnesses saw is not trusted."""
     put(copy / SHARD / "checkpoint", original.checkpoint(original.log.head, witnesses=witnesses))
 
-    assert kinds(copy) == {Kind.QUORUM}
+    assert kinds(copy) == {FindingKind.QUORUM}
 
 
 def test_the_log_is_forked(original: Ledger, tmp_path: Path) -> None:
@@ -274,16 +274,16 @@ def test_the_log_is_forked(original: Ledger, tmp_path: Path) -> None:
     other.publish()
 
     assert found(path) == []
-    assert [kind for kind, _, _ in found(path, seen=(("theirs", original.log.note),))] == [Kind.FORK]
+    assert [kind for kind, _, _ in found(path, seen=(("theirs", original.log.note),))] == [FindingKind.FORK]
 
 
 def test_the_checkpoint_is_missing_or_damaged(copy: Path) -> None:
     """Without a checkpoint nothing vouches for a log."""
     (copy / SHARD / "checkpoint").write_bytes(b"nothing\n")
-    assert Kind.CHECKPOINT_FORM in kinds(copy)
+    assert FindingKind.CHECKPOINT_FORM in kinds(copy)
 
     (copy / SHARD / "checkpoint").unlink()
-    assert Kind.CHECKPOINT_MISSING in kinds(copy)
+    assert FindingKind.CHECKPOINT_MISSING in kinds(copy)
 
 
 def test_a_checkpoint_of_a_tree_that_nobody_has(copy: Path, original: Ledger) -> None:
@@ -291,14 +291,14 @@ def test_a_checkpoint_of_a_tree_that_nobody_has(copy: Path, original: Ledger) ->
     head = replace(original.log.head, size=2**63 - 1)
     put(copy / SHARD / "checkpoint", original.checkpoint(head))
 
-    assert (Kind.TILE_MISSING, SHARD, None) in found(copy)
+    assert (FindingKind.TILE_MISSING, SHARD, None) in found(copy)
 
 
 def test_a_checkpoint_of_another_log_is_put_there(copy: Path) -> None:
     """A checkpoint says which log it is of."""
     shutil.copy(copy / "directory" / "checkpoint", copy / SHARD / "checkpoint")
 
-    assert Kind.CHECKPOINT_FORM in kinds(copy)
+    assert FindingKind.CHECKPOINT_FORM in kinds(copy)
 
 
 def test_the_ledger_makes_up_a_decision(tmp_path: Path) -> None:
@@ -308,7 +308,7 @@ def test_the_ledger_makes_up_a_decision(tmp_path: Path) -> None:
     ledger.append(made.entries, made.rows)
     ledger.publish()
 
-    assert found(tmp_path) == [(Kind.DECISION_UNSIGNED, "", ledger.log.tree.size - len(made.entries))]
+    assert found(tmp_path) == [(FindingKind.DECISION_UNSIGNED, "", ledger.log.tree.size - len(made.entries))]
 
 
 def test_a_decision_is_put_among_those_that_a_router_signed(tmp_path: Path) -> None:
@@ -320,7 +320,7 @@ def test_a_decision_is_put_among_those_that_a_router_signed(tmp_path: Path) -> N
     ledger.append([*first.entries, *more.entries], rows, first.signed)
     ledger.publish()
 
-    assert (Kind.DECISION_UNSIGNED, "records.sqlite", size) in found(tmp_path)
+    assert (FindingKind.DECISION_UNSIGNED, "records.sqlite", size) in found(tmp_path)
 
 
 def test_signatures_of_another_router_are_none(tmp_path: Path) -> None:
@@ -333,7 +333,7 @@ def test_signatures_of_another_router_are_none(tmp_path: Path) -> None:
     ledger.append(made.entries, made.rows, open_decisions(forged)[1])
     ledger.publish()
 
-    assert Kind.DECISION_UNSIGNED in kinds(tmp_path)
+    assert FindingKind.DECISION_UNSIGNED in kinds(tmp_path)
 
 
 def test_the_ledger_makes_up_an_act(tmp_path: Path) -> None:
@@ -343,7 +343,7 @@ def test_the_ledger_makes_up_an_act(tmp_path: Path) -> None:
     ledger.append(made.entries, made.rows)
     ledger.publish()
 
-    assert found(tmp_path) == [(Kind.ACT_UNSIGNED, "", ledger.log.tree.size - 1)]
+    assert found(tmp_path) == [(FindingKind.ACT_UNSIGNED, "", ledger.log.tree.size - 1)]
 
 
 def test_an_act_is_put_among_those_that_were_stated(tmp_path: Path) -> None:
@@ -354,7 +354,7 @@ def test_an_act_is_put_among_those_that_were_stated(tmp_path: Path) -> None:
     ledger.append([*first.entries, *more.entries], rows, first.signed)
     ledger.publish()
 
-    assert (Kind.ACT_UNSIGNED, "records.sqlite", ledger.log.tree.size - 2) in found(tmp_path)
+    assert (FindingKind.ACT_UNSIGNED, "records.sqlite", ledger.log.tree.size - 2) in found(tmp_path)
 
 
 def test_an_act_is_covered_by_what_another_signed(tmp_path: Path) -> None:
@@ -370,7 +370,7 @@ def test_an_act_is_covered_by_what_another_signed(tmp_path: Path) -> None:
 
     size = ledger.log.tree.size
     assert {(kind, index) for kind, _, index in found(tmp_path)} >= {
-        (Kind.ACT_UNSIGNED, size - 1), (Kind.ACT_UNSIGNED, size - 2)
+        (FindingKind.ACT_UNSIGNED, size - 1), (FindingKind.ACT_UNSIGNED, size - 2)
     }  # fmt: skip
 
 
@@ -382,7 +382,7 @@ def test_an_act_in_the_name_of_another(tmp_path: Path) -> None:
     ledger.append(made.entries, made.rows, ledger.signed_by("ledger", made))
     ledger.publish()
 
-    assert found(tmp_path) == [(Kind.ACT_UNSIGNED, "records.sqlite", ledger.log.tree.size - 1)]
+    assert found(tmp_path) == [(FindingKind.ACT_UNSIGNED, "records.sqlite", ledger.log.tree.size - 1)]
 
 
 def test_an_act_is_logged_again(tmp_path: Path) -> None:
@@ -394,7 +394,7 @@ def test_an_act_is_logged_again(tmp_path: Path) -> None:
         ledger.append(made.entries, made.rows, made.signed)
     ledger.publish()
 
-    assert found(tmp_path) == [(Kind.ACT_TWICE, "", ledger.log.tree.size - 1)]
+    assert found(tmp_path) == [(FindingKind.ACT_TWICE, "", ledger.log.tree.size - 1)]
 
 
 def test_signatures_stay_when_a_record_is_deleted(tmp_path: Path) -> None:
@@ -413,12 +413,12 @@ def test_anything_may_stand_where_signatures_are(copy: Path, column: str, value:
     """Whatever type or number is put there is a signature that does not hold, and stops no audit."""
     sql(copy, f"UPDATE batches SET {column} = {value}")
 
-    assert {Kind.DECISION_UNSIGNED, Kind.ACT_UNSIGNED} <= kinds(copy)
+    assert {FindingKind.DECISION_UNSIGNED, FindingKind.ACT_UNSIGNED} <= kinds(copy)
 
 
 def test_without_the_pinned_root_nothing_is_said_of_routers(copy: Path) -> None:
     """What cannot be checked is named as that, and accuses nobody."""
     sql(copy, "DELETE FROM batches")
-    assert Kind.DECISION_UNSIGNED not in kinds(copy, root=None)
-    assert Kind.NOT_CHECKED in {each.kind for each in audit(copy, root=None).findings}
-    assert Kind.DECISION_UNSIGNED in kinds(copy)
+    assert FindingKind.DECISION_UNSIGNED not in kinds(copy, root=None)
+    assert FindingKind.NOT_CHECKED in {each.kind for each in audit(copy, root=None).findings}
+    assert FindingKind.DECISION_UNSIGNED in kinds(copy)

@@ -14,14 +14,14 @@ from clients.audit.checks import (
     signed_leaves,
 )
 from clients.audit.checks import (
-    statements as statements_check,
+    directory_statements,
 )
 from clients.audit.checks import (
     tree as tree_check,
 )
-from clients.audit.copy import heads
+from clients.audit.copy import copied_heads
 from clients.audit.copy.record_reader import RecordReader
-from clients.audit.findings import Kind
+from clients.audit.findings import FindingKind
 from protocol.identifiers import UnitId
 from protocol.tlog.tiles import Tile
 from protocol.trail import stated_acts
@@ -174,26 +174,26 @@ def rolled_back(ledger: Ledger) -> None:
 
 WALK = record_walk.RecordWalk
 MUTANTS = [
-    (altered_record, Kind.RECORD_ALTERED, Mutant(WALK._opened, forced(False, "entries[0]"))),
-    (removed_record, Kind.RECORD_MISSING, Mutant(WALK._lacks, dropped("missing"))),
-    (kept_record, Kind.RECORD_KEPT, Mutant(removals._check_log, called(RecordReader.kept, "()"))),
-    (lying_column, Kind.RECORD_INDEX, Mutant(WALK._opened, unchecked(Kind.RECORD_INDEX))),
-    (altered_tile, Kind.TILE_ALTERED, Mutant(tree_check.TreeCheck.take, forced(False, "pair.differing"))),
-    (altered_higher_tile, Kind.TILE_ALTERED, Mutant(tree_check._differing, forced(False, "a != b"))),
-    (stripped, Kind.QUORUM, Mutant(heads.judge, rewritten("policy.trusted(signed).witnesses", "policy.signed_by_log(signed) and ()"))),
-    (dropped_delivery, Kind.DELIVERY_MISSING, Mutant(WALK.end, unchecked(Kind.DELIVERY_MISSING))),
-    (stray_delivery, Kind.DELIVERY_STRAY, Mutant(WALK._delivery, unchecked(Kind.DELIVERY_STRAY))),
-    (decided_twice, Kind.DECISION_TWICE, Mutant(WALK._position, rewritten("offset <= last", "offset < last"))),
-    (made_up, Kind.DECISION_UNSIGNED, Mutant(signed_leaves._needing, rewritten("... is not None", "(kind := _kind(entry)) is Kind.ACT_UNSIGNED"))),
-    (added_to_a_batch, Kind.DECISION_UNSIGNED, Mutant(signed_leaves._check, called(check_batch, "check_batch(_0, _1[:1], parties=directory)"))),
-    (made_up_act, Kind.ACT_UNSIGNED, Mutant(signed_leaves._needing, rewritten("... is not None", "(kind := _kind(entry)) is Kind.DECISION_UNSIGNED"))),
-    (act_under_a_batch, Kind.ACT_UNSIGNED, Mutant(signed_leaves._check, called(any, "all(_0)"))),
-    (act_of_another_role, Kind.ACT_UNSIGNED, Mutant(stated_acts._check_entry, forced(False, "_ROLES"))),
-    (act_in_anothers_name, Kind.ACT_UNSIGNED, Mutant(signed_leaves._strange, forced(False, "row.sender", "each.actor"))),
-    (act_again, Kind.ACT_TWICE, Mutant(signed_leaves._strange, unchecked(Kind.ACT_TWICE))),
-    (broken_chain, Kind.SHARD_CHAIN, Mutant(heads.check_chain, forced(False, "found", "expected"))),
-    (unannounced, Kind.STATEMENT_UNANNOUNCED, Mutant(statements_check.check_announcements, unchecked(Kind.STATEMENT_UNANNOUNCED))),
-    (rolled_back, Kind.ROLLED_BACK, Mutant(removals._check_memory, rewritten("memory.size > here.size", "False"))),
+    (altered_record, FindingKind.RECORD_ALTERED, Mutant(WALK._opened, forced(False, "entries[0]"))),
+    (removed_record, FindingKind.RECORD_MISSING, Mutant(WALK._lacks, dropped("missing"))),
+    (kept_record, FindingKind.RECORD_KEPT, Mutant(removals._check_log, called(RecordReader.kept, "()"))),
+    (lying_column, FindingKind.RECORD_INDEX, Mutant(WALK._opened, unchecked(FindingKind.RECORD_INDEX))),
+    (altered_tile, FindingKind.TILE_ALTERED, Mutant(tree_check.TreeCheck.take, forced(False, "pair.differing"))),
+    (altered_higher_tile, FindingKind.TILE_ALTERED, Mutant(tree_check._differing, forced(False, "a != b"))),
+    (stripped, FindingKind.QUORUM, Mutant(copied_heads.trusted_witnesses, rewritten("policy.trusted(signed).witnesses", "policy.signed_by_log(signed) and ()"))),
+    (dropped_delivery, FindingKind.DELIVERY_MISSING, Mutant(WALK.end, unchecked(FindingKind.DELIVERY_MISSING))),
+    (stray_delivery, FindingKind.DELIVERY_STRAY, Mutant(WALK._delivery, unchecked(FindingKind.DELIVERY_STRAY))),
+    (decided_twice, FindingKind.DECISION_TWICE, Mutant(WALK._position, rewritten("offset <= last", "offset < last"))),
+    (made_up, FindingKind.DECISION_UNSIGNED, Mutant(signed_leaves._needing, rewritten("... is not None", "(kind := _kind(entry)) is FindingKind.ACT_UNSIGNED"))),
+    (added_to_a_batch, FindingKind.DECISION_UNSIGNED, Mutant(signed_leaves._check, called(check_batch, "check_batch(_0, _1[:1], parties=directory)"))),
+    (made_up_act, FindingKind.ACT_UNSIGNED, Mutant(signed_leaves._needing, rewritten("... is not None", "(kind := _kind(entry)) is FindingKind.DECISION_UNSIGNED"))),
+    (act_under_a_batch, FindingKind.ACT_UNSIGNED, Mutant(signed_leaves._check, called(any, "all(_0)"))),
+    (act_of_another_role, FindingKind.ACT_UNSIGNED, Mutant(stated_acts._check_entry, forced(False, "_ROLES"))),
+    (act_in_anothers_name, FindingKind.ACT_UNSIGNED, Mutant(signed_leaves._strange, forced(False, "row.sender", "each.actor"))),
+    (act_again, FindingKind.ACT_TWICE, Mutant(signed_leaves._strange, unchecked(FindingKind.ACT_TWICE))),
+    (broken_chain, FindingKind.SHARD_CHAIN, Mutant(copied_heads.check_chain, forced(False, "found", "expected"))),
+    (unannounced, FindingKind.STATEMENT_UNANNOUNCED, Mutant(directory_statements.check_announcements, unchecked(FindingKind.STATEMENT_UNANNOUNCED))),
+    (rolled_back, FindingKind.ROLLED_BACK, Mutant(removals._check_memory, rewritten("memory.size > here.size", "False"))),
 ]  # fmt: skip
 
 
@@ -201,7 +201,7 @@ MUTANTS = [
     ("attack", "kind", "mutant"), MUTANTS, ids=[attack.__name__ for attack, _, _ in MUTANTS]
 )
 def test_a_missing_check_is_noticed(
-    attack: Callable[[Ledger], None], kind: Kind, mutant: Mutant, tmp_path: Path
+    attack: Callable[[Ledger], None], kind: FindingKind, mutant: Mutant, tmp_path: Path
 ) -> None:
     """The attack is found with the check, and not without it."""
     ledger = Ledger(tmp_path)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from clients.audit.findings import Kind
+from clients.audit.findings import FindingKind
 from keys.soft_keys import SoftIdentity
 from keys.statement_types import StatementType
 from protocol.trail.acts import unverified
@@ -50,7 +50,7 @@ def test_a_delivery_has_no_leaf(ledger: Ledger, addressee: int) -> None:
     ledger.append([entry for at, entry in enumerate(made.entries) if at != 1 + addressee], made.rows)
     ledger.publish()
 
-    assert Kind.DELIVERY_MISSING in kinds(ledger.path)
+    assert FindingKind.DELIVERY_MISSING in kinds(ledger.path)
 
 
 def test_a_delivery_has_two_leaves(ledger: Ledger) -> None:
@@ -59,7 +59,7 @@ def test_a_delivery_has_two_leaves(ledger: Ledger) -> None:
     ledger.append([*made.entries, made.entries[-1]], made.rows, made.signed)
     ledger.publish()
 
-    assert found(ledger.path) == [(Kind.DELIVERY_STRAY, "", ledger.log.tree.size - 1)]
+    assert found(ledger.path) == [(FindingKind.DELIVERY_STRAY, "", ledger.log.tree.size - 1)]
 
 
 def test_deliveries_stand_in_another_order(ledger: Ledger) -> None:
@@ -68,7 +68,7 @@ def test_deliveries_stand_in_another_order(ledger: Ledger) -> None:
     ledger.append([made.entries[0], made.entries[2], made.entries[1]], made.rows)
     ledger.publish()
 
-    assert {Kind.DELIVERY_STRAY, Kind.DELIVERY_MISSING} <= kinds(ledger.path)
+    assert {FindingKind.DELIVERY_STRAY, FindingKind.DELIVERY_MISSING} <= kinds(ledger.path)
 
 
 def test_a_submission_is_decided_twice(ledger: Ledger) -> None:
@@ -79,7 +79,7 @@ def test_a_submission_is_decided_twice(ledger: Ledger) -> None:
         ledger.append(made.entries, made.rows, made.signed)
     ledger.publish()
 
-    assert found(ledger.path) == [(Kind.DECISION_TWICE, "", ledger.log.tree.size - 3)]
+    assert found(ledger.path) == [(FindingKind.DECISION_TWICE, "", ledger.log.tree.size - 3)]
 
 
 def test_a_submission_is_decided_again_in_the_next_half_year(ledger: Ledger) -> None:
@@ -92,7 +92,7 @@ def test_a_submission_is_decided_again_in_the_next_half_year(ledger: Ledger) -> 
     ledger.append(made.entries, made.rows, made.signed)
     ledger.publish()
 
-    assert [kind for kind, _, _ in found(ledger.path)] == [Kind.DECISION_TWICE]
+    assert [kind for kind, _, _ in found(ledger.path)] == [FindingKind.DECISION_TWICE]
 
 
 @pytest.mark.slow
@@ -123,7 +123,8 @@ def test_a_statement_is_not_announced(ledger: Ledger) -> None:
     ledger.publish()
 
     assert found(ledger.path) == [
-        (Kind.STATEMENT_UNANNOUNCED, "directory", place) for place in range(ledger.announced, len(statements))
+        (FindingKind.STATEMENT_UNANNOUNCED, "directory", place)
+        for place in range(ledger.announced, len(statements))
     ]
 
 
@@ -134,7 +135,7 @@ def test_a_statement_is_announced_twice(ledger: Ledger) -> None:
     ledger.state_act(ledger.announcement(0, statements[0], root))
     ledger.publish()
 
-    assert [kind for kind, _, _ in found(ledger.path)] == [Kind.STATEMENT_TWICE]
+    assert [kind for kind, _, _ in found(ledger.path)] == [FindingKind.STATEMENT_TWICE]
 
 
 @pytest.mark.parametrize("wrong", ["statement", "root", "position"])
@@ -155,7 +156,7 @@ def test_another_statement_is_announced_than_the_directory_has(ledger: Ledger, w
     )
     ledger.publish()
 
-    assert Kind.STATEMENT_OTHER in kinds(ledger.path)
+    assert FindingKind.STATEMENT_OTHER in kinds(ledger.path)
 
 
 def test_a_statement_of_the_directory_is_forged(ledger: Ledger) -> None:
@@ -168,7 +169,7 @@ def test_a_statement_of_the_directory_is_forged(ledger: Ledger) -> None:
     ledger.state_act(ledger.announcement(place, bytes(data), root))
     ledger.publish()
 
-    assert found(ledger.path) == [(Kind.STATEMENT_INVALID, "directory", place)]
+    assert found(ledger.path) == [(FindingKind.STATEMENT_INVALID, "directory", place)]
     assert kinds(ledger.path, root=None) == set()
 
 
@@ -179,7 +180,7 @@ def test_a_half_year_does_not_continue_the_one_before(ledger: Ledger) -> None:
     ledger.next_half_year(first=body)
     ledger.publish()
 
-    assert [kind for kind, _, _ in found(ledger.path)] == [Kind.SHARD_CHAIN]
+    assert [kind for kind, _, _ in found(ledger.path)] == [FindingKind.SHARD_CHAIN]
 
 
 def test_an_entry_is_none_of_ours(ledger: Ledger) -> None:
@@ -187,7 +188,7 @@ def test_an_entry_is_none_of_ours(ledger: Ledger) -> None:
     ledger.append([b"something else"], ())
     ledger.publish()
 
-    assert found(ledger.path) == [(Kind.ENTRY_FORM, "", ledger.log.tree.size - 1)]
+    assert found(ledger.path) == [(FindingKind.ENTRY_FORM, "", ledger.log.tree.size - 1)]
 
 
 def test_what_the_ledger_could_not_verify_is_told(ledger: Ledger) -> None:
@@ -200,6 +201,6 @@ def test_what_the_ledger_could_not_verify_is_told(ledger: Ledger) -> None:
 
     done = audit(ledger.path)
     assert done.wrong == []
-    assert [each.what for each in done.findings if each.kind is Kind.UNVERIFIED] == [
+    assert [each.what for each in done.findings if each.kind is FindingKind.UNVERIFIED] == [
         "the record at offset 3 of the audit topic did not verify: E_SCHEMA"
     ]

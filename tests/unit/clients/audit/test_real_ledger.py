@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from clients.audit.findings import Kind
-from broker.ledger.directory_log import DirectoryLog
-from broker.ledger.log_head import prefix_of
+from clients.audit.findings import FindingKind
+from broker.ledger.directory_sequencer import DirectorySequencer
+from broker.ledger.log_storage import prefix_of
 from protocol.tlog.policy_text import ledger_policy
 from tests.sim.ledger import put
 from tests.sim.world import NOON
@@ -21,7 +21,7 @@ def ledger(tmp_path: Path) -> Path:
     """A directory that the sequencer filled, published without witnesses."""
     rig = Rig(tmp_path, world_of(12))
     rig.run(rig.writer())
-    directory = DirectoryLog(rig.records, rig.store, name=NAME, signers=KEYS.signers)
+    directory = DirectorySequencer(rig.records, rig.store, name=NAME, signers=KEYS.signers)
     directory.resume(rig.world.directory)
     directory.advance(rig.world.directory, now=NOON)
     put(tmp_path / "policy", ledger_policy(NAME, now=NOON, log_keys=KEYS.vkeys).encode())
@@ -39,9 +39,9 @@ def test_what_the_sequencer_writes_verifies(ledger: Path) -> None:
     """
     done = audit(ledger)
 
-    assert {each.kind for each in done.wrong} == {Kind.STATEMENT_UNANNOUNCED}
+    assert {each.kind for each in done.wrong} == {FindingKind.STATEMENT_UNANNOUNCED}
     assert {log.head.checkpoint.origin for log in done.logs} == {AUDIT, f"{NAME}/directory"}
-    assert not {Kind.RECORDS_UNREADABLE} & {each.kind for each in done.findings}
+    assert not {FindingKind.RECORDS_UNREADABLE} & {each.kind for each in done.findings}
 
 
 def test_and_what_somebody_changes_does_not(ledger: Path) -> None:
@@ -52,4 +52,4 @@ def test_and_what_somebody_changes_does_not(ledger: Path) -> None:
     data[40] ^= 1
     entries.write_bytes(data)
 
-    assert Kind.ENTRY_ALTERED in kinds(ledger)
+    assert FindingKind.ENTRY_ALTERED in kinds(ledger)

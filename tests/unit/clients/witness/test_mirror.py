@@ -12,9 +12,10 @@ import pytest
 
 from clients.witness import mirror as mirrors
 from clients.witness.errors import SourceUnavailable
-from clients.witness.http import protocol
-from clients.witness.mirror import Mirror, directory
-from clients.witness.queue import Desk
+from clients.witness.witness_api import witness_api
+from clients.witness.mirror import Mirror
+from runtime.log_files import DirectoryLogFiles, HttpLogFiles
+from clients.witness.queue import WitnessQueue
 from protocol.errors import Code, Rejected
 from protocol.tlog.checkpoints import parse_checkpoint
 from protocol.tlog.tiles import TreeWriter
@@ -55,7 +56,7 @@ def ticking(step: float) -> Callable[[], float]:
 
 
 def mirror_of(tmp_path: Path, *, step: float = 0.0) -> Mirror:
-    return Mirror(tmp_path / "mirror", directory(tmp_path / "shown"), monotonic=ticking(step))
+    return Mirror(tmp_path / "mirror", DirectoryLogFiles(tmp_path / "shown"), monotonic=ticking(step))
 
 
 def test_a_copy_follows_the_log(tmp_path: Path) -> None:
@@ -174,15 +175,15 @@ async def test_a_witness_with_a_copy_signs_what_it_read(tmp_path: Path) -> None:
     worker = Worker()
     case = await worker.do(lambda: Case(tmp_path))
     shown = Shown(tmp_path / "shown", Branch("other", forked_at=8))
-    desk = Desk(case.witness, worker, mirror_of(tmp_path))
+    queue = WitnessQueue(case.witness, worker, mirror_of(tmp_path))
     answers = []
     async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app=protocol(desk)), base_url="http://witness"
+        transport=httpx.ASGITransport(app=witness_api(queue)), base_url="http://witness"
     ) as http:
         for old, size, grown in ((0, 6, 0), (0, 6, 6), (6, 9, 9)):
             shown.grow(grown)
             answers.append(await http.post("/add-checkpoint", content=Branch().request(old, size)))
-    await desk.close()
+    await queue.close()
 
     assert [answer.status_code for answer in answers] == [503, 200, 422]
     assert case.evidence() == [("inconsistent", 9)]
@@ -205,15 +206,15 @@ async def test_a_full_disk_is_said_and_goes_by(tmp_path: Path) -> None:
     case = await worker.do(lambda: Case(tmp_path))
     shown = Shown(tmp_path / "shown", Branch())
     shown.grow(600)
-    desk = Desk(case.witness, worker, mirror_of(tmp_path))
+    queue = WitnessQueue(case.witness, worker, mirror_of(tmp_path))
     request = Branch().request(0, 600)
     async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app=protocol(desk)), base_url="http://witness"
+        transport=httpx.ASGITransport(app=witness_api(queue)), base_url="http://witness"
     ) as http:
         with full_disk():
             refused = [await http.post("/add-checkpoint", content=request) for _ in range(2)]
         signed = await http.post("/add-checkpoint", content=request)
-    await desk.close()
+    await queue.close()
 
     assert [answer.status_code for answer in (*refused, signed)] == [503, 503, 200]
     assert refused[0].text.startswith("E_STORE: the witness's state cannot be used (its copy of the tree: E")
@@ -226,14 +227,17 @@ def test_tiles_over_http(tmp_path: Path, http_files: str) -> None:
     """The same from a web server: a file that is missing is missing, and one that is too large is refused."""
     shown = Shown(tmp_path / "shown", Branch())
     shown.grow(300)
-    copy = Mirror(tmp_path / "mirror", mirrors.web(http_files), monotonic=ticking(0))
+    copy = Mirror(tmp_path / "mirror", HttpLogFiles(http_files, seconds=5), monotonic=ticking(0))
 
     copy.follow(parse_checkpoint(Branch().note(300)))
 
     assert copy.proved(SHARD) == Branch().checkpoint(300)
-    assert mirrors.web(http_files)("audit/nothing") is None
+    assert HttpLogFiles(http_files, seconds=5).get("audit/nothing") is None
+    unreachable = HttpLogFiles("http://127.0.0.1:1", seconds=5)
     with pytest.raises(SourceUnavailable):
-        mirrors.web("http://127.0.0.1:1")("audit/nothing")
+        Mirror(tmp_path / "other", unreachable, monotonic=ticking(0)).follow(
+            parse_checkpoint(Branch().note(300))
+        )
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from structlog.testing import capture_logs
 
-from clients.witness.service import Answer, Witness
+from clients.witness.service import HttpAnswer, WitnessService
 from protocol.tlog.witnessing import AddCheckpoint, decide, format_request, parse_request
 from tests.mutants.engine import Mutant, mutated
 from tests.mutants.operations import called
@@ -77,7 +77,7 @@ class AnyLog(RuleBasedStateMachine):
         self.waiting.clear()
         self.case.reopen()
 
-    def judge(self, answer: Answer, data: bytes | None, request: AddCheckpoint | None = None) -> None:
+    def judge(self, answer: HttpAnswer, data: bytes | None, request: AddCheckpoint | None = None) -> None:
         if answer.status != 200:
             return
         wanted = (request or parse_request(data or b"")).signed.checkpoint
@@ -119,7 +119,7 @@ class Unguarded(AnyLog):
 
 def test_the_machine_finds_a_witness_that_signs_two_histories() -> None:
     """It is no use unless it catches a broken one: here a request is not decided again before it is signed."""
-    broken = Mutant(Witness.answer, called(decide, "Cosign(_0.signed.checkpoint)"))
+    broken = Mutant(WitnessService.answer, called(decide, "Cosign(_0.signed.checkpoint)"))
     with mutated(broken), pytest.raises(AssertionError):
         run_state_machine_as_test(
             Unguarded,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from runtime.errors import Conflict
-from broker.ledger.admin.exporting import export
-from broker.ledger.store.records import Erasure, RecordStore
+from broker.ledger.admin.exporting import export_records
+from broker.ledger.store.record_store import Erasure, RecordStore
 from broker.ledger.settings import LedgerSettings
 from tests.unit.broker.ledger.rows import NEXT, ORIGIN, empty, filled, grown
 
@@ -24,7 +24,7 @@ def test_the_copy_has_every_log_and_every_row(url, tmp_path):
     store.erase(Erasure(ORIGIN, [3], by=f"{NEXT}#0"))
     after = grown(empty(NEXT), 1)
     store.commit(state, after, made.rows[:1])
-    told = export(settings(tmp_path, url), tmp_path / "copy.sqlite")
+    told = export_records(settings(tmp_path, url), tmp_path / "copy.sqlite")
 
     copy = RecordStore(f"sqlite:///{tmp_path / 'copy.sqlite'}", read_only=True)
     assert copy.states() == store.states()
@@ -39,5 +39,5 @@ def test_a_file_that_is_there_is_not_touched(url, tmp_path):
     filled(url)
     (tmp_path / "copy.sqlite").write_bytes(b"earlier")
     with pytest.raises(Conflict):
-        export(settings(tmp_path, url), tmp_path / "copy.sqlite")
+        export_records(settings(tmp_path, url), tmp_path / "copy.sqlite")
     assert (tmp_path / "copy.sqlite").read_bytes() == b"earlier"

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from runtime.errors import Conflict, Misconfigured
-from broker.ledger.admin.founding import begin_logs
-from broker.ledger.store.records import RecordStore
-from broker.ledger.admin.policy_renewal import Wanted, renew
+from broker.ledger.admin.ledger_founding import begin_logs
+from broker.ledger.store.record_store import RecordStore
+from broker.ledger.admin.policy_renewal import PolicyChanges, renew_policy
 from broker.ledger.settings import LedgerSettings
-from broker.ledger.trust import OwnKeys, read_policy
+from broker.ledger.trust import OwnKeys, read_ledger_policy
 from keys.note_keys import NoteKey, NoteUse, write_note_key
 from keys.unlock import Credential
 from protocol.identifiers import Millis
@@ -51,8 +51,8 @@ def ledger(tmp_path: Path) -> LedgerSettings:
 
 def test_what_was_signed_years_ago_is_still_vouched_for(ledger: LedgerSettings, tmp_path: Path) -> None:
     """The next policy names the half-year that there is, those of today, and the directory's log."""
-    renew(ledger, Wanted(), tmp_path / "next", now=YEARS_LATER)
-    policy = read_policy(tmp_path / "next")
+    renew_policy(ledger, PolicyChanges(), tmp_path / "next", now=YEARS_LATER)
+    policy = read_ledger_policy(tmp_path / "next")
     for state in RecordStore(ledger.records_url).states():
         assert policy.signed_by_log(parse_checkpoint(state.checkpoint)).size == 0
     assert {shard_of(NAME, NOW), shard_of(NAME, YEARS_LATER), f"{NAME}/directory"} <= set(policy.origins)
@@ -62,8 +62,10 @@ def test_what_was_signed_years_ago_is_still_vouched_for(ledger: LedgerSettings, 
 def test_witnesses_join_and_leave(ledger: LedgerSettings, tmp_path: Path) -> None:
     """One joins with its file, one leaves by name; keys and addresses of the others stay; so does the quorum."""
     (tmp_path / "nl.policy").write_text(policy_text([], witnesses=[entry("nl")], quorum=1))
-    told = renew(ledger, Wanted(joining=[tmp_path / "nl.policy"], leaving=["it"]), tmp_path / "next", now=NOW)
-    old, new = read_policy(ledger.policy), read_policy(tmp_path / "next")
+    told = renew_policy(
+        ledger, PolicyChanges(joining=[tmp_path / "nl.policy"], leaving=["it"]), tmp_path / "next", now=NOW
+    )
+    old, new = read_ledger_policy(ledger.policy), read_ledger_policy(tmp_path / "next")
     assert told["witnesses"] == ["fr", "nl"] and told["quorum"] == 2
     assert [w for w in new.witnesses if w.key.name == "fr"] == [
         w for w in old.witnesses if w.key.name == "fr"
@@ -71,11 +73,13 @@ def test_witnesses_join_and_leave(ledger: LedgerSettings, tmp_path: Path) -> Non
     assert {w.key.name for w in new.witnesses} == {"fr", "nl"}
 
 
-@pytest.mark.parametrize("wanted", [Wanted(leaving=["de"]), Wanted(leaving=["fr"]), Wanted(quorum=3)])
-def test_what_cannot_be_had_is_said(ledger: LedgerSettings, tmp_path: Path, wanted: Wanted) -> None:
+@pytest.mark.parametrize(
+    "wanted", [PolicyChanges(leaving=["de"]), PolicyChanges(leaving=["fr"]), PolicyChanges(quorum=3)]
+)
+def test_what_cannot_be_had_is_said(ledger: LedgerSettings, tmp_path: Path, wanted: PolicyChanges) -> None:
     """A witness that is not there cannot leave; two cannot be had from one, nor three from two."""
     with pytest.raises(Misconfigured):
-        renew(ledger, wanted, tmp_path / "next", now=NOW)
+        renew_policy(ledger, wanted, tmp_path / "next", now=NOW)
     assert not (tmp_path / "next").exists()
 
 
@@ -83,5 +87,5 @@ def test_a_file_that_is_there_stays(ledger: LedgerSettings) -> None:
     """The policy in use is never written over."""
     before = ledger.policy.read_bytes()
     with pytest.raises(Conflict):
-        renew(ledger, Wanted(quorum=1), ledger.policy, now=NOW)
+        renew_policy(ledger, PolicyChanges(quorum=1), ledger.policy, now=NOW)
     assert ledger.policy.read_bytes() == before

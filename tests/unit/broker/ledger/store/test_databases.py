@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from runtime.errors import Unavailable
-from broker.ledger.store.records import Erasure, RecordStore
+from broker.ledger.store.record_store import Erasure, RecordStore
 from tests.unit.broker.ledger.rows import ORIGIN, filled, grown
 
 WRITER = """
 import sys
-from broker.ledger.store.records import RecordStore
+from broker.ledger.store.record_store import RecordStore
 from tests.unit.broker.ledger.rows import ORIGIN, decisions, grown
 store = RecordStore(sys.argv[1])
 state, rows = store.state(ORIGIN), decisions().rows

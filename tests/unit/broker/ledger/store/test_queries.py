@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy.dialects import sqlite
 
-from broker.ledger.store.records import RecordStore, Search
+from broker.ledger.store.record_store import RecordStore, RecordQuery
 from broker.ledger.store.queries import query_for
 from protocol.trail.records import RecordType
 from tests.unit.broker.ledger.rows import NEXT, ORIGIN, filled
@@ -13,7 +13,7 @@ from tests.unit.broker.ledger.rows import NEXT, ORIGIN, filled
 
 def indexes(store: RecordStore, **asked) -> list[int]:
     """Where the rows are that are found."""
-    return [found.row.index for found in store.find(Search(**asked))]
+    return [found.row.index for found in store.find(RecordQuery(**asked))]
 
 
 def test_each_question_is_answered(url):
@@ -47,7 +47,7 @@ def test_each_question_is_answered(url):
         ({"origin": NEXT}, []),
     ):
         assert indexes(store, **asked) == expected, asked
-    assert store.find(Search(message_id=accepted.message_id))[0] == (ORIGIN, accepted)
+    assert store.find(RecordQuery(message_id=accepted.message_id))[0] == (ORIGIN, accepted)
     assert (junk.sender, act.sender) == (None, "registrar")
 
 
@@ -58,7 +58,7 @@ def test_pages_follow_each_other(url, newest, unit):
     store, _, _ = filled(url)
     whole, beyond, found = indexes(store, newest=newest, unit=unit), None, []
     for _ in range(10):
-        page = store.find(Search(newest=newest, unit=unit, limit=1, beyond=beyond))
+        page = store.find(RecordQuery(newest=newest, unit=unit, limit=1, beyond=beyond))
         if not page:
             break
         beyond = (page[-1].origin, page[-1].row.index)
@@ -80,7 +80,7 @@ def test_pages_follow_each_other(url, newest, unit):
 def test_searches_go_along_an_index(tmp_path, asked, index):
     """No question reads all records of a large log to find a few: SQLite says which way it goes."""
     store, _, _ = filled(f"sqlite:///{tmp_path / 'r.sqlite'}")
-    query = query_for(Search(**asked), {ORIGIN: 0}).compile(
+    query = query_for(RecordQuery(**asked), {ORIGIN: 0}).compile(
         dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True}
     )
     with store._engine.connect() as connection:

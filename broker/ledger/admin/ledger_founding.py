@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from broker.ledger import log_head as tips
+from broker.ledger.log_head import grown_head, new_head
 from broker.ledger.settings import LedgerSettings
-from broker.ledger.store.records import LogState, RecordStore
-from broker.ledger.trust import OwnKeys, read_policy
+from broker.ledger.store.record_store import LogState, RecordStore
+from broker.ledger.trust import OwnKeys, read_ledger_policy
 from keys.errors import KeyFileExists
 from keys.note_keys import NOTE_KEY_FILE, NoteKey, read_note_key, write_note_key
 from keys.store import prepare_directory, read_credential, read_public, write_public
@@ -31,7 +31,7 @@ from runtime.errors import Conflict, Misconfigured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class LedgerPlan:
     """What a ledger is to be."""
 
     home: Path
@@ -44,7 +44,7 @@ class Plan:
     quorum: int
 
 
-def found(plan: Plan, *, now: Millis) -> dict[str, Any]:
+def found_ledger(plan: LedgerPlan, *, now: Millis) -> dict[str, Any]:
     """Make it; what to tell."""
     centre = _centre(plan.home)
     secret_file = plan.home / str(centre.get("secret", "centre.secret"))
@@ -85,7 +85,7 @@ def found(plan: Plan, *, now: Millis) -> dict[str, Any]:
     }
 
 
-def _policy(plan: Plan, keys: OwnKeys, *, now: Millis) -> str:
+def _policy(plan: LedgerPlan, keys: OwnKeys, *, now: Millis) -> str:
     if not 0 <= plan.quorum <= len(plan.witnesses):
         raise Misconfigured(
             f"a quorum of {plan.quorum} cannot be had from {len(plan.witnesses)} witnesses",
@@ -106,7 +106,7 @@ def begin_logs(records: RecordStore, keys: OwnKeys, origin: str, *, now: Millis)
     for each in (shard_of(origin, now), directory_origin(origin)):
         if any(_is_same_log(each, other) for other in there):
             continue
-        state, _ = tips.grown(tips.begin(each), (), signers=keys.signers, now=seconds(now))
+        state, _ = grown_head(new_head(each), (), signers=keys.signers, now=seconds(now))
         records.commit(None, state)
         begun.append(state)
     return tuple(begun)
@@ -119,7 +119,7 @@ def _is_same_log(one: str, other: str) -> bool:
 
 def witnesses_in(file: Path) -> tuple[WitnessEntry, ...]:
     """The witnesses that a file names, as `contrada witness init` writes it: the form of a policy."""
-    policy = read_policy(file)
+    policy = read_ledger_policy(file)
     names = dict.fromkeys(witness.key.name for witness in policy.witnesses)
     if not names:
         raise Misconfigured(f"{file} names no witness", hint="'contrada witness init' makes such a file")

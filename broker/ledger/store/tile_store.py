@@ -1,4 +1,4 @@
-"""Where tiles and checkpoints lie: a directory, or a bucket that speaks S3. One interface over both.
+"""Where tiles and checkpoints are stored: a directory, or an S3 bucket. One interface over both.
 
     <url>/audit/2026h2/checkpoint           the newest published checkpoint of a log
     <url>/audit/2026h2/tile/0/x001/234      C2SP tlog-tiles, as an auditor copies them
@@ -95,7 +95,7 @@ class TileStore:
             raise _unavailable("listed", error) from error
 
     def forget(self, paths: Iterable[str]) -> None:
-        """Remove files that nobody needs any more. What is gone already is no error."""
+        """Remove files that no reader asks for any more. A file that is gone already is no error."""
         for path in paths:
             try:
                 obstore.delete(self._store, path)

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from broker.ledger.store.tiles import CHECKPOINT, TileStore
+from broker.ledger.store.tile_store import CHECKPOINT, TileStore
 from protocol.errors import Rejected
 from protocol.tlog.tiles import parse_path
 from runtime.errors import Unavailable

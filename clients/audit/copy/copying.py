@@ -15,10 +15,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from clients.audit.copy.heads import read_policy
+from clients.audit.copy.copied_heads import choose_policy
 from clients.audit.copy.ledger_copy import AUDIT, CHECKPOINT, DIRECTORY, POLICY, RECORDS, LedgerCopy, LogFiles
 from clients.audit.copy.level_zero import leaf_hashes
-from clients.audit.copy.sources import Source, copy_records, open_source, tile_reader
+from clients.audit.copy.sources import copy_records, open_source, source_tiles
 from protocol.errors import Rejected
 from protocol.merkle import EMPTY_ROOT
 from protocol.tlog.checkpoints import Checkpoint, parse_checkpoint
@@ -38,6 +38,7 @@ from protocol.tlog.tiles import (
     tiles_between,
 )
 from runtime.errors import NotFound, NotVerified
+from runtime.log_files import LogFileSource
 
 Row = dict[str, Any]
 
@@ -49,7 +50,7 @@ def mirror_all(
     copy = LedgerCopy(destination)
     with open_source(source) as origin:
         chosen = policy or _policy_of(copy, origin)
-        believed = read_policy(None, chosen, lambda _: None)
+        believed = choose_policy(None, chosen, lambda _: None)
         destination.mkdir(parents=True, exist_ok=True)
         if records:
             copy_records(origin, destination / RECORDS)
@@ -64,7 +65,7 @@ def mirror_all(
 
 
 def labels(policy: Policy) -> list[str]:
-    """Where the logs of a policy lie in a copy: `audit/2026h2`, `directory`."""
+    """Where the logs of a policy are in a copy: `audit/2026h2`, `directory`."""
     found = []
     for origin in policy.origins:
         first, _, last = origin.rpartition("/")
@@ -75,7 +76,7 @@ def labels(policy: Policy) -> list[str]:
     return found
 
 
-def mirror_log(source: Source, own: LogFiles, policy: Policy) -> Row | None:
+def mirror_log(source: LogFileSource, own: LogFiles, policy: Policy) -> Row | None:
     """Copy one log, or go on with it. None if the source does not have it."""
     data = source.get(f"{own.label}/{CHECKPOINT}")
     if data is None:
@@ -86,7 +87,7 @@ def mirror_log(source: Source, own: LogFiles, policy: Policy) -> Row | None:
     old = _own_checkpoint(own, new.origin)
     if _goes_back(old, new):
         _refuse(own, data, new, f"the copy has {old.size} leaves, the source {new.size}, or another root")
-    read = tile_reader(source, own.label)
+    read = source_tiles(source, own.label)
     fetched = _hash_tiles(read, own, old, new, data)
     for tile, content in fetched.items():
         _put(own.path / tile.path, content)
@@ -178,7 +179,7 @@ def _refuse(own: LogFiles, data: bytes, new: Checkpoint, why: str) -> None:
     )
 
 
-def _policy_of(copy: LedgerCopy, source: Source) -> Path:
+def _policy_of(copy: LedgerCopy, source: LogFileSource) -> Path:
     for path in (copy.path / POLICY, source.local(POLICY)):
         if path is not None and path.is_file():
             return path

@@ -9,7 +9,7 @@ import pytest
 
 from broker.errors import BrokerError
 from runtime.errors import Misconfigured, Unavailable
-from broker.ledger.store.records import Erasure, Moved, RecordStore, Search
+from broker.ledger.store.record_store import Erasure, Moved, RecordStore, RecordQuery
 from protocol.trail.ledger_leaves import leaves_of_row
 from protocol.merkle import leaf_hash
 from tests.unit.broker.ledger.rows import NEXT, ORIGIN, empty, filled, grown
@@ -149,9 +149,9 @@ def test_what_is_deleted_is_gone_and_says_by_whom(url):
     )  # fmt: skip
     assert store.row(ORIGIN, 2) == gone
     assert list(store.rows(ORIGIN))[1:] == made.rows[1:]
-    assert [found.row.index for found in store.find(Search(unit="it"))] == []
-    assert store.find(Search(message_id=made.rows[0].message_id)) == []
-    assert [found.row.index for found in store.find(Search(unit="fr"))] == [3, 4]
+    assert [found.row.index for found in store.find(RecordQuery(unit="it"))] == []
+    assert store.find(RecordQuery(message_id=made.rows[0].message_id)) == []
+    assert [found.row.index for found in store.find(RecordQuery(unit="fr"))] == [3, 4]
     assert store.erase(Erasure(ORIGIN, [0, 1, 2], f"{NEXT}#8")) == 0
     assert store.row(ORIGIN, 0).erased_by == DELETED_BY
 

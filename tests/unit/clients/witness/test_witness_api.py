@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 
 from runtime.process.worker import Worker
-from clients.witness.queue import Desk
-from clients.witness.http import IN_HAND, monitoring, protocol
+from clients.witness.queue import WitnessQueue
+from clients.witness.witness_api import IN_HAND, monitoring_api, witness_api
 from clients.witness.mirror import Mirror
 from protocol.tlog.witnessing import MAX_REQUEST
 from tests.sim.witnessing import SHARD, Branch, Case, cosigners
@@ -21,14 +21,14 @@ log = Branch()
 
 
 @asynccontextmanager
-async def desk_of(tmp_path: Path, mirror: Mirror | None = None) -> AsyncIterator[tuple[Desk, Case]]:
+async def queue_of(tmp_path: Path, mirror: Mirror | None = None) -> AsyncIterator[tuple[WitnessQueue, Case]]:
     worker = Worker()
     case = await worker.do(lambda: Case(tmp_path))
-    desk = Desk(case.witness, worker, mirror)
+    queue = WitnessQueue(case.witness, worker, mirror)
     try:
-        yield desk, case
+        yield queue, case
     finally:
-        await desk.close()
+        await queue.close()
 
 
 def client(pages: object) -> httpx.AsyncClient:
@@ -37,7 +37,7 @@ def client(pages: object) -> httpx.AsyncClient:
 
 async def test_a_log_is_answered_as_the_protocol_says(tmp_path: Path) -> None:
     """200 with note lines, 409 with the size and its type, 404 and 403 and 400 and 422 as plain text."""
-    async with desk_of(tmp_path) as (desk, _), client(protocol(desk)) as http:
+    async with queue_of(tmp_path) as (queue, _), client(witness_api(queue)) as http:
         first = await http.post("/add-checkpoint", content=log.request(0, 6))
         conflict = await http.post("/add-checkpoint", content=log.request(0, 8))
         others = [
@@ -61,7 +61,7 @@ async def test_a_log_is_answered_as_the_protocol_says(tmp_path: Path) -> None:
 async def test_a_monitor_gets_the_newest_note(tmp_path: Path) -> None:
     """GET <origin hash>/checkpoint: the cosigned note, or 404 for what was never cosigned."""
     address = f"/{sha256(SHARD.encode()).hexdigest()}/checkpoint"
-    async with desk_of(tmp_path) as (desk, _), client(protocol(desk)) as http:
+    async with queue_of(tmp_path) as (queue, _), client(witness_api(queue)) as http:
         before = await http.get(address)
         await http.post("/add-checkpoint", content=log.request(0, 6))
         after = await http.get(address)
@@ -73,7 +73,7 @@ async def test_a_monitor_gets_the_newest_note(tmp_path: Path) -> None:
 
 async def test_only_the_methods_of_the_protocol(tmp_path: Path) -> None:
     """405 for another method; monitoring is on a port of its own."""
-    async with desk_of(tmp_path) as (desk, _), client(protocol(desk)) as http:
+    async with queue_of(tmp_path) as (queue, _), client(witness_api(queue)) as http:
         assert (await http.get("/add-checkpoint")).status_code == 405
         assert (await http.get("/metrics")).status_code == 404
 
@@ -85,7 +85,7 @@ async def test_a_request_is_bounded(tmp_path: Path) -> None:
         for _ in range(MAX_REQUEST // 1000 + 2):
             yield bytes(1000)
 
-    async with desk_of(tmp_path) as (desk, _), client(protocol(desk)) as http:
+    async with queue_of(tmp_path) as (queue, _), client(witness_api(queue)) as http:
         assert (await http.post("/add-checkpoint", content=endless())).status_code == 413
 
 
@@ -97,7 +97,7 @@ async def test_more_requests_than_can_be_served_are_turned_away(tmp_path: Path) 
         yield b"old 0\n"
         await gate.wait()
 
-    async with desk_of(tmp_path) as (desk, _), client(protocol(desk)) as http:
+    async with queue_of(tmp_path) as (queue, _), client(witness_api(queue)) as http:
         held = [asyncio.create_task(http.post("/add-checkpoint", content=slow())) for _ in range(IN_HAND)]
         for _ in range(200):
             await asyncio.sleep(0)
@@ -111,7 +111,7 @@ async def test_more_requests_than_can_be_served_are_turned_away(tmp_path: Path) 
 async def test_two_forks_at_once_over_http(tmp_path: Path) -> None:
     """Of forty requests at once for two histories all that are signed belong to one."""
     branches = (log, Branch("other"))
-    async with desk_of(tmp_path) as (desk, case), client(protocol(desk)) as http:
+    async with queue_of(tmp_path) as (queue, case), client(witness_api(queue)) as http:
         asked = [(branch, branch.request(0, 6)) for branch in branches * 10]
         answers = await asyncio.gather(*(http.post("/add-checkpoint", content=data) for _, data in asked))
         signed = [
@@ -127,13 +127,13 @@ async def test_two_forks_at_once_over_http(tmp_path: Path) -> None:
 async def test_what_cannot_be_stored_is_said(tmp_path: Path) -> None:
     """503 while the disk does not take it, and readiness says why; health goes on."""
     async with (
-        desk_of(tmp_path) as (desk, case),
-        client(protocol(desk)) as http,
-        client(monitoring(desk)) as own,
+        queue_of(tmp_path) as (queue, case),
+        client(witness_api(queue)) as http,
+        client(monitoring_api(queue)) as own,
     ):
         assert (await own.get("/readyz")).status_code == 200
         (tmp_path / "heads.sqlite").chmod(0o600)
-        await desk._worker.do(lambda: case.witness.heads._connection.execute("PRAGMA query_only=ON"))
+        await queue._worker.do(lambda: case.witness.heads._connection.execute("PRAGMA query_only=ON"))
 
         answer = await http.post("/add-checkpoint", content=log.request(0, 6))
         assert (answer.status_code, answer.text.partition(":")[0]) == (503, "E_STORE")
@@ -143,9 +143,9 @@ async def test_what_cannot_be_stored_is_said(tmp_path: Path) -> None:
 async def test_metrics_name_outcomes_and_logs(tmp_path: Path) -> None:
     """Counts by outcome, the size of each log, and evidence by kind."""
     async with (
-        desk_of(tmp_path) as (desk, _),
-        client(protocol(desk)) as http,
-        client(monitoring(desk)) as own,
+        queue_of(tmp_path) as (queue, _),
+        client(witness_api(queue)) as http,
+        client(monitoring_api(queue)) as own,
     ):
         for data in (log.request(0, 6), log.request(0, 6), Branch("other").request(6, 6)):
             await http.post("/add-checkpoint", content=data)

@@ -1,4 +1,4 @@
-"""An act of the demo: what was played, what had to come of it, and what came."""
+"""A scene of the demo: what was played, what had to come of it, and what came."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 PATIENCE = 120.0
-"""Seconds that an act waits for what must come of it."""
+"""Seconds that a scene waits for what must come of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One act, played."""
+    """One scene, played."""
 
     name: str
     expected: str
@@ -23,5 +23,5 @@ class Scene:
         return self.expected == self.seen
 
     def row(self) -> dict[str, Any]:
-        """The act for a table or for JSON."""
+        """The scene for a table or for JSON."""
         return {**asdict(self), "ok": self.ok}

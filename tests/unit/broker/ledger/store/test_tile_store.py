@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from runtime.errors import Misconfigured, Unavailable
-from broker.ledger import log_head as tips
-from broker.ledger.store.tiles import TileStore
+from broker.ledger.log_storage import prefix_of
+from broker.ledger.store.tile_store import TileStore
 from protocol.errors import Rejected
 from protocol.tlog.tiles import ENTRIES, Tile
 from tests.unit.broker.ledger.rig import AUDIT, Rig, world_of
@@ -98,5 +98,5 @@ def test_partial_files_that_cannot_be_removed_stop_nothing(
 
 def test_the_prefix_is_the_origin_without_the_ledgers_name() -> None:
     """What an auditor copies has short names; the ledger's name may have a path of its own."""
-    assert tips.prefix_of("contrada.example/audit/2026h2", "contrada.example") == "audit/2026h2/"
-    assert tips.prefix_of("contrada.example/x/directory", "contrada.example/x") == "directory/"
+    assert prefix_of("contrada.example/audit/2026h2", "contrada.example") == "audit/2026h2/"
+    assert prefix_of("contrada.example/x/directory", "contrada.example/x") == "directory/"

@@ -1,8 +1,8 @@
 """The log of the key directory: its statements, and their announcements in the audit log.
 
 Every statement that entered the directory is announced in the audit log by exactly one leaf, with its
-place and the directory's root after it. So nobody gets a key into the directory that the audit log does
-not show, and nobody takes one out again.
+place and the directory's root after it. So no key enters the directory that the audit log does not
+show, and none leaves it.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from clients.audit.copy.heads import Head
+from clients.audit.copy.copied_heads import CopiedHead
 from clients.audit.copy.ledger_copy import LogFiles
 from clients.audit.copy.level_zero import tiles_in
-from clients.audit.findings import Finding, Kind, Tell
+from clients.audit.findings import Finding, FindingKind, Tell
 from keys.directory import Directory
 from keys.root_of_trust import RootOfTrust
 from keys.statements import parse_statement
@@ -37,7 +37,7 @@ class Announcement:
 
 
 def check_statements(
-    head: Head, statements: Sequence[bytes], root: RootOfTrust | None, tell: Tell
+    head: CopiedHead, statements: Sequence[bytes], root: RootOfTrust | None, tell: Tell
 ) -> Directory | None:
     """Each statement's form and, from a pinned root, its right to be there. The directory, if it holds."""
     place = head.log.label
@@ -49,7 +49,7 @@ def check_statements(
             elif not directory.apply(data).new:
                 tell(
                     Finding(
-                        Kind.STATEMENT_TWICE,
+                        FindingKind.STATEMENT_TWICE,
                         head.checkpoint.origin,
                         "it is in the directory twice",
                         place,
@@ -57,15 +57,17 @@ def check_statements(
                     )
                 )
         except Rejected as rejected:
-            tell(Finding(Kind.STATEMENT_INVALID, head.checkpoint.origin, str(rejected), place, position))
+            tell(
+                Finding(FindingKind.STATEMENT_INVALID, head.checkpoint.origin, str(rejected), place, position)
+            )
     if root is None:
         what = "signatures of the directory's statements; give the pinned root with --root"
-        tell(Finding(Kind.NOT_CHECKED, head.checkpoint.origin, what))
+        tell(Finding(FindingKind.NOT_CHECKED, head.checkpoint.origin, what))
     return directory
 
 
 def check_announcements(
-    head: Head, statements: Sequence[bytes], announced: Iterable[Announcement], tell: Tell
+    head: CopiedHead, statements: Sequence[bytes], announced: Iterable[Announcement], tell: Tell
 ) -> None:
     """Exactly one announcement for each statement, and each says what is there."""
     roots = _roots(statements)
@@ -74,20 +76,28 @@ def check_announcements(
         first = by_position.setdefault(each.position, each)
         if first is not each:
             what = f"statement {each.position} was announced before, at leaf {first.index}"
-            tell(Finding(Kind.STATEMENT_TWICE, each.origin, what, "", each.index))
+            tell(Finding(FindingKind.STATEMENT_TWICE, each.origin, what, "", each.index))
         elif each.position >= len(statements):
             what = f"statement {each.position} is announced, and the directory ends at {len(statements)}"
-            tell(Finding(Kind.STATEMENT_OTHER, each.origin, what, f"{head.log.label}/checkpoint", each.index))
+            tell(
+                Finding(
+                    FindingKind.STATEMENT_OTHER, each.origin, what, f"{head.log.label}/checkpoint", each.index
+                )
+            )
         elif each.statement != digest(statements[each.position]):
             what = f"it announces another statement {each.position} than the directory has"
-            tell(Finding(Kind.STATEMENT_OTHER, each.origin, what, "", each.index))
+            tell(Finding(FindingKind.STATEMENT_OTHER, each.origin, what, "", each.index))
         elif each.root != roots[each.position]:
             what = f"it announces another root of the directory after statement {each.position}"
-            tell(Finding(Kind.STATEMENT_OTHER, each.origin, what, "", each.index))
+            tell(Finding(FindingKind.STATEMENT_OTHER, each.origin, what, "", each.index))
     for position in range(len(statements)):
         if position not in by_position:
             what = f"statement {position} has no leaf in the audit log"
-            tell(Finding(Kind.STATEMENT_UNANNOUNCED, head.checkpoint.origin, what, head.log.label, position))
+            tell(
+                Finding(
+                    FindingKind.STATEMENT_UNANNOUNCED, head.checkpoint.origin, what, head.log.label, position
+                )
+            )
 
 
 def entries_of(log: LogFiles, size: int, tell: Tell, *, origin: str) -> list[bytes] | None:
@@ -97,7 +107,7 @@ def entries_of(log: LogFiles, size: int, tell: Tell, *, origin: str) -> list[byt
         try:
             entries += read_entries(log.read, tile_of(ENTRIES, index, size=size))
         except Rejected as rejected:
-            tell(Finding(Kind.NOT_CHECKED, origin, f"the statements: {Exception.__str__(rejected)}"))
+            tell(Finding(FindingKind.NOT_CHECKED, origin, f"the statements: {Exception.__str__(rejected)}"))
             return None
     return entries
 

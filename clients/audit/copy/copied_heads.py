@@ -1,7 +1,7 @@
 """Checkpoints: who signed them, who witnessed them, and whether they belong to one history.
 
 Owns the questions that need no entry of the log. The policy says which keys count; without one nothing
-can be said of a signature, and that is a finding's worth of notice, not a pass.
+can be said of a signature, and that is told as a notice, never passed over.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from clients.audit.copy.ledger_copy import MAX_CHECKPOINT, POLICY, LedgerCopy, LogFiles
-from clients.audit.findings import Finding, Kind, Tell
+from clients.audit.findings import Finding, FindingKind, Tell
 from protocol.errors import Code, Rejected
 from protocol.identifiers import Digest
 from protocol.tlog.checkpoints import Checkpoint, SignedCheckpoint, parse_checkpoint
@@ -22,7 +22,7 @@ from runtime.errors import NotFound
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class CopiedHead:
     """A log's checkpoint, and what is known of it."""
 
     log: LogFiles
@@ -36,7 +36,7 @@ class Head:
         return self.signed.checkpoint
 
 
-def read_policy(copy: LedgerCopy | None, chosen: Path | None, tell: Tell) -> Policy:
+def choose_policy(copy: LedgerCopy | None, chosen: Path | None, tell: Tell) -> Policy:
     """The auditor's policy, or the one that came with the copy, which is said."""
     path = chosen or (None if copy is None else copy.path / POLICY)
     if path is None or not path.is_file():
@@ -46,7 +46,7 @@ def read_policy(copy: LedgerCopy | None, chosen: Path | None, tell: Tell) -> Pol
     if chosen is None:
         tell(
             Finding(
-                Kind.NOT_CHECKED,
+                FindingKind.NOT_CHECKED,
                 POLICY,
                 "signatures are checked against the policy that came with the copy; give yours with --policy",
                 str(path.name),
@@ -64,39 +64,43 @@ def read_bounded(path: Path) -> bytes:
     return data
 
 
-def check_head(log: LogFiles, policy: Policy, tell: Tell) -> Head | None:
+def check_head(log: LogFiles, policy: Policy, tell: Tell) -> CopiedHead | None:
     """The checkpoint of this log. What is wrong with it is told; None if there is nothing to go by."""
     place = f"{log.label}/checkpoint"
     try:
         data = log.checkpoint()
     except Rejected as rejected:
-        tell(Finding(Kind.CHECKPOINT_MISSING, log.label, Exception.__str__(rejected), place))
+        tell(Finding(FindingKind.CHECKPOINT_MISSING, log.label, Exception.__str__(rejected), place))
         return None
     try:
         signed = parse_checkpoint(data)
     except Rejected as rejected:
-        tell(Finding(Kind.CHECKPOINT_FORM, log.label, Exception.__str__(rejected), place))
+        tell(Finding(FindingKind.CHECKPOINT_FORM, log.label, Exception.__str__(rejected), place))
         return None
     origin = signed.checkpoint.origin
     if not origin.endswith(f"/{log.label}"):
-        tell(Finding(Kind.CHECKPOINT_FORM, log.label, f"it is the checkpoint of {origin}", place))
+        tell(Finding(FindingKind.CHECKPOINT_FORM, log.label, f"it is the checkpoint of {origin}", place))
         return None
-    witnesses = judge(signed, policy, tell, place=place)
-    return Head(log, signed, witnesses or (), trusted=witnesses is not None)
+    witnesses = trusted_witnesses(signed, policy, tell, place=place)
+    return CopiedHead(log, signed, witnesses or (), trusted=witnesses is not None)
 
 
-def judge(signed: SignedCheckpoint, policy: Policy, tell: Tell, *, place: str) -> tuple[str, ...] | None:
+def trusted_witnesses(
+    signed: SignedCheckpoint, policy: Policy, tell: Tell, *, place: str
+) -> tuple[str, ...] | None:
     """The witnesses of a checkpoint that the policy trusts; else it is told why not, and None."""
     try:
         return tuple(policy.trusted(signed).witnesses)
     except Rejected as rejected:
         unseen = rejected.reason is Code.E_QUORUM
-        kind = Kind.QUORUM if unseen else Kind.CHECKPOINT_SIGNATURE
+        kind = FindingKind.QUORUM if unseen else FindingKind.CHECKPOINT_SIGNATURE
         tell(Finding(kind, signed.checkpoint.origin, Exception.__str__(rejected), place))
         return None
 
 
-def check_chain(heads: tuple[Head | None, ...], first_entries: dict[str, bytes | None], tell: Tell) -> None:
+def check_chain(
+    heads: tuple[CopiedHead | None, ...], first_entries: dict[str, bytes | None], tell: Tell
+) -> None:
     """Each half-year begins with the checkpoint at which the one before it ended."""
     for before, after in pairwise(heads):
         if before is None or after is None or after.checkpoint.size == 0:
@@ -105,7 +109,7 @@ def check_chain(heads: tuple[Head | None, ...], first_entries: dict[str, bytes |
         if found is not None and found != expected:
             tell(
                 Finding(
-                    Kind.SHARD_CHAIN,
+                    FindingKind.SHARD_CHAIN,
                     after.checkpoint.origin,
                     f"its first entry is not the last checkpoint of {before.checkpoint.origin} "
                     f"(size {before.checkpoint.size})",
@@ -115,26 +119,26 @@ def check_chain(heads: tuple[Head | None, ...], first_entries: dict[str, bytes |
             )
 
 
-def check_against(head: Head, seen: Checkpoint, tell: Tell, *, name: str) -> bool:
+def check_against(head: CopiedHead, seen: Checkpoint, tell: Tell, *, name: str) -> bool:
     """Whether a checkpoint that was seen elsewhere belongs to this log's history; told if it does not."""
     here = head.checkpoint
     if seen.size > here.size:
         gone = seen.size - here.size
         what = f"{name} says size {seen.size}, this copy ends at {here.size}: {gone} leaves are gone"
-        tell(Finding(Kind.ROLLED_BACK, here.origin, what, f"{head.log.label}/checkpoint", here.size))
+        tell(Finding(FindingKind.ROLLED_BACK, here.origin, what, f"{head.log.label}/checkpoint", here.size))
         return False
     try:
         root: Digest | None = here.root if seen.size == here.size else _root_at(head, seen.size)
     except Rejected as rejected:
-        tell(Finding(Kind.NOT_CHECKED, here.origin, f"{name}: {Exception.__str__(rejected)}"))
+        tell(Finding(FindingKind.NOT_CHECKED, here.origin, f"{name}: {Exception.__str__(rejected)}"))
         return False
     if root != seen.root:
         what = f"{name} says another root over the first {seen.size} leaves than this copy gives"
-        tell(Finding(Kind.FORK, here.origin, what, f"{head.log.label}/checkpoint", seen.size))
+        tell(Finding(FindingKind.FORK, here.origin, what, f"{head.log.label}/checkpoint", seen.size))
         return False
     return True
 
 
-def _root_at(head: Head, size: int) -> Digest:
+def _root_at(head: CopiedHead, size: int) -> Digest:
     """The root of a smaller tree, of which partial tiles need not be kept: they are cut from wider ones."""
     return root_at(size, smaller_from(head.log.read, size=head.checkpoint.size))

@@ -4,7 +4,7 @@
     GET  /<origin hash>/checkpoint     200 the newest note that we cosigned, with the log's signatures | 404
     GET  /healthz, /readyz, /metrics   on a port of their own: what stands behind a proxy is not for everybody
 
-Nobody logs in: a request is as good as the log's signature in it. So what a request may cost is bounded
+There is no login: a request is as good as the log's signature in it. So what a request may cost is bounded
 here: its bytes, its time, and how many are in hand at once.
 """
 
@@ -22,8 +22,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from clients.witness.errors import WitnessError
-from clients.witness.queue import Desk
-from clients.witness.service import Answer, text
+from clients.witness.queue import WitnessQueue
+from clients.witness.service import HttpAnswer, plain_answer
 from protocol.tlog.witnessing import MAX_REQUEST
 
 log = structlog.get_logger()
@@ -34,27 +34,27 @@ IN_HAND: Final = 32
 _ORIGIN_HASH = re.compile(r"[0-9a-f]{64}")
 
 
-def protocol(desk: Desk) -> Starlette:
+def witness_api(queue: WitnessQueue) -> Starlette:
     """What logs and monitors use."""
     in_hand = asyncio.Semaphore(IN_HAND)
 
     async def add_checkpoint(request: Request) -> Response:
         if in_hand.locked():
-            return _response(text(503, "too many requests at once"))
+            return _response(plain_answer(503, "too many requests at once"))
         async with in_hand:
             try:
                 async with asyncio.timeout(READ_WITHIN):
                     data = await _body(request)
             except (TimeoutError, ClientDisconnect):
-                return _response(text(408, "the request did not arrive in time"))
+                return _response(plain_answer(408, "the request did not arrive in time"))
             if data is None:
-                return _response(text(413, f"more than {MAX_REQUEST} bytes"))
-            return _response(await desk.add_checkpoint(data))
+                return _response(plain_answer(413, f"more than {MAX_REQUEST} bytes"))
+            return _response(await queue.add_checkpoint(data))
 
     async def checkpoint(request: Request) -> Response:
         origin_hash = request.path_params["origin"]
-        found = await desk.newest(origin_hash) if _ORIGIN_HASH.fullmatch(origin_hash) else None
-        return _response(text(404, "never cosigned") if found is None else Answer(200, found))
+        found = await queue.newest(origin_hash) if _ORIGIN_HASH.fullmatch(origin_hash) else None
+        return _response(plain_answer(404, "never cosigned") if found is None else HttpAnswer(200, found))
 
     return Starlette(
         routes=[
@@ -65,19 +65,19 @@ def protocol(desk: Desk) -> Starlette:
     )
 
 
-def monitoring(desk: Desk) -> Starlette:
+def monitoring_api(queue: WitnessQueue) -> Starlette:
     """What the operator's own monitoring uses."""
 
     async def healthz(_: Request) -> Response:
         return PlainTextResponse("ok\n")
 
     async def readyz(_: Request) -> Response:
-        found = await desk.checks()
+        found = await queue.checks()
         ready = all(check["ok"] for check in found.values())
         return JSONResponse({"ready": ready, "checks": found}, status_code=200 if ready else 503)
 
     async def metrics(_: Request) -> Response:
-        return Response(generate_latest(desk.witness.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+        return Response(generate_latest(queue.witness.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     return Starlette(
         routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
@@ -94,14 +94,14 @@ async def _body(request: Request) -> bytes | None:
     return bytes(data)
 
 
-def _response(answer: Answer) -> Response:
+def _response(answer: HttpAnswer) -> Response:
     # As it stands: given as a media type, text gets a charset added, which text/x.tlog.size must not have.
     return Response(answer.body, status_code=answer.status, headers={"content-type": answer.media_type})
 
 
 async def _failed(_: Request, error: Exception) -> Response:
     if isinstance(error, WitnessError):
-        return _response(text(error.status, f"{error.code}: {error}"))
+        return _response(plain_answer(error.status, f"{error.code}: {error}"))
     # The type alone: an exception's words may quote what it failed on.
     log.error("request_failed", error=type(error).__name__)
-    return _response(text(500, "the witness failed to answer"))
+    return _response(plain_answer(500, "the witness failed to answer"))

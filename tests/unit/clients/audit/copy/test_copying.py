@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from runtime.errors import NotVerified
-from clients.audit.copy.mirror import mirror_all
+from clients.audit.copy.copying import mirror_all
 from runtime.errors import Unavailable
 from protocol.errors import Code, Rejected
 from protocol.tlog.tiles import Tile

@@ -7,30 +7,30 @@ from pathlib import Path
 
 import pytest
 
-from clients.witness import heads as module
+from clients.witness import head_store as module
 from clients.witness.errors import StateLost, StateUnavailable
-from clients.witness.heads import Head, Heads
+from clients.witness.head_store import CosignedHead, HeadStore
 from tests.sim.witnessing import SHARD
 
 
 @pytest.fixture
 def heads(tmp_path: Path):
-    Heads.create(tmp_path / "heads.sqlite")
-    opened = Heads(tmp_path / "heads.sqlite")
+    HeadStore.create(tmp_path / "heads.sqlite")
+    opened = HeadStore(tmp_path / "heads.sqlite")
     yield opened
     opened.close()
 
 
-def head(size: int, root: int = 1) -> Head:
-    return Head(SHARD, size, bytes([root]) * 32, b"note", 5)
+def head(size: int, root: int = 1) -> CosignedHead:
+    return CosignedHead(SHARD, size, bytes([root]) * 32, b"note", 5)
 
 
-def moved(heads: Heads, old: Head | None, new: Head) -> None:
+def moved(heads: HeadStore, old: CosignedHead | None, new: CosignedHead) -> None:
     with heads.transaction():
         heads.move(old, new, note=b"note")
 
 
-def test_what_is_committed_survives_a_power_cut(heads: Heads) -> None:
+def test_what_is_committed_survives_a_power_cut(heads: HeadStore) -> None:
     """Every commit is synced: FULL, in a write-ahead log."""
     ask = heads._connection.execute
 
@@ -38,14 +38,14 @@ def test_what_is_committed_survives_a_power_cut(heads: Heads) -> None:
     assert ask("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
-def test_nobody_else_can_read_it(tmp_path: Path, heads: Heads) -> None:
+def test_nobody_else_can_read_it(tmp_path: Path, heads: HeadStore) -> None:
     """The files have mode 0600, whatever the umask says."""
     moved(heads, None, head(1))
 
     assert {file.stat().st_mode & 0o777 for file in tmp_path.glob("heads.sqlite*")} == {0o600}
 
 
-def test_a_head_moves_from_what_was_decided_by(heads: Heads) -> None:
+def test_a_head_moves_from_what_was_decided_by(heads: HeadStore) -> None:
     """Compare-and-swap: whoever decided by an older head, or by none, moves nothing."""
     moved(heads, None, head(1))
     moved(heads, head(1), head(5))
@@ -56,9 +56,9 @@ def test_a_head_moves_from_what_was_decided_by(heads: Heads) -> None:
     assert heads.head(SHARD) == head(5)
 
 
-def test_two_processes_move_it_once(tmp_path: Path, heads: Heads) -> None:
+def test_two_processes_move_it_once(tmp_path: Path, heads: HeadStore) -> None:
     """Even if both got past the lock of the home."""
-    other = Heads(tmp_path / "heads.sqlite")
+    other = HeadStore(tmp_path / "heads.sqlite")
     moved(other, None, head(3))
 
     with pytest.raises(StateUnavailable):
@@ -74,7 +74,7 @@ def test_two_processes_move_it_once(tmp_path: Path, heads: Heads) -> None:
         "UPDATE signed SET root = x'" + "02" * 32 + "'", "UPDATE head SET root = x'00', size = 6",
     ],
 )  # fmt: skip
-def test_the_table_refuses_to_go_back(heads: Heads, sql: str) -> None:
+def test_the_table_refuses_to_go_back(heads: HeadStore, sql: str) -> None:
     """Not by this program, and not by somebody's repair by hand."""
     moved(heads, None, head(5))
 
@@ -82,7 +82,7 @@ def test_the_table_refuses_to_go_back(heads: Heads, sql: str) -> None:
         heads._connection.execute(sql)
 
 
-def test_it_remembers_enough_and_no_more(heads: Heads, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_remembers_enough_and_no_more(heads: HeadStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """The newest checkpoints stay; older ones go, and the head never."""
     monkeypatch.setattr(module, "REMEMBERED", 3)
     last = None
@@ -98,10 +98,10 @@ def test_what_is_no_state_of_ours_is_refused(tmp_path: Path) -> None:
     """An empty file, another program's database: nothing is made of it."""
     (tmp_path / "empty").touch()
     with pytest.raises(StateLost):
-        Heads(tmp_path / "empty")
+        HeadStore(tmp_path / "empty")
     (tmp_path / "text").write_text("not a database, and long enough to be looked at" * 100)
     with pytest.raises(StateUnavailable):
-        Heads(tmp_path / "text")
-    Heads.create(tmp_path / "new")
+        HeadStore(tmp_path / "text")
+    HeadStore.create(tmp_path / "new")
     with pytest.raises(FileExistsError):
-        Heads.create(tmp_path / "new")
+        HeadStore.create(tmp_path / "new")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from prometheus_client import generate_latest
 
-from broker.ledger.metrics import Metrics
+from broker.ledger.metrics import LedgerMetrics
 from protocol.trail.records import RecordType
 from tests.unit.broker.metric_pages import check_conventions, labels_of, promtool_says
 
@@ -13,7 +13,7 @@ from tests.unit.broker.metric_pages import check_conventions, labels_of, promtoo
 @pytest.fixture
 def page() -> bytes:
     """The page after everything was counted once."""
-    metrics = Metrics.create()
+    metrics = LedgerMetrics.create()
     for year in range(2026, 2036):
         origin = f"contrada.example/audit/{year}h1"
         metrics.sequenced(origin, 99, [int(kind) for kind in RecordType], leaves=40)

@@ -1,14 +1,14 @@
-"""From a record of the audit topic to a verdict: the leaves that it makes. Keeps nothing.
+"""From a record of the audit topic to a verdict: the leaves that it makes. Keeps no state.
 
     decisions of a router     one leaf for each decision, and behind an accepted one a leaf for each delivery
     acts of the centre        one leaf each
     anything else             one leaf UNVERIFIED, with the record's offset, SHA-256 and what was wrong
 
 Rules:
-- Nothing is passed over in silence: whatever stands in the topic makes a leaf. The one exception is the
+- Every record of the topic makes a leaf. The one exception is the
   ledger's own announcement of a statement that is announced already, judged in sequencer.py.
 - A record is called unverified only by a directory that was read to its end after the record was: keys
-  are appointed there, and a verdict is for ever. app.py waits for that.
+  are appointed there, and a leaf is never changed. run.py waits for that.
 - The time of a record is the one that was signed. What does not verify has none, and moves no shard.
 """
 
@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from broker.ledger.store.records import Erasure
+from broker.ledger.store.record_store import Erasure
 from keys.directory import Directory
 from protocol.errors import Code, Rejected
 from protocol.identifiers import Entropy, Millis, UnitId, digest
@@ -29,12 +29,12 @@ from runtime.kafka.ports import InputRecord
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class JudgedRecord:
     """One record of the audit topic, judged."""
 
     offset: int
     t: int | None
-    """When its signer says that it happened; None where nobody vouches for it."""
+    """When its signer says that it happened, Unix milliseconds; None where it does not verify."""
 
     entries: Sequence[bytes]
     rows: Sequence[Row]
@@ -51,11 +51,11 @@ class Reading:
     """Why it is unverified; empty where it is not."""
 
     signed: bytes | None = None
-    """What a router or an operator signed; None where nobody vouches for the record."""
+    """What a router or an operator signed; None where the record does not verify."""
 
 
 @dataclass(frozen=True, slots=True)
-class Judge:
+class RecordJudge:
     """What a record is judged by."""
 
     directory: Directory
@@ -64,20 +64,20 @@ class Judge:
 
     entropy: Entropy
 
-    def read(self, record: InputRecord, *, first: int) -> Reading:
+    def read(self, record: InputRecord, *, first: int) -> JudgedRecord:
         """The leaves of a record, or `Rejected` if it does not verify."""
         if is_acts(record.value):
             return self._acts(record, first=first)
         made = leaves_of_decisions(record.value, first=first, parties=self.directory)
-        return Reading(record.offset, made.rows[0].t, made.entries, made.rows, first, signed=made.signed)
+        return JudgedRecord(record.offset, made.rows[0].t, made.entries, made.rows, first, signed=made.signed)
 
-    def unverified(self, record: InputRecord, code: Code, *, first: int, now: Millis) -> Reading:
+    def unverified(self, record: InputRecord, code: Code, *, first: int, now: Millis) -> JudgedRecord:
         """The leaf that stands for a record that does not verify."""
         act = unverified(now, self.name, offset=record.offset, record=digest(record.value), code=code)
         entry, row = unverified_leaf(act, self.entropy(RECORD_SALT), index=first)
-        return Reading(record.offset, None, (entry,), (row,), first, code=code.value)
+        return JudgedRecord(record.offset, None, (entry,), (row,), first, code=code.value)
 
-    def _acts(self, record: InputRecord, *, first: int) -> Reading:
+    def _acts(self, record: InputRecord, *, first: int) -> JudgedRecord:
         acts = verify_acts(record.value, parties=self.directory)
         announced = [act for act in acts.acts if act.type is RecordType.DIRECTORY_STATEMENT]
         for act in announced:
@@ -85,7 +85,7 @@ class Judge:
         if announced and len(acts.acts) > 1:
             raise Rejected(Code.E_SCHEMA, "a statement is announced alone")
         made = leaves_of_acts(acts, first=first)
-        return Reading(
+        return JudgedRecord(
             record.offset,
             acts.by.t,
             made.entries,
@@ -108,7 +108,7 @@ def position_of(announcement: Act) -> int:
     return position
 
 
-def erasures(reading: Reading, rows: Sequence[Row], origin: str) -> list[Erasure]:
+def erasures(reading: JudgedRecord, rows: Sequence[Row], origin: str) -> list[Erasure]:
     """What acts of this reading order, whose rows are these."""
     return [
         Erasure(origin=act.detail[0], indexes=act.detail[1], by=f"{origin}#{rows[at].index}")
@@ -116,7 +116,7 @@ def erasures(reading: Reading, rows: Sequence[Row], origin: str) -> list[Erasure
     ]
 
 
-def placed(reading: Reading, first: int) -> Sequence[Row]:
+def placed(reading: JudgedRecord, first: int) -> Sequence[Row]:
     """The rows of a reading, with the indexes that they have in a log of `first` leaves."""
     by = first - reading.first
     return reading.rows if by == 0 else [row._replace(index=row.index + by) for row in reading.rows]

@@ -46,7 +46,7 @@ BEGIN SELECT RAISE(ABORT, 'a size has one root'); END;
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class CosignedHead:
     """The newest checkpoint of a log that this witness signed."""
 
     origin: str
@@ -64,7 +64,7 @@ class Head:
         return sha256(self.origin.encode()).hexdigest()
 
 
-class Heads:
+class HeadStore:
     """The open state of a witness."""
 
     __slots__ = ("_connection",)
@@ -98,22 +98,22 @@ class Heads:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """What is read and written inside is one step: nobody writes meanwhile, all of it holds or none."""
+        """What is read and written inside is one step: no other writer meanwhile, all of it holds or none."""
         try:
             with one_step(self._connection):
                 yield
         except sqlite3.Error as error:
             raise _unavailable(error) from None
 
-    def head(self, origin: str) -> Head | None:
+    def head(self, origin: str) -> CosignedHead | None:
         """The head of one log; None if nothing of it was ever signed."""
         found = self._all("SELECT origin, size, root, cosigned, t FROM head WHERE origin = ?", origin)
-        return Head(*found[0]) if found else None
+        return CosignedHead(*found[0]) if found else None
 
-    def heads(self) -> list[Head]:
+    def heads(self) -> list[CosignedHead]:
         """The heads of all logs."""
         return [
-            Head(*row)
+            CosignedHead(*row)
             for row in self._all("SELECT origin, size, root, cosigned, t FROM head ORDER BY origin")
         ]
 
@@ -126,7 +126,7 @@ class Heads:
         """The size of the oldest checkpoint that is still remembered."""
         return cast("int | None", self._all("SELECT min(size) FROM signed WHERE origin = ?", origin)[0][0])
 
-    def move(self, old: Head | None, new: Head, *, note: bytes) -> None:
+    def move(self, old: CosignedHead | None, new: CosignedHead, *, note: bytes) -> None:
         """Put `new` in the place of `old`, inside a transaction; `StateUnavailable` if `old` is gone."""
         values = {
             "origin": new.origin,

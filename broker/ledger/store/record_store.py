@@ -23,8 +23,15 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from broker.errors import BrokerError
-from broker.ledger.store.erasing import Erasure, erase
-from broker.ledger.store.queries import Found, Search, base_of, query_for, row_of, rows_query
+from broker.ledger.store.erasing import Erasure, erase_records
+from broker.ledger.store.queries import (
+    FoundRow,
+    RecordQuery,
+    base_of,
+    query_for,
+    row_from_columns,
+    rows_query,
+)
 from broker.ledger.store.schema import (
     SCHEMA_VERSION,
     about,
@@ -40,13 +47,13 @@ from protocol.trail.records_file import LAST_INDEX, SignedLeaves, first_id, numb
 from runtime.errors import Misconfigured, Unavailable
 from runtime.process.databases import insert_many, open_database, settle_deletions
 
-__all__ = ["Erasure", "Found", "LogState", "Moved", "RecordStore", "Row", "Search"]
+__all__ = ["Erasure", "FoundRow", "LogState", "Moved", "RecordQuery", "RecordStore", "Row"]
 
 _PAGE: Final = 5_000
 
 
 class Moved(BrokerError):
-    """Somebody else moved the log since the caller read its state: nothing was written."""
+    """Another writer moved the log since the caller read its state: nothing was written."""
 
     code = "E_LEDGER_MOVED"
 
@@ -129,7 +136,7 @@ class RecordStore:
             pending = [(new.origin, new.size, path, data) for path, data in (files or {}).items()]
             insert_many(connection, staged, pending)
             for erasure in erasures:
-                erase(connection, erasure)
+                erase_records(connection, erasure)
         if erasures:
             settle_deletions(self._engine)
 
@@ -153,7 +160,7 @@ class RecordStore:
                 return None
             query = rows_query().where(records.c.id.between(base, base + index)).order_by(records.c.id.desc())
             found = connection.execute(query.limit(1)).first()
-        row = None if found is None else row_of(found)
+        row = None if found is None else row_from_columns(found)
         return row if row is not None and index < row.index + row.leaves else None
 
     def rows(self, origin: str, *, first: int = 0, end: int | None = None) -> Iterator[Row]:
@@ -167,7 +174,7 @@ class RecordStore:
             query = rows_query().where(records.c.id >= at, records.c.id < stop).order_by(records.c.id)
             with self._reading() as connection:
                 page = connection.execute(query.limit(_PAGE)).all()
-            yield from map(row_of, page)
+            yield from map(row_from_columns, page)
             if len(page) < _PAGE:
                 return
             at = page[-1][0] + 1
@@ -183,14 +190,14 @@ class RecordStore:
             )
             return [SignedLeaves(row[0] - base, row[1], row[2]) for row in connection.execute(within)]
 
-    def find(self, search: Search) -> list[Found]:
+    def find(self, search: RecordQuery) -> list[FoundRow]:
         """The rows that answer to all of it, deleted ones where only log, type and time are asked for."""
         with self._reading() as connection:
             numbers = dict(connection.execute(select(logs.c.origin, logs.c.number)).all())
             origins = {number: origin for origin, number in numbers.items()}
             query = query_for(search, numbers)
             found = [] if query is None else connection.execute(query).all()
-        return [Found(origins[number_in(row[0])], row_of(row)) for row in found]
+        return [FoundRow(origins[number_in(row[0])], row_from_columns(row)) for row in found]
 
     def by_leaf(self, origin: str, leaf: bytes, *, t: int) -> int | None:
         """The index of the leaf with this hash, whose entry says that it is of the time `t`."""
@@ -200,7 +207,7 @@ class RecordStore:
                 return None
             within = records.c.id.between(base, base + LAST_INDEX)
             found = connection.execute(rows_query().where(records.c.t == t, within)).all()
-        for row in map(row_of, found):
+        for row in map(row_from_columns, found):
             for at, each in enumerate(leaves_of_row(row)):
                 if each.hash == leaf:
                     return row.index + at
@@ -209,7 +216,7 @@ class RecordStore:
     def erase(self, erasure: Erasure) -> int:
         """Delete what an act orders, if it is there; how many records there were. Twice is like once."""
         with self._writing() as connection:
-            erased = erase(connection, erasure)
+            erased = erase_records(connection, erasure)
         settle_deletions(self._engine)
         return erased
 
@@ -227,7 +234,7 @@ class RecordStore:
             with self._engine.begin() as connection:
                 yield connection
         except IntegrityError:
-            raise moved(origin) from None
+            raise moved_by_another(origin) from None
         except self._errors as error:
             raise _unavailable(error) from None
 
@@ -257,12 +264,12 @@ def _move(connection: Connection, old: LogState | None, new: LogState) -> int:
 
 
 def _update(connection: Connection, old: LogState, new: LogState) -> None:
-    # Every field that the caller built on: whoever was here before us changed at least one. A closed log
+    # Every field that the caller built on: another writer has changed at least one of them. A closed log
     # has a `next` and never moves again, so that two writers cannot go on in two shards.
     unchanged = [logs.c[name] == value for name, value in asdict(old).items() if name != "next"]
     done = connection.execute(update(logs).where(*unchanged, logs.c.next.is_(None)).values(**asdict(new)))
     if done.rowcount != 1:
-        raise moved(old.origin)
+        raise moved_by_another(old.origin)
 
 
 def _number(connection: Connection, origin: str) -> int:
@@ -270,7 +277,7 @@ def _number(connection: Connection, origin: str) -> int:
     return number
 
 
-def moved(origin: str) -> Moved:
+def moved_by_another(origin: str) -> Moved:
     """The error that says so."""
     return Moved(
         f"somebody else has moved {origin}", hint="is a second ledger running? it goes on; this one stops"

@@ -1,7 +1,7 @@
 """The log of the key directory: its entries are the signed statements, in their order, in clear.
 
-The same kind of log as the audit log (tips.py), fed by the ledger's own replica of the directory. Its leaf
-hashes are those of keys/directory.py, so that its root at a size is the root that every replica computes.
+The same kind of log as the audit log (log_head.py), fed by the ledger's own replica of the directory. Its
+leaf hashes are those of keys/directory.py, so that its root at a size is the root that every replica has.
 Rule: what the directory topic says and what was logged must agree. A topic that lost statements, or has
 others, is refused at the start, and nothing is added behind it.
 """
@@ -9,10 +9,10 @@ others, is refused at the start, and nothing is added behind it.
 from __future__ import annotations
 
 from broker.errors import RolledBack, StoreCorrupt
-from broker.ledger import log_head as tips
-from broker.ledger.log_head import Signers, Tip
-from broker.ledger.store.records import LogState, RecordStore
-from broker.ledger.store.tiles import TileStore
+from broker.ledger.log_head import LogHead, Signers, grown_head
+from broker.ledger.log_storage import LogStorage
+from broker.ledger.store.record_store import LogState, RecordStore
+from broker.ledger.store.tile_store import TileStore
 from keys.directory import Directory
 from protocol.identifiers import Millis
 from protocol.tlog.checkpoints import seconds
@@ -20,52 +20,46 @@ from protocol.tlog.shards import directory_origin
 from protocol.tlog.tiles import TileReader
 
 
-class DirectoryLog:
+class DirectorySequencer:
     """The directory log's writer. One method at a time."""
 
     def __init__(self, records: RecordStore, store: TileStore, *, name: str, signers: Signers) -> None:
-        self._records = records
-        self._store = store
-        self._name = name
+        self._storage = LogStorage(records, store, name)
         self._signers = signers
-        self._tip: Tip | None = None
+        self._head: LogHead | None = None
         self.origin = directory_origin(name)
 
     def resume(self, directory: Directory) -> LogState:
         """Begin with what is committed; the directory must have been read to its end."""
-        self._tip = None
-        state = self._records.state(self.origin)
+        self._head = None
+        state = self._storage.records.state(self.origin)
         if state is None:
             raise StoreCorrupt(
                 f"the records have no log {self.origin}",
                 hint="begin with 'contrada ledger init', or restore the newest copy of the records",
             )
-        check_directory(state, directory)
-        tips.put_staged(self._records, self._store, self._name, state)
-        self._tip = tips.resume(state, self.reader())
+        check_logged_statements(state, directory)
+        self._head = self._storage.resume(state)
         return state
 
     def advance(self, directory: Directory, *, now: Millis) -> LogState:
         """Log the statements that are new. After any exception only `resume` goes on."""
-        tip = self._tip
-        assert tip is not None
-        statements = directory.snapshot()[tip.state.size :]
+        head = self._head
+        assert head is not None
+        statements = directory.snapshot()[head.state.size :]
         if not statements:
-            return tip.state
-        self._tip = None
-        new, files = tips.grown(tip, statements, signers=self._signers, now=seconds(now))
-        self._records.commit(tip.state, new, (), files)
-        tips.put(self._store, self._name, new, files, old=tip.state.size)
-        self._records.clear_staged(new.origin, size=new.size)
-        self._tip = Tip(new, tip.tree)
+            return head.state
+        self._head = None
+        new, files = grown_head(head, statements, signers=self._signers, now=seconds(now))
+        self._head = self._storage.commit(head.state, head, new, files)
         return new
 
     def reader(self) -> TileReader:
         """Reads the tiles."""
-        return tips.tile_reader(self._store, tips.prefix_of(self.origin, self._name))
+        return self._storage.reader(self.origin)
 
 
-def check_directory(state: LogState, directory: Directory) -> None:
+def check_logged_statements(state: LogState, directory: Directory) -> None:
     """Refuse a directory that is not the one that was logged, continued."""
     root = directory.root_at(state.size)
     if root is None:

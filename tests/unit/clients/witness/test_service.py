@@ -10,8 +10,8 @@ import pytest
 
 from clients.witness.errors import StateLost, StateUnavailable
 from clients.witness.evidence import MOST
-from clients.witness.heads import Heads
-from clients.witness.service import Witness
+from clients.witness.head_store import HeadStore
+from clients.witness.service import WitnessService
 from keys.note_keys import NoteUse
 from protocol.tlog.checkpoints import Seconds, parse_checkpoint
 from protocol.tlog.cosignatures import cosign, with_cosignatures
@@ -249,7 +249,7 @@ def test_what_was_signed_is_known_to_the_next_process(case: Case, log: Branch) -
 def test_a_witness_without_its_memory_does_not_start(tmp_path: Path) -> None:
     """No state is ever made but by `init`."""
     with pytest.raises(StateLost):
-        Heads(tmp_path / "heads.sqlite")
+        HeadStore(tmp_path / "heads.sqlite")
 
     assert list(tmp_path.iterdir()) == []
 
@@ -288,7 +288,7 @@ def test_without_the_second_decision_the_database_still_refuses(case: Case) -> N
     case.ask(Branch().request(0, 4))
     prepared = case.witness.prepare(Branch("other", forked_at=4).request(4, 9))
     case.ask(Branch().request(4, 9))
-    mutant = Mutant(Witness.answer, called(decide, "Cosign(_0.signed.checkpoint)"))
+    mutant = Mutant(WitnessService.answer, called(decide, "Cosign(_0.signed.checkpoint)"))
 
     with mutated(mutant), pytest.raises(StateUnavailable):
         case.witness.answer(prepared)
@@ -302,7 +302,7 @@ def test_without_all_of_them_a_fork_would_be_signed(case: Case) -> None:
     prepared = case.witness.prepare(Branch("other", forked_at=4).request(4, 9))
     case.ask(Branch().request(4, 9))
     case.witness.heads._connection.executescript("DROP TRIGGER only_grows; DROP TRIGGER one_root")
-    mutant = Mutant(Witness.answer, called(decide, "Cosign(_0.signed.checkpoint)"))
+    mutant = Mutant(WitnessService.answer, called(decide, "Cosign(_0.signed.checkpoint)"))
 
     with mutated(mutant):
         assert case.witness.answer(prepared).status == 200
@@ -315,7 +315,7 @@ def test_without_the_comparison_of_what_was_signed_a_fork_below_passes_for_old(
     for old, size in ((0, 4), (4, 6), (6, 20)):
         case.ask(log.request(old, size))
 
-    with mutated(Mutant(Witness._judge, forced(False, "before is not None"))):
+    with mutated(Mutant(WitnessService._judge, forced(False, "before is not None"))):
         case.ask(Branch("other", forked_at=2).request(4, 6))
 
     assert case.evidence() == [("older", 6)]

@@ -1,0 +1,100 @@
+"""The files of a log where its owner shows them: in a directory, or behind a URL (C2SP tlog-tiles).
+
+Owns the bounds: a file has at most as many bytes as any file of a log can have, each request takes a bounded
+time, and redirects are not followed. Does not believe anything: the caller verifies what it gets.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol
+
+from protocol.tlog.tiles import MAX_ENTRY, TILE_WIDTH
+from runtime.errors import Unavailable
+
+if TYPE_CHECKING:
+    import httpx
+
+MAX_LOG_FILE: Final = TILE_WIDTH * (MAX_ENTRY + 2)
+"""Bytes of a full tile of the largest entries, each behind its length."""
+
+
+class LogFileSource(Protocol):
+    """Files by their path in the layout of a ledger, such as `audit/2026h2/tile/0/000`."""
+
+    def get(self, path: str) -> bytes | None:
+        """The file; None where there is none; `Unavailable` where that cannot be said now."""
+        ...
+
+    def local(self, path: str) -> Path | None:
+        """The file on this machine; None where the source is elsewhere."""
+        ...
+
+
+class DirectoryLogFiles:
+    """The files in a directory, as a ledger writes them."""
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def get(self, path: str) -> bytes | None:
+        """The file, or one byte more than any file of a log has, which no parser takes."""
+        try:
+            with (self._path / path).open("rb") as file:
+                return file.read(MAX_LOG_FILE + 1)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise Unavailable(f"{self._path / path}: {error.strerror}", hint="check the path") from None
+
+    def local(self, path: str) -> Path | None:
+        """The file itself."""
+        return self._path / path
+
+
+class HttpLogFiles:
+    """The files behind a URL, as the ledger's read API serves them."""
+
+    __slots__ = ("_client", "_prefix")
+
+    def __init__(self, url: str, *, seconds: float) -> None:
+        """`seconds` is how long to wait for the connection, and for each part of an answer."""
+        import httpx  # noqa: PLC0415 - 100 ms, needed only where there is something to fetch
+
+        self._client: httpx.Client = httpx.Client(timeout=seconds, follow_redirects=False)
+        self._prefix = url.rstrip("/")
+
+    def get(self, path: str) -> bytes | None:
+        """The file. Too large an answer, or a status that is not 200, 404 or 410, is `Unavailable`."""
+        import httpx  # noqa: PLC0415
+
+        data = bytearray()
+        try:
+            with self._client.stream("GET", f"{self._prefix}/{path}") as answer:
+                if answer.status_code in (404, 410):
+                    return None
+                if answer.status_code != httpx.codes.OK:
+                    raise _unavailable(path, f"status {answer.status_code}")
+                for chunk in answer.iter_bytes():
+                    data += chunk
+                    if len(data) > MAX_LOG_FILE:
+                        raise _unavailable(path, "an answer that is too large")
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise _unavailable(path, type(error).__name__) from None
+        return bytes(data)
+
+    def local(self, _: str) -> Path | None:
+        """Nothing is on this machine."""
+        return None
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._client.close()
+
+
+def _unavailable(path: str, why: str) -> Unavailable:
+    return Unavailable(
+        f"the source does not give {path}: {why}", hint="try again; the copy goes on where it was"
+    )
