@@ -1,28 +1,68 @@
 """Verification, in order: what a router checks of a submission, and an addressee of a delivery.
 
-    router       form, owner of the outbox, wraps, signing key, hashes, signatures        -> Submission
-                 (then policy; the router has no key that opens content)
-    addressee    form, signing key at the time of the decision, signatures, decision,
-                 place among the addressees, hashes, opening, commitment                  -> Opened
+    ROUTER       1, 2 form, 3 partition, 4 outbox, 5 suite, 6 wraps, 7 signing key, 8 hashes, 9 signatures,
+                 10 stream, 11 rules                                           `verify_submission` is 4 to 9
+    ADDRESSEE    1 form, 2 decision, 3 what it says, 4 suite and key at the decision, 5 signatures, 6 place,
+                 7 hashes, 8 time, 9 directory, 10 opening, 11 body            `verify_and_open` is 2 to 10
 
-Cheap checks come first and everything fails closed. What may go where is not asked here but in
-protocol/exchange_rules.py. Time comes in as an argument.
+The tables ROUTER and ADDRESSEE are the order: they are what runs, and a test holds docs/spec/README.md
+against them. A step that runs elsewhere, before or after those of `verify_...`, says where.
+
+Rules: cheap checks come first. Everything fails closed: the first step that does not hold raises `Rejected`,
+and a step that needs what an earlier one found cannot run without it. What may go where is not asked here but
+in protocol/exchange_rules.py. Time comes in as an argument.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
 
-from protocol.envelope.header import Header
-from protocol.envelope.sealing import Content, Opener, open_content
-from protocol.envelope.wire import Delivery, Submission, parse_wrap
+from protocol.envelope.sealing import Content, Opener
+from protocol.envelope.wire import Delivery, Submission
 from protocol.errors import Code, Rejected
-from protocol.identifiers import Millis, UnitId, digest
-from protocol.key_validity import check_signing_key, check_signing_key_at_decision
-from protocol.limits import CLOCK_TOLERANCE
+from protocol.identifiers import Millis, UnitId
 from protocol.parties import IdentityKey, Parties
-from protocol.signatures import HEADER, Signed, verify
-from protocol.trail.batches import Record, RecordType, summarize, verify_receipt
+from protocol.signatures import HEADER, verify
+from protocol.trail.records import Record
+from protocol.verification_checks import (
+    DeliveryCase,
+    SubmissionCase,
+    check_decision,
+    check_delivered_hashes,
+    check_delivered_signatures,
+    check_directory_seen,
+    check_key_at_decision,
+    check_key_now,
+    check_owner,
+    check_place,
+    check_submitted_hashes,
+    check_submitted_signatures,
+    check_submitted_suite,
+    check_time_of_decision,
+    check_what_was_decided,
+    check_wraps,
+    open_delivered,
+)
+
+_Case = TypeVar("_Case")
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationStep(Generic[_Case]):
+    """One step: what must hold, with what it refuses, where the rule comes from, and what runs it."""
+
+    number: int
+    holds: str
+    """As docs/spec/README.md says it."""
+
+    codes: tuple[Code, ...]
+    """Those of its own. Parsing a key wrap (ROUTER 6, ADDRESSEE 7) can also refuse the form."""
+
+    source: str
+    run: Callable[[_Case], None] | str
+    """A check, or the place elsewhere that runs the step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,30 +75,28 @@ class Opened:
 
 
 def verify_submission(submission: Submission, *, owner: UnitId, parties: Parties, now: Millis) -> IdentityKey:
-    """Authenticity and integrity of a submission from `owner`'s outbox, step by step as docs/spec has it.
+    """Authenticity and integrity of a submission from `owner`'s outbox: the steps of ROUTER, in their order.
 
-    Returns the identity that signed. Raises `Rejected` at the first thing that does not hold.
+    Returns the identity that signed. Raises `Rejected` at the first step that does not hold.
     """
-    core, seal = submission.header.core, submission.header.seal
-    if core.sender != owner:
-        raise Rejected(Code.E_PRINCIPAL, "the sender is not the owner of the outbox")
-    _check_suite(submission.signed, submission.header)
-    if not len(submission.wraps) == len(seal.wrap_hashes) == len(core.to):
-        raise Rejected(Code.E_WRAP_COUNT, "not one wrap for each addressee")
-    for raw, addressee in zip(submission.wraps, core.to, strict=True):
-        if parse_wrap(raw).kid != addressee.key:
-            raise Rejected(Code.E_WRAP_KID, "a wrap is for another key than the header names")
-    if parties.unit(core.sender) is None:
-        raise Rejected(Code.E_SENDER_UNKNOWN, "the directory has no such unit")
-    identity = check_signing_key(
-        parties.identity(core.sender, core.signing_key), signed_at=core.created, judged_at=now
-    )
-    _check_ciphertext(submission.header, submission.ciphertext)
-    for raw, wrap_hash in zip(submission.wraps, seal.wrap_hashes, strict=True):
-        if digest(raw) != wrap_hash:
-            raise Rejected(Code.E_WRAP_HASH, "a wrap is not the one that was signed")
-    verify(submission.signed, identity.public, context=HEADER)
-    return identity
+    case = SubmissionCase(submission=submission, owner=owner, parties=parties, now=now)
+    for run in _RUN_BY_ROUTER:
+        run(case)
+    return case.identity
+
+
+def verify_and_open(
+    delivery: Delivery, *, me: UnitId, parties: Parties, opener: Opener, now: Millis
+) -> Opened:
+    """Everything an addressee checks before it believes a word: the steps of ADDRESSEE, in their order.
+
+    The signing key is judged at the router's decision, not at the reading: what was accepted before a
+    revocation stays valid, whenever it is opened. Raises `Rejected` at the first step that does not hold.
+    """
+    case = DeliveryCase(delivery=delivery, me=me, parties=parties, opener=opener, now=now)
+    for run in _RUN_BY_ADDRESSEE:
+        run(case)
+    return Opened(delivery, case.record, case.content)
 
 
 def is_sender_proven(submission: Submission, *, owner: UnitId, parties: Parties) -> bool:
@@ -79,52 +117,111 @@ def is_sender_proven(submission: Submission, *, owner: UnitId, parties: Parties)
     return True
 
 
-def verify_and_open(
-    delivery: Delivery, *, me: UnitId, parties: Parties, opener: Opener, now: Millis
-) -> Opened:
-    """Everything an addressee checks before it believes a word (docs/spec).
+# The order.
 
-    The signing key is judged at the router's decision, not at the reading: what was accepted before a
-    revocation stays valid, whenever it is opened.
-    """
-    core, seal = delivery.header.core, delivery.header.seal
-    record = verify_receipt(delivery.receipt, parties=parties)
-    if record.type is not RecordType.ACCEPTED or record.header_digest != delivery.header_digest:
-        raise Rejected(Code.E_RECEIPT, "the router did not accept this message")
-    if record.header != summarize(core) or record.source.unit != core.sender:
-        # What the audit trail says of this message is what its sender said: the record is one and the same.
-        raise Rejected(Code.E_RECEIPT, "the router recorded another header than it delivers")
-    _check_suite(delivery.signed, delivery.header)
-    identity = check_signing_key_at_decision(
-        parties.identity(core.sender, core.signing_key), signed_at=core.created, decided_at=record.t
-    )
-    verify(delivery.signed, identity.public, context=HEADER)
-    addressee = core.to[delivery.index]
-    if addressee.unit != me or len(seal.wrap_hashes) != len(core.to):
-        raise Rejected(Code.E_NOT_FOR_ME, "the delivery names another unit")
-    wrap = parse_wrap(delivery.wrap)
-    if digest(delivery.wrap) != seal.wrap_hashes[delivery.index] or wrap.kid != addressee.key:
-        raise Rejected(Code.E_WRAP_HASH, "the wrap is not the one that was signed for this unit")
-    _check_ciphertext(delivery.header, delivery.ciphertext)
-    if record.t >= core.expires or record.t > now + CLOCK_TOLERANCE:
-        raise Rejected(Code.E_EXPIRED, "the decision lies outside the message's life")
-    seen = parties.root_at(core.directory_head.size)
-    if seen is not None and seen != core.directory_head.root:
-        raise Rejected(Code.E_GOSSIP_DIR, "the sender saw another directory")
-    return Opened(delivery, record, open_content(delivery.header, delivery.ciphertext, wrap, opener=opener))
+_KEY_CODES: Final = (Code.E_KEY_UNKNOWN, Code.E_KEY_REVOKED, Code.E_KEY_NOT_YET, Code.E_KEY_EXPIRED)
+_SIGNATURE_CODES: Final = (Code.E_SIG_CLASSICAL, Code.E_SIG_PQ)
+_STRUCTURE_CODES: Final = (
+    Code.E_SIZE, Code.E_CBOR, Code.E_NONDET, Code.E_SCHEMA, Code.E_VER, Code.E_UNPROTECTED, Code.E_ALG_MIX,
+)  # fmt: skip
+_CORE_CODES: Final = (
+    Code.E_TYPE, Code.E_SUITE_UNKNOWN, Code.E_RCPT_COUNT, Code.E_RCPT_DUP, Code.E_SCHEMA,
+)  # fmt: skip
 
+ROUTER: Final[tuple[VerificationStep[SubmissionCase], ...]] = (
+    VerificationStep(
+        1, "Size, encoding, structure, version", _STRUCTURE_CODES,
+        "RFC 8949, 4.2.1; RFC 9052, 4", "parse_submission",
+    ),
+    VerificationStep(2, "Every field of the core", _CORE_CODES, "contrada.cddl, core", "parse_submission"),
+    VerificationStep(
+        3, "It stands in the partition of its conversation, whose router remembers what was decided of it",
+        (Code.E_PARTITION,), "ADR 0006", "the router's program",
+    ),
+    VerificationStep(
+        4, "The sender owns the outbox in which it stands",
+        (Code.E_PRINCIPAL,), "Kafka's access rules", check_owner,
+    ),
+    VerificationStep(
+        5, "The signature structure is that of the core's suite, and its key id the core's",
+        (Code.E_ALG_MIX, Code.E_KEY_UNKNOWN), "RFC 9052, 4; ADR 0001", check_submitted_suite,
+    ),
+    VerificationStep(
+        6, "One wrap for each addressee, for the key that the core names, of the one algorithm",
+        (Code.E_WRAP_COUNT, Code.E_WRAP_KID, Code.E_WRAP_LEN), "draft-ietf-cose-hpke", check_wraps,
+    ),
+    VerificationStep(
+        7, "The sender is known, and its key is good now",
+        (Code.E_SENDER_UNKNOWN, *_KEY_CODES), "ADR 0007", check_key_now,
+    ),
+    VerificationStep(
+        8, "Length and hash of the ciphertext, hashes of the wraps",
+        (Code.E_CT_LEN, Code.E_CT_HASH, Code.E_WRAP_HASH), "ADR 0001", check_submitted_hashes,
+    ),
+    VerificationStep(
+        9, "Every signature",
+        _SIGNATURE_CODES, "RFC 9052, 4.4; ADR 0005", check_submitted_signatures,
+    ),
+    VerificationStep(
+        10, "Only now the place in the stream, so that a forgery uses up no number",
+        (Code.E_REPLAY,), "ADR 0006", "ReplayState",
+    ),
+    VerificationStep(
+        11, "The rules of exchange, all of them, with every reason",
+        (), "ADR 0011", "exchange_rules.RULES",
+    ),
+)  # fmt: skip
+"""A router's order. Step 11 refuses with the codes of policy."""
 
-def _check_suite(signed: Signed, header: Header) -> None:
-    # The structure says which signatures are there, the core which must be: they may not differ, or a
-    # stripped post-quantum signature would pass for suite 1.
-    if signed.suite is not header.core.suite:
-        raise Rejected(Code.E_ALG_MIX, "the signatures are not those of the header's suite")
-    if signed.kid != header.core.signing_key:
-        raise Rejected(Code.E_KEY_UNKNOWN, "signed under another key than the header names")
+ADDRESSEE: Final[tuple[VerificationStep[DeliveryCase], ...]] = (
+    VerificationStep(
+        1, "Size, encoding, structure, version, fields; the index names an addressee",
+        tuple(dict.fromkeys((*_STRUCTURE_CODES, *_CORE_CODES))),
+        "RFC 8949, 4.2.1; RFC 9052, 4", "parse_delivery",
+    ),
+    VerificationStep(
+        2, "The decision is signed by a router that the directory names, and is in its batch",
+        (Code.E_RECEIPT, Code.E_SIG_CLASSICAL), "ADR 0003; RFC 6962, 2.1.1", check_decision,
+    ),
+    VerificationStep(
+        3, 'It is "accepted", and about this signed header; its summary is this header\'s',
+        (Code.E_RECEIPT,), "ADR 0003", check_what_was_decided,
+    ),
+    VerificationStep(
+        4, "Suite and key id as in the router's step 5; the key was good when the router decided",
+        (Code.E_ALG_MIX, *_KEY_CODES), "RFC 9052, 4; ADR 0007", check_key_at_decision,
+    ),
+    VerificationStep(
+        5, "Every signature of the sender",
+        _SIGNATURE_CODES, "RFC 9052, 4.4; ADR 0005", check_delivered_signatures,
+    ),
+    VerificationStep(
+        6, "The addressee at the index is this unit",
+        (Code.E_NOT_FOR_ME,), "ADR 0001", check_place,
+    ),
+    VerificationStep(
+        7, "The wrap is the one signed for it, the ciphertext the one signed",
+        (Code.E_WRAP_HASH, Code.E_CT_LEN, Code.E_CT_HASH), "ADR 0001", check_delivered_hashes,
+    ),
+    VerificationStep(
+        8, "Decided before the message expired, and not in the future",
+        (Code.E_EXPIRED,), "docs/spec/README.md, Times", check_time_of_decision,
+    ),
+    VerificationStep(
+        9, "The directory that the sender saw is this one",
+        (Code.E_GOSSIP_DIR,), "ADR 0007", check_directory_seen,
+    ),
+    VerificationStep(
+        10, "It opens: whatever fails on the way to the plaintext is refused in the same words. The plaintext"
+        " is the one that the sender committed to, and no byte of it is used before",
+        (Code.E_OPEN, Code.E_COMMIT), "RFC 9180, 5.1.1; ADR 0001", open_delivered,
+    ),
+    VerificationStep(
+        11, "The body, and that the header does not say less than the content",
+        (Code.E_BODY, Code.E_HEADER_LAX), "ADR 0009", "the unit's daemon",
+    ),
+)  # fmt: skip
+"""An addressee's order."""
 
-
-def _check_ciphertext(header: Header, ciphertext: bytes) -> None:
-    if len(ciphertext) != header.seal.ct_len:
-        raise Rejected(Code.E_CT_LEN, "the ciphertext has another length than was signed")
-    if digest(ciphertext) != header.seal.ct_hash:
-        raise Rejected(Code.E_CT_HASH, "the ciphertext is not the one that was signed")
+_RUN_BY_ROUTER: Final = tuple(step.run for step in ROUTER if not isinstance(step.run, str))
+_RUN_BY_ADDRESSEE: Final = tuple(step.run for step in ADDRESSEE if not isinstance(step.run, str))

@@ -40,6 +40,7 @@ from protocol.content.parts import Part
 from protocol.public_keys import _COSE_SHAPE, _PUBLIC_LABEL, ALG_ED25519, ALG_HPKE_9_KE, ALG_ML_DSA_65
 from protocol.envelope.replay import ReplayState
 from protocol.signatures import Suite, parse_signed
+from protocol.verification import ADDRESSEE, ROUTER
 from tests.sim.one_log import SimLog, leaves
 from tests.sim.world import World
 from tests.unit.protocol.trail.acts import every_act, stated_acts
@@ -295,6 +296,22 @@ def table(heading: str) -> list[list[str]]:
 def test_the_table_of_codes_is_complete():
     """Each reject code stands in the prose, in its order, with the hint that programs show."""
     assert table("Reject codes") == [[f"`{code}`", HINTS[code]] for code in Code]
+
+
+@pytest.mark.parametrize(
+    ("heading", "steps"),
+    [("How a router verifies a submission", ROUTER), ("How an addressee verifies a delivery", ADDRESSEE)],
+)
+def test_the_order_of_verification_is_the_one_that_runs(heading, steps):
+    """The numbered steps of the prose, with their codes, are the table that the programs run."""
+    section = (DOCS / "README.md").read_text().split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    written = next(block for block in section.split("\n\n") if block.lstrip().startswith("1. "))
+    codes = [", ".join(f"`{code}`" for code in step.codes) for step in steps]
+    assert " ".join(written.split()) == " ".join(
+        f"{step.number}. {step.holds}" + (f": {named}" if named else "")
+        for step, named in zip(steps, codes, strict=True)
+    )
+    assert [step.number for step in steps] == list(range(1, len(steps) + 1))
 
 
 def test_the_prose_names_what_exists():
