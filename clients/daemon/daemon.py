@@ -1,13 +1,13 @@
 """The daemon: what runs beside each other, and what wakes what.
 
     intake      requests that arrive together become one transaction (intake.py)
-    lanes       one for each partition of the outbox: sealed messages to Kafka, in order (lane.py)
+    lanes       one for each partition of the outbox: sealed messages to Kafka, in order (lanes.py)
     decisions   the receipts topic: what routers decided
     deliveries  the inbox topic: what others sent
     statements  the directory topic: who is who
     receipts    acknowledgements of delivery, some milliseconds later and together
     sealer      messages that had to wait for keys
-    ledger      the ledger topic: what is logged for all to see (ledger_watch.py)
+    ledger      the ledger topic: what is logged for all to see (ledger/watch.py)
     upkeep      our own keys: made ahead, published, destroyed in time
 
 Owns the tasks and their patience. What is done with a record or a request is a job on the unit's context, in
@@ -30,17 +30,14 @@ from clients.daemon.ledger.watch import LedgerWatch
 from clients.daemon.receiving import deciding
 from clients.daemon.receiving import deliveries as receiving
 from clients.daemon.receiving.deciding import DirectoryBehind
-from clients.daemon.sending import submitting
+from clients.daemon.sending import acknowledgements, queue
 from clients.daemon.sending.intake import Intake
 from clients.daemon.sending.lanes import Lanes
-from clients.daemon.sending.submissions import SendRequest
-from clients.daemon.sending.submitting import Submitted
 from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store.disk import Disk
 from clients.daemon.store.inbox import position
 from keys.errors import KeyStoreError
 from protocol import topics
-from protocol.errors import Code, Rejected
 from runtime.errors import Unavailable
 from runtime.kafka.feed_ports import DirectoryLog, FeedReader, Fetched, OutboxLog, Take
 from runtime.kafka.feeds import Backoff
@@ -83,8 +80,11 @@ class Daemon:
         self.worker = worker
         self.jobs = Jobs(context, worker)
         self.disk = Disk(context.store)
+        self.directory_read = asyncio.Event()
         self.lanes = Lanes(context, self.jobs, self.disk, log_)
-        self.intake = Intake(context, self.jobs, self.disk, taken=self.lanes.wake)
+        self.intake = Intake(
+            context, self.jobs, self.disk, taken=self.lanes.wake, directory_read=self.directory_read
+        )
         self.ledger = LedgerWatch(context, self.jobs, feeds)
         self._feeds = feeds
         self._directory_log = directory
@@ -94,7 +94,6 @@ class Daemon:
         self._decisions_throttle = Throttle(DECISIONS_SPACING)
         self._statements = Watermark()
         self._decisions_read = asyncio.Event()
-        self.directory_read = asyncio.Event()
         self.arrivals = Watermark()
         """Counts what came into the inbox; whoever waits for mail waits for it to rise."""
 
@@ -122,22 +121,6 @@ class Daemon:
         """Run a job on the unit's context in the worker's thread."""
         return await self.jobs.run(name, work)
 
-    # -- Requests ------------------------------------------------------------------------------------
-
-    async def submit(self, request: SendRequest) -> Submitted:
-        """Put a message into the outbox: it is on disk when this returns.
-
-        Nobody is unknown before the directory was read to its end: a unit that has just started waits for
-        that, and judges again.
-        """
-        try:
-            return await self.intake.submit(request)
-        except Rejected as refused:
-            if refused.reason is not Code.E_RCPT_UNKNOWN or self.directory_read.is_set():
-                raise
-            await _within(CATCH_UP_PATIENCE, self.directory_read.wait())
-            return await self.intake.submit(request)
-
     # -- Sealing and sending -------------------------------------------------------------------------
 
     async def _run_lanes(self) -> None:
@@ -151,11 +134,13 @@ class Daemon:
         while True:
             await self.lanes.sent.wait()
             await asyncio.sleep(MARK_AFTER)
-            await self.jobs.until_stored("mark", partial(submitting.note_sent, self.context))
+            await self.jobs.until_stored("mark", partial(queue.note_sent, self.context))
 
     async def _seal_receipts(self) -> None:
         while True:
-            while await self.jobs.until_stored("receipts", partial(submitting.seal_receipts, self.context)):
+            while await self.jobs.until_stored(
+                "receipts", partial(acknowledgements.seal_receipts, self.context)
+            ):
                 self.lanes.wake()
             self.lanes.wake()
             await self._receipts_wakeup.wait()
@@ -166,9 +151,7 @@ class Daemon:
             await self._sealer_wakeup.wait(QUEUED_EVERY)
             after: int | None = 0
             while after is not None:
-                after = await self.jobs.until_stored(
-                    "seal", partial(submitting.seal_queued, self.context, after)
-                )
+                after = await self.jobs.until_stored("seal", partial(queue.seal_queued, self.context, after))
             self.lanes.wake()
 
     # -- Reading -------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from runtime.kafka import transactions
 from broker.ledger.settings import LedgerSettings
 from clients.daemon.state import open_promises as book
 from clients.daemon.store import decisions
-from clients.daemon.sending import lane
+from clients.daemon.sending import lanes
 from keys import lifecycle, unlock
 from protocol import limits, topics
 from protocol.identifiers import UnitId
@@ -96,7 +96,7 @@ def test_a_number_is_the_programs(name: str) -> None:
 def test_numbers_in_words_are_the_programs() -> None:
     """Numbers that the pages write out as words have not changed either."""
     assert decisions.MOST_SEALINGS == 8  # "after eight sealings": runbooks/outbox-stuck.md, codes-sender.md
-    assert lane.FIRST_PATIENCE == 30  # "half a minute": runbooks/outbox-stuck.md
+    assert lanes.FIRST_PATIENCE == 30  # "half a minute": runbooks/outbox-stuck.md
     assert replica.OLDEST == 600  # "ten minutes": architecture.md, ADR 0007, two runbooks
     assert router.CATCH_UP == 1  # "a second": attacks.md, ADR 0007
     assert (

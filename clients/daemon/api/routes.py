@@ -31,8 +31,8 @@ from clients.daemon.api.status import daemon_status, readiness_checks, refresh_g
 from clients.daemon.daemon import Daemon
 from clients.daemon.errors import BadRequest, TooLarge
 from clients.daemon.receiving import receipts
-from clients.daemon.sending import submitting
-from clients.daemon.sending.submissions import AckRequest, SendRequest
+from clients.daemon.sending import acknowledgements
+from clients.daemon.sending.requests import AckRequest, SendRequest
 from keys.store import write_private
 from protocol.content.body_parts import show_path
 from protocol.errors import ContradaError
@@ -65,7 +65,7 @@ class LocalApi:
 
     async def send(self, request: Request) -> Response:
         """Take a message in. 202: it is on disk and will be sent."""
-        done = await self._daemon.submit(await _form(request, SendRequest))
+        done = await self._daemon.intake.submit(await _form(request, SendRequest))
         return JSONResponse({"id": done.id, "thread": done.thread, "state": done.state}, status_code=202)
 
     async def outbox(self, request: Request) -> Response:
@@ -107,7 +107,7 @@ class LocalApi:
         form = await _form(request, AckRequest)
         done = await self._daemon.job(
             "acknowledge",
-            lambda: submitting.acknowledge_row(
+            lambda: acknowledgements.acknowledge_row(
                 self._context, views.find_received(self._context, message_id, sender), form
             ),
         )

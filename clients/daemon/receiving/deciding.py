@@ -13,8 +13,8 @@ import structlog
 from clients.daemon.errors import DaemonError
 from clients.daemon.ledger import promises
 from clients.daemon.receiving import receipts
+from clients.daemon.sending.queue import order_of
 from clients.daemon.sending.sealer import seal_row
-from clients.daemon.sending.submitting import order_of
 from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store import inbox, outbox, sealings
 from clients.daemon.store.decisions import (

@@ -1,28 +1,56 @@
 """The intake: requests that arrive together become one transaction.
 
-Owns their patience: who waits for which answer. Nobody is told that a message was taken before it would
-survive a power cut.
+Owns their patience, who waits for which answer, and the job that takes them in: each request for itself,
+everything about it that can fail before anything is written, and what can be sealed is sealed at once.
+Nobody is told that a message was taken before it would survive a power cut.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
+import structlog
+
+from clients.daemon.errors import DaemonError
 from clients.daemon.jobs import Jobs
-from clients.daemon.sending import submitting
-from clients.daemon.sending.submissions import SendRequest
-from clients.daemon.sending.submitting import Submitted
+from clients.daemon.sending.requests import Earlier, SendRequest, Submitted, compose
+from clients.daemon.sending.sealer import take_in
 from clients.daemon.state.unit_context import UnitContext
+from clients.daemon.store import inbox, outbox
+from clients.daemon.store.at_rest import Vault
+from clients.daemon.store.database import Row
 from clients.daemon.store.disk import Disk
-from protocol.errors import ContradaError
+from clients.daemon.store.order import Order, check_addressees
+from protocol.codes import Purpose
+from protocol.content.code_forms import show_code
+from protocol.errors import Code, ContradaError, Rejected
+from protocol.identifiers import (
+    Digest,
+    MessageId,
+    Millis,
+    ThreadId,
+    show_id,
+)
+from runtime.errors import Conflict, NotFound
 from runtime.process.wakeup import Throttle, Wakeup
 
+log = structlog.get_logger()
+
+
 AT_MOST: Final = 32
+
+
 SPACING: Final = 0.008
 """Seconds between the starts of two transactions, at the least: each costs the worker, the disk, Kafka and
 the router the same, whatever it holds. While idle a request waits for nothing."""
+
+
+DIRECTORY_PATIENCE: Final = 5.0
+"""Seconds that a request waits for a directory that has not been read to its end."""
 
 _Answer = asyncio.Future[Submitted | ContradaError]
 
@@ -30,16 +58,39 @@ _Answer = asyncio.Future[Submitted | ContradaError]
 class Intake:
     """Requests on their way into the outbox."""
 
-    def __init__(self, context: UnitContext, jobs: Jobs, disk: Disk, *, taken: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        context: UnitContext,
+        jobs: Jobs,
+        disk: Disk,
+        *,
+        taken: Callable[[], None],
+        directory_read: asyncio.Event,
+    ) -> None:
         self._context = context
         self._jobs = jobs
         self._disk = disk
         self._taken = taken
+        self._directory_read = directory_read
         self._waiting: list[tuple[SendRequest, _Answer]] = []
         self._wakeup = Wakeup()
 
     async def submit(self, request: SendRequest) -> Submitted:
-        """Put a message into the outbox: it is on disk when this returns."""
+        """Put a message into the outbox: it is on disk when this returns.
+
+        Nobody is unknown before the directory was read to its end: a unit that has just started waits for
+        that, and judges again.
+        """
+        try:
+            return await self._answer(request)
+        except Rejected as refused:
+            if refused.reason is not Code.E_RCPT_UNKNOWN or self._directory_read.is_set():
+                raise
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._directory_read.wait(), DIRECTORY_PATIENCE)
+            return await self._answer(request)
+
+    async def _answer(self, request: SendRequest) -> Submitted:
         answer: _Answer = asyncio.get_running_loop().create_future()
         self._waiting.append((request, answer))
         self._wakeup.wake()
@@ -72,7 +123,7 @@ class Intake:
 
     def _take(self, requests: list[SendRequest]) -> list[Submitted | ContradaError]:
         """In the worker's thread. Under load the disk has a thread of its own, and the worker goes on."""
-        results = submitting.submit_requests(self._context, requests)
+        results = submit_requests(self._context, requests)
         if self._jobs.idle and not self._waiting:
             self._disk.flush_here()
         return results
@@ -82,3 +133,80 @@ class Intake:
         for answer, result in zip(answers, results, strict=True):
             if not answer.done():
                 answer.set_result(result)
+
+
+def submit_requests(context: UnitContext, requests: Sequence[SendRequest]) -> list[Submitted | ContradaError]:
+    """Take requests in, each for itself, in one transaction; and seal at once what can be sealed."""
+    now = context.clock()
+    prepared = [_prepare(context, request, now) for request in requests]
+    results: list[Submitted | ContradaError] = []
+    with context.transaction():
+        for made in prepared:
+            if isinstance(made, ContradaError):
+                results.append(made)
+                continue
+            order, once = made
+            again = None if once is None else outbox.by_key(context.store, once.key)
+            if again is not None:
+                results.append(_repeated(again, once))
+                continue
+            state = take_in(context, order, now=now, once=once)
+            results.append(Submitted(show_id(order.message_id), show_id(order.thread), state))
+    for request, result in zip(requests, results, strict=True):
+        if isinstance(result, Submitted):
+            context.metrics.submitted.labels(show_code(request.kind)).inc()
+    return results
+
+
+def _prepare(
+    context: UnitContext, request: SendRequest, now: Millis
+) -> tuple[Order, outbox.Idempotency | None] | ContradaError:
+    """Everything about a request that can fail, before anything is written."""
+    try:
+        earlier = None if request.reply_to is None else _earlier(context, request.reply_to)
+        order = compose(request, earlier=earlier, now=now, entropy=context.entropy)
+        check_addressees(order, parties=context.directory)
+        return order, _once(context.vault, request)
+    except ContradaError as error:
+        return error
+    except Exception as error:  # noqa: BLE001 - a fault of ours over one request must not take others along
+        log.error("request_failed", error=type(error).__name__)  # noqa: TRY400 - no traceback in our logs
+        return DaemonError("the daemon failed over this request", hint="see its log, and report it")
+
+
+def _once(vault: Vault, request: SendRequest) -> outbox.Idempotency | None:
+    if request.idempotency_key is None:
+        return None
+    text = json.dumps(request.model_dump(mode="json", by_alias=True), sort_keys=True)
+    return outbox.Idempotency(request.idempotency_key, vault.mac(text.encode()))
+
+
+def _repeated(row: Row, once: outbox.Idempotency | None) -> Submitted | ContradaError:
+    if once is None or row["request_mac"] != once.mac:
+        return Conflict(
+            "this idempotency key was used for another message", hint="use a fresh key for each message"
+        )
+    return Submitted(show_id(row["mid"]), show_id(row["thread"]), row["state"])
+
+
+def _earlier(context: UnitContext, message_id: MessageId) -> Earlier:
+    """The message that is answered: one that we received, or one that we sent."""
+    received = inbox.received_by_id(context.store, message_id)
+    if len(received) > 1:
+        raise Conflict(
+            "two senders used this message id", hint="answer with a new conversation, and tell the centre"
+        )
+    if received:
+        row = received[0]
+        core = context.headers.of(row)
+        return Earlier(message_id, Digest(row["subject"]), ThreadId(row["thread"]), core.purposes)
+    sent = context.store.row(
+        """SELECT s.subject, o.thread FROM sealings s JOIN outbox o ON o.id = s.message
+           WHERE o.mid = ? ORDER BY s.verdict = 1 DESC, s.id DESC LIMIT 1""",
+        message_id,
+    )
+    if sent is None:
+        raise NotFound(
+            f"there is no message {show_id(message_id)} here", hint="see 'inbox ls' and 'outbox ls'"
+        )
+    return Earlier(message_id, Digest(sent["subject"]), ThreadId(sent["thread"]), frozenset[Purpose]())

@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 import structlog
 
 from clients.daemon.metrics import UnitMetrics
-from clients.daemon.state.header_cache import HeaderCache
 from clients.daemon.state.ledger_state import Ledger
-from clients.daemon.state.recent_sealings import RecentSealings
 from clients.daemon.state.replica import Replica
 from clients.daemon.state.stream import Stream
 from clients.daemon.store import inbox
 from clients.daemon.store.at_rest import Vault
 from clients.daemon.store.database import Store
+from clients.daemon.store.inbox import HeaderCache
+from clients.daemon.store.sealings import RecentSealings
 from keys.directory import Directory
 from keys.unit_keys import UnitKeys
 from protocol.identifiers import Entropy, Millis, ThreadId, UnitId

@@ -4,23 +4,36 @@ Owns the tables `inbox`, `rejected` and `positions`. Every function runs in the 
 write expect an open transaction. A message is known by its sender and its id, and is taken in once.
 
     new > opened > acknowledged
+
+The parsed headers of the few messages that were looked at last stand in a `HeaderCache`: a message is
+acknowledged and listed just after it was received, and parsing its header three times would cost as much as
+opening it. It is only ever filled from headers that were verified when they came in.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
+from typing import Final
 
 from clients.daemon.store.at_rest import Vault
 from clients.daemon.store.database import Row, Store
 from protocol.canonical import decode, encode
 from protocol.content.parts import Part
+from protocol.envelope.header import Core, parse_header
 from protocol.errors import Code
 from protocol.identifiers import Digest, MessageId, Millis, UnitId
 from protocol.limits import MAX_RECORD
+from protocol.signatures import parse_signed
 from protocol.verification import Opened
 
 PLACE = "inbox"
+
+
 _MAX_KEPT = MAX_RECORD + 100_000
+
+
+HEADERS_KEPT: Final = 256
 
 
 def is_known(store: Store, *, sender: UnitId, message_id: MessageId) -> bool:
@@ -139,3 +152,26 @@ def raise_alarm(store: Store, *, code: str, detail: str, now: Millis) -> None:
     """Remember something that an officer must look at: ids and codes only."""
     store.write("INSERT INTO alarms (raised, code, detail) VALUES (?, ?, ?)", now, code, detail)
     store.write("DELETE FROM alarms WHERE id <= (SELECT max(id) - 1000 FROM alarms)")
+
+
+class HeaderCache:
+    """Headers by their digest. Used in the worker's thread only."""
+
+    __slots__ = ("_kept",)
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[bytes, Core] = OrderedDict()
+
+    def put(self, subject: bytes, core: Core) -> None:
+        """Keep one for a while."""
+        self._kept[subject] = core
+        if len(self._kept) > HEADERS_KEPT:
+            self._kept.popitem(last=False)
+
+    def of(self, row: Row) -> Core:
+        """The core of a row of the inbox."""
+        core = self._kept.get(row["subject"])
+        if core is None:
+            core = parse_header(parse_signed(row["signed_header"]).payload).core
+            self.put(row["subject"], core)
+        return core

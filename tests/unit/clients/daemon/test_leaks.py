@@ -20,7 +20,9 @@ from clients.daemon.api import directory_views, views
 from clients.daemon.store import inbox
 from runtime.process import logs
 from clients.daemon.receiving import deliveries as receiving
-from clients.daemon.sending import submitting
+from clients.daemon.sending import acknowledgements
+from clients.daemon.sending import intake
+from clients.daemon.sending import queue
 from clients.daemon.store.at_rest import ContentUnreadable
 from clients.daemon.errors import StoreUnavailable
 from runtime.kafka.feed_ports import Fetched, Incoming
@@ -62,7 +64,8 @@ def told(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     )
     for module in (
         "state.unit_context",
-        "sending.submitting",
+        "sending.intake",
+        "sending.sealer",
         "receiving.deciding",
         "receiving.deliveries",
         "directory.statements",
@@ -97,7 +100,7 @@ def test_nothing_of_a_message_stands_in_files_logs_or_metrics(units, told, tmp_p
     es.submit("nz", draft=marked(), attachments=[attachment()])
     pump(world, es, pt)
     assert views.open_inbox_item(pt.context, read_id(sent.id), None)["body"]["subject"] == "MARKSUBJECT"
-    submitting.seal_receipts(pt.context)
+    acknowledgements.seal_receipts(pt.context)
     pump(world, es, pt)
     log = told.getvalue()
     assert "refused" in log, "the log is not silent"
@@ -138,7 +141,7 @@ def test_a_drafts_error_goes_to_its_writer_and_not_to_the_log(units, told):
     """It names the writer's own values, so it is returned and never logged."""
     _, es, _ = units
     wrong = marked() | {"language": "MARKTEXT"}
-    (error,) = submitting.submit_requests(es.context, [wish("pt", draft=wrong, attachments=[attachment()])])
+    (error,) = intake.submit_requests(es.context, [wish("pt", draft=wrong, attachments=[attachment()])])
     assert isinstance(error, DraftError)
     assert_clean(told.getvalue())
 
@@ -165,7 +168,7 @@ def test_no_representation_of_a_request_or_an_order_shows_content(units):
     """What ends in a traceback by accident is silent."""
     _, es, _ = units
     es.submit("pt", draft=marked(), attachments=[attachment()])
-    assert_clean(repr(submitting.order_of(es.context, 1)))
+    assert_clean(repr(queue.order_of(es.context, 1)))
     assert_clean(repr(wish("pt", draft=marked(), attachments=[attachment()])))
 
 

@@ -12,16 +12,16 @@ from typing import Any
 
 from clients.daemon.receiving import deciding, deliveries as receiving
 from clients.daemon.store import sealings
-from clients.daemon.sending import submitting
+from clients.daemon.sending import intake
 from clients.daemon.store.at_rest import Vault
 from clients.daemon.metrics import UnitMetrics
 from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.state.replica import Replica
-from clients.daemon.sending.submissions import SendRequest
+from clients.daemon.sending.requests import SendRequest
 from clients.daemon.directory.statements import take_statements
 from clients.daemon.store.database import Store
 from clients.daemon.state.stream import Stream
-from clients.daemon.sending.submitting import Submitted
+from clients.daemon.sending.requests import Submitted
 from runtime.kafka.feed_ports import Fetched, Incoming
 from keys.enrolment import enrol
 from keys.unit_keys import UnitKeys
@@ -113,7 +113,7 @@ class UnitFixture:
 
     def submit(self, *to: str, **more: Any) -> Submitted:
         """One message; what went wrong is raised."""
-        (result,) = submitting.submit_requests(self.context, [wish(*to, **more)])
+        (result,) = intake.submit_requests(self.context, [wish(*to, **more)])
         if not isinstance(result, Submitted):
             raise result
         return result

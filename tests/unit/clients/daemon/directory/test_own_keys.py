@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from clients.daemon.api import directory_views, views
-from clients.daemon.sending import submitting
+from clients.daemon.sending import queue
 from clients.daemon.receiving.deciding import DirectoryBehind, take_decisions
 from clients.daemon.directory.statements import upkeep
 from runtime.kafka.feed_ports import Fetched, Incoming
@@ -77,10 +77,10 @@ def test_a_lost_private_key_is_withdrawn_and_replaced(world, es):
         publish(world, upkeep(es.context))
         es.learn()
 
-    recent_sealings = world.directory.epoch_key_for(es.unit, epoch)
-    assert recent_sealings is not None
-    assert recent_sealings.public.kid != lost
-    assert recent_sealings.public.kid in es.keys.opener.kids()
+    fresh = world.directory.epoch_key_for(es.unit, epoch)
+    assert fresh is not None
+    assert fresh.public.kid != lost
+    assert fresh.public.kid in es.keys.opener.kids()
 
 
 def test_a_rotation_changes_the_signature_and_loses_nothing(world, es):
@@ -114,7 +114,7 @@ def test_a_revoked_identity_holds_messages_back(world, es):
     world.directory.apply(statement)
     es.context.replica.directory = world.directory
     es.keys.adopt_rotation(world.now, parties=world.directory)
-    submitting.seal_queued(es.context)
+    queue.seal_queued(es.context)
 
     assert es.state(waiting.id) == "sealed"
 

@@ -10,13 +10,14 @@ import pytest
 
 from clients.daemon.store import inbox
 from clients.daemon.receiving import deliveries as receiving
-from clients.daemon.sending import submitting
+from clients.daemon.sending import acknowledgements
+from clients.daemon.sending import queue
 from clients.daemon.api import views
 from clients.daemon.receiving.deciding import DirectoryBehind
 from clients.daemon.errors import StoreUnavailable
 from runtime.errors import Conflict, NotFound
 from clients.daemon.store.order import Order, Recipient, choose_keys, core_from_order
-from clients.daemon.sending.submissions import AckRequest
+from clients.daemon.sending.requests import AckRequest
 from clients.daemon.directory.statements import upkeep
 from runtime.kafka.feed_ports import Fetched, Incoming
 from protocol import topics
@@ -86,7 +87,7 @@ def test_however_often_it_arrives_it_is_there_once(world, es, pt):
     receiving.take_deliveries(pt.context, feed(pt, delivery, start=2), patient=True)
     pt.restart()
     receiving.take_deliveries(pt.context, feed(pt, delivery, start=3), patient=True)
-    submitting.seal_receipts(pt.context)
+    acknowledgements.seal_receipts(pt.context)
 
     assert count(pt, "inbox") == 1
     assert count(pt, "outbox") == 1, "and it is acknowledged once"
@@ -164,8 +165,8 @@ def test_arrival_is_acknowledged_and_acknowledgements_are_not(world, es, pt):
     sent = es.submit("pt")
     for _ in range(4):
         pump(world, es, pt, rounds=1)
-        submitting.seal_receipts(es.context)
-        submitting.seal_receipts(pt.context)
+        acknowledgements.seal_receipts(es.context)
+        acknowledgements.seal_receipts(pt.context)
     shown = views.outbox_item(es.context, read_id(sent.id))
     assert shown["deliveries"] == [{"unit": "pt", "stage": "delivered", "received": world.now}]
     assert (count(es, "outbox"), count(pt, "outbox")) == (1, 1)
@@ -177,7 +178,7 @@ def test_a_receipt_is_owed_over_a_kill(world, es, pt):
     receiving.take_deliveries(pt.context, feed(pt, delivered(world, es, "pt")), patient=True)
     pt.restart()
     assert count(pt, "outbox") == 0
-    submitting.seal_receipts(pt.context)
+    acknowledgements.seal_receipts(pt.context)
     assert pt.rows("SELECT automatic, state FROM outbox") == [(1, "sealed")]
 
 
@@ -185,10 +186,10 @@ def test_a_receipt_can_be_sealed_again(world, es, pt):
     """Its content is not kept: it follows from the deliveries that it speaks of."""
     for _ in range(3):
         receiving.take_deliveries(pt.context, feed(pt, delivered(world, es, "pt")), patient=True)
-    submitting.seal_receipts(pt.context)
-    first = submitting.order_of(pt.context, 1)
+    acknowledgements.seal_receipts(pt.context)
+    first = queue.order_of(pt.context, 1)
     pt.restart()
-    assert submitting.order_of(pt.context, 1) == first
+    assert queue.order_of(pt.context, 1) == first
 
 
 def test_stages_only_rise(world, es, pt):
@@ -196,9 +197,9 @@ def test_stages_only_rise(world, es, pt):
     sent = es.submit("pt")
     pump(world, es, pt, rounds=1)
     row = views.find_received(pt.context, read_id(sent.id), None)
-    submitting.acknowledge_row(pt.context, row, AckRequest.model_validate({"stage": "accepted"}))
+    acknowledgements.acknowledge_row(pt.context, row, AckRequest.model_validate({"stage": "accepted"}))
     pump(world, pt, es, rounds=1)
-    submitting.seal_receipts(pt.context)
+    acknowledgements.seal_receipts(pt.context)
     pump(world, pt, es, rounds=1)
 
     assert views.outbox_item(es.context, read_id(sent.id))["deliveries"][0]["stage"] == "accepted"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from clients.daemon.sending import submitting
+from clients.daemon.sending import acknowledgements
 from protocol.epochs import bounds, epoch_of
 from protocol.identifiers import Millis, UnitId
 from protocol.limits import HOUR
@@ -73,7 +73,7 @@ def test_receipts_travel_together(late: tuple[World, UnitFixture, UnitFixture]) 
     for _ in range(5):
         es.submit("pt")
     pump(world, es, pt, rounds=1)
-    submitting.seal_receipts(pt.context)
+    acknowledgements.seal_receipts(pt.context)
     pump(world, pt, es, rounds=1)
 
     assert pt.rows("SELECT count(*) FROM outbox") == [(1,)]
@@ -88,7 +88,7 @@ def test_a_receipt_that_must_be_sealed_again_says_the_same(
     for _ in range(3):
         es.submit("pt")
     pump(world, es, pt, rounds=1)
-    submitting.seal_receipts(pt.context)
+    acknowledgements.seal_receipts(pt.context)
     pt.post()
     world.now = Millis(world.now + 26 * HOUR)
     pump(world, pt, es, rounds=3)

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from clients.daemon.store import outbox
-from clients.daemon.sending import submitting
+from clients.daemon.sending import intake
+from clients.daemon.sending import queue
 from clients.daemon.errors import StoreUnavailable
 from runtime.errors import Conflict
-from clients.daemon.sending.submitting import Submitted
+from clients.daemon.sending.requests import Submitted
 from protocol.envelope.wire import parse_submission
 from protocol.epochs import bounds, epoch_of
 from protocol.errors import Code, ContradaError, Rejected
@@ -114,7 +115,7 @@ def test_a_clock_that_runs_ahead_waits_to_be_set_right(world, es):
     assert es.state(sent.id) == "queued"
     es.context.clock = lambda: world.now
     es.monotonic.seconds += 3600
-    submitting.seal_queued(es.context)
+    queue.seal_queued(es.context)
     pump(world, es)
 
     assert es.state(sent.id) == "accepted"
@@ -129,7 +130,7 @@ def test_what_cannot_be_sealed_waits_and_holds_nobody_up(world, es):
     assert "E_RCPT_EPOCH" in es.rows("SELECT reasons FROM outbox ORDER BY id")[0][0]
     UnitFixture(world, UnitId("ie"), es.path / "ie")
     es.learn()
-    submitting.seal_queued(es.context)
+    queue.seal_queued(es.context)
 
     assert es.state(waiting.id) == "sealed"
 
@@ -141,14 +142,14 @@ def test_before_it_is_enrolled_a_unit_may_write(world, tmp_path):
     sent = de.submit("it")
     assert sent.state == "queued"
     de.context.replica.directory = known
-    submitting.seal_queued(de.context)
+    queue.seal_queued(de.context)
 
     assert de.state(sent.id) == "sealed"
 
 
 def test_an_idempotency_key_names_one_message(world, es):
     """In one batch, later, and after a restart; and never two different ones."""
-    first, same = submitting.submit_requests(
+    first, same = intake.submit_requests(
         es.context, [wish("it", idempotency_key="k"), wish("it", idempotency_key="k")]
     )
     es.restart()
@@ -188,7 +189,7 @@ def test_a_request_with_everything_in_it_is_known_again(world, es):
 
 def test_one_wrong_request_fails_alone(world, es):
     """Requests that share a transaction share nothing else."""
-    good, unknown, bad = submitting.submit_requests(
+    good, unknown, bad = intake.submit_requests(
         es.context, [wish("it"), wish("xx"), wish("it", draft={"subject": "no items"})]
     )
     assert isinstance(good, Submitted)
@@ -247,7 +248,7 @@ def test_what_kafka_lost_is_noticed(world, es):
     first, second = es.submit("it"), es.submit("it")
     raw = es.pending()
     es.context.sent.update({1: 0, 2: 1})
-    submitting.note_sent(es.context)
+    queue.note_sent(es.context)
     world.submit("es", b"", raw[1])  # the first one's place holds something else
     world.route("es")
     decided = es.decisions()

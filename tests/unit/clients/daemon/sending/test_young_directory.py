@@ -22,7 +22,7 @@ async def test_nobody_is_unknown_before_the_directory_was_read(tmp_path: Path) -
     daemon = Daemon(unit.context, worker, log_=None, feeds=None, directory=None)
     intake = asyncio.create_task(daemon.intake.run())
     try:
-        asked = asyncio.create_task(daemon.submit(wish("pt")))
+        asked = asyncio.create_task(daemon.intake.submit(wish("pt")))
         while not daemon.directory_read._waiters:
             assert not asked.done(), "it was judged by a directory that nobody has read"
             await asyncio.sleep(0)
@@ -31,7 +31,7 @@ async def test_nobody_is_unknown_before_the_directory_was_read(tmp_path: Path) -
         daemon.directory_read.set()
         assert (await asked).state == "sealed"
         with pytest.raises(Rejected) as refused:
-            await daemon.submit(wish("zz"))
+            await daemon.intake.submit(wish("zz"))
         assert refused.value.reason is Code.E_RCPT_UNKNOWN
         await worker.do(other.context.store.close)
     finally:

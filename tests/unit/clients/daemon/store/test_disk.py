@@ -148,7 +148,7 @@ async def neither_leaves_before_the_disk_has_the_message(tmp_path, power):
     parts = [asyncio.create_task(part) for part in (daemon.intake.run(), daemon._run_lanes())]
     await asyncio.sleep(0.1)  # the worker is idle
     power.gate.clear()
-    answer = asyncio.create_task(daemon.submit(wish("it")))
+    answer = asyncio.create_task(daemon.intake.submit(wish("it")))
     await asyncio.sleep(0.5)
     assert not answer.done()
     assert log.appended == 0

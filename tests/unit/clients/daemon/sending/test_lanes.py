@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clients.daemon.sending.lane import FIRST_PATIENCE, MOST_PATIENCE, Lane
+from clients.daemon.sending.lanes import FIRST_PATIENCE, MOST_PATIENCE, Lane
 
 WINDOW = 3
 

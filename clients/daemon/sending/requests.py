@@ -1,44 +1,161 @@
-"""From a request to an order: the draft is read, header codes are derived from it, references resolved.
+"""What the local API takes, and the order that a request becomes: the edge where JSON becomes typed.
 
-Pure. Owns what a header says where the user says nothing: the strictest of what the content says, and
-never less. Looking things up (the message that is answered) is for the caller.
+Owns the forms of requests and what a header says where the user says nothing: the strictest of what the
+content says, and never less. Codes are written as people write them (`H1+H3`, `operational`); every form
+that is refused says which ones there are. Pure: looking up the message that is answered is for the caller.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Annotated, Any, Final
 
-from clients.daemon.sending.submissions import SendRequest
+from pydantic import Base64Bytes, BaseModel, BeforeValidator, ConfigDict, Field
+
 from clients.daemon.store.order import Order, Recipient
-from protocol.codes import AcknowledgementStage, DataClass, Handling, MessageKind, Purpose, RefKind, Role
+from protocol.codes import (
+    AcknowledgementStage,
+    Classification,
+    CopyExemption,
+    DataClass,
+    Handling,
+    LegalBasis,
+    MessageKind,
+    Purpose,
+    RefKind,
+    RefusalGround,
+    Role,
+    UrgencyGround,
+)
 from protocol.content.bodies import (
-    AcknowledgedMessage,
-    Acknowledgement,
     HeaderCodes,
     check_header_codes,
     required_header_codes,
 )
 from protocol.content.body_parts import body_to_parts
-from protocol.content.code_forms import OPEN_HANDLING, HandlingCodes
+from protocol.content.code_forms import HandlingCodes
 from protocol.content.drafts import read_draft
+from protocol.content.fields import HandlingField, PurposeField, broken, coded
 from protocol.content.parts import Attachment
-from protocol.envelope.header import Core, Limits, Reference
-from protocol.errors import DraftError
+from protocol.envelope.header import Limits, Reference
+from protocol.errors import DraftError, Rejected
 from protocol.identifiers import (
     Digest,
     Entropy,
     MessageId,
     Millis,
     ThreadId,
+    UnitId,
     new_message_id,
     new_thread_id,
+    parse_unit_id,
+    read_id,
     show_id,
 )
-from protocol.limits import DAY, MAX_REFERENCES, SECOND
+from protocol.limits import DAY, MAX_ONLY, MAX_RECIPIENTS, SECOND
+from protocol.signatures import Suite
 
-ACKNOWLEDGEMENT_LIFE: Final = 14 * DAY
+WEEK_S = 7 * DAY // SECOND
+
+
+THREE_YEARS_S = 3 * 365 * DAY // SECOND
+
+
+MONTH_S = 30 * DAY // SECOND
+
+
+def _unit(value: object) -> UnitId:
+    try:
+        return parse_unit_id(value)
+    except Rejected as rejected:
+        raise broken("unit", rejected.hint) from None
+
+
+def _id(value: object) -> bytes:
+    try:
+        return read_id(value if isinstance(value, str) else "")
+    except Rejected as rejected:
+        raise broken("id", rejected.hint) from None
+
+
+Unit = Annotated[UnitId, BeforeValidator(_unit)]
+
+
+Mid = Annotated[MessageId, BeforeValidator(_id)]
+
+
+Thread = Annotated[ThreadId, BeforeValidator(_id)]
+
+
+class Form(BaseModel):
+    """The base of all requests: closed, frozen, silent about values in errors that might be logged."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, strict=False, ser_json_bytes="base64"
+    )
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Nothing: a representation ends in logs and tracebacks, and a request holds content."""
+        return ()
+
+
+class H3Limits(Form):
+    """The part of an H3 restriction that the system keeps by itself."""
+
+    only: tuple[Unit, ...] = Field(default=(), max_length=MAX_ONLY)
+    delete_by: Annotated[Millis, Field(ge=0)] | None = None
+
+
+class AttachedFile(Form):
+    """A file that an item names."""
+
+    name: str
+    media_type: str
+    content_b64: Base64Bytes
+
+
+class SendRequest(Form):
+    """POST /v1/messages. Codes that are left out are derived from the draft."""
+
+    kind: Annotated[MessageKind, coded(MessageKind)]
+    to: tuple[Unit, ...] = Field(min_length=1, max_length=MAX_RECIPIENTS)
+    copy_to: tuple[Unit, ...] = Field(default=(), max_length=MAX_RECIPIENTS, alias="copy")
+    draft: dict[str, Any]
+    handling: HandlingField | None = None
+    h3: H3Limits | None = None
+    classification: Annotated[Classification, coded(Classification)] = Classification.BPL
+    data_class: Annotated[DataClass, coded(DataClass)] | None = None
+    purposes: tuple[PurposeField, ...] = ()
+    urgency: Annotated[UrgencyGround, coded(UrgencyGround)] | None = None
+    ground: Annotated[RefusalGround, coded(RefusalGround)] | None = None
+    basis: Annotated[LegalBasis, coded(LegalBasis)] | None = None
+    copy_exemption: Annotated[CopyExemption, coded(CopyExemption)] | None = None
+    reply_to: Mid | None = None
+    thread: Thread | None = None
+    expires_in_s: int = Field(default=WEEK_S, ge=1, le=MONTH_S)
+    review_in_s: int = Field(default=THREE_YEARS_S, ge=1, le=10 * THREE_YEARS_S)
+    suite: Suite | None = None
+    attachments: tuple[AttachedFile, ...] = ()
+    idempotency_key: str | None = Field(default=None, min_length=1, max_length=200)
+
+
+class AckRequest(Form):
+    """POST /v1/inbox/{id}/ack."""
+
+    stage: Annotated[AcknowledgementStage, coded(AcknowledgementStage)] = AcknowledgementStage.OPENED
+    case_ref: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """What the user is told: the message has a name and is on disk."""
+
+    id: str
+    thread: str
+    state: str
+
+
 _REPLIES: Final = (MessageKind.ANSWER, MessageKind.REFUSAL)
 
 
@@ -101,43 +218,6 @@ def compose(request: SendRequest, *, earlier: Earlier | None, now: Millis, entro
         review=order.review,
     )
     return order
-
-
-def acknowledge(
-    received: Sequence[tuple[Core, Digest]],
-    *,
-    message_id: MessageId,
-    thread: ThreadId,
-    stage: AcknowledgementStage,
-    allowed: frozenset[Purpose],
-    case_ref: str | None,
-    now: Millis,
-) -> Order:
-    """The acknowledgement of messages of one sender, whose purposes are `allowed`."""
-    body = Acknowledgement(
-        stage=stage,
-        messages=tuple(
-            AcknowledgedMessage(message=core.message_id, header_digest=subject) for core, subject in received
-        ),
-        case_ref=case_ref,
-    )
-    purposes = frozenset[Purpose]().union(*(core.purposes for core, _ in received))
-    shared = (purposes & allowed) - {Purpose.UNDETERMINED}
-    return Order(
-        kind=MessageKind.ACKNOWLEDGEMENT,
-        message_id=message_id,
-        thread=thread,
-        to=(Recipient(received[0][0].sender, Role.TO),),
-        handling=OPEN_HANDLING,
-        # The receipt serves the purposes that the messages served.
-        purposes=shared or frozenset({Purpose.OPERATIONAL}),
-        data_class=DataClass.NON_PERSONAL,
-        expires=Millis(now + ACKNOWLEDGEMENT_LIFE),
-        review=Millis(now + 365 * DAY),
-        # The header has room for a few; the content, which only the sender reads, names all.
-        refs=tuple(Reference(RefKind.REPLY_TO, subject) for _, subject in received[:MAX_REFERENCES]),
-        parts=body_to_parts(body),
-    )
 
 
 def _recipients(request: SendRequest) -> tuple[Recipient, ...]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clients.daemon.state.recent_sealings import KEPT_BYTES, RecentSealings
-from clients.daemon.sending.lane import Lane
+from clients.daemon.store.sealings import KEPT_BYTES, RecentSealings
+from clients.daemon.sending.lanes import Lane
 from clients.daemon.store.sealings import WINDOW, ToSend
 from protocol.identifiers import ThreadId
 

@@ -1,20 +1,20 @@
-"""Each rule of clients/daemon/state/recent_sealings.py, taken away, breaks a promise of test_fresh.py."""
+"""Each rule of `RecentSealings`, taken away, breaks a promise of test_recent_sealings.py."""
 
 from __future__ import annotations
 
 import pytest
 
-from clients.daemon.state import recent_sealings as recent_sealings
-from clients.daemon.state.recent_sealings import RecentSealings
+from clients.daemon.store import sealings
+from clients.daemon.store.sealings import RecentSealings
 from tests.mutants.engine import Mutant, mutated
 from tests.mutants.operations import dropped, forced, instead
-from tests.unit.clients.daemon.state import test_recent_sealings as promises
+from tests.unit.clients.daemon.store import test_recent_sealings as promises
 
 pytestmark = pytest.mark.slow
 
 MUTANTS = {
     "a gap before the sealing does not matter": (
-        Mutant(recent_sealings._behind, forced(True, "queue[0][0]", "after")),
+        Mutant(sealings._behind, forced(True, "queue[0][0]", "after")),
         promises.test_what_is_fresh_is_what_the_database_has_next,
     ),
     "a failed transaction counts": (
