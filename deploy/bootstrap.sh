@@ -20,8 +20,8 @@ fail() {
 
 # Each level holds the ones before it.
 holds() {
-  case "$1/$level" in
-    fuzz/* | docs/docs | docs/dev | docs/demo | dev/dev | dev/demo | demo/demo) return 0 ;;
+  case "$1:$level" in
+    fuzz:* | docs:docs | docs:dev | docs:demo | dev:dev | dev:demo | demo:demo) return 0 ;;
     *) return 1 ;;
   esac
 }

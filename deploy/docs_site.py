@@ -20,12 +20,8 @@ from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("protocol", "keys", "runtime", "broker", "clients")
-ROOT_PAGES = {
-    "README.md": "index.md",
-    "CONTRIBUTING.md": "CONTRIBUTING.md",
-    "CHANGELOG.md": "CHANGELOG.md",
-    "SECURITY.md": "SECURITY.md",
-}
+ROOT_PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
+FRONT = "index" + Path(ROOT_PAGES[0]).suffix
 
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 _ITEM = re.compile(r"^(\s*)([-*]|\d+\.) +\S")
@@ -41,7 +37,8 @@ def on_config(config: Any) -> Any:
 
 def on_files(files: Files, config: Any) -> Files:
     """Add the pages of the root, and a page of reference for each room."""
-    for source, target in ROOT_PAGES.items():
+    for source in ROOT_PAGES:
+        target = _in_site(source)
         text = (ROOT / source).read_text(encoding="utf-8")
         files.append(File.generated(config, target, content=_moved(text, source, target, files)))
     for room, modules in rooms().items():
@@ -52,7 +49,7 @@ def on_files(files: Files, config: Any) -> Files:
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:  # noqa: ARG001 - called by name
     """Lead the links of a page in docs/ to what the site has."""
     target = page.file.src_uri
-    if target in ROOT_PAGES.values() or target.startswith("reference/"):
+    if target in (*ROOT_PAGES, FRONT) or target.startswith("reference/"):
         return markdown
     return _moved(markdown, f"docs/{target}", target, files)
 
@@ -109,6 +106,10 @@ def _reference(room: str, modules: list[str]) -> str:
     return "\n\n".join([f"# {room}", says or "", *(f"::: {module}" for module in modules), ""])
 
 
+def _in_site(path: str) -> str:
+    return FRONT if path == ROOT_PAGES[0] else path.removeprefix("docs/")
+
+
 def _moved(text: str, source: str, target: str, files: Files) -> str:
     """The text with its links as they lead from `target` in the site; without those that lead to no page."""
 
@@ -118,7 +119,7 @@ def _moved(text: str, source: str, target: str, files: Files) -> str:
         if not name or "://" in where:
             return match[0]
         path = posixpath.normpath(posixpath.join(posixpath.dirname(source), name))
-        page = ROOT_PAGES.get(path) or path.removeprefix("docs/")
+        page = _in_site(path)
         known = path in ROOT_PAGES or (path.startswith("docs/") and files.get_file_from_path(page))
         if not known:
             return label
