@@ -1,0 +1,199 @@
+"""The measures of the house: what a stranger meets in every room of the program.
+
+Names, sizes, and where tests stand. Each list of exceptions is exact: a new one fails, and so does one that is not
+needed any more, so that they only shrink.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PRODUCT = ("broker", "clients", "keys", "protocol", "runtime")
+MODULES = sorted(path for each in PRODUCT for path in (ROOT / each).rglob("*.py"))
+
+UNIT_TESTS = sorted((ROOT / "tests" / "unit").rglob("test_*.py"))
+
+MOST_MODULES, MOST_LINES, LONGEST_FUNCTION = 20, 300, 40
+
+CROWDED: dict[str, int] = {"keys": 21}
+"""Folders with more modules than that."""
+
+LONG_FILES: set[str] = {
+    "protocol/envelope/header.py",
+}
+LONG_FUNCTIONS: set[str] = {
+    "broker/ledger/app.py:build",
+    "broker/ledger/metrics.py:create",
+    "clients/cli/work/unit_setup.py:make_home",
+    "clients/daemon/metrics.py:create",
+    "clients/daemon/sending/compose.py:compose",
+}
+
+INTERFACES: dict[str, str] = {
+    "Metrics": "the counters of one process",
+    "build": "an application made of its parts",
+    "main": "what the package runs as a program (`python -m`)",
+    "run": "a process, from its settings to its end",
+    "start": "what `python -m` does before it imports the rest",
+}
+"""Names that several rooms have because each implements the same thing."""
+
+TWICE: set[str] = {
+    "Answer",
+    "Claim",
+    "Conflict",
+    "Daemon",
+    "Desk",
+    "DirectoryLog",
+    "Evidence",
+    "Group",
+    "Head",
+    "KafkaTopics",
+    "Kind",
+    "Log",
+    "Opener",
+    "OutboxLog",
+    "Pace",
+    "Question",
+    "Reading",
+    "Replica",
+    "Request",
+    "Seen",
+    "Source",
+    "Step",
+    "Task",
+    "Unit",
+    "Wanted",
+    "Witness",
+    "audit",
+    "break_glass",
+    "check",
+    "check_directory",
+    "contrada",
+    "decide",
+    "end",
+    "enrol",
+    "erase",
+    "explain",
+    "found",
+    "is_well",
+    "judge",
+    "ledger_policy",
+    "now",
+    "opening_of",
+    "parse_request",
+    "read_directory",
+    "read_draft",
+    "read_policy",
+    "release",
+    "renew",
+    "resume",
+    "row_of",
+    "step",
+    "text",
+    "tile_reader",
+    "write_new",
+    "write_proofs",
+}
+"""Names that several rooms have for different things: to be told apart."""
+
+WHOLE = {
+    "broker/router/test_limits.py": "what the router writes, read by the programs that follow it",
+    "clients/daemon/ledger/test_following.py": "whole units",
+    "clients/daemon/sending/test_young_directory.py": "whole units",
+    "clients/daemon/store/test_plans.py": "the queries of a whole unit",
+    "deploy/test_locks.py": "files, not modules",
+    "deploy/test_systemd.py": "files, not modules",
+    "runtime/cli/test_process_exits.py": "whole processes",
+}
+"""Tests that import nothing of the folder whose name their own has, and what they test instead."""
+
+
+def place(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def public_names() -> Iterator[tuple[str, str]]:
+    """Classes and functions of every module, by name, with the module."""
+    for path in MODULES:
+        for node in ast.parse(path.read_text()).body:
+            if (
+                isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+                and node.name[0] != "_"
+            ):
+                yield node.name, place(path)
+
+
+def functions() -> Iterator[tuple[str, int]]:
+    """Every function and method, and how many lines it has from `def` to its end."""
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield f"{place(path)}:{node.name}", (node.end_lineno or 0) - node.lineno + 1
+
+
+def test_no_folder_is_crowded() -> None:
+    """Twenty modules are what somebody can overlook."""
+    counted: defaultdict[str, int] = defaultdict(int)
+    for path in MODULES:
+        if path.name != "__init__.py":
+            counted[place(path.parent)] += 1
+    assert {folder: count for folder, count in counted.items() if count > MOST_MODULES} == CROWDED
+
+
+def test_no_file_is_long() -> None:
+    assert {place(path) for path in MODULES if len(path.read_text().splitlines()) > MOST_LINES} == LONG_FILES
+
+
+def test_no_function_is_long() -> None:
+    assert {name for name, lines in functions() if lines > LONGEST_FUNCTION} == LONG_FUNCTIONS
+
+
+def test_a_name_means_one_thing() -> None:
+    """No public class or function is called as another is in another module."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for name, module in public_names():
+        found[name].add(module)
+    twice = {name: modules for name, modules in found.items() if len(modules) > 1}
+    assert INTERFACES.keys() - twice.keys() == set(), "implemented once: take it off the list"
+    assert {n: sorted(m) for n, m in twice.items() if n not in INTERFACES.keys() | TWICE} == {}
+    assert TWICE - twice.keys() == set(), "told apart: take it off the list"
+
+
+@pytest.mark.parametrize("room", PRODUCT)
+def test_tests_mirror_the_program(room: str) -> None:
+    """Whoever looks for the tests of a folder finds them in the folder of the same name, and no others there."""
+    folders = {path.parent.relative_to(ROOT / "tests" / "unit") for path in UNIT_TESTS}
+    here = {folder.as_posix() for folder in folders if folder.parts[:1] == (room,)}
+    assert {folder for folder in here if not (ROOT / folder).is_dir()} == set()
+
+
+@pytest.mark.parametrize(
+    "test", [path for path in UNIT_TESTS if path.parent.name != "unit"], ids=lambda path: place(path)[11:]
+)
+def test_a_test_stands_beside_what_it_tests(test: Path) -> None:
+    """It imports something of the folder whose name its own folder has, or of what tests there share."""
+    path = test.relative_to(ROOT / "tests" / "unit")
+    package = path.parent.as_posix().replace("/", ".")
+    imported = {
+        name
+        for node in ast.walk(ast.parse(test.read_text()))
+        for name in (
+            [node.module, *(f"{node.module}.{each.name}" for each in node.names)]
+            if isinstance(node, ast.ImportFrom) and node.module
+            else [each.name for each in node.names]
+            if isinstance(node, ast.Import)
+            else []
+        )
+    }
+    beside = f"tests.unit.{package}"
+    found = any(
+        name == each or name.startswith(f"{each}.") for name in imported for each in (package, beside)
+    )
+    assert found != (path.as_posix() in WHOLE)
