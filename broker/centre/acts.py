@@ -50,7 +50,7 @@ def check_release(*, by: str, second: str, out: Path) -> None:
         raise Conflict(f"{out} is there already", hint="name a new file with --out")
 
 
-async def release(invocation: Invocation, number: int, *, by: str, second: str, out: Path) -> Made:
+async def release_record(invocation: Invocation, number: int, *, by: str, second: str, out: Path) -> Made:
     """Two people take a record out of quarantine, into a file. The act is stated first."""
     row, held = await held_in_quarantine(invocation, number)
     detail = (parse_unit_id(row["unit"]), row["partition"], row["offset"], by, second)

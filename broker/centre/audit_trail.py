@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from broker.centre.registry import read_directory
+from broker.centre.registry import read_directory_topic
 from keys.directory import Directory
 from protocol import topics
 from protocol.codes import (
@@ -31,7 +31,7 @@ from protocol.trail.batches import SUMMARY_FIELDS, Batch, Record, verify_decisio
 from protocol.trail.stated_acts import is_acts, verify_acts
 from runtime.cli.command import Invocation
 from runtime.cli.home import bootstrap, chosen_home
-from runtime.cli.kafka_calls import follow, read_to_end, run
+from runtime.cli.kafka_calls import follow, read_to_end, run_quietly
 from runtime.cli.render import say
 from runtime.errors import NotFound, NotVerified
 from runtime.kafka.feed_ports import Incoming
@@ -43,7 +43,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RowFilter:
     """Which rows are asked for."""
 
     unit: str | None = None
@@ -68,7 +68,7 @@ class Trail:
     home: Home
     kafka: str
     directory: Directory
-    wanted: Wanted
+    wanted: RowFilter
     show: Callable[[Row], None]
     unverified: list[int] = field(default_factory=list)
 
@@ -84,7 +84,7 @@ class Trail:
             say(f"contrada: the batch at offset {record.offset} does not verify ({rejected.code})")
             return
         for decision in decisions.records:
-            row = row_of(decision, decisions.batch, record.offset)
+            row = decision_row(decision, decisions.batch, record.offset)
             if self.wanted.takes(row):
                 self.show(row)
 
@@ -97,12 +97,12 @@ class Trail:
 
 
 async def read_trail(
-    invocation: Invocation, wanted: Wanted, show: Callable[[Row], None], *, go_on: bool = False
+    invocation: Invocation, wanted: RowFilter, show: Callable[[Row], None], *, go_on: bool = False
 ) -> None:
     """Read the trail; `NotVerified` at the end if some of it did not hold."""
     home = chosen_home(invocation)
     kafka = bootstrap(invocation, home)
-    directory, _ = await read_directory(home, kafka)
+    directory, _ = await read_directory_topic(home, kafka)
     trail = Trail(home, kafka, directory, wanted, show)
     await trail.read(go_on=go_on)
     if trail.unverified:
@@ -115,7 +115,7 @@ async def read_trail(
 def trace_in_audit(invocation: Invocation, message_id: str) -> dict[str, Any]:
     """What the audit trail says of one message."""
     rows: list[Row] = []
-    run(read_trail(invocation, Wanted(message=message_id), rows.append))
+    run_quietly(read_trail(invocation, RowFilter(message=message_id), rows.append))
     if not rows:
         raise NotFound(f"the audit trail says nothing of {message_id}")
     return {"id": message_id, "steps": [step for row in rows for step in _steps(row)], "decisions": rows}
@@ -133,7 +133,7 @@ def _steps(row: Row) -> Iterator[Row]:
             yield {"t": row["t"], "event": "delivered", "unit": unit, "detail": role}
 
 
-def row_of(record: Record, batch: Batch, offset: int) -> Row:
+def decision_row(record: Record, batch: Batch, offset: int) -> Row:
     """One decision, as it is printed."""
     header = record.header if isinstance(record.header, list) else [None] * len(SUMMARY_FIELDS)
     said = dict(zip(SUMMARY_FIELDS, header, strict=True))

@@ -26,7 +26,9 @@ from runtime.process.homes import CentreHome
 from runtime.process.settings_text import toml_text
 
 
-async def found(invocation: Invocation, *, secret_file: Path | None, router_port: int) -> dict[str, Any]:
+async def found_centre(
+    invocation: Invocation, *, secret_file: Path | None, router_port: int
+) -> dict[str, Any]:
     """Found the exchange; what to tell and to print."""
     home = CentreHome(chosen_home(invocation).path)
     if home.is_centre or home.is_unit:

@@ -39,7 +39,7 @@ _BASIS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class MembershipRequest:
     """A request file that holds: an enrolment, or a renewal that the identity of today vouches for."""
 
     data: bytes
@@ -56,7 +56,7 @@ class Request:
         }
 
 
-def read_request(path: Path) -> Request:
+def read_request(path: Path) -> MembershipRequest:
     """The request in the file, every signature in it verified."""
     data = path.read_bytes()
     if len(data) > MAX_HEADER:
@@ -66,11 +66,13 @@ def read_request(path: Path) -> Request:
         # A renewal is a signed request within a signature; an enrolment's payload is no signed structure.
         parse_signed(outer.payload)
     except Rejected:
-        return Request(data, parse_request(data), renewal=False)
-    return Request(data, parse_request(outer.payload), renewal=True)
+        return MembershipRequest(data, parse_request(data), renewal=False)
+    return MembershipRequest(data, parse_request(outer.payload), renewal=True)
 
 
-async def enrol_unit(invocation: Invocation, request: Request, options: dict[str, Any]) -> dict[str, Any]:
+async def enrol_unit(
+    invocation: Invocation, request: MembershipRequest, options: dict[str, Any]
+) -> dict[str, Any]:
     """State what follows from the request, and create the unit's topics."""
     registry = await Registry.open(invocation)
     registrar, unit = registrar_of(registry.home), request.parsed.unit

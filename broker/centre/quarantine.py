@@ -40,7 +40,7 @@ async def _read(invocation: Invocation) -> list[tuple[dict[str, Any], bytes]]:
 
     def take(record: Incoming) -> None:
         try:
-            rows.append((row_of(record), decode(record.value, limit=2 * limits.MAX_RECORD)[6]))
+            rows.append((quarantine_row(record), decode(record.value, limit=2 * limits.MAX_RECORD)[6]))
         except Rejected as rejected:
             say(f"contrada: the record at offset {record.offset} is not a quarantine row ({rejected.code})")
 
@@ -55,7 +55,7 @@ async def one_of_quarantine(invocation: Invocation, number: int) -> dict[str, An
     return row | {"hint": HINTS[Code(code)] if code in Code.__members__ else None}
 
 
-def row_of(record: Incoming) -> dict[str, Any]:
+def quarantine_row(record: Incoming) -> dict[str, Any]:
     """The coordinates and the reason."""
     match decode(record.value, limit=2 * limits.MAX_RECORD):
         case [1, [str(unit), int(partition), int(offset), int(stamped)], int(t), str(code), bytes(name),

@@ -1,4 +1,4 @@
-"""The registration desk: the centre's view of the directory, and what its registrar states.
+"""Registration: the directory as the centre sees it, and what its registrar states.
 
     made -> checked here -> written to pending.log -> topics created -> published -> pending.log emptied
 
@@ -47,7 +47,7 @@ def registrar_of(home: CentreHome) -> SoftIdentity:
     return read_identity(home.keys / "registrar" / IDENTITY_FILE, secret=secret)
 
 
-async def read_directory(home: Home, kafka: str) -> tuple[Directory, int]:
+async def read_directory_topic(home: Home, kafka: str) -> tuple[Directory, int]:
     """The directory as the topic has it now, verified from the pinned root; and how many records were not."""
     directory = Directory(read_pin(home.root))
     refused = 0
@@ -63,14 +63,6 @@ async def read_directory(home: Home, kafka: str) -> tuple[Directory, int]:
     return directory, refused
 
 
-def declared_topics(directory: Directory) -> tuple[Topic, ...]:
-    """Every topic that must exist for the units that the directory describes."""
-    found = list(topics.shared())
-    for unit in directory.units():
-        found += topics_of(directory.facts(unit.unit))
-    return tuple(found)
-
-
 def topics_of(facts: UnitFacts | None) -> tuple[Topic, ...]:
     """The topics of one unit."""
     if facts is None:
@@ -82,7 +74,7 @@ def topics_of(facts: UnitFacts | None) -> tuple[Topic, ...]:
 
 @dataclass(slots=True)
 class Registry:
-    """An open desk: the centre's home, Kafka, and the directory as it is now."""
+    """Open for one command: the centre's home, Kafka, and the directory as it is now."""
 
     home: CentreHome
     kafka: str
@@ -95,7 +87,7 @@ class Registry:
         home = centre_home(invocation)
         kafka = bootstrap(invocation, home)
         await publish_pending(home, kafka)
-        directory, refused = await read_directory(home, kafka)
+        directory, refused = await read_directory_topic(home, kafka)
         write_statements(home.replica, directory.snapshot())
         return cls(home, kafka, directory, refused)
 

@@ -9,7 +9,8 @@ import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
-from broker.centre.registry import Registry, declared_topics
+from broker.centre.exchange_topics import declared_topics
+from broker.centre.registry import Registry
 from keys.directory import Directory
 from protocol import topics
 from protocol.errors import Rejected
@@ -29,7 +30,7 @@ TAIL = 20
 """Offsets at the end of a unit's receipts that are read first; a decision takes two, with its marker."""
 
 
-async def centre_status(invocation: Invocation, routers: tuple[str, ...]) -> dict[str, Any]:
+async def read_status(invocation: Invocation, routers: tuple[str, ...]) -> dict[str, Any]:
     """Everything at a glance. Raises if Kafka itself is not reachable."""
     registry = await Registry.open(invocation)
     there = set(await KafkaTopics(registry.kafka).list())
@@ -49,7 +50,7 @@ async def centre_status(invocation: Invocation, routers: tuple[str, ...]) -> dic
     }
 
 
-def is_well(status: Mapping[str, Any]) -> bool:
+def exchange_is_well(status: Mapping[str, Any]) -> bool:
     """Whether there is nothing to look at."""
     routers = status["routers"]
     ready = all(router["ready"] for router in routers)

@@ -33,7 +33,7 @@ class _UnixConnection(HTTPConnection):
         self.sock.connect(str(self._path))
 
 
-class Daemon:
+class DaemonClient:
     """One home's daemon. A connection per call: it is a unix socket."""
 
     def __init__(self, home: UnitHome, *, timeout: float = TIMEOUT) -> None:

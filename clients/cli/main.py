@@ -117,7 +117,7 @@ def contrada() -> None:
     """
 
 
-def run(arguments: Sequence[str]) -> int:
+def run_line(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code. Never raises, never shows a traceback."""
     try:
         result = contrada.main(args=list(arguments), prog_name="contrada", standalone_mode=False)
@@ -139,7 +139,7 @@ def _reader_left() -> int:
 
 def main() -> NoReturn:
     """The console script."""
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(run_line(sys.argv[1:]))
 
 
 if __name__ == "__main__":

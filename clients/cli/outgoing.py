@@ -91,7 +91,9 @@ def message_options(function: Function) -> Function:
     return function
 
 
-def message(kind: str, draft: dict[str, Any], *, to: list[str], options: dict[str, Any]) -> dict[str, Any]:
+def message_to_send(
+    kind: str, draft: dict[str, Any], *, to: list[str], options: dict[str, Any]
+) -> dict[str, Any]:
     """The body of POST /v1/messages."""
     only, delete_by = flatten(options["h3_only"]), options["h3_delete_by"]
     if (only or delete_by is not None) and "H3" not in (options["handling"] or ""):
@@ -119,7 +121,7 @@ def message(kind: str, draft: dict[str, Any], *, to: list[str], options: dict[st
     } | ({} if options["review"] is None else {"review_in_s": options["review"]})
 
 
-def read_draft(name: str) -> dict[str, Any]:
+def read_draft_file(name: str) -> dict[str, Any]:
     """The draft in the file, or on stdin for `-`."""
     where = "stdin" if name == "-" else name
     data = sys.stdin.buffer.read(limits.MAX_RECORD + 1) if name == "-" else Path(name).read_bytes()

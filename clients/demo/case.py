@@ -21,7 +21,7 @@ from clients.demo.scene import PATIENCE, Scene
 from protocol import topics
 from protocol.canonical import decode
 from protocol.identifiers import UnitId
-from runtime.cli.kafka_calls import read_to_end, run
+from runtime.cli.kafka_calls import read_to_end, run_quietly
 from runtime.kafka.feed_ports import Incoming, Outgoing
 from runtime.kafka.feeds import KafkaFeeds
 
@@ -87,13 +87,13 @@ class Case:
     def tampered(self) -> Scene:
         """One bit of a sealed message is flipped, and it is put into France's outbox again."""
         before = [len(self._inbox(unit)) for unit in ("it", "centre")]
-        damaged = bytearray(run(_first_record(self.exchange.kafka, topics.outbox(UnitId("fr")))))
+        damaged = bytearray(run_quietly(_first_record(self.exchange.kafka, topics.outbox(UnitId("fr")))))
         damaged[len(damaged) // 2] ^= 1
-        position = run(_append(self.exchange.kafka, UnitId("fr"), bytes(damaged)))
+        position = run_quietly(_append(self.exchange.kafka, UnitId("fr"), bytes(damaged)))
         rows: list[str] = []
 
         def in_quarantine() -> bool:
-            rows[:] = run(_quarantined(self.exchange.kafka, "fr", position))
+            rows[:] = run_quietly(_quarantined(self.exchange.kafka, "fr", position))
             return bool(rows)
 
         eventually(in_quarantine, within=PATIENCE)

@@ -23,7 +23,7 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from clients.cli.local_api import Daemon
+from clients.cli.local_api import DaemonClient
 from clients.demo.errors import DemoError
 from clients.demo.processes import CONTRADA, Processes, eventually, run_contrada
 from runtime.cli.render import say
@@ -84,9 +84,9 @@ class Exchange:
         with (self.home(unit) / "witness" / "witness.toml").open("rb") as file:
             return f"http://127.0.0.1:{tomllib.load(file)['port']}"
 
-    def daemon(self, unit: str) -> Daemon:
+    def daemon(self, unit: str) -> DaemonClient:
         """The local API of a unit's daemon."""
-        return Daemon(UnitHome(self.home(unit)))
+        return DaemonClient(UnitHome(self.home(unit)))
 
     def start(self) -> None:
         """Build everything, from nothing."""
@@ -208,7 +208,7 @@ class Exchange:
             return False
 
 
-def _daemon_ready(daemon: Daemon) -> bool:
+def _daemon_ready(daemon: DaemonClient) -> bool:
     return eventually(lambda: bool(daemon.get("/readyz")["ready"]), within=0)
 
 

@@ -26,7 +26,7 @@ from protocol.tlog.publication import publications
 from protocol.tlog.tiles import Tile, TreeWriter, entries_between, read_entries, smaller_from
 from protocol.tlog.witnessing import format_request
 from protocol.trail.records_file import index_in
-from runtime.cli.kafka_calls import run
+from runtime.cli.kafka_calls import run_quietly
 from runtime.kafka.feeds import KafkaLog
 
 _ACCEPTED: Final = """SELECT id, record FROM records WHERE type = 1 AND record IS NOT NULL
@@ -52,7 +52,7 @@ class Forgery:
     def publish(self, kafka: str) -> None:
         """Put it before every unit."""
         parts = publications(self.head.origin, old=0, new=self.head.size, note=self.note, read=self.read)
-        run(KafkaLog(kafka, topics.LEDGER).append(list(parts)))
+        run_quietly(KafkaLog(kafka, topics.LEDGER).append(list(parts)))
 
     def read(self, tile: Tile) -> bytes:
         """A tile of it."""

@@ -9,7 +9,7 @@ import click
 from runtime.cli.errors import Declined
 
 
-def really(what: str, *, yes: bool) -> None:
+def confirm(what: str, *, yes: bool) -> None:
     """Go on, or `Declined`."""
     if yes:
         return

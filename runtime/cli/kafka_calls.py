@@ -26,7 +26,7 @@ class _Enough(Exception):
     pass
 
 
-def run(work: Coroutine[Any, Any, T]) -> T:
+def run_quietly(work: Coroutine[Any, Any, T]) -> T:
     """Run one command's work. What the client libraries log goes nowhere: the command itself reports."""
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL),

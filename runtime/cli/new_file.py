@@ -7,7 +7,7 @@ from pathlib import Path
 from runtime.errors import Conflict
 
 
-def write_new(path: Path, data: bytes, *, hint: str = "name another directory") -> None:
+def write_new_file(path: Path, data: bytes, *, hint: str = "name another directory") -> None:
     """Write a new file; `Conflict` where there is one of that name."""
     try:
         with path.open("xb") as file:

@@ -21,7 +21,7 @@ from broker.ledger.admin.ledger_founding import begin_logs, witnesses_in
 from broker.ledger.store.record_store import LogState, RecordStore
 from broker.ledger.log_storage import prefix_of
 from broker.ledger.trust import OwnKeys
-from clients.cli.work.witness_setup import make_witness
+from clients.cli.witness_setup import make_witness
 from runtime.process.homes import UnitHome
 from clients.demo.exchange import free_port
 from clients.witness.home import WitnessHome, witness_home

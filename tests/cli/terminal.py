@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
-from clients.cli.main import run
+from clients.cli.main import run_line
 
 WRITE = "CONTRADA_TRANSCRIPTS"
 EXAMPLES = str(Path(__file__).resolve().parents[2] / "examples")
@@ -48,7 +48,7 @@ def contrada(*arguments: str, stdin: str = "", env: dict[str, str] | None = None
     given = _Stdin(io.BytesIO(stdin.encode()), encoding="utf-8")
     with mock.patch.dict(os.environ, clean, clear=True), mock.patch("sys.stdin", given):
         with redirect_stdout(out), redirect_stderr(err):
-            code = run(list(arguments))
+            code = run_line(list(arguments))
     return Seen(int(code), out.getvalue(), err.getvalue())
 
 

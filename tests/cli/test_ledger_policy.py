@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clients.cli.main import run
+from clients.cli.main import run_line
 from clients.daemon.state.ledger_state import read_ledger_policy
 from keys.root_of_trust import RootOfTrust
 from keys.soft_keys import SoftIdentity
@@ -22,7 +22,7 @@ def init(tmp_path: Path):
 
     def init(text: str) -> int:
         (tmp_path / "policy").write_text(text)
-        return run([
+        return run_line([
             "--home", str(tmp_path / "fr"), "--kafka", "127.0.0.1:1", "unit", "init", "fr",
             "--root", str(tmp_path / "root.cbor"), "--ledger-policy", str(tmp_path / "policy"),
         ])  # fmt: skip

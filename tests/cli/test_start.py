@@ -14,8 +14,8 @@ HEAVY = {"pydantic", "cryptography", "rich", "aiokafka", "asyncio", "structlog",
 def _loaded(*arguments: str) -> set[str]:
     code = (
         "import sys, json\n"
-        "from clients.cli.main import run\n"
-        f"run({list(arguments)!r})\n"
+        "from clients.cli.main import run_line\n"
+        f"run_line({list(arguments)!r})\n"
         "print(json.dumps(sorted({m.partition('.')[0] for m in sys.modules})), file=sys.stderr)"
     )
     done = subprocess.run(

@@ -8,7 +8,7 @@ from functools import cache
 
 import pytest
 
-from clients.cli.work import explanation
+from clients.cli import explanation
 from protocol.exchange_rules import RULES
 from tests.docs.pages import ROOT, Page, own_sources, page, pages
 

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from clients.cli.main import run
+from clients.cli.main import run_line
 from keys.store import write_private
 from protocol import topics
 from protocol.merkle import leaf_hash
@@ -108,20 +108,20 @@ async def test_every_message_gets_its_proofs(site: Site, ledgers: Ledgers, capsy
     assert 'outcome="same"' in it.get("/metrics")
 
     home, out = ["--home", str(it.home.path)], site.directory / "evidence"
-    assert run([*home, "unit", "status"]) == 0
+    assert run_line([*home, "unit", "status"]) == 0
     assert "cosigned by nobody" in capsys.readouterr().out
-    assert run([*home, "message", "proof", second, "--out", str(out)]) == 0
+    assert run_line([*home, "message", "proof", second, "--out", str(out)]) == 0
     assert len(list(out.glob("*.tlog-proof"))) == len(list(out.glob("*.json"))) == 2
-    assert run([*home, "message", "proof", second, "--out", str(out)]) == 9
+    assert run_line([*home, "message", "proof", second, "--out", str(out)]) == 9
 
     for unit in (fr, it):
-        assert run(["--home", str(unit.home.path), "message", "receipt", second, "--out", str(out)]) == 0
+        assert run_line(["--home", str(unit.home.path), "message", "receipt", second, "--out", str(out)]) == 0
     sent, received = (out / f"{second}-{side}-accepted.receipt" for side in ("sent", "received"))
     assert sent.read_bytes() == received.read_bytes()
     root = ["--root", str(site.directory / "centre" / "root.pin")]
     verify = ["audit", "verify", "receipt", str(sent), str(ledgers.directory), *root]
-    assert run([*verify, "--policy", str(it.home.ledger_policy)]) == 0
-    assert run([*home, "message", "receipt", first.replace(first[:8], "00000000")]) == 5
+    assert run_line([*verify, "--policy", str(it.home.ledger_policy)]) == 0
+    assert run_line([*home, "message", "receipt", first.replace(first[:8], "00000000")]) == 5
 
 
 async def test_a_ledger_that_forks_is_seen_by_every_unit(site: Site, ledgers: Ledgers) -> None:
@@ -145,7 +145,10 @@ async def test_a_ledger_that_forks_is_seen_by_every_unit(site: Site, ledgers: Le
         assert [alarm["code"] for alarm in status["alarms"]] == ["ledger_fork"]
         assert next(log for log in status["ledger"]["logs"] if "/audit/" in log["origin"])["root"]
         (kept,) = unit.get("/v1/evidence")["items"]
-        assert run(["--home", str(unit.home.path), "unit", "status", "--evidence", str(site.directory)]) == 3
+        assert (
+            run_line(["--home", str(unit.home.path), "unit", "status", "--evidence", str(site.directory)])
+            == 3
+        )
         assert (site.directory / "0001-ledger_fork" / "shown").read_text() == kept["shown"]
         assert kept["held"].split("\n")[0] == kept["shown"].split("\n")[0] == audit.origin
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
-from runtime.cli.confirm import really
+from runtime.cli.confirm import confirm
 from runtime.cli.params import Sha256
 from runtime.cli.render import say, write_json
 
@@ -30,12 +30,12 @@ _yes = click.option("--yes", is_flag=True, help="Do not ask.")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @_why
 @pass_invocation
-def policy_change(invocation: Invocation, *, file: Path, why: str) -> None:
+def act_policy_change(invocation: Invocation, *, file: Path, why: str) -> None:
     """State that a policy was changed. The file's SHA-256 is logged, and its name; not its content."""
     from broker.centre.acts import change_policy
-    from runtime.cli.kafka_calls import run
+    from runtime.cli.kafka_calls import run_quietly
 
-    _tell(invocation, run(change_policy(invocation, file.name, file.read_bytes(), why=why)))
+    _tell(invocation, run_quietly(change_policy(invocation, file.name, file.read_bytes(), why=why)))
 
 
 @command(
@@ -52,13 +52,15 @@ def policy_change(invocation: Invocation, *, file: Path, why: str) -> None:
 @click.option("--submission", type=Sha256(), metavar="SHA256", help="The submission that it is about.")
 @_yes
 @pass_invocation
-def break_glass(invocation: Invocation, *, who: str, why: str, submission: bytes | None, yes: bool) -> None:
+def act_break_glass(
+    invocation: Invocation, *, who: str, why: str, submission: bytes | None, yes: bool
+) -> None:
     """State an act outside the rules, before it is done. It gives nobody any key: content stays sealed."""
     from broker.centre.acts import break_glass as break_it
-    from runtime.cli.kafka_calls import run
+    from runtime.cli.kafka_calls import run_quietly
 
-    really(f"log for good that {who} acts outside the rules", yes=yes)
-    _tell(invocation, run(break_it(invocation, who=who, why=why, submission=submission)))
+    confirm(f"log for good that {who} acts outside the rules", yes=yes)
+    _tell(invocation, run_quietly(break_it(invocation, who=who, why=why, submission=submission)))
 
 
 @command(
@@ -71,12 +73,12 @@ def break_glass(invocation: Invocation, *, who: str, why: str, submission: bytes
 @_who
 @click.option("--asked", required=True, metavar="TEXT", help="What was asked for, in one line.")
 @pass_invocation
-def auditor_access(invocation: Invocation, *, who: str, asked: str) -> None:
+def act_auditor_access(invocation: Invocation, *, who: str, asked: str) -> None:
     """State that an auditor was given records of the ledger."""
     from broker.centre.acts import give_access
-    from runtime.cli.kafka_calls import run
+    from runtime.cli.kafka_calls import run_quietly
 
-    _tell(invocation, run(give_access(invocation, who=who, asked=asked)))
+    _tell(invocation, run_quietly(give_access(invocation, who=who, asked=asked)))
 
 
 @command(
@@ -92,19 +94,21 @@ def auditor_access(invocation: Invocation, *, who: str, asked: str) -> None:
 @click.option("--out", required=True, type=click.Path(path_type=Path), metavar="FILE", help="A new file.")
 @_yes
 @pass_invocation
-def release(invocation: Invocation, *, number: int, by: str, second: str, out: Path, yes: bool) -> None:
+def quarantine_release(
+    invocation: Invocation, *, number: int, by: str, second: str, out: Path, yes: bool
+) -> None:
     """Take a record out of quarantine into a file, for those who look into it. The ledger is told first.
 
     Nothing is delivered by it: what was not verified stays undelivered. The file holds what somebody put
     into an outbox; take it for hostile.
     """
     from broker.centre.acts import check_release
-    from broker.centre.acts import release as take_out
-    from runtime.cli.kafka_calls import run
+    from broker.centre.acts import release_record as take_out
+    from runtime.cli.kafka_calls import run_quietly
 
     check_release(by=by, second=second, out=out)
-    really(f"release record {number} of the quarantine to {out}", yes=yes)
-    _tell(invocation, run(take_out(invocation, number, by=by, second=second, out=out)))
+    confirm(f"release record {number} of the quarantine to {out}", yes=yes)
+    _tell(invocation, run_quietly(take_out(invocation, number, by=by, second=second, out=out)))
 
 
 def _tell(invocation: Invocation, made: dict[str, Any]) -> None:

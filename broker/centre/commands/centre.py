@@ -12,15 +12,19 @@ centre = group(
     "centre",
     short="run the exchange: units, topics, audit",
     lazy={
-        "init": Lazy(f"{_HERE}.setup:init", _WRITES, "found an exchange: root, registrar, router, topics"),
-        "status": Lazy(f"{_HERE}.watch:status", _READS, "Kafka, topics, router and backlog at a glance"),
-        "units": Lazy(f"{_HERE}.units:units", _READS, "all units with the states of their keys"),
-        "enrol": Lazy(f"{_HERE}.units:enrol", _WRITES, "take a unit in, or renew its identity"),
-        "suspend": Lazy(f"{_HERE}.units:suspend", _WRITES, "stop a unit from sending and receiving"),
-        "resume": Lazy(f"{_HERE}.units:resume", _WRITES, "let a suspended unit take part again"),
-        "revoke": Lazy(f"{_HERE}.units:revoke", _WRITES, "withdraw a key for good"),
+        "init": Lazy(
+            f"{_HERE}.setup:centre_init", _WRITES, "found an exchange: root, registrar, router, topics"
+        ),
+        "status": Lazy(
+            f"{_HERE}.watch:centre_status", _READS, "Kafka, topics, router and backlog at a glance"
+        ),
+        "units": Lazy(f"{_HERE}.units:centre_units", _READS, "all units with the states of their keys"),
+        "enrol": Lazy(f"{_HERE}.units:centre_enrol", _WRITES, "take a unit in, or renew its identity"),
+        "suspend": Lazy(f"{_HERE}.units:centre_suspend", _WRITES, "stop a unit from sending and receiving"),
+        "resume": Lazy(f"{_HERE}.units:centre_resume", _WRITES, "let a suspended unit take part again"),
+        "revoke": Lazy(f"{_HERE}.units:centre_revoke", _WRITES, "withdraw a key for good"),
         "topics": Lazy(f"{_HERE}.setup:topics", None, "the shape of the exchange in Kafka"),
-        "audit": Lazy(f"{_HERE}.watch:audit", _READS, "the router's decisions, each verified"),
+        "audit": Lazy(f"{_HERE}.watch:centre_audit", _READS, "the router's decisions, each verified"),
         "act": Lazy(f"{_HERE}.acts:act", None, "state what was done, for the ledger"),
         "quarantine": Lazy(f"{_HERE}.watch:quarantine", None, "what could not be verified, and why"),
     },

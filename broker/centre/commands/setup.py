@@ -36,17 +36,17 @@ topics = group("topics", short="the shape of the exchange in Kafka")
     help="Where the router's health is served, on loopback.",
 )
 @pass_invocation
-def init(invocation: Invocation, *, secret: Path | None, router_port: int) -> None:
+def centre_init(invocation: Invocation, *, secret: Path | None, router_port: int) -> None:
     """Found a new exchange in the home directory.
 
     Makes the root, the registrar, the router and the ledger, each with its keys; writes root.cbor,
     which every unit pins; creates the shared topics; publishes the first statements. Without --secret
     a new one is written beside the keys: move it to another place before the exchange is used in earnest.
     """
-    from broker.centre.founding import found
-    from runtime.cli.kafka_calls import run
+    from broker.centre.founding import found_centre
+    from runtime.cli.kafka_calls import run_quietly
 
-    done = run(found(invocation, secret_file=secret, router_port=router_port))
+    done = run_quietly(found_centre(invocation, secret_file=secret, router_port=router_port))
     fields = (
         Column("root", "root"),
         Column("root_fingerprint", "root fingerprint"),
@@ -68,8 +68,8 @@ def init(invocation: Invocation, *, secret: Path | None, router_port: int) -> No
 @pass_invocation
 def topics_apply(invocation: Invocation) -> None:
     """Create missing topics and correct settings. Applied twice, the second time changes nothing."""
-    from broker.centre.topics import apply_topics
-    from runtime.cli.kafka_calls import run
+    from broker.centre.exchange_topics import apply_topics
+    from runtime.cli.kafka_calls import run_quietly
 
-    rows = run(apply_topics(invocation))
+    rows = run_quietly(apply_topics(invocation))
     write_table(rows, TOPIC_COLUMNS, as_json=invocation.json, none="no topics")

@@ -10,7 +10,7 @@ import click
 
 from protocol.codes import Classification, LegalBasis, Purpose, UnitKind
 from runtime.cli.command import Impact, Invocation, command, pass_invocation
-from runtime.cli.confirm import really
+from runtime.cli.confirm import confirm
 from runtime.cli.params import Codes, KeyName, Moment, OneUnit
 from runtime.cli.render import Column, moment, say, write_details, write_json, write_table
 
@@ -42,12 +42,14 @@ _reason = click.option("--reason", required=True, metavar="TEXT", help="Why; eve
     examples=("contrada --home ./centre centre units", "contrada centre units --json"),
 )
 @pass_invocation
-def units(invocation: Invocation) -> None:
+def centre_units(invocation: Invocation) -> None:
     """List the units of the directory, as its topic has them now, verified from the pinned root."""
     from broker.centre.membership import list_units
-    from runtime.cli.kafka_calls import run
+    from runtime.cli.kafka_calls import run_quietly
 
-    write_table(run(list_units(invocation)), COLUMNS, as_json=invocation.json, none="no unit is enrolled yet")
+    write_table(
+        run_quietly(list_units(invocation)), COLUMNS, as_json=invocation.json, none="no unit is enrolled yet"
+    )
 
 
 @command(
@@ -80,22 +82,22 @@ def units(invocation: Invocation) -> None:
 @click.option("--inbox-partitions", type=click.IntRange(1, 64), help="Chosen once. [default: 1]")
 @_yes
 @pass_invocation
-def enrol(invocation: Invocation, /, file: Path, *, yes: bool, **facts: Any) -> None:
+def centre_enrol(invocation: Invocation, /, file: Path, *, yes: bool, **facts: Any) -> None:
     """Take in the unit whose request is in FILE, or renew the identity of one that is in.
 
     Shows the fingerprint first: have the unit read theirs to you over another channel, and go on only if
     the two are the same. A renewal is vouched for by the identity of today and needs no such call.
     """
     from broker.centre.membership import enrol_unit, read_request
-    from runtime.cli.kafka_calls import run
+    from runtime.cli.kafka_calls import run_quietly
 
     request = read_request(file)
     shown = request.shown()
     if not invocation.json:
         write_details(shown, REQUEST, as_json=False)
     if not request.renewal:
-        really("do the fingerprints agree, and is the unit to be taken in", yes=yes)
-    done = run(enrol_unit(invocation, request, facts))
+        confirm("do the fingerprints agree, and is the unit to be taken in", yes=yes)
+    done = run_quietly(enrol_unit(invocation, request, facts))
     if invocation.json:
         write_json(shown | done)
     say(f"published {done['statements']} statements about {shown['unit']}")
@@ -112,7 +114,7 @@ def enrol(invocation: Invocation, /, file: Path, *, yes: bool, **facts: Any) -> 
 @_reason
 @_yes
 @pass_invocation
-def suspend(invocation: Invocation, *, unit: str, reason: str, yes: bool) -> None:
+def centre_suspend(invocation: Invocation, *, unit: str, reason: str, yes: bool) -> None:
     """Suspend a unit: the router refuses what it sends and what is sent to it, until it is resumed."""
     _change_status(invocation, unit, suspended=True, reason=reason, yes=yes)
 
@@ -128,17 +130,17 @@ def suspend(invocation: Invocation, *, unit: str, reason: str, yes: bool) -> Non
 @_reason
 @_yes
 @pass_invocation
-def resume(invocation: Invocation, *, unit: str, reason: str, yes: bool) -> None:
+def centre_resume(invocation: Invocation, *, unit: str, reason: str, yes: bool) -> None:
     """Resume a suspended unit."""
     _change_status(invocation, unit, suspended=False, reason=reason, yes=yes)
 
 
 def _change_status(invocation: Invocation, unit: str, *, suspended: bool, reason: str, yes: bool) -> None:
     from broker.centre.membership import change_status
-    from runtime.cli.kafka_calls import run
+    from runtime.cli.kafka_calls import run_quietly
 
-    really(f"{'suspend' if suspended else 'resume'} {unit}", yes=yes)
-    done = run(change_status(invocation, unit, suspended=suspended, reason=reason))
+    confirm(f"{'suspend' if suspended else 'resume'} {unit}", yes=yes)
+    done = run_quietly(change_status(invocation, unit, suspended=suspended, reason=reason))
     if invocation.json:
         write_json(done)
     say(f"{unit} is {'suspended' if suspended else 'resumed'}")
@@ -165,15 +167,15 @@ def _change_status(invocation: Invocation, unit: str, *, suspended: bool, reason
 )
 @_yes
 @pass_invocation
-def revoke(
+def centre_revoke(
     invocation: Invocation, *, unit: str, kid: str, reason: str, compromised_since: int | None, yes: bool
 ) -> None:
     """Withdraw a key of a unit or router. This cannot be undone."""
     from broker.centre.membership import revoke_key
-    from runtime.cli.kafka_calls import run
+    from runtime.cli.kafka_calls import run_quietly
 
-    really(f"revoke {kid} of {unit}, for good", yes=yes)
-    done = run(revoke_key(invocation, unit, kid, reason=reason, since=compromised_since))
+    confirm(f"revoke {kid} of {unit}, for good", yes=yes)
+    done = run_quietly(revoke_key(invocation, unit, kid, reason=reason, since=compromised_since))
     if invocation.json:
         write_json(done)
     say(f"revoked {kid} of {unit}")

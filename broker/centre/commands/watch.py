@@ -66,7 +66,7 @@ quarantine = group(
     short="what could not be verified, and why",
     lazy={
         "release": Lazy(
-            "broker.centre.commands.acts:release",
+            "broker.centre.commands.acts:quarantine_release",
             Impact.WRITES,
             "take a record out, into a file; two people",
         )
@@ -93,17 +93,17 @@ class _Degraded(CommandError):
     "--router", "routers", multiple=True, metavar="URL", help="A router's health; else the settings'."
 )
 @pass_invocation
-def status(invocation: Invocation, routers: tuple[str, ...]) -> None:
+def centre_status(invocation: Invocation, routers: tuple[str, ...]) -> None:
     """Show whether the exchange is well. Ends in 3 if something is not, in 8 if Kafka is not reachable."""
-    from broker.centre.status import centre_status, is_well
-    from runtime.cli.kafka_calls import run
+    from broker.centre.status import exchange_is_well, read_status
+    from runtime.cli.kafka_calls import run_quietly
 
-    found = run(centre_status(invocation, routers))
+    found = run_quietly(read_status(invocation, routers))
     if invocation.json:
         write_json(found)
     else:
         _show_status(found)
-    if not is_well(found):
+    if not exchange_is_well(found):
         raise _Degraded("not everything is well", hint="see what is missing or not ready above")
 
 
@@ -144,7 +144,7 @@ def _show_status(found: dict[str, Any]) -> None:
 @click.option("--follow", is_flag=True, help="Go on printing decisions as they are made.")
 @click.option("--jsonl", is_flag=True, help="One JSON object per line, at once.")
 @pass_invocation
-def audit(
+def centre_audit(
     invocation: Invocation,
     *,
     unit: str | None,
@@ -157,17 +157,17 @@ def audit(
 
     Ids, codes and times only: there is no content in the trail. Ends in 7 if a batch does not verify.
     """
-    from broker.centre.audit_trail import Wanted, read_trail
-    from runtime.cli.kafka_calls import run
+    from broker.centre.audit_trail import RowFilter, read_trail
+    from runtime.cli.kafka_calls import run_quietly
 
-    wanted = Wanted(unit=unit, decision=decision, since=since)
+    wanted = RowFilter(unit=unit, decision=decision, since=since)
     rows: list[dict[str, Any]] = []
     at_once = jsonl or follow
     show: Callable[[dict[str, Any]], None] = rows.append
     if at_once:
         show = write_json_line if jsonl or invocation.json else _show_line
     try:
-        run(read_trail(invocation, wanted, show, go_on=follow))
+        run_quietly(read_trail(invocation, wanted, show, go_on=follow))
     except NotVerified:
         # What did verify is shown all the same.
         write_table(rows, DECISIONS, as_json=invocation.json, none="no decisions")
@@ -191,9 +191,9 @@ def _show_line(row: dict[str, Any]) -> None:
 def quarantine_ls(invocation: Invocation) -> None:
     """List what the router could not parse or verify. Content is never shown."""
     from broker.centre.quarantine import read_quarantine
-    from runtime.cli.kafka_calls import run
+    from runtime.cli.kafka_calls import run_quietly
 
-    rows = run(read_quarantine(invocation))
+    rows = run_quietly(read_quarantine(invocation))
     write_table(rows, QUARANTINE, as_json=invocation.json, none="nothing is in quarantine")
 
 
@@ -209,7 +209,7 @@ def quarantine_ls(invocation: Invocation) -> None:
 def quarantine_show(invocation: Invocation, number: int) -> None:
     """Show one record of the quarantine: where it stood, why it is there, what to do. Never its content."""
     from broker.centre.quarantine import one_of_quarantine
-    from runtime.cli.kafka_calls import run
+    from runtime.cli.kafka_calls import run_quietly
 
-    found = run(one_of_quarantine(invocation, number))
+    found = run_quietly(one_of_quarantine(invocation, number))
     write_details(found, QUARANTINE_FIELDS, as_json=invocation.json)

@@ -14,7 +14,7 @@ from protocol.tlog.proof_file import SUFFIX, format_proof
 from protocol.tlog.witnessing import format_request
 from protocol.trail.ledger_leaves import Row, leaves_of_row
 from protocol.trail.records import RecordType
-from runtime.cli.new_file import write_new
+from runtime.cli.new_file import write_new_file
 
 _HINT = "name another place with --out"
 
@@ -29,7 +29,7 @@ def write_inclusion_proofs(
         opening = opening_of_leaf(session.row(head, index), index) if with_record else None
         proof = prove_inclusion(head, index, opening)
         path = out / f"{head.log.label.replace('/', '-')}-{index}{SUFFIX}"
-        write_new(path, format_proof(proof), hint=_HINT)
+        write_new_file(path, format_proof(proof), hint=_HINT)
         rows.append(
             {
                 "file": str(path),
@@ -44,7 +44,7 @@ def write_inclusion_proofs(
 def write_consistency(head: CopiedHead, old: Checkpoint, out: Path) -> dict[str, Any]:
     """The proof that this log continues the older checkpoint."""
     path = prove_consistency(head, old.size, old.root)
-    write_new(out, format_request(old.size, path, head.signed.data), hint=_HINT)
+    write_new_file(out, format_request(old.size, path, head.signed.data), hint=_HINT)
     return {"log": head.checkpoint.origin, "from": old.size, "to": head.checkpoint.size, "file": str(out)}
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from clients.cli.commands.send import submit
-from clients.cli.local_api import Daemon, segment
-from clients.cli.outgoing import message_options, read_draft
+from clients.cli.commands.send import hand_over
+from clients.cli.local_api import DaemonClient, segment
+from clients.cli.outgoing import message_options, read_draft_file
 from clients.cli.received import FIELDS, save_attachments, show_content
 from protocol.codes import AcknowledgementStage, RefusalGround
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
@@ -60,7 +60,7 @@ def inbox_ls(
     follow: bool,
 ) -> None:
     """List the messages of this unit's inbox. Nothing is opened by it."""
-    daemon = Daemon(unit_home(invocation))
+    daemon = DaemonClient(unit_home(invocation))
     if follow:
         _follow(daemon, state=state, after=after, as_json=invocation.json)
     until = time.monotonic() + (wait or 0)
@@ -75,7 +75,7 @@ def inbox_ls(
         say(f"there are more: --after {more}")
 
 
-def _follow(daemon: Daemon, *, state: str | None, after: str | None, as_json: bool) -> None:
+def _follow(daemon: DaemonClient, *, state: str | None, after: str | None, as_json: bool) -> None:
     while True:
         page = daemon.get("/v1/inbox", after=after, wait=20, limit=100, timeout=40.0)
         for row in page["items"]:
@@ -111,7 +111,7 @@ def inbox_show(invocation: Invocation, *, message_id: str, sender: str | None, s
 
     The daemon has verified it before it is shown. That it was opened is logged (EUDPR, Art. 88).
     """
-    found = Daemon(unit_home(invocation)).get(f"/v1/inbox/{segment(message_id)}", sender=sender)
+    found = DaemonClient(unit_home(invocation)).get(f"/v1/inbox/{segment(message_id)}", sender=sender)
     if save_to is not None:
         for path in save_attachments(found, save_to):
             say(f"wrote {path}")
@@ -146,7 +146,7 @@ def inbox_ack(
     """Tell the sender, signed, that the message was opened or taken into a case."""
     query = "" if sender is None else f"?sender={segment(sender)}"
     form = {"stage": stage, "case_ref": case_ref}
-    done = Daemon(unit_home(invocation)).post(f"/v1/inbox/{segment(message_id)}/ack{query}", form)
+    done = DaemonClient(unit_home(invocation)).post(f"/v1/inbox/{segment(message_id)}/ack{query}", form)
     if invocation.json:
         write_json(done)
     else:
@@ -168,7 +168,7 @@ def inbox_ack(
 @pass_invocation
 def inbox_answer(invocation: Invocation, /, message_id: str, file: str, **options: Any) -> None:
     """Answer a request, in whole or in part (Directive (EU) 2023/977, Art. 5)."""
-    _reply(invocation, "answer", message_id, read_draft(file), options)
+    _reply(invocation, "answer", message_id, read_draft_file(file), options)
 
 
 @command(
@@ -195,7 +195,7 @@ def inbox_refuse(
         raise click.UsageError("say either --reasons TEXT or --file FILE")
     if reasons is not None and options["ground"] is None:
         raise click.UsageError("--reasons needs the --ground that they are for")
-    draft = read_draft(file) if file is not None else None
+    draft = read_draft_file(file) if file is not None else None
     _reply(invocation, "refusal", message_id, draft, options | {"reasons": reasons})
 
 
@@ -203,11 +203,11 @@ def _reply(
     invocation: Invocation, kind: str, message_id: str, draft: dict[str, Any] | None, options: dict[str, Any]
 ) -> None:
     # Opening it is no side effect here: nobody answers what they have not read, and the log says so.
-    received = Daemon(unit_home(invocation)).get(f"/v1/inbox/{segment(message_id)}")
+    received = DaemonClient(unit_home(invocation)).get(f"/v1/inbox/{segment(message_id)}")
     if draft is None:
         draft = _refusal_draft(received, ground=options["ground"], reasons=options["reasons"])
     options |= {"reply_to": message_id, "thread": received["thread"]}
-    submit(invocation, kind, draft, to=[received["sender"]], options=options)
+    hand_over(invocation, kind, draft, to=[received["sender"]], options=options)
 
 
 def _refusal_draft(received: dict[str, Any], *, ground: str, reasons: str) -> dict[str, Any]:

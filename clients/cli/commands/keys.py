@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clients.cli.local_api import Daemon
+from clients.cli.local_api import DaemonClient
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
 from runtime.cli.home import unit_home
 from runtime.cli.render import Column, moment, say, write_details, write_json, write_table
@@ -37,7 +37,7 @@ EPOCHS = (
 @pass_invocation
 def keys_show(invocation: Invocation) -> None:
     """Show the identity and the epoch keys of this unit, as its daemon holds them."""
-    found = Daemon(unit_home(invocation)).get("/v1/keys")
+    found = DaemonClient(unit_home(invocation)).get("/v1/keys")
     if invocation.json:
         write_json(found)
         return
@@ -59,7 +59,7 @@ def keys_rotate(invocation: Invocation) -> None:
     The request is written beside the keys; bring it to the centre, who runs 'contrada centre enrol' on
     it. The daemon signs with the new identity as soon as the directory has it. Nothing in flight is lost.
     """
-    done = Daemon(unit_home(invocation)).post("/v1/keys/rotate", {})
+    done = DaemonClient(unit_home(invocation)).post("/v1/keys/rotate", {})
     if invocation.json:
         write_json(done)
     else:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from clients.cli.local_api import Daemon, segment
+from clients.cli.local_api import DaemonClient, segment
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
 from runtime.cli.home import chosen_home, unit_home
 from runtime.cli.joined import TRACES, load_added
@@ -52,7 +52,7 @@ STEPS = (
 )
 @click.argument("message_id", metavar="ID", type=Identifier())
 @pass_invocation
-def trace(invocation: Invocation, message_id: str) -> None:
+def message_trace(invocation: Invocation, message_id: str) -> None:
     """Show the way of a message: what a unit's daemon knows of it, or what the audit trail says.
 
     In a centre's home, or with --kafka on the line, the verified audit trail is read; else the unit's
@@ -62,7 +62,7 @@ def trace(invocation: Invocation, message_id: str) -> None:
     if home.is_centre or invocation.kafka_was_typed:
         found = load_added(TRACES, "centre")(invocation, message_id)
     else:
-        found = Daemon(unit_home(invocation)).get(f"/v1/trace/{segment(message_id)}")
+        found = DaemonClient(unit_home(invocation)).get(f"/v1/trace/{segment(message_id)}")
     if invocation.json:
         write_json(found)
     else:
@@ -84,17 +84,17 @@ def trace(invocation: Invocation, message_id: str) -> None:
     "--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Write them there."
 )
 @pass_invocation
-def proof(invocation: Invocation, message_id: str, out: Path | None) -> None:
+def message_proof(invocation: Invocation, message_id: str, out: Path | None) -> None:
     """Show where the ledger has a message's decision and its delivery, with proofs that need nobody's word.
 
     With --out, each leaf becomes two files: the proof (c2sp.org/tlog-proof) and the leaf's record with its
     salt, as JSON. They can be verified offline by anybody who has the policy file.
     """
-    found = Daemon(unit_home(invocation)).get(f"/v1/proofs/{segment(message_id)}")
+    found = DaemonClient(unit_home(invocation)).get(f"/v1/proofs/{segment(message_id)}")
     if out is not None:
-        from clients.cli.work.proof_files import write_proofs  # noqa: PLC0415 - only where files are wanted
+        from clients.cli.proof_files import write_proof_files  # noqa: PLC0415 - only where files are wanted
 
-        write_proofs(found, out)
+        write_proof_files(found, out)
     if invocation.json:
         write_json(found)
     else:
@@ -116,15 +116,15 @@ def proof(invocation: Invocation, message_id: str, out: Path | None) -> None:
     "--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Write them there."
 )
 @pass_invocation
-def receipt(invocation: Invocation, message_id: str, out: Path | None) -> None:
+def message_receipt(invocation: Invocation, message_id: str, out: Path | None) -> None:
     """Show each decision that a router signed about a message: of what this unit sent, and of what it got.
 
     With --out, each becomes a file, byte for byte what the router signed. 'contrada audit verify receipt'
     holds it against a copy of the ledger, offline. A receipt says nothing of other messages, and no content.
     """
-    found = Daemon(unit_home(invocation)).get(f"/v1/receipts/{segment(message_id)}")
+    found = DaemonClient(unit_home(invocation)).get(f"/v1/receipts/{segment(message_id)}")
     if out is not None:
-        from clients.cli.work.receipt_files import write_receipts  # noqa: PLC0415 - only where files are wanted
+        from clients.cli.receipt_files import write_receipts  # noqa: PLC0415 - only where files are wanted
 
         write_receipts(found, out)
     if invocation.json:

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from clients.cli.commands.send import await_decision, judge
-from clients.cli.local_api import Daemon, segment
+from clients.cli.commands.send import await_decision, check_accepted
+from clients.cli.local_api import DaemonClient, segment
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
 from runtime.cli.home import unit_home
 from runtime.cli.params import Duration, Identifier
@@ -63,7 +63,7 @@ FIELDS = (
 @pass_invocation
 def outbox_ls(invocation: Invocation, state: str | None, limit: int | None, after: str | None) -> None:
     """List the messages of this unit's outbox, newest first."""
-    rows, more = Daemon(unit_home(invocation)).pages("/v1/outbox", limit=limit, after=after)
+    rows, more = DaemonClient(unit_home(invocation)).pages("/v1/outbox", limit=limit, after=after)
     chosen = [row for row in rows if state in (None, row["state"])]
     write_table(chosen, COLUMNS, as_json=invocation.json, none="nothing was sent")
     if more is not None:
@@ -90,7 +90,7 @@ def outbox_ls(invocation: Invocation, state: str | None, limit: int | None, afte
 @pass_invocation
 def outbox_show(invocation: Invocation, message_id: str, *, wait: bool, follow: bool, timeout: int) -> None:
     """Show one message of the outbox. The content is not shown: only this unit's store has it."""
-    daemon = Daemon(unit_home(invocation))
+    daemon = DaemonClient(unit_home(invocation))
     if follow:
         _follow(daemon, message_id, timeout=timeout, as_json=invocation.json)
         return
@@ -101,10 +101,10 @@ def outbox_show(invocation: Invocation, message_id: str, *, wait: bool, follow: 
     )
     write_details(row, FIELDS, as_json=invocation.json)
     if wait:
-        judge(row)
+        check_accepted(row)
 
 
-def _follow(daemon: Daemon, message_id: str, *, timeout: float, as_json: bool) -> None:
+def _follow(daemon: DaemonClient, message_id: str, *, timeout: float, as_json: bool) -> None:
     until, before = time.monotonic() + timeout, None
     while True:
         row = daemon.get(f"/v1/outbox/{segment(message_id)}")
@@ -118,7 +118,7 @@ def _follow(daemon: Daemon, message_id: str, *, timeout: float, as_json: bool) -
         if row["state"] == "refused" or (
             row["state"] == "accepted" and deliveries and all(entry.get("stage") for entry in deliveries)
         ):
-            judge(row)
+            check_accepted(row)
             return
         if time.monotonic() > until:
             say("followed as long as --timeout says")

@@ -62,7 +62,9 @@ route = group("route", short="what the rules say to a message, and why")
 @click.option("--suite", type=click.Choice(["1", "2"]), help="The suite.")
 @click.option("--at", type=Moment(), metavar="MOMENT", help="As if it were decided then. [default: now]")
 @pass_invocation
-def explain(invocation: Invocation, /, file: str, sender: str | None, at: int | None, **options: Any) -> None:
+def route_explain(
+    invocation: Invocation, /, file: str, sender: str | None, at: int | None, **options: Any
+) -> None:
     """Say what the router would decide about a message, rule by rule. Sends nothing.
 
     FILE is a sealed submission, a header as a JSON object with "from" and "to", or a draft with the
@@ -72,7 +74,7 @@ def explain(invocation: Invocation, /, file: str, sender: str | None, at: int | 
     """
     import time
 
-    from clients.cli.work.explanation import explain_file
+    from clients.cli.explanation import explain_file
     from protocol.identifiers import Millis, UnitId
     from runtime.process.directory_file import local_directory
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
-from clients.cli.local_api import Daemon, segment
-from clients.cli.outgoing import message, message_options, read_draft, thread_option, to_option
+from clients.cli.local_api import DaemonClient, segment
+from clients.cli.outgoing import message_options, message_to_send, read_draft_file, thread_option, to_option
 from clients.cli.rules_of import reasons
 from protocol.codes import UrgencyGround
 from runtime.cli.command import Impact, Invocation, command, pass_invocation
@@ -46,7 +46,7 @@ def send(invocation: Invocation, /, file: str, to: tuple[tuple[str, ...], ...], 
     FILE is a draft in JSON, or - for stdin. The daemon seals and signs it, keeps it, and sends it until
     the router's decision is in. The id of the message goes to stdout.
     """
-    submit(invocation, "information", read_draft(file), to=flatten(to), options=options)
+    hand_over(invocation, "information", read_draft_file(file), to=flatten(to), options=options)
 
 
 @command(
@@ -76,15 +76,15 @@ def request(invocation: Invocation, /, file: str, to: tuple[tuple[str, ...], ...
     FILE is a draft in JSON, or - for stdin. An urgent request says its ground and its reasons: answers
     are then due in 8 hours or 3 days, else in 7 days (Art. 5(1)).
     """
-    submit(invocation, "request", read_draft(file), to=flatten(to), options=options)
+    hand_over(invocation, "request", read_draft_file(file), to=flatten(to), options=options)
 
 
-def submit(
+def hand_over(
     invocation: Invocation, kind: str, draft: dict[str, Any], *, to: list[str], options: dict[str, Any]
 ) -> None:
     """Hand over, print the id, and wait if that was asked for."""
-    daemon = Daemon(unit_home(invocation))
-    queued = daemon.post("/v1/messages", message(kind, draft, to=to, options=options))
+    daemon = DaemonClient(unit_home(invocation))
+    queued = daemon.post("/v1/messages", message_to_send(kind, draft, to=to, options=options))
     wait = options["wait"]
     if not invocation.json:
         write(queued["id"])
@@ -97,11 +97,11 @@ def submit(
     decided = await_decision(daemon, queued["id"], timeout=options["timeout"])
     if invocation.json:
         write_json(decided)
-    judge(decided)
+    check_accepted(decided)
     say("accepted")
 
 
-def await_decision(daemon: Daemon, message_id: str, *, timeout: float) -> dict[str, Any]:
+def await_decision(daemon: DaemonClient, message_id: str, *, timeout: float) -> dict[str, Any]:
     """The outbox row of a message, once the router has decided."""
     until = time.monotonic() + timeout
     pause = 0.02
@@ -118,7 +118,7 @@ def await_decision(daemon: Daemon, message_id: str, *, timeout: float) -> dict[s
         pause = min(pause * 1.5, 0.5)
 
 
-def judge(row: dict[str, Any]) -> None:
+def check_accepted(row: dict[str, Any]) -> None:
     """Fail with every reason if the router refused."""
     if row["state"] == "refused":
         raise RefusedByPolicy("the router refused the message", reasons=reasons(row.get("reasons") or []))

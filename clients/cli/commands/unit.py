@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from clients.cli.local_api import Daemon
+from clients.cli.local_api import DaemonClient
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
 from runtime.cli.errors import CommandError
 from runtime.cli.exits import Exit
@@ -82,7 +82,7 @@ def unit_init(
     Private keys never leave the home. Without --secret or --passphrase a new secret is
     written beside the keys: move it to another place before the unit is used in earnest.
     """
-    from clients.cli.work.unit_setup import make_home
+    from clients.cli.unit_setup import make_home
 
     if secret is not None and passphrase is not None:
         raise click.UsageError("say either --secret or --passphrase")
@@ -146,15 +146,15 @@ def unit_status(invocation: Invocation, *, evidence: Path | None) -> None:
 
     Alarms of before are listed, the newest first; docs/runbooks/unit-alarms.md says what they mean.
     """
-    from clients.cli.work.unit_status import is_well, show, write_evidence
+    from clients.cli.unit_status import show_status, unit_is_well, write_evidence
 
-    daemon = Daemon(unit_home(invocation))
+    daemon = DaemonClient(unit_home(invocation))
     found = daemon.get("/v1/status")
     if evidence is not None:
         say(f"{write_evidence(daemon.get('/v1/evidence'), evidence)} pieces of evidence in {evidence}")
     if invocation.json:
         write_json(found)
     else:
-        show(found)
-    if not is_well(found):
+        show_status(found)
+    if not unit_is_well(found):
         raise _Degraded("not everything is well", hint="see above what is not, and the newest alarms")

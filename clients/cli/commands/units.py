@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from clients.cli.local_api import Daemon, segment
+from clients.cli.local_api import DaemonClient, segment
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
 from runtime.cli.home import unit_home
 from runtime.cli.params import OneUnit
@@ -42,7 +42,7 @@ FIELDS = (
 @pass_invocation
 def units_ls(invocation: Invocation) -> None:
     """List the units that the directory knows, suspended ones too."""
-    found = Daemon(unit_home(invocation)).get("/v1/units")
+    found = DaemonClient(unit_home(invocation)).get("/v1/units")
     rows = found["items"] if isinstance(found, dict) else found
     write_table(rows, COLUMNS, as_json=invocation.json, none="the directory knows no unit yet")
 
@@ -58,5 +58,5 @@ def units_ls(invocation: Invocation) -> None:
 @pass_invocation
 def units_show(invocation: Invocation, unit: str) -> None:
     """Show one unit, and its fingerprint for two people to read to each other."""
-    found = Daemon(unit_home(invocation)).get(f"/v1/units/{segment(unit)}")
+    found = DaemonClient(unit_home(invocation)).get(f"/v1/units/{segment(unit)}")
     write_details(found, FIELDS, as_json=invocation.json)

@@ -91,7 +91,7 @@ def witness_init(
     'contrada unit run'. Elsewhere it is a process of its own. Its public keys are written as the
     witness lines of a policy file, for the centre.
     """
-    from clients.cli.work.witness_setup import make_witness
+    from clients.cli.witness_setup import make_witness
 
     if secret is not None and passphrase is not None:
         raise click.UsageError("say either --secret or --passphrase")
@@ -151,7 +151,7 @@ def witness_status(invocation: Invocation) -> None:
     Ends in 7 if there is evidence that a log forked or could not prove that it only grew, in 3 if a log
     offered an older checkpoint that was never signed.
     """
-    from clients.cli.work.witness_view import witness_view
+    from clients.cli.witness_view import witness_view
 
     found = witness_view(chosen_home(invocation).path)
     if invocation.json:

@@ -86,7 +86,7 @@ async def test_what_cannot_be_stated_is_not_released(centre: Invocation, brokers
     brokers.reachable = False
 
     with pytest.raises(Unavailable):
-        await acts.release(centre, NUMBER, by="Costa", second="Smit", out=out / "record.bin")
+        await acts.release_record(centre, NUMBER, by="Costa", second="Smit", out=out / "record.bin")
 
     assert list(out.iterdir()) == []
     assert len(brokers.lay_there) == 1  # it was asked: nothing else stopped the release
@@ -94,7 +94,7 @@ async def test_what_cannot_be_stated_is_not_released(centre: Invocation, brokers
 
 async def test_the_file_comes_after_the_act(centre: Invocation, brokers: Kafka, out: Path) -> None:
     """The act is in the topic, signed by the registrar, before there is a file; then the file is what was held."""
-    await acts.release(centre, NUMBER, by="Costa", second="Smit", out=out / "record.bin")
+    await acts.release_record(centre, NUMBER, by="Costa", second="Smit", out=out / "record.bin")
 
     (stated,) = brokers.stated
     (act,) = verify_acts(stated, parties=World().directory).acts

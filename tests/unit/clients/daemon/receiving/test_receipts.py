@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clients.cli.work.receipt_files import write_receipts
+from clients.cli.receipt_files import write_receipts
 from clients.daemon.receiving.receipts import receipts_of_message
 from protocol.envelope.wire import parse_delivery
 from protocol.errors import Code, Rejected

@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from clients.cli.hypothetical import hypothetical_core
 from clients.cli.rules_of import reason
-from clients.cli.work.hypothetical import hypothetical_core
 from keys.directory import Directory
 from protocol.content.code_forms import show_code, show_handling
 from protocol.envelope.header import Core

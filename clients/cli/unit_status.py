@@ -11,13 +11,13 @@ from runtime.cli.render import Column, moment, plain, write, write_table
 ALARMS = (Column("raised", "RAISED", moment), Column("code", "ALARM"), Column("detail", "DETAIL"))
 
 
-def is_well(found: dict[str, Any]) -> bool:
+def unit_is_well(found: dict[str, Any]) -> bool:
     """Whether everything is well now; alarms of before do not count."""
     ledger = found["ledger"]
     return bool(found["ready"]) and not ledger.get("wrong") and not ledger.get("late")
 
 
-def show(found: dict[str, Any]) -> None:
+def show_status(found: dict[str, Any]) -> None:
     """Print it."""
     write(f"unit       {found['unit']} {'ready' if found['ready'] else 'not ready'}")
     for name, check in found["checks"].items():

@@ -1,10 +1,13 @@
-"""`centre topics apply`."""
+"""The topics that the exchange must have: which they are, and making Kafka agree (`centre topics apply`)."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from broker.centre.registry import Registry, declared_topics
+from broker.centre.registry import Registry, topics_of
+from keys.directory import Directory
+from protocol import topics
+from protocol.topics import Topic
 from runtime.cli.command import Invocation
 from runtime.kafka.admin import KafkaTopics
 
@@ -17,3 +20,11 @@ async def apply_topics(invocation: Invocation) -> list[dict[str, Any]]:
         {"name": change.name, "action": change.action, "settings": list(change.settings)}
         for change in changes
     ]
+
+
+def declared_topics(directory: Directory) -> tuple[Topic, ...]:
+    """Every topic that must exist for the units that the directory describes."""
+    found = list(topics.shared())
+    for unit in directory.units():
+        found += topics_of(directory.facts(unit.unit))
+    return tuple(found)

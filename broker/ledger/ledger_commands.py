@@ -206,7 +206,7 @@ def ledger_erase(
 @click.option("--out", type=_FILE, required=True, metavar="FILE", help="A new file.")
 @_CONFIG
 @pass_invocation
-def ledger_policy(
+def ledger_policy_command(
     invocation: Invocation,
     joining: tuple[Path, ...],
     leaving: tuple[str, ...],

@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from runtime.cli.new_file import write_new
+from runtime.cli.new_file import write_new_file
 
 
 def write_receipts(found: dict[str, Any], out: Path) -> None:
@@ -24,4 +24,4 @@ def write_receipts(found: dict[str, Any], out: Path) -> None:
         names[name] += 1
         path = out / (f"{name}-{names[name]}.receipt" if names[name] > 1 else f"{name}.receipt")
         row["file"] = str(path)
-        write_new(path, bytes.fromhex(row["receipt"]))
+        write_new_file(path, bytes.fromhex(row["receipt"]))

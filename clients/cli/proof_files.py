@@ -10,17 +10,17 @@ import json
 from pathlib import Path
 from typing import Any
 
-from runtime.cli.new_file import write_new
+from runtime.cli.new_file import write_new_file
 
 _MADE_OF = ("leaf", "log", "index", "record", "salt")
 
 
-def write_proofs(found: dict[str, Any], out: Path) -> None:
+def write_proof_files(found: dict[str, Any], out: Path) -> None:
     """Write the files, and name each proof's in `found`; never over others."""
     out.mkdir(parents=True, exist_ok=True)
     for row in found["proofs"]:
         name = out / f"{found['id']}-{row['leaf']}"
         row["file"] = f"{name}.tlog-proof"
         made_of = json.dumps({key: row[key] for key in _MADE_OF}, indent=2) + "\n"
-        write_new(Path(row["file"]), row["proof"].encode())
-        write_new(Path(f"{name}.json"), made_of.encode())
+        write_new_file(Path(row["file"]), row["proof"].encode())
+        write_new_file(Path(f"{name}.json"), made_of.encode())
