@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from protocol import limits
 from protocol.codes import DataClass, Handling, LegalBasis, MessageKind, Purpose, RefKind, Role, UnitKind
-from protocol.envelope.header import Core
+from protocol.envelope.core import Core
 from protocol.epochs import is_acceptable
 from protocol.errors import Code
 from protocol.identifiers import Digest, Millis, UnitId

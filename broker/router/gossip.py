@@ -17,7 +17,7 @@ from typing import Final
 import structlog
 
 from broker.router.metrics import Metrics
-from protocol.envelope.header import Core
+from protocol.envelope.core import Core
 from protocol.errors import Code, Rejected
 from protocol.identifiers import MessageId, UnitId, show_id
 from protocol.parties import TreeHead

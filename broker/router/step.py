@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from protocol import topics
 from protocol.canonical import encode
-from protocol.envelope.header import Core
+from protocol.envelope.core import Core
 from protocol.envelope.replay import ReplayState
 from protocol.envelope.wire import Submission, encode_delivery, parse_submission
 from protocol.errors import Code, Rejected

@@ -15,7 +15,7 @@ from clients.cli.hypothetical import hypothetical_core
 from clients.cli.rules_of import reason
 from keys.directory import Directory
 from protocol.content.code_forms import show_code, show_handling
-from protocol.envelope.header import Core
+from protocol.envelope.core import Core
 from protocol.envelope.wire import parse_submission
 from protocol.errors import Rejected
 from protocol.exchange_rules import Question, explain

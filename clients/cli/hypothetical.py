@@ -30,7 +30,7 @@ from protocol.codes import (
 from protocol.content.bodies import required_header_codes
 from protocol.content.code_forms import read_code, read_handling, show_code, show_handling
 from protocol.content.drafts import parse_draft
-from protocol.envelope.header import Addressee, Core, Limits, Position, Reference
+from protocol.envelope.core import Addressee, Core, Limits, Position, Reference
 from protocol.epochs import epoch_of
 from protocol.errors import Rejected
 from protocol.identifiers import (

@@ -1,130 +1,22 @@
-"""The signed header: all that a router may read of a message, and nothing more.
+"""The signed header: the core and the seal, under the sender's signature.
 
-    header = [ core-bytes, seal-bytes ]        the payload under the sender's signature
-    core   = what the sender says of the message: who, to whom, under which rules
+    header = [ core-bytes, seal-bytes ]        the payload that is signed
+    core   = what the sender says of the message (protocol/envelope/core.py)
     seal   = what binds the content to it: hashes, length, initialisation vector, commitment
 
-The core is also the AEAD's additional data and the HPKE info (protocol/envelope/sealing.py), so that the
-content cannot be lifted under another header. Owns the layout (docs/spec/contrada.cddl is the normative text)
-and the checks of form. Does not judge: whether a message may go where it says is protocol/exchange_rules.py.
+Owns the layout (docs/spec/contrada.cddl is the normative text) and the checks of form.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
-from itertools import pairwise
-from typing import TypeVar
 
 from protocol import limits
-from protocol.canonical import Item, decode, encode
-from protocol.codes import (
-    Classification,
-    CopyExemption,
-    DataClass,
-    Handling,
-    LegalBasis,
-    MessageKind,
-    Purpose,
-    RefKind,
-    RefusalGround,
-    Role,
-    UrgencyGround,
-)
+from protocol.canonical import decode, encode
+from protocol.envelope.core import Core, parse_core
 from protocol.errors import Code, Rejected
-from protocol.identifiers import (
-    Digest,
-    KeyId,
-    MessageId,
-    Millis,
-    StreamId,
-    ThreadId,
-    UnitId,
-    digest,
-    parse_unit_id,
-)
-from protocol.parties import NO_HEAD, TreeHead
-from protocol.signatures import Suite
-
-VERSION = 1
-CORE_FIELDS = 24
-
-E = TypeVar("E", bound=IntEnum)
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Where a message stands in what its sender sent: one stream per start of a daemon, counted from 0."""
-
-    stream: StreamId
-    seq: int
-
-
-@dataclass(frozen=True, slots=True)
-class Addressee:
-    """A unit that receives the message, and the epoch key that its content key is wrapped to."""
-
-    unit: UnitId
-    key: KeyId
-    role: Role
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """Another message, named by the SHA-256 of its signed header."""
-
-    kind: RefKind
-    header_digest: Digest
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The part of an H3 restriction that the system itself can keep (ER 19(2))."""
-
-    only: tuple[UnitId, ...]
-    """If any: nobody else may receive it, not even as a copy."""
-
-    delete_by: Millis | None
-    """No addressee may keep it longer."""
-
-
-@dataclass(frozen=True, slots=True)
-class AttachmentEntry:
-    """An attachment kept outside the envelope."""
-
-    id: bytes
-    size: int
-    root: Digest
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Core:
-    """What the sender says of the message. See docs/spec/contrada.cddl for each field's duty."""
-
-    suite: Suite
-    kind: MessageKind
-    message_id: MessageId
-    thread: ThreadId
-    created: Millis
-    expires: Millis
-    sender: UnitId
-    position: Position
-    signing_key: KeyId
-    to: tuple[Addressee, ...]
-    handling: frozenset[Handling]
-    h3: Limits | None = None
-    classification: Classification = Classification.BPL
-    data_class: DataClass = DataClass.PERSONAL
-    purposes: frozenset[Purpose]
-    urgency: UrgencyGround | None = None
-    ground: RefusalGround | None = None
-    basis: LegalBasis | None = None
-    copy_exemption: CopyExemption | None = None
-    refs: tuple[Reference, ...] = ()
-    review: Millis
-    attachments: tuple[AttachmentEntry, ...] = ()
-    directory_head: TreeHead = NO_HEAD
-    ledger_head: TreeHead = NO_HEAD
+from protocol.identifiers import Digest, digest
+from protocol.item_forms import octets, uint
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,22 +44,6 @@ class Header:
         return digest(self.core_bytes)
 
 
-def encode_core(core: Core) -> bytes:
-    """The one encoding of a core."""
-    h3 = None if core.h3 is None else [list(core.h3.only), core.h3.delete_by]
-    return encode([
-        VERSION, int(core.suite), int(core.kind), core.message_id, core.thread, core.created, core.expires,
-        [core.sender, core.position.stream, core.position.seq], core.signing_key,
-        [[a.unit, a.key, int(a.role)] for a in core.to],
-        sorted(int(code) for code in core.handling), h3, int(core.classification), int(core.data_class),
-        sorted(int(purpose) for purpose in core.purposes),
-        number_of(core.urgency), number_of(core.ground), number_of(core.basis),
-        number_of(core.copy_exemption), [[int(ref.kind), ref.header_digest] for ref in core.refs],
-        core.review, [[entry.id, entry.size, entry.root] for entry in core.attachments],
-        [core.directory_head.size, core.directory_head.root], [core.ledger_head.size, core.ledger_head.root],
-    ])  # fmt: skip
-
-
 def encode_header(core_bytes: bytes, seal: Seal) -> bytes:
     """The payload that the sender signs."""
     seal_bytes = encode([seal.ct_hash, seal.ct_len, seal.iv, seal.commitment, list(seal.wrap_hashes)])
@@ -190,158 +66,11 @@ def parse_seal(data: bytes) -> Seal:
             1 <= len(wrap_hashes) <= limits.MAX_RECIPIENTS
         ):
             return Seal(
-                Digest(_octets(ct_hash, 32)),
+                Digest(octets(ct_hash, 32)),
                 uint(ct_len),
-                _octets(iv, 12),
-                Digest(_octets(commitment, 32)),
-                tuple(Digest(_octets(wrap_hash, 32)) for wrap_hash in wrap_hashes),
+                octets(iv, 12),
+                Digest(octets(commitment, 32)),
+                tuple(Digest(octets(wrap_hash, 32)) for wrap_hash in wrap_hashes),
             )
         case _:
             raise Rejected(Code.E_SCHEMA, "the seal has another structure")
-
-
-def parse_core(data: bytes) -> Core:
-    """The core, checked in form."""
-    return parse_core_items(decode(data, limit=limits.MAX_HEADER))
-
-
-def parse_core_items(row: Item) -> Core:
-    """The core in a decoded item, checked in form."""
-    if type(row) is not list or not row or row[0] != VERSION or type(row[0]) is not int:
-        raise Rejected(Code.E_VER, "not a core of version 1")
-    if len(row) != CORE_FIELDS:
-        raise Rejected(Code.E_SCHEMA, f"a core has {CORE_FIELDS} fields, found {len(row)}")
-    sender, position = _sender(row[7])
-    return Core(
-        suite=_member(Suite, row[1], Code.E_SUITE_UNKNOWN),
-        kind=_member(MessageKind, row[2], Code.E_TYPE),
-        message_id=MessageId(_octets(row[3], 16)),
-        thread=ThreadId(_octets(row[4], 16)),
-        created=Millis(uint(row[5])),
-        expires=Millis(uint(row[6])),
-        sender=sender,
-        position=position,
-        signing_key=KeyId(_octets(row[8], 16)),
-        to=_addressees(row[9]),
-        handling=_set_of(Handling, row[10], at_least=1),
-        h3=_h3(row[11]),
-        classification=_member(Classification, row[12]),
-        data_class=_member(DataClass, row[13]),
-        purposes=_set_of(Purpose, row[14], at_least=0),
-        urgency=_optional(UrgencyGround, row[15]),
-        ground=_optional(RefusalGround, row[16]),
-        basis=_optional(LegalBasis, row[17]),
-        copy_exemption=_optional(CopyExemption, row[18]),
-        refs=tuple(_reference(entry) for entry in _rows(row[19], limits.MAX_REFERENCES)),
-        review=Millis(uint(row[20])),
-        attachments=tuple(_attachment(entry) for entry in _rows(row[21], limits.MAX_ATTACHMENT_ENTRIES)),
-        directory_head=_head(row[22]),
-        ledger_head=_head(row[23]),
-    )
-
-
-def number_of(code: IntEnum | None) -> int | None:
-    """A code's number, for a field that may be empty."""
-    return None if code is None else int(code)
-
-
-def uint(value: Item) -> int:
-    """An unsigned number, or `Rejected`. `True` is an int to Python, but another item to CBOR."""
-    if type(value) is not int or not 0 <= value <= limits.MAX_UINT:
-        raise Rejected(Code.E_SCHEMA, "a number is missing, negative or too large")
-    return value
-
-
-def _octets(value: Item, size: int) -> bytes:
-    if type(value) is not bytes or len(value) != size:
-        raise Rejected(Code.E_SCHEMA, f"a byte string does not have {size} bytes")
-    return value
-
-
-def _member(kind: type[E], value: Item, code: Code = Code.E_SCHEMA) -> E:
-    # `True == 1` and `1.0 == 1`: only a plain int may name a code.
-    if type(value) is int:
-        member = kind._value2member_map_.get(value)
-        if member is not None:
-            return member  # type: ignore[return-value]
-    raise Rejected(code, f"{kind.__name__} does not know this number")
-
-
-def _optional(kind: type[E], value: Item) -> E | None:
-    return None if value is None else _member(kind, value)
-
-
-def _rows(value: Item, most: int) -> list[Item]:
-    if type(value) is not list or len(value) > most:
-        raise Rejected(Code.E_SCHEMA, f"not a list of at most {most}")
-    return value
-
-
-def _set_of(kind: type[E], value: Item, *, at_least: int) -> frozenset[E]:
-    members = [_member(kind, entry) for entry in _rows(value, limits.MAX_PURPOSES)]
-    # One set has one encoding: ascending, each code once.
-    if len(members) < at_least or any(a >= b for a, b in pairwise(members)):
-        raise Rejected(Code.E_SCHEMA, f"the {kind.__name__} codes are not an ascending list")
-    return frozenset(members)
-
-
-def _sender(value: Item) -> tuple[UnitId, Position]:
-    match value:
-        case [unit, stream, seq]:
-            return parse_unit_id(unit), Position(StreamId(_octets(stream, 8)), uint(seq))
-        case _:
-            raise Rejected(Code.E_SCHEMA, "the sender is not [unit, stream, seq]")
-
-
-def _addressees(value: Item) -> tuple[Addressee, ...]:
-    if type(value) is not list or not 1 <= len(value) <= limits.MAX_RECIPIENTS:
-        raise Rejected(Code.E_RCPT_COUNT, f"not 1 to {limits.MAX_RECIPIENTS} addressees")
-    addressees = tuple(_addressee(entry) for entry in value)
-    if len({addressee.unit for addressee in addressees}) != len(addressees):
-        raise Rejected(Code.E_RCPT_DUP, "an addressee is named twice")
-    return addressees
-
-
-def _addressee(value: Item) -> Addressee:
-    match value:
-        case [unit, key, role]:
-            return Addressee(parse_unit_id(unit), KeyId(_octets(key, 16)), _member(Role, role))
-        case _:
-            raise Rejected(Code.E_SCHEMA, "an addressee is not [unit, key, role]")
-
-
-def _reference(value: Item) -> Reference:
-    match value:
-        case [kind, header_digest]:
-            return Reference(_member(RefKind, kind), Digest(_octets(header_digest, 32)))
-        case _:
-            raise Rejected(Code.E_SCHEMA, "a reference is not [kind, hash]")
-
-
-def _h3(value: Item) -> Limits | None:
-    match value:
-        case None:
-            return None
-        case [[*only], delete_by] if len(only) <= limits.MAX_ONLY:
-            units = tuple(parse_unit_id(unit) for unit in only)
-            if any(a >= b for a, b in pairwise(units)):
-                raise Rejected(Code.E_SCHEMA, "the units of the H3 limit are not an ascending list")
-            return Limits(units, None if delete_by is None else Millis(uint(delete_by)))
-        case _:
-            raise Rejected(Code.E_SCHEMA, "the H3 limit is not [units, delete-by]")
-
-
-def _attachment(value: Item) -> AttachmentEntry:
-    match value:
-        case [id_, size, root]:
-            return AttachmentEntry(_octets(id_, 16), uint(size), Digest(_octets(root, 32)))
-        case _:
-            raise Rejected(Code.E_SCHEMA, "an attachment is not [id, size, root]")
-
-
-def _head(value: Item) -> TreeHead:
-    match value:
-        case [size, root]:
-            return TreeHead(uint(size), _octets(root, 32))
-        case _:
-            raise Rejected(Code.E_SCHEMA, "a log head is not [size, root]")

@@ -19,9 +19,10 @@ from dataclasses import dataclass, field
 
 from protocol import limits
 from protocol.canonical import decode, encode
-from protocol.envelope.header import Position, uint
+from protocol.envelope.core import Position
 from protocol.errors import Code, Rejected
 from protocol.identifiers import Millis, StreamId
+from protocol.item_forms import uint
 
 VERSION = 1
 _BEGINNING = Millis(0)

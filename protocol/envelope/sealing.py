@@ -28,7 +28,8 @@ from protocol import limits
 from protocol.canonical import decode, encode
 from protocol.content.parts import Part
 from protocol.envelope.commitment import SALT_SIZE, commit
-from protocol.envelope.header import Core, Header, Seal, encode_core, encode_header
+from protocol.envelope.core import Core, encode_core
+from protocol.envelope.header import Header, Seal, encode_header
 from protocol.envelope.wire import X_WING_ENC, Wrap, encode_submission, encode_wrap, wrap_protected
 from protocol.errors import Code, MisuseError, Rejected
 from protocol.identifiers import Digest, Entropy, KeyId, digest

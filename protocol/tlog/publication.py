@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from protocol.canonical import Item, decode, encode
-from protocol.envelope.header import uint
 from protocol.errors import Code, Rejected
+from protocol.item_forms import uint
 from protocol.tlog.tiles import TILE_WIDTH, Tile, TileReader, parse_path, right_edge, tiles_between
 
 VERSION: Final = 1

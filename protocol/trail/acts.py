@@ -22,9 +22,9 @@ from dataclasses import dataclass
 
 from protocol import limits
 from protocol.canonical import Item, decode, encode
-from protocol.envelope.header import uint
 from protocol.errors import Code, Rejected
 from protocol.identifiers import Digest, KeyId, Millis, UnitId, parse_unit_id
+from protocol.item_forms import uint
 from protocol.trail.act_forms import DETAILS, check_detail
 from protocol.trail.batches import Leaf
 from protocol.trail.records import (

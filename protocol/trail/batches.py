@@ -24,9 +24,9 @@ from typing import NamedTuple
 
 from protocol import limits
 from protocol.canonical import Item, decode, encode
-from protocol.envelope.header import uint
 from protocol.errors import Code, Rejected
 from protocol.identifiers import Digest, Entropy, KeyId, Millis, digest
+from protocol.item_forms import uint
 from protocol.merkle import inclusion_paths, leaf_hash, root_from_path, root_of
 from protocol.parties import Parties
 from protocol.public_keys import IdentityPublic

@@ -19,9 +19,10 @@ from typing import Literal
 
 from protocol import limits
 from protocol.canonical import Item, decode, encode
-from protocol.envelope.header import Core, number_of, uint
+from protocol.envelope.core import Core
 from protocol.errors import Code, Rejected
 from protocol.identifiers import Digest, Millis, UnitId, parse_unit_id
+from protocol.item_forms import number_of, uint
 from protocol.trail.summary import check_summary
 
 VERSION = 1

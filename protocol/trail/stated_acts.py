@@ -28,9 +28,9 @@ from typing import Final
 
 from protocol import limits
 from protocol.canonical import Item, decode, encode
-from protocol.envelope.header import uint
 from protocol.errors import Code, MisuseError, Rejected
 from protocol.identifiers import Entropy, KeyId, Millis, UnitId
+from protocol.item_forms import uint
 from protocol.merkle import leaf_hash, root_of
 from protocol.parties import IdentityKey, OperatorKey, OperatorRole, Parties
 from protocol.signatures import ACTS, Signer, Suite, parse_signed, sign, verify

@@ -11,7 +11,7 @@ checked as the field of a core that it came from.
 from __future__ import annotations
 
 from protocol.canonical import Item
-from protocol.envelope.header import VERSION, parse_core_items
+from protocol.envelope.core import VERSION, parse_core_items
 from protocol.errors import Code, Rejected
 from protocol.identifiers import KeyId
 from protocol.signatures import Suite

@@ -20,7 +20,7 @@ from broker.ledger.sequencer import Sequencer
 from broker.ledger.store.tile_store import TileStore
 from runtime.kafka.ports import InputRecord
 from protocol import topics
-from protocol.envelope.header import Position
+from protocol.envelope.core import Position
 from protocol.identifiers import Millis, UnitId, digest, new_message_id
 from protocol.trail.ledger_leaves import Row
 from protocol.trail.batches import sign_batch

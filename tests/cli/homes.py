@@ -36,7 +36,7 @@ from protocol.codes import (
     UnitKind,
 )
 from protocol.epochs import epoch_of, to_publish
-from protocol.envelope.header import Addressee, Core, Position
+from protocol.envelope.core import Addressee, Core, Position
 from protocol.identifiers import MessageId, Millis, StreamId, ThreadId, UnitId
 from protocol.limits import DAY
 from protocol.content.parts import FRAME, Part

@@ -31,7 +31,8 @@ from protocol.envelope.wire import (
     parse_wrap,
 )
 from protocol.errors import DraftError, Rejected
-from protocol.envelope.header import encode_core, encode_header, parse_core, parse_header
+from protocol.envelope.core import encode_core, parse_core
+from protocol.envelope.header import encode_header, parse_header
 from protocol.content.parts import Part
 from protocol.exchange_rules import Question, decide
 from protocol.envelope.replay import ReplayState
@@ -231,7 +232,7 @@ def _bodies() -> list[bytes]:
 
 
 def _states() -> list[bytes]:
-    from protocol.envelope.header import Position
+    from protocol.envelope.core import Position
 
     state = ReplayState()
     for number in range(3):

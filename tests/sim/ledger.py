@@ -24,7 +24,7 @@ from protocol.trail.acts import Act, deletion, directory_statement, software_sta
 from protocol.trail.batches import SignedBatch, sign_batch
 from protocol.canonical import encode
 from protocol.errors import Code
-from protocol.envelope.header import Position
+from protocol.envelope.core import Position
 from protocol.identifiers import Digest, Millis, UnitId, digest, new_message_id
 from protocol.trail.ledger_leaves import Row, Sequenced, leaves_of
 from protocol.limits import DAY

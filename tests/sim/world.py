@@ -23,7 +23,7 @@ from protocol.trail.batches import Decisions, verify_decisions
 from protocol.codes import Classification, Handling, LegalBasis, MessageKind, Purpose, Role, UnitKind
 from protocol.envelope.wire import parse_delivery
 from protocol.epochs import epoch_of, to_publish
-from protocol.envelope.header import Addressee, Core, Position
+from protocol.envelope.core import Addressee, Core, Position
 from protocol.identifiers import Millis, StreamId, UnitId, new_message_id, new_thread_id
 from protocol.limits import DAY
 from protocol.content.parts import Part

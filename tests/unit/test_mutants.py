@@ -11,7 +11,7 @@ import pytest
 
 from broker.router import step
 from protocol import canonical, exchange_rules, key_validity, signatures, verification, verification_checks
-from protocol.envelope import commitment, header, replay, sealing, wire
+from protocol.envelope import commitment, core, replay, sealing, wire
 from protocol.errors import Code
 from protocol.exchange_rules import decide
 from protocol.trail import batches
@@ -58,7 +58,7 @@ MUTANTS: list[tuple[str, str, list[Mutant]]] = [
     ]),
     ("the key id of the wrap", "a_sender_wraps_to_another_key_than_it_names", [Mutant(C.check_wraps, unchecked(Code.E_WRAP_KID))]),
     ("the algorithm of the wrap", "a_sender_uses_a_classical_wrap", [Mutant(wire._wrap_kid, unchecked("ALG_HPKE_9_KE"))]),
-    ("each addressee once", "a_sender_names_an_addressee_twice", [Mutant(header._addressees, unchecked(Code.E_RCPT_DUP))]),
+    ("each addressee once", "a_sender_names_an_addressee_twice", [Mutant(core._addressees, unchecked(Code.E_RCPT_DUP))]),
     ("the last number of a stream", "a_record_comes_twice", [NO_LAST_NUMBER]),
     ("remembering what was decided", "a_record_comes_twice_in_one_batch", [Mutant(step._decide, dropped(replay.ReplayState.advance))]),
     ("the answer to what is not fresh", "a_record_comes_twice", [

@@ -7,7 +7,7 @@ import pytest
 from protocol.envelope import sealing
 from protocol.canonical import decode, encode
 from protocol.errors import Code, Rejected
-from protocol.envelope.header import parse_core
+from protocol.envelope.core import parse_core
 from protocol.merkle import inclusion_paths, leaf_hash, root_from_path, root_of
 from protocol.content.parts import Part
 from tests.vectors import generate, parties

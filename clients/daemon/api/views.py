@@ -23,7 +23,7 @@ from protocol.codes import AcknowledgementStage, MessageKind, RefKind, Role
 from protocol.content.body_parts import body_from_parts
 from protocol.content.code_forms import show_code, show_handling
 from protocol.content.parts import Attachment
-from protocol.envelope.header import Core, Limits, Reference
+from protocol.envelope.core import Core, Limits, Reference
 from protocol.errors import HINTS, Code
 from protocol.identifiers import Digest, MessageId, UnitId, show_id
 from protocol.trail.batches import parse_record

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from clients.daemon.alarms import say_once
 from clients.daemon.state.ledger_state import Ledger, Log
-from protocol.envelope.header import Core
+from protocol.envelope.core import Core
 from protocol.errors import Code, Rejected
 from protocol.limits import CLOCK_TOLERANCE
 from protocol.parties import TreeHead

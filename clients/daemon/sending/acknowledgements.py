@@ -23,7 +23,7 @@ from protocol.content.bodies import (
 )
 from protocol.content.body_parts import body_to_parts
 from protocol.content.code_forms import OPEN_HANDLING
-from protocol.envelope.header import Core, Reference
+from protocol.envelope.core import Core, Reference
 from protocol.identifiers import (
     Digest,
     MessageId,

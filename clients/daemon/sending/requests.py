@@ -38,7 +38,7 @@ from protocol.content.code_forms import HandlingCodes
 from protocol.content.drafts import read_draft
 from protocol.content.fields import HandlingField, PurposeField, broken, coded
 from protocol.content.parts import Attachment
-from protocol.envelope.header import Limits, Reference
+from protocol.envelope.core import Limits, Reference
 from protocol.errors import DraftError, Rejected
 from protocol.identifiers import (
     Digest,

@@ -13,7 +13,7 @@ import structlog
 from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store import outbox, sealings
 from clients.daemon.store.order import Order, Unsealable, choose_keys, core_from_order
-from protocol.envelope.header import Position
+from protocol.envelope.core import Position
 from protocol.envelope.sealing import Sealed, seal
 from protocol.errors import Code, ContradaError, Rejected
 from protocol.identifiers import Millis

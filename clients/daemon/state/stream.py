@@ -7,7 +7,7 @@ messages go out. A number whose message was not stored comes back: nobody has se
 
 from __future__ import annotations
 
-from protocol.envelope.header import Position
+from protocol.envelope.core import Position
 from protocol.identifiers import Entropy, StreamId
 
 

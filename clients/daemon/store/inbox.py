@@ -20,7 +20,8 @@ from clients.daemon.store.at_rest import Vault
 from clients.daemon.store.database import Row, Store
 from protocol.canonical import decode, encode
 from protocol.content.parts import Part
-from protocol.envelope.header import Core, parse_header
+from protocol.envelope.core import Core
+from protocol.envelope.header import parse_header
 from protocol.errors import Code
 from protocol.identifiers import Digest, MessageId, Millis, UnitId
 from protocol.limits import MAX_RECORD

@@ -30,7 +30,7 @@ from protocol.codes import (
     UrgencyGround,
 )
 from protocol.content.parts import Part
-from protocol.envelope.header import Addressee, Core, Limits, Position, Reference
+from protocol.envelope.core import Addressee, Core, Limits, Position, Reference
 from protocol.epochs import epoch_of, is_acceptable
 from protocol.errors import Code, Rejected
 from protocol.identifiers import Digest, KeyId, MessageId, Millis, ThreadId, UnitId

@@ -21,7 +21,7 @@ from typing import Final
 
 from clients.daemon.store.database import Store
 from clients.daemon.store.decisions import Sealing
-from protocol.envelope.header import Position
+from protocol.envelope.core import Position
 from protocol.envelope.sealing import Sealed
 from protocol.identifiers import Digest, Millis, ThreadId, digest
 

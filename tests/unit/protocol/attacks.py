@@ -29,7 +29,8 @@ from protocol.envelope.wire import (
     parse_submission,
 )
 from protocol.errors import Code, Rejected
-from protocol.envelope.header import Core, Position, Seal, encode_core, encode_header
+from protocol.envelope.core import Core, Position, encode_core
+from protocol.envelope.header import Seal, encode_header
 from protocol.identifiers import digest
 from protocol.parties import TreeHead
 from protocol.content.parts import Part

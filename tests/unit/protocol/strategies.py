@@ -25,7 +25,7 @@ from protocol.codes import (
     UrgencyGround,
 )
 from protocol.errors import Code
-from protocol.envelope.header import Addressee, AttachmentEntry, Core, Limits, Position, Reference
+from protocol.envelope.core import Addressee, AttachmentEntry, Core, Limits, Position, Reference
 from protocol.parties import TreeHead
 from protocol.content.parts import Part
 from protocol.signatures import Suite

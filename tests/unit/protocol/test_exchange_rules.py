@@ -25,7 +25,7 @@ from protocol.codes import (
 )
 from protocol.epochs import bounds, epoch_of
 from protocol.errors import Code
-from protocol.envelope.header import Addressee, AttachmentEntry, Limits, Reference
+from protocol.envelope.core import Addressee, AttachmentEntry, Limits, Reference
 from protocol.parties import TreeHead
 from protocol.exchange_rules import RULES, Consent, Question, decide, explain
 from protocol.signatures import Suite

@@ -34,7 +34,8 @@ from protocol.trail.batches import (
 from protocol.canonical import decode, encode
 from protocol.envelope.wire import parse_delivery, parse_submission, parse_wrap
 from protocol.errors import HINTS, Code, MisuseError, Rejected
-from protocol.envelope.header import encode_core, parse_core, parse_seal
+from protocol.envelope.core import encode_core, parse_core
+from protocol.envelope.header import parse_seal
 from protocol.limits import MAX_RECORD
 from protocol.content.parts import Part
 from protocol.public_keys import _COSE_SHAPE, _PUBLIC_LABEL, ALG_ED25519, ALG_HPKE_9_KE, ALG_ML_DSA_65

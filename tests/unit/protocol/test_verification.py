@@ -13,7 +13,7 @@ from protocol.codes import Role
 from protocol.envelope.wire import encode_delivery, encode_submission, parse_delivery, parse_submission
 from protocol.epochs import bounds, epoch_of
 from protocol.errors import Code, Rejected
-from protocol.envelope.header import Addressee
+from protocol.envelope.core import Addressee
 from protocol.identifiers import digest
 from protocol.limits import CLOCK_TOLERANCE, DAY, EPOCH_GRACE
 from protocol.content.parts import Part

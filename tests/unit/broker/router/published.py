@@ -13,7 +13,7 @@ from broker.router.gossip import Gossip
 from broker.router.ledger_feed import LedgerFeed
 from broker.router.metrics import Metrics
 from protocol import topics
-from protocol.envelope.header import Core
+from protocol.envelope.core import Core
 from protocol.parties import TreeHead
 from tests.sim.one_log import DIRECTORY, SHARD, SimLog, leaves, policy
 from tests.sim.world import World

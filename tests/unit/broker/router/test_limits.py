@@ -6,7 +6,7 @@ import pytest
 
 from protocol.trail.batches import verify_decisions
 from protocol.codes import Classification, Handling
-from protocol.envelope.header import Limits
+from protocol.envelope.core import Limits
 from protocol.identifiers import UnitId
 from protocol.limits import MAX_RECIPIENTS
 from tests.sim.world import World

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from protocol import limits
 from protocol.canonical import encode
 from protocol.errors import Code, Rejected
-from protocol.envelope.header import Position
+from protocol.envelope.core import Position
 from protocol.envelope.replay import Last, ReplayState
 from tests.unit.protocol.strategies import QUICK
 

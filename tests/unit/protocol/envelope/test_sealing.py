@@ -18,7 +18,7 @@ from protocol.codes import Handling, MessageKind, Purpose, Role
 from protocol.envelope.commitment import commit
 from protocol.envelope.wire import encode_wrap, parse_submission, parse_wrap
 from protocol.errors import Code, MisuseError, Rejected
-from protocol.envelope.header import Addressee, Core, Position
+from protocol.envelope.core import Addressee, Core, Position
 from protocol.identifiers import digest
 from protocol.content.parts import Part
 from protocol.envelope.sealing import (

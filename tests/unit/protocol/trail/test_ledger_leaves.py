@@ -27,7 +27,7 @@ from protocol.trail.batches import (
 )
 from protocol.canonical import decode, encode
 from protocol.errors import Code, Rejected
-from protocol.envelope.header import Reference
+from protocol.envelope.core import Reference
 from protocol.identifiers import digest
 from protocol.trail.ledger_leaves import leaves_of, leaves_of_row, row_of_decision, unverified_leaf
 from protocol.trail.record_scan import scan, scanned_of

@@ -26,7 +26,7 @@ from protocol.content.code_forms import OPEN_HANDLING
 from protocol.codes import DataClass, MessageKind, Purpose, RefKind, Role
 from protocol.content.body_parts import body_to_parts
 from protocol.content.drafts import parse_draft
-from protocol.envelope.header import Position, Reference
+from protocol.envelope.core import Position, Reference
 from protocol.identifiers import Digest, MessageId, Millis, UnitId, new_message_id, new_thread_id, read_id
 from protocol.limits import DAY
 from protocol.content.parts import Part

@@ -16,7 +16,7 @@ from clients.daemon.sending.requests import Submitted
 from protocol.envelope.wire import parse_submission
 from protocol.epochs import bounds, epoch_of
 from protocol.errors import Code, ContradaError, Rejected
-from protocol.envelope.header import Limits
+from protocol.envelope.core import Limits
 from protocol.identifiers import Millis, UnitId, read_id
 from protocol.limits import DAY, HOUR
 from protocol.signatures import Suite
