@@ -12,11 +12,11 @@ from collections.abc import Callable
 
 import structlog
 
+from broker.statement_feed import StatementFeed
 from keys.directory import Directory
 from keys.root_of_trust import RootOfTrust
 from protocol.errors import Rejected
 from runtime.errors import Unavailable
-from runtime.kafka.ports import StatementFeed
 
 log = structlog.get_logger()
 

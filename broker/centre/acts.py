@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from broker.centre.quarantine import held_in_quarantine
-from broker.centre.registry import now, registrar_of
+from broker.centre.registry import registrar_of
 from keys.store import write_private
 from protocol import topics
 from protocol.identifiers import Digest, digest, parse_unit_id
@@ -21,7 +21,8 @@ from protocol.trail.stated_acts import sign_acts
 from runtime.cli.command import Invocation
 from runtime.cli.home import bootstrap, centre_home
 from runtime.errors import Conflict
-from runtime.kafka.feeds import KafkaLog
+from runtime.kafka.partition_log import KafkaLog
+from runtime.process.clock import now
 
 Made = dict[str, Any]
 

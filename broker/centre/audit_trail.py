@@ -34,8 +34,8 @@ from runtime.cli.home import bootstrap, chosen_home
 from runtime.cli.kafka_calls import follow, read_to_end, run_quietly
 from runtime.cli.render import say
 from runtime.errors import NotFound, NotVerified
-from runtime.kafka.feed_ports import Incoming
 from runtime.kafka.feeds import KafkaFeeds
+from runtime.kafka.ports import InputRecord
 from runtime.process.homes import Home
 
 CodeT = TypeVar("CodeT", MessageKind, Classification, DataClass, UrgencyGround, RefusalGround, LegalBasis)
@@ -72,7 +72,7 @@ class Trail:
     show: Callable[[Row], None]
     unverified: list[int] = field(default_factory=list)
 
-    def take(self, record: Incoming) -> None:
+    def take(self, record: InputRecord) -> None:
         """Verify one batch, and show its rows that are asked for. Acts of the centre are verified only."""
         try:
             if is_acts(record.value):

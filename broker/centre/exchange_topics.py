@@ -9,13 +9,13 @@ from keys.directory import Directory
 from protocol import topics
 from protocol.topics import Topic
 from runtime.cli.command import Invocation
-from runtime.kafka.admin import KafkaTopics
+from runtime.kafka.admin import KafkaTopicAdmin
 
 
 async def apply_topics(invocation: Invocation) -> list[dict[str, Any]]:
     """Make Kafka agree with what is declared for the units of the directory."""
     registry = await Registry.open(invocation)
-    changes = await KafkaTopics(registry.kafka).apply(declared_topics(registry.directory))
+    changes = await KafkaTopicAdmin(registry.kafka).apply(declared_topics(registry.directory))
     return [
         {"name": change.name, "action": change.action, "settings": list(change.settings)}
         for change in changes

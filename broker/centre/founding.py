@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from broker.centre.registry import now, publish_pending
+from broker.centre.registry import publish_pending
 from keys.ceremony import found_exchange, write_pin
 from keys.root_of_trust import fingerprint
 from keys.store import prepare_directory
@@ -19,8 +19,9 @@ from runtime.cli.errors import NoHome
 from runtime.cli.home import chosen_home
 from runtime.cli.unlocking import new_secret
 from runtime.errors import Conflict
-from runtime.kafka.admin import KafkaTopics
+from runtime.kafka.admin import KafkaTopicAdmin
 from runtime.kafka.feeds import KafkaFeeds
+from runtime.process.clock import now
 from runtime.process.directory_file import write_statements
 from runtime.process.homes import CentreHome
 from runtime.process.settings_text import toml_text
@@ -35,7 +36,7 @@ async def found_centre(
         raise Conflict(f"{home.path} is a home already", hint="name an empty directory with --home")
     if invocation.kafka is None:
         raise NoHome("no Kafka named", hint="say --kafka HOST:PORT, or set CONTRADA_KAFKA")
-    changes = await KafkaTopics(invocation.kafka).apply(topics.shared())
+    changes = await KafkaTopicAdmin(invocation.kafka).apply(topics.shared())
     if await KafkaFeeds(invocation.kafka).end(topics.DIRECTORY, 0):
         # Two roots on one directory topic: every unit of the older exchange would go on beside ours.
         raise Conflict(

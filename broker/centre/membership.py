@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from broker.centre.registry import Registry, now, registrar_of, warn_of_refused
+from broker.centre.registry import Registry, registrar_of, warn_of_refused
 from keys.directory import Directory
 from keys.enrolment import EnrolmentRequest, enrol, parse_request, renew
 from keys.lifecycle import epoch_state, key_state
@@ -27,6 +27,7 @@ from runtime.cli.command import Invocation
 from runtime.cli.errors import BadInput
 from runtime.cli.render import moment as show_moment
 from runtime.errors import Conflict, NotFound
+from runtime.process.clock import now
 from runtime.process.homes import CentreHome
 
 _OF_THE_UNION = frozenset({Purpose.CROSS_CHECK, Purpose.STRATEGIC, Purpose.OPERATIONAL, Purpose.FACILITATE})

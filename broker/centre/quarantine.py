@@ -15,8 +15,8 @@ from runtime.cli.home import bootstrap, chosen_home
 from runtime.cli.kafka_calls import read_to_end
 from runtime.cli.render import say
 from runtime.errors import NotFound
-from runtime.kafka.feed_ports import Incoming
 from runtime.kafka.feeds import KafkaFeeds
+from runtime.kafka.ports import InputRecord
 
 
 async def read_quarantine(invocation: Invocation) -> list[dict[str, Any]]:
@@ -38,7 +38,7 @@ async def _read(invocation: Invocation) -> list[tuple[dict[str, Any], bytes]]:
     kafka = bootstrap(invocation, chosen_home(invocation))
     rows: list[tuple[dict[str, Any], bytes]] = []
 
-    def take(record: Incoming) -> None:
+    def take(record: InputRecord) -> None:
         try:
             rows.append((quarantine_row(record), decode(record.value, limit=2 * limits.MAX_RECORD)[6]))
         except Rejected as rejected:
@@ -55,7 +55,7 @@ async def one_of_quarantine(invocation: Invocation, number: int) -> dict[str, An
     return row | {"hint": HINTS[Code(code)] if code in Code.__members__ else None}
 
 
-def quarantine_row(record: Incoming) -> dict[str, Any]:
+def quarantine_row(record: InputRecord) -> dict[str, Any]:
     """The coordinates and the reason."""
     match decode(record.value, limit=2 * limits.MAX_RECORD):
         case [1, [str(unit), int(partition), int(offset), int(stamped)], int(t), str(code), bytes(name),

@@ -9,7 +9,6 @@ that is there already is ignored by everybody.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,16 +28,13 @@ from runtime.cli.kafka_calls import read_to_end
 from runtime.cli.render import say
 from runtime.cli.unlocking import existing_secret
 from runtime.errors import Conflict, NotFound
-from runtime.kafka.admin import KafkaTopics
-from runtime.kafka.feed_ports import TopicChange
-from runtime.kafka.feeds import KafkaDirectory, KafkaFeeds
+from runtime.kafka.admin import KafkaTopicAdmin
+from runtime.kafka.feeds import KafkaFeeds
+from runtime.kafka.partition_log import KafkaDirectory
+from runtime.kafka.ports import TopicChange
+from runtime.process.clock import now
 from runtime.process.directory_file import read_statements, write_statements
 from runtime.process.homes import CentreHome, Home
-
-
-def now() -> Millis:
-    """The wall clock, for what the registrar signs."""
-    return Millis(time.time_ns() // 1_000_000)
 
 
 def registrar_of(home: CentreHome) -> SoftIdentity:
@@ -104,7 +100,7 @@ class Registry:
         pending = self.home.pending
         write_statements(pending, statements)
         wanted = [t for unit in dict.fromkeys(named) for t in topics_of(self.directory.facts(unit))]
-        changes = await KafkaTopics(self.kafka).apply(wanted) if wanted else ()
+        changes = await KafkaTopicAdmin(self.kafka).apply(wanted) if wanted else ()
         await publish_pending(self.home, self.kafka)
         write_statements(self.home.replica, self.directory.snapshot())
         return changes

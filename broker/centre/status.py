@@ -20,9 +20,9 @@ from protocol.trail.batches import verify_decisions
 from runtime.cli.command import Invocation
 from runtime.cli.home import read_settings
 from runtime.cli.kafka_calls import read_to_end
-from runtime.kafka.admin import KafkaTopics
-from runtime.kafka.feed_ports import Incoming
+from runtime.kafka.admin import KafkaTopicAdmin
 from runtime.kafka.feeds import KafkaFeeds
+from runtime.kafka.ports import InputRecord
 
 ROUTER_TIMEOUT = 10.0
 AT_ONCE = 8
@@ -33,7 +33,7 @@ TAIL = 20
 async def read_status(invocation: Invocation, routers: tuple[str, ...]) -> dict[str, Any]:
     """Everything at a glance. Raises if Kafka itself is not reachable."""
     registry = await Registry.open(invocation)
-    there = set(await KafkaTopics(registry.kafka).list())
+    there = set(await KafkaTopicAdmin(registry.kafka).list())
     wanted = [topic.name for topic in declared_topics(registry.directory)]
     missing = [name for name in wanted if name not in there]
     urls = routers or _configured(read_settings(registry.home.settings).get("router"))
@@ -109,7 +109,7 @@ async def _decided(
         return dict.fromkeys(range(partitions), 0)
     found: dict[int, int] = {}
 
-    def take(record: Incoming) -> None:
+    def take(record: InputRecord) -> None:
         try:
             decisions = verify_decisions(record.value, parties=directory)
         except Rejected:

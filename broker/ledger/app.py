@@ -30,13 +30,15 @@ from broker.ledger.store.record_store import Moved, RecordStore
 from broker.ledger.store.tile_store import TileStore
 from broker.ledger.trust import OwnKeys, read_ledger_policy
 from broker.replica import OLDEST, Replica
-from broker.router.app import end, now
+from broker.statement_feed import KafkaStatements
 from keys.ceremony import read_pin
 from keys.note_keys import read_note_key
 from keys.signer import signer_from_uri
 from runtime.errors import Unavailable
-from runtime.kafka.partition_log import KafkaStatements, KafkaTopics
+from runtime.kafka.partition_log import KafkaTopics
+from runtime.process.clock import now
 from runtime.process.http import bind_loopback, serve
+from runtime.process.tasks import end_tasks
 
 log = structlog.get_logger()
 
@@ -112,8 +114,8 @@ async def run_ledger(settings: LedgerSettings) -> None:
         gc.freeze()
         gc.set_threshold(20_000, 20, 20)
         done, pending = await asyncio.wait(tasks | serving, return_when=asyncio.FIRST_COMPLETED)
-        await end(pending & serving)
-        await end((pending - serving) | {start})
+        await end_tasks(pending & serving)
+        await end_tasks((pending - serving) | {start})
         ledger.store.close()
         ledger.records.close()
         log.info("stopped", ledger=settings.origin)

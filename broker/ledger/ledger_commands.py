@@ -79,7 +79,7 @@ def ledger_init(
     hand it to them by a way that nobody else can change.
     """
     from broker.ledger.admin.ledger_founding import LedgerPlan, found_ledger, witnesses_in
-    from broker.router.app import now
+    from runtime.process.clock import now
 
     entries = tuple(entry for file in witnesses for entry in witnesses_in(file))
     made = found_ledger(
@@ -220,7 +220,7 @@ def ledger_policy_command(
     ledger's own, start the ledger again, and state it with 'contrada centre act policy-change'.
     """
     from broker.ledger.admin.policy_renewal import PolicyChanges, renew_policy
-    from broker.router.app import now
+    from runtime.process.clock import now
 
     wanted = PolicyChanges(joining=joining, leaving=leaving, quorum=quorum)
     _tell(invocation, renew_policy(_settings(invocation, config), wanted, out, now=now()))

@@ -20,10 +20,10 @@ def start(config: Path | None, *, check_only: bool = False) -> None:
     settings = RouterSettings.load(config)
     logs.configure(settings.log_level)
     if check_only:
-        app.build(settings)
+        app.build_router(settings)
         _say("the settings are complete and the keys open")
     else:
-        uvloop.run(app.run(settings))
+        uvloop.run(app.run_router(settings))
 
 
 def main(config: Path | None, *, check_only: bool = False) -> int:

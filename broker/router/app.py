@@ -15,33 +15,27 @@ from broker.announcements import Stating, announce_start
 from broker.ledger.trust import read_ledger_policy
 from broker.replica import OLDEST, Replica
 from broker.router.ledger_feed import LedgerFeed
-from broker.router.loop import Pace, Router
-from broker.router.metrics import Metrics
+from broker.router.loop import Batching, Router
+from broker.router.metrics import RouterMetrics
 from broker.router.outboxes import KafkaOutboxes
 from broker.router.settings import RouterSettings, router_secret
+from broker.statement_feed import KafkaStatements
 from keys.ceremony import read_pin
 from keys.signer import signer_from_uri
-from protocol.identifiers import Millis
 from runtime.errors import Unavailable
-from runtime.kafka.partition_log import KafkaStatements, KafkaTopics
+from runtime.kafka.partition_log import KafkaTopics
+from runtime.process.clock import now
 from runtime.process.health import health_pages
 from runtime.process.http import bind_loopback, serve
+from runtime.process.tasks import end_tasks
 
 log = structlog.get_logger()
 
-STOP_WITHIN = 12.0
-"""Seconds for the batch in hand after SIGTERM; Kafka's own close comes on top, 15 s in all."""
 
-
-def now() -> Millis:
-    """The wall clock."""
-    return Millis(time.time_ns() // 1_000_000)
-
-
-def build(settings: RouterSettings) -> tuple[Router, KafkaOutboxes]:
+def build_router(settings: RouterSettings) -> tuple[Router, KafkaOutboxes]:
     """The router's parts, from its settings."""
     replica = Replica(KafkaStatements(settings.kafka), read_pin(settings.root), monotonic=time.monotonic)
-    metrics = Metrics.create()
+    metrics = RouterMetrics.create()
     ledger = _ledger(settings, metrics)
     router = Router(
         name=settings.name,
@@ -51,7 +45,7 @@ def build(settings: RouterSettings) -> tuple[Router, KafkaOutboxes]:
         clock=now,
         monotonic=time.monotonic,
         entropy=os.urandom,
-        pace=Pace(spacing=settings.spacing_ms / 1000),
+        batching=Batching(spacing=settings.spacing_ms / 1000),
         ledger=ledger,
     )
     outboxes = KafkaOutboxes(settings.kafka, fetch_wait_ms=settings.fetch_wait_ms)
@@ -64,9 +58,9 @@ def build(settings: RouterSettings) -> tuple[Router, KafkaOutboxes]:
     return router, outboxes
 
 
-async def run(settings: RouterSettings) -> None:
+async def run_router(settings: RouterSettings) -> None:
     """Route until SIGTERM or SIGINT."""
-    router, outboxes = build(settings)
+    router, outboxes = build_router(settings)
     port = settings.http_port
     listener = bind_loopback(port, setting="http_port", fault=Unavailable) if port else None
     stop = asyncio.Event()
@@ -80,7 +74,7 @@ async def run(settings: RouterSettings) -> None:
     }
     serving: set[asyncio.Task[Any]] = set()
     if listener is not None:
-        pages = health_pages(router.metrics.registry, lambda: checks(router, outboxes))
+        pages = health_pages(router.metrics.registry, lambda: readiness(router, outboxes))
         serving.add(asyncio.create_task(serve(pages, listener), name="http"))
     stating = Stating(router.replica, router.signer, now, os.urandom)
     # Nobody waits for these: whatever becomes of them, messages are routed.
@@ -94,27 +88,14 @@ async def run(settings: RouterSettings) -> None:
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
     done, pending = await asyncio.wait(tasks | serving, return_when=asyncio.FIRST_COMPLETED)
-    await end(pending & serving)
-    await end((pending - serving) | beside)
+    await end_tasks(pending & serving)
+    await end_tasks((pending - serving) | beside)
     log.info("stopped", router=settings.name)
     for task in done:
         task.result()
 
 
-async def end(tasks: set[asyncio.Task[Any]]) -> None:
-    """Cancel the tasks and wait for them, for as long as that may take."""
-    if not tasks:
-        return
-    # Twice: a cancellation is lost where a connection fails in the same moment (wait_for in Python 3.11).
-    for _ in range(2):
-        for task in tasks:
-            task.cancel()
-        _, tasks = await asyncio.wait(tasks, timeout=STOP_WITHIN / 2)
-        if not tasks:
-            return
-
-
-def checks(router: Router, outboxes: KafkaOutboxes) -> dict[str, dict[str, object]]:
+def readiness(router: Router, outboxes: KafkaOutboxes) -> dict[str, dict[str, object]]:
     """What /readyz answers."""
     age, directory = router.replica.age, router.replica.directory
     found: dict[str, dict[str, object]] = {
@@ -132,7 +113,7 @@ def checks(router: Router, outboxes: KafkaOutboxes) -> dict[str, dict[str, objec
     return found
 
 
-def _ledger(settings: RouterSettings, metrics: Metrics) -> LedgerFeed | None:
+def _ledger(settings: RouterSettings, metrics: RouterMetrics) -> LedgerFeed | None:
     if settings.ledger_policy is None:
         return None
     return LedgerFeed(KafkaTopics(settings.kafka), read_ledger_policy(settings.ledger_policy), metrics)

@@ -16,7 +16,7 @@ from typing import Final
 
 import structlog
 
-from broker.router.metrics import Metrics
+from broker.router.metrics import RouterMetrics
 from protocol.envelope.core import Core
 from protocol.errors import Code, Rejected
 from protocol.identifiers import MessageId, UnitId, show_id
@@ -50,7 +50,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class SeenHead:
     """What a sender says, in a message whose signature was verified."""
 
     sender: UnitId
@@ -84,14 +84,14 @@ class Roots:
 class Gossip:
     """What was published, and who saw something else."""
 
-    def __init__(self, metrics: Metrics) -> None:
-        self.accused: dict[UnitId, Claim] = {}
+    def __init__(self, metrics: RouterMetrics) -> None:
+        self.accused: dict[UnitId, SeenHead] = {}
         """Who showed a head that contradicts, with the first such: said once, until the next start."""
 
         self._counters = {each: metrics.heads_compared.labels(each.value) for each in Outcome}
         self._logs: dict[str, Roots] = {}
         self._newest: Roots | None = None
-        self._ahead: dict[UnitId, Claim] = {}
+        self._ahead: dict[UnitId, SeenHead] = {}
 
     @property
     def entries(self) -> int:
@@ -128,7 +128,7 @@ class Gossip:
             self._ahead.pop(core.sender, None)
             self._counters[Outcome.SAME].inc()
         else:
-            self._counters[self._judge(Claim(core.sender, core.message_id, head))].inc()
+            self._counters[self._judge(SeenHead(core.sender, core.message_id, head))].inc()
 
     def _catch_up(self, newest: Roots) -> None:
         due = [claim for claim in self._ahead.values() if claim.head.size <= newest.last]
@@ -136,7 +136,7 @@ class Gossip:
             del self._ahead[claim.sender]
             self._counters[self._judge(claim)].inc()
 
-    def _judge(self, claim: Claim) -> Outcome:
+    def _judge(self, claim: SeenHead) -> Outcome:
         size, root = claim.head.size, claim.head.root
         # A header does not name the half-year: at its turn some have seen the new log, and some have not.
         if any(each.by_size.get(size) == root for each in self._logs.values()):
@@ -154,7 +154,7 @@ class Gossip:
         # An honest sender holds what it read in the topic, which we have read without a gap.
         return Outcome.UNPUBLISHED if published is None else Outcome.DIFFERENT
 
-    def _accuse(self, claim: Claim, origin: str, published: bytes | None) -> None:
+    def _accuse(self, claim: SeenHead, origin: str, published: bytes | None) -> None:
         if claim.sender in self.accused:
             return
         self.accused[claim.sender] = claim

@@ -16,7 +16,7 @@ from typing import Final
 import structlog
 
 from broker.router.gossip import Gossip
-from broker.router.metrics import Metrics
+from broker.router.metrics import RouterMetrics
 from protocol import topics
 from protocol.errors import Code, Rejected
 from protocol.tlog.checkpoints import Checkpoint, parse_checkpoint
@@ -39,7 +39,7 @@ AGAIN_AFTER: Final = 1.0
 class LedgerFeed:
     """Follows the published heads for ever."""
 
-    def __init__(self, bus: Topics, policy: Policy, metrics: Metrics) -> None:
+    def __init__(self, bus: Topics, policy: Policy, metrics: RouterMetrics) -> None:
         self.gossip = Gossip(metrics)
         self._bus = bus
         self._policy = policy

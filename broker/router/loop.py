@@ -1,6 +1,6 @@
 """The router's loop over one claim: fetch, catch up, decide, commit.
 
-Owns pace and order of a batch. The decision is `broker.router.step.step`, the transaction is the claim's:
+Owns size and order of a batch. The decision is `broker.router.step.run_step`, the transaction is the claim's:
 after a commit the new state replaces the old, after a failure the claim is gone and with it all that
 was held in memory (broker/router/outboxes.py, rule 3).
 """
@@ -14,15 +14,22 @@ from dataclasses import dataclass, field
 import structlog
 
 from broker.replica import Replica
-from broker.router import step as journal
+from broker.router.claims import Claim
 from broker.router.ledger_feed import LedgerFeed
-from broker.router.metrics import Metrics
-from broker.router.step import Budget, Desk, Reading
+from broker.router.metrics import RouterMetrics
+from broker.router.step import (
+    Budget,
+    ParsedRecord,
+    StepContext,
+    StepOutcome,
+    claimed_directory,
+    parse_record,
+    run_step,
+)
 from protocol.envelope.replay import ReplayState
 from protocol.envelope.wire import Submission
 from protocol.identifiers import Entropy, Millis, show_id
 from protocol.signatures import Signer
-from runtime.kafka.ports import Claim
 
 log = structlog.get_logger()
 
@@ -31,7 +38,7 @@ CATCH_UP = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class Batching:
     """How batches form: a transaction costs Kafka 2 ms of CPU whatever it holds (docs/adr/0004)."""
 
     spacing: float = 0.005
@@ -49,11 +56,11 @@ class Router:
     name: str
     signer: Signer
     replica: Replica
-    metrics: Metrics
+    metrics: RouterMetrics
     clock: Callable[[], Millis]
     monotonic: Callable[[], float]
     entropy: Entropy
-    pace: Pace = field(default_factory=Pace)
+    batching: Batching = field(default_factory=Batching)
     budget: Budget = field(default_factory=Budget)
     ledger: LedgerFeed | None = None
     """What the ledger published; None where no policy says whom to believe about it."""
@@ -61,23 +68,23 @@ class Router:
     async def work(self, claim: Claim) -> None:
         """Route one partition until cancelled or until anything fails."""
         state = ReplayState.from_text(claim.state)
-        began = -self.pace.spacing
+        began = -self.batching.spacing
         while True:
-            records = await claim.fetch(wait_ms=self.pace.idle_wait_ms, most=self.pace.fetch_most)
+            records = await claim.fetch(wait_ms=self.batching.idle_wait_ms, most=self.batching.fetch_most)
             if not records:
                 continue
-            early = began + self.pace.spacing - self.monotonic()
-            if early > 0 and len(records) < self.pace.fetch_most:
+            early = began + self.batching.spacing - self.monotonic()
+            if early > 0 and len(records) < self.batching.fetch_most:
                 await asyncio.sleep(early)
-                records += await claim.fetch(wait_ms=0, most=self.pace.fetch_most - len(records))
+                records += await claim.fetch(wait_ms=0, most=self.batching.fetch_most - len(records))
             began = self.monotonic()
-            state = await self._route(claim, [journal.read(record) for record in records], state)
+            state = await self._route(claim, [parse_record(record) for record in records], state)
 
-    async def _route(self, claim: Claim, readings: list[Reading], state: ReplayState) -> ReplayState:
-        while readings:
+    async def _route(self, claim: Claim, records: list[ParsedRecord], state: ReplayState) -> ReplayState:
+        while records:
             await self.replica.usable()
-            parties = await self.replica.at_least(journal.claimed_directory(readings), patience=CATCH_UP)
-            desk = Desk(
+            parties = await self.replica.at_least(claimed_directory(records), patience=CATCH_UP)
+            context = StepContext(
                 owner=claim.owner,
                 partition=claim.partition,
                 partitions=claim.partitions,
@@ -88,16 +95,16 @@ class Router:
                 entropy=self.entropy,
             )
             with self.metrics.batch_seconds.time():
-                step = journal.step(readings, state=state, desk=desk, budget=self.budget)
-                await claim.commit(step.outputs, position=step.position, state=step.state.to_text())
-            self._tell(step)
-            self._compare(readings, step)
-            state, readings = step.state, readings[len(step.decided) :]
+                outcome = run_step(records, state=state, context=context, budget=self.budget)
+                await claim.commit(outcome.outputs, position=outcome.position, state=outcome.state.to_text())
+            self._report(outcome)
+            self._compare(records, outcome)
+            state, records = outcome.state, records[len(outcome.decided) :]
         return state
 
-    def _tell(self, step: journal.Step) -> None:
+    def _report(self, outcome: StepOutcome) -> None:
         self.metrics.batches.inc()
-        for one in step.decided:
+        for one in outcome.decided:
             record = one.record
             self.metrics.decided(record.type, record.reasons)
             if one.submission is None:
@@ -111,11 +118,11 @@ class Router:
                     message_id=None if record.header is None else show_id(record.header[0]),
                 )
 
-    def _compare(self, readings: list[Reading], step: journal.Step) -> None:
+    def _compare(self, records: list[ParsedRecord], outcome: StepOutcome) -> None:
         """Hold what senders saw of the ledger against what it published, when all is committed."""
         if self.ledger is None:
             return
-        for reading, one in zip(readings, step.decided, strict=False):
+        for parsed, one in zip(records, outcome.decided, strict=False):
             # Only a proven header stands in the record: in an unproven one anybody could accuse a unit.
-            if one.record.header is not None and isinstance(reading.parsed, Submission):
-                self.ledger.gossip.compare(reading.parsed.header.core)
+            if one.record.header is not None and isinstance(parsed.content, Submission):
+                self.ledger.gossip.compare(parsed.content.header.core)

@@ -15,7 +15,7 @@ _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 1
 
 
 @dataclass(frozen=True, slots=True)
-class Metrics:
+class RouterMetrics:
     """The router's metrics in a registry of their own."""
 
     registry: CollectorRegistry
@@ -32,7 +32,7 @@ class Metrics:
     _by_type: dict[RecordType, Counter] = field(default_factory=dict)
 
     @classmethod
-    def create(cls) -> Metrics:
+    def create(cls) -> RouterMetrics:
         """Metrics at zero."""
         r = CollectorRegistry()
         return cls(

@@ -27,6 +27,7 @@ from typing import Any
 
 import structlog
 
+from broker.router.claims import Work
 from protocol import topics
 from protocol.errors import ContradaError
 from protocol.identifiers import ThreadId, UnitId
@@ -34,7 +35,7 @@ from protocol.topics import partition_of
 from runtime.errors import Unavailable
 from runtime.kafka.client import (
     COMMIT_TIMEOUT,
-    COMMON,
+    PROMPT,
     AIOKafkaConsumer,
     ConsumerRebalanceListener,
     KafkaError,
@@ -42,7 +43,7 @@ from runtime.kafka.client import (
     TopicPartition,
 )
 from runtime.kafka.closing import CLOSE_TIMEOUT, are_we_cancelled, close
-from runtime.kafka.ports import InputRecord, OutputRecord, Work
+from runtime.kafka.ports import InputRecord, OutputRecord
 from runtime.kafka.positions import position_in
 from runtime.kafka.transactions import Place, Progress, Transactions
 
@@ -50,7 +51,7 @@ log = structlog.get_logger()
 
 
 class PartitionClaim:
-    """One input partition, held with a fenced producer. Implements `runtime.kafka.ports.Claim`."""
+    """One input partition, held with a fenced producer. Implements `broker.router.claims.Claim`."""
 
     def __init__(
         self,
@@ -105,7 +106,7 @@ class PartitionClaim:
 
 
 class KafkaOutboxes(ConsumerRebalanceListener):  # type: ignore[misc]
-    """All outboxes, shared in one consumer group. Implements `runtime.kafka.ports.OutboxLog`."""
+    """All outboxes, shared in one consumer group among the routers that run."""
 
     def __init__(self, bootstrap: str, *, fetch_wait_ms: int) -> None:
         self._bootstrap = bootstrap
@@ -134,7 +135,7 @@ class KafkaOutboxes(ConsumerRebalanceListener):  # type: ignore[misc]
             auto_offset_reset="earliest",
             session_timeout_ms=6_000,
             heartbeat_interval_ms=1_000,
-            **COMMON,
+            **PROMPT,
         )
         self._consumer = consumer
         try:
@@ -223,7 +224,7 @@ class KafkaOutboxes(ConsumerRebalanceListener):  # type: ignore[misc]
             auto_offset_reset="earliest",
             fetch_max_wait_ms=self._fetch_wait_ms,
             max_partition_fetch_bytes=4_000_000,
-            **COMMON,
+            **PROMPT,
         )
         try:
             await reader.start()

@@ -1,6 +1,6 @@
 """One step of the router, without I/O: records in, everything that must be written out.
 
-    read    each record is parsed                                     -> Reading
+    read    each record is parsed                                     -> ParsedRecord
     decide  verify, ask the policy, remember the stream               -> record + deliveries
     sign    one signature over the whole batch                        -> decisions and receipts
 
@@ -33,15 +33,15 @@ QUARANTINE_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ParsedRecord:
     """A record, and what parsing made of it."""
 
-    record: InputRecord
-    parsed: Submission | Rejected
+    raw: InputRecord
+    content: Submission | Rejected
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
+class StepContext:
     """What a step decides by. One per batch: the time and the directory stand still meanwhile."""
 
     owner: UnitId
@@ -66,7 +66,7 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class DecidedRecord:
     """One record's outcome."""
 
     record: Record
@@ -77,122 +77,126 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class StepOutcome:
     """What must be committed together."""
 
     outputs: tuple[OutputRecord, ...]
     position: int
     state: ReplayState
-    decided: tuple[Decided, ...]
+    decided: tuple[DecidedRecord, ...]
 
 
-def read(record: InputRecord) -> Reading:
+def parse_record(record: InputRecord) -> ParsedRecord:
     """Parse one record."""
     try:
-        return Reading(record, parse_submission(record.value))
+        return ParsedRecord(record, parse_submission(record.value))
     except Rejected as rejected:
-        return Reading(record, rejected)
+        return ParsedRecord(record, rejected)
 
 
-def claimed_directory(readings: Sequence[Reading]) -> int:
+def claimed_directory(records: Sequence[ParsedRecord]) -> int:
     """The longest directory that any sender says it saw: a router with a shorter one should catch up."""
     return max(
-        (r.parsed.header.core.directory_head.size for r in readings if isinstance(r.parsed, Submission)),
+        (r.content.header.core.directory_head.size for r in records if isinstance(r.content, Submission)),
         default=0,
     )
 
 
-def step(readings: Sequence[Reading], *, state: ReplayState, desk: Desk, budget: Budget) -> Step:
+def run_step(
+    records: Sequence[ParsedRecord], *, state: ReplayState, context: StepContext, budget: Budget
+) -> StepOutcome:
     """Decide as many records as the budget allows, from the first on, and sign the whole."""
     after = state.copy()
-    decided: list[Decided] = []
+    decided: list[DecidedRecord] = []
     size = decisions = 0
-    for reading in readings[: budget.records]:
-        one = _decide(reading, state=after, desk=desk)
+    for parsed in records[: budget.records]:
+        one = _decide(parsed, state=after, context=context)
         decided.append(one)
-        addressees = len(reading.parsed.header.core.to) if isinstance(reading.parsed, Submission) else 1
-        size += len(reading.record.value) * addressees
+        addressees = len(parsed.content.header.core.to) if isinstance(parsed.content, Submission) else 1
+        size += len(parsed.raw.value) * addressees
         decisions += 600 + 100 * (addressees + len(one.record.reasons))
         if size >= budget.output_bytes or decisions >= budget.decision_bytes:
             break
     batch = sign_batch(
         [one.record for one in decided],
-        router=desk.router,
-        now=desk.now,
-        signer=desk.signer,
-        entropy=desk.entropy,
+        router=context.router,
+        now=context.now,
+        signer=context.signer,
+        entropy=context.entropy,
     )
     outputs: list[OutputRecord] = []
     for one, receipt in zip(decided, batch.receipts, strict=True):
         outputs += _outputs(one, receipt)
-    outputs.append(OutputRecord(topics.receipts(desk.owner), b"", batch.decisions))
+    outputs.append(OutputRecord(topics.receipts(context.owner), b"", batch.decisions))
     outputs.append(OutputRecord(topics.AUDIT, b"", batch.decisions))
-    position = readings[len(decided) - 1].record.offset + 1
-    return Step(tuple(outputs), position, after, tuple(decided))
+    position = records[len(decided) - 1].raw.offset + 1
+    return StepOutcome(tuple(outputs), position, after, tuple(decided))
 
 
-def _decide(reading: Reading, *, state: ReplayState, desk: Desk) -> Decided:
-    submission = reading.parsed
+def _decide(parsed: ParsedRecord, *, state: ReplayState, context: StepContext) -> DecidedRecord:
+    submission = parsed.content
     if isinstance(submission, Rejected):
-        return _quarantined(reading, submission, desk, None)
+        return _quarantined(parsed, submission, context, None)
     core = submission.header.core
     try:
-        _check_place(core, desk)
-        verify_submission(submission, owner=desk.owner, parties=desk.parties, now=desk.now)
+        _check_place(core, context)
+        verify_submission(submission, owner=context.owner, parties=context.parties, now=context.now)
     except Rejected as rejected:
         # An unproven header is not recorded: it would stand in the audit trail as if somebody had said it.
-        proven = is_sender_proven(submission, owner=desk.owner, parties=desk.parties)
-        return _quarantined(reading, rejected, desk, submission if proven else None)
+        proven = is_sender_proven(submission, owner=context.owner, parties=context.parties)
+        return _quarantined(parsed, rejected, context, submission if proven else None)
     fresh = state.is_fresh(core.position, core.created)
     decision = decide(
-        Question(core=core, parties=desk.parties, now=desk.now, fresh=fresh, consents=desk.consents)
+        Question(core=core, parties=context.parties, now=context.now, fresh=fresh, consents=context.consents)
     )
     if not fresh:
-        return Decided(
-            _record(reading, RecordType.DUPLICATE, (Reason(Code.E_REPLAY),), desk, submission), None
+        return DecidedRecord(
+            _record(parsed, RecordType.DUPLICATE, (Reason(Code.E_REPLAY),), context, submission), None
         )
-    state.advance(core.position, created=core.created, now=desk.now)
+    state.advance(core.position, created=core.created, now=context.now)
     if decision.accepted:
-        return Decided(_record(reading, RecordType.ACCEPTED, (), desk, submission), submission)
-    return Decided(_record(reading, RecordType.REJECTED, decision.reasons, desk, submission), None)
+        return DecidedRecord(_record(parsed, RecordType.ACCEPTED, (), context, submission), submission)
+    return DecidedRecord(_record(parsed, RecordType.REJECTED, decision.reasons, context, submission), None)
 
 
-def _check_place(core: Core, desk: Desk) -> None:
+def _check_place(core: Core, context: StepContext) -> None:
     # What was decided is remembered per partition: in another one the same record would seem new.
-    if topics.partition_of(core.thread, desk.partitions) != desk.partition:
+    if topics.partition_of(core.thread, context.partitions) != context.partition:
         raise Rejected(Code.E_PARTITION, "the record is not in the partition of its conversation")
 
 
-def _quarantined(reading: Reading, rejected: Rejected, desk: Desk, proven: Submission | None) -> Decided:
-    record = _record(reading, RecordType.REJECTED, (Reason(rejected.reason),), desk, proven)
-    source, raw = record.source, reading.record
+def _quarantined(
+    parsed: ParsedRecord, rejected: Rejected, context: StepContext, proven: Submission | None
+) -> DecidedRecord:
+    record = _record(parsed, RecordType.REJECTED, (Reason(rejected.reason),), context, proven)
+    source, raw = record.source, parsed.raw
     row = [
-        QUARANTINE_VERSION, [source.unit, source.partition, source.offset, raw.timestamp], desk.now,
+        QUARANTINE_VERSION, [source.unit, source.partition, source.offset, raw.timestamp], context.now,
         rejected.code, record.submission, len(raw.value), raw.value[:MAX_RECORD],
     ]  # fmt: skip
-    return Decided(record, None, encode(row))
+    return DecidedRecord(record, None, encode(row))
 
 
 def _record(
-    reading: Reading,
+    parsed: ParsedRecord,
     kind: DecisionType,
     reasons: tuple[Reason, ...],
-    desk: Desk,
+    context: StepContext,
     submission: Submission | None,
 ) -> Record:
     return Record(
         type=kind,
-        t=desk.now,
-        source=Source(desk.owner, desk.partition, reading.record.offset),
-        submission=digest(reading.record.value),
+        t=context.now,
+        source=Source(context.owner, context.partition, parsed.raw.offset),
+        submission=digest(parsed.raw.value),
         reasons=reasons,
-        directory_size=desk.parties.head.size,
+        directory_size=context.parties.head.size,
         header_digest=None if submission is None else submission.header_digest,
         header=None if submission is None else summarize(submission.header.core),
     )
 
 
-def _outputs(one: Decided, receipt: bytes) -> list[OutputRecord]:
+def _outputs(one: DecidedRecord, receipt: bytes) -> list[OutputRecord]:
     if one.quarantine is not None:
         return [OutputRecord(topics.QUARANTINE, b"", one.quarantine)]
     if one.submission is None:

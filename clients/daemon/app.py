@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import structlog
 import uvloop
@@ -25,7 +25,7 @@ from clients.daemon.metrics import UnitMetrics
 from clients.daemon.sending.kafka_outbox import KafkaOutbox
 from clients.daemon.settings import UnitSettings, unit_secret
 from clients.daemon.state.ledger_state import Ledger, read_ledger_policy
-from clients.daemon.state.replica import Replica
+from clients.daemon.state.stored_directory import StoredDirectory
 from clients.daemon.state.stream import Stream
 from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store.at_rest import Vault
@@ -33,24 +33,18 @@ from clients.daemon.store.database import Store
 from clients.witness.app import check_beside, witness_beside
 from keys.ceremony import read_pin
 from keys.unit_keys import UnitKeys
-from protocol.identifiers import Millis
 from runtime.errors import HomeError
-from runtime.kafka.feeds import KafkaDirectory, KafkaFeeds
+from runtime.kafka.feeds import KafkaFeeds
+from runtime.kafka.partition_log import KafkaDirectory
 from runtime.process import logs
+from runtime.process.clock import now
 from runtime.process.homes import UnitHome
 from runtime.process.http import bind_loopback, bind_unix, serve
 from runtime.process.notify import keep_watchdog, notify
+from runtime.process.tasks import end_tasks
 from runtime.process.worker import Worker
 
 log = structlog.get_logger()
-
-STOP_WITHIN: Final = 12.0
-"""Seconds for what is in hand after SIGTERM; closing connections comes on top, 15 s in all."""
-
-
-def wall_clock() -> Millis:
-    """The wall clock."""
-    return Millis(time.time_ns() // 1_000_000)
 
 
 def run_daemon(home: Path, *, kafka: str | None = None, check_only: bool = False) -> int:
@@ -127,17 +121,10 @@ async def _serve(
         notify("STOPPING=1")
         # Requests end before what answers them does.
         await api.stop()
-        await _end(pending & serving)
-        await _end({*pending - serving, watchdog})
+        await end_tasks(pending & serving)
+        await end_tasks({*pending - serving, watchdog})
         ended = [_ended_well(task) for task in done]
         return 0 if all(ended) else 1
-
-
-async def _end(tasks: set[asyncio.Task[Any]]) -> None:
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        await asyncio.wait(tasks, timeout=STOP_WITHIN)
 
 
 def _ended_well(task: asyncio.Task[Any]) -> bool:
@@ -172,9 +159,9 @@ def open_context(home: UnitHome, settings: UnitSettings) -> UnitContext:
         store=Store(home.database),
         vault=Vault(keys.storage_key, os.urandom),
         keys=keys,
-        replica=Replica(home.replica, read_pin(home.root)),
+        replica=StoredDirectory(home.replica, read_pin(home.root)),
         metrics=UnitMetrics.create(),
-        clock=wall_clock,
+        clock=now,
         monotonic=time.monotonic,
         entropy=os.urandom,
         stream=Stream(os.urandom),

@@ -33,14 +33,15 @@ from clients.daemon.receiving.deciding import DirectoryBehind
 from clients.daemon.sending import acknowledgements, queue
 from clients.daemon.sending.intake import Intake
 from clients.daemon.sending.lanes import Lanes
+from clients.daemon.sending.outbox_log import OutboxLog
 from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store.disk import Disk
 from clients.daemon.store.inbox import position
 from keys.errors import KeyStoreError
 from protocol import topics
 from runtime.errors import Unavailable
-from runtime.kafka.feed_ports import DirectoryLog, FeedReader, Fetched, OutboxLog, Take
 from runtime.kafka.feeds import Backoff
+from runtime.kafka.ports import DirectoryTopic, FeedReader, Fetched, Take
 from runtime.process.wakeup import Throttle, Wakeup, Watermark
 from runtime.process.worker import Worker
 
@@ -74,7 +75,7 @@ class Daemon:
         *,
         log_: OutboxLog,
         feeds: FeedReader,
-        directory: DirectoryLog,
+        directory: DirectoryTopic,
     ) -> None:
         self.context = context
         self.worker = worker

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from pathlib import Path
 
 from keys.root_of_trust import RootOfTrust
@@ -17,6 +16,7 @@ from keys.unit_keys import UnitKeys
 from keys.unlock import CREDENTIAL_SIZE, Credential, Secret
 from protocol.identifiers import Millis, UnitId
 from runtime.errors import HomeError
+from runtime.process import clock
 from runtime.process.homes import LONGEST_SOCKET_PATH, UnitHome
 
 
@@ -62,7 +62,7 @@ def make_unit_home(
     prepare_directory(home.path)
     (home.path / "conf.d").mkdir(mode=0o700, exist_ok=True)
     opens = secret or _own_secret(home)
-    moment = Millis(time.time_ns() // 1_000_000) if now is None else now
+    moment = clock.now() if now is None else now
     keys = UnitKeys.create(home.keys, unit=unit, secret=opens)
     write_public(home.enrolment, keys.enrolment_request(moment, contact=contact), entropy=os.urandom)
     write_public(home.root, root, entropy=os.urandom)

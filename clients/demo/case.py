@@ -15,6 +15,7 @@ from typing import Any
 
 from clients.cli.rules_of import reasons
 from clients.daemon.sending.kafka_outbox import KafkaOutbox
+from clients.daemon.sending.outbox_log import OutboxRecord
 from clients.demo.exchange import Exchange, example
 from clients.demo.processes import eventually
 from clients.demo.scene import PATIENCE, Scene
@@ -22,8 +23,8 @@ from protocol import topics
 from protocol.canonical import decode
 from protocol.identifiers import UnitId
 from runtime.cli.kafka_calls import read_to_end, run_quietly
-from runtime.kafka.feed_ports import Incoming, Outgoing
 from runtime.kafka.feeds import KafkaFeeds
+from runtime.kafka.ports import InputRecord
 
 
 @dataclass(slots=True)
@@ -147,7 +148,7 @@ async def _first_record(kafka: str, topic: str) -> bytes:
 async def _append(kafka: str, unit: UnitId, value: bytes) -> int:
     outbox = KafkaOutbox(kafka, unit)
     try:
-        return (await outbox.append(0, [Outgoing(b"", value)])).offset
+        return (await outbox.append(0, [OutboxRecord(b"", value)])).offset
     finally:
         await outbox.close()
 
@@ -155,7 +156,7 @@ async def _append(kafka: str, unit: UnitId, value: bytes) -> int:
 async def _quarantined(kafka: str, unit: str, position: int) -> list[str]:
     codes: list[str] = []
 
-    def take(record: Incoming) -> None:
+    def take(record: InputRecord) -> None:
         _, (owner, _, offset, _), _, code, *_ = decode(record.value)
         if (owner, offset) == (unit, position):
             codes.append(code)

@@ -27,7 +27,7 @@ from protocol.tlog.tiles import Tile, TreeWriter, entries_between, read_entries,
 from protocol.tlog.witnessing import format_request
 from protocol.trail.records_file import index_in
 from runtime.cli.kafka_calls import run_quietly
-from runtime.kafka.feeds import KafkaLog
+from runtime.kafka.partition_log import KafkaLog
 
 _ACCEPTED: Final = """SELECT id, record FROM records WHERE type = 1 AND record IS NOT NULL
                       ORDER BY id LIMIT 1 OFFSET ?"""

@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import structlog
 import uvloop
@@ -30,24 +30,18 @@ from clients.witness.witness_api import monitoring_api, witness_api
 from keys.note_keys import NoteSigner, NoteUse, read_note_key
 from keys.unlock import Secret
 from protocol.errors import ContradaError, Rejected
-from protocol.identifiers import Millis
 from protocol.tlog.policy import Policy, parse_policy
 from runtime.errors import HomeError
 from runtime.process import logs
+from runtime.process.clock import now
 from runtime.process.http import bind_loopback, serve
 from runtime.process.notify import keep_watchdog, notify
+from runtime.process.tasks import end_tasks
 from runtime.process.worker import Worker
 
 log = structlog.get_logger()
 
-STOP_WITHIN: Final = 12.0
-
 Task = Coroutine[Any, Any, None]
-
-
-def now() -> Millis:
-    """The wall clock."""
-    return Millis(time.time_ns() // 1_000_000)
 
 
 def run_witness(path: Path, *, check_only: bool = False) -> int:
@@ -73,9 +67,7 @@ async def _run(home: WitnessHome, settings: WitnessSettings) -> int:
         notify("READY=1")
         done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         notify("STOPPING=1")
-        for task in (*pending, watchdog):
-            task.cancel()
-        await asyncio.wait((*pending, watchdog), timeout=STOP_WITHIN)
+        await end_tasks({*pending, watchdog})
     return 1 if any(task.exception() for task in done) else 0
 
 

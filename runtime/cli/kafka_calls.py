@@ -1,6 +1,6 @@
 """Kafka for a command that ends: one event loop, bounded waiting, and no log lines between the data.
 
-Reads only through the ports of `runtime.kafka.feed_ports`; `runtime.kafka.feeds` gives them.
+Reads only through the ports of `runtime.kafka.ports`; `runtime.kafka.feeds` gives them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import structlog
 
 from runtime.cli.errors import NotInTime
-from runtime.kafka.feed_ports import FeedReader, Fetched, Incoming
+from runtime.kafka.ports import FeedReader, Fetched, InputRecord
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ def run_quietly(work: Coroutine[Any, Any, T]) -> T:
 
 
 async def read_to_end(
-    feeds: FeedReader, topic: str, take: Callable[[Incoming], None], *, partition: int = 0, start: int = 0
+    feeds: FeedReader, topic: str, take: Callable[[InputRecord], None], *, partition: int = 0, start: int = 0
 ) -> int:
     """Every committed record from `start` to what is the end now; returns where to go on."""
     end = await feeds.end(topic, partition)
@@ -59,7 +59,7 @@ async def read_to_end(
 
 
 async def follow(
-    feeds: FeedReader, topic: str, take: Callable[[Incoming], None], *, partition: int = 0, start: int = 0
+    feeds: FeedReader, topic: str, take: Callable[[InputRecord], None], *, partition: int = 0, start: int = 0
 ) -> None:
     """Every committed record from `start`, for ever."""
 

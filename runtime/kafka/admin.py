@@ -7,25 +7,25 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
-from clients.kafka_client import (
+from protocol.topics import Topic
+from runtime.errors import TopicConflict, Unavailable
+from runtime.kafka.client import (
     AIOKafkaAdminClient,
     ConfigResource,
     ConfigResourceType,
     KafkaError,
     NewTopic,
-    ended,
     for_code,
 )
-from protocol.topics import Topic
-from runtime.errors import TopicConflict, Unavailable
-from runtime.kafka.feed_ports import TopicChange
+from runtime.kafka.closing import close
+from runtime.kafka.ports import TopicChange
 
 CREATE_TIMEOUT: Final = 30.0
 _DYNAMIC_TOPIC_CONFIG: Final = 1
 
 
-class KafkaTopics:
-    """The shape of the exchange. Implements `runtime.kafka.feed_ports.TopicAdmin`."""
+class KafkaTopicAdmin:
+    """The shape of the exchange. Implements `runtime.kafka.ports.TopicAdmin`."""
 
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
@@ -112,7 +112,7 @@ class KafkaTopics:
                 hint="start it, or correct the bootstrap servers",
             ) from error
         finally:
-            await ended(admin.close())
+            await close(admin.close())
 
 
 async def _settings(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, dict[str, str]]:

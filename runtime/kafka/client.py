@@ -1,16 +1,21 @@
-"""The one module of this package that imports aiokafka: its names, for the modules that speak to Kafka.
+"""The one module that imports aiokafka: its names, for the modules that speak to Kafka.
 
-Owns the settings that all of our clients have in common, and what of the library is set right at import.
-Its own transactions are not among the names (docs/adr/0018): runtime/kafka/transactions.py is what we use.
+Owns the settings that our clients have in common, what of the library is set right at import, and which of
+its errors are errors of a connection. Its own transactions are not among the names (docs/adr/0018):
+runtime/kafka/transactions.py is what we use.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka import client as aiokafka_client
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
 from aiokafka.errors import (
     IncompatibleBrokerVersion,
@@ -22,13 +27,17 @@ from aiokafka.protocol import types
 from aiokafka.protocol.api import RequestStruct, Response, ResponseHeader_v0
 from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.protocol.metadata import MetadataRequest
+from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.protocol.transaction import InitProducerIdRequest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 __all__ = [
+    "AIOKafkaAdminClient",
     "AIOKafkaClient",
     "AIOKafkaConsumer",
     "AIOKafkaProducer",
+    "ConfigResource",
+    "ConfigResourceType",
     "ConnectionGroup",
     "ConsumerRebalanceListener",
     "CoordinationType",
@@ -37,7 +46,9 @@ __all__ = [
     "InitProducerIdRequest",
     "KafkaConnectionError",
     "KafkaError",
+    "NewTopic",
     "OffsetFetchRequest",
+    "ProduceRequest",
     "RequestStruct",
     "Response",
     "ResponseHeader_v0",
@@ -49,9 +60,30 @@ __all__ = [
 # Asking for a topic never makes one, whatever the cluster's auto.create.topics.enable says.
 aiokafka_client.MetadataRequest = partial(MetadataRequest, allow_auto_topic_creation=False)
 
+REQUEST_TIMEOUT_MS: Final = 5_000
 COMMIT_TIMEOUT: Final = 20.0
-COMMON: Final[dict[str, Any]] = {
+
+PROMPT: Final[dict[str, Any]] = {
+    "request_timeout_ms": REQUEST_TIMEOUT_MS,
     "retry_backoff_ms": 20,
-    "request_timeout_ms": 5_000,
     "metadata_max_age_ms": 5_000,
 }
+"""For routers and ledgers: few, beside the brokers, and messages wait while they do. They try again soon, and
+a new unit's outbox is noticed within five seconds."""
+
+SPARING: Final[dict[str, Any]] = {
+    "request_timeout_ms": REQUEST_TIMEOUT_MS,
+    "retry_backoff_ms": 50,
+    "metadata_max_age_ms": 30_000,
+}
+"""For units and commands: thousands, far from the brokers, with topics that hardly change. Each of their
+connections asks for metadata at this interval, busy or not."""
+
+
+@contextmanager
+def as_connection_errors() -> Iterator[None]:
+    """The library's races are errors of the connection: it looks one up that has just gone, and the like."""
+    try:
+        yield
+    except (KeyError, AttributeError, AssertionError, ValueError, OSError) as error:
+        raise KafkaConnectionError(f"{type(error).__name__} in the client") from error

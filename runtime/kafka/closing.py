@@ -19,10 +19,14 @@ def are_we_cancelled() -> bool:
 
 
 async def close(closing: Coroutine[Any, Any, None]) -> None:
-    """Close a part of a client for as long as that may take; whatever comes out of it ends here."""
+    """Close a part of a client for as long as that may take; whatever comes out of it ends here.
+
+    In a task of its own: while a broker is away aiokafka's `stop()` ends in a `CancelledError` of its own
+    tasks, which here would look as if somebody had cancelled us.
+    """
     task = asyncio.create_task(closing)
     await asyncio.wait({task}, timeout=CLOSE_TIMEOUT)
     if not task.done():
         task.cancel()
     elif not task.cancelled():
-        task.exception()  # looked at, so that nobody complains of it later
+        task.exception()  # looked at, so that asyncio does not log it as never retrieved

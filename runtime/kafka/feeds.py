@@ -1,8 +1,8 @@
-"""The clients' side of Kafka: reading topics, and writing the few that have one partition.
+"""Reading any partition of any topic, through outages that may last for days.
 
-The unit's outbox is in clients/daemon/sending/kafka_outbox.py, what topics there are in
-runtime/kafka/admin.py. The rules, each with its reason (measured on aiokafka 0.14.0 and Kafka 4.3.1,
-docs/adr/0004):
+Owns the attempts. A reader that stops instead of jumping is in runtime/kafka/partition_log.py; why there are
+two is said in runtime/kafka/ports.py. The rules, each with its reason (measured on aiokafka 0.14.0 and Kafka
+4.3.1, docs/adr/0004):
 
 1. Readers have no group and commit nothing: the position is the caller's, kept with what was read.
 2. One consumer for each partition. With several on one, a fetch that waits for an idle partition holds up
@@ -14,23 +14,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import structlog
 
-from clients.kafka_client import (
-    COMMON,
+from runtime.errors import Unavailable
+from runtime.kafka.client import (
+    SPARING,
     AIOKafkaConsumer,
-    AIOKafkaProducer,
     KafkaError,
     TopicPartition,
-    ended,
 )
-from protocol import topics
-from protocol.identifiers import digest
-from runtime.errors import Unavailable
-from runtime.kafka.feed_ports import Fetched, Incoming, Take
+from runtime.kafka.closing import close
+from runtime.kafka.ports import Fetched, InputRecord, Take
 
 log = structlog.get_logger()
 
@@ -38,7 +35,7 @@ FETCH_WAIT_MS: Final = 500
 IDLE_MS: Final = 30_000
 TAKE_AT_MOST: Final = 64
 _READER: Final[dict[str, Any]] = {
-    **COMMON,
+    **SPARING,
     # A reader tries again for as long as its broker is away, which may be days.
     "retry_backoff_ms": 250,
 }
@@ -58,13 +55,13 @@ class Backoff:
         self._next = self._first
 
     async def wait(self) -> None:
-        """Sleep: half of the interval for certain, the other half by chance, so that units do not march."""
+        """Sleep: half of the interval at least, the other half by chance, so that units come one by one."""
         interval, self._next = self._next, min(self._next * 2, self._most)
         await asyncio.sleep(interval * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
 
 
 class KafkaFeeds:
-    """Committed records of topics. Implements `runtime.kafka.feed_ports.FeedReader`."""
+    """Committed records of topics. Implements `runtime.kafka.ports.FeedReader`."""
 
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
@@ -112,7 +109,10 @@ class KafkaFeeds:
         """The next records; nothing new is a `Fetched` without records, None is a reader that hangs."""
         found = await consumer.getmany(source, timeout_ms=IDLE_MS, max_records=TAKE_AT_MOST)
         reached = await consumer.position(source)
-        records = tuple(Incoming(record.offset, record.value or b"") for record in found.get(source, ()))
+        records = tuple(
+            InputRecord(record.offset, record.timestamp, record.value or b"")
+            for record in found.get(source, ())
+        )
         if reached == position:
             ends: dict[TopicPartition, int] = await consumer.end_offsets([source])
             # There is something, and half a minute was not enough to get it. An open transaction looks the
@@ -141,37 +141,4 @@ class KafkaFeeds:
                 f"Kafka is not reachable at {self._bootstrap} ({type(error).__name__})"
             ) from error
         finally:
-            await ended(consumer.stop())
-
-
-class KafkaLog:
-    """A topic of one partition, for writing."""
-
-    def __init__(self, bootstrap: str, topic: str) -> None:
-        self._bootstrap = bootstrap
-        self._topic = topic
-
-    async def append(self, values: Sequence[bytes]) -> None:
-        """Append in their order, each keyed by its own hash; returns when Kafka has acknowledged all."""
-        producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap, acks="all", enable_idempotence=True, **COMMON
-        )
-        try:
-            await producer.start()
-            for value in values:
-                await producer.send_and_wait(self._topic, value, key=digest(value), partition=0)
-        except (KafkaError, OSError, TimeoutError) as error:
-            raise Unavailable(f"the topic {self._topic} took no record ({type(error).__name__})") from error
-        finally:
-            await ended(producer.stop())
-
-
-class KafkaDirectory(KafkaLog):
-    """The directory topic, for writing. Implements `runtime.kafka.feed_ports.DirectoryLog`."""
-
-    def __init__(self, bootstrap: str) -> None:
-        super().__init__(bootstrap, topics.DIRECTORY)
-
-    async def publish(self, statements: Sequence[bytes]) -> None:
-        """Append statements in their order."""
-        await self.append(statements)
+            await close(consumer.stop())

@@ -1,21 +1,24 @@
 """Topics of one partition, read from a position or written to by one process: no group, no claim.
 
-What the ledger reads and publishes, what routers announce of themselves, and the directory's feed. Owns
+What the ledger reads and publishes, what processes and operators state of their acts, and the directory. Owns
 how such a reader and writer behave: a reader stays where it was put (a position that Kafka does not have
-any more is an error, never a jump), and whatever the library raises is an outage of ours.
+any more is an error, never a jump; runtime/kafka/ports.py says why), and whatever the library raises is an
+outage of ours.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from protocol import topics
+from protocol.identifiers import digest
 from runtime.errors import Unavailable
 from runtime.kafka.client import (
     COMMIT_TIMEOUT,
-    COMMON,
+    PROMPT,
+    SPARING,
     AIOKafkaConsumer,
     AIOKafkaProducer,
     KafkaError,
@@ -106,7 +109,7 @@ class KafkaTopics:
             auto_offset_reset="none",
             fetch_max_wait_ms=500,
             max_partition_fetch_bytes=4_000_000,
-            **COMMON,
+            **PROMPT,
         )
         async with _as_ours(topic, "read"):
             try:
@@ -136,7 +139,7 @@ class KafkaTopics:
             max_batch_size=262_144,
             max_request_size=4_000_000,
             linger_ms=0,
-            **COMMON,
+            **PROMPT,
         )
         try:
             await producer.start()
@@ -154,27 +157,41 @@ class KafkaTopics:
             await close(transactions.close())
 
 
-class KafkaStatements:
-    """The directory topic, read from its beginning. Implements `runtime.kafka.ports.StatementFeed`."""
+class KafkaLog:
+    """One topic of one partition, for commands that append a few records to it and end.
+
+    One record at a time, where `KafkaWriter` sends all at once: if one is refused, none behind it is in the
+    log. Statements rest on those before them.
+    """
+
+    def __init__(self, bootstrap: str, topic: str) -> None:
+        self._bootstrap = bootstrap
+        self._topic = topic
+
+    async def append(self, values: Sequence[bytes]) -> None:
+        """Append in their order, each keyed by its own hash; returns when Kafka has acknowledged all."""
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self._bootstrap, acks="all", enable_idempotence=True, **SPARING
+        )
+        try:
+            await producer.start()
+            for value in values:
+                await producer.send_and_wait(self._topic, value, key=digest(value), partition=0)
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise Unavailable(f"the topic {self._topic} took no record ({type(error).__name__})") from error
+        finally:
+            await close(producer.stop())
+
+
+class KafkaDirectory(KafkaLog):
+    """The directory topic, for writing. Implements `runtime.kafka.ports.DirectoryTopic`."""
 
     def __init__(self, bootstrap: str) -> None:
-        self._topics = KafkaTopics(bootstrap)
+        super().__init__(bootstrap, topics.DIRECTORY)
 
-    async def run(self, take: Callable[[bytes], None], caught_up: Callable[[], None]) -> None:
-        """Feed statements in order; say so whenever the end of the topic is reached."""
-        async with self._topics.reading(topics.DIRECTORY, None) as reader:
-            while True:
-                _, end = await reader.span()
-                while await reader.position() < end:
-                    await _take(reader, take)
-                caught_up()
-                await _take(reader, take)
-
-
-async def _take(reader: KafkaReader, take: Callable[[bytes], None]) -> None:
-    for record in await reader.fetch(wait_ms=1_000, most=500):
-        if record.value:
-            take(record.value)
+    async def publish(self, statements: Sequence[bytes]) -> None:
+        """Append statements in their order."""
+        await self.append(statements)
 
 
 @asynccontextmanager

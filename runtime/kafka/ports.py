@@ -1,12 +1,19 @@
-"""What the centre needs of Kafka, as our own types. outboxes.py of the router gives claims.
+"""What our processes need of Kafka, as our own types.
 
-The contract behind `Claim`, which every safety claim of the router rests on:
+    FeedReader       any partition, for ever, and through outages      runtime/kafka/feeds.py
+    Topics           a topic of one partition, read and written        runtime/kafka/partition_log.py
+    DirectoryTopic   the directory, for writing                        runtime/kafka/partition_log.py
+    TopicAdmin       which topics there are                            runtime/kafka/admin.py
 
-- Whoever holds a claim has fenced every earlier holder of the same input partition, and read the
-  committed position only after that.
-- `commit` is one transaction: all outputs, the position and the state, or nothing.
-- After any exception from a claim, `CancelledError` included, the claim is dead. Its holder drops it and
-  claims again; it never retries on the same one.
+`FeedReader` and `LogReader` are two, since their users want opposite things of a failure. A unit that was
+away for a month reads what is left and counts what is lost. A ledger that finds its position gone must stop:
+it would sign a log with a hole in it. What only one process needs stands with it: the router's claims in
+broker/router/claims.py, the unit's outbox in clients/daemon/sending/outbox_log.py.
+
+Rules of all of them:
+
+- A reader shows committed records only, in the order of the log, each at least once.
+- `Unavailable` means: not now. Whoever gets it waits and tries again; nothing else is wrong.
 """
 
 from __future__ import annotations
@@ -16,18 +23,19 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from protocol.identifiers import UnitId
+from protocol.topics import Topic
 
 
 @dataclass(frozen=True, slots=True)
 class InputRecord:
-    """A record of an outbox."""
+    """A committed record that was read."""
 
     offset: int
     timestamp: int
     """When the broker or the producer stamped it, Unix milliseconds. Not trusted for anything."""
 
     value: bytes
+    """Empty where the record had none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,60 +47,46 @@ class OutputRecord:
     value: bytes
 
 
-class Claim(Protocol):
-    """The exclusive right to work on one partition of an outbox."""
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """Records of one partition, and where reading goes on after them.
 
-    @property
-    def owner(self) -> UnitId:
-        """The unit whose outbox this is."""
+    `position` may lie behind the last record: markers and aborted records take offsets too.
+    """
+
+    topic: str
+    partition: int
+    records: tuple[InputRecord, ...]
+    position: int
+    lost: int = 0
+    """How many offsets the log no longer had when reading began here: retention has passed us."""
+
+
+Take = Callable[[Fetched], Awaitable[None]]
+"""What is done with records. When it returns they count as read."""
+
+
+class FeedReader(Protocol):
+    """Committed records of any partition, for as long as it takes."""
+
+    async def partitions(self, topic: str) -> int:
+        """How many partitions the topic has; `Unavailable` while it does not exist."""
         ...
 
-    @property
-    def partition(self) -> int:
-        """Which partition of it."""
+    async def end(self, topic: str, partition: int) -> int:
+        """The offset behind the last committed record."""
         ...
 
-    @property
-    def partitions(self) -> int:
-        """How many partitions the outbox has."""
-        ...
+    async def follow(self, topic: str, partition: int, *, start: int, take: Take) -> None:
+        """Give records from `start` on to `take`, for ever; outages are waited out.
 
-    @property
-    def state(self) -> str:
-        """The state that was committed with the position; empty before the first commit."""
-        ...
-
-    async def fetch(self, *, wait_ms: int, most: int) -> list[InputRecord]:
-        """Records that follow what was fetched before; empty after `wait_ms` without any."""
-        ...
-
-    async def commit(self, outputs: Sequence[OutputRecord], *, position: int, state: str) -> None:
-        """Write outputs, position and state in one transaction."""
-        ...
-
-
-Work = Callable[[Claim], Awaitable[None]]
-"""What is done with a claim, until it is cancelled or fails."""
-
-
-class OutboxLog(Protocol):
-    """All outboxes, shared among the routers that run."""
-
-    async def run(self, work: Work) -> None:
-        """Do `work` for every partition that falls to this process, until cancelled."""
-        ...
-
-
-class StatementFeed(Protocol):
-    """The directory topic, from its beginning."""
-
-    async def run(self, take: Callable[[bytes], None], caught_up: Callable[[], None]) -> None:
-        """Give every statement to `take`, in order; call `caught_up` whenever none is left."""
+        A start that the log no longer has becomes its beginning. What `take` raises comes out.
+        """
         ...
 
 
 class LogReader(Protocol):
-    """A topic of one partition, read in order from a position. Committed records only."""
+    """A topic of one partition, read in order from a position; never moved to another one."""
 
     async def span(self) -> tuple[int, int]:
         """Where the records that are kept begin, and where those that are committed end."""
@@ -127,5 +121,36 @@ class Topics(Protocol):
         ...
 
     def writing(self, *, alone: str | None = None) -> AbstractAsyncContextManager[LogWriter]:
-        """A writer; after any error it is done for. Under a name it fences every earlier one of that name."""
+        """A writer; after any error it is not used again. Under a name it fences earlier ones of it."""
+        ...
+
+
+class DirectoryTopic(Protocol):
+    """The directory topic, for writing."""
+
+    async def publish(self, statements: Sequence[bytes]) -> None:
+        """Append statements, each keyed by its own hash; returns when Kafka has acknowledged them."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TopicChange:
+    """What `TopicAdmin.apply` did to one topic."""
+
+    name: str
+    action: str
+    """`created`, `altered` or `kept`."""
+
+    settings: tuple[str, ...] = ()
+
+
+class TopicAdmin(Protocol):
+    """Which topics there are, and how they are set."""
+
+    async def apply(self, topics: Sequence[Topic]) -> tuple[TopicChange, ...]:
+        """Create what is missing, correct settings; `TopicConflict` where partitions differ."""
+        ...
+
+    async def list(self) -> tuple[str, ...]:
+        """The names of the topics that exist."""
         ...

@@ -125,7 +125,7 @@ class _ApiVersions(RequestStruct):  # type: ignore[misc]
         return ResponseHeader_v0.decode(read_buffer)
 
 
-class Question:
+class PinnedRequest:
     """A request in the one version that we speak; what the library's connections want to be given."""
 
     __slots__ = ("_fields", "_struct")
@@ -145,13 +145,15 @@ class Question:
         return struct(*self._fields)
 
 
-def produce(transactional_id: str, batches: Mapping[tuple[str, int], bytes], *, timeout_ms: int) -> Question:
+def produce(
+    transactional_id: str, batches: Mapping[tuple[str, int], bytes], *, timeout_ms: int
+) -> PinnedRequest:
     """One batch each for any number of partitions that one broker leads."""
     by_topic: dict[str, list[tuple[int, bytes, dict[int, bytes]]]] = {}
     for (topic, partition), batch in batches.items():
         by_topic.setdefault(topic, []).append((partition, batch, NO_TAGS))
     wanted = [(topic, partitions, NO_TAGS) for topic, partitions in by_topic.items()]
-    return Question(_Produce, transactional_id, ALL_IN_SYNC, timeout_ms, wanted, NO_TAGS)
+    return PinnedRequest(_Produce, transactional_id, ALL_IN_SYNC, timeout_ms, wanted, NO_TAGS)
 
 
 def commit_offset(
@@ -162,24 +164,24 @@ def commit_offset(
     source: tuple[str, int],
     position: int,
     metadata: str,
-) -> Question:
+) -> PinnedRequest:
     """A position and its metadata, as a part of the transaction. No generation: the epoch is our fence."""
     topic, partition = source
     wanted = [(topic, [(partition, position, NO_LEADER_EPOCH, metadata, NO_TAGS)], NO_TAGS)]
-    return Question(
+    return PinnedRequest(
         _TxnOffsetCommit, transactional_id, group, *producer,
         NO_GENERATION, NO_MEMBER, NO_INSTANCE, wanted, NO_TAGS,
     )  # fmt: skip
 
 
-def end(transactional_id: str, producer: tuple[int, int], *, commit: bool) -> Question:
+def end_transaction(transactional_id: str, producer: tuple[int, int], *, commit: bool) -> PinnedRequest:
     """The end of the transaction; its answer has the producer's id and epoch for the next one."""
-    return Question(_EndTxn, transactional_id, *producer, commit, NO_TAGS)
+    return PinnedRequest(_EndTxn, transactional_id, *producer, commit, NO_TAGS)
 
 
-def features(software: str, version: str) -> Question:
+def features(software: str, version: str) -> PinnedRequest:
     """What the broker speaks, and what its cluster has switched on."""
-    return Question(_ApiVersions, software, version, NO_TAGS)
+    return PinnedRequest(_ApiVersions, software, version, NO_TAGS)
 
 
 def refusals(answer: Any) -> dict[tuple[str, int], int]:

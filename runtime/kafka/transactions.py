@@ -22,9 +22,7 @@ Rules, on which the exactly-once of the router rests:
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import chain, repeat
@@ -33,17 +31,19 @@ from typing import Any, Final
 from runtime.errors import Unavailable
 from runtime.kafka import requests as ask
 from runtime.kafka.client import (
-    COMMON,
+    PROMPT,
+    REQUEST_TIMEOUT_MS,
     AIOKafkaClient,
     ConnectionGroup,
     CoordinationType,
     InitProducerIdRequest,
-    KafkaConnectionError,
     TopicPartition,
+    as_connection_errors,
     for_code,
 )
 from runtime.kafka.ports import OutputRecord
 from runtime.kafka.record_batches import batches_of
+from runtime.process.clock import now
 
 OPEN_TIMEOUT: Final = 20.0
 TRANSACTION_TIMEOUT_MS: Final = 15_000
@@ -86,7 +86,7 @@ class Transactions:
 
     def __init__(self, bootstrap: str, transactional_id: str, *, group: str | None = None) -> None:
         """Without a `group`, its transactions hold records only."""
-        self._client = AIOKafkaClient(bootstrap_servers=bootstrap, **COMMON)
+        self._client = AIOKafkaClient(bootstrap_servers=bootstrap, **PROMPT)
         self._id = transactional_id
         self._group = group
         self._producer: tuple[int, int] = (-1, -1)
@@ -127,7 +127,7 @@ class Transactions:
 
         async def look() -> int:
             try:
-                with _as_an_outage():
+                with as_connection_errors():
                     found.append(await self._client.coordinator_lookup(kind, key))
             except _NOT_FOUND_ERRORS as error:
                 return int(error.errno)
@@ -159,9 +159,10 @@ class Transactions:
             )
 
     async def _write(self, outputs: Mapping[Place, Sequence[OutputRecord]]) -> None:
-        now = time.time_ns() // 1_000_000
+        stamp = now()
         batches = {
-            place: batches_of(records, producer=self._producer, now=now) for place, records in outputs.items()
+            place: batches_of(records, producer=self._producer, now=stamp)
+            for place, records in outputs.items()
         }
         for turn in range(max(map(len, batches.values()), default=0)):
             await self._append({place: built[turn] for place, built in batches.items() if turn < len(built)})
@@ -191,7 +192,7 @@ class Transactions:
                 by_leader.setdefault(leader, {})[place] = batch
 
         async def ask_leader(node: int, part: Mapping[Place, bytes]) -> None:
-            question = ask.produce(self._id, part, timeout_ms=COMMON["request_timeout_ms"])
+            question = ask.produce(self._id, part, timeout_ms=REQUEST_TIMEOUT_MS)
             refused.update(ask.refusals(await self._send(node, question)))
 
         await _all_of([ask_leader(node, part) for node, part in by_leader.items()])
@@ -220,7 +221,7 @@ class Transactions:
         await _until_done(attempt)
 
     async def _end(self) -> int:
-        question = ask.end(self._id, self._producer, commit=True)
+        question = ask.end_transaction(self._id, self._producer, commit=True)
         answer = await self._ask_coordinator(question, node=self._coordinator)
         if not answer.error_code:
             self._producer = (answer.producer_id, answer.producer_epoch)
@@ -231,17 +232,8 @@ class Transactions:
         return await self._send(node, question, group=ConnectionGroup.COORDINATION)
 
     async def _send(self, node: int, question: Any, *, group: int = ConnectionGroup.DEFAULT) -> Any:
-        with _as_an_outage():
+        with as_connection_errors():
             return await self._client.send(node, question, group=group)
-
-
-@contextmanager
-def _as_an_outage() -> Iterator[None]:
-    """The library's races are errors of the connection: it looks one up that has just gone, and the like."""
-    try:
-        yield
-    except (KeyError, AttributeError, AssertionError, ValueError, OSError) as error:
-        raise KafkaConnectionError(f"{type(error).__name__} in the client") from error
 
 
 async def _all_of(parts: Sequence[Coroutine[Any, Any, None]]) -> None:

@@ -9,7 +9,7 @@ from aiokafka import TopicPartition
 
 from clients.daemon.sending.intake import SPACING
 from clients.daemon.sending.kafka_outbox import KafkaOutbox
-from runtime.kafka.feed_ports import Outgoing
+from clients.daemon.sending.outbox_log import OutboxRecord
 from protocol import topics
 from protocol.identifiers import UnitId
 from tests.bench.drain import _stop
@@ -55,5 +55,5 @@ async def _offer(outbox: KafkaOutbox, submissions: list[bytes]) -> None:
         if due <= at:
             await asyncio.sleep(SPACING)  # as a daemon takes requests in
             continue
-        appended = await outbox.append(0, [Outgoing(b"", value) for value in submissions[at:due]])
+        appended = await outbox.append(0, [OutboxRecord(b"", value) for value in submissions[at:due]])
         at += appended.count

@@ -16,8 +16,8 @@ from typing import Literal
 
 from clients.daemon.home import make_unit_home
 from runtime.process.homes import UnitHome
-from runtime.kafka.feeds import KafkaDirectory
-from runtime.kafka.admin import KafkaTopics
+from runtime.kafka.partition_log import KafkaDirectory
+from runtime.kafka.admin import KafkaTopicAdmin
 from deploy.kafka.cluster import Cluster
 from keys.ceremony import found_exchange, write_pin
 from keys.directory import Directory
@@ -175,7 +175,7 @@ class Exchange:
             homes_of_units = {unit: self.home(unit) for unit in self.units}
             self.ledger.found(homes_of_units, secret=Credential(secret), now=present())
         wanted = topics.all_topics(UnitId(unit) for unit, _ in described)
-        await KafkaTopics(self.cluster.bootstrap).apply(wanted)
+        await KafkaTopicAdmin(self.cluster.bootstrap).apply(wanted)
         await KafkaDirectory(self.cluster.bootstrap).publish(statements)
 
     def _router(self, number: int) -> Process:

@@ -19,7 +19,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from broker.router.app import now
+from runtime.process.clock import now
 from broker.ledger import app
 from broker.ledger.__main__ import main
 from broker.ledger.cosigning import Cosigner, WitnessPlace

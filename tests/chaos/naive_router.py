@@ -27,14 +27,15 @@ from aiokafka.structs import OffsetAndMetadata
 
 from broker.router import app
 from broker.router.__main__ import main
-from runtime.kafka.ports import InputRecord, OutputRecord, Work
+from broker.router.claims import Work
+from runtime.kafka.ports import InputRecord, OutputRecord
 from protocol import topics
 
-real_build = app.build
+real_build = app.build_router
 
 
 class NaiveClaim:
-    """A partition that the group gave us. No claim at all, in the sense of `runtime.kafka.ports.Claim`."""
+    """A partition that the group gave us. No claim at all, in the sense of `broker.router.claims.Claim`."""
 
     def __init__(self, outboxes: NaiveOutboxes, source: TopicPartition, state: str) -> None:
         self._outboxes = outboxes
@@ -146,5 +147,5 @@ def build(settings):
 
 
 if __name__ == "__main__":
-    app.build = build
+    app.build_router = build
     raise SystemExit(main(Path(sys.argv[1])))

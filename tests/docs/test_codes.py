@@ -8,8 +8,8 @@ from typing import get_args
 
 from prometheus_client import CollectorRegistry
 
-from broker.ledger.metrics import LedgerMetrics as LedgerMetrics
-from broker.router.metrics import Metrics as RouterMetrics
+from broker.ledger.metrics import LedgerMetrics
+from broker.router.metrics import RouterMetrics
 from clients.daemon.ledger import directory_log, gossip, following as ledger
 from clients.daemon.directory import own_entry
 from clients.daemon.metrics import UnitMetrics as UnitMetrics

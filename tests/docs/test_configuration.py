@@ -102,7 +102,9 @@ def test_the_centres_settings_are_there() -> None:
     for module in (home, centre_status, unlocking):
         text = open(module.__file__, encoding="utf-8").read()
         read |= set(re.findall(r"settings\([^)]*\)\.get\(\"(\w+)\"\)", text)) - {"unit"}
-    written = re.search(r"centre\b[^=\n]*= \{(.*?)\}\n", open(founding.__file__, encoding="utf-8").read(), re.DOTALL)
+    written = re.search(
+        r"centre\b[^=\n]*= \{(.*?)\}\n", open(founding.__file__, encoding="utf-8").read(), re.DOTALL
+    )
     assert written is not None
 
     assert rows == read | set(re.findall(r"\"(\w+)\":", written[1]))

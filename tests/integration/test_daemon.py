@@ -12,7 +12,7 @@ import pytest
 
 from deploy.kafka.ports import free
 from runtime.kafka.feeds import KafkaFeeds
-from runtime.kafka.feed_ports import Fetched
+from runtime.kafka.ports import Fetched
 from keys.directory import Directory
 from keys.enrolment import renew
 from protocol import topics

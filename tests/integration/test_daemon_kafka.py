@@ -6,10 +6,12 @@ import asyncio
 
 import pytest
 
-from runtime.kafka.feeds import KafkaDirectory, KafkaFeeds
+from runtime.kafka.feeds import KafkaFeeds
+from runtime.kafka.partition_log import KafkaDirectory
 from clients.daemon.sending.kafka_outbox import KafkaOutbox
-from runtime.kafka.admin import KafkaTopics
-from runtime.kafka.feed_ports import Fetched, Outgoing
+from runtime.kafka.admin import KafkaTopicAdmin
+from clients.daemon.sending.outbox_log import OutboxRecord
+from runtime.kafka.ports import Fetched
 from runtime.errors import TopicConflict, Unavailable
 from protocol import topics
 from protocol.identifiers import UnitId, digest
@@ -54,12 +56,14 @@ class Reading:
 async def unit(kafka, unique):
     """A unit of this test alone, with its topics: two outbox partitions, two inbox partitions."""
     name = UnitId(unique("u"))
-    await KafkaTopics(kafka.bootstrap).apply(topics.of_unit(name, outbox_partitions=2, inbox_partitions=2))
+    await KafkaTopicAdmin(kafka.bootstrap).apply(
+        topics.of_unit(name, outbox_partitions=2, inbox_partitions=2)
+    )
     return name
 
 
-def records(*values: bytes) -> list[Outgoing]:
-    return [Outgoing(b"thread", value) for value in values]
+def records(*values: bytes) -> list[OutboxRecord]:
+    return [OutboxRecord(b"thread", value) for value in values]
 
 
 async def test_a_batch_is_appended_whole_and_in_order(kafka, unit):
@@ -101,13 +105,13 @@ async def test_a_topic_is_never_made_by_being_used(new_cluster):
         await KafkaDirectory(cluster.bootstrap).publish([b"x"])
     await outbox.close()
 
-    ours = [name for name in await KafkaTopics(cluster.bootstrap).list() if not name.startswith("__")]
+    ours = [name for name in await KafkaTopicAdmin(cluster.bootstrap).list() if not name.startswith("__")]
     assert ours == []
 
 
 async def test_topics_are_applied_as_often_as_one_likes(kafka, unique):
     """Created, kept, altered; what others have set stays; another number of partitions is refused."""
-    name, admin = unique("topic"), KafkaTopics(kafka.bootstrap)
+    name, admin = unique("topic"), KafkaTopicAdmin(kafka.bootstrap)
     topic = Topic(name, 2, NOBODY, {"retention.ms": "3600000", "max.message.bytes": "2000000"})
     assert [change.action for change in await admin.apply([topic])] == ["created"]
     assert [change.action for change in await admin.apply([topic])] == ["kept"]
@@ -191,7 +195,7 @@ async def test_statements_are_keyed_by_their_hash(kafka):
     """Each statement stands under its own hash, and as it is."""
     from aiokafka import AIOKafkaConsumer, TopicPartition
 
-    await KafkaTopics(kafka.bootstrap).apply(topics.shared())
+    await KafkaTopicAdmin(kafka.bootstrap).apply(topics.shared())
     before = await KafkaFeeds(kafka.bootstrap).end(topics.DIRECTORY, 0)
     await KafkaDirectory(kafka.bootstrap).publish([b"one", b"two"])
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap)
@@ -211,7 +215,7 @@ async def test_a_broker_that_goes_and_comes_back(new_cluster):
     """Reading goes on by itself, writing fails with `Unavailable` and then holds; nothing is lost."""
     cluster = new_cluster()
     unit = UnitId("fr")
-    await KafkaTopics(cluster.bootstrap).apply(topics.of_unit(unit))
+    await KafkaTopicAdmin(cluster.bootstrap).apply(topics.of_unit(unit))
     outbox = KafkaOutbox(cluster.bootstrap, unit)
     reading = Reading(cluster.bootstrap, topics.outbox(unit))
     await outbox.append(0, records(b"before"))

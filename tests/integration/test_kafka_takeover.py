@@ -208,7 +208,7 @@ async def test_a_late_commit_ends_the_next_transaction(bootstrap: str, unique) -
 async def end_again(claim: PartitionClaim, producer: tuple[int, int]) -> int:
     """What a repeated commit of the transaction that this producer ended is answered with."""
     transactions = claim._transactions
-    question = ask.end(transactions._id, producer, commit=True)
+    question = ask.end_transaction(transactions._id, producer, commit=True)
     answer = await transactions._ask_coordinator(question, node=transactions._coordinator)
     return answer.error_code
 

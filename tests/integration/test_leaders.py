@@ -8,7 +8,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.protocol.api import RequestStruct, Response
 
 from runtime.kafka.client import types
-from runtime.kafka.requests import NO_TAGS, Question
+from runtime.kafka.requests import NO_TAGS, PinnedRequest
 from runtime.kafka.ports import OutputRecord
 from runtime.kafka.transactions import Transactions
 from tests.integration import adapter
@@ -68,7 +68,9 @@ async def move(bootstrap: str, topic: str, *, node: int) -> None:
     await client.bootstrap()
     try:
         wanted = [(topic, [(0, [node], NO_TAGS)], NO_TAGS)]
-        answer = await client.send(await led_by(client, topic), Question(_Reassign, 5_000, wanted, NO_TAGS))
+        answer = await client.send(
+            await led_by(client, topic), PinnedRequest(_Reassign, 5_000, wanted, NO_TAGS)
+        )
         assert answer.error_code == 0, answer
         await until_async(
             lambda: led_by(client, topic),

@@ -19,7 +19,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from runtime.kafka.admin import KafkaTopics
+from runtime.kafka.admin import KafkaTopicAdmin
 from deploy.kafka import ports
 from deploy.kafka.standing import wait_still
 from keys.statement_types import Revocation, StatusChange
@@ -61,7 +61,7 @@ def exchanges(tmp_path: Path):
         made.append(exchange)
         if replicated:
             wanted = topics.all_topics(UnitId(unit) for unit in exchange.world.parties)
-            await KafkaTopics(bootstrap).apply(wanted)
+            await KafkaTopicAdmin(bootstrap).apply(wanted)
         await exchange.found()
         return exchange
 
@@ -214,7 +214,9 @@ async def test_a_router_waits_for_the_directory(exchange: Exchange) -> None:
     assert await delivered(exchange, 0) == []
     assert readiness(port)["directory"] == {"ok": False, "age_seconds": None, "statements": 0}
 
-    await KafkaTopics(exchange.bootstrap).apply([t for t in topics.shared() if t.name == topics.DIRECTORY])
+    await KafkaTopicAdmin(exchange.bootstrap).apply(
+        [t for t in topics.shared() if t.name == topics.DIRECTORY]
+    )
     await exchange.produce(topics.DIRECTORY, *exchange.world.directory.snapshot())
     assert await delivered(exchange, len(numbers)) == numbers
     assert readiness(port)["directory"]["ok"]

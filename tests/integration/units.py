@@ -22,8 +22,8 @@ from typing import Any, TypeVar
 
 from clients.daemon.home import make_unit_home
 from runtime.process.homes import UnitHome
-from runtime.kafka.feeds import KafkaDirectory
-from runtime.kafka.admin import KafkaTopics
+from runtime.kafka.partition_log import KafkaDirectory
+from runtime.kafka.admin import KafkaTopicAdmin
 from keys.ceremony import Founding, found_exchange
 from keys.enrolment import enrol
 from keys.statement_types import UnitFacts
@@ -235,7 +235,7 @@ async def found(
         wanted += topics.of_unit(
             about.unit, outbox_partitions=about.outbox_partitions, inbox_partitions=about.inbox_partitions
         )
-    await KafkaTopics(bootstrap).apply(wanted)
+    await KafkaTopicAdmin(bootstrap).apply(wanted)
     await site.publish(*statements)
     return site
 

@@ -10,7 +10,7 @@ import random
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
-from broker.router.step import Budget, Desk, Step, read, step
+from broker.router.step import Budget, StepContext, StepOutcome, parse_record, run_step
 from runtime.kafka.ports import InputRecord
 from keys.directory import Directory
 from keys.possession import appoint
@@ -201,23 +201,23 @@ class World:
         """Put records into a unit's outbox, whoever made them."""
         self.outboxes[owner] += submissions
 
-    def route(self, owner: str, *, budget: Budget | None = None, crash: bool = False) -> Step:
+    def route(self, owner: str, *, budget: Budget | None = None, crash: bool = False) -> StepOutcome:
         """One step of the router over what waits in an outbox. After a `crash` nothing of it remains."""
         start = self.routed[owner]
         records = [InputRecord(start + i, self.now, v) for i, v in enumerate(self.outboxes[owner][start:])]
-        done = step(
-            [read(record) for record in records],
+        done = run_step(
+            [parse_record(record) for record in records],
             state=self.states[owner],
-            desk=self.desk(owner),
+            context=self.desk(owner),
             budget=budget or Budget(),
         )
         if not crash:
             self._commit(owner, done)
         return done
 
-    def desk(self, owner: str) -> Desk:
+    def desk(self, owner: str) -> StepContext:
         """What the router decides by, for this outbox."""
-        return Desk(
+        return StepContext(
             owner=UnitId(owner),
             partition=0,
             partitions=1,
@@ -228,7 +228,7 @@ class World:
             entropy=self.entropy,
         )
 
-    def _commit(self, owner: str, done: Step) -> None:
+    def _commit(self, owner: str, done: StepOutcome) -> None:
         self.routed[owner] = done.position
         # Through the text that Kafka would keep, as the next router would read it.
         self.states[owner] = ReplayState.from_text(done.state.to_text())
@@ -248,7 +248,7 @@ class World:
         return self.codes(self.route(sender))
 
     @staticmethod
-    def codes(done: Step) -> list[str]:
+    def codes(done: StepOutcome) -> list[str]:
         """The reasons of the last decision of a step."""
         return [reason.code.value for reason in done.decided[-1].record.reasons]
 

@@ -67,7 +67,7 @@ MUTANTS: list[tuple[str, str, list[Mutant]]] = [
     ]),
     ("the floor under forgotten streams", "a_record_comes_back_when_its_stream_is_forgotten", [Mutant(replay.ReplayState.advance, instead("self.streams.pop(oldest)", "self.floor"))]),
     ("remembering proven messages only", "forgeries_burn_the_numbers_of_a_stream", [Mutant(step._decide, instead("""
-        state.advance(core.position, created=core.created, now=desk.now)
+        state.advance(core.position, created=core.created, now=context.now)
         ...
     """, V.is_sender_proven))]),
     ("the empty unprotected map", "bytes_are_added_where_no_signature_is", [Mutant(signatures._empty, unchecked(Code.E_UNPROTECTED))]),

@@ -22,7 +22,6 @@ from broker.ledger.settings import LedgerSettings, own_secret
 from broker.ledger.store.record_store import RecordStore
 from broker.ledger.store.tile_store import TileStore
 from broker.ledger.trust import OwnKeys, own_policy, read_ledger_policy
-from broker.router.app import now
 from keys.key_files import IDENTITY_FILE, read_identity
 from keys.note_keys import read_note_key
 from keys.store import read_credential
@@ -34,6 +33,7 @@ from protocol.trail.stated_acts import sign_acts
 from runtime.errors import Misconfigured, NotFound
 from runtime.kafka.partition_log import KafkaTopics
 from runtime.kafka.ports import LogReader, OutputRecord
+from runtime.process.clock import now
 
 
 def check_start(settings: LedgerSettings) -> dict[str, Any]:

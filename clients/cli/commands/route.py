@@ -72,10 +72,9 @@ def route_explain(
     home's replica of the directory has them. Ends in 6 if a rule does not hold, in 7 if a sealed message
     does not verify.
     """
-    import time
-
     from clients.cli.explanation import explain_file
     from protocol.identifiers import Millis, UnitId
+    from runtime.process.clock import now
     from runtime.process.directory_file import local_directory
 
     home = chosen_home(invocation)
@@ -85,7 +84,7 @@ def route_explain(
         directory=local_directory(home),
         sender=None if known is None else UnitId(known),
         options=_header_options(options) | ({} if sender is None else {"from": sender}),
-        now=Millis(time.time_ns() // 1_000_000 if at is None else at),
+        now=now() if at is None else Millis(at),
     )
     if invocation.json:
         write_json(found.shown)

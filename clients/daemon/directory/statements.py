@@ -17,7 +17,7 @@ from keys.directory import Applied
 from keys.errors import KeyStoreError
 from protocol.errors import Rejected
 from protocol.identifiers import UnitId
-from runtime.kafka.feed_ports import Fetched
+from runtime.kafka.ports import Fetched
 
 log = structlog.get_logger()
 

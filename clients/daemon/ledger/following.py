@@ -24,7 +24,7 @@ from protocol.errors import Code, Rejected
 from protocol.tlog.following import Advance, Follower, Seen, begins_with
 from protocol.tlog.publication import Publication, parse_publication
 from protocol.tlog.tiles import TreeWriter, parse_path, right_edge
-from runtime.kafka.feed_ports import Fetched
+from runtime.kafka.ports import Fetched
 
 if TYPE_CHECKING:
     from clients.daemon.state.unit_context import UnitContext

@@ -24,8 +24,8 @@ from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store.inbox import position
 from protocol import topics
 from runtime.errors import Unavailable
-from runtime.kafka.feed_ports import FeedReader, Fetched
 from runtime.kafka.feeds import Backoff
+from runtime.kafka.ports import FeedReader, Fetched
 
 log = structlog.get_logger()
 

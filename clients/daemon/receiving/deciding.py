@@ -28,7 +28,7 @@ from clients.daemon.store.decisions import (
 )
 from protocol.errors import Code, Rejected
 from protocol.trail.batches import Decisions, Leaf, Record, verify_decisions
-from runtime.kafka.feed_ports import Fetched
+from runtime.kafka.ports import Fetched
 
 log = structlog.get_logger()
 

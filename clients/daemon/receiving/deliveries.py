@@ -29,7 +29,7 @@ from protocol.limits import CLOCK_TOLERANCE
 from protocol.trail.batches import verify_receipt
 from protocol.verification import Opened, verify_and_open
 from runtime.errors import ProcessError
-from runtime.kafka.feed_ports import Fetched
+from runtime.kafka.ports import Fetched
 
 log = structlog.get_logger()
 

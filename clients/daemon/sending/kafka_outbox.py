@@ -14,26 +14,26 @@ The rules, each with its reason (docs/adr/0004 and 0021):
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Sequence
 from typing import Any, Final
 
-from clients.kafka_client import (
-    CLOSE_TIMEOUT,
-    COMMON,
-    AIOKafkaClient,
-    DefaultRecordBatchBuilder,
-    KafkaConnectionError,
-    KafkaError,
-    ProduceRequest,
-    TopicPartition,
-    ended,
-    for_code,
-)
+from clients.daemon.sending.outbox_log import Appended, OutboxRecord
 from protocol import topics
 from protocol.identifiers import UnitId
 from runtime.errors import Unavailable
-from runtime.kafka.feed_ports import Appended, Outgoing
+from runtime.kafka.client import (
+    REQUEST_TIMEOUT_MS,
+    SPARING,
+    AIOKafkaClient,
+    DefaultRecordBatchBuilder,
+    KafkaError,
+    ProduceRequest,
+    TopicPartition,
+    as_connection_errors,
+    for_code,
+)
+from runtime.kafka.closing import CLOSE_TIMEOUT, close
+from runtime.process.clock import now
 
 ACK_TIMEOUT: Final = 10.0
 BATCH_BYTES: Final = 512 * 1024
@@ -48,7 +48,7 @@ _NOT_DONE: Final = frozenset({3, 5, 6, 19})
 
 
 class KafkaOutbox:
-    """A unit's outbox. Implements `runtime.kafka.feed_ports.OutboxLog`."""
+    """A unit's outbox. Implements `clients.daemon.sending.outbox_log.OutboxLog`."""
 
     def __init__(self, bootstrap: str, unit: UnitId) -> None:
         self._bootstrap = bootstrap
@@ -56,13 +56,13 @@ class KafkaOutbox:
         self._clients: dict[int, AIOKafkaClient] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
-    async def append(self, partition: int, records: Sequence[Outgoing]) -> Appended:
+    async def append(self, partition: int, records: Sequence[OutboxRecord]) -> Appended:
         """Append a batch and wait for the acknowledgement (rules 1 and 2)."""
         acknowledged = False
         try:
             async with asyncio.timeout(ACK_TIMEOUT):
                 client = await self._client(partition)
-                batch, count = batch_of(records, now=time.time_ns() // 1_000_000)
+                batch, count = batch_of(records, now=now())
                 offset = await self._produce(client, partition, batch)
                 acknowledged = True
                 return Appended(offset, count)
@@ -85,7 +85,7 @@ class KafkaOutbox:
     async def _client(self, partition: int) -> AIOKafkaClient:
         client = self._clients.get(partition)
         if client is None:
-            client = self._clients[partition] = AIOKafkaClient(bootstrap_servers=self._bootstrap, **COMMON)
+            client = self._clients[partition] = AIOKafkaClient(bootstrap_servers=self._bootstrap, **SPARING)
             await client.bootstrap()
         return client
 
@@ -93,13 +93,15 @@ class KafkaOutbox:
         """Bring a batch to its leader, whoever that is by then; the offset of its first record."""
         place = TopicPartition(self._topic, partition)
         question = ProduceRequest(
-            None, _ALL_IN_SYNC, COMMON["request_timeout_ms"], [(self._topic, [(partition, batch)])]
+            None, _ALL_IN_SYNC, REQUEST_TIMEOUT_MS, [(self._topic, [(partition, batch)])]
         )
         while True:
             await client._wait_on_metadata(self._topic)  # noqa: SLF001 - the only way that waits
             leader = client.cluster.leader_for_partition(place)
             if leader is not None and leader >= 0:
-                code, offset = _outcome(await _send(client, leader, question))
+                with as_connection_errors():
+                    answer = await client.send(leader, question)
+                code, offset = _outcome(answer)
                 if not code:
                     return offset
                 if code not in _NOT_DONE:
@@ -111,12 +113,12 @@ class KafkaOutbox:
         client = self._clients.pop(partition, None)
         if client is None:
             return
-        task = asyncio.create_task(ended(client.close()), name="close connection")
+        task = asyncio.create_task(close(client.close()), name="close connection")
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
 
-def batch_of(records: Sequence[Outgoing], *, now: int) -> tuple[bytes, int]:
+def batch_of(records: Sequence[OutboxRecord], *, now: int) -> tuple[bytes, int]:
     """As many of the records as one batch holds, at least the first, stamped `now` (ms); and how many."""
     batch = DefaultRecordBatchBuilder(
         _MAGIC, _UNCOMPRESSED, _NO_TRANSACTION, _NOBODY, _NOBODY, _NOBODY, BATCH_BYTES
@@ -127,14 +129,6 @@ def batch_of(records: Sequence[Outgoing], *, now: int) -> tuple[bytes, int]:
             break
         count += 1
     return bytes(batch.build()), count
-
-
-async def _send(client: AIOKafkaClient, node: int, question: ProduceRequest) -> Any:
-    try:
-        return await client.send(node, question)
-    except (KeyError, AttributeError, AssertionError, ValueError) as error:
-        # The library's races are errors of the connection: it looks one up that has just gone, and the like.
-        raise KafkaConnectionError(f"{type(error).__name__} in the client") from error
 
 
 def _outcome(answer: Any) -> tuple[int, int]:

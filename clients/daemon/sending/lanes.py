@@ -28,11 +28,11 @@ import structlog
 
 from clients.daemon.errors import StoreUnavailable
 from clients.daemon.jobs import Jobs
+from clients.daemon.sending.outbox_log import OutboxLog, OutboxRecord
 from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store import sealings
 from clients.daemon.store.disk import Disk
 from runtime.errors import Unavailable
-from runtime.kafka.feed_ports import OutboxLog, Outgoing
 from runtime.kafka.feeds import Backoff
 from runtime.process.wakeup import Throttle, Wakeup, Watermark
 
@@ -150,7 +150,7 @@ class Lanes:
             return []
         await self._disk.flushed()
         appended = await self._log.append(
-            partition, [Outgoing(item.thread, item.submission) for item in window.items]
+            partition, [OutboxRecord(item.thread, item.submission) for item in window.items]
         )
         self.kafka_up = True
         self._context.metrics.appended.inc(appended.count)

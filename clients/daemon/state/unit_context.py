@@ -14,7 +14,7 @@ import structlog
 
 from clients.daemon.metrics import UnitMetrics
 from clients.daemon.state.ledger_state import Ledger
-from clients.daemon.state.replica import Replica
+from clients.daemon.state.stored_directory import StoredDirectory
 from clients.daemon.state.stream import Stream
 from clients.daemon.store import inbox
 from clients.daemon.store.at_rest import Vault
@@ -38,7 +38,7 @@ class UnitContext:
     store: Store
     vault: Vault
     keys: UnitKeys
-    replica: Replica
+    replica: StoredDirectory
     metrics: UnitMetrics
     clock: Callable[[], Millis]
     monotonic: Callable[[], float]

@@ -13,7 +13,7 @@ from runtime.cli.command import Invocation
 from runtime.process.homes import CentreHome
 from broker.centre import acts, quarantine
 from runtime.cli.unlocking import new_secret
-from runtime.kafka.feed_ports import Fetched, Incoming, Take
+from runtime.kafka.ports import Fetched, InputRecord, Take
 from runtime.errors import Unavailable
 from keys.key_files import IDENTITY_FILE, write_identity
 from keys.store import prepare_directory
@@ -42,7 +42,7 @@ class Kafka:
 
     async def follow(self, topic: str, partition: int, *, start: int, take: Take) -> None:
         row = encode([1, ["fr", 0, 7, 1], 2, "E_CBOR", bytes(32), len(HELD), HELD])
-        await take(Fetched(topic, partition, (Incoming(NUMBER, row),), NUMBER + 1))
+        await take(Fetched(topic, partition, (InputRecord(NUMBER, 0, row),), NUMBER + 1))
 
     async def append(self, values: Sequence[bytes]) -> None:
         self.lay_there.append(list(self.out.iterdir()))

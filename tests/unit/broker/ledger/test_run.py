@@ -41,7 +41,7 @@ from tests.unit.broker.ledger.rig import AUDIT, DIRECTORY, KEYS, NAME, MemoryTop
 
 
 class LateFeed:
-    """A directory topic whose last statement comes late: implements `runtime.kafka.ports.StatementFeed`."""
+    """A directory topic whose last statement comes late: implements `broker.statement_feed.StatementFeed`."""
 
     def __init__(self, statements: list[bytes]) -> None:
         self.first, self.last = statements[:-1], statements[-1]

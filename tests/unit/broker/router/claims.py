@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from broker.router.metrics import Metrics
+from broker.router.metrics import RouterMetrics
 from runtime.kafka.ports import InputRecord, OutputRecord
 from broker.replica import Replica
-from broker.router.loop import Pace, Router
+from broker.router.loop import Batching, Router
 from protocol.identifiers import UnitId
 from tests.sim.world import World
 
@@ -34,7 +34,7 @@ class Committed:
 
 @dataclass
 class ScriptedClaim:
-    """Implements `runtime.kafka.ports.Claim`: each fetch gives the next batch of the script; at its end it fails."""
+    """Implements `broker.router.claims.Claim`: each fetch gives the next batch of the script; at its end it fails."""
 
     owner: UnitId
     script: list[list[bytes]]
@@ -67,7 +67,7 @@ class ScriptedClaim:
 
 @dataclass
 class Statements:
-    """Implements `runtime.kafka.ports.StatementFeed`: what is in the list, then what is put there later."""
+    """Implements `broker.statement_feed.StatementFeed`: what is in the list, then what is put there later."""
 
     values: list[bytes]
     failures: list[Exception] = field(default_factory=list)
@@ -96,12 +96,12 @@ class Statements:
 
 def router_of(world: World, replica: Replica, **parts: object) -> Router:
     """A router of this world, its clock and its entropy."""
-    parts = {"pace": Pace(spacing=0.0), "monotonic": lambda: 100.0, **parts}
+    parts = {"batching": Batching(spacing=0.0), "monotonic": lambda: 100.0, **parts}
     return Router(
         name="router",
         signer=world.router,
         replica=replica,
-        metrics=Metrics.create(),
+        metrics=RouterMetrics.create(),
         clock=lambda: world.now,
         entropy=world.entropy,
         **parts,

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from broker.router.gossip import Gossip
 from broker.router.ledger_feed import LedgerFeed
-from broker.router.metrics import Metrics
+from broker.router.metrics import RouterMetrics
 from protocol import topics
 from protocol.envelope.core import Core
 from protocol.parties import TreeHead
@@ -29,7 +29,7 @@ class Ledger:
 
     world: World = field(default_factory=World)
     bus: MemoryTopics = field(default_factory=MemoryTopics)
-    metrics: Metrics = field(default_factory=Metrics.create)
+    metrics: RouterMetrics = field(default_factory=RouterMetrics.create)
     log: SimLog = field(default_factory=SimLog)
 
     def __post_init__(self) -> None:
@@ -68,7 +68,7 @@ class Ledger:
         return counts(self.metrics, "contrada_router_publications_refused_total", "reason")
 
 
-def counts(metrics: Metrics, name: str, label: str) -> dict[str, float]:
+def counts(metrics: RouterMetrics, name: str, label: str) -> dict[str, float]:
     """A counter's values by label, without those that are zero."""
     return {
         sample.labels[label]: sample.value

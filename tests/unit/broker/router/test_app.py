@@ -15,7 +15,7 @@ from tests.unit.broker.files import write_router
 
 async def test_the_gauges_are_of_the_moment_in_which_they_are_asked_for(tmp_path: Path) -> None:
     """/metrics tells what the router holds and knows now, whether or not anybody asks /readyz."""
-    router, outboxes = app.build(RouterSettings.load(write_router(tmp_path / "router")))
+    router, outboxes = app.build_router(RouterSettings.load(write_router(tmp_path / "router")))
     outboxes.claimed.add(TopicPartition("outbox.fr", 0))
     router.replica.refused = 2
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from broker.router import gossip
 from broker.router.gossip import Gossip
-from broker.router.metrics import Metrics
+from broker.router.metrics import RouterMetrics
 from protocol.identifiers import digest, show_id
 from protocol.parties import NO_HEAD, TreeHead
 from protocol.tlog.checkpoints import Checkpoint
@@ -157,7 +157,7 @@ def test_who_says_what_was_published_is_never_named_and_who_lies_is(
 ) -> None:
     """However reading and messages interleave: no honest sender is named, and a false head within what was read is."""
     heads = [Checkpoint(SHARD, size, digest(b"%d" % size)) for size in sizes]
-    told, read = Gossip(Metrics.create()), iter(heads)
+    told, read = Gossip(RouterMetrics.create()), iter(heads)
     told.publish(next(read))
     false = SimpleNamespace(sender="de", message_id=bytes(16), ledger_head=TreeHead(lie, bytes(32)))
     for number, (reads, seen) in enumerate(steps):

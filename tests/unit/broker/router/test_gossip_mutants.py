@@ -108,6 +108,6 @@ async def test_without_the_proof_anybody_accuses_a_unit(ledger: Ledger, replica)
 
 async def test_before_the_commit_a_failed_batch_would_count(ledger: Ledger, replica) -> None:  # noqa: F811
     """The comparison stands behind the transaction."""
-    mutant = Mutant(Router._route, instead("self._compare(readings, step); ...", "claim.commit"))
+    mutant = Mutant(Router._route, instead("self._compare(records, outcome); ...", "claim.commit"))
     with mutated(mutant), pytest.raises(AssertionError):
         await test_router_ledger.test_a_message_that_was_not_committed_is_not_compared(ledger, replica)

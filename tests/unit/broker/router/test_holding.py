@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaConnectionError
 
 from runtime.errors import Unavailable
 from broker.router.outboxes import KafkaOutboxes
-from runtime.kafka.partition_log import KafkaStatements
+from broker.statement_feed import KafkaStatements
 from runtime.kafka.transactions import Transactions
 
 SOURCE = TopicPartition("outbox.fr", 0)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from broker.router import ledger_feed
 from runtime.errors import Unavailable
 from broker.router.ledger_feed import LedgerFeed
-from broker.router.metrics import Metrics
+from broker.router.metrics import RouterMetrics
 from protocol import topics
 from protocol.errors import Code
 from tests.sim.one_log import DIRECTORY, SHARD, SimLog, leaves, note_key
@@ -102,7 +102,7 @@ def test_rubbish_in_the_topic_is_passed_over(ledger: Ledger, value: bytes) -> No
 @given(value=st.binary(max_size=200), at=st.integers(0, 2_000), byte=st.integers(0, 255))
 def test_no_bytes_in_the_topic_are_raised(value: bytes, at: int, byte: int) -> None:
     """Neither arbitrary bytes nor a true publication with one byte changed come out of the feed, or make a head."""
-    feed = LedgerFeed(MemoryTopics(), POLICY, Metrics.create())
+    feed = LedgerFeed(MemoryTopics(), POLICY, RouterMetrics.create())
     feed.take(value)
     at %= len(TRUE)
     feed.take(TRUE[:at] + bytes([byte]) + TRUE[at + 1 :])

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import generate_latest
 
 from broker.router.gossip import Outcome
-from broker.router.metrics import Metrics
+from broker.router.metrics import RouterMetrics
 from protocol.trail.batches import Reason, RecordType
 from protocol.errors import Code
 from protocol.identifiers import UnitId
@@ -16,7 +16,7 @@ from tests.unit.broker.metric_pages import check_conventions, labels_of, promtoo
 @pytest.fixture
 def page() -> bytes:
     """The page after every outcome and every reason was counted once."""
-    metrics = Metrics.create()
+    metrics = RouterMetrics.create()
     for kind in RecordType:
         metrics.decided(kind, [Reason(code, UnitId("fr")) for code in Code])
     for outcome in Outcome:
@@ -49,7 +49,7 @@ def test_labels_are_bounded(page: bytes) -> None:
 
 def test_every_decision_is_counted_once(page: bytes) -> None:
     """An outcome counts one, each of its reasons counts one."""
-    metrics = Metrics.create()
+    metrics = RouterMetrics.create()
     metrics.decided(RecordType.REJECTED, [Reason(Code.E_SCHEMA), Reason(Code.E_REPLAY)])
     metrics.decided(RecordType.REJECTED, [Reason(Code.E_SCHEMA)])
     value = metrics.registry.get_sample_value
@@ -60,6 +60,6 @@ def test_every_decision_is_counted_once(page: bytes) -> None:
 
 def test_two_routers_in_one_process_count_apart() -> None:
     """A registry belongs to one router."""
-    first, second = Metrics.create(), Metrics.create()
+    first, second = RouterMetrics.create(), RouterMetrics.create()
     first.batches.inc()
     assert second.registry.get_sample_value("contrada_router_transactions_total") == 0

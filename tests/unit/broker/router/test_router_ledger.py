@@ -112,13 +112,13 @@ async def test_who_saw_another_ledger_is_shown_and_the_router_stays_ready(
     policy = tmp_path / "policy"
     policy.write_text(policy_of())
     settings = RouterSettings.load(write_router(tmp_path / "router"))
-    router, outboxes = app.build(settings.model_copy(update={"ledger_policy": policy}))
+    router, outboxes = app.build_router(settings.model_copy(update={"ledger_policy": policy}))
     assert router.ledger is not None
     for value in ledger.bus.records[topics.LEDGER]:
         router.ledger.take(value)
     router.ledger.gossip.compare(ledger.core("fr", forked(300).checkpoint().head))
 
-    pages = health_pages(router.metrics.registry, lambda: app.checks(router, outboxes))
+    pages = health_pages(router.metrics.registry, lambda: app.readiness(router, outboxes))
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app=pages), base_url="http://router"
     ) as client:
@@ -131,9 +131,9 @@ async def test_who_saw_another_ledger_is_shown_and_the_router_stays_ready(
 
 def test_without_a_policy_nothing_is_followed(tmp_path: Path) -> None:
     """A router of before goes on as it was: it reads no ledger, and says so by saying nothing."""
-    router, outboxes = app.build(RouterSettings.load(write_router(tmp_path / "router")))
+    router, outboxes = app.build_router(RouterSettings.load(write_router(tmp_path / "router")))
     assert router.ledger is None
-    assert "ledger" not in app.checks(router, outboxes)
+    assert "ledger" not in app.readiness(router, outboxes)
 
 
 @pytest.mark.parametrize("text", [None, "log nonsense\n"])
@@ -144,4 +144,4 @@ def test_a_policy_that_cannot_be_read_is_told_at_the_start(tmp_path: Path, text:
         policy.write_text(text)
     settings = RouterSettings.load(write_router(tmp_path / "router"))
     with pytest.raises(Misconfigured, match="policy"):
-        app.build(settings.model_copy(update={"ledger_policy": policy}))
+        app.build_router(settings.model_copy(update={"ledger_policy": policy}))

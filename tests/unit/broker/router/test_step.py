@@ -10,7 +10,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric import mlkem, x25519
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from broker.router.step import Budget, claimed_directory, read, step
+from broker.router.step import Budget, claimed_directory, parse_record, run_step
 from runtime.kafka.ports import InputRecord
 from keys.soft_keys import SoftEpochKey, SoftOpener
 from protocol import topics
@@ -45,8 +45,8 @@ def run(
     desk = world.desk("fr")
     if entropy is not None:
         desk = replace(desk, entropy=entropy)
-    readings = [read(record) for record in records(*values)]
-    return step(readings, state=state or ReplayState(), desk=desk, budget=budget or Budget())
+    parsed = [parse_record(record) for record in records(*values)]
+    return run_step(parsed, state=state or ReplayState(), context=desk, budget=budget or Budget())
 
 
 def of(done, topic: str) -> list[bytes]:
@@ -235,8 +235,8 @@ def test_one_record_always_fits(world):
 
 def test_positions_follow_the_offsets(world):
     """Offsets may have gaps, as transactions leave them: the next position is one past the last decided."""
-    readings = [read(InputRecord(offset, NOON, world.compose("fr", ["it"]))) for offset in (7, 9, 20)]
-    done = step(readings, state=ReplayState(), desk=world.desk("fr"), budget=Budget(records=2))
+    parsed = [parse_record(InputRecord(offset, NOON, world.compose("fr", ["it"]))) for offset in (7, 9, 20)]
+    done = run_step(parsed, state=ReplayState(), context=world.desk("fr"), budget=Budget(records=2))
 
     assert done.position == 10
 
@@ -244,7 +244,7 @@ def test_positions_follow_the_offsets(world):
 def test_the_longest_directory_that_was_seen(world):
     """A router learns from its input how long the directory must at least be."""
     seen = [
-        read(record)
+        parse_record(record)
         for record in records(
             b"junk",
             world.compose("fr", ["it"], directory_head=TreeHead(70, bytes(32))),
@@ -359,7 +359,9 @@ def test_a_record_copied_into_another_partition_is_not_decided_again() -> None:
     codes = {}
     for partition in (0, 1):
         desk = replace(world.desk("fr"), partition=partition, partitions=2)
-        done = step([read(InputRecord(0, 0, submission))], state=ReplayState(), desk=desk, budget=Budget())
+        done = run_step(
+            [parse_record(InputRecord(0, 0, submission))], state=ReplayState(), context=desk, budget=Budget()
+        )
         codes[partition] = World.codes(done)
 
     home = topics.partition_of(thread, 2)

@@ -25,7 +25,7 @@ from clients.daemon.sending import intake
 from clients.daemon.sending import queue
 from clients.daemon.store.at_rest import ContentUnreadable
 from clients.daemon.errors import StoreUnavailable
-from runtime.kafka.feed_ports import Fetched, Incoming
+from runtime.kafka.ports import Fetched, InputRecord
 from protocol import topics
 from protocol.errors import ContradaError, DraftError
 from protocol.identifiers import UnitId, read_id
@@ -123,7 +123,7 @@ def test_nothing_of_a_message_stands_in_what_is_raised_and_logged(units, told):
     delivery = world.inboxes["pt"][-1]
     pages = pt.context.store.row("PRAGMA page_count")[0]
     pt.context.store.row(f"PRAGMA max_page_count={pages}")
-    feed = Fetched(topics.inbox(pt.unit), 0, (Incoming(0, delivery),), 1)
+    feed = Fetched(topics.inbox(pt.unit), 0, (InputRecord(0, 0, delivery),), 1)
     with pytest.raises(StoreUnavailable) as full:
         receiving.take_deliveries(pt.context, feed, patient=True)
     assert_clean("".join(traceback.format_exception(full.value)))

@@ -25,7 +25,7 @@ MESSAGE = {"kind": "information", "to": ["it"], "draft": draft()}
 
 
 class Silent:
-    """A Kafka that never answers: implements `runtime.kafka.feed_ports.FeedReader`."""
+    """A Kafka that never answers: implements `runtime.kafka.ports.FeedReader`."""
 
     async def partitions(self, topic: str) -> int:
         return await asyncio.Future()

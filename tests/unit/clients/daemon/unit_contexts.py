@@ -16,13 +16,13 @@ from clients.daemon.sending import intake
 from clients.daemon.store.at_rest import Vault
 from clients.daemon.metrics import UnitMetrics
 from clients.daemon.state.unit_context import UnitContext
-from clients.daemon.state.replica import Replica
+from clients.daemon.state.stored_directory import StoredDirectory
 from clients.daemon.sending.requests import SendRequest
 from clients.daemon.directory.statements import take_statements
 from clients.daemon.store.database import Store
 from clients.daemon.state.stream import Stream
 from clients.daemon.sending.requests import Submitted
-from runtime.kafka.feed_ports import Fetched, Incoming
+from runtime.kafka.ports import Fetched, InputRecord
 from keys.enrolment import enrol
 from keys.unit_keys import UnitKeys
 from keys.unlock import Credential
@@ -90,7 +90,7 @@ class UnitFixture:
             store=Store(self.path / "state.sqlite"),
             vault=Vault(self.keys.storage_key, os.urandom),
             keys=self.keys,
-            replica=Replica(self.path / "directory.log", self.world.directory.root),
+            replica=StoredDirectory(self.path / "directory.log", self.world.directory.root),
             metrics=UnitMetrics.create(),
             clock=lambda: self.world.now,
             monotonic=self.monotonic,
@@ -108,7 +108,7 @@ class UnitFixture:
         """Read the directory to its end."""
         have = self.context.directory.head.size
         log = self.world.directory.snapshot()
-        records = tuple(Incoming(i, log[i]) for i in range(have, len(log)))
+        records = tuple(InputRecord(i, 0, log[i]) for i in range(have, len(log)))
         take_statements(self.context, Fetched(topics.DIRECTORY, 0, records, len(log)))
 
     def submit(self, *to: str, **more: Any) -> Submitted:
@@ -140,7 +140,7 @@ class UnitFixture:
         start = self.read.get(kind, 0)
         self.read[kind] = len(log)
         topic = topics.receipts(self.unit) if kind == "receipts" else topics.inbox(self.unit)
-        return Fetched(topic, 0, tuple(Incoming(i, log[i]) for i in range(start, len(log))), len(log))
+        return Fetched(topic, 0, tuple(InputRecord(i, 0, log[i]) for i in range(start, len(log))), len(log))
 
     def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in self.context.store.rows(sql, *values)]

@@ -55,7 +55,7 @@ class Kafka:
         if len(self.leaders) > 1:
             self.leaders.pop(0)
 
-    async def send(self, node: int, question: ask.Question, **_: Any) -> Any:
+    async def send(self, node: int, question: ask.PinnedRequest, **_: Any) -> Any:
         await asyncio.sleep(0)
         request = question.prepare({api: (0, 99) for api in (PRODUCE, END_TXN, OFFSETS)})
         self.asked.append((request.API_KEY, request))
@@ -333,7 +333,7 @@ def test_batches_hold_every_record_once_in_order(values, limit, producer) -> Non
 
 def test_a_broker_that_does_not_speak_the_version_is_an_error_of_kafka() -> None:
     """It ends the claim as any other error does."""
-    question = ask.end("id", (1, 1), commit=True)
+    question = ask.end_transaction("id", (1, 1), commit=True)
     for spoken in ({}, {END_TXN: (0, 4)}, {END_TXN: (6, 9)}):
         with pytest.raises(IncompatibleBrokerVersion) as raised:
             question.prepare(spoken)
@@ -344,7 +344,7 @@ def test_a_broker_that_does_not_speak_the_version_is_an_error_of_kafka() -> None
     ("make", "expected"),
     [
         (
-            lambda: ask.end("t", (1, 2), commit=True),
+            lambda: ask.end_transaction("t", (1, 2), commit=True),
             "02 74 0000000000000001 0002 01 00",
         ),
         (
@@ -358,7 +358,7 @@ def test_a_broker_that_does_not_speak_the_version_is_an_error_of_kafka() -> None
         ),
     ],
 )
-def test_the_bytes_are_those_of_kafkas_schemas(make: Callable[[], ask.Question], expected: str) -> None:
+def test_the_bytes_are_those_of_kafkas_schemas(make: Callable[[], ask.PinnedRequest], expected: str) -> None:
     """By hand from the message definitions of Kafka 4.3: EndTxn 5, TxnOffsetCommit 5, Produce 12."""
     request = make().prepare({api: (0, 99) for api in (PRODUCE, END_TXN, OFFSETS)})
     assert request.encode().hex() == expected.replace(" ", "")

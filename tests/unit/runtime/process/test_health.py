@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from runtime.process.health import health_pages
 from runtime.process.http import bind_loopback, serve
 from runtime.errors import Unavailable
-from broker.router.metrics import Metrics
+from broker.router.metrics import RouterMetrics
 
 
 class Pages:
@@ -21,7 +21,7 @@ class Pages:
 
     def __init__(self) -> None:
         self.checks: dict[str, dict[str, object]] = {}
-        self.metrics = Metrics.create()
+        self.metrics = RouterMetrics.create()
         self.listener = bind_loopback(0)
         self.port = self.listener.getsockname()[1]
 

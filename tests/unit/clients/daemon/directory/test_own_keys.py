@@ -10,7 +10,7 @@ from clients.daemon.api import directory_views, views
 from clients.daemon.sending import queue
 from clients.daemon.receiving.deciding import DirectoryBehind, take_decisions
 from clients.daemon.directory.statements import upkeep
-from runtime.kafka.feed_ports import Fetched, Incoming
+from runtime.kafka.ports import Fetched, InputRecord
 from keys.enrolment import renew
 from keys.soft_keys import SoftEpochKey, SoftIdentity
 from keys.statement_types import EpochPublication, Revocation, StatementType, StatusChange
@@ -190,7 +190,7 @@ def test_decisions_of_a_router_that_we_do_not_know_yet_are_waited_for(world, es)
     es.submit("it")
     es.post()
     world.route("es")
-    fetched = Fetched(topics.receipts(es.unit), 0, (Incoming(0, world.receipts["es"][-1]),), 1)
+    fetched = Fetched(topics.receipts(es.unit), 0, (InputRecord(0, 0, world.receipts["es"][-1]),), 1)
     known, es.context.replica.directory = es.context.replica.directory, World(seed=3).directory
     with pytest.raises(DirectoryBehind):
         take_decisions(es.context, fetched, patient=True)

@@ -17,7 +17,7 @@ from clients.daemon.ledger.gossip import compare
 from clients.daemon.store.inbox import erase_received
 from clients.daemon.state.ledger_state import Ledger
 from clients.daemon.api.ledger_views import ledger_status
-from runtime.kafka.feed_ports import Fetched, Incoming
+from runtime.kafka.ports import Fetched, InputRecord
 from protocol import topics
 from protocol.trail.batches import delivery_leaves, verify_decisions
 from protocol.envelope.wire import parse_submission
@@ -64,7 +64,7 @@ class Reader:
     def read(self) -> Reader:
         """Everything that is new, in one batch."""
         start = self.unit.read.get("ledger", 0)
-        records = tuple(Incoming(i, self.topic[i]) for i in range(start, len(self.topic)))
+        records = tuple(InputRecord(i, 0, self.topic[i]) for i in range(start, len(self.topic)))
         fetched = Fetched(topics.LEDGER, 0, records, len(self.topic))
         ledger.take_publications(self.unit.context, self.ledger, fetched)
         self.unit.read["ledger"] = len(self.topic)

@@ -19,7 +19,7 @@ from runtime.errors import Conflict, NotFound
 from clients.daemon.store.order import Order, Recipient, choose_keys, core_from_order
 from clients.daemon.sending.requests import AckRequest
 from clients.daemon.directory.statements import upkeep
-from runtime.kafka.feed_ports import Fetched, Incoming
+from runtime.kafka.ports import Fetched, InputRecord
 from protocol import topics
 from protocol.content.bodies import Acknowledgement, Information
 from protocol.content.code_forms import OPEN_HANDLING
@@ -53,7 +53,7 @@ def pt(world: World, es: UnitFixture, tmp_path: Path) -> UnitFixture:
 
 
 def feed(unit: UnitFixture, *values: bytes, start: int = 0, lost: int = 0) -> Fetched:
-    records = tuple(Incoming(start + i, value) for i, value in enumerate(values))
+    records = tuple(InputRecord(start + i, 0, value) for i, value in enumerate(values))
     return Fetched(topics.inbox(unit.unit), 0, records, start + len(values), lost)
 
 

@@ -16,7 +16,7 @@ from clients.daemon.sending import kafka_outbox
 from clients.daemon.sending.kafka_outbox import BATCH_BYTES, KafkaOutbox, batch_of
 from protocol.identifiers import UnitId
 from runtime.errors import Unavailable
-from runtime.kafka.feed_ports import Outgoing
+from clients.daemon.sending.outbox_log import OutboxRecord
 from tests.mutants.engine import Mutant, mutated
 from tests.mutants.operations import dropped, forced
 
@@ -68,8 +68,8 @@ def outbox(brokers: Kafka) -> KafkaOutbox:
     return KafkaOutbox("127.0.0.1:9", UnitId("fr"))
 
 
-def records(*values: bytes) -> list[Outgoing]:
-    return [Outgoing(b"thread", value) for value in values]
+def records(*values: bytes) -> list[OutboxRecord]:
+    return [OutboxRecord(b"thread", value) for value in values]
 
 
 async def test_a_batch_is_acknowledged_with_its_offset(outbox, brokers) -> None:

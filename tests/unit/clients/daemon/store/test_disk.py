@@ -14,7 +14,7 @@ from clients.daemon.daemon import Daemon
 from clients.daemon.store.database import Store
 from clients.daemon.store.disk import Disk
 from protocol.identifiers import UnitId
-from runtime.kafka.feed_ports import Appended
+from clients.daemon.sending.outbox_log import Appended
 from runtime.process.worker import Worker
 from tests.mutants.engine import Mutant, mutated
 from tests.mutants.operations import dropped

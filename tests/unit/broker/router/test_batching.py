@@ -9,7 +9,7 @@ import pytest
 
 from broker.router.step import Budget
 from broker.replica import Replica
-from broker.router.loop import Pace
+from broker.router.loop import Batching
 from protocol import topics
 from protocol.trail.batches import RecordType, verify_decisions
 from protocol.identifiers import Digest, UnitId
@@ -63,7 +63,7 @@ async def test_transactions_keep_their_distance(world: World, replica: Replica) 
     """What comes too soon after the start of a transaction waits for company, and both go in one."""
     one, three, two = messages(world, 1), messages(world, 3), messages(world, 2)
     claim = ScriptedClaim(FR, [one, three, two])
-    await route(world, replica, claim, pace=Pace(spacing=0.02))  # the test's clock stands still
+    await route(world, replica, claim, batching=Batching(spacing=0.02))  # the test's clock stands still
     assert claim.fetches[:3] == [(IDLE, MOST), (IDLE, MOST), (0, MOST - 3)]
     assert [commit.position for commit in claim.commits] == [1, 6]
 
@@ -72,7 +72,7 @@ async def test_a_message_after_a_pause_waits_for_nothing(world: World, replica: 
     """Once the distance has passed, a batch is committed as it came."""
     times = iter(range(100, 200))
     claim = ScriptedClaim(FR, [messages(world, 3), messages(world, 1)])
-    await route(world, replica, claim, pace=Pace(spacing=0.5), monotonic=lambda: float(next(times)))
+    await route(world, replica, claim, batching=Batching(spacing=0.5), monotonic=lambda: float(next(times)))
     assert all(wait == IDLE for wait, _ in claim.fetches)
     assert [commit.position for commit in claim.commits] == [3, 4]
 
@@ -80,7 +80,7 @@ async def test_a_message_after_a_pause_waits_for_nothing(world: World, replica: 
 async def test_a_backlog_does_not_wait(world: World, replica: Replica) -> None:
     """A fetch that is full is committed at once: there is nothing to wait for."""
     claim = ScriptedClaim(FR, [messages(world, 6), messages(world, 6), messages(world, 2), []])
-    await route(world, replica, claim, pace=Pace(spacing=0.02, fetch_most=6))
+    await route(world, replica, claim, batching=Batching(spacing=0.02, fetch_most=6))
     assert claim.fetches[:2] == [(IDLE, 6)] * 2
     assert [commit.position for commit in claim.commits] == [6, 12, 14]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from clients.daemon.errors import StoreUnavailable
-from clients.daemon.state.replica import Replica
+from clients.daemon.state.stored_directory import StoredDirectory
 from protocol.errors import Rejected
 from tests.sim.world import World
 
@@ -18,7 +18,7 @@ def written(tmp_path: Path) -> tuple[World, Path, list[bytes]]:
     """A replica file with all statements of a world."""
     world = World()
     statements = world.directory.snapshot()
-    replica = Replica(tmp_path / "directory.log", world.directory.root)
+    replica = StoredDirectory(tmp_path / "directory.log", world.directory.root)
     for statement in statements:
         replica.apply(statement)
     replica.flush()
@@ -29,7 +29,7 @@ def written(tmp_path: Path) -> tuple[World, Path, list[bytes]]:
 def test_it_is_there_after_a_restart(written):
     """The same statements, the same head, and nothing to read again."""
     world, path, _ = written
-    replica = Replica(path, world.directory.root)
+    replica = StoredDirectory(path, world.directory.root)
     assert replica.directory.head == world.directory.head
     assert not replica.damaged
 
@@ -40,7 +40,7 @@ def test_a_torn_end_is_cut_off_and_written_anew(written):
     whole = path.read_bytes()
     for kept in (len(whole) - 1, len(whole) - len(statements[-1]) - 3, len(whole) - len(statements[-1])):
         path.write_bytes(whole[:kept])
-        replica = Replica(path, world.directory.root)
+        replica = StoredDirectory(path, world.directory.root)
         assert replica.damaged
         assert replica.directory.head.size == len(statements) - 1
         replica.apply(statements[-1])
@@ -56,7 +56,7 @@ def test_a_changed_byte_is_found(written):
     third = sum(4 + len(statement) for statement in statements[:2])
     data[third + 300] ^= 1
     path.write_bytes(data)
-    replica = Replica(path, world.directory.root)
+    replica = StoredDirectory(path, world.directory.root)
 
     assert replica.damaged
     assert replica.directory.head.size == 2
@@ -65,7 +65,7 @@ def test_a_changed_byte_is_found(written):
 def test_a_statement_that_does_not_hold_leaves_no_trace(written):
     """Neither in memory nor in the file."""
     world, path, statements = written
-    replica = Replica(path, world.directory.root)
+    replica = StoredDirectory(path, world.directory.root)
     before = path.read_bytes()
     with pytest.raises(Rejected):
         replica.apply(statements[0][:-1] + bytes([statements[0][-1] ^ 1]))
@@ -77,7 +77,7 @@ def test_a_statement_that_does_not_hold_leaves_no_trace(written):
 def test_a_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """What could not be written is written by the next flush, whole."""
     world = World()
-    replica = Replica(tmp_path / "directory.log", world.directory.root)
+    replica = StoredDirectory(tmp_path / "directory.log", world.directory.root)
     for statement in world.directory.snapshot():
         replica.apply(statement)
     real = os.pwrite
@@ -95,4 +95,7 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     replica.flush()
     replica.close()
 
-    assert Replica(tmp_path / "directory.log", world.directory.root).directory.head == world.directory.head
+    assert (
+        StoredDirectory(tmp_path / "directory.log", world.directory.root).directory.head
+        == world.directory.head
+    )

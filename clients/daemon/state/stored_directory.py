@@ -23,7 +23,7 @@ from protocol.limits import MAX_STATEMENT
 _LENGTH: Final = 4
 
 
-class Replica:
+class StoredDirectory:
     """A verified directory with its file. Used in the worker's thread only."""
 
     __slots__ = ("_descriptor", "_good", "_unwritten", "damaged", "directory")

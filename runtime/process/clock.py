@@ -1,0 +1,12 @@
+"""The wall clock, as every record of ours bears it."""
+
+from __future__ import annotations
+
+import time
+
+from protocol.identifiers import Millis
+
+
+def now() -> Millis:
+    """Unix time in milliseconds."""
+    return Millis(time.time_ns() // 1_000_000)
