@@ -16,7 +16,7 @@ import click
 from runtime.cli import joined
 from runtime.cli.command import CONTEXT_SETTINGS, Group, Impact, Lazy, set_home, set_kafka
 from runtime.cli.exits import Exit, table
-from runtime.cli.joined import added
+from runtime.cli.joined import added, load_added
 
 _READS, _WRITES = Impact.READS, Impact.WRITES
 _HERE = "clients.cli.commands"
@@ -58,8 +58,10 @@ class Root(Group):
         found = super().get_command(ctx, cmd_name)
         if found is not None:
             return found
-        entry = added(joined.COMMANDS).get(cmd_name)
-        return None if entry is None else entry.load()
+        if cmd_name not in added(joined.COMMANDS):
+            return None
+        command: click.Command = load_added(joined.COMMANDS, cmd_name)
+        return command
 
     def describe(self, ctx: click.Context, name: str) -> tuple[str, str]:
         """As in our table; what others add is not imported to be listed."""
