@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clients.audit.commands.params import FILE, copy_argument, policy_option, root_option
+from clients.audit.commands.arguments import FILE, copy_argument, policy_option, root_option
 from clients.audit.commands.proof import prove, verify
 from clients.audit.commands.read import audit_report, audit_search
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation

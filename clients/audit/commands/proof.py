@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clients.audit.commands.params import (
+from clients.audit.commands.arguments import (
     DIRECTORY,
     FILE,
     MessageName,

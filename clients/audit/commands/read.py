@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from clients.audit.commands.params import MessageName, copy_argument, policy_option
+from clients.audit.commands.arguments import MessageName, copy_argument, policy_option
 from runtime.cli.command import Impact, Invocation, command, pass_invocation
 from runtime.cli.params import Moment
 from runtime.cli.render import Column, say, write_json, write_table

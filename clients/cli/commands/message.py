@@ -52,7 +52,7 @@ STEPS = (
 )
 @click.argument("message_id", metavar="ID", type=Identifier())
 @pass_invocation
-def message_trace(invocation: Invocation, message_id: str) -> None:
+def message_trace_command(invocation: Invocation, message_id: str) -> None:
     """Show the way of a message: what a unit's daemon knows of it, or what the audit trail says.
 
     In a centre's home, or with --kafka on the line, the verified audit trail is read; else the unit's
