@@ -3,8 +3,8 @@
     ( uint32 big-endian length || statement )*
 
 Owns the format for whoever reads or writes such a file as a whole; the daemon's own, which only grows, is
-clients/daemon/state/stored_directory.py. Nothing in such a file is trusted: every statement is verified again,
-from the pinned root.
+clients/daemon/state/stored_directory.py. Nothing in such a file is trusted: every statement is verified
+again, from the pinned root.
 """
 
 from __future__ import annotations
