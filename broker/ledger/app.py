@@ -28,7 +28,7 @@ from broker.ledger.sequencer import Sequencer
 from broker.ledger.settings import LedgerSettings, own_secret
 from broker.ledger.store.record_store import Moved, RecordStore
 from broker.ledger.store.tile_store import TileStore
-from broker.ledger.trust import OwnKeys, read_ledger_policy
+from broker.ledger.trust import OwnKeys, read_policy_file
 from broker.replica import OLDEST, Replica
 from broker.statement_feed import KafkaStatements
 from keys.ceremony import read_pin
@@ -50,7 +50,7 @@ def build_ledger(settings: LedgerSettings, client: httpx.AsyncClient) -> LedgerR
     """The ledger's parts, from its settings."""
     secret = own_secret(settings.secret)
     keys = OwnKeys(read_note_key(settings.note_key, secret=secret))
-    policy = read_ledger_policy(settings.policy)
+    policy = read_policy_file(settings.policy)
     records, store = RecordStore(settings.records_url), TileStore.open(settings.store_url)
     replica = Replica(KafkaStatements(settings.kafka), read_pin(settings.root), monotonic=time.monotonic)
     stating = Stating(replica, signer_from_uri(settings.key, secret), now, os.urandom)

@@ -37,7 +37,7 @@ class OwnKeys:
         return [signer.verifier for signer in self.signers(origin)]
 
 
-def read_ledger_policy(path: Path) -> Policy:
+def read_policy_file(path: Path) -> Policy:
     """The policy file."""
     try:
         return parse_policy(path.read_bytes())

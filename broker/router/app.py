@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 
 from broker.announcements import Stating, announce_start
-from broker.ledger.trust import read_ledger_policy
+from broker.ledger.trust import read_policy_file
 from broker.replica import OLDEST, Replica
 from broker.router.ledger_feed import LedgerFeed
 from broker.router.loop import Batching, Router
@@ -116,4 +116,4 @@ def readiness(router: Router, outboxes: KafkaOutboxes) -> dict[str, dict[str, ob
 def _ledger(settings: RouterSettings, metrics: RouterMetrics) -> LedgerFeed | None:
     if settings.ledger_policy is None:
         return None
-    return LedgerFeed(KafkaTopics(settings.kafka), read_ledger_policy(settings.ledger_policy), metrics)
+    return LedgerFeed(KafkaTopics(settings.kafka), read_policy_file(settings.ledger_policy), metrics)

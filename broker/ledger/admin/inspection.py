@@ -21,7 +21,7 @@ from broker.ledger.sequencer import open_shard
 from broker.ledger.settings import LedgerSettings, own_secret
 from broker.ledger.store.record_store import RecordStore
 from broker.ledger.store.tile_store import TileStore
-from broker.ledger.trust import OwnKeys, own_policy, read_ledger_policy
+from broker.ledger.trust import OwnKeys, own_policy, read_policy_file
 from keys.key_files import IDENTITY_FILE, read_identity
 from keys.note_keys import read_note_key
 from keys.store import read_credential
@@ -45,7 +45,7 @@ async def _check(settings: LedgerSettings) -> dict[str, Any]:
     keys = OwnKeys(read_note_key(settings.note_key, secret=own_secret(settings.secret)))
     states = _records(settings).states()
     audit = open_shard(states, settings.origin)
-    trusted = own_policy(keys, [state.origin for state in states], read_ledger_policy(settings.policy))
+    trusted = own_policy(keys, [state.origin for state in states], read_policy_file(settings.policy))
     store, bus = TileStore.open(settings.store_url), KafkaTopics(settings.kafka)
     found = await last_published(bus, trusted, [state.origin for state in states if state.next is None])
     for state in states:

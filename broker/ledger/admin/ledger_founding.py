@@ -18,7 +18,7 @@ from typing import Any
 from broker.ledger.log_head import grown_head, new_head
 from broker.ledger.settings import LedgerSettings
 from broker.ledger.store.record_store import LogState, RecordStore
-from broker.ledger.trust import OwnKeys, read_ledger_policy
+from broker.ledger.trust import OwnKeys, read_policy_file
 from keys.errors import KeyFileExists
 from keys.note_keys import NOTE_KEY_FILE, NoteKey, read_note_key, write_note_key
 from keys.store import prepare_directory, read_credential, read_public, write_public
@@ -119,7 +119,7 @@ def _is_same_log(one: str, other: str) -> bool:
 
 def witnesses_in(file: Path) -> tuple[WitnessEntry, ...]:
     """The witnesses that a file names, as `contrada witness init` writes it: the form of a policy."""
-    policy = read_ledger_policy(file)
+    policy = read_policy_file(file)
     names = dict.fromkeys(witness.key.name for witness in policy.witnesses)
     if not names:
         raise Misconfigured(f"{file} names no witness", hint="'contrada witness init' makes such a file")

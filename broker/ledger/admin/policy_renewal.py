@@ -16,7 +16,7 @@ from typing import Any
 from broker.ledger.admin.ledger_founding import witnesses_in
 from broker.ledger.settings import LedgerSettings, own_secret
 from broker.ledger.store.record_store import RecordStore
-from broker.ledger.trust import OwnKeys, read_ledger_policy
+from broker.ledger.trust import OwnKeys, read_policy_file
 from keys.errors import KeyFileExists
 from keys.note_keys import read_note_key
 from keys.store import write_public
@@ -41,7 +41,7 @@ def renew_policy(
     settings: LedgerSettings, wanted: PolicyChanges, out: Path, *, now: Millis
 ) -> dict[str, Any]:
     """Write the next policy to `out`; what to tell."""
-    today = read_ledger_policy(settings.policy)
+    today = read_policy_file(settings.policy)
     witnesses = _witnesses(settings.policy, today, wanted)
     quorum = _quorum(today) if wanted.quorum is None else wanted.quorum
     keys = OwnKeys(read_note_key(settings.note_key, secret=own_secret(settings.secret)))

@@ -45,7 +45,7 @@ class RecordQuery:
     reason: str | None = None
     message_id: bytes | None = None
     thread: bytes | None = None
-    subject: bytes | None = None
+    header_digest: bytes | None = None
     newest: bool = False
     """The newest first."""
 
@@ -95,7 +95,7 @@ def _conditions(search: RecordQuery) -> list[ColumnElement[bool]]:
     for column, value in (
         (records.c.mid, search.message_id),
         (records.c.thread, search.thread),
-        (records.c.subject, search.subject),
+        (records.c.subject, search.header_digest),
         (records.c.sender, search.sender),
     ):
         if value is not None:

@@ -13,7 +13,7 @@ from broker.ledger import checks
 from broker.ledger.directory_sequencer import DirectorySequencer, check_logged_statements
 from broker.ledger.admin.inspection import waiting
 from broker.ledger.published import Published
-from broker.ledger.trust import OwnKeys, own_policy, read_ledger_policy
+from broker.ledger.trust import OwnKeys, own_policy, read_policy_file
 from runtime.kafka.ports import InputRecord
 from keys.directory import Directory
 from keys.note_keys import NoteKey
@@ -159,7 +159,7 @@ def test_a_policy_file_that_is_none_is_a_wrong_setting(tmp_path: Path, content: 
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(Misconfigured) as refused:
-        read_ledger_policy(path)
+        read_policy_file(path)
     assert str(path) in str(refused.value)
 
 

@@ -12,7 +12,7 @@ from broker.ledger.admin.ledger_founding import begin_logs
 from broker.ledger.store.record_store import RecordStore
 from broker.ledger.admin.policy_renewal import PolicyChanges, renew_policy
 from broker.ledger.settings import LedgerSettings
-from broker.ledger.trust import OwnKeys, read_ledger_policy
+from broker.ledger.trust import OwnKeys, read_policy_file
 from keys.note_keys import NoteKey, NoteUse, write_note_key
 from keys.unlock import Credential
 from protocol.identifiers import Millis
@@ -52,7 +52,7 @@ def ledger(tmp_path: Path) -> LedgerSettings:
 def test_what_was_signed_years_ago_is_still_vouched_for(ledger: LedgerSettings, tmp_path: Path) -> None:
     """The next policy names the half-year that there is, those of today, and the directory's log."""
     renew_policy(ledger, PolicyChanges(), tmp_path / "next", now=YEARS_LATER)
-    policy = read_ledger_policy(tmp_path / "next")
+    policy = read_policy_file(tmp_path / "next")
     for state in RecordStore(ledger.records_url).states():
         assert policy.signed_by_log(parse_checkpoint(state.checkpoint)).size == 0
     assert {shard_of(NAME, NOW), shard_of(NAME, YEARS_LATER), f"{NAME}/directory"} <= set(policy.origins)
@@ -65,7 +65,7 @@ def test_witnesses_join_and_leave(ledger: LedgerSettings, tmp_path: Path) -> Non
     told = renew_policy(
         ledger, PolicyChanges(joining=[tmp_path / "nl.policy"], leaving=["it"]), tmp_path / "next", now=NOW
     )
-    old, new = read_ledger_policy(ledger.policy), read_ledger_policy(tmp_path / "next")
+    old, new = read_policy_file(ledger.policy), read_policy_file(tmp_path / "next")
     assert told["witnesses"] == ["fr", "nl"] and told["quorum"] == 2
     assert [w for w in new.witnesses if w.key.name == "fr"] == [
         w for w in old.witnesses if w.key.name == "fr"

@@ -42,7 +42,7 @@ def test_each_question_is_answered(url):
         ({"message_id": refused.message_id, "unit": "fr"}, [3]),
         ({"message_id": refused.message_id, "unit": "it"}, []),
         ({"thread": refused.thread}, [3]),
-        ({"subject": accepted.subject}, [0]),
+        ({"header_digest": accepted.subject}, [0]),
         ({"origin": ORIGIN, "unit": "fr", "types": [2]}, [3, 4]),
         ({"origin": NEXT}, []),
     ):
