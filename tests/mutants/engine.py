@@ -12,7 +12,7 @@ promises that they break. What can be changed, and how, is in tests/mutants/oper
 - An operation finds exactly one place, the innermost that is about everything it names. Otherwise the mutant is
   stale and raises `StaleMutantError`: whoever changes such a place changes its mutant, and thinks of the attack.
 - Only the code of a function is exchanged, so methods, generators, coroutines, closures and cached functions work.
-  What the program's caches hold is forgotten before and after.
+  What caches hold is forgotten before and after.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ from dataclasses import dataclass
 from types import CodeType, FunctionType
 from typing import Any
 
-PRODUCT = ("broker", "clients", "keys", "protocol", "runtime")
+CACHES = ("broker", "clients", "keys", "protocol", "runtime", "tests")
+"""Where what a mutant computed may be remembered: in the program, and in the worlds of its tests."""
 
 _CACHED = functools._lru_cache_wrapper
 _in_place: set[FunctionType] = set()
@@ -173,7 +174,7 @@ class Replaced(ast.NodeTransformer):
 def _forget() -> None:
     """What a mutant computed must not be remembered by the original, nor the other way round."""
     for name, module in list(sys.modules.items()):
-        if name.partition(".")[0] in PRODUCT:
+        if name.partition(".")[0] in CACHES:
             for thing in list(vars(module).values()):
                 if isinstance(thing, _CACHED):
                     thing.cache_clear()

@@ -6,9 +6,11 @@ code. Attack tests take a world, do one wrong thing, and look at what happened.
 
 from __future__ import annotations
 
+import copy
 import random
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import InitVar, dataclass, field, replace
+from functools import lru_cache
 
 from broker.router.step import Budget, StepContext, StepOutcome, parse_record, run_step
 from runtime.kafka.ports import InputRecord
@@ -91,8 +93,30 @@ class World:
     states: dict[str, ReplayState] = field(default_factory=lambda: defaultdict(ReplayState))
     routed: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
-    def __post_init__(self) -> None:
-        self._random = random.Random(self.seed)
+    fresh: InitVar[bool] = False
+    """Found it anew, signature by signature, instead of copying one that was founded at this time already."""
+
+    def __post_init__(self, fresh: bool) -> None:
+        if fresh:
+            self._random = random.Random(self.seed)
+            self._found()
+        else:
+            self._begin_as(_founded(self.now, self.seed))
+
+    def _begin_as(self, founded: World) -> None:
+        # Keys do not change, so both have them; everything else is this world's own.
+        self._random = random.Random()
+        self._random.setstate(founded._random.getstate())
+        self.root_key, self.registrar = founded.root_key, founded.registrar
+        self.router, self.ledger = founded.router, founded.ledger
+        self.directory = copy.deepcopy(founded.directory)
+        for unit, party in founded.parties.items():
+            opener = SoftOpener()
+            for key in party.opener.held():
+                opener.put(key)
+            self.parties[unit] = replace(party, opener=opener)
+
+    def _found(self) -> None:
         self.root_key, self.registrar, self.router, self.ledger = (
             SoftIdentity.generate(UnitId(name), self.entropy)
             for name in ("root", "registrar", "router", "ledger")
@@ -265,3 +289,9 @@ class World:
             opener=self.parties[unit].opener,
             now=self.now,
         )
+
+
+@lru_cache(maxsize=8)
+def _founded(now: Millis, seed: int) -> World:
+    """The one that others begin as; nothing happens in it."""
+    return World(now=now, seed=seed, fresh=True)
