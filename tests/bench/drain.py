@@ -15,10 +15,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import OffsetAndMetadata
 
+from clients.demo.exchange import free_port
 from protocol import topics
 from protocol.envelope.wire import parse_submission
 from protocol.identifiers import UnitId, digest
-from clients.demo.exchange import free_port
 from protocol.signatures import HEADER, verify
 from tests.bench.figures import Figure
 from tests.bench.stage import Stage, cpu_seconds

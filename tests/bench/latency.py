@@ -11,8 +11,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from runtime.process.homes import UnitHome
 from clients.demo.exchange import Exchange
+from runtime.process.homes import UnitHome
 from tests.bench.cli import contrada, milliseconds
 from tests.bench.figures import Figure
 from tests.bench.unix_http import Connection

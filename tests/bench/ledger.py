@@ -14,19 +14,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from broker.ledger import log_head
-from broker.ledger.record_judge import RecordJudge, JudgedRecord
-from broker.ledger.store.record_store import LogState, RecordStore
+from broker.ledger.record_judge import JudgedRecord, RecordJudge
 from broker.ledger.sequencer import Sequencer
+from broker.ledger.store.record_store import LogState, RecordStore
 from broker.ledger.store.tile_store import TileStore
-from runtime.kafka.ports import InputRecord
 from protocol import topics
 from protocol.envelope.core import Position
 from protocol.identifiers import Millis, UnitId, digest, new_message_id
-from protocol.trail.ledger_leaves import Row
-from protocol.trail.batches import sign_batch
-from protocol.trail.records import Record, RecordType, Source, summarize
 from protocol.tlog.proofs import inclusion_proof
 from protocol.tlog.tiles import TreeWriter
+from protocol.trail.batches import sign_batch
+from protocol.trail.ledger_leaves import Row
+from protocol.trail.records import Record, RecordType, Source, summarize
+from runtime.kafka.ports import InputRecord
 from tests.bench import drain
 from tests.bench.cli import contrada
 from tests.bench.figures import Figure

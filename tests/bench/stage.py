@@ -14,12 +14,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from deploy.kafka.launcher import Cluster
-from protocol import topics
-from protocol.identifiers import Millis, UnitId
 from protocol.content.parts import Part
+from protocol.identifiers import Millis
 from tests.bench.figures import Figure
 from tests.integration.exchange import Exchange
 from tests.sim.world import World

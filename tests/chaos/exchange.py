@@ -15,9 +15,6 @@ from pathlib import Path
 from typing import Literal
 
 from clients.daemon.home import make_unit_home
-from runtime.process.homes import UnitHome
-from runtime.kafka.partition_log import KafkaDirectory
-from runtime.kafka.admin import KafkaTopicAdmin
 from deploy.kafka.cluster import Cluster
 from keys.ceremony import found_exchange, write_pin
 from keys.directory import Directory
@@ -27,6 +24,9 @@ from keys.unlock import Credential
 from protocol import topics
 from protocol.codes import Classification, LegalBasis, Purpose, UnitKind
 from protocol.identifiers import Millis, UnitId
+from runtime.kafka.admin import KafkaTopicAdmin
+from runtime.kafka.partition_log import KafkaDirectory
+from runtime.process.homes import UnitHome
 from tests.chaos.ledger_site import LedgerKind, LedgerSite
 from tests.chaos.processes import Process
 from tests.sim.world import facts

@@ -16,12 +16,12 @@ from collections.abc import Hashable, Iterable, Sequence
 from protocol.identifiers import Digest
 from protocol.merkle import Frontier
 from tests.chaos.history import (
-    StatedAct,
     Decision,
     Delivery,
     Head,
     History,
     Ledger,
+    StatedAct,
     Unverified,
     Verdict,
     Watch,

@@ -11,36 +11,36 @@ from pathlib import Path
 
 from aiokafka.structs import ConsumerRecord
 
+from broker.ledger.log_storage import prefix_of, stored_tiles
+from broker.ledger.store.record_store import LogState, RecordStore
+from broker.ledger.store.tile_store import TileStore
 from clients.audit.checks.fsck import AuditBasis, audit_copy
 from clients.audit.copy.ledger_copy import open_copy
-from broker.ledger.store.record_store import LogState, RecordStore
-from broker.ledger.log_storage import prefix_of, stored_tiles
-from broker.ledger.store.tile_store import TileStore
 from clients.witness.evidence import EvidenceFolder, EvidenceKind
 from keys.ceremony import read_pin
-from protocol.trail.acts import Act, parse_any_record
-from protocol.trail.batches import Leaf, verify_decisions
 from protocol.errors import ContradaError, Rejected
 from protocol.identifiers import Digest
-from protocol.trail.ledger_leaves import leaves_of_row
 from protocol.merkle import leaf_hash
 from protocol.parties import Parties
-from protocol.trail.records import Delivered, Record, RecordType
-from protocol.trail.stated_acts import is_acts, verify_acts
 from protocol.tlog.checkpoints import parse_checkpoint
 from protocol.tlog.publication import parse_publication
 from protocol.tlog.tiles import entries_between, read_entries
+from protocol.trail.acts import Act, parse_any_record
+from protocol.trail.batches import Leaf, verify_decisions
+from protocol.trail.ledger_leaves import leaves_of_row
+from protocol.trail.records import Delivered, Record, RecordType
+from protocol.trail.stated_acts import is_acts, verify_acts
 from tests.chaos.history import (
     ACCEPTED,
     DUPLICATE,
     REJECTED,
-    StatedAct,
     Decision,
     Delivery,
     Head,
     Ledger,
     Says,
     Source,
+    StatedAct,
     Unverified,
     Watch,
 )

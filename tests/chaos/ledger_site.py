@@ -18,11 +18,10 @@ from pathlib import Path
 from typing import Literal
 
 from broker.ledger.admin.ledger_founding import begin_logs, witnesses_in
-from broker.ledger.store.record_store import LogState, RecordStore
 from broker.ledger.log_storage import prefix_of
+from broker.ledger.store.record_store import LogState, RecordStore
 from broker.ledger.trust import OwnKeys
 from clients.cli.witness_setup import make_witness
-from runtime.process.homes import UnitHome
 from clients.demo.exchange import free_port
 from clients.witness.home import WitnessHome, witness_home
 from keys.note_keys import NoteKey, write_note_key
@@ -32,6 +31,7 @@ from protocol.identifiers import Millis
 from protocol.tlog.checkpoints import SignedCheckpoint, parse_checkpoint
 from protocol.tlog.policy import Policy, parse_policy
 from protocol.tlog.policy_text import ledger_policy
+from runtime.process.homes import UnitHome
 from tests.chaos.processes import Process
 
 LedgerKind = Literal["real", "naive", "none"]

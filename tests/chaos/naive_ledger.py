@@ -19,20 +19,20 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from runtime.process.clock import now
 from broker.ledger import app
 from broker.ledger.__main__ import main
+from broker.ledger.admin.ledger_founding import begin_logs
 from broker.ledger.cosigning import Cosigner, WitnessPlace
 from broker.ledger.run import LedgerRun
-from broker.ledger.admin.ledger_founding import begin_logs
-from broker.ledger.store.record_store import LogState, RecordStore
 from broker.ledger.sequencer import SequencedBatch
 from broker.ledger.settings import LedgerSettings, own_secret
+from broker.ledger.store.record_store import LogState, RecordStore
 from broker.ledger.trust import OwnKeys
 from keys.note_keys import read_note_key
 from protocol import topics
 from protocol.errors import Code, Rejected
 from protocol.tlog.checkpoints import Checkpoint
+from runtime.process.clock import now
 
 ENOUGH = 60
 

@@ -28,8 +28,8 @@ from aiokafka.structs import OffsetAndMetadata
 from broker.router import app
 from broker.router.__main__ import main
 from broker.router.claims import Work
-from runtime.kafka.ports import InputRecord, OutputRecord
 from protocol import topics
+from runtime.kafka.ports import InputRecord, OutputRecord
 
 real_build = app.build_router
 

@@ -13,7 +13,6 @@ from tests.chaos.history import (
     ACCEPTED,
     ANOMALIES,
     REJECTED,
-    StatedAct,
     Arrival,
     Decision,
     Delivery,
@@ -22,6 +21,7 @@ from tests.chaos.history import (
     Ledger,
     Message,
     Source,
+    StatedAct,
     Unverified,
     Watch,
 )

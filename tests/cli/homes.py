@@ -15,12 +15,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from runtime.process.directory_file import write_statements
 from keys.ceremony import appoint_registrar, appoint_router
 from keys.directory import Directory
-from keys.enrolment import enrol
+from keys.enrolment import enrol, request_enrolment
 from keys.possession import appoint
-from keys.enrolment import request_enrolment
 from keys.root_of_trust import RootOfTrust
 from keys.soft_keys import SoftEpochKey, SoftIdentity
 from keys.statement_types import EpochPublication, StatementType, UnitFacts
@@ -35,13 +33,14 @@ from protocol.codes import (
     Role,
     UnitKind,
 )
-from protocol.epochs import epoch_of, to_publish
+from protocol.content.parts import FRAME, Part
 from protocol.envelope.core import Addressee, Core, Position
+from protocol.envelope.sealing import seal
+from protocol.epochs import epoch_of, to_publish
 from protocol.identifiers import MessageId, Millis, StreamId, ThreadId, UnitId
 from protocol.limits import DAY
-from protocol.content.parts import FRAME, Part
-from protocol.envelope.sealing import seal
 from protocol.signatures import Suite
+from runtime.process.directory_file import write_statements
 
 THEN = Millis(1_790_000_000_000)
 ALL = frozenset(Purpose) - {Purpose.UNDETERMINED}

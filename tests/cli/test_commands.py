@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import click
 import pytest
 
+from clients.cli.main import ADDED, COMMANDS
+from clients.cli.main import contrada as root
 from runtime.cli.command import Command, Group, Impact, tag_of
-from clients.cli.main import ADDED, COMMANDS, contrada as root
 from tests.cli.terminal import contrada
 
 

@@ -8,11 +8,13 @@ import json
 import click
 import pytest
 
+from clients.cli.rules_of import RULE_OF
+from keys import errors as key_errors
+from protocol.errors import Code, ContradaError, DraftError, Rejected
+from protocol.exchange_rules import RULES
 from runtime.cli import errors, exits
 from runtime.cli.exits import Exit, of_code, of_problem
 from runtime.cli.failures import failure_of, report
-from clients.cli.rules_of import RULE_OF
-from clients.daemon import errors as daemon_errors
 from runtime.errors import (
     AlreadyRunning,
     Conflict,
@@ -22,9 +24,6 @@ from runtime.errors import (
     TopicConflict,
     Unavailable,
 )
-from keys import errors as key_errors
-from protocol.errors import Code, ContradaError, DraftError, Rejected
-from protocol.exchange_rules import RULES
 from tests.cli.terminal import contrada
 
 

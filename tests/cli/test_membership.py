@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from runtime.errors import Conflict
-from runtime.process.homes import CentreHome
-from runtime.cli.params import Moment
 from broker.centre.membership import check_epochs_are_free
 from keys.enrolment import EnrolmentRequest, enrol, parse_request, request_enrolment
 from keys.statement_types import StatementType
 from protocol.identifiers import KeyId
+from runtime.cli.params import Moment
+from runtime.errors import Conflict
+from runtime.process.homes import CentreHome
 from tests.unit.keys.world import (
     DE,
     EPOCH_NOW,

@@ -13,6 +13,8 @@ from typing import get_args
 import pytest
 
 from clients.cli.received import MOMENTS, save_attachments, show_content
+from protocol.content.bodies import MODELS
+from protocol.content.entities import Item
 from runtime.cli.render import (
     Column,
     fields_of,
@@ -23,8 +25,6 @@ from runtime.cli.render import (
     write_json,
     write_table,
 )
-from protocol.content.bodies import MODELS
-from protocol.content.entities import Item
 from tests.cli.homes import fixture_homes
 
 COLUMNS = (Column("a", "A"), Column("t", "TIME", moment))

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.terminal import WRITE, play
 from tests.cli.homes import fixture_homes
+from tests.cli.terminal import WRITE, play
 
 HERE = Path(__file__).parent
 

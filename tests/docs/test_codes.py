@@ -10,8 +10,9 @@ from prometheus_client import CollectorRegistry
 
 from broker.ledger.metrics import LedgerMetrics
 from broker.router.metrics import RouterMetrics
-from clients.daemon.ledger import directory_log, gossip, following as ledger
 from clients.daemon.directory import own_entry
+from clients.daemon.ledger import directory_log, gossip
+from clients.daemon.ledger import following as ledger
 from clients.daemon.metrics import UnitMetrics as UnitMetrics
 from clients.witness.metrics import WitnessMetrics as WitnessMetrics
 from protocol.errors import Code

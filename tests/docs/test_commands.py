@@ -10,7 +10,7 @@ import click
 import pytest
 
 from clients.cli.main import contrada
-from tests.docs.pages import Page, pages
+from tests.docs.pages import pages
 
 OPERATORS = re.compile(r"[|&;<>()]+")
 ENDS = re.compile(r"[0-9]?[|&;<>()]+")

@@ -93,9 +93,9 @@ def test_every_variable_of_the_environment_is_there() -> None:
 
 def test_the_centres_settings_are_there() -> None:
     """Every key that the centre's commands read from centre.toml stands in its table."""
-    from runtime.cli import home
-    from broker.centre import status as centre_status, founding
-    from runtime.cli import unlocking
+    from broker.centre import founding
+    from broker.centre import status as centre_status
+    from runtime.cli import home, unlocking
 
     rows = {row[0].strip("`") for row in page("docs/configuration.md").rows("Setting", "Meaning")}
     read = set()

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from broker.router import gossip, ledger_feed, loop as router
 from broker import replica
-from runtime.kafka import transactions
 from broker.ledger.settings import LedgerSettings
+from broker.router import gossip, ledger_feed
+from broker.router import loop as router
+from clients.daemon.sending import lanes
 from clients.daemon.state import open_promises as book
 from clients.daemon.store import decisions
-from clients.daemon.sending import lanes
 from keys import lifecycle, unlock
 from protocol import limits, topics
 from protocol.identifiers import UnitId
 from protocol.tlog import policy_text, witnessing
+from runtime.kafka import transactions
 from tests.docs.pages import page
 
 LEDGER = LedgerSettings.model_fields

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from clients.demo import case, ledger_case
-from protocol.content.bodies import MODELS, Frame
 from protocol.codes import MessageKind
+from protocol.content.bodies import MODELS, Frame
 from protocol.content.drafts import parse_draft
 from protocol.content.items import ItemBase
 from tests.docs import demo_picture

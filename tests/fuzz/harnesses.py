@@ -17,12 +17,15 @@ from keys.root_of_trust import RootOfTrust
 from keys.sealed_file import open_sealed, seal_file
 from keys.statements import parse_statement
 from keys.unlock import Credential
-from protocol.trail.batches import encode_record, parse_record, verify_decisions, verify_receipt
 from protocol.canonical import decode, encode
 from protocol.codes import MessageKind
-from protocol.envelope.commitment import commit
 from protocol.content.body_parts import body_from_parts, body_to_parts
 from protocol.content.drafts import parse_draft
+from protocol.content.parts import Part
+from protocol.envelope.commitment import commit
+from protocol.envelope.core import encode_core, parse_core
+from protocol.envelope.header import encode_header, parse_header
+from protocol.envelope.replay import ReplayState
 from protocol.envelope.wire import (
     encode_submission,
     encode_wrap,
@@ -31,15 +34,12 @@ from protocol.envelope.wire import (
     parse_wrap,
 )
 from protocol.errors import DraftError, Rejected
-from protocol.envelope.core import encode_core, parse_core
-from protocol.envelope.header import encode_header, parse_header
-from protocol.content.parts import Part
 from protocol.exchange_rules import Question, decide
-from protocol.envelope.replay import ReplayState
 from protocol.signatures import parse_signed
+from protocol.trail.batches import encode_record, parse_record, verify_decisions, verify_receipt
+from tests.fuzz.following_harnesses import FOLLOWING
 from tests.fuzz.harness import Harness, expect
 from tests.fuzz.ledger_harnesses import LEDGER
-from tests.fuzz.following_harnesses import FOLLOWING
 from tests.fuzz.note_harnesses import NOTES
 from tests.fuzz.tree_harnesses import TREES
 from tests.vectors import parties

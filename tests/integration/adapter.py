@@ -18,10 +18,10 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
 
 from broker.router.outboxes import KafkaOutboxes, PartitionClaim
-from runtime.kafka.ports import OutputRecord
 from deploy.kafka.cluster import Cluster
 from protocol import topics
 from protocol.identifiers import UnitId
+from runtime.kafka.ports import OutputRecord
 from tests.waiting import GENEROUS, until_async
 
 GROUP = topics.ROUTER_GROUP

@@ -17,9 +17,9 @@ from typing import Any
 from aiokafka.errors import KafkaError
 
 from broker.router.__main__ import main
+from protocol import topics
 from runtime.kafka.ports import OutputRecord
 from runtime.kafka.transactions import Place, Transactions
-from protocol import topics
 
 POINTS = ("before begin", "after send", "before offsets", "before EndTxn", "after EndTxn")
 

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from broker.ledger.admin.ledger_founding import begin_logs
-from broker.ledger.store.record_store import LogState, RecordStore
 from broker.ledger.log_storage import prefix_of, stored_tiles
+from broker.ledger.store.record_store import LogState, RecordStore
 from broker.ledger.store.tile_store import TileStore
 from broker.ledger.trust import OwnKeys
 from keys.key_files import write_identity
@@ -22,10 +22,10 @@ from keys.note_keys import NoteKey, write_note_key
 from keys.unlock import Credential
 from protocol.errors import Rejected
 from protocol.identifiers import Millis
-from protocol.trail.ledger_leaves import Row
 from protocol.tlog.policy import parse_policy
 from protocol.tlog.policy_text import WitnessEntry, ledger_policy
 from protocol.tlog.tiles import entries_between, read_entries
+from protocol.trail.ledger_leaves import Row
 from tests.integration.exchange import Exchange
 from tests.waiting import until_async
 

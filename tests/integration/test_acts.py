@@ -64,8 +64,8 @@ async def test_what_people_do_is_stated_and_logged(centre: list[str], tmp_path: 
     contrada(*centre, "centre", "act", "policy-change", str(policy), "--why", "a third witness")
     contrada(*centre, "centre", "act", "break-glass", "--who", "duty", "--why", "life in danger", "--yes")
     contrada(*centre, "centre", "act", "auditor-access", "--who", "EDPS", "--asked", "2026h2")
-    from runtime.kafka.partition_log import KafkaLog
     from protocol.canonical import encode
+    from runtime.kafka.partition_log import KafkaLog
 
     row = encode([1, ["fr", 0, 7, 1], 2, "E_CBOR", bytes(32), 4, b"evil"])
     await KafkaLog(centre[3], topics.QUARANTINE).append([row])

@@ -6,17 +6,17 @@ import asyncio
 
 import pytest
 
-from runtime.kafka.feeds import KafkaFeeds
-from runtime.kafka.partition_log import KafkaDirectory
 from clients.daemon.sending.kafka_outbox import KafkaOutbox
-from runtime.kafka.admin import KafkaTopicAdmin
 from clients.daemon.sending.outbox_log import OutboxRecord
-from runtime.kafka.ports import Fetched
-from runtime.errors import TopicConflict, Unavailable
 from protocol import topics
 from protocol.identifiers import UnitId, digest
 from protocol.limits import MAX_RECORD
 from protocol.topics import Access, Topic
+from runtime.errors import TopicConflict, Unavailable
+from runtime.kafka.admin import KafkaTopicAdmin
+from runtime.kafka.feeds import KafkaFeeds
+from runtime.kafka.partition_log import KafkaDirectory
+from runtime.kafka.ports import Fetched
 from tests.waiting import until_async
 
 NOBODY = Access((), ())

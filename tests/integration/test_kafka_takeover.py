@@ -12,12 +12,12 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import InvalidProducerEpoch, InvalidTxnState, ProducerFenced
 from aiokafka.structs import OffsetAndMetadata
 
-from runtime.kafka import requests as ask
 from broker.router.outboxes import PartitionClaim
-from runtime.kafka.ports import OutputRecord
-from runtime.kafka.record_batches import batches_of
 from deploy.kafka import wire
 from protocol import topics
+from runtime.kafka import requests as ask
+from runtime.kafka.ports import OutputRecord
+from runtime.kafka.record_batches import batches_of
 from tests.integration import adapter
 from tests.integration.adapter import (
     GROUP,

@@ -24,11 +24,11 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 
-from runtime.errors import Unavailable
 from broker.router.outboxes import KafkaOutboxes, PartitionClaim
 from deploy.kafka import wire
 from deploy.kafka.cluster import Cluster
 from protocol import topics
+from runtime.errors import Unavailable
 from tests.integration import adapter
 from tests.integration.adapter import (
     Attempts,

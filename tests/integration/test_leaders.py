@@ -8,8 +8,8 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.protocol.api import RequestStruct, Response
 
 from runtime.kafka.client import types
-from runtime.kafka.requests import NO_TAGS, PinnedRequest
 from runtime.kafka.ports import OutputRecord
+from runtime.kafka.requests import NO_TAGS, PinnedRequest
 from runtime.kafka.transactions import Transactions
 from tests.integration import adapter
 from tests.integration.adapter import committed

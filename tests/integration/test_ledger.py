@@ -19,9 +19,9 @@ from deploy.kafka.ports import free
 from protocol import topics
 from protocol.identifiers import Millis
 from protocol.merkle import leaf_hash, root_of
-from protocol.trail.records import RecordType
 from protocol.tlog.following import Follower
 from protocol.tlog.publication import parse_publication
+from protocol.trail.records import RecordType
 from tests.integration.exchange import Exchange
 from tests.integration.ledgers import NAME, Ledgers
 from tests.sim.world import World

@@ -15,9 +15,9 @@ from clients.cli.main import run_line
 from keys.store import write_private
 from protocol import topics
 from protocol.merkle import leaf_hash
-from protocol.trail.records import RecordType, entry_of, parse_delivered, parse_record
 from protocol.tlog.proof_file import parse_proof, verify_proof
 from protocol.tlog.publication import parse_publication
+from protocol.trail.records import RecordType, entry_of, parse_delivered, parse_record
 from tests.integration.ledgers import Ledgers
 from tests.integration.units import Problem, Site, UnitProcess, eventually, found, start
 from tests.sim.one_log import SimLog, leaves

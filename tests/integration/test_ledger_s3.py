@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from broker.errors import StoreCorrupt
-from runtime.errors import Unavailable
 from broker.ledger.store.tile_store import TileStore
 from deploy.kafka.faults import Fault
 from deploy.s3.proxy import S3Proxy
+from runtime.errors import Unavailable
 from tests.sim.world import NOON
 from tests.unit.broker.ledger.rig import Rig, world_of
 

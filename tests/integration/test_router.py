@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from protocol import topics
-from protocol.trail.batches import RecordType, verify_decisions
 from protocol.envelope.wire import parse_submission
 from protocol.identifiers import Millis, UnitId
+from protocol.trail.batches import RecordType, verify_decisions
 from tests.integration.exchange import Exchange
 from tests.sim.world import World
 from tests.waiting import ended

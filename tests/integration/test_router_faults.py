@@ -19,17 +19,17 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from runtime.kafka.admin import KafkaTopicAdmin
 from deploy.kafka import ports
 from deploy.kafka.standing import wait_still
 from keys.statement_types import Revocation, StatusChange
 from keys.statements import issue
 from protocol import topics
-from protocol.trail.batches import Record, RecordType, verify_decisions
+from protocol.content.parts import Part
 from protocol.errors import Rejected
 from protocol.identifiers import Millis, UnitId
 from protocol.limits import MAX_CIPHERTEXT, MAX_RECORD
-from protocol.content.parts import Part
+from protocol.trail.batches import Record, RecordType, verify_decisions
+from runtime.kafka.admin import KafkaTopicAdmin
 from tests.integration.exchange import Exchange
 from tests.integration.failing_router import POINTS
 from tests.sim.world import World
@@ -73,7 +73,7 @@ def exchanges(tmp_path: Path):
 @pytest.fixture
 async def exchange(new_cluster, exchanges) -> AsyncIterator[Exchange]:
     """An exchange on a single broker of its own."""
-    yield await exchanges(new_cluster().bootstrap)
+    yield await exchanges(new_cluster().bootstrap)  # noqa: PT022
 
 
 async def backlog(exchange: Exchange, count: int) -> list[int]:

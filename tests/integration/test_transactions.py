@@ -13,9 +13,9 @@ from aiokafka.protocol.api import RequestStruct, Response
 
 from runtime.errors import Unavailable
 from runtime.kafka.client import types
-from runtime.kafka.requests import NO_TAGS, PinnedRequest
 from runtime.kafka.ports import OutputRecord
 from runtime.kafka.record_batches import BATCH_BYTES
+from runtime.kafka.requests import NO_TAGS, PinnedRequest
 from runtime.kafka.transactions import FEATURE, Transactions
 from tests.integration import adapter
 from tests.integration.adapter import committed, create
@@ -51,7 +51,7 @@ async def switch(bootstrap: str, level: int, kind: int) -> None:
     await client.bootstrap()
     try:
         update = [(FEATURE[0], level, kind, NO_TAGS)]
-        answer = await client.send(0, PinnedRequest(_UpdateFeatures, 5_000, update, False, NO_TAGS))  # noqa: FBT003
+        answer = await client.send(0, PinnedRequest(_UpdateFeatures, 5_000, update, False, NO_TAGS))
         assert answer.error_code == 0, answer
     finally:
         await client.close()

@@ -20,7 +20,6 @@ import pytest
 
 from broker.ledger.cosigning import Cosigner, places
 from clients.daemon.home import make_unit_home
-from runtime.process.homes import UnitHome
 from clients.witness.head_store import HeadStore
 from protocol.identifiers import UnitId
 from protocol.tlog.checkpoints import parse_checkpoint
@@ -28,6 +27,7 @@ from protocol.tlog.cosignatures import accept_cosignatures, with_cosignatures
 from protocol.tlog.policy import parse_policy
 from protocol.tlog.policy_text import WitnessEntry, policy_text
 from protocol.tlog.tiles import TreeWriter
+from runtime.process.homes import UnitHome
 from tests.cli.homes import world
 from tests.cli.terminal import contrada
 from tests.integration import failing_witness
@@ -286,7 +286,9 @@ async def test_the_ledger_gets_its_cosignatures(witness: Process) -> None:
             signed = parse_checkpoint(log.note(size))
             with witness.running():
                 lines = await Cosigner(client, policy).ask(
-                    places(policy), signed, lambda tile: files[tile.path]
+                    places(policy),
+                    signed,
+                    lambda tile: files[tile.path],  # noqa: B023
                 )
             cosigned = parse_checkpoint(with_cosignatures(signed.data, lines))
             assert policy.trusted(cosigned).checkpoint.size == size

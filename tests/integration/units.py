@@ -21,9 +21,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from clients.daemon.home import make_unit_home
-from runtime.process.homes import UnitHome
-from runtime.kafka.partition_log import KafkaDirectory
-from runtime.kafka.admin import KafkaTopicAdmin
 from keys.ceremony import Founding, found_exchange
 from keys.enrolment import enrol
 from keys.statement_types import UnitFacts
@@ -31,6 +28,9 @@ from keys.store import write_private
 from keys.unlock import Credential
 from protocol import topics
 from protocol.identifiers import Millis, UnitId
+from runtime.kafka.admin import KafkaTopicAdmin
+from runtime.kafka.partition_log import KafkaDirectory
+from runtime.process.homes import UnitHome
 from tests.sim.world import facts
 from tests.waiting import GENEROUS, ended, until
 

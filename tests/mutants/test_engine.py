@@ -40,7 +40,7 @@ def judged(value: int, *, seen: list[int] | None = None) -> int:
     """Refuses what is odd or large."""
     if value % 2:
         raise ValueError(Refusal.ODD, f"{value} is odd")
-    elif value > 100 and value != 1000:
+    if value > 100 and value != 1000:
         raise ValueError(Refusal.LARGE)
     if seen is not None:
         seen.append(also_note(value))
@@ -84,7 +84,7 @@ def squared(value: int) -> int:
 
 
 def numbers(count: int) -> Iterator[int]:
-    for number in range(count):
+    for number in range(count):  # noqa: UP028
         yield number
 
 

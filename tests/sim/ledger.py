@@ -19,24 +19,24 @@ from keys.note_keys import NoteKey, NoteUse
 from keys.soft_keys import SoftIdentity
 from keys.statement_types import body_type
 from keys.statements import parse_statement
-from protocol.trail.records_file import SignedLeaves
-from protocol.trail.acts import Act, deletion, directory_statement, software_start
-from protocol.trail.batches import SignedBatch, sign_batch
 from protocol.canonical import encode
-from protocol.errors import Code
 from protocol.envelope.core import Position
+from protocol.errors import Code
 from protocol.identifiers import Digest, Millis, UnitId, digest, new_message_id
-from protocol.trail.ledger_leaves import Row, Sequenced, leaves_of
 from protocol.limits import DAY
 from protocol.merkle import Frontier, leaf_hash, root_of
-from protocol.trail.records import Reason, Record, RecordType, Source, summarize
 from protocol.signatures import ACTS, Suite, sign
-from protocol.trail.stated_acts import sign_acts
 from protocol.tlog.checkpoints import Checkpoint, seconds, sign_checkpoint
 from protocol.tlog.cosignatures import cosign, with_cosignatures
 from protocol.tlog.policy_text import WitnessEntry, ledger_policy
 from protocol.tlog.shards import directory_origin, shard_at
 from protocol.tlog.tiles import TreeWriter
+from protocol.trail.acts import Act, deletion, directory_statement, software_start
+from protocol.trail.batches import SignedBatch, sign_batch
+from protocol.trail.ledger_leaves import Row, Sequenced, leaves_of
+from protocol.trail.records import Reason, Record, RecordType, Source, summarize
+from protocol.trail.records_file import SignedLeaves
+from protocol.trail.stated_acts import sign_acts
 from tests.sim.world import World
 
 NAME = "contrada.example"

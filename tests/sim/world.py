@@ -13,7 +13,6 @@ from dataclasses import InitVar, dataclass, field, replace
 from functools import lru_cache
 
 from broker.router.step import Budget, StepContext, StepOutcome, parse_record, run_step
-from runtime.kafka.ports import InputRecord
 from keys.directory import Directory
 from keys.possession import appoint
 from keys.root_of_trust import RootOfTrust
@@ -21,18 +20,19 @@ from keys.soft_keys import SoftEpochKey, SoftIdentity, SoftOpener
 from keys.statement_types import EpochPublication, Revocation, StatementType, StatusChange, UnitFacts
 from keys.statements import issue
 from protocol import topics
-from protocol.trail.batches import Decisions, verify_decisions
 from protocol.codes import Classification, Handling, LegalBasis, MessageKind, Purpose, Role, UnitKind
-from protocol.envelope.wire import parse_delivery
-from protocol.epochs import epoch_of, to_publish
-from protocol.envelope.core import Addressee, Core, Position
-from protocol.identifiers import Millis, StreamId, UnitId, new_message_id, new_thread_id
-from protocol.limits import DAY
 from protocol.content.parts import Part
+from protocol.envelope.core import Addressee, Core, Position
 from protocol.envelope.replay import ReplayState
 from protocol.envelope.sealing import Sealed, seal
+from protocol.envelope.wire import parse_delivery
+from protocol.epochs import epoch_of, to_publish
+from protocol.identifiers import Millis, StreamId, UnitId, new_message_id, new_thread_id
+from protocol.limits import DAY
 from protocol.signatures import Suite
+from protocol.trail.batches import Decisions, verify_decisions
 from protocol.verification import Opened, verify_and_open
+from runtime.kafka.ports import InputRecord
 
 NOON = Millis(1_795_000_000_000)
 

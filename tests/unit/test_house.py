@@ -28,46 +28,27 @@ LONG_FILES: set[str] = set()
 LONG_FUNCTIONS: set[str] = {
     "broker/ledger/app.py:build_ledger",
     "broker/ledger/metrics.py:create",
-    "clients/cli/work/unit_setup.py:make_home",
+    "clients/cli/unit_setup.py:make_home",
     "clients/daemon/metrics.py:create",
-    "clients/daemon/sending/compose.py:compose",
+    "clients/daemon/sending/requests.py:compose",
 }
 
 INTERFACES: dict[str, str] = {
     "main": "what the package runs as a program (`python -m`)",
-    "run": "a process, from its settings to its end",
     "start": "what `python -m` does before it imports the rest",
 }
 """Names that several rooms have because each implements the same thing."""
 
 TWICE: set[str] = {
-    "Claim",
     "Conflict",
-    "Daemon",
     "Group",
-    "KafkaTopics",
     "Log",
     "Opener",
-    "OutboxLog",
-    "Question",
-    "Replica",
-    "Request",
     "Source",
-    "break_glass",
     "decide",
-    "end",
-    "enrol",
-    "explain",
-    "is_well",
-    "ledger_policy",
-    "now",
+    "parse_record",
     "parse_request",
-    "read_draft",
-    "read_ledger_policy",
-    "release",
-    "row_of",
     "text",
-    "write_new",
 }
 """Names that several rooms have for different things: to be told apart."""
 

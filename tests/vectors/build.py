@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from keys.soft_keys import SoftIdentity
 from protocol.canonical import encode
+from protocol.envelope.sealing import HPKE_9
 from protocol.errors import Rejected
 from protocol.merkle import inclusion_paths, leaf_hash
 from protocol.public_keys import ALG_ED25519, ALG_HPKE_9_KE, ALG_ML_DSA_65, IdentityPublic
-from protocol.envelope.sealing import HPKE_9
 from tests.vectors import parties
 from tests.vectors.notation import shown
 

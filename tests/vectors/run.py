@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from protocol.trail.batches import verify_decisions, verify_receipt
+from protocol.content.parts import Part
 from protocol.envelope.commitment import Disclosure, verify_disclosure
 from protocol.envelope.wire import parse_delivery, parse_submission
 from protocol.errors import Rejected
 from protocol.identifiers import Digest
-from protocol.content.parts import Part
+from protocol.trail.batches import verify_decisions, verify_receipt
 from protocol.verification import Opened, verify_and_open, verify_submission
 from tests.vectors.notation import item_of
 from tests.vectors.parties import Directory, opener_of

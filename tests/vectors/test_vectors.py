@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from protocol.envelope import sealing
 from protocol.canonical import decode, encode
-from protocol.errors import Code, Rejected
-from protocol.envelope.core import parse_core
-from protocol.merkle import inclusion_paths, leaf_hash, root_from_path, root_of
 from protocol.content.parts import Part
+from protocol.envelope import sealing
+from protocol.envelope.core import parse_core
+from protocol.errors import Code, Rejected
+from protocol.merkle import inclusion_paths, leaf_hash, root_from_path, root_of
 from tests.vectors import generate, parties
 from tests.vectors.notation import item_of, read
 from tests.vectors.run import outcome

@@ -15,11 +15,11 @@ import sys
 
 import structlog
 
-from runtime.process import logs
 from keys.statement_types import StatusChange
 from keys.statements import issue
-from protocol.identifiers import MessageId, ThreadId, UnitId
 from protocol.content.parts import Part
+from protocol.identifiers import MessageId, ThreadId, UnitId
+from runtime.process import logs
 from tests.sim.world import World
 from tests.unit.broker.router.claims import Exhausted, ScriptedClaim, Statements, replica_of, router_of
 

@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from runtime.errors import Unavailable
 from broker.replica import OLDEST, Replica
 from keys.statement_types import StatusChange
 from keys.statements import issue
 from protocol.identifiers import UnitId
+from runtime.errors import Unavailable
 from tests.sim.world import World
 from tests.unit.broker.router.claims import Statements
 

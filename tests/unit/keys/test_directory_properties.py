@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache, lru_cache
+
 import pytest
-
-from functools import lru_cache
-
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -36,12 +35,12 @@ _NAMES = ("fr", "it", "registrar", "router", "root")
 _TIMES = (NOW - 1, NOW, NOW + 1, NOW + 8 * DAY, NOW + 400 * DAY)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _statement(body: Body, name: str, generation: int, at: int) -> bytes:
     return stated(body, by=identity(name, generation), at=at)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _appointment(stype: StatementType, name: str, generation: int, days: int) -> Body:
     start = NOW + days * DAY
     return appointment(stype, identity(name, generation), not_before=start, not_after=start + 366 * DAY)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from keys.soft_keys import SoftEpochKey, SoftIdentity, SoftOpener, expand_x_wing
+from protocol.envelope.sealing import HPKE_9
 from protocol.errors import Code, MisuseError, Rejected
 from protocol.identifiers import KeyId
-from protocol.envelope.sealing import HPKE_9
 from protocol.signatures import HEADER, Suite, parse_signed, sign, verify
 from tests.unit.keys.world import EPOCH_NOW, FR, entropy_of, epoch_key, identity
 

@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 
 from keys.directory import Directory
-from keys.errors import KeyFileExists, KeyFileMissing, KeyFileUnreadable
 from keys.enrolment import enrol, renew
+from keys.errors import KeyFileExists, KeyFileMissing, KeyFileUnreadable
 from keys.statement_types import EpochPublication
 from keys.statements import parse_statement
 from keys.unit_keys import UnitKeys
 from keys.unlock import Credential
+from protocol.envelope.sealing import HPKE_9
 from protocol.epochs import bounds, epoch_of
 from protocol.errors import Rejected
 from protocol.identifiers import Millis
 from protocol.limits import DAY, EPOCH
-from protocol.envelope.sealing import HPKE_9
 from tests.unit.keys.world import (
     EPOCH_NOW,
     FR,
@@ -93,7 +93,7 @@ def test_load_without_keys(tmp_path: Path) -> None:
     """An empty directory has no keys, and the error says which file is not there."""
     directory = tmp_path / "fr"
     directory.mkdir(mode=0o700)
-    with pytest.raises(KeyFileMissing, match="identity.key"):
+    with pytest.raises(KeyFileMissing, match="identity.key"):  # noqa: RUF043
         load(directory)
 
 

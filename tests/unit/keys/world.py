@@ -5,7 +5,7 @@ Keys are derived from names, so that a failure is the same the next time.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from hashlib import shake_256
 
 from keys.directory import Applied, Directory
@@ -36,13 +36,13 @@ def entropy_of(text: str) -> Entropy:
     return entropy
 
 
-@lru_cache(maxsize=None)
+@cache
 def identity(name: str, generation: int = 1) -> SoftIdentity:
     """The n-th identity of this name."""
     return SoftIdentity.generate(parse_unit_id(name), entropy_of(f"identity/{name}/{generation}"))
 
 
-@lru_cache(maxsize=None)
+@cache
 def epoch_key(name: str, epoch: int, generation: int = 1) -> SoftEpochKey:
     """The n-th key of a unit for this epoch."""
     return SoftEpochKey.generate(parse_unit_id(name), epoch, entropy_of(f"epoch/{name}/{epoch}/{generation}"))

@@ -18,25 +18,24 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from keys.soft_keys import SoftOpener
 from protocol import limits
-from protocol.trail.batches import Record, RecordType, Source, sign_batch, summarize, verify_receipt
 from protocol.canonical import decode, encode
+from protocol.content.parts import Part
 from protocol.envelope.commitment import commit, disclose, verify_disclosure
+from protocol.envelope.core import Core, Position, encode_core
+from protocol.envelope.header import Seal, encode_header
+from protocol.envelope.sealing import content_aad, encode_plaintext, wrap_key
 from protocol.envelope.wire import (
     Submission,
     encode_delivery,
     encode_submission,
-    encode_wrap,
     parse_submission,
 )
 from protocol.errors import Code, Rejected
-from protocol.envelope.core import Core, Position, encode_core
-from protocol.envelope.header import Seal, encode_header
 from protocol.identifiers import digest
 from protocol.parties import TreeHead
-from protocol.content.parts import Part
 from protocol.public_keys import ALG_ED25519
-from protocol.envelope.sealing import content_aad, encode_plaintext, wrap_key
 from protocol.signatures import HEADER, STATEMENT, Suite, sign
+from protocol.trail.batches import Record, RecordType, Source, sign_batch, summarize, verify_receipt
 from tests.sim.world import World
 
 Attack = Callable[[], str | None]

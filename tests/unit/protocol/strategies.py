@@ -10,7 +10,6 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from protocol import limits
-from protocol.trail.batches import DECISIONS, Reason, Record, Source, summarize
 from protocol.codes import (
     Classification,
     CopyExemption,
@@ -24,11 +23,12 @@ from protocol.codes import (
     Role,
     UrgencyGround,
 )
-from protocol.errors import Code
-from protocol.envelope.core import Addressee, AttachmentEntry, Core, Limits, Position, Reference
-from protocol.parties import TreeHead
 from protocol.content.parts import Part
+from protocol.envelope.core import Addressee, AttachmentEntry, Core, Limits, Position, Reference
+from protocol.errors import Code
+from protocol.parties import TreeHead
 from protocol.signatures import Suite
+from protocol.trail.batches import DECISIONS, Reason, Record, Source, summarize
 
 QUICK = settings(deadline=None, max_examples=50)
 THOROUGH = settings(deadline=None, max_examples=150)

@@ -10,6 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol import codes
+from protocol.codes import (
+    CrimeArea,
+    Handling,
+    InformationEvaluation,
+    Purpose,
+    RefusalGround,
+    SourceEvaluation,
+    UrgencyGround,
+)
 from protocol.content.code_forms import (
     OPEN_HANDLING,
     UNEVALUATED,
@@ -25,15 +34,6 @@ from protocol.content.code_forms import (
     unite_handling,
 )
 from protocol.content.code_texts import LISTS, code_text, text
-from protocol.codes import (
-    CrimeArea,
-    Handling,
-    InformationEvaluation,
-    Purpose,
-    RefusalGround,
-    SourceEvaluation,
-    UrgencyGround,
-)
 from protocol.errors import Code, Rejected
 
 ALL_LISTS = [

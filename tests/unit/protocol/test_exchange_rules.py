@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from keys.statement_types import Revocation
-from protocol import limits, exchange_rules as policy
+from protocol import exchange_rules as policy
+from protocol import limits
 from protocol.codes import (
     Classification,
     CopyExemption,
@@ -23,11 +24,11 @@ from protocol.codes import (
     UnitKind,
     UrgencyGround,
 )
+from protocol.envelope.core import Addressee, AttachmentEntry, Limits, Reference
 from protocol.epochs import bounds, epoch_of
 from protocol.errors import Code
-from protocol.envelope.core import Addressee, AttachmentEntry, Limits, Reference
-from protocol.parties import TreeHead
 from protocol.exchange_rules import RULES, Consent, Question, decide, explain
+from protocol.parties import TreeHead
 from protocol.signatures import Suite
 from tests.sim.world import NOON, World
 

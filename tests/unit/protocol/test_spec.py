@@ -20,8 +20,17 @@ from keys.soft_keys import SoftEpochKey, SoftIdentity
 from keys.statement_types import EpochPublication, StatementType
 from keys.statements import issue, parse_statement
 from keys.unlock import Credential
-from protocol.envelope import sealing
 from protocol import signatures
+from protocol.canonical import decode, encode
+from protocol.content.parts import Part
+from protocol.envelope import sealing
+from protocol.envelope.core import encode_core, parse_core
+from protocol.envelope.header import parse_seal
+from protocol.envelope.replay import ReplayState
+from protocol.envelope.wire import parse_delivery, parse_submission, parse_wrap
+from protocol.errors import HINTS, Code, MisuseError, Rejected
+from protocol.public_keys import _COSE_SHAPE, _PUBLIC_LABEL, ALG_ED25519, ALG_HPKE_9_KE, ALG_ML_DSA_65
+from protocol.signatures import Suite, parse_signed
 from protocol.trail.acts import encode_act, parse_act
 from protocol.trail.batches import (
     delivery_leaves,
@@ -31,23 +40,13 @@ from protocol.trail.batches import (
     verify_decisions,
     verify_receipt,
 )
-from protocol.canonical import decode, encode
-from protocol.envelope.wire import parse_delivery, parse_submission, parse_wrap
-from protocol.errors import HINTS, Code, MisuseError, Rejected
-from protocol.envelope.core import encode_core, parse_core
-from protocol.envelope.header import parse_seal
-from protocol.limits import MAX_RECORD
-from protocol.content.parts import Part
-from protocol.public_keys import _COSE_SHAPE, _PUBLIC_LABEL, ALG_ED25519, ALG_HPKE_9_KE, ALG_ML_DSA_65
-from protocol.envelope.replay import ReplayState
-from protocol.signatures import Suite, parse_signed
 from protocol.verification import ADDRESSEE, ROUTER
 from tests.sim.one_log import SimLog, leaves
 from tests.sim.world import World
-from tests.unit.protocol.trail.acts import every_act, stated_acts
 from tests.unit.protocol.cddl import Spec
-from tests.unit.protocol.strategies import QUICK, cores, items
 from tests.unit.protocol.envelope.test_header import CORE, FIELDS, REFUSED, SEAL
+from tests.unit.protocol.strategies import QUICK, cores, items
+from tests.unit.protocol.trail.acts import every_act, stated_acts
 
 pytestmark = pytest.mark.slow
 
@@ -79,7 +78,7 @@ def samples() -> dict[str, list[bytes]]:
     deliveries_of_all = [
         each
         for made in (verify_decisions(raw, parties=world.directory) for raw in world.audit)
-        for record, leaf in zip(made.records, made.leaves)
+        for record, leaf in zip(made.records, made.leaves)  # noqa: B905
         for each in delivery_leaves(record, leaf.record, leaf.salt)
     ]
     cek = world.parties["it"].opener.held()[0]

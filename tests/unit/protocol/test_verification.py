@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from protocol.canonical import decode, encode
 from protocol.codes import Role
+from protocol.content.parts import Part
+from protocol.envelope.core import Addressee
 from protocol.envelope.wire import encode_delivery, encode_submission, parse_delivery, parse_submission
 from protocol.epochs import bounds, epoch_of
 from protocol.errors import Code, Rejected
-from protocol.envelope.core import Addressee
 from protocol.identifiers import digest
 from protocol.limits import CLOCK_TOLERANCE, DAY, EPOCH_GRACE
-from protocol.content.parts import Part
 from protocol.signatures import Suite
 from protocol.verification import is_sender_proven, verify_and_open, verify_submission
 from tests.sim.world import World

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from runtime.cli.command import Invocation
-from runtime.process.homes import CentreHome
 from broker.centre import acts, quarantine
-from runtime.cli.unlocking import new_secret
-from runtime.kafka.ports import Fetched, InputRecord, Take
-from runtime.errors import Unavailable
 from keys.key_files import IDENTITY_FILE, write_identity
 from keys.store import prepare_directory
 from protocol import topics
 from protocol.canonical import encode
 from protocol.trail.records import RecordType
 from protocol.trail.stated_acts import verify_acts
+from runtime.cli.command import Invocation
+from runtime.cli.unlocking import new_secret
+from runtime.errors import Unavailable
+from runtime.kafka.ports import Fetched, InputRecord, Take
+from runtime.process.homes import CentreHome
 from tests.unit.keys.world import NOW, World, identity
 
 HELD = b"what somebody put into an outbox"

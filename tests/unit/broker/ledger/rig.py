@@ -10,22 +10,22 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from runtime.errors import Unavailable
 from broker.ledger.admin.ledger_founding import begin_logs
-from broker.ledger.record_judge import RecordJudge, JudgedRecord
-from broker.ledger.store.record_store import LogState, RecordStore
-from broker.ledger.sequencer import Sequencer
 from broker.ledger.log_storage import prefix_of, stored_tiles
+from broker.ledger.record_judge import JudgedRecord, RecordJudge
+from broker.ledger.sequencer import Sequencer
+from broker.ledger.store.record_store import LogState, RecordStore
 from broker.ledger.store.tile_store import TileStore
 from broker.ledger.trust import OwnKeys, own_policy
-from runtime.kafka.ports import InputRecord, OutputRecord
 from keys.note_keys import NoteKey
 from protocol.errors import Rejected
-from protocol.identifiers import Millis, UnitId
+from protocol.identifiers import UnitId
 from protocol.merkle import leaf_hash, root_of
 from protocol.tlog.policy import Policy, parse_policy
 from protocol.tlog.policy_text import ledger_policy
 from protocol.tlog.tiles import entries_between, read_entries
+from runtime.errors import Unavailable
+from runtime.kafka.ports import InputRecord, OutputRecord
 from tests.sim.world import NOON, World
 
 NAME = "contrada.example"

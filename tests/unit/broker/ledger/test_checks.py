@@ -7,20 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from broker.errors import BrokerError, RolledBack, StoreCorrupt
-from runtime.errors import Misconfigured
+from broker.errors import RolledBack, StoreCorrupt
 from broker.ledger import checks
-from broker.ledger.directory_sequencer import DirectorySequencer, check_logged_statements
 from broker.ledger.admin.inspection import waiting
+from broker.ledger.directory_sequencer import DirectorySequencer, check_logged_statements
 from broker.ledger.published import Published
 from broker.ledger.trust import OwnKeys, own_policy, read_policy_file
-from runtime.kafka.ports import InputRecord
 from keys.directory import Directory
 from keys.note_keys import NoteKey
 from protocol.identifiers import Digest
 from protocol.tlog.checkpoints import Checkpoint, parse_checkpoint, seconds, sign_checkpoint
 from protocol.tlog.policy import parse_policy
 from protocol.tlog.policy_text import ledger_policy
+from runtime.errors import Misconfigured
+from runtime.kafka.ports import InputRecord
 from tests.sim.world import NOON
 from tests.unit.broker.ledger.rig import AUDIT, DIRECTORY, KEYS, NAME, Rig, world_of
 

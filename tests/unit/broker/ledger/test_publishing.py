@@ -16,8 +16,6 @@ from broker.ledger.cosigning import Cosigner, WitnessAhead, missing
 from broker.ledger.metrics import LedgerMetrics
 from broker.ledger.published import Published, last_published
 from broker.ledger.publishing import PUBLISHER, Publisher
-from runtime.kafka.ports import OutputRecord
-from runtime.process.worker import Worker
 from clients.witness.queue import WitnessQueue
 from clients.witness.witness_api import witness_api
 from keys.note_keys import NoteUse
@@ -28,6 +26,8 @@ from protocol.tlog.following import Follower
 from protocol.tlog.policy import parse_policy
 from protocol.tlog.policy_text import WitnessEntry, ledger_policy
 from protocol.tlog.publication import parse_publication
+from runtime.kafka.ports import OutputRecord
+from runtime.process.worker import Worker
 from tests.sim.witnessing import NAME as WITNESS
 from tests.sim.witnessing import Case, note_key
 from tests.sim.world import NOON

@@ -10,32 +10,32 @@ from pathlib import Path
 import httpx
 import pytest
 
-from runtime.errors import Conflict, Misconfigured
-from broker.ledger.admin import ledger_founding
+from broker.announcements import Stating
 from broker.ledger import read_api as reading
+from broker.ledger.admin import ledger_founding
 from broker.ledger.cosigning import Cosigner
-from broker.ledger.run import LedgerRun, BatchLimits
 from broker.ledger.directory_sequencer import DirectorySequencer
-from broker.ledger.record_judge import RecordJudge, JudgedRecord
 from broker.ledger.metrics import LedgerMetrics
 from broker.ledger.publishing import Publisher
-from broker.ledger.store.record_store import RecordStore
+from broker.ledger.record_judge import JudgedRecord, RecordJudge
+from broker.ledger.run import BatchLimits, LedgerRun
 from broker.ledger.settings import LedgerSettings
-from broker.announcements import Stating
-from runtime.kafka.ports import InputRecord
+from broker.ledger.store.record_store import RecordStore
 from broker.replica import Replica
 from keys.ceremony import found_exchange
 from keys.soft_keys import SoftIdentity
 from keys.statement_types import StatementType
-from keys.unlock import Credential
 from keys.store import write_private
+from keys.unlock import Credential
 from protocol import topics
 from protocol.errors import Rejected
 from protocol.identifiers import Millis, UnitId
-from protocol.trail.records import RecordType
 from protocol.tlog.checkpoints import parse_checkpoint
 from protocol.tlog.policy import parse_policy
 from protocol.tlog.policy_text import ledger_policy
+from protocol.trail.records import RecordType
+from runtime.errors import Conflict, Misconfigured
+from runtime.kafka.ports import InputRecord
 from tests.sim.world import NOON, World
 from tests.unit.broker.ledger.rig import AUDIT, DIRECTORY, KEYS, NAME, MemoryTopics, Rig, world_of
 

@@ -13,18 +13,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from broker.errors import StoreCorrupt
-from runtime.errors import Unavailable
 from broker.ledger import log_head
-from broker.ledger.store.record_store import LogState, Moved, RecordStore
-from broker.ledger.sequencer import Sequencer
 from broker.ledger.log_storage import prefix_of, stored_tiles
+from broker.ledger.sequencer import Sequencer
+from broker.ledger.store.record_store import LogState, Moved, RecordStore
 from broker.ledger.store.tile_store import TileStore
-from protocol.trail.acts import deletion, directory_statement
 from protocol.errors import Rejected
 from protocol.identifiers import Millis, digest
+from protocol.tlog.checkpoints import parse_checkpoint
+from protocol.trail.acts import deletion, directory_statement
 from protocol.trail.records import RecordType
 from protocol.trail.stated_acts import sign_acts
-from protocol.tlog.checkpoints import parse_checkpoint
+from runtime.errors import Unavailable
 from tests.sim.world import NOON, World
 from tests.unit.broker.ledger.rig import AUDIT, NAME, Rig, root_over, world_of
 

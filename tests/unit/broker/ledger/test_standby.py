@@ -12,8 +12,8 @@ from broker.ledger.store.record_store import Moved
 from broker.replica import Replica
 from tests.sim.world import NOON
 from tests.unit.broker.ledger.rig import MemoryTopics, Rig, world_of
-from tests.unit.broker.ledger.test_run import LateFeed, ledger_run_of
 from tests.unit.broker.ledger.test_publishing import Clock, publish, publisher, witness
+from tests.unit.broker.ledger.test_run import LateFeed, ledger_run_of
 
 
 @pytest.fixture

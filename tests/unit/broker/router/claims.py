@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from broker.router.metrics import RouterMetrics
-from runtime.kafka.ports import InputRecord, OutputRecord
 from broker.replica import Replica
 from broker.router.loop import Batching, Router
+from broker.router.metrics import RouterMetrics
 from protocol.identifiers import UnitId
+from runtime.kafka.ports import InputRecord, OutputRecord
 from tests.sim.world import World
 
 

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from broker.router.step import Budget
 from broker.replica import Replica
 from broker.router.loop import Batching
+from broker.router.step import Budget
 from protocol import topics
-from protocol.trail.batches import RecordType, verify_decisions
 from protocol.identifiers import Digest, UnitId
 from protocol.parties import TreeHead
+from protocol.trail.batches import RecordType, verify_decisions
 from tests.sim.world import World
 from tests.unit.broker.router.claims import Exhausted, ScriptedClaim, Statements, replica_of, router_of
 

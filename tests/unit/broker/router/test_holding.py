@@ -8,9 +8,9 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaConnectionError
 
-from runtime.errors import Unavailable
 from broker.router.outboxes import KafkaOutboxes
 from broker.statement_feed import KafkaStatements
+from runtime.errors import Unavailable
 from runtime.kafka.transactions import Transactions
 
 SOURCE = TopicPartition("outbox.fr", 0)

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.router import ledger_feed
-from runtime.errors import Unavailable
 from broker.router.ledger_feed import LedgerFeed
 from broker.router.metrics import RouterMetrics
 from protocol import topics
 from protocol.errors import Code
+from runtime.errors import Unavailable
 from tests.sim.one_log import DIRECTORY, SHARD, SimLog, leaves, note_key
 from tests.unit.broker.ledger.rig import MemoryTopics
 from tests.unit.broker.router.published import POLICY, Ledger, alarms, forked, grown

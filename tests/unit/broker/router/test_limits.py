@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from protocol.trail.batches import verify_decisions
 from protocol.codes import Classification, Handling
 from protocol.envelope.core import Limits
 from protocol.identifiers import UnitId
 from protocol.limits import MAX_RECIPIENTS
+from protocol.trail.batches import verify_decisions
 from tests.sim.world import World
 
 

@@ -7,9 +7,9 @@ from prometheus_client import generate_latest
 
 from broker.router.gossip import Outcome
 from broker.router.metrics import RouterMetrics
-from protocol.trail.batches import Reason, RecordType
 from protocol.errors import Code
 from protocol.identifiers import UnitId
+from protocol.trail.batches import Reason, RecordType
 from tests.unit.broker.metric_pages import check_conventions, labels_of, promtool_says
 
 

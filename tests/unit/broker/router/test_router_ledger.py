@@ -10,17 +10,17 @@ from pathlib import Path
 import httpx
 import pytest
 
-from broker.router import app
-from runtime.process.health import health_pages
-from runtime.errors import Misconfigured
 from broker.replica import Replica
+from broker.router import app
 from broker.router.settings import RouterSettings
 from protocol import topics
 from protocol.identifiers import UnitId
 from protocol.parties import TreeHead
+from runtime.errors import Misconfigured
+from runtime.process.health import health_pages
 from tests.sim.one_log import policy_of
-from tests.unit.broker.router.claims import Exhausted, ScriptedClaim, replica_of, router_of
 from tests.unit.broker.files import write_router
+from tests.unit.broker.router.claims import Exhausted, ScriptedClaim, replica_of, router_of
 from tests.unit.broker.router.published import Ledger, alarms, forked
 
 FR, IT = UnitId("fr"), UnitId("it")

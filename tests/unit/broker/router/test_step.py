@@ -11,19 +11,19 @@ from cryptography.hazmat.primitives.asymmetric import mlkem, x25519
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from broker.router.step import Budget, claimed_directory, parse_record, run_step
-from runtime.kafka.ports import InputRecord
 from keys.soft_keys import SoftEpochKey, SoftOpener
 from protocol import topics
-from protocol.trail.batches import RecordType, verify_decisions, verify_receipt
 from protocol.canonical import decode, encode
+from protocol.content.parts import Part
+from protocol.envelope.replay import ReplayState
+from protocol.envelope.sealing import content_aad, open_content, wrap_info
 from protocol.envelope.wire import parse_delivery, parse_submission, parse_wrap
 from protocol.errors import Code, Rejected
 from protocol.identifiers import digest
 from protocol.limits import MAX_RECORD
 from protocol.parties import TreeHead
-from protocol.content.parts import Part
-from protocol.envelope.replay import ReplayState
-from protocol.envelope.sealing import content_aad, open_content, wrap_info
+from protocol.trail.batches import RecordType, verify_decisions, verify_receipt
+from runtime.kafka.ports import InputRecord
 from tests.sim.world import NOON, World
 
 

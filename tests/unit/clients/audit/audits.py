@@ -8,12 +8,12 @@ from contextlib import closing
 from pathlib import Path
 
 from clients.audit.checks import fsck
-from clients.audit.findings import FindingKind
 from clients.audit.copy.copied_heads import choose_policy
 from clients.audit.copy.ledger_copy import open_copy
+from clients.audit.findings import FindingKind
 from keys.root_of_trust import RootOfTrust
-from protocol.trail.acts import Act
 from protocol.identifiers import UnitId
+from protocol.trail.acts import Act
 from protocol.trail.records import RecordType
 from tests.sim.ledger import Ledger
 

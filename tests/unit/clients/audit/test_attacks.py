@@ -10,10 +10,10 @@ import pytest
 
 from clients.audit.findings import FindingKind
 from keys.note_keys import NoteKey
-from protocol.trail.acts import software_start
-from protocol.trail.batches import open_decisions
 from protocol.identifiers import Digest, UnitId
 from protocol.tlog.tiles import Tile, TreeWriter, pack_entries, unpack_entries
+from protocol.trail.acts import software_start
+from protocol.trail.batches import open_decisions
 from tests.sim.ledger import Ledger, put
 from tests.unit.clients.audit.audits import audit, break_glass, copied, flip, found, kinds, small, sql
 

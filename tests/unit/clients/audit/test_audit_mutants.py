@@ -9,12 +9,10 @@ from pathlib import Path
 import pytest
 
 from clients.audit.checks import (
+    directory_statements,
     record_walk,
     removals,
     signed_leaves,
-)
-from clients.audit.checks import (
-    directory_statements,
 )
 from clients.audit.checks import (
     tree as tree_check,

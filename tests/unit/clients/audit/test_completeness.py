@@ -9,9 +9,9 @@ import pytest
 from clients.audit.findings import FindingKind
 from keys.soft_keys import SoftIdentity
 from keys.statement_types import StatementType
-from protocol.trail.acts import unverified
 from protocol.errors import Code
 from protocol.identifiers import Digest, UnitId, digest
+from protocol.trail.acts import unverified
 from protocol.trail.ledger_leaves import unverified_leaf
 from tests.sim.ledger import LEDGER, Ledger
 from tests.unit.clients.audit.audits import audit, found, kinds

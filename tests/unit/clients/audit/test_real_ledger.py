@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from clients.audit.findings import FindingKind
 from broker.ledger.directory_sequencer import DirectorySequencer
 from broker.ledger.log_storage import prefix_of
+from clients.audit.findings import FindingKind
 from protocol.tlog.policy_text import ledger_policy
 from tests.sim.ledger import put
 from tests.sim.world import NOON
-from tests.unit.clients.audit.audits import audit, kinds
 from tests.unit.broker.ledger.rig import AUDIT, KEYS, NAME, Rig, world_of
+from tests.unit.clients.audit.audits import audit, kinds
 
 
 @pytest.fixture

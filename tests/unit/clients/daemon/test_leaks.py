@@ -17,18 +17,16 @@ import structlog
 from prometheus_client import generate_latest
 
 from clients.daemon.api import directory_views, views
-from clients.daemon.store import inbox
-from runtime.process import logs
-from clients.daemon.receiving import deliveries as receiving
-from clients.daemon.sending import acknowledgements
-from clients.daemon.sending import intake
-from clients.daemon.sending import queue
-from clients.daemon.store.at_rest import ContentUnreadable
 from clients.daemon.errors import StoreUnavailable
-from runtime.kafka.ports import Fetched, InputRecord
+from clients.daemon.receiving import deliveries as receiving
+from clients.daemon.sending import acknowledgements, intake, queue
+from clients.daemon.store import inbox
+from clients.daemon.store.at_rest import ContentUnreadable
 from protocol import topics
 from protocol.errors import ContradaError, DraftError
 from protocol.identifiers import UnitId, read_id
+from runtime.kafka.ports import Fetched, InputRecord
+from runtime.process import logs
 from tests.sim.world import World
 from tests.unit.clients.daemon.unit_contexts import UnitFixture, draft, pump, wish
 

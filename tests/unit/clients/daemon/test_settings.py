@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from runtime.errors import HomeError
 from clients.daemon.settings import UnitSettings
-from runtime.process.settings import HomeSettings
 from clients.witness.home import WitnessHome
 from clients.witness.settings import WitnessSettings, witness_secret
+from runtime.errors import HomeError
+from runtime.process.settings import HomeSettings
 
 PROGRAMS = {
     "unit": (UnitSettings, "unit = 'fr'\nkafka = 'one:1'\n"),

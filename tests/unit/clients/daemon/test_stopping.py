@@ -14,10 +14,10 @@ import pytest
 from clients.daemon.api.routes import LocalApi, application, loopback_application
 from clients.daemon.app import _serve
 from clients.daemon.daemon import Daemon
-from runtime.process.homes import UnitHome
 from clients.daemon.settings import UnitSettings
-from runtime.process.worker import Worker
 from protocol.identifiers import UnitId
+from runtime.process.homes import UnitHome
+from runtime.process.worker import Worker
 from tests.sim.world import World
 from tests.unit.clients.daemon.unit_contexts import UnitFixture, draft
 

@@ -10,24 +10,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from clients.daemon.receiving import deciding, deliveries as receiving
-from clients.daemon.store import sealings
-from clients.daemon.sending import intake
-from clients.daemon.store.at_rest import Vault
-from clients.daemon.metrics import UnitMetrics
-from clients.daemon.state.unit_context import UnitContext
-from clients.daemon.state.stored_directory import StoredDirectory
-from clients.daemon.sending.requests import SendRequest
 from clients.daemon.directory.statements import take_statements
-from clients.daemon.store.database import Store
+from clients.daemon.metrics import UnitMetrics
+from clients.daemon.receiving import deciding
+from clients.daemon.receiving import deliveries as receiving
+from clients.daemon.sending import intake
+from clients.daemon.sending.requests import SendRequest, Submitted
+from clients.daemon.state.stored_directory import StoredDirectory
 from clients.daemon.state.stream import Stream
-from clients.daemon.sending.requests import Submitted
-from runtime.kafka.ports import Fetched, InputRecord
+from clients.daemon.state.unit_context import UnitContext
+from clients.daemon.store import sealings
+from clients.daemon.store.at_rest import Vault
+from clients.daemon.store.database import Store
 from keys.enrolment import enrol
 from keys.unit_keys import UnitKeys
 from keys.unlock import Credential
 from protocol import topics
 from protocol.identifiers import UnitId, read_id
+from runtime.kafka.ports import Fetched, InputRecord
 from tests.sim.world import World, facts
 
 SECRET = Credential(bytes(32))

@@ -12,13 +12,13 @@ import pytest
 
 from clients.witness import mirror as mirrors
 from clients.witness.errors import SourceUnavailable
-from clients.witness.witness_api import witness_api
 from clients.witness.mirror import Mirror
-from runtime.log_files import DirectoryLogFiles, HttpLogFiles
 from clients.witness.queue import WitnessQueue
+from clients.witness.witness_api import witness_api
 from protocol.errors import Code, Rejected
 from protocol.tlog.checkpoints import parse_checkpoint
 from protocol.tlog.tiles import TreeWriter
+from runtime.log_files import DirectoryLogFiles, HttpLogFiles
 from runtime.process.worker import Worker
 from tests.mutants.engine import Mutant, mutated
 from tests.mutants.operations import forced

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import httpx
 
-from runtime.process.worker import Worker
+from clients.witness.mirror import Mirror
 from clients.witness.queue import WitnessQueue
 from clients.witness.witness_api import IN_HAND, monitoring_api, witness_api
-from clients.witness.mirror import Mirror
 from protocol.tlog.witnessing import MAX_REQUEST
+from runtime.process.worker import Worker
 from tests.sim.witnessing import SHARD, Branch, Case, cosigners
 
 log = Branch()

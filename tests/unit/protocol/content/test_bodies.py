@@ -10,8 +10,6 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from protocol.content.bodies import MODELS, check_header_codes, items_of, required_header_codes
-from protocol.content.code_forms import show_code
 from protocol.codes import (
     AcknowledgementStage,
     CrimeArea,
@@ -22,10 +20,12 @@ from protocol.codes import (
     RefusalGround,
     UrgencyGround,
 )
+from protocol.content.bodies import MODELS, check_header_codes, items_of, required_header_codes
 from protocol.content.body_parts import body_from_parts, body_to_parts, item_from_part
+from protocol.content.code_forms import show_code
+from protocol.content.parts import ATTACHMENT, FRAME, ITEM, Attachment, Part
 from protocol.errors import Code, DraftError, Rejected
 from protocol.limits import MAX_ATTACHMENT, MAX_ITEMS, MAX_PARTS, MAX_TEXT
-from protocol.content.parts import ATTACHMENT, FRAME, ITEM, Attachment, Part
 
 K = MessageKind
 MID = "0195a0c2-7c3e-7b1a-8f4d-2a6b9c0d1e2f"

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.content.bodies import required_header_codes
-from protocol.content.code_forms import show_handling
 from protocol.codes import DataClass, MessageKind, UrgencyGround
+from protocol.content.bodies import required_header_codes
 from protocol.content.body_parts import body_from_parts, body_to_parts
+from protocol.content.code_forms import show_handling
 from protocol.content.drafts import parse_draft
 from protocol.errors import DraftError
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from protocol.envelope.commitment import combine, commit, commit_part, disclose, part_salt, verify_disclosure
 from protocol.content.parts import Part
+from protocol.envelope.commitment import combine, commit, commit_part, disclose, part_salt, verify_disclosure
 from tests.unit.protocol.strategies import QUICK, octets, parts
 
 

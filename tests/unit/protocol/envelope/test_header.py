@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from protocol import limits
 from protocol.canonical import decode, encode
 from protocol.codes import Handling, MessageKind, Purpose, Role
-from protocol.errors import Code, MisuseError, Rejected
 from protocol.envelope.core import CORE_FIELDS, Addressee, Core, Limits, Position, encode_core, parse_core
 from protocol.envelope.header import Seal, encode_header, parse_header, parse_seal
+from protocol.errors import Code, MisuseError, Rejected
 from protocol.signatures import Suite
 from tests.unit.protocol.strategies import QUICK, THOROUGH, cores, items, octets, uints
 

@@ -11,9 +11,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from protocol import limits
 from protocol.canonical import encode
-from protocol.errors import Code, Rejected
 from protocol.envelope.core import Position
 from protocol.envelope.replay import Last, ReplayState
+from protocol.errors import Code, Rejected
 from tests.unit.protocol.strategies import QUICK
 
 NOW = 1_795_000_000_000

@@ -12,15 +12,12 @@ from hypothesis import strategies as st
 
 from keys.soft_keys import SoftEpochKey, SoftIdentity, SoftOpener
 from protocol import limits
-from protocol.envelope import sealing
 from protocol.canonical import decode, encode
 from protocol.codes import Handling, MessageKind, Purpose, Role
-from protocol.envelope.commitment import commit
-from protocol.envelope.wire import encode_wrap, parse_submission, parse_wrap
-from protocol.errors import Code, MisuseError, Rejected
-from protocol.envelope.core import Addressee, Core, Position
-from protocol.identifiers import digest
 from protocol.content.parts import Part
+from protocol.envelope import sealing
+from protocol.envelope.commitment import commit
+from protocol.envelope.core import Addressee, Core, Position
 from protocol.envelope.sealing import (
     content_aad,
     encode_plaintext,
@@ -30,6 +27,9 @@ from protocol.envelope.sealing import (
     wrap_info,
     wrap_key,
 )
+from protocol.envelope.wire import encode_wrap, parse_submission, parse_wrap
+from protocol.errors import Code, MisuseError, Rejected
+from protocol.identifiers import digest
 from protocol.signatures import Suite
 from tests.unit.protocol.strategies import QUICK, octets, parts
 

@@ -6,7 +6,7 @@ whether they should is what the tests ask.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from hashlib import sha256
 
 from keys.note_keys import NoteKey, NoteSigner, NoteUse
@@ -24,7 +24,7 @@ LEAVES = tuple(leaf_hash(entry) for entry in ENTRIES)
 UNITS = ("fr", "it", "de")
 
 
-@lru_cache(maxsize=None)
+@cache
 def signers(text: str, name: str, use: NoteUse = NoteUse.LOG) -> tuple[NoteSigner, ...]:
     """Keys that follow from a text."""
     return NoteKey(sha256(text.encode()).digest()).signers(name, use)
@@ -40,7 +40,7 @@ def head(size: int, *, origin: str = ORIGIN) -> Checkpoint:
     return Checkpoint(origin, size, root_of(LEAVES[:size]))
 
 
-@lru_cache(maxsize=None)
+@cache
 def signed(checkpoint: Checkpoint, *units: str) -> SignedCheckpoint:
     """The checkpoint, signed by its log and cosigned by the witnesses of these units."""
     note = sign_checkpoint(checkpoint, signers("log", checkpoint.origin), now=NOW)
@@ -48,7 +48,7 @@ def signed(checkpoint: Checkpoint, *units: str) -> SignedCheckpoint:
     return parse_checkpoint(with_cosignatures(note, lines))
 
 
-@lru_cache(maxsize=None)
+@cache
 def policy(quorum: int = 2) -> Policy:
     """The log, and so many of the three witnesses."""
     return parse_policy(text_of_policy(quorum))

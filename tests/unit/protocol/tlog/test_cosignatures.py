@@ -18,7 +18,7 @@ def answer(checkpoint: Checkpoint, unit: str = "fr", now: int = NOW) -> bytes:
     return "".join(cosign(checkpoint, signer, now=Seconds(now)) for signer in witness(unit)).encode()
 
 
-def reason(data: bytes, checkpoint: Checkpoint = head(5)) -> Code:
+def reason(data: bytes, checkpoint: Checkpoint = head(5)) -> Code:  # noqa: B008
     """Why the answer is refused."""
     with pytest.raises(Rejected) as caught:
         accept_cosignatures(data, checkpoint, KEYS)

@@ -185,7 +185,7 @@ def test_witnesses_under_the_checkpoint_do_not_matter():
     "data",
     [
         b"", b"\n\n", EXAMPLE[4:], EXAMPLE.replace(b"old ", b"old  "), EXAMPLE.replace(b"old 2", b"old 02"),
-        EXAMPLE.replace(b"old 2", b"old -2"), EXAMPLE.replace(b"old 20852014", b"old"), 
+        EXAMPLE.replace(b"old 2", b"old -2"), EXAMPLE.replace(b"old 20852014", b"old"),
         EXAMPLE.replace(b"old 20852014", b"new 20852014"), EXAMPLE.replace(b"kaw=\n", b"kaw=\n\n"), EXAMPLE.replace(b"kaw=\n", b"kaw\n"),
         EXAMPLE.replace(b"kaw=\n", b"kaw=\r\n"), EXAMPLE.replace(b"kaw=\n", b"AAAA\n"), EXAMPLE[:-1], EXAMPLE[: EXAMPLE.index(b"\n\n") + 2],
         format_request(1, (LEAVES[0],) * 64, signed(head(5)).data), b"old 0\n\n" + b"x" * MAX_REQUEST,

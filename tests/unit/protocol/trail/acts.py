@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from protocol.trail.acts import Act, deletion, directory_statement, software_start, unverified
 from protocol.errors import Code
 from protocol.identifiers import Millis, UnitId
+from protocol.trail.acts import Act, deletion, directory_statement, software_start, unverified
 from protocol.trail.records import RecordType
 from protocol.trail.stated_acts import sign_acts
 from tests.sim.world import World

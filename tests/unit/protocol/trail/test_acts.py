@@ -10,6 +10,11 @@ from hypothesis import strategies as st
 
 from keys.soft_keys import SoftIdentity
 from keys.statement_types import Revocation, StatementType
+from protocol.canonical import decode, encode
+from protocol.errors import Code, MisuseError, Rejected
+from protocol.limits import DAY
+from protocol.parties import OperatorRole
+from protocol.signatures import ACTS, BATCH, Suite, parse_signed, sign
 from protocol.trail.acts import (
     Act,
     act_leaf,
@@ -20,12 +25,7 @@ from protocol.trail.acts import (
     unit_named,
 )
 from protocol.trail.batches import Delivered, Record, delivery_leaves, verify_decisions
-from protocol.canonical import decode, encode
-from protocol.errors import Code, MisuseError, Rejected
-from protocol.limits import DAY
-from protocol.parties import OperatorRole
 from protocol.trail.records import RecordType
-from protocol.signatures import ACTS, BATCH, Suite, parse_signed, sign
 from protocol.trail.stated_acts import (
     MAY_STATE,
     StatedActs,
@@ -35,8 +35,8 @@ from protocol.trail.stated_acts import (
     verify_acts,
 )
 from tests.sim.world import NOON, World
-from tests.unit.protocol.trail.acts import every_act, stated, stated_acts
 from tests.unit.protocol.strategies import QUICK
+from tests.unit.protocol.trail.acts import every_act, stated, stated_acts
 
 OFFICES = ("router", "registrar", "ledger")
 

@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from protocol.canonical import decode, encode
+from protocol.envelope.core import Reference
+from protocol.errors import Code, Rejected
+from protocol.identifiers import digest
 from protocol.trail.acts import unverified
 from protocol.trail.batches import (
-    DECISIONS,
     RECORD_SALT,
-    Reason,
     Record,
     RecordType,
     Source,
@@ -25,15 +27,11 @@ from protocol.trail.batches import (
     summarize,
     verify_decisions,
 )
-from protocol.canonical import decode, encode
-from protocol.errors import Code, Rejected
-from protocol.envelope.core import Reference
-from protocol.identifiers import digest
 from protocol.trail.ledger_leaves import leaves_of, leaves_of_row, row_of_decision, unverified_leaf
 from protocol.trail.record_scan import scan, scanned_of
 from tests.sim.world import NOON, World
+from tests.unit.protocol.strategies import QUICK, records
 from tests.unit.protocol.trail.acts import HASH, every_act, stated, stated_acts
-from tests.unit.protocol.strategies import QUICK, cores, octets, uints, unit_ids, records
 
 
 @pytest.fixture(scope="module")

@@ -23,8 +23,8 @@ from aiokafka.record.memory_records import MemoryRecords
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.kafka import requests as ask
 from runtime.kafka import record_batches
+from runtime.kafka import requests as ask
 from runtime.kafka.client import IncompatibleBrokerVersion, types
 from runtime.kafka.ports import OutputRecord
 from runtime.kafka.record_batches import batches_of
@@ -57,7 +57,7 @@ class Kafka:
 
     async def send(self, node: int, question: ask.PinnedRequest, **_: Any) -> Any:
         await asyncio.sleep(0)
-        request = question.prepare({api: (0, 99) for api in (PRODUCE, END_TXN, OFFSETS)})
+        request = question.prepare(dict.fromkeys((PRODUCE, END_TXN, OFFSETS), (0, 99)))
         self.asked.append((request.API_KEY, request))
         if request.API_KEY == PRODUCE:
             self.nodes.append(node)
@@ -360,7 +360,7 @@ def test_a_broker_that_does_not_speak_the_version_is_an_error_of_kafka() -> None
 )
 def test_the_bytes_are_those_of_kafkas_schemas(make: Callable[[], ask.PinnedRequest], expected: str) -> None:
     """By hand from the message definitions of Kafka 4.3: EndTxn 5, TxnOffsetCommit 5, Produce 12."""
-    request = make().prepare({api: (0, 99) for api in (PRODUCE, END_TXN, OFFSETS)})
+    request = make().prepare(dict.fromkeys((PRODUCE, END_TXN, OFFSETS), (0, 99)))
     assert request.encode().hex() == expected.replace(" ", "")
 
 

@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from broker.router.metrics import RouterMetrics
+from runtime.errors import Unavailable
 from runtime.process.health import health_pages
 from runtime.process.http import bind_loopback, serve
-from runtime.errors import Unavailable
-from broker.router.metrics import RouterMetrics
 
 
 class Pages:

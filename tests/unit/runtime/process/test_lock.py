@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from clients.witness.home import WitnessHome
 from runtime.errors import AlreadyRunning
 from runtime.process.homes import UnitHome
-from clients.witness.home import WitnessHome
 
 HOMES = [
     (UnitHome, "daemon", "two would break the order"),

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from clients.daemon.home import make_unit_home
-from runtime.process.notify import keep_watchdog, notify
 from protocol.identifiers import UnitId
+from runtime.process.notify import keep_watchdog, notify
 from tests.sim.world import World
 
 pytestmark = pytest.mark.slow

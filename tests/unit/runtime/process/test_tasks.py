@@ -16,7 +16,7 @@ async def test_a_task_that_lost_its_cancellation_is_cancelled_again() -> None:
 
     async def serve() -> None:
         waiting.set()
-        try:
+        try:  # noqa: SIM105
             await connected.wait()
         except asyncio.CancelledError:
             pass  # what wait_for of Python 3.11 does

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.errors import Conflict
 from broker.ledger.admin.exporting import export_records
-from broker.ledger.store.record_store import Erasure, RecordStore
 from broker.ledger.settings import LedgerSettings
+from broker.ledger.store.record_store import Erasure, RecordStore
+from runtime.errors import Conflict
 from tests.unit.broker.ledger.rows import NEXT, ORIGIN, empty, filled, grown
 
 

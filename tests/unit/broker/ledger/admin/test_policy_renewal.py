@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from runtime.errors import Conflict, Misconfigured
 from broker.ledger.admin.ledger_founding import begin_logs
-from broker.ledger.store.record_store import RecordStore
 from broker.ledger.admin.policy_renewal import PolicyChanges, renew_policy
 from broker.ledger.settings import LedgerSettings
+from broker.ledger.store.record_store import RecordStore
 from broker.ledger.trust import OwnKeys, read_policy_file
 from keys.note_keys import NoteKey, NoteUse, write_note_key
 from keys.unlock import Credential
@@ -20,6 +19,7 @@ from protocol.limits import DAY
 from protocol.tlog.checkpoints import parse_checkpoint
 from protocol.tlog.policy_text import WitnessEntry, ledger_policy, policy_text
 from protocol.tlog.shards import shard_of
+from runtime.errors import Conflict, Misconfigured
 
 NAME = "contrada.example"
 NOW = Millis(1_793_000_000_000)

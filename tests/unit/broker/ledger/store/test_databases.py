@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from runtime.errors import Unavailable
 from broker.ledger.store.record_store import Erasure, RecordStore
+from runtime.errors import Unavailable
 from tests.unit.broker.ledger.rows import ORIGIN, filled, grown
 
 WRITER = """

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from sqlalchemy.dialects import sqlite
 
-from broker.ledger.store.record_store import RecordStore, RecordQuery
 from broker.ledger.store.queries import query_for
+from broker.ledger.store.record_store import RecordQuery, RecordStore
 from protocol.trail.records import RecordType
 from tests.unit.broker.ledger.rows import NEXT, ORIGIN, filled
 

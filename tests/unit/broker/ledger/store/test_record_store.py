@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from broker.errors import BrokerError
-from runtime.errors import Misconfigured, Unavailable
-from broker.ledger.store.record_store import Erasure, Moved, RecordStore, RecordQuery
-from protocol.trail.ledger_leaves import leaves_of_row
+from broker.ledger.store.record_store import Erasure, Moved, RecordQuery, RecordStore
 from protocol.merkle import leaf_hash
+from protocol.trail.ledger_leaves import leaves_of_row
+from runtime.errors import Misconfigured, Unavailable
 from tests.unit.broker.ledger.rows import NEXT, ORIGIN, empty, filled, grown
 
 DELETED_BY = f"{NEXT}#7"

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from runtime.errors import Misconfigured, Unavailable
 from broker.ledger.log_storage import prefix_of
 from broker.ledger.store.tile_store import TileStore
 from protocol.errors import Rejected
 from protocol.tlog.tiles import ENTRIES, Tile
+from runtime.errors import Misconfigured, Unavailable
 from tests.unit.broker.ledger.rig import AUDIT, Rig, world_of
 
 

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from runtime.errors import NotVerified
 from clients.audit.copy.copying import mirror_all
-from runtime.errors import Unavailable
 from protocol.errors import Code, Rejected
 from protocol.tlog.tiles import Tile
+from runtime.errors import NotVerified, Unavailable
 from tests.sim.ledger import Ledger, put
 from tests.unit.clients.audit.audits import copied, flip, found, small
 

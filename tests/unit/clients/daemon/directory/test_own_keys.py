@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from clients.daemon.api import directory_views, views
-from clients.daemon.sending import queue
-from clients.daemon.receiving.deciding import DirectoryBehind, take_decisions
+from clients.daemon.api import directory_views
 from clients.daemon.directory.statements import upkeep
-from runtime.kafka.ports import Fetched, InputRecord
+from clients.daemon.receiving.deciding import DirectoryBehind, take_decisions
+from clients.daemon.sending import queue
 from keys.enrolment import renew
 from keys.soft_keys import SoftEpochKey, SoftIdentity
 from keys.statement_types import EpochPublication, Revocation, StatementType, StatusChange
@@ -21,6 +20,7 @@ from protocol.envelope.wire import parse_submission
 from protocol.epochs import epoch_of, to_publish
 from protocol.identifiers import Millis, UnitId
 from protocol.limits import DAY, EPOCH
+from runtime.kafka.ports import Fetched, InputRecord
 from tests.sim.world import World, facts
 from tests.unit.clients.daemon.unit_contexts import UnitFixture, pump
 

@@ -11,8 +11,8 @@ from starlette.requests import Request
 from clients.daemon.api.routes import LocalApi
 from clients.daemon.daemon import Daemon
 from clients.daemon.receiving.deliveries import Received
-from runtime.process.worker import Worker
 from protocol.identifiers import UnitId
+from runtime.process.worker import Worker
 from tests.sim.world import World
 from tests.unit.clients.daemon.unit_contexts import UnitFixture
 

@@ -7,27 +7,28 @@ from pathlib import Path
 
 import pytest
 
-from clients.daemon.ledger import following as ledger, promises
-from clients.daemon.api import ledger_views, views
 from clients.daemon.alarms import forget_strangers
-from clients.daemon.state.open_promises import SEARCH_AFTER
-from clients.daemon.ledger.directory_log import compare_directory
-from clients.daemon.errors import StoreUnavailable
-from clients.daemon.ledger.gossip import compare
-from clients.daemon.store.inbox import erase_received
-from clients.daemon.state.ledger_state import Ledger
+from clients.daemon.api import ledger_views, views
 from clients.daemon.api.ledger_views import ledger_status
-from runtime.kafka.ports import Fetched, InputRecord
+from clients.daemon.errors import StoreUnavailable
+from clients.daemon.ledger import following as ledger
+from clients.daemon.ledger import promises
+from clients.daemon.ledger.directory_log import compare_directory
+from clients.daemon.ledger.gossip import compare
+from clients.daemon.state.ledger_state import Ledger
+from clients.daemon.state.open_promises import SEARCH_AFTER
+from clients.daemon.store.inbox import erase_received
 from protocol import topics
-from protocol.trail.batches import delivery_leaves, verify_decisions
 from protocol.envelope.wire import parse_submission
 from protocol.identifiers import Digest, UnitId, read_id
 from protocol.merkle import leaf_hash
 from protocol.parties import NO_HEAD
-from protocol.trail.records import RecordType, entry_of, parse_delivered, parse_record
 from protocol.tlog.checkpoints import parse_checkpoint
-from protocol.tlog.shards import parse_shard
 from protocol.tlog.proof_file import TlogProof, format_proof, parse_proof, verify_proof
+from protocol.tlog.shards import parse_shard
+from protocol.trail.batches import delivery_leaves, verify_decisions
+from protocol.trail.records import RecordType, entry_of, parse_delivered, parse_record
+from runtime.kafka.ports import Fetched, InputRecord
 from tests.sim.one_log import DIRECTORY, SHARD, SimLog, leaves, policy
 from tests.sim.world import World
 from tests.unit.clients.daemon.unit_contexts import UnitFixture, pump
@@ -211,7 +212,7 @@ def test_a_promise_goes_with_its_message(world, es, pt):
     for unit, table in ((es, "sealings"), (pt, "inbox")):
         assert unit.unit.rows("SELECT count(*) FROM promises") == [(1,)]
         with unit.unit.context.transaction():
-            unit.unit.context.store.write(f"DELETE FROM {table}")  # noqa: S608 - two names of ours
+            unit.unit.context.store.write(f"DELETE FROM {table}")
         assert unit.unit.rows("SELECT count(*) FROM promises") == [(0,)]
 
 

@@ -8,29 +8,28 @@ from pathlib import Path
 
 import pytest
 
-from clients.daemon.store import inbox
-from clients.daemon.receiving import deliveries as receiving
-from clients.daemon.sending import acknowledgements
-from clients.daemon.sending import queue
 from clients.daemon.api import views
-from clients.daemon.receiving.deciding import DirectoryBehind
-from clients.daemon.errors import StoreUnavailable
-from runtime.errors import Conflict, NotFound
-from clients.daemon.store.order import Order, Recipient, choose_keys, core_from_order
-from clients.daemon.sending.requests import AckRequest
 from clients.daemon.directory.statements import upkeep
-from runtime.kafka.ports import Fetched, InputRecord
+from clients.daemon.errors import StoreUnavailable
+from clients.daemon.receiving import deliveries as receiving
+from clients.daemon.receiving.deciding import DirectoryBehind
+from clients.daemon.sending import acknowledgements, queue
+from clients.daemon.sending.requests import AckRequest
+from clients.daemon.store import inbox
+from clients.daemon.store.order import Order, Recipient, choose_keys, core_from_order
 from protocol import topics
-from protocol.content.bodies import Acknowledgement, Information
-from protocol.content.code_forms import OPEN_HANDLING
 from protocol.codes import DataClass, MessageKind, Purpose, RefKind, Role
+from protocol.content.bodies import Acknowledgement, Information
 from protocol.content.body_parts import body_to_parts
+from protocol.content.code_forms import OPEN_HANDLING
 from protocol.content.drafts import parse_draft
+from protocol.content.parts import Part
 from protocol.envelope.core import Position, Reference
+from protocol.envelope.sealing import seal
 from protocol.identifiers import Digest, MessageId, Millis, UnitId, new_message_id, new_thread_id, read_id
 from protocol.limits import DAY
-from protocol.content.parts import Part
-from protocol.envelope.sealing import seal
+from runtime.errors import Conflict, NotFound
+from runtime.kafka.ports import Fetched, InputRecord
 from tests.sim.world import World
 from tests.unit.clients.daemon.unit_contexts import UnitFixture, draft, pump
 

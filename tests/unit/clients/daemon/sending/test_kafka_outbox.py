@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from clients.daemon.sending import kafka_outbox
 from clients.daemon.sending.kafka_outbox import BATCH_BYTES, KafkaOutbox, batch_of
+from clients.daemon.sending.outbox_log import OutboxRecord
 from protocol.identifiers import UnitId
 from runtime.errors import Unavailable
-from clients.daemon.sending.outbox_log import OutboxRecord
 from tests.mutants.engine import Mutant, mutated
 from tests.mutants.operations import dropped, forced
 

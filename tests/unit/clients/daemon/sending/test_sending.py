@@ -7,19 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from clients.daemon.store import outbox
-from clients.daemon.sending import intake
-from clients.daemon.sending import queue
 from clients.daemon.errors import StoreUnavailable
-from runtime.errors import Conflict
+from clients.daemon.sending import intake, queue
 from clients.daemon.sending.requests import Submitted
+from clients.daemon.store import outbox
+from protocol.envelope.core import Limits
 from protocol.envelope.wire import parse_submission
 from protocol.epochs import bounds, epoch_of
 from protocol.errors import Code, ContradaError, Rejected
-from protocol.envelope.core import Limits
 from protocol.identifiers import Millis, UnitId, read_id
 from protocol.limits import DAY, HOUR
 from protocol.signatures import Suite
+from runtime.errors import Conflict
 from tests.sim.world import World, facts
 from tests.unit.clients.daemon.unit_contexts import UnitFixture, draft, pump, wish
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from clients.daemon.errors import StoreUnavailable
-from runtime.errors import HomeError
 from clients.daemon.store.database import Store
+from runtime.errors import HomeError
 
 
 def put(store: Store, key: str, value: str = "x") -> None:

@@ -15,9 +15,9 @@ from clients.daemon.store.decisions import (
     Settle,
     consequence_of,
 )
-from protocol.trail.batches import Reason, Record, RecordType, Source
 from protocol.errors import Code
 from protocol.identifiers import Digest, Millis, UnitId
+from protocol.trail.batches import Reason, Record, RecordType, Source
 
 FR = UnitId("fr")
 

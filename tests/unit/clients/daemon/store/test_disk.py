@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from clients.daemon.daemon import Daemon
+from clients.daemon.sending.outbox_log import Appended
 from clients.daemon.store.database import Store
 from clients.daemon.store.disk import Disk
 from protocol.identifiers import UnitId
-from clients.daemon.sending.outbox_log import Appended
 from runtime.process.worker import Worker
 from tests.mutants.engine import Mutant, mutated
 from tests.mutants.operations import dropped
@@ -34,7 +34,7 @@ class PowerCut:
         self._real = os.fdatasync
         monkeypatch.setattr("clients.daemon.store.disk.os.fdatasync", self._call)
 
-    def _call(self, descriptor: int) -> None:
+    def _call(self, descriptor: int) -> None:  # noqa: RET503
         log = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
         if not log.name.endswith("-wal"):
             return self._real(descriptor)

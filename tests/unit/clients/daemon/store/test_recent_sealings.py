@@ -5,9 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clients.daemon.store.sealings import KEPT_BYTES, RecentSealings
 from clients.daemon.sending.lanes import Lane
-from clients.daemon.store.sealings import WINDOW, ToSend
+from clients.daemon.store.sealings import KEPT_BYTES, WINDOW, RecentSealings, ToSend
 from protocol.identifiers import ThreadId
 
 THREAD = ThreadId(bytes(16))
