@@ -24,7 +24,7 @@ from clients.daemon.home import check_home
 from clients.daemon.metrics import UnitMetrics
 from clients.daemon.sending.kafka_outbox import KafkaOutbox
 from clients.daemon.settings import UnitSettings, unit_secret
-from clients.daemon.state.ledger_state import Ledger, read_ledger_policy
+from clients.daemon.state.ledger_state import Ledger, read_followed_policy
 from clients.daemon.state.stored_directory import StoredDirectory
 from clients.daemon.state.stream import Stream
 from clients.daemon.state.unit_context import UnitContext
@@ -60,7 +60,7 @@ def run_daemon(home: Path, *, kafka: str | None = None, check_only: bool = False
     if check_only:
         UnitKeys.load(place.keys, secret=unit_secret(settings, place))
         read_pin(place.root)
-        read_ledger_policy(place.ledger_policy)
+        read_followed_policy(place.ledger_policy)
         check_beside(place.path)
         return 0
     # A job that computes must not keep the loop from its connections for long.
@@ -170,7 +170,7 @@ def open_context(home: UnitHome, settings: UnitSettings) -> UnitContext:
 
 
 def _ledger(home: UnitHome) -> Ledger | None:
-    policy = read_ledger_policy(home.ledger_policy)
+    policy = read_followed_policy(home.ledger_policy)
     return None if policy is None else Ledger(policy)
 
 

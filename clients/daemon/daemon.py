@@ -30,7 +30,7 @@ from clients.daemon.ledger.watch import LedgerWatch
 from clients.daemon.receiving import deciding
 from clients.daemon.receiving import deliveries as receiving
 from clients.daemon.receiving.deciding import DirectoryBehind
-from clients.daemon.sending import acknowledgements, queue
+from clients.daemon.sending import acknowledgements, waiting
 from clients.daemon.sending.intake import Intake
 from clients.daemon.sending.lanes import Lanes
 from clients.daemon.sending.outbox_log import OutboxLog
@@ -135,7 +135,7 @@ class Daemon:
         while True:
             await self.lanes.sent.wait()
             await asyncio.sleep(MARK_AFTER)
-            await self.jobs.until_stored("mark", partial(queue.note_sent, self.context))
+            await self.jobs.until_stored("mark", partial(waiting.note_sent, self.context))
 
     async def _seal_receipts(self) -> None:
         while True:
@@ -152,7 +152,9 @@ class Daemon:
             await self._sealer_wakeup.wait(QUEUED_EVERY)
             after: int | None = 0
             while after is not None:
-                after = await self.jobs.until_stored("seal", partial(queue.seal_queued, self.context, after))
+                after = await self.jobs.until_stored(
+                    "seal", partial(waiting.seal_queued, self.context, after)
+                )
             self.lanes.wake()
 
     # -- Reading -------------------------------------------------------------------------------------

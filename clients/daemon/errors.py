@@ -4,6 +4,7 @@
     └── DaemonError
         ├── StoreUnavailable   the disk is full or the database cannot be written: not now
         ├── Stopping           the daemon ends and takes nothing in any more
+        ├── ForbiddenMove      a message was to go into a state that it cannot have: a fault of ours
         ├── BadRequest         the request is not one of the local API's
         └── TooLarge           the request has more bytes than any message could need
 
@@ -49,6 +50,13 @@ class Stopping(DaemonError):
             "the daemon is stopping",
             hint="ask again when it runs; under the same idempotency key a message is taken in once",
         )
+
+
+class ForbiddenMove(DaemonError):
+    """A message was to go into a state that it cannot have now: a fault of ours. Nothing was changed."""
+
+    def __init__(self, row: int, event: str) -> None:
+        super().__init__(f"row {row}: it may not happen now that {event}", hint="see the log, and report it")
 
 
 class BadRequest(DaemonError):

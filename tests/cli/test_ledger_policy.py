@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from clients.cli.main import run_line
-from clients.daemon.state.ledger_state import read_ledger_policy
+from clients.daemon.state.ledger_state import read_followed_policy
 from keys.root_of_trust import RootOfTrust
 from keys.soft_keys import SoftIdentity
 from protocol.identifiers import UnitId
@@ -33,7 +33,7 @@ def init(tmp_path: Path):
 def test_a_policy_lies_in_the_home(init, tmp_path: Path) -> None:
     """As it was given, and readable for the daemon."""
     assert init(policy_of()) == 0
-    assert read_ledger_policy(tmp_path / "fr" / "ledger-policy") == policy()
+    assert read_followed_policy(tmp_path / "fr" / "ledger-policy") == policy()
 
 
 def test_a_file_that_is_no_policy_makes_no_home(init, tmp_path: Path, capsys) -> None:

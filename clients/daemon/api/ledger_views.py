@@ -9,7 +9,7 @@ from typing import Any
 
 from clients.daemon.alarms import KEPT
 from clients.daemon.ledger import promises
-from clients.daemon.state.ledger_state import Ledger, Log
+from clients.daemon.state.ledger_state import FollowedLog, Ledger
 from clients.daemon.state.open_promises import RECEIVED, SENT
 from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store import inbox, outbox
@@ -45,7 +45,7 @@ def ledger_status(context: UnitContext, *, read: bool) -> Shown:
     }
 
 
-def _log(ledger: Ledger, held: Log) -> Shown:
+def _log(ledger: Ledger, held: FollowedLog) -> Shown:
     head = held.follower.head
     trusted = ledger.policy.cosigned(parse_checkpoint(held.follower.note))
     return {

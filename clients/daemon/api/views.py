@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any
 
 from clients.daemon.api import ledger_views
-from clients.daemon.sending.queue import order_of
+from clients.daemon.sending.waiting import order_of
 from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store import inbox, outbox
 from clients.daemon.store.at_rest import ContentErased

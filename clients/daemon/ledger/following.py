@@ -16,7 +16,7 @@ import structlog
 
 from clients.daemon.alarms import STRANGER, say_once
 from clients.daemon.ledger import gossip, promises
-from clients.daemon.state.ledger_state import Ledger, Log
+from clients.daemon.state.ledger_state import FollowedLog, Ledger
 from clients.daemon.store import inbox
 from clients.daemon.store import ledger_tables as ledger_store
 from clients.daemon.store.ledger_tables import Tiles
@@ -80,7 +80,7 @@ def open_ledger(context: UnitContext, ledger: Ledger) -> None:
             with context.transaction():
                 say_once(context, ledger, DAMAGED, row["origin"], f"on our own disk: {rejected}")
             continue
-        ledger.put(Log(follower, writer, tiles, row["next_offset"]))
+        ledger.put(FollowedLog(follower, writer, tiles, row["next_offset"]))
     ledger.opened = True
 
 
@@ -104,7 +104,7 @@ def _take(context: UnitContext, ledger: Ledger, value: bytes, offset: int) -> No
         _accuse(context, ledger, publication, offset, rejected)
 
 
-def _go_on(ledger: Ledger, held: Log, publication: Publication, offset: int) -> None:
+def _go_on(ledger: Ledger, held: FollowedLog, publication: Publication, offset: int) -> None:
     try:
         advance = guarded(lambda: held.follower.take(publication, ledger.policy))
     finally:
@@ -123,7 +123,7 @@ def _join(context: UnitContext, ledger: Ledger, publication: Publication, offset
     seen.put(publication)
     # The files of the edge made the root of a trusted checkpoint: they can be kept as they are.
     tiles.put((tile, seen.read(tile)) for tile in right_edge(size))
-    held = Log(follower, TreeWriter.resume(size, seen.read, with_entries=False), tiles, offset + 1)
+    held = FollowedLog(follower, TreeWriter.resume(size, seen.read, with_entries=False), tiles, offset + 1)
     before = ledger.audit
     ledger.put(held)
     log.info("log_joined", origin=follower.origin, count=follower.head.size)
@@ -132,7 +132,9 @@ def _join(context: UnitContext, ledger: Ledger, publication: Publication, offset
     _grow(ledger, held, advance)
 
 
-def _check_chain(context: UnitContext, ledger: Ledger, before: Log, held: Log, advance: Advance) -> None:
+def _check_chain(
+    context: UnitContext, ledger: Ledger, before: FollowedLog, held: FollowedLog, advance: Advance
+) -> None:
     """A shard begins with the last checkpoint of the one before it: nothing was cut off at its end."""
     follows = held.shard is not None and before.shard is not None and before.shard.next() == held.shard
     if not follows or advance.before.size > 0 or not advance.leaves:
@@ -151,7 +153,7 @@ def _check_chain(context: UnitContext, ledger: Ledger, before: Log, held: Log, a
         )
 
 
-def _grow(ledger: Ledger, held: Log, advance: Advance) -> None:
+def _grow(ledger: Ledger, held: FollowedLog, advance: Advance) -> None:
     for leaf in advance.leaves:
         held.writer.append_leaf(leaf)
     held.grown = True
@@ -160,7 +162,7 @@ def _grow(ledger: Ledger, held: Log, advance: Advance) -> None:
         ledger.book.look_for(held.origin, advance.leaves, first=advance.before.size)
 
 
-def _settle(context: UnitContext, ledger: Ledger, held: Log) -> None:
+def _settle(context: UnitContext, ledger: Ledger, held: FollowedLog) -> None:
     """Write what a log has come to, and which promises are kept by it."""
     if not held.grown:
         return

@@ -13,9 +13,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from clients.daemon.alarms import say_once
-from clients.daemon.state.ledger_state import Ledger, Log
-from protocol.envelope.core import Core
+from clients.daemon.state.ledger_state import FollowedLog, Ledger
 from protocol.errors import Code, Rejected
+from protocol.identifiers import UnitId
 from protocol.limits import CLOCK_TOLERANCE
 from protocol.parties import TreeHead
 from protocol.tlog.proofs import root_at
@@ -27,17 +27,17 @@ MOST_AHEAD: Final = 256
 ALARM: Final = "ledger_gossip"
 
 
-def compare(context: UnitContext, core: Core) -> None:
-    """Compare the head in a verified header with what we hold."""
-    ledger, head = context.ledger, core.ledger_head
+def compare(context: UnitContext, head: TreeHead, *, sender: UnitId) -> None:
+    """Compare the head that a verified header of this sender names with what we hold."""
+    ledger = context.ledger
     if ledger is None or head.size == 0 or ledger.audit is None:
         return
     known = ledger.roots.get(head.size)
-    outcome = "same" if known == head.root else _look(context, ledger, head, core.sender)
-    _note(context, ledger, head, core.sender, outcome)
+    outcome = "same" if known == head.root else _look(context, ledger, head, sender)
+    _note(context, ledger, head, sender, outcome)
 
 
-def catch_up(context: UnitContext, ledger: Ledger, held: Log) -> None:
+def catch_up(context: UnitContext, ledger: Ledger, held: FollowedLog) -> None:
     """Compare the heads that were ahead of us, and are not any more."""
     for head in [head for head in ledger.ahead if head.size <= held.follower.head.size]:
         sender = ledger.ahead.pop(head)
@@ -91,12 +91,12 @@ def _about(sender: str) -> str:
     return f"unit {sender}"
 
 
-def _is_over(context: UnitContext, held: Log) -> bool:
+def _is_over(context: UnitContext, held: FollowedLog) -> bool:
     """Whether somebody may have seen the log of the next half-year already."""
     return held.shard is not None and context.clock() + CLOCK_TOLERANCE >= held.shard.end
 
 
-def _root(held: Log, size: int) -> bytes | None:
+def _root(held: FollowedLog, size: int) -> bytes | None:
     try:
         return root_at(size, held.tiles.read)
     except Rejected:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from clients.daemon.state.ledger_state import Ledger, Log
+from clients.daemon.state.ledger_state import FollowedLog, Ledger
 from clients.daemon.state.open_promises import RECEIVED, SENT, OpenPromise, OpenPromises
 from clients.daemon.store import ledger_tables as ledger_store
 from clients.daemon.store.database import Row, Store
@@ -84,7 +84,7 @@ def load_promises(context: UnitContext, book: OpenPromises) -> None:
         )
 
 
-def keep(context: UnitContext, book: OpenPromises, held: Log) -> None:
+def keep(context: UnitContext, book: OpenPromises, held: FollowedLog) -> None:
     """Write down the proofs of what was found in a log. Inside a transaction."""
     found = book.take_found(held.origin)
     tiles: dict[int, list[int]] = defaultdict(list)

@@ -13,8 +13,8 @@ import structlog
 from clients.daemon.errors import DaemonError
 from clients.daemon.ledger import promises
 from clients.daemon.receiving import receipts
-from clients.daemon.sending.queue import order_of
 from clients.daemon.sending.sealer import seal_row
+from clients.daemon.sending.waiting import order_of
 from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store import inbox, outbox, sealings
 from clients.daemon.store.decisions import (
@@ -26,6 +26,7 @@ from clients.daemon.store.decisions import (
     Settle,
     consequence_of,
 )
+from clients.daemon.store.message_states import OutboxState
 from protocol.errors import Code, Rejected
 from protocol.trail.batches import Decisions, Leaf, Record, verify_decisions
 from runtime.kafka.ports import Fetched
@@ -144,14 +145,14 @@ def _go_on(context: UnitContext, message: int) -> bool:
     waiting = outbox.next_of_conversation(context.store, message)
     if waiting is None:
         return False
-    return seal_row(context, waiting, order_of(context, waiting), now=context.clock()) == "sealed"
+    return seal_row(context, waiting, order_of(context, waiting), now=context.clock()) is OutboxState.SEALED
 
 
 def _seal_again(context: UnitContext, sealing: Sealing, record: Record) -> bool:
     """At once the first time, if we know what the router knew; later and later after that."""
     if sealing.sealed_times == 1 and record.directory_size <= context.directory.head.size:
         order = order_of(context, sealing.message)
-        return seal_row(context, sealing.message, order, now=context.clock()) == "sealed"
+        return seal_row(context, sealing.message, order, now=context.clock()) is OutboxState.SEALED
     pause = min(2.0 ** min(sealing.sealed_times, 16), LONGEST_HOLD)
     context.held[sealing.message] = context.monotonic() + pause
     return False

@@ -165,7 +165,7 @@ def _take(
         context.metrics.duplicates.inc()
         return ()
     promises.promise_delivery(context, row)
-    gossip.compare(context, core)
+    gossip.compare(context, core.ledger_head, sender=core.sender)
     context.headers.put(opened.delivery.header_digest, core)
     context.metrics.received.labels(show_code(core.kind)).inc()
     if believed.clock_behind:

@@ -18,6 +18,7 @@ from typing import Any
 from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store import inbox, outbox
 from clients.daemon.store.database import Row, Store
+from clients.daemon.store.message_states import UNDECIDED
 from protocol.canonical import decode
 from protocol.identifiers import MessageId, show_id
 from protocol.trail.batches import parse_record, receipt_of
@@ -72,7 +73,7 @@ def _none(sent: Row | None, message_id: MessageId) -> NotFound:
     name = show_id(message_id)
     if sent is None:
         return NotFound(f"nothing is known here of {name}", hint="see 'inbox ls' and 'outbox ls'")
-    if sent["state"] in ("accepted", "refused"):
+    if sent["state"] not in UNDECIDED:
         return NotFound(
             f"no receipt of {name} is kept here: it was decided before receipts were kept, or never sent",
             hint=f"'message trace {name}' says which; an accepted message's addressees have its receipt",

@@ -12,6 +12,7 @@ import structlog
 
 from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store import outbox, sealings
+from clients.daemon.store.message_states import OutboxState
 from clients.daemon.store.order import Order, Unsealable, choose_keys, core_from_order
 from protocol.envelope.core import Position
 from protocol.envelope.sealing import Sealed, seal
@@ -34,11 +35,11 @@ class _Made:
 
 def take_in(
     context: UnitContext, order: Order, *, now: Millis, once: outbox.Idempotency | None = None
-) -> str:
+) -> OutboxState:
     """A new row for an order of ours, sealed at once if that is possible; its state. Inside a transaction."""
     if outbox.is_conversation_undecided(context.store, order.thread):
         outbox.insert_order(context.store, context.vault, order, now=now, once=once)
-        return "queued"
+        return OutboxState.QUEUED
     made = _seal(context, order, now=now)
     sealed = isinstance(made, _Made)
     # Sealed already, it is written once and not twice.
@@ -46,7 +47,7 @@ def take_in(
     return _write(context, row, order, made, now=now, anew=sealed)
 
 
-def seal_row(context: UnitContext, row: int, order: Order, *, now: Millis) -> str:
+def seal_row(context: UnitContext, row: int, order: Order, *, now: Millis) -> OutboxState:
     """Seal a queued row if that is possible now; its state afterwards. Inside a transaction.
 
     One message of a conversation is under way at a time. A message that a router refuses for want of a
@@ -54,7 +55,7 @@ def seal_row(context: UnitContext, row: int, order: Order, *, now: Millis) -> st
     must not be among that (docs/adr/0008).
     """
     if outbox.is_conversation_undecided(context.store, order.thread, before=row):
-        return "queued"
+        return OutboxState.QUEUED
     return _write(context, row, order, _seal(context, order, now=now), now=now)
 
 
@@ -98,7 +99,7 @@ def _write(
     *,
     now: Millis,
     anew: bool = False,
-) -> str:
+) -> OutboxState:
     """Write down what came of sealing a row; its state. `anew`: the row was inserted as sealed."""
     match made:
         case Unsealable(code, units):
@@ -106,17 +107,17 @@ def _write(
         case Code():
             outbox.refuse_unsealed(context.store, row, (Reason(made),), now=now)
             context.metrics.refusals.labels(made.value).inc()
-            return "refused"
+            return OutboxState.REFUSED
         case _Made(sealed, position, partition):
             sealing = sealings.put_sealing(context.store, row, sealed, position=position, partition=partition)
             if not anew:
                 outbox.mark_sealed(context.store, row, now=now)
             context.recent_sealings.put(partition, sealings.ToSend(sealing, order.thread, sealed.submission))
             context.metrics.sealed.inc()
-            return "sealed"
+            return OutboxState.SEALED
 
 
-def _wait(context: UnitContext, row: int, reasons: tuple[Reason, ...]) -> str:
+def _wait(context: UnitContext, row: int, reasons: tuple[Reason, ...]) -> OutboxState:
     outbox.note_waiting(context.store, row, reasons)
     log.info("waiting", rowid=row, reasons=[reason.code.value for reason in reasons])
-    return "queued"
+    return OutboxState.QUEUED

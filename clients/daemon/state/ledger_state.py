@@ -24,7 +24,7 @@ from runtime.errors import HomeError
 ROOTS_KEPT: Final = 4096
 
 
-class Log:
+class FollowedLog:
     """One log, as this unit holds it."""
 
     __slots__ = ("follower", "grown", "next_offset", "shard", "tiles", "waits_from", "writer")
@@ -64,8 +64,8 @@ class Ledger:
     """All logs that the policy names, what is promised in them, and what is wrong with them."""
 
     policy: Policy
-    logs: dict[str, Log] = field(default_factory=dict)
-    audit: Log | None = None
+    logs: dict[str, FollowedLog] = field(default_factory=dict)
+    audit: FollowedLog | None = None
     """The newest audit log."""
 
     head: TreeHead = NO_HEAD
@@ -92,7 +92,7 @@ class Ledger:
     book: OpenPromises = field(default_factory=OpenPromises)
     opened: bool = False
 
-    def put(self, held: Log) -> None:
+    def put(self, held: FollowedLog) -> None:
         """Follow a log, the newest of the audit logs first among them."""
         self.logs[held.origin] = held
         if held.shard is None:
@@ -104,11 +104,11 @@ class Ledger:
             self.note_root(held)
 
     @property
-    def directory(self) -> Log | None:
+    def directory(self) -> FollowedLog | None:
         """The log of the key directory."""
         return next((held for held in self.logs.values() if held.shard is None), None)
 
-    def note_root(self, held: Log) -> None:
+    def note_root(self, held: FollowedLog) -> None:
         """A log has come to a new head."""
         if held is self.audit:
             self.head = held.follower.head
@@ -139,7 +139,7 @@ class Ledger:
         self.opened = False
 
 
-def read_ledger_policy(path: Path) -> Policy | None:
+def read_followed_policy(path: Path) -> Policy | None:
     """The policy in this file; None where there is no file, and `HomeError` where it says nothing clear."""
     try:
         return parse_policy(path.read_bytes())

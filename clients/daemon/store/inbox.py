@@ -2,8 +2,7 @@
 
 Owns the tables `inbox`, `rejected` and `positions`. Every function runs in the worker's thread; those that
 write expect an open transaction. A message is known by its sender and its id, and is taken in once.
-
-    new > opened > acknowledged
+How far people are with it is a state of `message_states`.
 
 The parsed headers of the few messages that were looked at last stand in a `HeaderCache`: a message is
 acknowledged and listed just after it was received, and parsing its header three times would cost as much as
@@ -14,10 +13,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal
 
 from clients.daemon.store.at_rest import Vault
 from clients.daemon.store.database import Row, Store
+from clients.daemon.store.message_states import INBOX, InboxEvent
 from protocol.canonical import decode, encode
 from protocol.content.parts import Part
 from protocol.envelope.core import Core
@@ -118,13 +118,24 @@ def received_by_digest(store: Store, subject: Digest) -> Row | None:
 
 
 def mark_opened(store: Store, row: int, *, now: Millis) -> None:
-    """An officer has read it."""
-    store.write("UPDATE inbox SET state = 'opened', opened = ? WHERE id = ? AND state = 'new'", now, row)
+    """An officer has read it; the first time counts."""
+    _move(store, row, InboxEvent.OPEN, "opened", now)
 
 
 def mark_acknowledged(store: Store, row: int, *, now: Millis) -> None:
     """An officer has said so to the sender."""
-    store.write("UPDATE inbox SET state = 'acknowledged', acknowledged = ? WHERE id = ?", now, row)
+    _move(store, row, InboxEvent.ACKNOWLEDGE, "acknowledged", now)
+
+
+def _move(
+    store: Store, row: int, event: InboxEvent, when: Literal["opened", "acknowledged"], now: Millis
+) -> None:
+    store.write(
+        f"UPDATE inbox SET state = ?, {when} = ? WHERE id = ? AND {INBOX.allowing(event)}",  # noqa: S608 - constants of the table
+        INBOX.target(event),
+        now,
+        row,
+    )
 
 
 def erase_received(store: Store, row: int) -> None:

@@ -15,9 +15,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from clients.daemon.errors import ForbiddenMove
 from clients.daemon.store.at_rest import AtRest, Vault
 from clients.daemon.store.database import Row, Store
 from clients.daemon.store.decisions import Sealing
+from clients.daemon.store.message_states import OUTBOX, UNDECIDED, OutboxEvent, OutboxState, among
 from clients.daemon.store.order import Order, decode_order, encode_order
 from protocol.codes import AcknowledgementStage
 from protocol.identifiers import Digest, MessageId, Millis, ThreadId, UnitId
@@ -25,6 +27,7 @@ from protocol.trail.batches import Reason, Record, RecordType
 
 PLACE = "outbox"
 _BEYOND = 2**62
+_UNDECIDED = among(UNDECIDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ def _insert(
         order.thread,
         int(order.kind),
         json.dumps([[recipient.unit, int(recipient.role)] for recipient in order.to]),
-        "sealed" if sealed else "queued",
+        OutboxState.SEALED if sealed else OutboxState.QUEUED,
         int(sealed),
         int(kept is None),
         now,
@@ -87,19 +90,14 @@ def _insert(
 
 def mark_sealed(store: Store, row: int, *, now: Millis) -> None:
     """A queued row was sealed, once more perhaps."""
-    store.write(
-        """UPDATE outbox SET state = 'sealed', sealed_times = sealed_times + 1, reasons = '[]', changed = ?
-           WHERE id = ?""",
-        now,
-        row,
-    )
+    _move(store, row, OutboxEvent.SEAL, (), now)
+    store.write("UPDATE outbox SET sealed_times = sealed_times + 1 WHERE id = ?", row)
 
 
 def is_conversation_undecided(store: Store, thread: ThreadId, *, before: int = _BEYOND) -> bool:
     """Whether a message of this conversation, of those before a row, is not decided yet."""
     found = store.row(
-        """SELECT 1 FROM outbox
-           WHERE thread = ? AND id < ? AND state IN ('queued', 'sealed', 'sent') LIMIT 1""",
+        f"SELECT 1 FROM outbox WHERE thread = ? AND id < ? AND {_UNDECIDED} LIMIT 1",  # noqa: S608 - a constant
         thread,
         before,
     )
@@ -109,10 +107,10 @@ def is_conversation_undecided(store: Store, thread: ThreadId, *, before: int = _
 def next_of_conversation(store: Store, row: int) -> int | None:
     """The oldest message that still waits in the conversation of this one."""
     found = store.row(
-        """SELECT next.id FROM outbox AS next, outbox AS it
+        f"""SELECT next.id FROM outbox AS next, outbox AS it
            WHERE it.id = ? AND next.thread = it.thread AND next.state = 'queued'
-             AND next.state IN ('queued', 'sealed', 'sent')  -- what the index is about
-           ORDER BY next.id LIMIT 1""",
+             AND next.{_UNDECIDED}  -- what the index is about
+           ORDER BY next.id LIMIT 1""",  # noqa: S608 - a constant
         row,
     )
     return None if found is None else int(found["id"])
@@ -128,10 +126,10 @@ def read_order(store: Store, vault: Vault, row: int) -> Order:
 def queued(store: Store, *, after: int, most: int) -> list[int]:
     """Rows that wait to be sealed and are the next ones of their conversations, oldest first."""
     rows = store.rows(
-        """SELECT id FROM outbox AS it WHERE state = 'queued' AND id > ? AND NOT EXISTS (
+        f"""SELECT id FROM outbox AS it WHERE state = 'queued' AND id > ? AND NOT EXISTS (
                SELECT 1 FROM outbox AS earlier WHERE earlier.thread = it.thread AND earlier.id < it.id
-                 AND earlier.state IN ('queued', 'sealed', 'sent'))
-           ORDER BY id LIMIT ?""",
+                 AND earlier.{_UNDECIDED})
+           ORDER BY id LIMIT ?""",  # noqa: S608 - a constant
         after,
         most,
     )
@@ -147,13 +145,13 @@ def settle(store: Store, sealing: Sealing, record: Record, raw: bytes, *, now: M
             int(RecordType.DUPLICATE),
             sealing.message,
         )
-    _set_state(store, sealing.message, "accepted", (), now)
+    _move(store, sealing.message, OutboxEvent.ACCEPT, (), now)
 
 
 def refuse(store: Store, sealing: Sealing, record: Record, raw: bytes, *, now: Millis) -> None:
     """The message was refused for good."""
     _decide(store, sealing, record, raw)
-    _set_state(store, sealing.message, "refused", record.reasons, now)
+    _move(store, sealing.message, OutboxEvent.REFUSE, record.reasons, now)
 
 
 def note_waiting(store: Store, row: int, reasons: Sequence[Reason]) -> None:
@@ -163,13 +161,13 @@ def note_waiting(store: Store, row: int, reasons: Sequence[Reason]) -> None:
 
 def refuse_unsealed(store: Store, row: int, reasons: Sequence[Reason], *, now: Millis) -> None:
     """A message that waited until it was too late."""
-    _set_state(store, row, "refused", reasons, now)
+    _move(store, row, OutboxEvent.NEVER_SEALABLE, reasons, now)
 
 
 def queue_again(store: Store, sealing: Sealing, record: Record, raw: bytes, *, now: Millis) -> None:
     """This sealing is refused; the message waits for another one."""
     _decide(store, sealing, record, raw)
-    _set_state(store, sealing.message, "queued", record.reasons, now)
+    _move(store, sealing.message, OutboxEvent.SEAL_AGAIN, record.reasons, now)
 
 
 def acknowledged(
@@ -234,14 +232,17 @@ def _decide(store: Store, sealing: Sealing, record: Record, raw: bytes) -> None:
     )
 
 
-def _set_state(store: Store, row: int, state: str, reasons: Sequence[Reason], now: Millis) -> None:
-    store.write(
-        "UPDATE outbox SET state = ?, reasons = ?, changed = ? WHERE id = ?",
-        state,
+def _move(store: Store, row: int, event: OutboxEvent, reasons: Sequence[Reason], now: Millis) -> None:
+    """Something happened to a message; `ForbiddenMove` where it cannot."""
+    changed = store.write(
+        f"UPDATE outbox SET state = ?, reasons = ?, changed = ? WHERE id = ? AND {OUTBOX.allowing(event)}",  # noqa: S608 - constants of the table
+        OUTBOX.target(event),
         _reasons(reasons),
         now,
         row,
     )
+    if not changed:
+        raise ForbiddenMove(row, event)
 
 
 def _reasons(reasons: Sequence[Reason]) -> str:

@@ -21,9 +21,12 @@ from typing import Final
 
 from clients.daemon.store.database import Store
 from clients.daemon.store.decisions import Sealing
+from clients.daemon.store.message_states import OUTBOX, UNDECIDED, OutboxEvent
 from protocol.envelope.core import Position
 from protocol.envelope.sealing import Sealed
 from protocol.identifiers import Digest, Millis, ThreadId, digest
+
+_APPENDABLE: Final = OUTBOX.allowing(OutboxEvent.APPEND)
 
 WINDOW: Final = 200
 
@@ -91,12 +94,13 @@ def undecided(store: Store, *, partition: int, after: int, most: int, most_bytes
 
 
 def mark_sent(store: Store, sealings: Mapping[int, int], *, now: Millis) -> None:
-    """Kafka has acknowledged these, at these offsets."""
+    """Kafka has acknowledged these, at these offsets. What is decided already stays as it is."""
     for sealing, offset in sealings.items():
         store.write("UPDATE sealings SET position = ? WHERE id = ? AND verdict IS NULL", offset, sealing)
         store.write(
-            """UPDATE outbox SET state = 'sent', changed = ?
-               WHERE state = 'sealed' AND id = (SELECT message FROM sealings WHERE id = ?)""",
+            f"""UPDATE outbox SET state = ?, changed = ?
+               WHERE {_APPENDABLE} AND id = (SELECT message FROM sealings WHERE id = ?)""",  # noqa: S608 - a constant
+            OUTBOX.target(OutboxEvent.APPEND),
             now,
             sealing,
         )
@@ -117,7 +121,7 @@ def find_sealing(store: Store, submission: Digest) -> Sealing | None:
         row["message"],
         latest=row["id"] == row["newest"],
         decided=row["verdict"] is not None,
-        message_settled=row["state"] in ("accepted", "refused"),
+        message_settled=row["state"] not in UNDECIDED,
         sealed_times=row["sealed_times"],
     )
 

@@ -19,7 +19,7 @@ from prometheus_client import generate_latest
 from clients.daemon.api import directory_views, views
 from clients.daemon.errors import StoreUnavailable
 from clients.daemon.receiving import deliveries as receiving
-from clients.daemon.sending import acknowledgements, intake, queue
+from clients.daemon.sending import acknowledgements, intake, waiting
 from clients.daemon.store import inbox
 from clients.daemon.store.at_rest import ContentUnreadable
 from protocol import topics
@@ -166,7 +166,7 @@ def test_no_representation_of_a_request_or_an_order_shows_content(units):
     """What ends in a traceback by accident is silent."""
     _, es, _ = units
     es.submit("pt", draft=marked(), attachments=[attachment()])
-    assert_clean(repr(queue.order_of(es.context, 1)))
+    assert_clean(repr(waiting.order_of(es.context, 1)))
     assert_clean(repr(wish("pt", draft=marked(), attachments=[attachment()])))
 
 

@@ -9,7 +9,7 @@ import pytest
 from clients.daemon.api import directory_views
 from clients.daemon.directory.statements import upkeep
 from clients.daemon.receiving.deciding import DirectoryBehind, take_decisions
-from clients.daemon.sending import queue
+from clients.daemon.sending import waiting
 from keys.enrolment import renew
 from keys.soft_keys import SoftEpochKey, SoftIdentity
 from keys.statement_types import EpochPublication, Revocation, StatementType, StatusChange
@@ -108,15 +108,15 @@ def test_a_revoked_identity_holds_messages_back(world, es):
     first = es.keys.signer.public.kid
     statement = issue(Revocation(es.unit, first, "stolen", None), signer=world.registrar, issued=world.now)
     es.context.replica.apply(statement)
-    waiting = es.submit("it")
-    assert waiting.state == "queued"
+    held_back = es.submit("it")
+    assert held_back.state == "queued"
     assert "E_KEY_REVOKED" in es.rows("SELECT reasons FROM outbox")[0][0]
     world.directory.apply(statement)
     es.context.replica.directory = world.directory
     es.keys.adopt_rotation(world.now, parties=world.directory)
-    queue.seal_queued(es.context)
+    waiting.seal_queued(es.context)
 
-    assert es.state(waiting.id) == "sealed"
+    assert es.state(held_back.id) == "sealed"
 
 
 def test_a_key_in_our_name_that_is_not_ours_is_an_alarm(world, es):

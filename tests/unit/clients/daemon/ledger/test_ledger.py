@@ -508,7 +508,7 @@ def test_who_has_seen_the_next_half_year_already_is_not_accused(world, es, pt):
     core = parse_submission(es.unit.pending()[-1]).header.core
     pt.unit.context.clock = lambda: parse_shard(NEXT_SHARD).start
     with pt.unit.context.transaction():
-        compare(pt.unit.context, core)
+        compare(pt.unit.context, core.ledger_head, sender=core.sender)
     pt.topic += last
     pt.read()
     assert (pt.alarms, heads(pt)) == ([], {"ahead": 1})

@@ -13,7 +13,7 @@ from clients.daemon.directory.statements import upkeep
 from clients.daemon.errors import StoreUnavailable
 from clients.daemon.receiving import deliveries as receiving
 from clients.daemon.receiving.deciding import DirectoryBehind
-from clients.daemon.sending import acknowledgements, queue
+from clients.daemon.sending import acknowledgements, waiting
 from clients.daemon.sending.requests import AckRequest
 from clients.daemon.store import inbox
 from clients.daemon.store.order import Order, Recipient, choose_keys, core_from_order
@@ -186,9 +186,9 @@ def test_a_receipt_can_be_sealed_again(world, es, pt):
     for _ in range(3):
         receiving.take_deliveries(pt.context, feed(pt, delivered(world, es, "pt")), patient=True)
     acknowledgements.seal_receipts(pt.context)
-    first = queue.order_of(pt.context, 1)
+    first = waiting.order_of(pt.context, 1)
     pt.restart()
-    assert queue.order_of(pt.context, 1) == first
+    assert waiting.order_of(pt.context, 1) == first
 
 
 def test_stages_only_rise(world, es, pt):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from clients.daemon.errors import StoreUnavailable
-from clients.daemon.sending import intake, queue
+from clients.daemon.sending import intake, waiting
 from clients.daemon.sending.requests import Submitted
 from clients.daemon.store import outbox
 from protocol.envelope.core import Limits
@@ -114,7 +114,7 @@ def test_a_clock_that_runs_ahead_waits_to_be_set_right(world, es):
     assert es.state(sent.id) == "queued"
     es.context.clock = lambda: world.now
     es.monotonic.seconds += 3600
-    queue.seal_queued(es.context)
+    waiting.seal_queued(es.context)
     pump(world, es)
 
     assert es.state(sent.id) == "accepted"
@@ -124,14 +124,14 @@ def test_what_cannot_be_sealed_waits_and_holds_nobody_up(world, es):
     """No key of the addressee: queued with the reason; the next message to another goes out."""
     world.publish(facts("ie"), by=world.registrar)
     es.learn()
-    waiting = es.submit("ie")
-    assert (waiting.state, es.submit("it").state) == ("queued", "sealed")
+    held_back = es.submit("ie")
+    assert (held_back.state, es.submit("it").state) == ("queued", "sealed")
     assert "E_RCPT_EPOCH" in es.rows("SELECT reasons FROM outbox ORDER BY id")[0][0]
     UnitFixture(world, UnitId("ie"), es.path / "ie")
     es.learn()
-    queue.seal_queued(es.context)
+    waiting.seal_queued(es.context)
 
-    assert es.state(waiting.id) == "sealed"
+    assert es.state(held_back.id) == "sealed"
 
 
 def test_before_it_is_enrolled_a_unit_may_write(world, tmp_path):
@@ -141,7 +141,7 @@ def test_before_it_is_enrolled_a_unit_may_write(world, tmp_path):
     sent = de.submit("it")
     assert sent.state == "queued"
     de.context.replica.directory = known
-    queue.seal_queued(de.context)
+    waiting.seal_queued(de.context)
 
     assert de.state(sent.id) == "sealed"
 
@@ -247,7 +247,7 @@ def test_what_kafka_lost_is_noticed(world, es):
     first, second = es.submit("it"), es.submit("it")
     raw = es.pending()
     es.context.sent.update({1: 0, 2: 1})
-    queue.note_sent(es.context)
+    waiting.note_sent(es.context)
     world.submit("es", b"", raw[1])  # the first one's place holds something else
     world.route("es")
     decided = es.decisions()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import clients.daemon
+from clients.daemon.store.message_states import UNDECIDED, among
 
 PLACE = Path(clients.daemon.__file__).parent
 QUERY = re.compile(r'"""(\s*SELECT\b.+?)"""|"(SELECT\b[^"]+)"', re.DOTALL)
@@ -20,7 +21,8 @@ def queries() -> list[str]:
     found = []
     for path in sorted(PLACE.rglob("*.py")):
         for long, short in QUERY.findall(path.read_text("utf-8")):
-            found.append((long or short).replace("{_LISTED}", "*"))
+            query = (long or short).replace("{_LISTED}", "*")
+            found.append(query.replace("{_UNDECIDED}", among(UNDECIDED)))
     return found
 
 

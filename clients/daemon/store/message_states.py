@@ -1,0 +1,129 @@
+"""The states of a message, as tables of allowed moves: of one that we send, and of one that we received.
+
+Owns the tables. Every change of a state in the database goes through them: the SQL names the states that an
+event may come in (`allowing`), so that a forbidden move changes nothing, and whoever makes it is told
+(`ForbiddenMove`). docs/architecture.md draws both from here. What a router's decision means, and so which
+event it is, stands in `decisions`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Generic, TypeVar
+
+
+class OutboxState(StrEnum):
+    """How far a message of ours is. The values stand in the database and in the local API."""
+
+    QUEUED = "queued"
+    SEALED = "sealed"
+    SENT = "sent"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+
+
+class OutboxEvent(StrEnum):
+    """What happens to a message of ours."""
+
+    SEAL = "it is sealed"
+    NEVER_SEALABLE = "it can never be sealed"
+    APPEND = "Kafka has it"
+    ACCEPT = "a router accepts it"
+    REFUSE = "a router refuses it for good"
+    SEAL_AGAIN = "a router refuses this sealing"
+
+
+class InboxState(StrEnum):
+    """How far people are with a received message. The values stand in the database and in the local API."""
+
+    NEW = "new"
+    OPENED = "opened"
+    ACKNOWLEDGED = "acknowledged"
+
+
+class InboxEvent(StrEnum):
+    """What people do with a received message."""
+
+    OPEN = "an officer opens it"
+    ACKNOWLEDGE = "an officer acknowledges it"
+
+
+S = TypeVar("S", bound=StrEnum)
+E = TypeVar("E", bound=StrEnum)
+
+
+@dataclass(frozen=True, slots=True)
+class StateMachine(Generic[S, E]):
+    """A table of moves: `moves[state][event]` is the next state; what is not in it is forbidden."""
+
+    start: tuple[S, ...]
+    moves: Mapping[S, Mapping[E, S]]
+
+    def target(self, event: E) -> S:
+        """Where an event leads: to one state, wherever it comes from."""
+        (found,) = {row[event] for row in self.moves.values() if event in row}
+        return found
+
+    def allowing(self, event: E) -> str:
+        """The SQL condition that a row is in a state in which this may happen."""
+        return among(state for state, row in self.moves.items() if event in row)
+
+    def drawing(self) -> str:
+        """The table as a Mermaid state diagram."""
+        arrows = [
+            f"    {state} --> {target}: {event}"
+            for state, row in self.moves.items()
+            for event, target in row.items()
+        ]
+        return "\n".join(["stateDiagram-v2", *(f"    [*] --> {state}" for state in self.start), *arrows])
+
+
+def among(states: Iterable[StrEnum]) -> str:
+    """The SQL condition that a row is in one of these states, with the values as constants."""
+    return f"state IN ({', '.join(repr(state.value) for state in states)})"
+
+
+OUTBOX: Final[StateMachine[OutboxState, OutboxEvent]] = StateMachine(
+    # A message that can be sealed at once is written as sealed.
+    start=(OutboxState.QUEUED, OutboxState.SEALED),
+    moves={
+        OutboxState.QUEUED: {
+            OutboxEvent.SEAL: OutboxState.SEALED,
+            OutboxEvent.NEVER_SEALABLE: OutboxState.REFUSED,
+            # An older sealing of it, which was taken for lost.
+            OutboxEvent.ACCEPT: OutboxState.ACCEPTED,
+        },
+        OutboxState.SEALED: {
+            OutboxEvent.APPEND: OutboxState.SENT,
+            OutboxEvent.ACCEPT: OutboxState.ACCEPTED,
+            OutboxEvent.REFUSE: OutboxState.REFUSED,
+            OutboxEvent.SEAL_AGAIN: OutboxState.QUEUED,
+        },
+        OutboxState.SENT: {
+            OutboxEvent.ACCEPT: OutboxState.ACCEPTED,
+            OutboxEvent.REFUSE: OutboxState.REFUSED,
+            OutboxEvent.SEAL_AGAIN: OutboxState.QUEUED,
+        },
+        # The addressees have it: that another sealing was accepted counts, whatever was said before.
+        OutboxState.ACCEPTED: {OutboxEvent.ACCEPT: OutboxState.ACCEPTED},
+        OutboxState.REFUSED: {OutboxEvent.ACCEPT: OutboxState.ACCEPTED},
+    },
+)
+
+UNDECIDED: Final = (OutboxState.QUEUED, OutboxState.SEALED, OutboxState.SENT)
+"""States in which the next message of the conversation waits."""
+
+INBOX: Final[StateMachine[InboxState, InboxEvent]] = StateMachine(
+    start=(InboxState.NEW,),
+    moves={
+        InboxState.NEW: {
+            InboxEvent.OPEN: InboxState.OPENED,
+            InboxEvent.ACKNOWLEDGE: InboxState.ACKNOWLEDGED,
+        },
+        InboxState.OPENED: {InboxEvent.ACKNOWLEDGE: InboxState.ACKNOWLEDGED},
+        # Said again, perhaps of a further stage.
+        InboxState.ACKNOWLEDGED: {InboxEvent.ACKNOWLEDGE: InboxState.ACKNOWLEDGED},
+    },
+)
