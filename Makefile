@@ -3,10 +3,10 @@
 # Every target ends with an error that says what is missing and how to get it.
 
 PY := .venv/bin/python
-# Tests without Kafka run on all cores, each file on one of them. Those with Kafka wait more than they work: two at a
-# time, each half with a broker of its own. The slowest are named, with what they took to prepare.
+# Tests without Kafka run on all cores, each file on one of them. Those with Kafka wait more than they work: three at a
+# time, test by test, each third with a broker of its own. The slowest are named, with what they took to prepare.
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile
-WITH_KAFKA := -n 2 --dist loadfile
+WITH_KAFKA := -n 3 --dist loadgroup
 SLOWEST := --durations=10
 # One test needs no second process: path::name, a file, a folder, or words that a test's name contains.
 T ?=

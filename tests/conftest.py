@@ -1,8 +1,8 @@
 """What every test may ask for: a real Apache Kafka.
 
-Owns: the fixtures `kafka` (one broker for the whole session, or the cluster that CONTRADA_KAFKA names) and
-`new_cluster` (brokers of a test's own, to be killed and paused). A test that asks for either is marked `kafka` by
-itself. Rule: whatever was started here is stopped by its process id; names of topics and groups are the test's to
+Owns: the fixtures `kafka` (one broker for the whole session, or the cluster that CONTRADA_KAFKA names), `empty_kafka`
+(a broker without a topic, whose names are the test's alone; kept from test to test) and `new_cluster` (brokers of a
+test's own, to be killed and paused). A test that asks for one of them is marked `kafka` by itself. Rule: whatever was started here is stopped by its process id; names of topics and groups are the test's to
 keep apart (`unique`).
 """
 
@@ -19,6 +19,7 @@ from typing import Literal, Protocol
 import pytest
 
 from deploy.kafka.launcher import Cluster, existing
+from tests.kept_broker import KeptBroker
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,11 @@ class NewCluster(Protocol):
     ) -> Cluster: ...
 
 
+_BROKERS = {"kafka", "empty_kafka", "new_cluster"}
 _UNIT = Path(__file__).resolve().parent / "unit"
+_LONGEST = ("test_chaos", "test_first_five_minutes", "test_demo", "test_ledger_daemon", "test_router_faults")
+"""What takes longest comes first, so that no process works on it while the others are done."""
+
 _PROCESSES = ("integration", "interop")
 """Folders whose tests start programs: too slow for `make check`, whatever each of them takes."""
 
@@ -51,7 +56,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs Kafka, and what starts other processes, before `-m` chooses."""
     for item in items:
         wanted = set(getattr(item, "fixturenames", ()))
-        if {"kafka", "new_cluster"} & wanted:
+        if _BROKERS & wanted:
             if _UNIT in item.path.parents:
                 # A fake of the same name would be left out of `make check` unnoticed.
                 raise pytest.UsageError(f"{item.nodeid}: no Kafka in tests/unit; name the fake otherwise")
@@ -59,6 +64,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         parameters = getattr(getattr(item, "callspec", None), "params", {})
         if "postgres" in wanted or "postgresql" in parameters.values() or item.path.parent.name in _PROCESSES:
             item.add_marker(pytest.mark.slow)
+        if {"kafka", "cluster"} & wanted and item.get_closest_marker("kafka"):
+            # Where several processes share the tests, a broker of a module or of the session starts in one of them.
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    items.sort(key=lambda item: _LONGEST.index(item.path.stem) if item.path.stem in _LONGEST else len(_LONGEST))
 
 
 @pytest.fixture(scope="session")
@@ -69,6 +78,21 @@ def kafka() -> Iterator[Kafka]:
         return
     with _short_directory() as directory, Cluster(Path(directory)) as cluster:
         yield Kafka(cluster.bootstrap, cluster)
+
+
+@pytest.fixture(scope="session")
+def _kept() -> Iterator[KeptBroker]:
+    """The broker behind `empty_kafka`; it starts with the first test that asks."""
+    kept = KeptBroker()
+    yield kept
+    kept.stop()
+
+
+@pytest.fixture
+def empty_kafka(_kept: KeptBroker) -> Kafka:
+    """One broker that has no topic and no group; what the test before left is gone."""
+    cluster = _kept.emptied()
+    return Kafka(cluster.bootstrap, cluster)
 
 
 @pytest.fixture

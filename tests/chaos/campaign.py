@@ -154,7 +154,7 @@ async def _play(plan: Plan, exchange: Exchange) -> Outcome:
         say(f"healing; {len(load.messages)} messages were submitted")
         await asyncio.to_thread(exchange.heal)
     began = time.monotonic()
-    stuck = await _drain(exchange, load, within=plan.drain)
+    stuck = await _drain(exchange, load, within=plan.drain, proofs=plan.ledger != "naive")
     drained = time.monotonic() - began
     say(f"drained within {drained:.1f} s; stuck: {dict(stuck)}")
     await _label(exchange, load)
@@ -184,10 +184,10 @@ async def _beside(work) -> AsyncIterator[None]:
             await task
 
 
-async def _drain(exchange: Exchange, load: Load, *, within: float) -> dict[str, int]:
+async def _drain(exchange: Exchange, load: Load, *, within: float, proofs: bool) -> dict[str, int]:
     until = time.monotonic() + within
     while True:
-        stuck = evidence.unfinished(exchange, load.messages)
+        stuck = evidence.unfinished(exchange, load.messages, proofs=proofs)
         if not stuck or time.monotonic() > until or not all(each.alive for each in exchange.processes()):
             return dict(stuck)
         await asyncio.sleep(0.5)

@@ -143,8 +143,11 @@ def states(unit: str, database: Path) -> dict[tuple[str, bytes], str]:
         return {(unit, row["mid"]): row["state"] for row in rows.execute("SELECT mid, state FROM outbox")}
 
 
-def unfinished(exchange: Exchange, messages: Iterable[Message]) -> Counter[str]:
-    """What is still on its way, by unit: nothing, once everything has drained."""
+def unfinished(exchange: Exchange, messages: Iterable[Message], *, proofs: bool = True) -> Counter[str]:
+    """What is still on its way, by unit: nothing, once everything has drained.
+
+    `proofs`: a promise of the ledger that is not kept yet counts.
+    """
     waiting: Counter[str] = Counter()
     owed: Counter[str] = Counter(unit for m in messages if not m.denied for unit in m.to)
     for unit in exchange.units:
@@ -164,5 +167,5 @@ def unfinished(exchange: Exchange, messages: Iterable[Message]) -> Counter[str]:
                 (int(MessageKind.ACKNOWLEDGEMENT),),
             ).fetchone()
             (unproved,) = rows.execute("SELECT count(*) FROM promises").fetchone()
-        waiting[unit] = open_ + unacknowledged + missing + unproved + max(0, owed[unit] - came)
+        waiting[unit] = open_ + unacknowledged + missing + unproved * proofs + max(0, owed[unit] - came)
     return +waiting

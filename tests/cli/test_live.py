@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from tests.cli.terminal import EXAMPLES, Seen, contrada
-from tests.conftest import NewCluster
+from tests.conftest import Kafka
 from tests.waiting import GENEROUS, ended, until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,9 +70,9 @@ def _free_port() -> int:
 
 
 @pytest.fixture
-def exchange(new_cluster: NewCluster, tmp_path: Path) -> Exchange:
+def exchange(empty_kafka: Kafka, tmp_path: Path) -> Exchange:
     """A founded exchange with fr, it and fr-customs enrolled; nothing runs yet."""
-    made = Exchange(tmp_path, new_cluster().bootstrap)
+    made = Exchange(tmp_path, empty_kafka.bootstrap)
     port = str(_free_port())
     made.at("centre", "--kafka", made.kafka, "centre", "init", "--router-port", port)
     for unit, *options in (

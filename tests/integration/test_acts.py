@@ -25,10 +25,9 @@ def contrada(*arguments: str, code: int = 0) -> dict:
 
 
 @pytest.fixture
-def centre(new_cluster, tmp_path: Path) -> list[str]:
+def centre(empty_kafka, tmp_path: Path) -> list[str]:
     """An exchange that was just founded, by the commands that people use."""
-    cluster = new_cluster()
-    home = ["--home", str(tmp_path / "centre"), "--kafka", cluster.bootstrap]
+    home = ["--home", str(tmp_path / "centre"), "--kafka", empty_kafka.bootstrap]
     contrada(*home, "centre", "init")
     contrada(*home, "ledger", "init", "--origin", "contrada.example", "--http-port", "0")
     return home

@@ -22,12 +22,11 @@ from tests.waiting import GENEROUS, ended
 
 
 @pytest.fixture
-async def site(new_cluster):
-    """Two units and a router on a Kafka of their own; nothing of it runs but Kafka."""
+async def site(empty_kafka):
+    """Two units and a router on an empty Kafka; nothing of it runs but Kafka."""
     with tempfile.TemporaryDirectory(prefix="cd-") as directory:
-        cluster = new_cluster()
-        made = await found(Path(directory), cluster.bootstrap, "fr", "it")
-        made.cluster = cluster
+        made = await found(Path(directory), empty_kafka.bootstrap, "fr", "it")
+        made.cluster = empty_kafka.cluster
         try:
             yield made
         finally:
@@ -267,12 +266,12 @@ async def test_the_socket_is_for_this_user_alone(site):
     connection.close()
 
 
-async def test_several_partitions(new_cluster):
+async def test_several_partitions(empty_kafka):
     """Conversations spread over the partitions each way, and every message arrives."""
     with tempfile.TemporaryDirectory(prefix="cd-") as directory:
         site = await found(
             Path(directory),
-            new_cluster().bootstrap,
+            empty_kafka.bootstrap,
             "fr",
             "it",
             changes={"outbox_partitions": 3, "inbox_partitions": 2},

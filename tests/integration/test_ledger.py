@@ -29,11 +29,10 @@ from tests.waiting import ended, until_async
 
 
 @pytest.fixture
-async def exchange(new_cluster, tmp_path: Path) -> AsyncIterator[Exchange]:
-    """A world on a broker of its own, since topics have fixed names."""
-    cluster = new_cluster()
+async def exchange(empty_kafka, tmp_path: Path) -> AsyncIterator[Exchange]:
+    """A world on a broker that is empty, since topics have fixed names."""
     exchange = Exchange(
-        World(now=Millis(time.time_ns() // 1_000_000)), cluster.bootstrap, tmp_path / "centre"
+        World(now=Millis(time.time_ns() // 1_000_000)), empty_kafka.bootstrap, tmp_path / "centre"
     )
     await exchange.found()
     try:

@@ -24,11 +24,10 @@ from tests.sim.one_log import SimLog, leaves
 
 
 @pytest.fixture
-async def site(new_cluster) -> AsyncIterator[Site]:
+async def site(empty_kafka) -> AsyncIterator[Site]:
     """Two units that follow the ledger; nothing runs yet but Kafka."""
     with tempfile.TemporaryDirectory(prefix="cd-") as directory:
-        cluster = new_cluster()
-        made = await found(Path(directory), cluster.bootstrap, "fr", "it")
+        made = await found(Path(directory), empty_kafka.bootstrap, "fr", "it")
         try:
             yield made
         finally:

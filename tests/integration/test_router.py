@@ -23,10 +23,9 @@ def present() -> Millis:
 
 
 @pytest.fixture
-async def exchange(new_cluster, tmp_path: Path) -> AsyncIterator[Exchange]:
-    """A world on a broker of its own, since topics have fixed names."""
-    cluster = new_cluster()
-    exchange = Exchange(World(now=present()), cluster.bootstrap, tmp_path / "centre")
+async def exchange(empty_kafka, tmp_path: Path) -> AsyncIterator[Exchange]:
+    """A world on a broker that is empty, since topics have fixed names."""
+    exchange = Exchange(World(now=present()), empty_kafka.bootstrap, tmp_path / "centre")
     await exchange.found()
     try:
         yield exchange
@@ -97,10 +96,9 @@ async def test_sigterm_ends_in_good_order(exchange: Exchange) -> None:
     assert ended(router) == 0
 
 
-async def test_a_claim_knows_how_many_partitions_its_outbox_has(new_cluster, tmp_path: Path) -> None:
+async def test_a_claim_knows_how_many_partitions_its_outbox_has(empty_kafka, tmp_path: Path) -> None:
     """In an outbox of three partitions, a message in its conversation's one is delivered, a copy elsewhere not."""
-    cluster = new_cluster()
-    exchange = Exchange(World(now=present()), cluster.bootstrap, tmp_path / "centre")
+    exchange = Exchange(World(now=present()), empty_kafka.bootstrap, tmp_path / "centre")
     await exchange.found(outbox_partitions=3)
     try:
         exchange.start_router()

@@ -71,9 +71,9 @@ def exchanges(tmp_path: Path):
 
 
 @pytest.fixture
-async def exchange(new_cluster, exchanges) -> AsyncIterator[Exchange]:
-    """An exchange on a single broker of its own."""
-    yield await exchanges(new_cluster().bootstrap)  # noqa: PT022
+async def exchange(empty_kafka, exchanges) -> AsyncIterator[Exchange]:
+    """An exchange on a single broker."""
+    yield await exchanges(empty_kafka.bootstrap)  # noqa: PT022
 
 
 async def backlog(exchange: Exchange, count: int) -> list[int]:

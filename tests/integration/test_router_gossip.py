@@ -22,10 +22,10 @@ from tests.waiting import GENEROUS, until_async
 
 
 @pytest.fixture
-async def exchange(new_cluster, tmp_path: Path) -> AsyncIterator[Exchange]:
-    """A world on a broker of its own, since topics have fixed names."""
+async def exchange(empty_kafka, tmp_path: Path) -> AsyncIterator[Exchange]:
+    """A world on a broker that is empty, since topics have fixed names."""
     world = World(now=Millis(time.time_ns() // 1_000_000))
-    made = Exchange(world, new_cluster().bootstrap, tmp_path / "centre")
+    made = Exchange(world, empty_kafka.bootstrap, tmp_path / "centre")
     await made.found()
     try:
         yield made
