@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from deploy.kafka.launcher import Cluster, existing
 from tests.kept_broker import KeptBroker
@@ -41,6 +42,10 @@ class NewCluster(Protocol):
         settings: dict[str, str] | None = None,
     ) -> Cluster: ...
 
+
+# How long an example takes is the machine's affair.
+settings.register_profile("calm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("calm")
 
 _BROKERS = {"kafka", "empty_kafka", "new_cluster"}
 _UNIT = Path(__file__).resolve().parent / "unit"
@@ -67,7 +72,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if {"kafka", "cluster"} & wanted and item.get_closest_marker("kafka"):
             # Where several processes share the tests, a broker of a module or of the session starts in one of them.
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
-    items.sort(key=lambda item: _LONGEST.index(item.path.stem) if item.path.stem in _LONGEST else len(_LONGEST))
+    items.sort(
+        key=lambda item: _LONGEST.index(item.path.stem) if item.path.stem in _LONGEST else len(_LONGEST)
+    )
 
 
 @pytest.fixture(scope="session")

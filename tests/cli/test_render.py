@@ -26,6 +26,7 @@ from runtime.cli.render import (
     write_table,
 )
 from tests.cli.homes import fixture_homes
+from tests.waiting import GENEROUS
 
 COLUMNS = (Column("a", "A"), Column("t", "TIME", moment))
 
@@ -123,7 +124,7 @@ def _on_terminal(*arguments: str, answer: bytes = b"", **env: str) -> tuple[int,
             break
         shown += chunk
     os.close(master)
-    return process.wait(timeout=30), shown.decode()
+    return process.wait(GENEROUS), shown.decode()
 
 
 def test_a_table_is_drawn_on_a_terminal() -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from tests.waiting import GENEROUS
 
 HEAVY = {"pydantic", "cryptography", "rich", "aiokafka", "asyncio", "structlog", "keys"}
 
@@ -19,7 +20,7 @@ def _loaded(*arguments: str) -> set[str]:
         "print(json.dumps(sorted({m.partition('.')[0] for m in sys.modules})), file=sys.stderr)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=GENEROUS
     )
     return set(json.loads(done.stderr.splitlines()[-1]))
 

@@ -15,10 +15,9 @@ from protocol.identifiers import UnitId
 from runtime.errors import Unavailable
 from tests.sim.world import World
 from tests.unit.broker.router.claims import Statements
+from tests.waiting import GENEROUS, until_async
 
 pytestmark = pytest.mark.slow
-
-WITHIN = 20
 
 
 class Clock:
@@ -44,9 +43,7 @@ async def following(replica: Replica) -> AsyncIterator[asyncio.Task[None]]:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for something that happens in the background."""
-    async with asyncio.timeout(WITHIN):
-        while not condition():
-            await asyncio.sleep(0.01)
+    await until_async(condition, what="the replica", pause=0.01)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +63,7 @@ async def test_it_becomes_the_directory_that_the_topic_holds(world: World) -> No
     """A replica that caught up is the same directory, to the head."""
     replica = Replica(Statements(world.directory.snapshot()), world.directory.root, monotonic=Clock())
     async with following(replica):
-        directory = await asyncio.wait_for(replica.usable(), WITHIN)
+        directory = await asyncio.wait_for(replica.usable(), GENEROUS)
     assert directory.head == world.directory.head
     assert replica.refused == 0
 
@@ -79,7 +76,7 @@ async def test_it_is_no_basis_before_it_caught_up(world: World) -> None:
     assert not waiting.done()
     assert replica.age is None
     async with following(replica):
-        await asyncio.wait_for(waiting, WITHIN)
+        await asyncio.wait_for(waiting, GENEROUS)
 
 
 async def test_it_is_no_basis_when_it_is_too_old(world: World) -> None:
@@ -89,13 +86,13 @@ async def test_it_is_no_basis_when_it_is_too_old(world: World) -> None:
     async with following(replica):
         await until(lambda: replica.age is not None)
         clock.now += OLDEST
-        await asyncio.wait_for(replica.usable(), WITHIN)
+        await asyncio.wait_for(replica.usable(), GENEROUS)
         clock.now += 1
         waiting = asyncio.create_task(replica.usable())
         await asyncio.sleep(0.05)
         assert not waiting.done()
         feed.put()
-        await asyncio.wait_for(waiting, WITHIN)
+        await asyncio.wait_for(waiting, GENEROUS)
     assert replica.age == 0
 
 
@@ -110,7 +107,7 @@ async def test_what_does_not_verify_is_counted_and_skipped(world: World) -> None
     feed = Statements([*world.directory.snapshot(), b"", b"garbage", forged, good[:-1], good])
     replica = Replica(feed, world.directory.root, monotonic=Clock())
     async with following(replica):
-        directory = await asyncio.wait_for(replica.usable(), WITHIN)
+        directory = await asyncio.wait_for(replica.usable(), GENEROUS)
     assert replica.refused == 4
     assert directory.head.size == world.directory.head.size + 1
 
@@ -120,7 +117,7 @@ async def test_an_absent_topic_is_waited_out(world: World) -> None:
     feed = Statements(world.directory.snapshot(), failures=[Unavailable("not there"), Unavailable("not yet")])
     replica = Replica(feed, world.directory.root, monotonic=Clock())
     async with following(replica) as task:
-        await asyncio.wait_for(replica.usable(), WITHIN)
+        await asyncio.wait_for(replica.usable(), GENEROUS)
         assert not task.done()
     assert feed.runs == 3
     assert replica.directory.head == world.directory.head
@@ -131,7 +128,7 @@ async def test_reading_the_topic_again_changes_nothing(world: World) -> None:
     statements = world.directory.snapshot()
     replica = Replica(Statements([*statements, *statements]), world.directory.root, monotonic=Clock())
     async with following(replica):
-        directory = await asyncio.wait_for(replica.usable(), WITHIN)
+        directory = await asyncio.wait_for(replica.usable(), GENEROUS)
     assert directory.head == world.directory.head
 
 
@@ -140,12 +137,12 @@ async def test_it_waits_for_what_a_sender_saw_first(world: World) -> None:
     feed = Statements(world.directory.snapshot())
     replica = Replica(feed, world.directory.root, monotonic=asyncio.get_running_loop().time)
     async with following(replica):
-        await asyncio.wait_for(replica.usable(), WITHIN)
-        waiting = asyncio.create_task(replica.at_least(world.directory.head.size + 1, patience=WITHIN))
+        await asyncio.wait_for(replica.usable(), GENEROUS)
+        waiting = asyncio.create_task(replica.at_least(world.directory.head.size + 1, patience=GENEROUS))
         await asyncio.sleep(0.05)
         assert not waiting.done()
         feed.put(suspension(world))
-        directory = await asyncio.wait_for(waiting, WITHIN)
+        directory = await asyncio.wait_for(waiting, GENEROUS)
     assert directory.head.size == world.directory.head.size + 1
 
 
@@ -154,6 +151,6 @@ async def test_a_sender_that_lies_about_the_directory_holds_nobody_up(world: Wor
     feed = Statements(world.directory.snapshot())
     replica = Replica(feed, world.directory.root, monotonic=asyncio.get_running_loop().time)
     async with following(replica):
-        await asyncio.wait_for(replica.usable(), WITHIN)
-        directory = await asyncio.wait_for(replica.at_least(1_000_000, patience=0.1), WITHIN)
+        await asyncio.wait_for(replica.usable(), GENEROUS)
+        directory = await asyncio.wait_for(replica.at_least(1_000_000, patience=0.1), GENEROUS)
     assert directory.head == world.directory.head

@@ -32,6 +32,7 @@ from tests.sim.witnessing import NAME as WITNESS
 from tests.sim.witnessing import Case, note_key
 from tests.sim.world import NOON
 from tests.unit.broker.ledger.rig import AUDIT, KEYS, NAME, MemoryTopics, Rig, world_of
+from tests.waiting import until_async
 
 LOGS = ledger_policy(NAME, now=NOON, log_keys=KEYS.vkeys)
 POLICY = parse_policy(
@@ -265,8 +266,6 @@ async def test_it_runs_until_it_is_cancelled(rig: Rig) -> None:
         task = asyncio.create_task(made.run(writer))
         await asyncio.sleep(0)
         made.tell(await asyncio.to_thread(rig.run, rig.writer()))
-        async with asyncio.timeout(10):
-            while not bus.records.get(topics.LEDGER):
-                await asyncio.sleep(0.01)
+        await until_async(lambda: bus.records.get(topics.LEDGER), what="a publication", pause=0.01)
         task.cancel()
         await asyncio.wait([task])

@@ -38,6 +38,7 @@ from runtime.errors import Conflict, Misconfigured
 from runtime.kafka.ports import InputRecord
 from tests.sim.world import NOON, World
 from tests.unit.broker.ledger.rig import AUDIT, DIRECTORY, KEYS, NAME, MemoryTopics, Rig, world_of
+from tests.waiting import until_async
 
 
 class LateFeed:
@@ -89,12 +90,12 @@ def ledger_run_of(rig: Rig, bus: MemoryTopics, replica: Replica) -> LedgerRun:
 
 
 async def until(condition, *tasks) -> None:
-    async with asyncio.timeout(20):
-        while not condition():
-            for task in tasks:
-                if task.done():
-                    task.result()
-            await asyncio.sleep(0.02)
+    def alive() -> None:
+        for task in tasks:
+            if task.done():
+                task.result()
+
+    await until_async(condition, what="the ledger", alive=alive)
 
 
 async def test_a_verdict_waits_for_the_newest_directory(

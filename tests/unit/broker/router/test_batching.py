@@ -16,6 +16,7 @@ from protocol.parties import TreeHead
 from protocol.trail.batches import RecordType, verify_decisions
 from tests.sim.world import World
 from tests.unit.broker.router.claims import Exhausted, ScriptedClaim, Statements, replica_of, router_of
+from tests.waiting import GENEROUS
 
 FR, IT = UnitId("fr"), UnitId("it")
 IDLE = 1_000
@@ -133,7 +134,7 @@ async def test_a_batch_waits_for_the_directory_that_its_sender_saw(world: World)
     await asyncio.sleep(0.05)
     assert claim.commits == []
     feed.put(*world.directory.snapshot()[before:])
-    await asyncio.wait_for(working, 20)
+    await asyncio.wait_for(working, GENEROUS)
     assert len(claim.commits[0].to(topics.inbox(UnitId("es")))) == 1
     following.cancel()
     await asyncio.wait([following])

@@ -12,6 +12,7 @@ from broker.router.outboxes import KafkaOutboxes
 from broker.statement_feed import KafkaStatements
 from runtime.errors import Unavailable
 from runtime.kafka.transactions import Transactions
+from tests.waiting import GENEROUS
 
 SOURCE = TopicPartition("outbox.fr", 0)
 
@@ -37,7 +38,7 @@ async def test_a_partition_that_was_taken_away_is_not_claimed_again() -> None:
     task = outboxes._tasks[SOURCE] = asyncio.create_task(outboxes._hold(SOURCE))
     await asyncio.sleep(0)
     await outboxes._drop([SOURCE])
-    await asyncio.wait([task], timeout=1)
+    await asyncio.wait([task], timeout=GENEROUS)
     assert task.done()
     assert outboxes.attempts == 1
 
@@ -56,7 +57,7 @@ async def test_a_partition_that_is_ours_is_claimed_again(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(outboxes, "_claim_and_work", claim)
     task = outboxes._tasks[SOURCE] = asyncio.create_task(outboxes._hold(SOURCE))
-    await asyncio.wait_for(reached.wait(), 20)
+    await asyncio.wait_for(reached.wait(), GENEROUS)
     assert not task.done()
     await outboxes._drop([SOURCE])
     assert task.cancelled()
@@ -75,7 +76,7 @@ async def test_a_foreign_cancellation_ends_no_claim(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(outboxes, "_claim_and_work", claim)
     task = outboxes._tasks[SOURCE] = asyncio.create_task(outboxes._hold(SOURCE))
-    await asyncio.wait_for(reached.wait(), 20)
+    await asyncio.wait_for(reached.wait(), GENEROUS)
     await outboxes._drop([SOURCE])
     assert task.cancelled()
 

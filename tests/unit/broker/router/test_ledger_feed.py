@@ -18,6 +18,7 @@ from runtime.errors import Unavailable
 from tests.sim.one_log import DIRECTORY, SHARD, SimLog, leaves, note_key
 from tests.unit.broker.ledger.rig import MemoryTopics
 from tests.unit.broker.router.published import POLICY, Ledger, alarms, forked, grown
+from tests.waiting import until_async
 
 TEN = SimLog().add(leaves(10))
 (TRUE,) = TEN.publish()
@@ -131,9 +132,7 @@ async def following(ledger: Ledger):
 
 
 async def until(good) -> None:
-    async with asyncio.timeout(20):
-        while not good():
-            await asyncio.sleep(0.01)
+    await until_async(good, what="the feed", pause=0.01)
 
 
 async def test_it_begins_near_the_end_of_the_topic(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ import pytest
 from broker.router.__main__ import main
 from broker.router.settings import RouterSettings
 from tests.unit.broker.files import write, write_router
+from tests.waiting import GENEROUS
 
 pytestmark = pytest.mark.slow
 
@@ -134,7 +135,11 @@ def run(config: Path, *, check_only: bool = True) -> subprocess.CompletedProcess
         f"sys.exit(main(Path(sys.argv[1]), check_only={check_only}))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program, str(config)], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", program, str(config)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=GENEROUS,
     )
     assert done.stdout == ""
     assert "Traceback" not in done.stderr

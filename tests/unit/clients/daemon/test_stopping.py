@@ -20,6 +20,7 @@ from runtime.process.homes import UnitHome
 from runtime.process.worker import Worker
 from tests.sim.world import World
 from tests.unit.clients.daemon.unit_contexts import UnitFixture, draft
+from tests.waiting import GENEROUS
 
 MESSAGE = {"kind": "information", "to": ["it"], "draft": draft()}
 
@@ -97,13 +98,13 @@ async def test_everybody_is_answered_when_the_daemon_is_told_to_stop(daemon: Dae
     while not home.socket.exists():
         await asyncio.sleep(0.01)
     transport = httpx.AsyncHTTPTransport(uds=str(home.socket))
-    async with httpx.AsyncClient(transport=transport, base_url="http://es", timeout=20) as http:
+    async with httpx.AsyncClient(transport=transport, base_url="http://es", timeout=GENEROUS) as http:
         assert (await http.get("/v1/outbox")).status_code == 200
         reader, writer = await asyncio.open_unix_connection(home.socket)
         writer.write(b"POST /v1/messages HTTP/1.1\r\nhost: es\r\ncontent-length: 9\r\n\r\n{")
         waiting = asyncio.create_task(http.get("/v1/inbox?wait=30"))
         await asyncio.sleep(0.2)
-        busy = asyncio.create_task(daemon.worker.do(partial(go_on.wait, 20)))
+        busy = asyncio.create_task(daemon.worker.do(partial(go_on.wait, GENEROUS)))
         sending = asyncio.create_task(http.post("/v1/messages", json=MESSAGE))
         while daemon.worker._jobs.empty():
             await asyncio.sleep(0.01)
@@ -114,7 +115,7 @@ async def test_everybody_is_answered_when_the_daemon_is_told_to_stop(daemon: Dae
 
         assert (await waiting).json()["items"] == []
         assert (await sending).status_code == 202
-        never_sent = await asyncio.wait_for(reader.read(), 20)
+        never_sent = await asyncio.wait_for(reader.read(), GENEROUS)
         assert never_sent.startswith(b"HTTP/1.1 503 ")
         assert b"E_STOPPING" in never_sent
         writer.close()

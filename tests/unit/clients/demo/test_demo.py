@@ -12,6 +12,7 @@ import pytest
 
 from clients.demo.exchange import CHECKOUT, Exchange
 from clients.demo.play import suggestions
+from tests.waiting import GENEROUS
 
 SCRIPT = Path(sys.executable).parent / "contrada"
 
@@ -45,6 +46,6 @@ def test_the_program_is_this_installations(on_path: bool, monkeypatch: pytest.Mo
     [word] = {shlex.split(line)[0] for line in suggestions(Exchange(CHECKOUT / "demo"), CHECKOUT)}
     assert word == "contrada" if on_path else (CHECKOUT / word).samefile(SCRIPT)
     done = subprocess.run(
-        [word, "--version"], cwd=CHECKOUT, capture_output=True, text=True, check=True, timeout=60
+        [word, "--version"], cwd=CHECKOUT, capture_output=True, text=True, check=True, timeout=GENEROUS
     )
     assert done.stdout.startswith("contrada ")

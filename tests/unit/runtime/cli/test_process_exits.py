@@ -10,6 +10,7 @@ import pytest
 
 from tests.cli.terminal import contrada
 from tests.unit.broker.files import write, write_router
+from tests.waiting import GENEROUS
 
 
 def test_the_command_line_tells_it_as_json(tmp_path) -> None:
@@ -19,7 +20,7 @@ def test_the_command_line_tells_it_as_json(tmp_path) -> None:
     # A process of its own: a router that has read its settings configures the log of its whole process.
     done = subprocess.run(
         [sys.executable, "-m", "clients.cli.main", "router", "run", "--config", str(config), "--json"],
-        capture_output=True, text=True, check=False, timeout=60,
+        capture_output=True, text=True, check=False, timeout=GENEROUS,
     )  # fmt: skip
     error = json.loads(done.stderr)["error"]
     assert (done.returncode, done.stdout, error["code"], error["exit"]) == (5, "", "E_KEYFILE_MISSING", 5)

@@ -14,6 +14,7 @@ from broker.router.metrics import RouterMetrics
 from runtime.errors import Unavailable
 from runtime.process.health import health_pages
 from runtime.process.http import bind_loopback, serve
+from tests.waiting import GENEROUS
 
 
 class Pages:
@@ -29,7 +30,7 @@ class Pages:
         """Status, content type and body."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         writer.write(f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
-        head, _, body = (await asyncio.wait_for(reader.read(), 20)).partition(b"\r\n\r\n")
+        head, _, body = (await asyncio.wait_for(reader.read(), GENEROUS)).partition(b"\r\n\r\n")
         writer.close()
         lines = head.decode().splitlines()
         headers = {k.lower(): v for k, _, v in (line.partition(": ") for line in lines[1:])}

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from runtime.process.loggable import ALLOWED
+from tests.waiting import GENEROUS
 
 SECRET = "Wanda-Mueller-1984"
 HOSTILE = 'hostile", "code": "E_FORGED\n'
@@ -20,7 +21,7 @@ def lines() -> list[str]:
     """What a router wrote that met a secret everywhere."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.unit.broker.leak", SECRET],
-        capture_output=True, text=True, check=True, timeout=60, cwd=Path(__file__).parents[4],
+        capture_output=True, text=True, check=True, timeout=GENEROUS, cwd=Path(__file__).parents[4],
     )  # fmt: skip
     assert done.stdout == ""
     return done.stderr.splitlines()

@@ -17,6 +17,7 @@ from clients.daemon.home import make_unit_home
 from protocol.identifiers import UnitId
 from runtime.process.notify import keep_watchdog, notify
 from tests.sim.world import World
+from tests.waiting import GENEROUS
 
 pytestmark = pytest.mark.slow
 
@@ -68,6 +69,6 @@ def test_a_daemon_says_that_it_serves_and_that_it_stops(manager: socket.socket, 
         served = home.socket.exists()
         daemon.send_signal(signal.SIGTERM)
         last = manager.recv(100)
-        ended = daemon.wait(timeout=30)
+        ended = daemon.wait(GENEROUS)
     assert heard == {b"READY=1", b"WATCHDOG=1"}
     assert (served, last, ended) == (True, b"STOPPING=1", 0)

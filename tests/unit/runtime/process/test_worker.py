@@ -9,6 +9,7 @@ import pytest
 
 from runtime.process.wakeup import Throttle
 from runtime.process.worker import Worker
+from tests.waiting import GENEROUS
 
 
 async def test_jobs_run_in_one_thread_in_their_order():
@@ -37,7 +38,7 @@ async def test_a_job_runs_to_its_end_whoever_has_gone_away():
     """Both the running job and the one behind it are done, though nobody waits for them any more."""
     worker = Worker()
     gate, done = threading.Event(), []
-    running = asyncio.create_task(worker.do(lambda: (gate.wait(10), done.append("running"))))
+    running = asyncio.create_task(worker.do(lambda: (gate.wait(GENEROUS), done.append("running"))))
     queued = asyncio.create_task(worker.do(lambda: done.append("queued")))
     await asyncio.sleep(0)
     running.cancel()
@@ -72,7 +73,7 @@ async def test_a_throttle_holds_back_the_second_and_not_the_first():
         await throttle.wait()
         starts.append(clock())
     early = asyncio.create_task(Throttle(1000).wait())
-    await asyncio.wait_for(early, 10)
+    await asyncio.wait_for(early, GENEROUS)
 
     assert starts[0] >= before
     # A timer of the loop may fire early by its resolution.

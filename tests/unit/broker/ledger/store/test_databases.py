@@ -14,6 +14,7 @@ import pytest
 from broker.ledger.store.record_store import Erasure, RecordStore
 from runtime.errors import Unavailable
 from tests.unit.broker.ledger.rows import ORIGIN, filled, grown
+from tests.waiting import GENEROUS
 
 WRITER = """
 import sys
@@ -43,7 +44,7 @@ def test_a_killed_writer_leaves_whole_steps(url):
     for _ in range(25):
         said = int(writer.stdout.readline())
     writer.send_signal(signal.SIGKILL)
-    writer.wait(20)
+    writer.wait(GENEROUS)
     writer.stdout.close()
 
     after = RecordStore(url).state(ORIGIN)

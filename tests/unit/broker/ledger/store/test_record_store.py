@@ -13,6 +13,7 @@ from protocol.merkle import leaf_hash
 from protocol.trail.ledger_leaves import leaves_of_row
 from runtime.errors import Misconfigured, Unavailable
 from tests.unit.broker.ledger.rows import NEXT, ORIGIN, empty, filled, grown
+from tests.waiting import GENEROUS
 
 DELETED_BY = f"{NEXT}#7"
 
@@ -53,7 +54,7 @@ def test_whoever_builds_on_another_state_writes_nothing(url, field):
 def test_of_two_writers_at_once_one_wins(url):
     """Eight threads move the log from the same state: one does, and the rows are its rows alone."""
     store, state, made = filled(url)
-    gate, results = threading.Barrier(8, timeout=20), []
+    gate, results = threading.Barrier(8, timeout=GENEROUS), []
 
     def move(number: int) -> None:
         mine = RecordStore(url)

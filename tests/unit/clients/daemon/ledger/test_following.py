@@ -15,6 +15,7 @@ from protocol.identifiers import UnitId
 from runtime.process.worker import Worker
 from tests.sim.world import World
 from tests.unit.clients.daemon.unit_contexts import UnitFixture
+from tests.waiting import GENEROUS
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ async def test_who_has_seen_all_is_woken_by_what_comes(followed):
     assert looks(daemon) is None
     seen = daemon.newest
     await receive()
-    answer = await asyncio.wait_for(waiting, 10)
+    answer = await asyncio.wait_for(waiting, GENEROUS)
 
     assert f'"cursor":"{daemon.newest}"'.encode() in answer.body
     assert daemon.newest > seen
@@ -77,9 +78,9 @@ async def test_who_has_not_seen_all_is_answered_at_once(followed):
     """A cursor before the newest message, or a daemon that has taken nothing in yet, asks the database first."""
     daemon, _ = followed
     newest, daemon.newest = daemon.newest, None
-    first = await asyncio.wait_for(follow(daemon, 0, 20), 10)
+    first = await asyncio.wait_for(follow(daemon, 0, 20), GENEROUS)
     daemon.newest = newest
-    second = await asyncio.wait_for(follow(daemon, newest - 1, 20), 10)
+    second = await asyncio.wait_for(follow(daemon, newest - 1, 20), GENEROUS)
 
     assert first.body == second.body
     assert f'"cursor":"{newest}"'.encode() in second.body

@@ -20,6 +20,7 @@ from tests.mutants.engine import Mutant, mutated
 from tests.mutants.operations import dropped
 from tests.sim.world import World
 from tests.unit.clients.daemon.unit_contexts import UnitFixture, wish
+from tests.waiting import GENEROUS, until_async
 
 
 class PowerCut:
@@ -85,7 +86,7 @@ async def test_one_call_serves_everybody_who_asked_before_it_began(tmp_path, pow
         waiting.append(asyncio.create_task(disk.flushed()))
         await asyncio.sleep(0.05)
     power.gate.set()
-    await asyncio.wait_for(asyncio.gather(*waiting), 10)
+    await asyncio.wait_for(asyncio.gather(*waiting), GENEROUS)
     assert power.calls == 2
 
 
@@ -153,11 +154,8 @@ async def neither_leaves_before_the_disk_has_the_message(tmp_path, power):
     assert not answer.done()
     assert log.appended == 0
     power.gate.set()
-    assert (await asyncio.wait_for(answer, 10)).state == "sealed"
-    for _ in range(100):
-        if log.appended:
-            break
-        await asyncio.sleep(0.05)
+    assert (await asyncio.wait_for(answer, GENEROUS)).state == "sealed"
+    await until_async(lambda: log.appended, what="the message to go out")
     assert log.appended == 1
     for part in parts:
         part.cancel()
