@@ -84,7 +84,9 @@ async def test_one_call_serves_everybody_who_asked_before_it_began(tmp_path, pow
     for key in "abc":
         put(store, key)
         waiting.append(asyncio.create_task(disk.flushed()))
-        await asyncio.sleep(0.05)
+        # The first is at the disk before the others ask.
+        await until_async(lambda: power.threads, what="a call to the disk")
+    await asyncio.sleep(0)
     power.gate.set()
     await asyncio.wait_for(asyncio.gather(*waiting), GENEROUS)
     assert power.calls == 2
