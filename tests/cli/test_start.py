@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+
 from tests.waiting import GENEROUS
 
 HEAVY = {"pydantic", "cryptography", "rich", "aiokafka", "asyncio", "structlog", "keys"}
