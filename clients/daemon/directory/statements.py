@@ -91,6 +91,6 @@ def _adopt(context: UnitContext) -> None:
 
 
 def _is_enrolled(context: UnitContext, unit: UnitId) -> bool:
-    # A statement of a unit that nobody knows is refused by every replica; it would only litter the topic.
+    # A statement of a unit that nobody knows is refused by every replica; it would only fill the topic.
     known = context.directory.identity(unit, context.keys.signer.public.kid)
     return known is not None and not known.revoked

@@ -1,4 +1,4 @@
-"""The job that follows the ledger: publications in, what they prove and what they betray out.
+"""The job that follows the ledger: publications in, proofs and alarms out.
 
 Owns the consequences of a publication: trees advance, promises are kept, or an officer is told. Rules:
 - Nothing is believed that the policy file does not trust, and no root that was not recomputed here.

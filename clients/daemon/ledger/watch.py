@@ -1,8 +1,8 @@
 """The daemon's side of the ledger in the event loop: its feed, and the regular look at what is missing.
 
-Owns patience only; what is done is a job (`ledger`, `promises`, `directory_log`). Publications come several
-times a second and nobody waits for them: they are taken in together, one transaction for half a second,
-so that following costs the mail next to nothing.
+Owns patience only; what is done is a job (`following`, `promises`, `directory_log`). Publications come
+several times a second and nobody waits for them: they are taken in together, one transaction for half a
+second, so that following costs the mail next to nothing.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class DecisionsTaken:
     """What the caller has to know of a batch of decisions."""
 
     partitions: frozenset[int]
-    """Partitions of our outbox in which the router has come on."""
+    """Partitions of our outbox in which the router decided something."""
 
     overtaken: frozenset[int]
     """Those in which it went past something that it did not decide."""

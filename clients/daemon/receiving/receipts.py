@@ -5,7 +5,7 @@
 
 Owns the tables `decisions` and `decided_in`, and what the local API shows of receipts. Rule: what is handed
 out is the receipt of one message and says nothing of others: what stood beside it in the router's
-transaction is in it as hashes only. It is not judged here: whoever gets it verifies it himself. Runs in the
+transaction is in it as hashes only. It is not judged here: whoever gets it verifies it. Runs in the
 worker's thread.
 """
 

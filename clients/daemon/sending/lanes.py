@@ -66,7 +66,7 @@ class Lane:
             self.after = sent[-1]
 
     def decided(self) -> None:
-        """The router comes on: nothing is stuck."""
+        """The router has decided something: nothing is stuck."""
         self.patience = FIRST_PATIENCE
 
     def overtaken(self) -> None:
@@ -114,7 +114,7 @@ class Lanes:
             wakeup.wake()
 
     def decided(self, partitions: Collection[int], *, overtaken: Collection[int]) -> None:
-        """The router has come on in these partitions; in some it went past something of ours."""
+        """The router decided in these partitions; in some it went past something of ours."""
         for partition in self._lanes.keys() & set(partitions):
             lane, wakeup = self._lanes[partition]
             lane.decided()

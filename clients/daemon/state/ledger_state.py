@@ -1,6 +1,6 @@
 """What this unit holds of the ledger, in memory; the worker's thread owns it.
 
-Owns the state only: what happens to it stands in `ledger`, `promises` and `gossip`. Everything here can be
+Owns the state only: what happens to it stands in `following`, `promises` and `gossip`. Everything here can be
 read from disk again, and is after a transaction that failed.
 """
 

@@ -1,4 +1,4 @@
-"""The book of open promises: which leaves the ledger must still show, and since when. Pure, in memory.
+"""The open promises: which leaves the ledger must still show, and since when. Pure, in memory.
 
 A promise has one leaf (a decision on what we sent) or two (the decision on what we received, and its
 delivery). Owns who waits for what; reading and writing the database is for `promises`.
