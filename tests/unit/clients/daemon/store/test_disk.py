@@ -148,11 +148,14 @@ async def neither_leaves_before_the_disk_has_the_message(tmp_path, power):
     daemon = Daemon(unit.context, worker, log_=log, feeds=None, directory=None)
     daemon.directory_read.set()
     daemon._decisions_read.set()
-    parts = [asyncio.create_task(part) for part in (daemon.intake.run(), daemon._run_lanes())]
-    await asyncio.sleep(0.1)  # the worker is idle
+    # The lanes begin when the disk is busy already: before that the worker has nothing but the request.
+    parts = [asyncio.create_task(daemon.intake.run())]
     power.gate.clear()
     answer = asyncio.create_task(daemon.intake.submit(wish("it")))
-    await asyncio.sleep(0.5)
+    await until_async(lambda: power.threads or answer.done(), what="the disk to be asked")
+    assert not answer.done()
+    parts.append(asyncio.create_task(daemon._run_lanes()))
+    await asyncio.sleep(0.2)
     assert not answer.done()
     assert log.appended == 0
     power.gate.set()
