@@ -1,4 +1,4 @@
-"""The errors that every process and every command of ours can end in.
+"""The errors that processes and commands share: the root of their error trees.
 
     ContradaError
     └── ProcessError
@@ -27,7 +27,7 @@ class ProcessError(ContradaError):
 
 
 class Unavailable(ProcessError):
-    """Something that is needed is not to be had now; whoever gets this waits and tries again."""
+    """Something that is needed is not available now; the caller waits and tries again."""
 
     code = "E_UNAVAILABLE"
 

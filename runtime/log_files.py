@@ -1,7 +1,7 @@
-"""The files of a log where its owner shows them: in a directory, or behind a URL (C2SP tlog-tiles).
+"""Access to the published files of a log: in a directory, or behind a URL (C2SP tlog-tiles).
 
 Owns the bounds: a file has at most as many bytes as any file of a log can have, each request takes a bounded
-time, and redirects are not followed. Does not believe anything: the caller verifies what it gets.
+time, and redirects are not followed. Verifies nothing: the caller does.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class LogFileSource(Protocol):
     """Files by their path in the layout of a ledger, such as `audit/2026h2/tile/0/000`."""
 
     def get(self, path: str) -> bytes | None:
-        """The file; None where there is none; `Unavailable` where that cannot be said now."""
+        """The file; None where there is none; `Unavailable` where that cannot be determined now."""
         ...
 
     def local(self, path: str) -> Path | None:
@@ -86,11 +86,11 @@ class HttpLogFiles:
         return bytes(data)
 
     def local(self, _: str) -> Path | None:
-        """Nothing is on this machine."""
+        """None: nothing is on this machine."""
         return None
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._client.close()
 
 

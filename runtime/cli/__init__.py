@@ -1,1 +1,1 @@
-"""The frame of a command: its look, what it takes, what it prints, and how it ends."""
+"""The frame of a command: help texts, parameters, output, exit codes."""

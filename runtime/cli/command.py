@@ -1,6 +1,6 @@
-"""Our kind of Click command: examples first, a tag for what it may change, and loading on demand.
+"""The command and group classes, on Click: examples first, a tag for what may change, loading on demand.
 
-Owns the look of `--help`, the options that every command has, and the lazy tables. Rule: this module and
+Owns the layout of `--help`, the options that every command has, and the lazy tables. Rule: this module and
 everything that declares commands import nothing heavy; a command imports what it needs when it runs, so
 that `--help` stays under 150 ms.
 """
@@ -56,7 +56,7 @@ class Command(click.Command):
         self.params = [*self.params, *_common_options(json_help)]
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Usage, then examples, then the words: a reader looks for the line to copy."""
+        """Usage, then examples, then the text: a reader looks for the line to copy."""
         self.format_usage(ctx, formatter)
         with formatter.section("Examples"):
             for example in self.examples:
@@ -144,7 +144,7 @@ def command(
     examples: Sequence[str],
     json_help: str = JSON_HELP,
 ) -> Callable[[Function], Command]:
-    """Declare a command; its docstring is the text of `--help`. Without a group, somebody else adds it."""
+    """Declare a command; its docstring is the text of `--help`. Without a group, the caller adds it."""
 
     def declare(function: Function) -> Command:
         made = click.command(

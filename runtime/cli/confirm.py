@@ -1,4 +1,4 @@
-"""Asking before something that cannot be taken back. On a terminal only: a script says --yes."""
+"""Confirming what cannot be undone. Asked on a terminal only: a script passes --yes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can go wrong at the command line itself, beside the errors of protocol, keys and processes.
+"""The errors of the command line itself, beside those of protocol, keys and processes.
 
     ContradaError
     └── CommandError              ends the command with its own exit code

@@ -85,15 +85,15 @@ _OF_STATUS: Final[dict[int, Exit]] = {
 
 
 def of_code(code: str) -> Exit:
-    """The exit code for one of our stable error codes; a plain failure for one that we do not know."""
+    """The exit code for a stable error code; a plain failure for an unknown one."""
     return _OF_CODE.get(code, Exit.FAILURE)
 
 
 def of_problem(status: int, code: str) -> Exit:
-    """The exit code for a daemon's answer: what it says exactly goes before the class of HTTP status."""
+    """The exit code for a daemon's answer: its error code decides, or else the class of its HTTP status."""
     exact = of_code(code)
     if exact is Exit.FAILURE or (exact is Exit.VERIFICATION and status in (400, 422)):
-        # A draft that does not parse is the caller's slip, not a forgery.
+        # A draft that does not parse is the caller's mistake, not a forgery.
         return _OF_STATUS.get(status, Exit.FAILURE)
     return exact
 

@@ -1,11 +1,11 @@
-"""From any error to what the person sees: one lower-case sentence, hints, an exit code. The only place.
+"""How an error is shown: one lower-case sentence, hints, an exit code. The only place that does it.
 
     contrada: no daemon at /srv/fr/run/api.sock
     hint: start it with 'contrada unit run --home /srv/fr'
 
-Rules (after age): stderr, our name first, no final period, no colour, no traceback. With `--json` the
-same as one JSON object on stderr. An error that nobody foresaw shows its type and place and not its text,
-which could hold content; `CONTRADA_TRACEBACK=1` shows all of it to a developer.
+Rules (after age): stderr, the program's name first, no final period, no colour, no traceback. With `--json`
+the same as one JSON object on stderr. An unexpected error shows its type and place and not its text, which
+could hold content; `CONTRADA_TRACEBACK=1` shows all of it to a developer.
 """
 
 from __future__ import annotations

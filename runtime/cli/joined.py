@@ -1,9 +1,9 @@
-"""What other parts of this installation add to the command line, by entry points of our own distribution.
+"""Commands that other parts of this installation add, by entry points of this distribution.
 
-So `clients` offers commands of `broker` without importing it. Owns finding them; nobody else's
-distribution is asked. The file `entry_points.txt` of our `.dist-info` is read here and not through
-importlib.metadata, which costs 25 ms of every command at the centre. Its form is a standard of packaging:
-sections in brackets, and `name = module:attribute`.
+So `clients` offers commands of `broker` without importing it. Owns finding them; no other distribution is
+asked. The file `entry_points.txt` of the `.dist-info` is read here and not through importlib.metadata, which
+costs 25 ms of every command at the centre. Its form is a standard of packaging: sections in brackets, and
+`name = module:attribute`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ COMMANDS = "contrada.commands"
 """Commands below the root, by their names."""
 
 TRACES = "contrada.traces"
-"""Who knows the way of a message besides a unit's daemon: functions of an invocation and a message's id."""
+"""Sources of a message's trace besides a unit's daemon: functions of an invocation and a message's id."""
 
 
 def added(group: str) -> dict[str, str]:
@@ -45,7 +45,7 @@ def load_added(group: str, name: str) -> Any:
 
 
 def _entry_points() -> str:
-    """The text of the first distribution of our name on the path, as an import would find it."""
+    """The text of the first distribution of this name on the path, as an import would find it."""
     for place in sys.path:
         for file in Path(place).glob("contrada-*.dist-info/entry_points.txt"):
             return file.read_text(encoding="utf-8")

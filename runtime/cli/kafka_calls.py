@@ -1,4 +1,4 @@
-"""Kafka for a command that ends: one event loop, bounded waiting, and no log lines between the data.
+"""Kafka for commands: one event loop, bounded waiting, and no log lines between the data.
 
 Reads only through the ports of `runtime.kafka.ports`; `runtime.kafka.feeds` gives them.
 """

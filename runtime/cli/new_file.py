@@ -1,4 +1,4 @@
-"""A file that the user asked for, never over another one."""
+"""Writing a file that the user asked for: a new one, never over an existing one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people type: units, codes, ids, times. Click types that turn it into values, or say what to type.
+"""Parameter types for Click: units, codes, ids, times. Text becomes values, or an error with a hint.
 
 Owns the textual forms at the command line. Codes are written as everywhere (protocol/content/code_forms.py).
 """
@@ -103,7 +103,7 @@ class KeyName(click.ParamType[str]):
 
 
 class Sha256(click.ParamType[bytes]):
-    """The SHA-256 of something, in hexadecimal."""
+    """A SHA-256 in hexadecimal."""
 
     name = "sha256"
 
@@ -150,5 +150,5 @@ class Moment(click.ParamType[int]):
 
 
 def flatten(groups: Iterable[tuple[str, ...]]) -> list[str]:
-    """`--to a,b --to c` as one list, in order, each once: naming a unit twice in one option is a slip."""
+    """`--to a,b --to c` as one list, in order, each once: naming a unit twice in one option is a mistake."""
     return list(dict.fromkeys(name for group in groups for name in group))

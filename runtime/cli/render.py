@@ -1,11 +1,12 @@
 """The one place that writes to stdout: tables, details, JSON, JSON lines.
 
 Rules:
-- Data on stdout, talk (`say`) on stderr. A list is always shown whole; an empty one is `[]` in JSON.
+- Data on stdout, messages to the person (`say`) on stderr. A list is always shown whole; an empty one is `[]`
+  in JSON.
 - On a terminal a table is drawn (Rich, imported then and only then); elsewhere it is plain text, one row
   per line, nothing cut off. NO_COLOR is honoured.
-- Every line passes `printable` on its way out, so that no caller can forget it: a message or a record must
-  not be able to move the cursor, change colours or turn the direction of the line that it stands in.
+- Every line passes `printable` before it is written, so that no caller can forget it: a message or a record
+  must not be able to move the cursor, change colours or turn the direction of the line that it stands in.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Column:
 
 
 def printable(text: str) -> str:
-    """The text with everything that a terminal would obey written out."""
+    """The text with everything that a terminal would act on escaped."""
     return _UNPRINTABLE.sub(lambda match: _written_out(match[0]), text)
 
 
@@ -72,7 +73,7 @@ def moment(value: object) -> str:
 
 
 def say(text: str) -> None:
-    """Talk: to the person, not into the pipe."""
+    """Write a message for the person to stderr, not into the pipe."""
     sys.stderr.write(printable(text) + "\n")
 
 
@@ -87,7 +88,7 @@ def write_json(value: object) -> None:
 
 
 def write_json_line(value: object) -> None:
-    """One JSON document on one line, at once: somebody may be following."""
+    """One JSON document on one line, flushed at once: a reader may be following."""
     write(json_text(value))
     sys.stdout.flush()
 

@@ -1,6 +1,6 @@
-"""Where the secret comes from that opens the centre's key files.
+"""Where a command finds the secret that opens the centre's key files.
 
-Always a file, never an argument, which everybody could read in /proc. Order: the service manager's
+Always a file, never an argument, which every user could read in /proc. Order: the service manager's
 `$CREDENTIALS_DIRECTORY`, then what the home's settings name.
 """
 

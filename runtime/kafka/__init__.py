@@ -1,1 +1,1 @@
-"""Kafka as our processes use it: the one import of aiokafka, reading, writing, transactions, topics."""
+"""Kafka adapters: the one import of aiokafka, reading, writing, transactions, topics."""

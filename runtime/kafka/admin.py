@@ -1,4 +1,4 @@
-"""The shape of the exchange in Kafka: topics as they are declared, applied as often as one likes."""
+"""Administration of topics: they are created and altered as declared. Twice changes nothing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _DYNAMIC_TOPIC_CONFIG: Final = 1
 
 
 class KafkaTopicAdmin:
-    """The shape of the exchange. Implements `runtime.kafka.ports.TopicAdmin`."""
+    """Creates, alters and lists topics. Implements `runtime.kafka.ports.TopicAdmin`."""
 
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
@@ -36,7 +36,7 @@ class KafkaTopicAdmin:
             return tuple(sorted(await admin.list_topics()))
 
     async def apply(self, wanted: Sequence[Topic]) -> tuple[TopicChange, ...]:
-        """Make Kafka agree with the declaration. Done twice, the second time changes nothing."""
+        """Make Kafka agree with the declaration."""
         async with self._admin() as admin:
             described = await admin.describe_topics()
             there = {row["topic"]: len(row["partitions"]) for row in described}
@@ -60,7 +60,7 @@ class KafkaTopicAdmin:
             [NewTopic(t.name, t.partitions, replicas, topic_configs=t.config) for t in missing]
         )
         for name, code, message in answer.topic_errors:
-            # 36: somebody else has just created it, as declared like ours.
+            # 36: another process has just created it, from the same declaration.
             if code not in (0, 36):
                 raise TopicConflict(
                     f"Kafka did not create {name}: {for_code(code).__name__}", hint=message or ""
@@ -87,7 +87,7 @@ class KafkaTopicAdmin:
             names = tuple(key for key, value in topic.config.items() if have.get(key) != value)
             if names:
                 changed[topic.name] = names
-                # The call replaces all of a topic's settings: what others have set is said again.
+                # The call replaces all of a topic's settings: what others have set is repeated.
                 resources.append(
                     ConfigResource(ConfigResourceType.TOPIC, topic.name, {**have, **topic.config})
                 )

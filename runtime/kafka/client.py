@@ -1,8 +1,8 @@
 """The one module that imports aiokafka: its names, for the modules that speak to Kafka.
 
-Owns the settings that our clients have in common, what of the library is set right at import, and which of
-its errors are errors of a connection. Its own transactions are not among the names (docs/adr/0018):
-runtime/kafka/transactions.py is what we use.
+Owns the settings that all clients have in common, what of the library is corrected at import, and which of
+its errors are errors of a connection. The library's own transactions are not among the names (docs/adr/0018):
+runtime/kafka/transactions.py replaces them.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ connections asks for metadata at this interval, busy or not."""
 
 @contextmanager
 def as_connection_errors() -> Iterator[None]:
-    """The library's races are errors of the connection: it looks one up that has just gone, and the like."""
+    """Turn the library's races, such as a connection that has just gone, into errors of the connection."""
     try:
         yield
     except (KeyError, AttributeError, AssertionError, ValueError, OSError) as error:

@@ -1,6 +1,6 @@
-"""Reading any partition of any topic, through outages that may last for days.
+"""Reading records of any partition of any topic, through outages that may last for days.
 
-Owns the attempts. A reader that stops instead of jumping is in runtime/kafka/partition_log.py; why there are
+Owns the retries. A reader that stops at a gap is in runtime/kafka/partition_log.py; why there are
 two is said in runtime/kafka/ports.py. The rules, each with its reason (measured on aiokafka 0.14.0 and Kafka
 4.3.1, docs/adr/0004):
 
@@ -55,7 +55,7 @@ class Backoff:
         self._next = self._first
 
     async def wait(self) -> None:
-        """Sleep: half of the interval at least, the other half by chance, so that units come one by one."""
+        """Sleep half of the interval, and up to as much again at random: units do not all return at once."""
         interval, self._next = self._next, min(self._next * 2, self._most)
         await asyncio.sleep(interval * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
 
@@ -106,7 +106,7 @@ class KafkaFeeds:
     async def _next(
         self, consumer: AIOKafkaConsumer, source: TopicPartition, position: int, lost: int
     ) -> Fetched | None:
-        """The next records; nothing new is a `Fetched` without records, None is a reader that hangs."""
+        """The next records; nothing new is a `Fetched` without records, None is a reader that is stuck."""
         found = await consumer.getmany(source, timeout_ms=IDLE_MS, max_records=TAKE_AT_MOST)
         reached = await consumer.position(source)
         records = tuple(

@@ -1,9 +1,8 @@
-"""Topics of one partition, read from a position or written to by one process: no group, no claim.
+"""Topics of one partition, read from a position or written by one process, without group and without claim.
 
-What the ledger reads and publishes, what processes and operators state of their acts, and the directory. Owns
-how such a reader and writer behave: a reader stays where it was put (a position that Kafka does not have
-any more is an error, never a jump; runtime/kafka/ports.py says why), and whatever the library raises is an
-outage of ours.
+For the ledger's input and publications, the statements of acts, and the directory. Owns how such a reader and
+writer behave: a reader never moves by itself (a position that Kafka does not have any more is an error, never
+a jump; runtime/kafka/ports.py says why), and whatever the library raises becomes `Unavailable`.
 """
 
 from __future__ import annotations
@@ -100,7 +99,7 @@ class KafkaTopics:
 
     @asynccontextmanager
     async def reading(self, topic: str, position: int | None) -> AsyncIterator[KafkaReader]:
-        """A reader from a position, or from the beginning; never moved elsewhere behind our back."""
+        """A reader from a position, or from the beginning; never moved elsewhere by the library."""
         source = TopicPartition(topic, 0)
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._bootstrap,
@@ -196,7 +195,7 @@ class KafkaDirectory(KafkaLog):
 
 @asynccontextmanager
 async def _as_ours(topic: str, what: str) -> AsyncIterator[None]:
-    """Whatever Kafka or its client does to us is an outage; only our own cancellation is one."""
+    """Errors of Kafka or its client become `Unavailable`; only a cancellation of this task stays one."""
     try:
         yield
     except KafkaError as error:

@@ -1,19 +1,19 @@
-"""What our processes need of Kafka, as our own types.
+"""The interfaces to Kafka that several processes use, as types of this project.
 
     FeedReader       any partition, for ever, and through outages      runtime/kafka/feeds.py
     Topics           a topic of one partition, read and written        runtime/kafka/partition_log.py
     DirectoryTopic   the directory, for writing                        runtime/kafka/partition_log.py
     TopicAdmin       which topics there are                            runtime/kafka/admin.py
 
-`FeedReader` and `LogReader` are two, since their users want opposite things of a failure. A unit that was
+`FeedReader` and `LogReader` are two, since their users need opposite behaviour at a gap. A unit that was
 away for a month reads what is left and counts what is lost. A ledger that finds its position gone must stop:
-it would sign a log with a hole in it. What only one process needs stands with it: the router's claims in
+it would sign a log with a hole in it. What only one process needs is declared there: the router's claims in
 broker/router/claims.py, the unit's outbox in clients/daemon/sending/outbox_log.py.
 
 Rules of all of them:
 
 - A reader shows committed records only, in the order of the log, each at least once.
-- `Unavailable` means: not now. Whoever gets it waits and tries again; nothing else is wrong.
+- `Unavailable` means: not now. The caller waits and tries again; nothing else is wrong.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Fetched:
     records: tuple[InputRecord, ...]
     position: int
     lost: int = 0
-    """How many offsets the log no longer had when reading began here: retention has passed us."""
+    """How many offsets the log no longer had when reading began here: retention removed them unread."""
 
 
 Take = Callable[[Fetched], Awaitable[None]]

@@ -1,8 +1,8 @@
-"""What Kafka's group coordinator says of a committed position: one, none yet, or that it cannot say.
+"""A group's committed position as its coordinator answers: a position, none yet, or an error.
 
 Owns telling these three apart, which the library does not: it takes an answer that is an error as a whole
 (NOT_COORDINATOR from a broker that has just lost the group, since version 2 of OffsetFetch) for an answer
-without positions. To believe that would be to begin an outbox anew and to deliver all of it again. Rule:
+without positions. A router that believed that would begin an outbox anew and deliver all of it again. Rule:
 there is no position only where the answer names the partition and says so.
 """
 

@@ -1,4 +1,4 @@
-"""Records of one partition as the batches of one transaction.
+"""Record batches: the records of one partition in one transaction.
 
 Owns sizes and sequence numbers. Rules: nothing is left out and the order stays; the sequence numbers of a
 partition begin at 0 in each epoch of a producer, and each record takes one.
@@ -13,7 +13,7 @@ from runtime.kafka.client import DefaultRecordBatchBuilder
 from runtime.kafka.ports import OutputRecord
 
 BATCH_BYTES: Final = 512_000
-"""A batch holds this much, or one record. Every topic of ours takes more (protocol/topics.py)."""
+"""A batch holds this much, or one record. Every topic's limit is larger (protocol/topics.py)."""
 
 _MAGIC, _UNCOMPRESSED, _TRANSACTIONAL = 2, 0, 1
 

@@ -2,8 +2,8 @@
 
 Owns their bytes and nothing of when they are sent: Produce 12, TxnOffsetCommit 5, EndTxn 5, and the part of
 ApiVersions 3 that says whether a cluster has the protocol switched on. All are flexible versions (KIP-482):
-compact lengths, and a list of tagged fields behind every structure, which we send empty and do not read but
-for the one that we ask for.
+compact lengths, and a list of tagged fields behind every structure, sent empty and not read, but for the one
+that is needed.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ class _ApiVersions(RequestStruct):  # type: ignore[misc]
 
 
 class PinnedRequest:
-    """A request in the one version that we speak; what the library's connections want to be given."""
+    """A request in the one version that is used, as the library's connections take it."""
 
     __slots__ = ("_fields", "_struct")
 
@@ -165,7 +165,7 @@ def commit_offset(
     position: int,
     metadata: str,
 ) -> PinnedRequest:
-    """A position and its metadata, as a part of the transaction. No generation: the epoch is our fence."""
+    """A position and its metadata, as a part of the transaction. No generation: the epoch fences."""
     topic, partition = source
     wanted = [(topic, [(partition, position, NO_LEADER_EPOCH, metadata, NO_TAGS)], NO_TAGS)]
     return PinnedRequest(
@@ -180,7 +180,7 @@ def end_transaction(transactional_id: str, producer: tuple[int, int], *, commit:
 
 
 def features(software: str, version: str) -> PinnedRequest:
-    """What the broker speaks, and what its cluster has switched on."""
+    """Which protocol versions the broker supports, and which features its cluster has switched on."""
     return PinnedRequest(_ApiVersions, software, version, NO_TAGS)
 
 

@@ -5,17 +5,18 @@
                                               of the transaction, after asking its coordinator
              EndTxn 5                         all of it or nothing; the answer gives the next epoch
 
-Owns this order, and which refusals are asked again. Why our own, and what the library does: docs/adr/0018.
+Owns this order, and which refusals are asked again. Why the library's are not used: docs/adr/0018.
 
 Rules, on which the exactly-once of the router rests:
 
-1. Whatever `commit` raises, the object is done for. Its holder drops it and opens the id anew: that ends
-   the transaction, one way or the other, before a position is read.
-2. Every transaction has an epoch of its own, which the coordinator gives out. So nothing that is late, be it
-   a batch or an EndTxn, can become a part of a later transaction.
-3. Asked again are only refusals by which nothing was done (`_NOT_DONE`), and a batch that came to a broker
-   which does not lead its partition (`_MOVED`): with the same bytes, sequence numbers included, so that a
-   leader who has it already knows it. What was not answered is not asked again: rule 1.
+1. After any exception from `commit` the object must not be used again. Its holder drops it and opens the id
+   anew: that ends the transaction, one way or the other, before a position is read.
+2. Every transaction has an epoch of its own, which the coordinator gives out. So no late batch or EndTxn can
+   become a part of a later transaction.
+3. A request is repeated only after a refusal by which nothing was done (`_NOT_DONE`), and for a batch that
+   came to a broker which does not lead its partition (`_MOVED`): with the same bytes, sequence numbers
+   included, so that a leader that has it already recognises it. What was not answered is not repeated: rule
+   1.
 4. Sequence numbers begin at 0 in each partition and epoch. A partition's batches go out one after another.
 """
 
@@ -51,8 +52,8 @@ FEATURE: Final = ("transaction.version", 2)
 _PAUSES: Final = (0.0, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064)
 """Seconds between two attempts; the last one repeats until the caller's time is up.
 
-The first is none. Records and position meet at the coordinator, which adds one of them and refuses the other:
-one transaction of three, measured one message at a time. By the time the refusal is here the other is done.
+The first is 0. Records and position reach the coordinator together; it adds one of them and refuses the
+other: one transaction of three, measured one message at a time. When the refusal arrives the other is done.
 """
 
 _UNKNOWN_TOPIC, _NO_LEADER, _NOT_LEADER = 3, 5, 6
@@ -61,8 +62,9 @@ _LOADING, _NO_COORDINATOR, _NOT_COORDINATOR, _TOO_FEW_REPLICAS, _CONCURRENT = 14
 # us gives out as NOT_ENOUGH_REPLICAS to a batch and as COORDINATOR_LOAD_IN_PROGRESS to a position
 # (AddPartitionsToTxnManager). As themselves they say the same: nothing was appended.
 _NOT_DONE: Final = frozenset({_LOADING, _TOO_FEW_REPLICAS, _CONCURRENT})
-# A leader moved, or a topic is so new that its leader does not know of it yet. One that stops to lead while
-# it waits for its replicas says so too, of a batch that the next one may have: its sequence number tells.
+# A leader moved, or a topic is so new that its leader does not know of it yet. One that loses its leadership
+# while it waits for its replicas answers so too, of a batch that the next leader may have: its sequence
+# number tells.
 _MOVED: Final = frozenset({_UNKNOWN_TOPIC, _NO_LEADER, _NOT_LEADER})
 _NOT_FOUND: Final = frozenset({_LOADING, _NO_COORDINATOR, _NOT_COORDINATOR, _CONCURRENT})
 # Only what a broker answered has a number; the library's own errors of a connection have none.
@@ -99,7 +101,7 @@ class Transactions:
         """
         await self._client.bootstrap()
         async with asyncio.timeout(OPEN_TIMEOUT):
-            await self._check_protocol()  # before the id is taken from somebody who may be at work
+            await self._check_protocol()  # before the id is taken from a holder that may be working
             if self._group is not None:
                 self._group_coordinator = await self._find(CoordinationType.GROUP, self._group)
             await _until_done(self._take_id)
@@ -111,7 +113,7 @@ class Transactions:
     async def commit(
         self, outputs: Mapping[Place, Sequence[OutputRecord]], progress: Progress | None = None
     ) -> None:
-        """Write the records, each place's in their order, and the progress: all of it or nothing."""
+        """Write the records, each partition's in their order, and the progress: all of it or nothing."""
         parts = [self._write(outputs)]
         if progress is not None:
             parts.append(self._move(progress))
@@ -119,7 +121,7 @@ class Transactions:
         await _until_done(self._end)
 
     async def close(self) -> None:
-        """Let go of the connections. An open transaction stays open: whoever opens the id next ends it."""
+        """Close the connections. An open transaction stays open: the next `open` of the id ends it."""
         await self._client.close()
 
     async def _find(self, kind: int, key: str) -> int:
@@ -168,7 +170,7 @@ class Transactions:
             await self._append({place: built[turn] for place, built in batches.items() if turn < len(built)})
 
     async def _append(self, batches: Mapping[Place, bytes]) -> None:
-        """Bring one batch of each partition to its leader, whoever that is by then."""
+        """Send one batch of each partition to its current leader."""
         left = dict(batches)
 
         async def attempt() -> int:
@@ -237,7 +239,7 @@ class Transactions:
 
 
 async def _all_of(parts: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """Do all of it at the same time; what fails first ends the others."""
+    """Run all of them at the same time; the first failure ends the others."""
     if len(parts) == 1:
         # No task of its own: it is sent before what runs beside it. Records take longer than a position.
         return await parts[0]
@@ -261,6 +263,6 @@ async def _until_done(attempt: Callable[[], Awaitable[int]], *, again: frozenset
 
 
 def _worst(refused: Mapping[Place, int]) -> int:
-    """The code that decides what becomes of a request: one that ends it before one that is asked again."""
+    """The code that decides about a request: one that ends it goes before one after which it is repeated."""
     codes = sorted(refused.values(), key=(_NOT_DONE | _MOVED).__contains__)
     return codes[0] if codes else 0

@@ -1,4 +1,4 @@
-"""The wall clock, as every record of ours bears it."""
+"""The wall clock, in the unit that every record uses."""
 
 from __future__ import annotations
 

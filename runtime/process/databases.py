@@ -1,8 +1,8 @@
-"""Opening a database so that what is committed stays, and writing many rows quickly. SQLite and PostgreSQL.
+"""Database engines with durable commits, and bulk inserts. SQLite and PostgreSQL.
 
-Owns what differs between the two; everything else is one SQL. Only the rows of a batch go the driver's own
-way, since there are 20,000 a second: tuples to SQLite, COPY to PostgreSQL, which takes a quarter of a
-millisecond for a row that comes in a statement with parameters.
+Owns what differs between the two; everything else is one SQL. Only bulk inserts use the drivers directly,
+since there are 20,000 rows a second: tuples to SQLite, COPY to PostgreSQL, which takes a quarter of a
+millisecond for each row of a statement with parameters.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def insert_many(connection: Connection, table: Table, rows: Sequence[tuple[Any, 
 
 
 def overwrite_deleted(connection: Connection) -> None:
-    """What this transaction deletes is overwritten on the disk, also where whole pages fall free.
+    """What this transaction deletes is overwritten on the disk, also where whole pages become free.
 
     PostgreSQL keeps old rows until its VACUUM, and no program that asks it can change that.
     """
@@ -75,10 +75,10 @@ def overwrite_deleted(connection: Connection) -> None:
 
 
 def settle_deletions(engine: Engine) -> None:
-    """What was deleted leaves SQLite's write-ahead log too, as soon as no reader needs its pages."""
+    """Remove what was deleted from SQLite's write-ahead log too, as soon as no reader needs its pages."""
     if engine.dialect.name != "sqlite":
         return
-    # Outside a transaction, and past the events that begin one.
+    # Outside a transaction, and without the events that begin one.
     connection = engine.raw_connection()
     try:
         connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
@@ -131,15 +131,16 @@ def _sqlite(url: URL, *, read_only: bool) -> Engine:
 
 
 def _read_only(path: Path) -> str:
-    # Without a log beside it nobody has it open, and it can be read from where nothing can be written.
+    # Without a write-ahead log beside it no process has it open, and it can be read on a read-only file
+    # system.
     log = path.with_name(path.name + "-wal")
     quiet = "" if log.exists() and log.stat().st_size else "&immutable=1"
     return f"sqlite:///file:{path}?mode=ro{quiet}&uri=true"
 
 
 def _keep_private(path: Path) -> None:
-    # Who wrote to whom stands in it in the clear: the owner's alone, whatever the umask. SQLite gives the
-    # files beside it the same rights.
+    # It says in the clear who wrote to whom: readable by its owner alone, whatever the umask. SQLite gives
+    # the files beside it the same rights.
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     for each in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))):

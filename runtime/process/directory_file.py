@@ -1,10 +1,9 @@
-"""Statements of the directory in a file, as a home's replica has them.
+"""The file of directory statements in a home: its format, read and written as a whole.
 
     ( uint32 big-endian length || statement )*
 
-Owns the format for whoever reads or writes such a file as a whole; the daemon's own, which only grows, is
-clients/daemon/state/stored_directory.py. Nothing in such a file is trusted: every statement is verified
-again, from the pinned root.
+The daemon's file, which only grows, is clients/daemon/state/stored_directory.py. Nothing in such a file is
+trusted: every statement is verified again, from the pinned root.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ def read_statements(path: Path) -> list[bytes]:
 
 
 def write_statements(path: Path, statements: Iterable[bytes]) -> None:
-    """Put the file there, whole or not at all, in the place of an older one."""
+    """Replace the file atomically."""
     data = b"".join(len(statement).to_bytes(_LENGTH, "big") + statement for statement in statements)
     write_whole(path, data, mode=0o644, entropy=os.urandom, replace=True)
 

@@ -1,7 +1,7 @@
-"""What monitoring asks of a process, on loopback: /healthz, /readyz, /metrics.
+"""The pages for monitoring, on loopback: /healthz, /readyz, /metrics.
 
-Alive is not ready: /healthz says that the loop turns, /readyz that the process could do its work now, check
-by check, with ages. How pages are served is runtime/process/http.py.
+Alive is not ready: /healthz says that the event loop runs, /readyz whether the process could do its work now,
+check by check, with ages. How pages are served is runtime/process/http.py.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Home directories of units and of the centre: what lies where. The one place that knows the names.
+"""The layout of the homes of units and of the centre. The one place that knows the file names.
 
     both     root.cbor       the pinned root       directory.log   the replica of the directory
              keys/           private keys, sealed  conf.d/*.toml   drop-ins over the settings
@@ -12,7 +12,7 @@
              pending.log     statements that are made and not published yet
              centre.secret   opens the keys, if no better place was chosen (`secret` in centre.toml)
 
-A home is what has its settings file; whoever makes one writes that file last. Makes and reads nothing:
+A directory is a home if it has the settings file, which is therefore written last. Makes and reads nothing:
 units' homes are made by clients/daemon/home.py, the centre's by broker/centre/founding.py. A witness's home
 is clients/witness/home.py. Rule: the command line begins with this module, so it imports nothing heavy.
 """

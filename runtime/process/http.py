@@ -1,9 +1,9 @@
-"""Serving HTTP: on a unix socket, and on a loopback port.
+"""HTTP servers: on a unix socket, and on a loopback port.
 
-The sockets are bound here and not by the server, so that the unix socket is never open to others for a
-moment, and a port that is taken is said by name, before anything is started.
+The sockets are bound here and not by the server, so that other users can never open the unix socket, not even
+for a moment, and a port that is in use is reported with its setting before anything is started.
 
-Rule for whoever stops a process: what serves ends first, and what answers the requests after it. A server
+Rule for the end of a process: servers end first, what answers their requests ends after them. A server
 that is told to stop takes no new connection and answers what it has.
 """
 
@@ -28,16 +28,16 @@ ENDS_WITHIN: Final = 2
 
 
 class QuietServer(uvicorn.Server):
-    """A server that leaves the signals to the process it is part of."""
+    """A server that leaves signals to its process."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Not ours to capture."""
+        """Capture none."""
         yield
 
 
 def bind_unix(path: Path) -> socket.socket:
-    """A listening unix socket with mode 0600. The home is held: what lies there is a dead daemon's."""
+    """A listening unix socket with mode 0600. The home is locked: a socket there is a dead daemon's."""
     path.parent.mkdir(mode=0o700, exist_ok=True)
     with contextlib.suppress(FileNotFoundError):
         path.unlink()
@@ -70,7 +70,7 @@ def bind_loopback(
 
 
 async def serve(application: Starlette, listener: socket.socket) -> None:
-    """Serve until cancelled, and then let end what is in hand, for so long as `ENDS_WITHIN` says."""
+    """Serve until cancelled, then let requests in hand end, for at most `ENDS_WITHIN`."""
     config = uvicorn.Config(
         application,
         log_config=None,
@@ -85,7 +85,7 @@ async def serve(application: Starlette, listener: socket.socket) -> None:
     try:
         await server.serve(sockets=[listener])
     except asyncio.CancelledError:
-        # A server that is only cancelled leaves its connections open, and they go on to be served.
+        # A server that is only cancelled leaves its connections open, and still serves them.
         if server.started:
             await server.shutdown(sockets=[listener])
         raise

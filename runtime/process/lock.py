@@ -1,6 +1,6 @@
 """The lock of a home: one process at a time works there.
 
-Owns the file `lock`. The kernel lets go of it with the process, so a crash leaves nothing to clean up.
+Owns the file `lock`. The kernel releases it with the process, so a crash leaves nothing to clean up.
 """
 
 from __future__ import annotations

@@ -66,8 +66,8 @@ class TextStream(Protocol):
 class LossyStream:
     """A log's stream that drops what cannot be written, and says how much once it can again.
 
-    A full disk or a closed pipe under the log must not stop the work that it tells of: structlog would
-    raise the stream's `OSError` at whoever logs, often in the middle of handling that same full disk.
+    A full disk or a closed pipe under the log must not stop the work that it reports: structlog would raise
+    the stream's `OSError` in the code that logs, often while it handles that same full disk.
     """
 
     __slots__ = ("__weakref__", "_lost", "_stream")  # structlog keeps one lock per stream, weakly

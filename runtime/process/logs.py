@@ -1,4 +1,4 @@
-"""Logs of our processes: JSON lines on stderr, with ids and codes only (runtime/process/loggable.py)."""
+"""Logging of processes: JSON lines on stderr, with ids and codes only (runtime/process/loggable.py)."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from runtime.process.loggable import LossyStream, only_loggable
 
 
 def configure(level: str) -> None:
-    """Set up structlog. Of libraries only the name shows: their texts may quote what they were given."""
+    """Set up structlog. Of a library's line only the name is written: its text may quote content."""
     stream = LossyStream(sys.stderr)
     logging.basicConfig(stream=stream, level=logging.ERROR, force=True)
-    # aiokafka says each of its own retries, four times a second while a broker is away; we say it ourselves.
+    # aiokafka logs each of its retries, four times a second while a broker is away; the readers here log
+    # outages themselves.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     for handler in logging.getLogger().handlers:
         handler.setFormatter(_NameOnly())
@@ -34,7 +35,7 @@ def configure(level: str) -> None:
 
 
 class _NameOnly(logging.Formatter):
-    """A library's line: who, how bad, and the type of an exception. No message and no traceback."""
+    """A library's line: logger, level, and the type of an exception. No message and no traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
         """One JSON line."""

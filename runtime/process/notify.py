@@ -1,4 +1,4 @@
-"""Telling the service manager how it goes (sd_notify). Without one, nothing happens."""
+"""Notifications to the service manager (sd_notify). Without one, nothing happens."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def notify(state: str) -> None:
 
 
 async def keep_watchdog() -> None:
-    """Say that the loop still turns, twice in each interval that the service manager asks for."""
+    """Report that the event loop still runs, twice in each interval that the service manager asks for."""
     micros = os.environ.get("WATCHDOG_USEC", "")
     if not micros.isdigit():
         return

@@ -1,7 +1,7 @@
-"""What opens a process's private keys, and where it is looked for.
+"""The search for the secret that opens a process's private keys.
 
 Always a file, never an argument or the environment, which others can read in /proc. In this order: what the
-settings name, what the service manager brings (`$CREDENTIALS_DIRECTORY`, systemd's LoadCredential), what
+settings name, what the service manager provides (`$CREDENTIALS_DIRECTORY`, systemd's LoadCredential), what
 lies beside the keys. How such a file is read and refused is keys/store.py.
 """
 

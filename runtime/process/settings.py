@@ -1,8 +1,8 @@
-"""Settings of a process: its TOML file, drop-ins beside it, the environment.
+"""Loading the settings of a process: its TOML file, drop-ins beside it, the environment.
 
-Owns where they come from and what a wrong one ends in; each program's own settings are in its settings.py.
-Rule: an error names settings and places, and never a value, not even behind it (`__context__`): an address
-may hold a password.
+Owns the sources, their order, and the error for a wrong one; each program's own settings are in its
+settings.py. Rule: an error names settings and places, and never a value, not even behind it (`__context__`):
+an address may hold a password.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class FileSettings(BaseSettings):
                 (".".join(map(str, fault["loc"])), fault["msg"].lower())
                 for fault in error.errors(include_input=False)
             ]
-        # Out here it has no context: a ValidationError behind it would bring the values along after all.
+        # Raised outside the handler, without a context: a ValidationError behind it would carry the values.
         raise cls._wrong(file, faults)
 
     @classmethod
@@ -80,7 +80,7 @@ class FileSettings(BaseSettings):
 class HomeSettings(FileSettings):
     """Settings of a program that lives in a home. What is wrong is `HomeError`.
 
-    The file may be missing: a home without one is refused by whoever opens the home, with a better hint.
+    The file may be missing: a home without one is refused where the home is opened, with a better hint.
     """
 
     needs_file = False

@@ -1,4 +1,4 @@
-"""The text of a settings file, as the `init` commands write it: flat TOML. Reading is settings.py."""
+"""Writing a settings file, for the `init` commands: flat TOML. Reading is settings.py."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _value(value: str | int) -> str:
     if isinstance(value, int):
         return str(value)
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    # A line break would begin a setting of its own.
+    # A line break would begin another setting.
     if not escaped.isprintable():
         raise HomeError("a setting has characters that cannot be printed", hint="use a plain path")
     return f'"{escaped}"'

@@ -1,4 +1,4 @@
-"""What every SQLite database here has in common: a transaction that holds or never was, and errors' names.
+"""SQLite transactions and error names, for the daemon's and the witness's databases.
 
 The databases themselves, their pragmas and the errors that they raise are clients/daemon/store/database.py
 and clients/witness/head_store.py.
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def one_step(connection: sqlite3.Connection) -> Iterator[None]:
-    """What is read and written inside is one step: nobody writes meanwhile, all of it holds or none."""
+    """One transaction for what is read and written inside: no other writer, all of it or none."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -26,5 +26,5 @@ def one_step(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def name_of(error: sqlite3.Error) -> str:
-    """The name of SQLite's own code and nothing else: its texts may quote values."""
+    """The name of SQLite's error code and nothing else: its texts may quote values."""
     return getattr(error, "sqlite_errorname", None) or type(error).__name__

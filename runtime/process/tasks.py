@@ -11,12 +11,12 @@ STOP_WITHIN: Final = 12.0
 
 
 async def end_tasks(tasks: Iterable[asyncio.Task[Any]], *, within: float = STOP_WITHIN) -> None:
-    """Cancel the tasks and wait until they have ended, or for so many seconds.
+    """Cancel the tasks and wait until they have ended, or for this many seconds.
 
-    Half of the time is for what is in hand. Whoever still runs then is cancelled again: a cancellation can be
-    lost, as in `asyncio.wait_for` of Python 3.11 where what it waits for ends in the same moment, and client
-    libraries wait in this way for their connections. A task that lost it would go on as if nothing had been
-    said, and hold up the end until the service manager kills the process.
+    Half of the time is for what is in hand. A task that still runs then is cancelled again: a cancellation
+    can be lost, as in `asyncio.wait_for` of Python 3.11 where what it waits for ends in the same moment, and
+    client libraries wait in this way for their connections. A task that lost it would continue, and delay the
+    end until the service manager kills the process.
     """
     left = set(tasks)
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""Waking tasks without polling: something changed, a number reached a mark, the next start is due."""
+"""Ways for tasks to wait without polling: for a change, for a number to reach a mark, for the next start."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 
 class Wakeup:
-    """Wakes everybody who waits now, or the next one who waits if nobody does."""
+    """Wakes every task that waits now, or, if none does, the next one that waits."""
 
     __slots__ = ("_event",)
 
@@ -18,7 +18,7 @@ class Wakeup:
         self._event.set()
 
     async def wait(self, seconds: float | None = None) -> bool:
-        """Return when woken: True; or after so many seconds: False."""
+        """True when woken; False after this many seconds."""
         if not self._event.is_set():
             try:
                 async with asyncio.timeout(seconds):
@@ -30,7 +30,7 @@ class Wakeup:
 
 
 class Throttle:
-    """At least so many seconds between two starts. What comes after a longer pause does not wait."""
+    """At least this many seconds between two starts. After a longer pause nothing waits."""
 
     __slots__ = ("_next", "_seconds")
 
@@ -67,7 +67,7 @@ class Watermark:
             self._changed.notify_all()
 
     async def reached(self, mark: int, *, within: float) -> bool:
-        """Return when it has reached the mark: True; or after so many seconds: False."""
+        """True when it has reached the mark; False after this many seconds."""
         try:
             async with asyncio.timeout(within), self._changed:
                 await self._changed.wait_for(lambda: self._level >= mark)

@@ -1,10 +1,10 @@
-"""The one thread that owns everything that must not be touched by two at once.
+"""The worker: one thread that runs jobs, and alone uses what is not thread-safe.
 
 SQLite's connection, the replica of the directory, the unit's keys and the numbering of its stream are
-used in this thread only, one job after the other. So there are no locks, and what one job decides by
-stands still while it runs. The event loop keeps Kafka and HTTP going meanwhile.
+used in this thread only, one job after the other. So there are no locks, and what a job reads does not change
+while it runs. The event loop serves Kafka and HTTP meanwhile.
 
-A thread and a queue of our own: the executor of the standard library makes a second future for each job,
+Its own thread and queue: the executor of the standard library makes a second future for each job,
 with a lock and a condition, and at some hundred jobs a second that costs more than the smaller jobs do.
 """
 
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class Worker:
-    """Runs jobs, first come first served."""
+    """Runs jobs, one at a time, in their order."""
 
     __slots__ = ("_closed", "_jobs", "_thread")
 
@@ -33,7 +33,7 @@ class Worker:
         self._thread.start()
 
     async def do(self, job: Callable[[], T]) -> T:
-        """Run a job to its end, even if whoever waits for it is cancelled."""
+        """Run a job to its end, even if its caller is cancelled."""
         if self._closed:
             raise RuntimeError("the worker has been closed")
         loop = asyncio.get_running_loop()
@@ -66,7 +66,7 @@ def _run(job: Callable[[], Any], loop: asyncio.AbstractEventLoop, future: asynci
         result = job()
     except BaseException as error:  # noqa: BLE001 - whatever it is, it belongs to whoever waits
         failure = error
-    # A loop that is closed has nobody left who waits.
+    # No task waits on a loop that is closed.
     with contextlib.suppress(RuntimeError):
         loop.call_soon_threadsafe(_answer, future, result, failure)
     # The error's traceback holds this frame: without the name there is no circle.
