@@ -1,1 +1,1 @@
-"""The centre's processes: the router and what it needs. Imports protocol and keys, never clients."""
+"""The centre: its router, its ledger, and the commands of its operators. Never imports clients."""

@@ -1,7 +1,7 @@
-"""What processes of the centre state of themselves in the audit topic: that they started, and with what.
+"""Acts that processes of the centre state in the audit topic: that they started, and with what.
 
-Owns making and sending these acts. Rule: the name under which a process states is the one that the
-directory gives to its key, and so it waits for its replica before it says anything.
+Owns making and sending these acts. Rule: a process states under the name that the directory gives to its key,
+so it waits for its replica first.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Stating:
     entropy: Entropy
 
     def name(self) -> UnitId | None:
-        """What the directory calls us; None while it knows no such key."""
+        """This process's name in the directory; None while it knows no such key."""
         known = self.replica.directory.operator_key(self.signer.public.kid)
         return None if known is None else known.identity.unit
 

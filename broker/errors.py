@@ -2,7 +2,7 @@
 
 ContradaError
 └── BrokerError
-    ├── StoreCorrupt     what the ledger has stored was altered or is not all there: a person must look
+    ├── StoreCorrupt     what the ledger has stored was altered or is incomplete: an operator must look
     └── RolledBack       what the ledger has stored is older than what it has published: the same
 """
 
@@ -18,7 +18,7 @@ class BrokerError(ContradaError):
 
 
 class StoreCorrupt(BrokerError):
-    """What the ledger has stored was altered, or is not all there."""
+    """What the ledger has stored was altered, or is incomplete."""
 
     code = "E_STORE_CORRUPT"
 

@@ -1,4 +1,4 @@
-"""The router's own replica of the key directory.
+"""A replica of the key directory, for routers and the ledger.
 
 Every statement is verified here from the pinned root; the topic is not trusted to do so. Owns when the
 replica counts as current: a router whose replica is older than ten minutes decides nothing, since it
@@ -37,7 +37,7 @@ class Replica:
         self._waiters: set[asyncio.Event] = set()
 
     async def run(self) -> None:
-        """Follow the topic for ever; its absence is waited out."""
+        """Follow the topic for ever; waits while it is absent."""
         while True:
             try:
                 await self._feed.run(self._take, self._caught_up)
@@ -70,10 +70,10 @@ class Replica:
         return self.directory
 
     async def at_least(self, size: int, *, patience: float) -> Directory:
-        """The directory with `size` statements, or as it is when patience ends.
+        """The directory with `size` statements, or as it is after a bounded wait.
 
-        A sender may have seen a statement before we did. It may also lie: so the wait is short, and the
-        rules decide by what we have.
+        A sender may have seen a statement before this replica. It may also lie: so the wait is short, and the
+        rules decide by what is here.
         """
         until = self._monotonic() + patience
         while self.directory.head.size < size and self._monotonic() < until:
@@ -81,7 +81,7 @@ class Replica:
         return self.directory
 
     async def refreshed(self) -> Directory:
-        """The directory with every statement that stands in the topic now, however long that takes.
+        """The directory with every statement that is in the topic now, however long that takes.
 
         Twice to the end: the end that is reached next may have been asked for before now.
         """

@@ -1,8 +1,8 @@
-"""The directory topic as the centre's replicas read it: from the beginning, with word of the end.
+"""The feed of directory statements for the centre's replicas: from the beginning, with a signal at the end.
 
-Owns that word: each time its end is reached, whoever reads is told. A reader that waits out outages by itself
-(`FeedReader`) cannot give it: it is silent while nothing comes, and a replica has to know how old its last
-look at the topic's end is (broker/replica.py).
+Owns that signal: it is given each time the end is reached. A reader that waits out outages by itself
+(`FeedReader`) cannot give it: it is silent while nothing comes, and a replica has to know when it last
+reached the topic's end (broker/replica.py).
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""What the centre's operators do: found an exchange, say who takes part, and look on."""
+"""The work of the centre's operators: founding an exchange, its membership, its inspection."""

@@ -1,7 +1,7 @@
-"""Acts of the centre that no program does by itself: stated by the registrar, logged by the ledger.
+"""Acts of the centre's operators: stated by the registrar, logged by the ledger.
 
-Owns making and sending them. What each may say is protocol/trail/acts.py. Rule: an act is stated before what
-it is about is done, so that nothing is done that the ledger does not know of.
+Owns making and sending them. What each may say is protocol/trail/acts.py. Rule: an act is stated before it is
+carried out, so that nothing is done that the ledger does not show.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ async def give_access(invocation: Invocation, *, who: str, asked: str) -> Made:
 
 
 def check_release(*, by: str, second: str, out: Path) -> None:
-    """Two people, and a new file."""
+    """Refuse a release by fewer than two people, or into a file that exists."""
     if by.casefold() == second.casefold():
         raise Conflict("a release takes two people", hint="name another one with --second")
     if out.exists():

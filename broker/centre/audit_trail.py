@@ -1,7 +1,7 @@
-"""The audit trail, read from Kafka: every batch verified by the router's signature before a row of it shows.
+"""Reading the audit trail from Kafka: each batch's signature is verified before a row of it is shown.
 
-A batch that does not verify is reported on stderr with its offset and makes the command end in 7; nothing
-of it is believed.
+A batch that does not verify is reported on stderr with its offset and makes the command end in 7; nothing of
+it is used.
 """
 
 from __future__ import annotations

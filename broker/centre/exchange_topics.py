@@ -1,4 +1,4 @@
-"""The topics that the exchange must have: which they are, and making Kafka agree (`centre topics apply`)."""
+"""The topics of the exchange: which must exist, and applying them to Kafka (`centre topics apply`)."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ from runtime.process.settings_text import toml_text
 async def found_centre(
     invocation: Invocation, *, secret_file: Path | None, router_port: int
 ) -> dict[str, Any]:
-    """Found the exchange; what to tell and to print."""
+    """Found the exchange; returns what to report and to print."""
     home = CentreHome(chosen_home(invocation).path)
     if home.is_centre or home.is_unit:
         raise Conflict(f"{home.path} is a home already", hint="name an empty directory with --home")
@@ -38,7 +38,7 @@ async def found_centre(
         raise NoHome("no Kafka named", hint="say --kafka HOST:PORT, or set CONTRADA_KAFKA")
     changes = await KafkaTopicAdmin(invocation.kafka).apply(topics.shared())
     if await KafkaFeeds(invocation.kafka).end(topics.DIRECTORY, 0):
-        # Two roots on one directory topic: every unit of the older exchange would go on beside ours.
+        # Two roots on one directory topic: units of the older exchange would follow it beside the new one.
         raise Conflict(
             f"the Kafka at {invocation.kafka} has an exchange already",
             hint="name another cluster with --kafka",

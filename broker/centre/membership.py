@@ -1,4 +1,4 @@
-"""Who takes part: what the registrar states about units and keys, from what the operator typed."""
+"""Membership: the registrar's statements about units and keys, from what the operator typed."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ async def enrol_unit(
 def check_epochs_are_free(
     request: EnrolmentRequest, directory: Directory, *, home: CentreHome, moment: Millis
 ) -> None:
-    """A unit has one key for each epoch: those of the identity that it lost have to be withdrawn first."""
+    """A unit has one key for each epoch: those of a lost identity must be withdrawn first."""
     taken = _epochs_in_use(request, directory)
     if not taken:
         return

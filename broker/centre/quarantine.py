@@ -1,4 +1,4 @@
-"""The quarantine topic: where the records came from and why they are there. Never what they hold.
+"""Reading the quarantine topic: where its records came from and why they are there. Never their content.
 
 row = [ 1, [unit, partition, offset, timestamp], decided, code, SHA-256, size, bytes ]
 """

@@ -2,9 +2,9 @@
 
     made -> checked here -> written to pending.log -> topics created -> published -> pending.log emptied
 
-Rules: a statement is applied to the local replica before it is published, so that nothing is published
-that others would refuse. What a crash left in pending.log is published by the next command; a statement
-that is there already is ignored by everybody.
+Rules: a statement is applied to the local replica before it is published, so that nothing is published that
+others would refuse. What a crash left in pending.log is published by the next command; every replica ignores
+a statement that it has already.
 """
 
 from __future__ import annotations
@@ -136,6 +136,6 @@ async def publish_pending(home: CentreHome, kafka: str) -> None:
 
 
 def warn_of_refused(refused: int) -> None:
-    """Somebody wrote to the directory topic what does not hold: worth a look, harmless otherwise."""
+    """Report records of the directory topic that do not verify: every replica ignores them."""
     if refused:
         say(f"hint: {refused} records of the directory topic do not verify; they count for nothing")

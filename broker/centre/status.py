@@ -1,4 +1,4 @@
-"""`centre status`: Kafka, topics, routers and backlog, each checked now; what cannot be asked is said so."""
+"""`centre status`: Kafka, topics, routers and backlog, each checked now. No answer is reported as none."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TAIL = 20
 
 
 async def read_status(invocation: Invocation, routers: tuple[str, ...]) -> dict[str, Any]:
-    """Everything at a glance. Raises if Kafka itself is not reachable."""
+    """The status of all parts. Raises if Kafka itself is not reachable."""
     registry = await Registry.open(invocation)
     there = set(await KafkaTopicAdmin(registry.kafka).list())
     wanted = [topic.name for topic in declared_topics(registry.directory)]
@@ -51,14 +51,14 @@ async def read_status(invocation: Invocation, routers: tuple[str, ...]) -> dict[
 
 
 def exchange_is_well(status: Mapping[str, Any]) -> bool:
-    """Whether there is nothing to look at."""
+    """Whether no part of the status needs attention."""
     routers = status["routers"]
     ready = all(router["ready"] for router in routers)
     return ready and not status["topics"]["missing"] and not any(accused(router) for router in routers)
 
 
 def accused(router: Mapping[str, Any]) -> list[str]:
-    """The units whose messages showed this router another ledger than was published."""
+    """The units whose headers named a head that the ledger did not publish."""
     match router["checks"]:
         case {"ledger": {"accused": [*units]}}:
             return [str(unit) for unit in units]
@@ -127,7 +127,7 @@ async def _decided(
 
 
 def ask_router(url: str) -> dict[str, Any]:
-    """What a router says of itself."""
+    """A router's own readiness answer."""
     parts = urllib.parse.urlsplit(url if "://" in url else f"http://{url}")
     unknown = {"url": url, "ready": False, "checks": {}}
     connection = http.client.HTTPConnection(parts.hostname or "127.0.0.1", parts.port, timeout=ROUTER_TIMEOUT)

@@ -1,1 +1,1 @@
-"""The ledger: it reads the audit topic in order and keeps the transparency log."""
+"""The ledger: reads the audit topic in order and keeps the transparency log."""

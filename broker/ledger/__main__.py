@@ -18,7 +18,7 @@ from runtime.process import logs
 
 
 def start(config: Path | None, *, check_only: bool = False) -> None:
-    """Keep a ledger until it is told to stop. What keeps it from that is raised as a `ContradaError`."""
+    """Run a ledger until it is told to stop. What prevents that is raised as a `ContradaError`."""
     settings = LedgerSettings.load(config)
     logs.configure(settings.log_level)
     if check_only:
@@ -34,7 +34,7 @@ async def _check(settings: LedgerSettings) -> None:
 
 
 def main(config: Path | None) -> int:
-    """The same as a whole process: what went wrong is told on stderr, and its kind is the exit code."""
+    """The same as a process: an error is reported on stderr, and its kind decides the exit code."""
     try:
         start(config)
     except ContradaError as error:

@@ -1,7 +1,7 @@
 """The ledger as a process: settings to parts, parts to tasks, attempts, signals to an orderly end.
 
-A failure that may pass (Kafka, the disk, another ledger that was faster) ends an attempt, and another one
-follows. One that stays (a store that was rolled back or altered, a wrong setting) ends the process with an
+A transient failure (Kafka, the disk, another ledger that was faster) ends an attempt, and another one
+follows. A permanent one (a store that was rolled back or altered, a wrong setting) ends the process with an
 exit code on which the service manager does not restart it (runtime/cli/exits.py).
 """
 
@@ -43,7 +43,7 @@ from runtime.process.tasks import end_tasks
 log = structlog.get_logger()
 
 STAND_BY: Final = 10.0
-"""Seconds to leave to another ledger that was faster, before we look whether it still is there."""
+"""Seconds to wait after another ledger was faster, before the next attempt."""
 
 
 def build_ledger(settings: LedgerSettings, client: httpx.AsyncClient) -> LedgerRun:
@@ -90,7 +90,7 @@ def build_ledger(settings: LedgerSettings, client: httpx.AsyncClient) -> LedgerR
 
 
 async def run_ledger(settings: LedgerSettings) -> None:
-    """Keep the ledger until SIGTERM or SIGINT."""
+    """Run the ledger until SIGTERM or SIGINT."""
     # A ledger that lags delays proofs; a router that lags delays messages.
     os.nice(settings.nice)
     async with httpx.AsyncClient(timeout=settings.witness_ms / 1000, trust_env=False) as client:
@@ -124,7 +124,7 @@ async def run_ledger(settings: LedgerSettings) -> None:
 
 
 async def attempts(ledger: LedgerRun) -> None:
-    """Attempt after attempt, until one fails for a reason that stays."""
+    """Attempt after attempt, until one fails permanently."""
     while True:
         try:
             await ledger.attempt()

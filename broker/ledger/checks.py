@@ -1,4 +1,4 @@
-"""What must agree before the ledger adds anything: its database, its tiles, and all that was said outside.
+"""The checks before the ledger adds anything: its database, its tiles, and what it published must agree.
 
     lock row       signed by the log's own keys, for exactly this size and root
     tiles          their right edge makes that root                                  (log_head.resume_head)
@@ -8,7 +8,7 @@
     witnesses      have not cosigned more                                       (cosigning.py, when asked)
 
 Each of these is kept in another place, so that one that was altered or rolled back disagrees with the others.
-Every refusal says what disagrees and what to do. Nothing here writes.
+Every refusal names what disagrees and what to do. Nothing here writes.
 """
 
 from __future__ import annotations

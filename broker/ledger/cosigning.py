@@ -1,12 +1,12 @@
 """Asking witnesses to cosign a checkpoint (C2SP tlog-witness), as their policy line names them.
 
-Owns the questions over HTTP and what an answer means. Rules:
+Owns the requests over HTTP and the meaning of the answers. Rules:
 - A witness is asked once for all its keys. What it answers is verified line by line before it is used.
-- One that is slow, gone or wrong costs a checkpoint its cosignature and does not delay the ledger: every
-  question has a time limit, and all are asked at once.
-- A witness that has cosigned a larger tree than we have, and shows the log's signature on it, proves that
-  our store was rolled back, or that another ledger signs with our key: `WitnessAhead`, and the ledger
-  stops. A witness that shows no such signature cannot stop the ledger.
+- One that is slow, unreachable or wrong costs a checkpoint its cosignature and does not delay the ledger:
+  every request has a time limit, and all are sent at once.
+- A witness that has cosigned a larger tree than the ledger has, and shows the log's signature on it, proves
+  that the ledger's store was rolled back, or that another ledger signs with its key: `WitnessAhead`, and the
+  ledger stops. A witness that shows no such signature cannot stop the ledger.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Cosigner:
     policy: Policy
     sizes: dict[tuple[str, str], int] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
-    """What the last question to each witness came to, where it was no cosignature."""
+    """The outcome of the last request to each witness, where it was no cosignature."""
 
     async def ask(
         self, witnesses: Iterable[WitnessPlace], signed: SignedCheckpoint, read: TileReader
@@ -106,10 +106,10 @@ class Cosigner:
             lines = accept_cosignatures(answer.content[:MAX_ANSWER], checkpoint, place.keys)
             self.sizes[known] = checkpoint.size
             return lines
-        raise TimeoutError  # it moves on as fast as we ask: another ledger asks it, too
+        raise TimeoutError  # it advances between two requests: another ledger asks it, too
 
     async def _check_ahead(self, place: WitnessPlace, ours: Checkpoint) -> NoReturn:
-        """What a witness claims to have seen counts if the log's own key has signed it."""
+        """A larger checkpoint from a witness counts only if the log's own key signed it."""
         name = sha256(ours.origin.encode()).hexdigest()
         answer = await self.client.get(f"{place.url}/{name}/checkpoint")
         answer.raise_for_status()
@@ -135,7 +135,7 @@ def _size_in(answer: httpx.Response) -> int:
 
 
 class WitnessAhead(RolledBack):
-    """A witness has cosigned more of a log than there is here, and shows the log's signature on it."""
+    """A witness has cosigned more of a log than this ledger has, and shows the log's signature on it."""
 
     def __init__(self, place: WitnessPlace, ours: Checkpoint, theirs: Checkpoint) -> None:
         super().__init__(

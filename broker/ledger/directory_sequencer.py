@@ -2,8 +2,8 @@
 
 The same kind of log as the audit log (log_head.py), fed by the ledger's own replica of the directory. Its
 leaf hashes are those of keys/directory.py, so that its root at a size is the root that every replica has.
-Rule: what the directory topic says and what was logged must agree. A topic that lost statements, or has
-others, is refused at the start, and nothing is added behind it.
+Rule: the directory topic and the log must agree. A topic that lost statements, or has others, is refused at
+the start, and nothing is added behind it.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""The head of a log: what its lock row says, and the tree from which it goes on.
+"""The head of a log: its signed state in the lock row, and the tree that it continues from.
 
     state     origin, size, root, signed checkpoint, and how far the inputs were read: in the lock row
     tree      the last tile of each level: in memory, resumed from the tile store
 
 Owns how one becomes the next: leaves are added, the new head is signed, the files that changed are named.
-Pure but for the tiles that it reads to resume; log_storage.py stores what comes of it. Rules:
-- A tree that cannot be committed is thrown away: it is ahead of the store, and nothing may be built on it.
+Pure but for the tiles that it reads to resume; log_storage.py stores the result. Rules:
+- A tree that cannot be committed is discarded: it is ahead of the store, and nothing may be built on it.
 - A tree that is resumed has the root of the lock row, or it is refused: the tiles were altered, or lost.
 """
 
@@ -33,12 +33,12 @@ Signers = Callable[[str], Sequence[CheckpointSigner]]
 
 @dataclass(slots=True)
 class LogHead:
-    """Where a log is, and its tree."""
+    """A log's state and its tree."""
 
     state: LogState
     tree: TreeWriter
     first_entries: Sequence[bytes] = ()
-    """What a log that has just begun starts with."""
+    """The state with which a new log starts."""
 
     @property
     def origin(self) -> str:

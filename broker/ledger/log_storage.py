@@ -1,4 +1,4 @@
-"""Where a ledger's logs are kept: lock rows, records and staged files in the database, tiles in the store.
+"""Storing a ledger's logs: lock rows, records and staged files in the database, tiles in the tile store.
 
 Owns the order in which a step reaches the disk: the database commits, then the tiles are stored, then the
 staged files are cleared. A step that was interrupted in between is completed when the log is resumed. Does

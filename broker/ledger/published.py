@@ -1,8 +1,8 @@
-"""What was published last of each log, read from the end of the topic `ledger`.
+"""The last published head of each log, read from the end of the topic `ledger`.
 
-The topic remembers independently of the ledger's disk what was said to everybody: a store that is older
-than that was rolled back. Rule: only notes that the log's own keys signed count, so that a writer to
-the topic without those keys cannot make the ledger believe that it lost something.
+The topic keeps, independently of the ledger's disk, what was published: a store that is older than that was
+rolled back. Rule: only notes that the log's own keys signed count, so that a writer to the topic without
+those keys cannot pretend a rollback.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ STEP: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A head that everybody was told of."""
+    """A published head."""
 
     checkpoint: Checkpoint
     note: bytes
@@ -36,7 +36,7 @@ class Published:
 
 
 async def last_published(source: Topics, policy: Policy, origins: Collection[str]) -> dict[str, Published]:
-    """The newest head of each of these logs that the topic has; none for one that it has nothing of."""
+    """The newest published head of each of these logs; none for a log without one."""
     found: dict[str, Published] = {}
     async with source.reading(topics.LEDGER, None) as reader:
         first, end = await reader.span()

@@ -2,8 +2,8 @@
 
     ask the witnesses -> put <log>/checkpoint -> write a publication to the topic `ledger`
 
-Owns this order and how far each log is published. The sequencer does not wait for any of it: heads that
-come while one is on its way are published together. Rules:
+Owns this order and how far each log is published. The sequencer does not wait for any of it: heads that are
+committed while one is being published are published together. Rules:
 - What is published was committed, and its tiles are stored.
 - Sizes in the topic never go back: a publisher holds the topic's one transactional name, and reads what was
   published last after it has that. An older publisher is fenced by then.
@@ -65,7 +65,7 @@ class Due:
 
 @dataclass(kw_only=True)
 class Publisher:
-    """Publishes the heads that it is told of."""
+    """Publishes committed heads."""
 
     name: str
     store: TileStore
@@ -78,7 +78,7 @@ class Publisher:
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def begin(self, states: Sequence[LogState], published: Mapping[str, Published]) -> None:
-        """What there is, and what was published of it."""
+        """Take over the committed heads, and what was published of them."""
         self.due = {}
         for state in states:
             last = published.get(state.origin)
@@ -95,7 +95,7 @@ class Publisher:
         self._news.set()
 
     async def run(self, writer: LogWriter) -> None:
-        """Publish until cancelled, or until Kafka, the store or a witness says that it must end."""
+        """Publish until cancelled, or until Kafka, the store or a witness that is ahead ends it."""
         while True:
             for due in list(self.due.values()):
                 if due.is_behind or self.is_wanting(due):

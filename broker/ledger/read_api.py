@@ -1,10 +1,10 @@
-"""What the ledger serves on loopback: its logs as C2SP tlog-tiles, and what monitoring asks.
+"""The ledger's HTTP pages on loopback: its logs as C2SP tlog-tiles, and monitoring.
 
     GET /audit/2026h2/checkpoint, /audit/2026h2/tile/..., /directory/...     the files of the tile store
     GET /healthz, /readyz, /metrics                                          as every process of the centre
 
-Behind a reverse proxy these paths are the logs' URLs. Rule: nothing but checkpoints and tiles goes out
-here; the records, which lie beside them, are reached with the ledger's own rights only.
+Behind a reverse proxy these paths are the logs' URLs. Rule: only checkpoints and tiles are served; the
+records, which lie beside them, are readable with the ledger's own rights only.
 """
 
 from __future__ import annotations

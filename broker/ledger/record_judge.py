@@ -1,4 +1,4 @@
-"""From a record of the audit topic to a verdict: the leaves that it makes. Keeps no state.
+"""Judging a record of the audit topic: does it verify, and which leaves does it make. Keeps no state.
 
     decisions of a router     one leaf for each decision, and behind an accepted one a leaf for each delivery
     acts of the centre        one leaf each
@@ -7,7 +7,7 @@
 Rules:
 - Every record of the topic makes a leaf. The one exception is the
   ledger's own announcement of a statement that is announced already, judged in sequencer.py.
-- A record is called unverified only by a directory that was read to its end after the record was: keys
+- A record is judged unverified only by a directory that was read to its end after the record: keys
   are appointed there, and a leaf is never changed. run.py waits for that.
 - The time of a record is the one that was signed. What does not verify has none, and moves no shard.
 """
@@ -56,7 +56,7 @@ class JudgedRecord:
 
 @dataclass(frozen=True, slots=True)
 class RecordJudge:
-    """What a record is judged by."""
+    """Judges records by a directory."""
 
     directory: Directory
     name: UnitId
@@ -109,7 +109,7 @@ def position_of(announcement: Act) -> int:
 
 
 def erasures(reading: JudgedRecord, rows: Sequence[Row], origin: str) -> list[Erasure]:
-    """What acts of this reading order, whose rows are these."""
+    """The deletions that acts of this reading order, whose rows are these."""
     return [
         Erasure(origin=act.detail[0], indexes=act.detail[1], by=f"{origin}#{rows[at].index}")
         for at, act in reading.deletions

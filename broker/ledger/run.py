@@ -1,10 +1,10 @@
-"""One attempt to keep the ledger, from opening everything to the first failure.
+"""One attempt to run the ledger, from opening everything to the first failure.
 
     hold the topic `ledger` alone -> what was published -> resume -> check -> work
 
 and then three tasks side by side: the audit topic is sequenced, the directory is logged and announced, and
-what is committed is published. Owns the order of an attempt and what a batch is. Rule: after any failure
-all three end, and the next attempt begins with what is stored (app.py decides whether there is one).
+what is committed is published. Owns the order of an attempt and what a batch is. Rule: after any failure all
+three end, and the next attempt resumes from what is stored (app.py decides whether there is one).
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class LedgerRun:
     monotonic: Callable[[], float]
     limits: BatchLimits
     working: bool = False
-    """Whether everything is open, checked, and going on."""
+    """Whether everything is open, checked, and working."""
 
     behind: int = 0
     """Records of the audit topic that are not sequenced."""
@@ -108,7 +108,7 @@ class LedgerRun:
                     self.working = False
 
     async def _publish(self, publications: LogWriter) -> None:
-        """Publish. A witness that is ahead of us, but not of our database, has seen a ledger beside us."""
+        """Publish. A witness ahead of this head, but not of the database, has seen a second ledger."""
         try:
             await self.publisher.run(publications)
         except WitnessAhead as ahead:
@@ -118,7 +118,7 @@ class LedgerRun:
             raise moved_by_another(state.origin) from ahead
 
     async def _begin(self) -> LogState:
-        """Resume both logs and check them against all that was said of them."""
+        """Resume both logs and check them against what was published."""
         states = self.records.states()
         trusted = own_policy(self.keys, [state.origin for state in states], self.policy)
         for state in states:
@@ -133,7 +133,7 @@ class LedgerRun:
     def _check_said(
         self, states: Sequence[LogState], found: dict[str, Published], trusted: Policy
     ) -> dict[str, Published]:
-        """What was published of each log, in the topic or else in the store, after it was checked."""
+        """What was published of each log, in the topic or else in the store, checked."""
         published = {}
         for state in states:
             read = self.sequencer.reader(state.origin)
@@ -191,7 +191,7 @@ class LedgerRun:
     async def _settled(
         self, judge: RecordJudge, records: Sequence[InputRecord], verdicts: Sequence[JudgedRecord | Rejected]
     ) -> list[JudgedRecord]:
-        """The verdicts, after those that were bad were looked at again with the newest directory."""
+        """The verdicts, after unverified records were judged again with the newest directory."""
         if any(isinstance(verdict, Rejected) for verdict in verdicts):
             await self.replica.refreshed()
         return [
@@ -216,7 +216,7 @@ class LedgerRun:
         log.info("sequenced", origin=new.origin, size=new.size, entries=grown, offset=new.position)
 
     async def _directory(self, writer: LogWriter, actor: UnitId, announced: int) -> None:
-        """Log what is new in the directory, and announce it, each statement once for all we know."""
+        """Log what is new in the directory, and announce each statement, once as far as is known."""
         directory = self.replica.directory
         while True:
             logged = await asyncio.to_thread(self.directory_log.advance, directory, now=self.clock())
@@ -251,7 +251,7 @@ def _estimate(records: Sequence[InputRecord]) -> int:
 
 
 async def _together(*work: Coroutine[Any, Any, None]) -> None:
-    """Do all of it until one ends, and then none; the first failure is the one that counts."""
+    """Run all until one ends, then cancel the others; the first failure is raised."""
     tasks = [asyncio.create_task(each) for each in work]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

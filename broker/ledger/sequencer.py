@@ -1,4 +1,4 @@
-"""The sequencer: what stands in the audit topic, in its order, becomes the leaves of the audit log.
+"""The sequencer: turns the records of the audit topic, in their order, into leaves of the audit log.
 
     step     readings + head -> rows, files, the new signed head           nothing is written
     commit   one database transaction: rows, staged files, the lock row   a compare-and-swap on the old state
@@ -116,7 +116,7 @@ class Sequencer:
         self._head: LogHead | None = None
 
     def resume(self) -> LogState:
-        """Begin, or begin anew, with what is committed. Raises where store and lock row disagree."""
+        """Resume from what is committed. Raises where store and lock row disagree."""
         self._head = None
         state = open_shard(self._storage.records.states(), self._storage.name)
         self._head = self._storage.resume(state)

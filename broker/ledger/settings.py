@@ -1,4 +1,4 @@
-"""The ledger's settings. Where things are that are not set: below `directory`, as an auditor copies it.
+"""The ledger's settings. Paths that are not set are below `directory`, as an auditor copies it.
 
 <directory>/records.sqlite       the lock row of each log, and the records
 <directory>/audit/, directory/   tiles and checkpoints
@@ -59,7 +59,7 @@ class LedgerSettings(FileSettings):
 
     @property
     def policy(self) -> Path:
-        """Whom to believe."""
+        """The logs and witnesses that are trusted."""
         return self.directory / "policy"
 
 

@@ -1,8 +1,8 @@
-"""What the ledger trusts: its own keys for its own logs, and the witnesses of its policy file.
+"""The ledger's trust: its own keys for its own logs, and the witnesses of its policy file.
 
 Owns what the ledger knows of its keys. Its own policy names every log that it has, past shards and coming
-ones; the file that it gives to others names some years of them. Rule: who the witnesses are, and how many
-it takes, is said in that file alone, so that the ledger and its readers cannot differ.
+ones; the file that it gives to others names some years of them. Rule: the witnesses and the quorum come from
+that file alone, so that the ledger and its readers cannot differ.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from runtime.errors import Misconfigured
 
 @dataclass(slots=True)
 class OwnKeys:
-    """The keys of our logs, each made once."""
+    """The keys of the ledger's logs, each loaded once."""
 
     key: NoteKey
     _signers: dict[str, Sequence[NoteSigner]] = field(default_factory=dict)
@@ -50,7 +50,10 @@ def read_policy_file(path: Path) -> Policy:
 
 
 def own_policy(keys: OwnKeys, origins: Sequence[str], file: Policy) -> Policy:
-    """The policy by which the ledger checks itself. Refuses a file that names other keys for our logs."""
+    """The policy by which the ledger checks itself.
+
+    Refuses a file that names other keys for the ledger's logs.
+    """
     for origin in origins:
         stated = file.log_keys(origin)
         if stated and {key.public for key in stated} != {key.public for key in keys.vkeys(origin)}:

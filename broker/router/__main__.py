@@ -16,7 +16,7 @@ from runtime.process import logs
 
 
 def start(config: Path | None, *, check_only: bool = False) -> None:
-    """Run a router until it is told to stop. What keeps it from that is raised as a `ContradaError`."""
+    """Run a router until it is told to stop. What prevents that is raised as a `ContradaError`."""
     settings = RouterSettings.load(config)
     logs.configure(settings.log_level)
     if check_only:
@@ -27,7 +27,7 @@ def start(config: Path | None, *, check_only: bool = False) -> None:
 
 
 def main(config: Path | None, *, check_only: bool = False) -> int:
-    """The same as a whole process: what went wrong is told on stderr, and its kind is the exit code."""
+    """The same as a process: an error is reported on stderr, and its kind decides the exit code."""
     try:
         start(config, check_only=check_only)
     except ContradaError as error:

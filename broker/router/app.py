@@ -77,14 +77,14 @@ async def run_router(settings: RouterSettings) -> None:
         pages = health_pages(router.metrics.registry, lambda: readiness(router, outboxes))
         serving.add(asyncio.create_task(serve(pages, listener), name="http"))
     stating = Stating(router.replica, router.signer, now, os.urandom)
-    # Nobody waits for these: whatever becomes of them, messages are routed.
+    # Nothing waits for these: if they fail, messages are still routed.
     beside = {
         asyncio.create_task(announce_start(stating, KafkaTopics(settings.kafka), "router"), name="start")
     }
     if router.ledger is not None:
         beside.add(asyncio.create_task(router.ledger.run(), name="ledger"))
     log.info("started", router=settings.name, bootstrap=settings.kafka, pid=os.getpid())
-    # What is here now stays: the collector need not look at it again, and looks less often.
+    # Objects that exist now stay: the garbage collector skips them from here on, and runs less often.
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
     done, pending = await asyncio.wait(tasks | serving, return_when=asyncio.FIRST_COMPLETED)
@@ -108,7 +108,7 @@ def readiness(router: Router, outboxes: KafkaOutboxes) -> dict[str, dict[str, ob
     }
     if router.ledger is not None:
         gossip = router.ledger.gossip
-        # Always ok: who saw another ledger is an alarm, and no reason to take a router out of service.
+        # Always ok: a unit that saw another head is an alarm, and no reason to take a router out of service.
         found["ledger"] = {"ok": True, "entries": gossip.entries, "accused": sorted(gossip.accused)}
     return found
 

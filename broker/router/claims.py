@@ -1,8 +1,8 @@
-"""What the router's loop needs of Kafka: claims. broker/router/outboxes.py gives them.
+"""Claims: the router loop's interface to Kafka. broker/router/outboxes.py implements it.
 
-The contract behind `Claim`, which every safety claim of the router rests on:
+The contract of `Claim`, on which the router's safety rests:
 
-- Whoever holds a claim has fenced every earlier holder of the same input partition, and read the
+- The holder of a claim has fenced every earlier holder of the same input partition, and read the
   committed position only after that.
 - `commit` is one transaction: all outputs, the position and the state, or nothing.
 - After any exception from a claim, `CancelledError` included, the claim is lost. Its holder drops it and

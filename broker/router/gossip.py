@@ -1,10 +1,11 @@
-"""Gossip at the router: the head of the ledger that a sender saw, against those that the ledger published.
+"""Gossip at the router: compares the head that a sender saw with the heads that the ledger published.
 
-Every sender is compared here with what all were told. Owns the published roots, the heads that are ahead of
-them, and the alarm. How the roots come here is broker/router/ledger_feed.py's. Rules:
+Owns the published roots, the heads that are ahead of them, and the alarm. Reading the roots is in
+broker/router/ledger_feed.py. Rules:
 - A message is decided and committed before its head is looked at: no outcome stops it or makes it wait.
-- A head counts as its sender's word only when the signature over it was verified. Who asks sees to that.
-- What is remembered is bounded: so many roots of two half-years, and of each unit one head and one alarm.
+- A head counts as its sender's only when the signature over it was verified. The caller ensures that.
+- What is remembered is bounded: a fixed number of roots of two half-years, and of each unit one head and one
+  alarm.
 - Heads are compared with what was published, not with each other: addressees do that as well.
 """
 
@@ -37,13 +38,13 @@ class Outcome(StrEnum):
 
     SAME = "same"
     AHEAD = "ahead"
-    """Not published to us yet: it is compared again when it is."""
+    """Not published yet, as far as this router has read: compared again later."""
 
     UNKNOWN = "unknown"
-    """Older than what we remember: left."""
+    """Older than what is remembered: not compared."""
 
     UNPUBLISHED = "unpublished"
-    """We read every head between two, and this one, between them, was not there: an alarm."""
+    """Between two published heads, all of which were read, and not one of them: an alarm."""
 
     DIFFERENT = "different"
     """Of this size another root was published: an alarm."""
@@ -51,7 +52,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SeenHead:
-    """What a sender says, in a message whose signature was verified."""
+    """The head that a sender names, in a message whose signature was verified."""
 
     sender: UnitId
     message: MessageId
@@ -82,7 +83,7 @@ class Roots:
 
 
 class Gossip:
-    """What was published, and who saw something else."""
+    """The published heads, and the units that saw others."""
 
     def __init__(self, metrics: RouterMetrics) -> None:
         self.accused: dict[UnitId, SeenHead] = {}
@@ -99,12 +100,12 @@ class Gossip:
         return 0 if self._newest is None else self._newest.last
 
     def root(self, origin: str, size: int) -> bytes | None:
-        """The root that was published of this log at this size, if we remember one."""
+        """The root that was published of this log at this size, if it is remembered."""
         roots = self._logs.get(origin)
         return None if roots is None else roots.by_size.get(size)
 
     def publish(self, checkpoint: Checkpoint) -> None:
-        """A head was published to everybody; whoever calls has verified it."""
+        """Take a published head, which the caller has verified."""
         roots = self._logs.get(checkpoint.origin) or Roots(parse_shard(checkpoint.origin))
         roots.put(checkpoint)
         self._logs[checkpoint.origin] = roots
@@ -115,12 +116,12 @@ class Gossip:
         self._catch_up(self._newest)
 
     def forget(self) -> None:
-        """Publications were missed: between two that we remember there may be others from now on."""
+        """Publications were missed: between two that are remembered there may be others from now on."""
         self._logs.clear()
         self._newest = None
 
     def compare(self, core: Core) -> None:
-        """Compare the head in a verified header. Where all is well that is one look into a dictionary."""
+        """Compare the head in a verified header. Where they agree that is one look-up."""
         head, newest = core.ledger_head, self._newest
         if head.size == 0:
             return  # this sender follows no ledger, or the ledger has published nothing yet
@@ -144,14 +145,14 @@ class Gossip:
             return Outcome.SAME
         newest = self._newest
         if newest is None or size > newest.last:
-            # The first one stays: a log that runs ahead of the true one is caught when that has come so far.
+            # The first one stays: a log ahead of the true one is found out when that has reached this size.
             self._ahead.setdefault(claim.sender, claim)
             return Outcome.AHEAD
         if size < newest.first:
             return Outcome.UNKNOWN
         published = newest.by_size.get(size)
         self._accuse(claim, newest.shard.origin, published)
-        # An honest sender holds what it read in the topic, which we have read without a gap.
+        # An honest sender names a head that it read in the topic, which was read here without a gap.
         return Outcome.UNPUBLISHED if published is None else Outcome.DIFFERENT
 
     def _accuse(self, claim: SeenHead, origin: str, published: bytes | None) -> None:

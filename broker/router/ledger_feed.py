@@ -1,11 +1,11 @@
-"""What the ledger published, as the router reads it: the heads in the topic `ledger`, for gossip.py.
+"""The router's reader of published heads: from the topic `ledger`, for gossip.py.
 
 Owns which heads count and how far the topic was read. Rules:
-- A head counts by the rule of the units: all keys of the log, and the quorum of the policy file. Whoever can
-  merely write to the topic accuses nobody, and clears nobody.
+- A head counts by the rule of the units: all keys of the log, and the quorum of the policy file. A writer to
+  the topic without them can accuse no unit, and clear none.
 - A second root of one size is a fork already when the log's keys alone signed it.
 - Trees are not recomputed here: every unit does that (docs/adr/0020).
-- Whatever is in the topic, or happens to it, ends in a line of the log. The router routes on.
+- Whatever is in the topic, or happens to it, ends in a log line. The router keeps routing.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class LedgerFeed:
         self._refused: Code | None = None
 
     async def run(self) -> None:
-        """Follow the topic until cancelled; its absence is waited out."""
+        """Follow the topic until cancelled; waits while it is absent."""
         while True:
             try:
                 async with self._bus.reading(topics.LEDGER, None) as reader:
@@ -62,7 +62,7 @@ class LedgerFeed:
     async def _follow(self, reader: LogReader) -> None:
         first, end = await reader.span()
         if self._position is None or not first <= self._position <= end:
-            # At the start, or after a gap: what lies between was not seen, so nothing is said about it.
+            # At the start, or after a gap: what lies between was not seen, so it is not judged.
             self.gossip.forget()
             self._position = max(first, end - TAIL)
         reader.seek(self._position)
@@ -104,7 +104,7 @@ class LedgerFeed:
         if rejected.reason is Code.E_LOG_FORK:
             log.error("ledger_fork", code=rejected.code, error=str(rejected))
         elif rejected.reason is not self._refused:
-            # Said when it begins: while a witness is slow, every head comes once without its signature.
+            # Logged when it begins: while a witness is slow, every head comes once without its signature.
             log.warning("publication_refused", code=rejected.code, error=str(rejected))
         self._refused = rejected.reason
 

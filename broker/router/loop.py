@@ -1,8 +1,8 @@
 """The router's loop over one claim: fetch, catch up, decide, commit.
 
 Owns size and order of a batch. The decision is `broker.router.step.run_step`, the transaction is the claim's:
-after a commit the new state replaces the old, after a failure the claim is gone and with it all that
-was held in memory (broker/router/outboxes.py, rule 3).
+after a commit the new state replaces the old, after a failure the claim is lost and with it all that was held
+in memory (broker/router/outboxes.py, rule 3).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from protocol.signatures import Signer
 log = structlog.get_logger()
 
 CATCH_UP = 1.0
-"""Seconds to wait for statements that a sender saw before us."""
+"""Seconds to wait for statements that a sender saw before this router."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Router:
     batching: Batching = field(default_factory=Batching)
     budget: Budget = field(default_factory=Budget)
     ledger: LedgerFeed | None = None
-    """What the ledger published; None where no policy says whom to believe about it."""
+    """What the ledger published; None without a policy that names its keys and witnesses."""
 
     async def work(self, claim: Claim) -> None:
         """Route one partition until cancelled or until anything fails."""
@@ -119,10 +119,10 @@ class Router:
                 )
 
     def _compare(self, records: list[ParsedRecord], outcome: StepOutcome) -> None:
-        """Hold what senders saw of the ledger against what it published, when all is committed."""
+        """Compare what senders saw of the ledger with what it published, after the commit."""
         if self.ledger is None:
             return
         for parsed, one in zip(records, outcome.decided, strict=False):
-            # Only a proven header stands in the record: in an unproven one anybody could accuse a unit.
+            # Only a verified header is in the record: with an unverified one any writer could accuse a unit.
             if one.record.header is not None and isinstance(parsed.content, Submission):
                 self.ledger.gossip.compare(parsed.content.header.core)

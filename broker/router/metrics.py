@@ -74,7 +74,7 @@ class RouterMetrics:
         refused: Callable[[], int],
         entries: Callable[[], int],
     ) -> None:
-        """Where the gauges look whenever the page is asked for; nobody has to remember to set them."""
+        """Let the gauges compute their values when the page is read."""
         self.claims.set_function(claims)
         self.directory_size.set_function(statements)
         self.statements_refused.set_function(refused)

@@ -1,4 +1,4 @@
-"""The router's side of Kafka: which outboxes it works on, and how it holds one.
+"""The router's claims on outboxes in Kafka: which partitions it works on, and how it holds them.
 
 The rules, each with its reason (measured on aiokafka 0.14.0 and Kafka 4.3.1, docs/adr/0004 and 0018):
 
@@ -6,13 +6,13 @@ The rules, each with its reason (measured on aiokafka 0.14.0 and Kafka 4.3.1, do
    lost a partition is stopped by the new owner's id alone.
 2. A transaction's records and position are all acknowledged before it is committed
    (runtime/kafka/transactions.py).
-3. Any exception, `CancelledError` included: the id's connections are thrown away and it is opened again.
+3. After any exception, `CancelledError` included, the id's connections are closed and it is opened again.
 4. Group membership decides who should work on a partition. It decides nothing about safety: rule 1 does.
 5. One reader for each partition, made with its claim. A reader that is shared leaves a partition out of
    the fetch under way while its records are worked on, so that the next ones wait for that fetch to end;
    and what it has fetched ahead can survive a claim.
-6. The committed position is asked for by a question of our own (runtime/kafka/positions.py): to aiokafka a
-   coordinator that moved in this moment looks like a group that never committed anything.
+6. The committed position is read by a request of this project (runtime/kafka/positions.py): aiokafka takes a
+   coordinator that has just moved for a group that never committed anything.
 
 Topics that one process reads or writes by itself, without claims, are in runtime/kafka/partition_log.py.
 """
@@ -79,7 +79,7 @@ class PartitionClaim:
         ]
 
     async def commit(self, outputs: Sequence[OutputRecord], *, position: int, state: str) -> None:
-        """One transaction. Whatever it raises, this claim must not be used again.
+        """One transaction. After any exception this claim must not be used again.
 
         A cancellation lets the transaction end first: left open, it would hold up every reader of the
         topics that it touched until the next claim or until Kafka gives it up.
@@ -121,11 +121,11 @@ class KafkaOutboxes(ConsumerRebalanceListener):  # type: ignore[misc]
 
     @property
     def joined(self) -> bool:
-        """Whether the group has given us a share, which may be empty."""
+        """Whether the group has assigned a share, which may be empty."""
         return self._generation > 0
 
     async def run(self, work: Work) -> None:
-        """Take part in the group and work on what falls to us, until cancelled."""
+        """Take part in the group and work on the assigned partitions, until cancelled."""
         self._work = work
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._bootstrap,
@@ -141,7 +141,7 @@ class KafkaOutboxes(ConsumerRebalanceListener):  # type: ignore[misc]
         try:
             await consumer.start()
             consumer.subscribe(pattern=r"^outbox\..+$", listener=self)
-            # Nothing comes this way, all partitions are paused; but a member that never asks is put out.
+            # All partitions are paused, so nothing is read; but a member that never polls is removed.
             while True:
                 await consumer.getmany(timeout_ms=1_000)
         except KafkaError as error:
@@ -155,11 +155,11 @@ class KafkaOutboxes(ConsumerRebalanceListener):  # type: ignore[misc]
                 await asyncio.wait(self._closing, timeout=CLOSE_TIMEOUT)
 
     async def on_partitions_revoked(self, revoked: Any) -> None:
-        """Stop work at once. It is fencing, not this politeness, that keeps it safe."""
+        """Stop work at once. Safety rests on fencing, not on this."""
         await self._drop(list(revoked))
 
     async def on_partitions_assigned(self, assigned: Any) -> None:
-        """Start to claim what fell to us; nothing is fetched before a claim holds."""
+        """Start to claim what was assigned; nothing is fetched before a claim holds."""
         if self._consumer is None:
             return
         self._generation += 1
@@ -178,8 +178,8 @@ class KafkaOutboxes(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _hold(self, source: TopicPartition) -> None:
         """Claim, work, and after any failure claim again; until the partition is taken from us."""
         pause = 0.05
-        # Not for ever: aiokafka may lose our cancellation to an error of the same moment, and a task that
-        # went on to claim what belongs to another router by now would fence that one again and again.
+        # Not for ever: aiokafka may lose a cancellation to an error of the same moment, and a task that still
+        # claimed what belongs to another router by now would fence that one again and again.
         while self._tasks.get(source) is asyncio.current_task():
             transactions = self._transactions(source)
             began = asyncio.get_running_loop().time()

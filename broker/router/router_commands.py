@@ -1,7 +1,6 @@
-"""`contrada router ...`: the centre's own commands. Joined to the one command line by an entry point.
+"""`contrada router ...`: the router's commands. Joined to the command line by an entry point.
 
-They look and end as the others do: examples first, a tag, `--json`, and errors that are raised for the
-command line to report. Rule: nothing heavy is imported here.
+Errors are raised for the command line to report. Rule: nothing heavy is imported here.
 """
 
 from __future__ import annotations

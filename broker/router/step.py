@@ -1,12 +1,12 @@
-"""One step of the router, without I/O: records in, everything that must be written out.
+"""One step of the router, a pure function: records in, all that must be written out.
 
     read    each record is parsed                                     -> ParsedRecord
     decide  verify, ask the policy, remember the stream               -> record + deliveries
     sign    one signature over the whole batch                        -> decisions and receipts
 
 What a step returns is committed in one Kafka transaction or not at all (broker/router/loop.py). The same
-records, state, directory, time and entropy give the same step. A record that cannot be parsed or
-verified goes to quarantine and blocks nobody.
+records, state, directory, time and entropy give the same step. A record that cannot be parsed or verified
+goes to quarantine and blocks no other.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class ParsedRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepContext:
-    """What a step decides by. One per batch: the time and the directory stand still meanwhile."""
+    """What a step decides by. One per batch: the time and the directory do not change within it."""
 
     owner: UnitId
     partition: int
@@ -57,7 +57,7 @@ class StepContext:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How much one transaction may carry. At least one record always fits."""
+    """The limits of one transaction. At least one record always fits."""
 
     records: int = 500
     output_bytes: int = 8_000_000
@@ -95,7 +95,7 @@ def parse_record(record: InputRecord) -> ParsedRecord:
 
 
 def claimed_directory(records: Sequence[ParsedRecord]) -> int:
-    """The longest directory that any sender says it saw: a router with a shorter one should catch up."""
+    """The largest directory that any sender names: a router with a smaller one should catch up."""
     return max(
         (r.content.header.core.directory_head.size for r in records if isinstance(r.content, Submission)),
         default=0,
@@ -142,7 +142,7 @@ def _decide(parsed: ParsedRecord, *, state: ReplayState, context: StepContext) -
         _check_place(core, context)
         verify_submission(submission, owner=context.owner, parties=context.parties, now=context.now)
     except Rejected as rejected:
-        # An unproven header is not recorded: it would stand in the audit trail as if somebody had said it.
+        # An unverified header is not recorded: in the audit trail it would look like its sender's statement.
         proven = is_sender_proven(submission, owner=context.owner, parties=context.parties)
         return _quarantined(parsed, rejected, context, submission if proven else None)
     fresh = state.is_fresh(core.position, core.created)

@@ -1,1 +1,1 @@
-"""`contrada centre ...`: declarations are light; work is imported when it is done."""
+"""`contrada centre ...`: the declarations of its commands. Each imports its work when it runs."""

@@ -1,4 +1,4 @@
-"""`contrada centre act` and `centre quarantine release`: what people at the centre do, said to the ledger."""
+"""`contrada centre act` and `centre quarantine release`: stating acts to the ledger."""
 # ruff: noqa: PLC0415 - the work is imported when it is done, so that --help is quick
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`contrada centre`: run the exchange. The table of its commands; each is declared beside its kin."""
+"""`contrada centre`: the table of its commands. Each is declared in a module of its own kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`contrada centre init` and `contrada centre topics`: founding an exchange, and its shape in Kafka."""
+"""`contrada centre init` and `contrada centre topics`: founding an exchange, and its topics."""
 # ruff: noqa: PLC0415 - the work is imported when it is done, so that --help is quick
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`contrada centre status|audit|quarantine`: looking on; nothing here changes anything."""
+"""`contrada centre status|audit|quarantine`: inspection. Nothing here changes anything."""
 # ruff: noqa: PLC0415 - the work is imported when it is done, so that --help is quick
 
 from __future__ import annotations

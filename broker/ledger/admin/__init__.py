@@ -1,1 +1,1 @@
-"""What is done to a ledger by hand: founding it, inspecting it, exporting it, renewing its policy."""
+"""Administration of a ledger: founding, inspection, export, renewal of its policy."""

@@ -1,8 +1,8 @@
 """`contrada ledger export`: the store of records as one SQLite file, for an auditor's copy.
 
 For a store in PostgreSQL; one in SQLite is that file already ('contrada audit mirror' copies it). Owns the
-copying only. Rule: the new file holds what the lock rows say, no more: rows that are added meanwhile wait for
-the next export.
+copying only. Rule: the new file holds what the lock rows cover, no more: rows that are added meanwhile wait
+for the next export.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _PAGE: Final = 5_000
 
 
 def export_records(settings: LedgerSettings, out: Path) -> dict[str, Any]:
-    """Copy everything to a new file; how many rows of each log."""
+    """Copy everything to a new file; returns how many rows of each log."""
     if out.exists():
         raise Conflict(f"{out} is there already", hint="name a new file")
     source, target = (

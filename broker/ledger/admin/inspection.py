@@ -1,7 +1,7 @@
 """`contrada ledger check|record|erase`: the checks of a start without a start, a record, an order to delete.
 
 Reads the ledger's directory and Kafka, and writes one thing: the registrar's order to delete, to the audit
-topic. It is carried out by the ledger when it is sequenced, and by nothing else.
+topic. Only the ledger carries it out, when the order is sequenced.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from runtime.process.clock import now
 
 
 def check_start(settings: LedgerSettings) -> dict[str, Any]:
-    """What a start checks, or the error that a start would end with."""
+    """What a start checks, or the error that it would end with."""
     return asyncio.run(_check(settings))
 
 

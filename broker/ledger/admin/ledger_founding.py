@@ -1,8 +1,8 @@
-"""`contrada ledger init`: a ledger's directory, its keys, its policy, and its two logs, still empty.
+"""`contrada ledger init`: a ledger's directory, its keys, its policy, and its two empty logs.
 
-Owns what is made and in which order: keys first, the database last, since its lock rows are what makes a
-directory a ledger. To run it again after a failure goes on where it stopped; a ledger that is there is
-never begun anew.
+Owns what is made and in which order: keys first, the database last, since its lock rows make a directory a
+ledger. A second run after a failure continues where the first stopped; an existing ledger is never begun
+anew.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class LedgerPlan:
 
 
 def found_ledger(plan: LedgerPlan, *, now: Millis) -> dict[str, Any]:
-    """Make it; what to tell."""
+    """Make it; returns what to report."""
     centre = _centre(plan.home)
     secret_file = plan.home / str(centre.get("secret", "centre.secret"))
     directory, keys = plan.home / "ledger", plan.home / "keys" / "ledger"

@@ -1,8 +1,8 @@
 """`contrada ledger policy`: the next policy file, made from the one in use.
 
-Owns what the next one names: every log that there is, past half-years included, so that old checkpoints stay
-vouched for; the half-years to come; the witnesses of today, with those that join and without those that
-leave. Writes a new file and installs nothing: a policy is what people agree on.
+Owns what the next one names: every existing log, past half-years included, so that old checkpoints still
+verify; the half-years to come; the present witnesses, with those that join and without those that leave.
+Writes a new file and installs nothing: people decide on a policy.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from runtime.errors import Conflict, Misconfigured
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyChanges:
-    """What is to be different."""
+    """The changes to the policy in use."""
 
     joining: Sequence[Path] = ()
     leaving: Sequence[str] = ()
@@ -40,7 +40,7 @@ class PolicyChanges:
 def renew_policy(
     settings: LedgerSettings, wanted: PolicyChanges, out: Path, *, now: Millis
 ) -> dict[str, Any]:
-    """Write the next policy to `out`; what to tell."""
+    """Write the next policy to `out`; returns what to report."""
     today = read_policy_file(settings.policy)
     witnesses = _witnesses(settings.policy, today, wanted)
     quorum = _quorum(today) if wanted.quorum is None else wanted.quorum

@@ -1,1 +1,1 @@
-"""Where the ledger keeps things: its database and the files of its logs."""
+"""The ledger's storage: its database of records, and the files of its logs."""

@@ -1,8 +1,9 @@
-"""Deleting records: what an act in the log orders, and nothing else.
+"""Deleting records, as acts in the log order it.
 
-Rules: the record, its salt and all that was said of it go, and cannot be read from SQLite's files any more
-(databases.py). The row stays with the leaf that ordered it, so that a check can tell a deleted record from a
-missing one; the leaf stays in the tree, and every proof of the others holds. To delete twice changes nothing.
+Rules: only an act deletes. The record, its salt and its index entries go, and cannot be read from SQLite's
+files any more (databases.py). The row stays with the leaf that ordered it, so that a check can tell a deleted
+record from a missing one; the leaf stays in the tree, and every proof of the others holds. To delete twice
+changes nothing.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def _erase_row(connection: Connection, base: int, index: int, by: str) -> bool:
     if found is None:
         return False
     key, leaves, kind, units, erased_by = found
-    # What orders deletions is not deleted: who looks for a record must find why it is gone.
+    # An order to delete is never deleted: a search for the record must show why it is gone.
     if key + leaves <= base + index or kind == RecordType.DELETION or erased_by is not None:
         return False
     connection.execute(update(records).where(records.c.id == key).values(**_NOTHING, erased_by=by))

@@ -1,4 +1,4 @@
-"""What can be looked for in the records, and the query that looks for it.
+"""Searches in the records, and the SQL query for each.
 
 Each search goes along one index (schema.py): message id, unit, rare type or time, in this order; what else is
 asked for is compared on the way. A search by none of them reads the records from one end, page by page.
@@ -28,7 +28,7 @@ class FoundRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordQuery:
-    """What to look for; what is None does not matter."""
+    """What to search for; a field that is None is not compared."""
 
     origin: str | None = None
     unit: str | None = None

@@ -1,7 +1,9 @@
-"""The ledger's database: what each log is, and the records that open its leaves. SQLite or PostgreSQL.
+"""The ledger's database: the lock row of each log, and the records that open its leaves.
 
-This store is trusted with two things, and never rolled back (docs/attacks.md): the lock row, by which one
-writer moves a log from one head to the next and a second one does not, and the records, which are nowhere
+SQLite or PostgreSQL.
+
+This store is trusted with two things, and must never be rolled back (docs/attacks.md): the lock row, by which
+one writer moves a log from one head to the next and a second one does not, and the records, which are nowhere
 else. Tiles need no trust, they follow from it.
 
 Rules:
@@ -60,7 +62,7 @@ class Moved(BrokerError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogState:
-    """What a log is: the lock row."""
+    """The state of a log: its lock row."""
 
     origin: str
     size: int
@@ -97,11 +99,11 @@ class RecordStore:
             raise _unavailable(error) from None
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the database."""
         self._engine.dispose()
 
     def state(self, origin: str) -> LogState | None:
-        """What this log is; None if it was never begun."""
+        """The state of this log; None if it was never begun."""
         return next((state for state in self.states() if state.origin == origin), None)
 
     def states(self) -> tuple[LogState, ...]:
@@ -191,7 +193,7 @@ class RecordStore:
             return [SignedLeaves(row[0] - base, row[1], row[2]) for row in connection.execute(within)]
 
     def find(self, search: RecordQuery) -> list[FoundRow]:
-        """The rows that answer to all of it, deleted ones where only log, type and time are asked for."""
+        """The rows that match, deleted ones where only log, type and time are asked for."""
         with self._reading() as connection:
             numbers = dict(connection.execute(select(logs.c.origin, logs.c.number)).all())
             origins = {number: origin for origin, number in numbers.items()}
@@ -285,7 +287,7 @@ def moved_by_another(origin: str) -> Moved:
 
 
 def _unavailable(error: Exception) -> Unavailable:
-    # The driver's name for it and nothing else: its texts quote values.
+    # The driver's error name and nothing else: its texts quote values.
     cause = getattr(error, "orig", None) or error
     name = getattr(cause, "sqlite_errorname", None) or type(cause).__name__
     return Unavailable(f"the ledger's database: {name}", hint="see its disk, its rights and its own log")

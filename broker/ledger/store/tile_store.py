@@ -1,4 +1,4 @@
-"""Where tiles and checkpoints are stored: a directory, or an S3 bucket. One interface over both.
+"""The store of tiles and checkpoints: a directory, or an S3 bucket. One interface over both.
 
     <url>/audit/2026h2/checkpoint           the newest published checkpoint of a log
     <url>/audit/2026h2/tile/0/x001/234      C2SP tlog-tiles, as an auditor copies them
@@ -51,7 +51,7 @@ class TileStore:
                 root = Path(url).absolute()
                 return cls(LocalStore(root, mkdir=True), root=root)
             if url.startswith("s3://"):
-                # Not every server that speaks S3 deletes many at once, and we delete few.
+                # Not every S3 server deletes many at once, and few are deleted here.
                 bulk: S3Config = {"disable_bulk_delete": True}
                 return cls(from_url(url, config=bulk, retry_config=_RETRY), root=None)
             return cls(from_url(url, retry_config=_RETRY), root=None)
