@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from keys.possession import check_possession
 from keys.root_of_trust import fingerprint
 from keys.statement_types import Appointment, EpochPublication, StatementType, UnitFacts
-from keys.statements import appointment_item, issue, parse_appointment, parse_statement, text
+from keys.statements import appointment_item, issue, parse_appointment, parse_statement, printable_text
 from protocol.canonical import decode, encode
 from protocol.errors import Code, MisuseError, Rejected
 from protocol.identifiers import Millis, UnitId
@@ -55,7 +55,7 @@ class EnrolmentRequest:
 def request_enrolment(made: Appointment, *, signer: Signer, contact: str, epochs: Sequence[bytes]) -> bytes:
     """A request to be taken in."""
     try:
-        text(contact, MAX_CONTACT)
+        printable_text(contact, MAX_CONTACT)
     except Rejected as error:
         raise MisuseError(str(error), hint="name a person and how to reach them, in one line") from None
     payload = encode([1, contact, appointment_item(made), list(epochs)])
@@ -68,7 +68,7 @@ def request_rotation(made: Appointment, *, successor: Signer, predecessor: Signe
     return sign(inner, suite=Suite.HYBRID, signer=predecessor, context=ROTATION)
 
 
-def parse_request(data: bytes) -> EnrolmentRequest:
+def parse_enrolment(data: bytes) -> EnrolmentRequest:
     """The request, with every signature in it verified, or `Rejected`."""
     signed = parse_signed(data)
     match decode(signed.payload, limit=MAX_HEADER):
@@ -82,25 +82,29 @@ def parse_request(data: bytes) -> EnrolmentRequest:
     check_possession(made)
     if len(epochs) > MAX_EPOCHS:
         raise Rejected(Code.E_SCHEMA, f"a request carries at most {MAX_EPOCHS} epoch keys")
-    return EnrolmentRequest(made, text(contact, MAX_CONTACT), tuple(_epoch(raw, made) for raw in epochs))
+    return EnrolmentRequest(
+        made, printable_text(contact, MAX_CONTACT), tuple(_epoch(raw, made) for raw in epochs)
+    )
 
 
-def enrol(request: bytes, *, registrar: Signer, facts: UnitFacts | None, now: Millis) -> list[bytes]:
+def enrolment_statements(
+    request: bytes, *, registrar: Signer, facts: UnitFacts | None, now: Millis
+) -> list[bytes]:
     """The statements that take a unit in, in the order in which they are to be published.
 
     `facts` is None for a unit that the directory describes already and that has lost its keys.
     """
-    parsed = parse_request(request)
+    parsed = parse_enrolment(request)
     if facts is not None and facts.unit != parsed.unit:
         raise Rejected(Code.E_STATEMENT, "the request is another unit's than the facts describe")
     described = [] if facts is None else [issue(facts, signer=registrar, issued=now)]
     return [*described, issue(parsed.appointment, signer=registrar, issued=now), *parsed.epochs]
 
 
-def renew(request: bytes, *, registrar: Signer, parties: Parties, now: Millis) -> list[bytes]:
+def rotation_statements(request: bytes, *, registrar: Signer, parties: Parties, now: Millis) -> list[bytes]:
     """The statement that appoints a unit's next identity, if the one of today asks for it."""
     outer = parse_signed(request)
-    parsed = parse_request(outer.payload)
+    parsed = parse_enrolment(outer.payload)
     if outer.suite is not Suite.HYBRID:
         raise Rejected(Code.E_SUITE_BELOW_MIN, "a request without both signatures", hint="sign with suite 2")
     predecessor = check_signing_key(parties.identity(parsed.unit, outer.kid), signed_at=now, judged_at=now)

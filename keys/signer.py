@@ -18,7 +18,7 @@ from urllib.parse import unquote
 from keys.errors import KeyStoreError, KeyUriError
 from keys.key_files import epoch_files, read_epoch, read_identity
 from keys.soft_keys import SoftOpener
-from keys.store import check_directory
+from keys.store import check_private_directory
 from keys.unlock import Secret
 from protocol.identifiers import KeyId
 from protocol.signatures import Signer
@@ -26,7 +26,7 @@ from protocol.signatures import Signer
 _Store = TypeVar("_Store")
 
 
-class Opener(Protocol):
+class EpochKeys(Protocol):
     """A unit's private epoch keys: what opens key wraps, and what a daemon must know besides."""
 
     def open(self, *, kid: KeyId, enc: bytes, ciphertext: bytes, info: bytes) -> bytes:
@@ -43,14 +43,14 @@ def signer_from_uri(uri: str, secret: Secret) -> Signer:
     return _from(SIGNER_SCHEMES, uri)(_rest(uri), secret)
 
 
-def opener_from_uri(uri: str, secret: Secret) -> Opener:
+def opener_from_uri(uri: str, secret: Secret) -> EpochKeys:
     """The opener that the URI names."""
     return _from(OPENER_SCHEMES, uri)(_rest(uri), secret)
 
 
 def load_opener(directory: Path, *, secret: Secret) -> SoftOpener:
     """All epoch keys of a directory."""
-    check_directory(directory)
+    check_private_directory(directory)
     opener = SoftOpener()
     for _, _, path in epoch_files(directory):
         opener.put(read_epoch(path, secret=secret))
@@ -61,12 +61,12 @@ def _file_signer(rest: str, secret: Secret) -> Signer:
     return read_identity(_path(rest), secret=secret)
 
 
-def _file_opener(rest: str, secret: Secret) -> Opener:
+def _file_opener(rest: str, secret: Secret) -> EpochKeys:
     return load_opener(_path(rest), secret=secret)
 
 
 SIGNER_SCHEMES: dict[str, Callable[[str, Secret], Signer]] = {"file": _file_signer}
-OPENER_SCHEMES: dict[str, Callable[[str, Secret], Opener]] = {"file": _file_opener}
+OPENER_SCHEMES: dict[str, Callable[[str, Secret], EpochKeys]] = {"file": _file_opener}
 
 
 def _from(schemes: Mapping[str, _Store], uri: str) -> _Store:

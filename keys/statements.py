@@ -150,10 +150,10 @@ def _parse_body(stype: StatementType, item: list[Any]) -> Body:
         case StatementType.EPOCH, [unit, epoch, bytes(x_wing)]:
             return EpochPublication(parse_unit_id(unit), _uint(epoch), EpochPublic(x_wing))
         case StatementType.STATUS, [unit, bool(suspended), reason]:
-            return StatusChange(parse_unit_id(unit), suspended, text(reason, MAX_REASON))
+            return StatusChange(parse_unit_id(unit), suspended, printable_text(reason, MAX_REASON))
         case StatementType.REVOCATION, [unit, bytes(kid), reason, since]:
             compromised = None if since is None else _time(since)
-            return Revocation(parse_unit_id(unit), _kid(kid), text(reason, MAX_REASON), compromised)
+            return Revocation(parse_unit_id(unit), _kid(kid), printable_text(reason, MAX_REASON), compromised)
         case _:
             raise _bad(f"not a statement of type {stype.name}")
 
@@ -178,7 +178,7 @@ def _parse_facts(item: list[Any]) -> UnitFacts:
                 unit=parse_unit_id(unit),
                 version=_uint(version),
                 kind=_one_of(UnitKind, kind),
-                name=text(name, MAX_NAME),
+                name=printable_text(name, MAX_NAME),
                 clearance=_one_of(Classification, clearance),
                 basis=_one_of(LegalBasis, basis),
                 purposes=frozenset(_one_of(Purpose, purpose) for purpose in purposes),
@@ -192,7 +192,7 @@ def _parse_facts(item: list[Any]) -> UnitFacts:
             raise _bad("not the facts about a unit")
 
 
-def text(value: object, longest: int) -> str:
+def printable_text(value: object, longest: int) -> str:
     """A short printable text: no control characters, which a terminal would obey."""
     if not isinstance(value, str) or not 0 < len(value) <= longest or not value.isprintable():
         raise _bad(f"not a printable text of 1 to {longest} characters")

@@ -36,10 +36,10 @@ def prepare_directory(directory: Path) -> None:
     """Make the directory if need be, and refuse one that others can enter."""
     with _as_our_error(directory):
         directory.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
-    check_directory(directory)
+    check_private_directory(directory)
 
 
-def check_directory(directory: Path) -> None:
+def check_private_directory(directory: Path) -> None:
     """Refuse a key directory that others can enter or that belongs to somebody else."""
     with _as_our_error(directory):
         found = directory.stat()

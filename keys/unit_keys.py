@@ -21,7 +21,7 @@ from keys.secrecy import Guarded
 from keys.soft_keys import SEED_SIZE, SoftEpochKey, SoftIdentity, SoftOpener
 from keys.statement_types import EpochPublication, Revocation, StatementType
 from keys.statements import issue, parse_statement
-from keys.store import check_directory, move_private, prepare_directory
+from keys.store import check_private_directory, move_private, prepare_directory
 from keys.unlock import Secret
 from protocol.epochs import is_to_be_destroyed, to_publish
 from protocol.identifiers import Entropy, KeyId, Millis, UnitId
@@ -62,7 +62,7 @@ class UnitKeys(Guarded):
     @classmethod
     def load(cls, directory: Path, *, secret: Secret, entropy: Entropy = os.urandom) -> UnitKeys:
         """The keys in this directory."""
-        check_directory(directory)
+        check_private_directory(directory)
         identity = key_files.read_identity(directory / key_files.IDENTITY_FILE, secret=secret)
         storage_key = key_files.read_storage(directory, identity.name, secret=secret)
         keys = cls(directory, identity, storage_key=storage_key, secret=secret, entropy=entropy)

@@ -43,7 +43,7 @@ NO_CONSENTS: Consents = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class ExchangeCase:
     """Asks whether this message may be delivered now."""
 
     core: Core
@@ -88,25 +88,25 @@ class Rule:
     name: str
     article: str
     text: str
-    check: Callable[[Question], Iterator[Reason]]
+    check: Callable[[ExchangeCase], Iterator[Reason]]
 
 
-def decide(question: Question) -> Decision:
+def decide_exchange(question: ExchangeCase) -> Decision:
     """Every rule, every reason, in the order of the table."""
     return Decision(tuple(reason for rule in RULES for reason in rule.check(question)))
 
 
-def explain(question: Question) -> list[tuple[Rule, tuple[Reason, ...]]]:
+def explain_exchange(question: ExchangeCase) -> list[tuple[Rule, tuple[Reason, ...]]]:
     """Each rule with what it found: nothing means that it holds."""
     return [(rule, tuple(rule.check(question))) for rule in RULES]
 
 
-def _replays(q: Question) -> Iterator[Reason]:
+def _replays(q: ExchangeCase) -> Iterator[Reason]:
     if not q.fresh:
         yield Reason(Code.E_REPLAY)
 
 
-def _time(q: Question) -> Iterator[Reason]:
+def _time(q: ExchangeCase) -> Iterator[Reason]:
     core = q.core
     if core.created > q.now + limits.CLOCK_TOLERANCE:
         yield Reason(Code.E_TIME_FUTURE)
@@ -118,7 +118,7 @@ def _time(q: Question) -> Iterator[Reason]:
         yield Reason(Code.E_LIFETIME)
 
 
-def _parties_known(q: Question) -> Iterator[Reason]:
+def _parties_known(q: ExchangeCase) -> Iterator[Reason]:
     sender = q.parties.unit(q.core.sender)
     if sender is None:
         yield Reason(Code.E_SENDER_UNKNOWN, q.core.sender)
@@ -132,13 +132,13 @@ def _parties_known(q: Question) -> Iterator[Reason]:
             yield Reason(Code.E_RCPT_SUSPENDED, unit.unit)
 
 
-def _suites(q: Question) -> Iterator[Reason]:
+def _suites(q: ExchangeCase) -> Iterator[Reason]:
     for unit in q.everyone():
         if q.core.suite < unit.min_suite:
             yield Reason(Code.E_SUITE_BELOW_MIN, unit.unit)
 
 
-def _epochs(q: Question) -> Iterator[Reason]:
+def _epochs(q: ExchangeCase) -> Iterator[Reason]:
     for addressee in q.core.to:
         key = q.parties.epoch_key(addressee.unit, addressee.key)
         known = q.parties.unit(addressee.unit) is not None
@@ -146,7 +146,7 @@ def _epochs(q: Question) -> Iterator[Reason]:
             yield Reason(Code.E_RCPT_EPOCH, addressee.unit)
 
 
-def _clearance(q: Question) -> Iterator[Reason]:
+def _clearance(q: ExchangeCase) -> Iterator[Reason]:
     for unit in q.everyone():
         if unit.clearance < q.core.classification:
             yield Reason(Code.E_CLASS_CLEARANCE, unit.unit)
@@ -155,7 +155,7 @@ def _clearance(q: Question) -> Iterator[Reason]:
 _OUTSIDE_THE_UNION = (UnitKind.THIRD_PARTY, UnitKind.INTERNATIONAL_ORGANISATION)
 
 
-def _data_basis(q: Question) -> Iterator[Reason]:
+def _data_basis(q: ExchangeCase) -> Iterator[Reason]:
     if q.core.data_class is DataClass.NON_PERSONAL:
         return
     for unit in q.addressees():
@@ -165,7 +165,7 @@ def _data_basis(q: Question) -> Iterator[Reason]:
             yield Reason(Code.E_DATA_BASIS, unit.unit)
 
 
-def _purposes(q: Question) -> Iterator[Reason]:
+def _purposes(q: ExchangeCase) -> Iterator[Reason]:
     if not q.core.purposes:
         yield Reason(Code.E_PURPOSE)
     for unit in q.addressees():
@@ -175,7 +175,7 @@ def _purposes(q: Question) -> Iterator[Reason]:
             yield Reason(Code.E_PURPOSE, unit.unit)
 
 
-def _copy(q: Question) -> Iterator[Reason]:
+def _copy(q: ExchangeCase) -> Iterator[Reason]:
     sender = q.parties.unit(q.core.sender)
     if sender is None or sender.kind is not UnitKind.COMPETENT_AUTHORITY or sender.national_unit is None:
         return
@@ -187,12 +187,12 @@ def _copy(q: Question) -> Iterator[Reason]:
         yield Reason(Code.E_COPY_MISSING, sender.national_unit)
 
 
-def _handling(q: Question) -> Iterator[Reason]:
+def _handling(q: ExchangeCase) -> Iterator[Reason]:
     if (Handling.H3 in q.core.handling) != (q.core.h3 is not None):
         yield Reason(Code.E_HANDLING_INVALID)
 
 
-def _h3_limits(q: Question) -> Iterator[Reason]:
+def _h3_limits(q: ExchangeCase) -> Iterator[Reason]:
     if q.core.h3 is None:
         return
     if q.core.h3.only:
@@ -203,7 +203,7 @@ def _h3_limits(q: Question) -> Iterator[Reason]:
         yield Reason(Code.E_H3_LIMIT)
 
 
-def _onward(q: Question) -> Iterator[Reason]:
+def _onward(q: ExchangeCase) -> Iterator[Reason]:
     for ref in q.core.refs:
         if ref.kind is not RefKind.ONWARD:
             continue
@@ -225,7 +225,7 @@ def _covered(core: Core, consents: list[Consent]) -> Iterator[Reason]:
 _REPLIES = (MessageKind.ANSWER, MessageKind.REFUSAL, MessageKind.ACKNOWLEDGEMENT)
 
 
-def _kind_fields(q: Question) -> Iterator[Reason]:
+def _kind_fields(q: ExchangeCase) -> Iterator[Reason]:
     core = q.core
     if core.urgency is not None and core.kind is not MessageKind.REQUEST:
         yield Reason(Code.E_KIND_FIELDS)
@@ -239,7 +239,7 @@ def _kind_fields(q: Question) -> Iterator[Reason]:
         yield Reason(Code.E_RCPT_COUNT)
 
 
-def _gossip(q: Question) -> Iterator[Reason]:
+def _gossip(q: ExchangeCase) -> Iterator[Reason]:
     seen = q.core.directory_head
     ours = q.parties.root_at(seen.size)
     if ours is not None and ours != seen.root:

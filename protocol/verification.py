@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-from protocol.envelope.sealing import Content, Opener
+from protocol.envelope.sealing import Content, WrapOpener
 from protocol.envelope.wire import Delivery, Submission
 from protocol.errors import Code, Rejected
 from protocol.identifiers import Millis, UnitId
@@ -86,7 +86,7 @@ def verify_submission(submission: Submission, *, owner: UnitId, parties: Parties
 
 
 def verify_and_open(
-    delivery: Delivery, *, me: UnitId, parties: Parties, opener: Opener, now: Millis
+    delivery: Delivery, *, me: UnitId, parties: Parties, opener: WrapOpener, now: Millis
 ) -> Opened:
     """Everything an addressee checks before it believes a word: the steps of ADDRESSEE, in their order.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from protocol.envelope.header import Header
-from protocol.envelope.sealing import Content, Opener, open_content
+from protocol.envelope.sealing import Content, WrapOpener, open_content
 from protocol.envelope.wire import Delivery, Submission, Wrap, parse_wrap
 from protocol.errors import Code, Rejected
 from protocol.identifiers import Millis, UnitId, digest
@@ -38,7 +38,7 @@ class DeliveryCase:
     delivery: Delivery
     me: UnitId
     parties: Parties
-    opener: Opener
+    opener: WrapOpener
     now: Millis
     record: Record = field(init=False)
     identity: IdentityKey = field(init=False)

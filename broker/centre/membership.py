@@ -11,7 +11,7 @@ import click
 
 from broker.centre.registry import Registry, registrar_of, warn_of_refused
 from keys.directory import Directory
-from keys.enrolment import EnrolmentRequest, enrol, parse_request, renew
+from keys.enrolment import EnrolmentRequest, enrolment_statements, parse_enrolment, rotation_statements
 from keys.lifecycle import epoch_state, key_state
 from keys.root_of_trust import fingerprint
 from keys.statement_types import EpochPublication, UnitFacts
@@ -67,8 +67,8 @@ def read_request(path: Path) -> MembershipRequest:
         # A renewal is a signed request within a signature; an enrolment's payload is no signed structure.
         parse_signed(outer.payload)
     except Rejected:
-        return MembershipRequest(data, parse_request(data), renewal=False)
-    return MembershipRequest(data, parse_request(outer.payload), renewal=True)
+        return MembershipRequest(data, parse_enrolment(data), renewal=False)
+    return MembershipRequest(data, parse_enrolment(outer.payload), renewal=True)
 
 
 async def enrol_unit(
@@ -80,13 +80,15 @@ async def enrol_unit(
     if request.renewal:
         if any(value for value in options.values()):
             raise click.UsageError("a renewal changes no facts: leave the options about the unit out")
-        statements = renew(request.data, registrar=registrar, parties=registry.directory, now=now())
+        statements = rotation_statements(
+            request.data, registrar=registrar, parties=registry.directory, now=now()
+        )
     else:
         if registry.directory.identity(unit, request.parsed.appointment.public.kid) is not None:
             raise Conflict(f"{unit} is enrolled with this identity already")
         check_epochs_are_free(request.parsed, registry.directory, home=registry.home, moment=now())
         facts = _facts(unit, registry.directory.facts(unit), options)
-        statements = enrol(request.data, registrar=registrar, facts=facts, now=now())
+        statements = enrolment_statements(request.data, registrar=registrar, facts=facts, now=now())
     changes = await registry.state(statements)
     return {
         "statements": len(statements),

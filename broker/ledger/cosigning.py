@@ -28,7 +28,7 @@ from protocol.tlog.notes import VerifierKey, parse_number
 from protocol.tlog.policy import Policy
 from protocol.tlog.proofs import consistency_proof
 from protocol.tlog.tiles import TileReader
-from protocol.tlog.witnessing import SIZE_TYPE, format_request
+from protocol.tlog.witnessing import SIZE_TYPE, format_add_checkpoint
 
 log = structlog.get_logger()
 
@@ -124,7 +124,7 @@ class Cosigner:
         size = signed.checkpoint.size
         proof = consistency_proof(old, size, read)
         return await self.client.post(
-            f"{place.url}/add-checkpoint", content=format_request(old, proof, signed.data)
+            f"{place.url}/add-checkpoint", content=format_add_checkpoint(old, proof, signed.data)
         )
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from keys.note_keys import NoteKey, NoteSigner
 from protocol.errors import Rejected
 from protocol.tlog.notes import VerifierKey
-from protocol.tlog.policy import Log, Policy, parse_policy
+from protocol.tlog.policy import Policy, PolicyLog, parse_policy
 from runtime.errors import Misconfigured
 
 
@@ -61,5 +61,5 @@ def own_policy(keys: OwnKeys, origins: Sequence[str], file: Policy) -> Policy:
                 f"the policy names other keys for {origin} than ours",
                 hint="this note key or this policy is another ledger's: restore the one that fits",
             )
-    logs = tuple(Log(key) for origin in origins for key in keys.vkeys(origin))
+    logs = tuple(PolicyLog(key) for origin in origins for key in keys.vkeys(origin))
     return Policy(logs, file.witnesses, file.groups, file.quorum)

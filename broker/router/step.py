@@ -20,12 +20,20 @@ from protocol.envelope.core import Core
 from protocol.envelope.replay import ReplayState
 from protocol.envelope.wire import Submission, encode_delivery, parse_submission
 from protocol.errors import Code, Rejected
-from protocol.exchange_rules import NO_CONSENTS, Consents, Question, decide
+from protocol.exchange_rules import NO_CONSENTS, Consents, ExchangeCase, decide_exchange
 from protocol.identifiers import Entropy, Millis, UnitId, digest
 from protocol.limits import MAX_RECORD
 from protocol.parties import Parties
 from protocol.signatures import Signer
-from protocol.trail.batches import DecisionType, Reason, Record, RecordType, Source, sign_batch, summarize
+from protocol.trail.batches import (
+    DecisionType,
+    OutboxPlace,
+    Reason,
+    Record,
+    RecordType,
+    sign_batch,
+    summarize,
+)
 from protocol.verification import is_sender_proven, verify_submission
 from runtime.kafka.ports import InputRecord, OutputRecord
 
@@ -146,8 +154,10 @@ def _decide(parsed: ParsedRecord, *, state: ReplayState, context: StepContext) -
         proven = is_sender_proven(submission, owner=context.owner, parties=context.parties)
         return _quarantined(parsed, rejected, context, submission if proven else None)
     fresh = state.is_fresh(core.position, core.created)
-    decision = decide(
-        Question(core=core, parties=context.parties, now=context.now, fresh=fresh, consents=context.consents)
+    decision = decide_exchange(
+        ExchangeCase(
+            core=core, parties=context.parties, now=context.now, fresh=fresh, consents=context.consents
+        )
     )
     if not fresh:
         return DecidedRecord(
@@ -187,7 +197,7 @@ def _record(
     return Record(
         type=kind,
         t=context.now,
-        source=Source(context.owner, context.partition, parsed.raw.offset),
+        source=OutboxPlace(context.owner, context.partition, parsed.raw.offset),
         submission=digest(parsed.raw.value),
         reasons=reasons,
         directory_size=context.parties.head.size,

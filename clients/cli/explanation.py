@@ -18,7 +18,7 @@ from protocol.content.code_forms import show_code, show_handling
 from protocol.envelope.core import Core
 from protocol.envelope.wire import parse_submission
 from protocol.errors import Rejected
-from protocol.exchange_rules import Question, explain
+from protocol.exchange_rules import ExchangeCase, explain_exchange
 from protocol.identifiers import Millis, UnitId, show_id
 from protocol.trail.batches import Reason
 from protocol.verification import verify_submission
@@ -52,7 +52,7 @@ def explain_file(
     verified = all(rule["holds"] for rule in rules)
     rules += [
         _row(rule.name, rule.article, rule.text, found)
-        for rule, found in explain(Question(core=core, parties=directory, now=now))
+        for rule, found in explain_exchange(ExchangeCase(core=core, parties=directory, now=now))
     ]
     accepted = all(rule["holds"] for rule in rules)
     shown = {

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from clients.daemon.home import make_unit_home
-from keys.enrolment import parse_request
+from keys.enrolment import parse_enrolment
 from keys.root_of_trust import RootOfTrust
 from keys.store import read_credential, read_passphrase, write_public
 from keys.unlock import Secret
@@ -61,7 +61,7 @@ def make_home(
         "home": str(home.path),
         "unit": unit,
         "request": str(home.enrolment),
-        "fingerprint": parse_request(home.enrolment.read_bytes()).fingerprint,
+        "fingerprint": parse_enrolment(home.enrolment.read_bytes()).fingerprint,
         "root_fingerprint": pinned.fingerprint(),
     }
 

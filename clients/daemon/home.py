@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 from keys.root_of_trust import RootOfTrust
-from keys.store import check_directory, prepare_directory, write_private, write_public
+from keys.store import check_private_directory, prepare_directory, write_private, write_public
 from keys.unit_keys import UnitKeys
 from keys.unlock import CREDENTIAL_SIZE, Credential, Secret
 from protocol.identifiers import Millis, UnitId
@@ -24,7 +24,7 @@ def check_home(home: UnitHome) -> None:
     """Refuse a home that is not there, that others can enter, or whose socket cannot be bound."""
     if not home.settings.is_file():
         raise HomeError(f"{home.path} is not a unit's home", hint="make one with 'contrada unit init'")
-    check_directory(home.path)
+    check_private_directory(home.path)
     check_socket_path(home.socket)
 
 

@@ -24,7 +24,7 @@ from protocol.tlog.checkpoints import Checkpoint, Seconds, parse_checkpoint, sig
 from protocol.tlog.proofs import consistency_proof
 from protocol.tlog.publication import publications
 from protocol.tlog.tiles import Tile, TreeWriter, entries_between, read_entries, smaller_from
-from protocol.tlog.witnessing import format_request
+from protocol.tlog.witnessing import format_add_checkpoint
 from protocol.trail.records_file import index_in
 from runtime.cli.kafka_calls import run_quietly
 from runtime.kafka.partition_log import KafkaLog
@@ -59,7 +59,7 @@ class Forgery:
         return smaller_from(self._file, size=self.head.size)(tile)
 
     def _ask(self, witness: str, *, old: int) -> tuple[int, bytes]:
-        body = format_request(old, consistency_proof(old, self.head.size, self.read), self.note)
+        body = format_add_checkpoint(old, consistency_proof(old, self.head.size, self.read), self.note)
         request = Request(f"{witness}/add-checkpoint", data=body, method="POST")  # noqa: S310 - loopback
         try:
             with urlopen(request, timeout=10) as answer:  # noqa: S310

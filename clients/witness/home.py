@@ -19,7 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from keys.store import check_directory
+from keys.store import check_private_directory
 from runtime.errors import HomeError
 from runtime.process.lock import lock_home
 
@@ -82,7 +82,7 @@ class WitnessHome:
             raise HomeError(
                 f"{self.path} is not a witness's home", hint="make one with 'contrada witness init'"
             )
-        check_directory(self.path)
+        check_private_directory(self.path)
 
     def hold(self) -> int:
         """Hold the home for this process; `AlreadyRunning` if another one has it."""

@@ -33,12 +33,12 @@ from protocol.tlog.policy import Policy
 from protocol.tlog.witnessing import (
     SIZE_TYPE,
     AddCheckpoint,
-    Conflict,
     Cosign,
-    Refuse,
-    decide,
-    format_request,
-    parse_request,
+    RefuseToCosign,
+    SizeConflict,
+    decide_cosigning,
+    format_add_checkpoint,
+    parse_add_checkpoint,
 )
 
 log = structlog.get_logger()
@@ -87,18 +87,18 @@ class WitnessService:
     def prepare(self, data: bytes) -> HttpAnswer | AddCheckpoint:
         """Everything that can be said without signing: an answer, or a request worth the work of a mirror."""
         try:
-            request = parse_request(data)
+            request = parse_add_checkpoint(data)
         except Rejected as rejected:
             return self._counted("malformed", plain_answer(400, str(rejected)))
         head = self.heads.head(request.signed.checkpoint.origin)
-        decision = decide(request, _tree_head(head), self.policy)
+        decision = decide_cosigning(request, _tree_head(head), self.policy)
         return request if isinstance(decision, Cosign) else self._refused(request, decision, head)
 
     def answer(self, request: AddCheckpoint) -> HttpAnswer:
         """Decide, store and sign in one transaction."""
         with self.heads.transaction():
             head = self.heads.head(request.signed.checkpoint.origin)
-            decision = decide(request, _tree_head(head), self.policy)
+            decision = decide_cosigning(request, _tree_head(head), self.policy)
             if isinstance(decision, Cosign):
                 signed = self._move(request, head)
         # Here it is on disk, and only here it may leave.
@@ -154,22 +154,22 @@ class WitnessService:
                     )
 
     def _refused(
-        self, request: AddCheckpoint, decision: Conflict | Refuse, head: CosignedHead | None
+        self, request: AddCheckpoint, decision: SizeConflict | RefuseToCosign, head: CosignedHead | None
     ) -> HttpAnswer:
         kind = self._judge(request, decision, head)
         if kind is not None:
             self._keep(kind, request, head)
-        if isinstance(decision, Conflict):
+        if isinstance(decision, SizeConflict):
             return self._counted("conflict", HttpAnswer(409, f"{decision.size}\n".encode(), SIZE_TYPE))
         return self._counted(
             decision.code.value.removeprefix("E_").lower(), plain_answer(decision.status, decision.code.value)
         )
 
     def _judge(
-        self, request: AddCheckpoint, decision: Conflict | Refuse, head: CosignedHead | None
+        self, request: AddCheckpoint, decision: SizeConflict | RefuseToCosign, head: CosignedHead | None
     ) -> EvidenceKind | None:
         """What the request shows of its log, beside the newest head also by what was signed before it."""
-        if isinstance(decision, Refuse) and decision.status in (403, 404):
+        if isinstance(decision, RefuseToCosign) and decision.status in (403, 404):
             return None  # not the log's own words
         if decision.evidence is not None:
             return EvidenceKind(decision.evidence.value)
@@ -195,7 +195,7 @@ class WitnessService:
         )
         if before is not None:
             other = EvidenceSide(size, *before)
-        shown = format_request(request.old, request.proof, note)
+        shown = format_add_checkpoint(request.old, request.proof, note)
         evidence = EvidencePiece(kind, origin, EvidenceSide(size, root, note), other, shown, self._clock())
         try:
             is_new = self.folder.keep(evidence)

@@ -36,7 +36,7 @@ from protocol.content.fields import (
     Line,
     MessageIdField,
     Model,
-    Source,
+    RuleSource,
     Text,
     broken,
     coded,
@@ -55,39 +55,39 @@ class Frame(Model):
     """What every message between officers begins with."""
 
     subject: Annotated[Line, OURS]
-    case_ref: Annotated[Line | None, Source("DIR Art. 16(1)(a)")] = None
-    language: Annotated[Language, Source("DIR Art. 4(6), 5(3), 11")]
+    case_ref: Annotated[Line | None, RuleSource("DIR Art. 16(1)(a)")] = None
+    language: Annotated[Language, RuleSource("DIR Art. 4(6), 5(3), 11")]
 
 
 class Information(Frame):
     """Information on own initiative (DIR Art. 7)."""
 
     kind: ClassVar[MessageKind] = MessageKind.INFORMATION
-    crime_areas: Annotated[CrimeAreas, NOT_EMPTY, Source("ER Annex I")]
-    relevance: Annotated[Text | None, Source("DIR Art. 7(1)")] = None
-    items: Annotated[AtLeastOneItem, Source("DIR Art. 7")]
+    crime_areas: Annotated[CrimeAreas, NOT_EMPTY, RuleSource("ER Annex I")]
+    relevance: Annotated[Text | None, RuleSource("DIR Art. 7(1)")] = None
+    items: Annotated[AtLeastOneItem, RuleSource("DIR Art. 7")]
 
 
 class Urgency(Model):
     """Why a request is urgent: one of four grounds, and the reasons."""
 
-    ground: Annotated[UrgencyGround, coded(UrgencyGround), SHOWN, Source("DIR Art. 4(4)")]
-    reasons: Annotated[Text, Source("DIR Art. 4(5)(e)")]
+    ground: Annotated[UrgencyGround, coded(UrgencyGround), SHOWN, RuleSource("DIR Art. 4(4)")]
+    reasons: Annotated[Text, RuleSource("DIR Art. 4(5)(e)")]
 
 
 class Request(Frame):
     """A request for information (DIR Art. 4)."""
 
     kind: ClassVar[MessageKind] = MessageKind.REQUEST
-    crime_areas: Annotated[CrimeAreas, NOT_EMPTY, Source("ER Annex I")]
-    sought: Annotated[Text, Source("DIR Art. 4(5)(a)")]
-    facts: Annotated[Text, Source("DIR Art. 4(5)(b)")]
-    offence: Annotated[Line, Source("DIR Art. 4(5)(b)")]
-    available_because: Annotated[Text, Source("DIR Art. 4(3), 4(5)(c)")]
-    link: Annotated[Text | None, Source("DIR Art. 4(5)(d)")] = None
-    urgency: Annotated[Urgency | None, Source("DIR Art. 4(4)")] = None
-    restrictions: Annotated[Text | None, Source("DIR Art. 4(5)(f)")] = None
-    items: Annotated[Items, Source("DIR Art. 4(5)(d)")] = ()
+    crime_areas: Annotated[CrimeAreas, NOT_EMPTY, RuleSource("ER Annex I")]
+    sought: Annotated[Text, RuleSource("DIR Art. 4(5)(a)")]
+    facts: Annotated[Text, RuleSource("DIR Art. 4(5)(b)")]
+    offence: Annotated[Line, RuleSource("DIR Art. 4(5)(b)")]
+    available_because: Annotated[Text, RuleSource("DIR Art. 4(3), 4(5)(c)")]
+    link: Annotated[Text | None, RuleSource("DIR Art. 4(5)(d)")] = None
+    urgency: Annotated[Urgency | None, RuleSource("DIR Art. 4(4)")] = None
+    restrictions: Annotated[Text | None, RuleSource("DIR Art. 4(5)(f)")] = None
+    items: Annotated[Items, RuleSource("DIR Art. 4(5)(d)")] = ()
 
     @model_validator(mode="after")
     def _says_why_these_persons(self) -> Self:
@@ -102,11 +102,11 @@ class Answer(Frame):
     """An answer to a request, final or in part (DIR Art. 5)."""
 
     kind: ClassVar[MessageKind] = MessageKind.ANSWER
-    in_reply_to: Annotated[MessageIdField, Source("DIR Art. 5(1)")]
-    extent: Annotated[Literal["final", "partial"], Source("DIR Art. 5(1), 6(1)")]
-    outstanding: Annotated[Text | None, Source("DIR Art. 5(2)")] = None
-    crime_areas: Annotated[CrimeAreas, Source("ER Annex I")] = ()
-    items: Annotated[AtLeastOneItem, Source("DIR Art. 5(1)")]
+    in_reply_to: Annotated[MessageIdField, RuleSource("DIR Art. 5(1)")]
+    extent: Annotated[Literal["final", "partial"], RuleSource("DIR Art. 5(1), 6(1)")]
+    outstanding: Annotated[Text | None, RuleSource("DIR Art. 5(2)")] = None
+    crime_areas: Annotated[CrimeAreas, RuleSource("ER Annex I")] = ()
+    items: Annotated[AtLeastOneItem, RuleSource("DIR Art. 5(1)")]
 
     @model_validator(mode="after")
     def _says_what_is_outstanding(self) -> Self:
@@ -118,22 +118,22 @@ class Answer(Frame):
 class GroundWithReasons(Model):
     """One ground for a refusal, with the reasons in this case."""
 
-    ground: Annotated[RefusalGround, coded(RefusalGround), SHOWN, Source("DIR Art. 6(1)")]
-    reasons: Annotated[Text, Source("DIR Art. 6(2)")]
+    ground: Annotated[RefusalGround, coded(RefusalGround), SHOWN, RuleSource("DIR Art. 6(1)")]
+    reasons: Annotated[Text, RuleSource("DIR Art. 6(2)")]
 
 
 class Refusal(Frame):
     """A refusal of a request, in whole or in so far as a ground applies (DIR Art. 6)."""
 
     kind: ClassVar[MessageKind] = MessageKind.REFUSAL
-    in_reply_to: Annotated[MessageIdField, Source("DIR Art. 6(1)")]
-    extent: Annotated[Literal["whole", "part"], Source("DIR Art. 6(1)")]
-    concerns: Annotated[Text | None, Source("DIR Art. 6(1)")] = None
+    in_reply_to: Annotated[MessageIdField, RuleSource("DIR Art. 6(1)")]
+    extent: Annotated[Literal["whole", "part"], RuleSource("DIR Art. 6(1)")]
+    concerns: Annotated[Text | None, RuleSource("DIR Art. 6(1)")] = None
     grounds: Annotated[
         tuple[GroundWithReasons, ...],
         Field(max_length=len(RefusalGround)),
         NOT_EMPTY,
-        Source("DIR Art. 6(1)"),
+        RuleSource("DIR Art. 6(1)"),
     ]
 
     @model_validator(mode="after")
@@ -161,11 +161,11 @@ class Acknowledgement(Model):
     """
 
     kind: ClassVar[MessageKind] = MessageKind.ACKNOWLEDGEMENT
-    stage: Annotated[AcknowledgementStage, coded(AcknowledgementStage), SHOWN, Source("DIR Art. 5(1)")]
+    stage: Annotated[AcknowledgementStage, coded(AcknowledgementStage), SHOWN, RuleSource("DIR Art. 5(1)")]
     messages: Annotated[
         tuple[AcknowledgedMessage, ...], Field(min_length=1, max_length=MAX_ACKNOWLEDGED), OURS
     ]
-    case_ref: Annotated[Line | None, Source("DIR Art. 16(1)(a)")] = None
+    case_ref: Annotated[Line | None, RuleSource("DIR Art. 16(1)(a)")] = None
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

@@ -39,10 +39,10 @@ _NOTHING_KNOWN: Final[Mapping[str, str]] = {}
 
 def parse_draft(kind: MessageKind, data: bytes, *, known: Mapping[str, str] = _NOTHING_KNOWN) -> Body:
     """Read a draft of this kind. `known` are frame fields that win over the draft, such as `in_reply_to`."""
-    return read_draft(kind, _read_json(data), known=known)
+    return body_of_draft(kind, _read_json(data), known=known)
 
 
-def read_draft(
+def body_of_draft(
     kind: MessageKind, written: Mapping[str, Any], *, known: Mapping[str, str] = _NOTHING_KNOWN
 ) -> Body:
     """The same, of a draft that somebody else has read from JSON."""

@@ -31,7 +31,7 @@ from protocol.content.fields import (
     Line,
     Lines,
     Longitude,
-    Source,
+    RuleSource,
     Text,
     broken,
     coded,
@@ -72,14 +72,14 @@ class Person(ItemBase):
 
     type: Annotated[Literal["person"], OURS] = "person"
     subject_category: Annotated[
-        SubjectCategory, coded(SubjectCategory), SHOWN, Source("ER Annex II B.1; Art. 18(6a)")
+        SubjectCategory, coded(SubjectCategory), SHOWN, RuleSource("ER Annex II B.1; Art. 18(6a)")
     ]
-    relation: Annotated[Literal["contact", "associate"] | None, Source("ER Annex II B.3")] = None
-    minor: Annotated[bool, Source("ER Art. 30(1)")] = False
+    relation: Annotated[Literal["contact", "associate"] | None, RuleSource("ER Annex II B.3")] = None
+    minor: Annotated[bool, RuleSource("ER Art. 30(1)")] = False
     special_categories: Annotated[
         tuple[Annotated[SpecialCategory, coded(SpecialCategory), SHOWN], ...],
         ASCENDING,
-        Source("ER Art. 30(2)"),
+        RuleSource("ER Art. 30(2)"),
     ] = ()
     surname: Annotated[Line | None, B2_A] = None
     former_surnames: Annotated[Lines, B2_A] = ()

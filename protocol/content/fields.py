@@ -61,7 +61,7 @@ _FILE_NAME: Final = re.compile(r"[^/\\:.\s][^/\\:]*")
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class RuleSource:
     """The rule that a field comes from; beside the field, for readers and for the schema's test."""
 
     rule: str

@@ -24,7 +24,7 @@ from protocol.content.fields import (
     Instant,
     Model,
     PurposeField,
-    Source,
+    RuleSource,
     Text,
     broken,
     coded,
@@ -32,32 +32,32 @@ from protocol.content.fields import (
 
 MAX_FILES: Final = 16
 
-OURS: Final = Source("Contrada")
-B2_A: Final = Source("ER Annex II B.2(a)")
-B2_B: Final = Source("ER Annex II B.2(b)")
-B2_C: Final = Source("ER Annex II B.2(c)")
-B2_D: Final = Source("ER Annex II B.2(d)")
-B2_E: Final = Source("ER Annex II B.2(e)")
-B2_F: Final = Source("ER Annex II B.2(f)")
-B2_H: Final = Source("ER Annex II B.2(h)")
-B2_I: Final = Source("ER Annex II B.2(i)")
-B2_L: Final = Source("ER Annex II B.2(l)")
-SIS_20: Final = Source("SIS Art. 20(3)")
-SIS_37: Final = Source("SIS Art. 37(1)")
-SIS_38: Final = Source("SIS Art. 38(2)")
+OURS: Final = RuleSource("Contrada")
+B2_A: Final = RuleSource("ER Annex II B.2(a)")
+B2_B: Final = RuleSource("ER Annex II B.2(b)")
+B2_C: Final = RuleSource("ER Annex II B.2(c)")
+B2_D: Final = RuleSource("ER Annex II B.2(d)")
+B2_E: Final = RuleSource("ER Annex II B.2(e)")
+B2_F: Final = RuleSource("ER Annex II B.2(f)")
+B2_H: Final = RuleSource("ER Annex II B.2(h)")
+B2_I: Final = RuleSource("ER Annex II B.2(i)")
+B2_L: Final = RuleSource("ER Annex II B.2(l)")
+SIS_20: Final = RuleSource("SIS Art. 20(3)")
+SIS_37: Final = RuleSource("SIS Art. 37(1)")
+SIS_38: Final = RuleSource("SIS Art. 38(2)")
 
 
 class ItemBase(Model):
     """The terms of one item. Without codes in a draft: H0, and X4 (ER Art. 29(4)); on the wire always."""
 
-    handling: Annotated[HandlingField, Source("ER Art. 19(2)")] = OPEN_HANDLING
-    restriction: Annotated[Text | None, Source("ER Art. 19(2)")] = None
-    evaluation: Annotated[EvaluationField, Source("ER Art. 29")] = UNEVALUATED
-    purposes: Annotated[tuple[PurposeField, ...], NOT_EMPTY, ASCENDING, Source("ER Art. 18(2), 19(1)")]
-    data_class: Annotated[DataClass, coded(DataClass), SHOWN, Source("ER Art. 30")]
-    review: Annotated[Instant | None, Source("ER Art. 31(2), 31(4)")] = None
+    handling: Annotated[HandlingField, RuleSource("ER Art. 19(2)")] = OPEN_HANDLING
+    restriction: Annotated[Text | None, RuleSource("ER Art. 19(2)")] = None
+    evaluation: Annotated[EvaluationField, RuleSource("ER Art. 29")] = UNEVALUATED
+    purposes: Annotated[tuple[PurposeField, ...], NOT_EMPTY, ASCENDING, RuleSource("ER Art. 18(2), 19(1)")]
+    data_class: Annotated[DataClass, coded(DataClass), SHOWN, RuleSource("ER Art. 30")]
+    review: Annotated[Instant | None, RuleSource("ER Art. 31(2), 31(4)")] = None
     files: Annotated[
-        tuple[FileName, ...], Field(max_length=MAX_FILES), DISTINCT, Source("ER Annex II B.2(c)")
+        tuple[FileName, ...], Field(max_length=MAX_FILES), DISTINCT, RuleSource("ER Annex II B.2(c)")
     ] = ()
 
     def least_data_class(self) -> DataClass:

@@ -22,7 +22,7 @@ from protocol.content.fields import (
     Line,
     Lines,
     Longitude,
-    Source,
+    RuleSource,
     Text,
     broken,
     coded,
@@ -91,7 +91,7 @@ class IdentityDocument(ItemBase):
     issued: Annotated[CalendarDate | None, SIS_20] = None
     expires: Annotated[CalendarDate | None, SIS_20] = None
     holder: Annotated[Line | None, B2_C] = None
-    mrz: Annotated[tuple[str, ...], Source("ICAO Doc 9303")] = ()
+    mrz: Annotated[tuple[str, ...], RuleSource("ICAO Doc 9303")] = ()
     technique: Annotated[Text | None, OURS] = None
     print_shop: Annotated[Line | None, OURS] = None
     batch: Annotated[Line | None, OURS] = None

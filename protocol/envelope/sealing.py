@@ -45,7 +45,7 @@ TAG_SIZE = 16
 MAX_PART_KIND = 255
 
 
-class Opener(Protocol):
+class WrapOpener(Protocol):
     """A unit's private epoch keys, wherever they are kept."""
 
     def open(self, *, kid: KeyId, enc: bytes, ciphertext: bytes, info: bytes) -> bytes:
@@ -100,7 +100,7 @@ def wrap_key(cek: bytes, key: EpochPublic, core_hash: Digest) -> bytes:
     return encode_wrap(kid, sealed[:X_WING_ENC], sealed[X_WING_ENC:])
 
 
-def open_content(header: Header, ciphertext: bytes, wrap: Wrap, *, opener: Opener) -> Content:
+def open_content(header: Header, ciphertext: bytes, wrap: Wrap, *, opener: WrapOpener) -> Content:
     """The content of a message whose signature and hashes were already verified.
 
     Raises `Rejected`: E_OPEN for whatever fails on the way to the plaintext, E_COMMIT if the plaintext

@@ -33,7 +33,7 @@ WITNESS_ALGORITHMS = frozenset((NoteAlgorithm.COSIGNED_ED25519, NoteAlgorithm.CO
 
 
 def cosign(checkpoint: Checkpoint, signer: CheckpointSigner, *, now: Seconds) -> str:
-    """A witness's signature line, with its newline. Whether it may sign is said by `witnessing.decide`."""
+    """A witness's signature line, with its newline. Whether it may: `witnessing.decide_cosigning`."""
     if signer.verifier.algorithm not in WITNESS_ALGORITHMS:
         raise MisuseError("a witness signs with a time")
     return format_signatures([signature_by(signer, checkpoint, now=now)])

@@ -66,14 +66,14 @@ class Follower:
         """Its bytes with all signatures: evidence, should the log ever say otherwise."""
 
         self._edge = edge
-        self._waiting = Seen()
+        self._waiting = SeenTiles()
 
     @classmethod
     def join(cls, publication: Publication, policy: Policy) -> tuple[Follower, Advance]:
         """Begin with this publication: its right edge alone makes its root."""
         signed = _signed(publication, policy)
         policy.trusted(signed)
-        seen, size = Seen(), signed.checkpoint.size
+        seen, size = SeenTiles(), signed.checkpoint.size
         seen.put(publication)
         edge = frontier_at(size, seen.read)
         if edge.root() != signed.checkpoint.root:
@@ -122,9 +122,9 @@ class Follower:
             advance = self._judge(signed, policy)
         except Rejected as rejected:
             if rejected.reason not in _LACKS_WITNESSES:
-                self._waiting = Seen()
+                self._waiting = SeenTiles()
             raise
-        self._waiting = Seen()
+        self._waiting = SeenTiles()
         return advance
 
     def _judge(self, signed: SignedCheckpoint, policy: Policy) -> Advance | None:
@@ -166,7 +166,7 @@ class Follower:
         )
 
 
-class Seen:
+class SeenTiles:
     """Tiles as publications showed them; of one tile in several widths the latest counts."""
 
     __slots__ = ("_tiles",)

@@ -33,7 +33,7 @@ _THRESHOLD = re.compile("[1-9][0-9]{0,3}")
 
 
 @dataclass(frozen=True, slots=True)
-class Log:
+class PolicyLog:
     """One key of a log; its name is the log's origin."""
 
     key: VerifierKey
@@ -41,7 +41,7 @@ class Log:
 
 
 @dataclass(frozen=True, slots=True)
-class Witness:
+class PolicyWitness:
     """One key of a witness, under the name that the policy gives to it."""
 
     name: str
@@ -50,7 +50,7 @@ class Witness:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class QuorumGroup:
     """Witnesses or groups, of which so many must have cosigned."""
 
     name: str
@@ -74,9 +74,9 @@ class Trusted:
 class Policy:
     """A policy file, read."""
 
-    logs: tuple[Log, ...]
-    witnesses: tuple[Witness, ...]
-    groups: tuple[Group, ...]
+    logs: tuple[PolicyLog, ...]
+    witnesses: tuple[PolicyWitness, ...]
+    groups: tuple[QuorumGroup, ...]
     quorum: str
 
     @property
@@ -150,9 +150,9 @@ def parse_policy(text: str | bytes) -> Policy:
 class _Reader:
     """The lines so far. What a line may name, the lines before it have defined."""
 
-    logs: list[Log] = field(default_factory=list)
-    witnesses: list[Witness] = field(default_factory=list)
-    groups: list[Group] = field(default_factory=list)
+    logs: list[PolicyLog] = field(default_factory=list)
+    witnesses: list[PolicyWitness] = field(default_factory=list)
+    groups: list[QuorumGroup] = field(default_factory=list)
     quorum: str | None = None
     publics: set[bytes] = field(default_factory=set)
     defined: set[str] = field(default_factory=lambda: {NO_QUORUM})
@@ -162,11 +162,11 @@ class _Reader:
         match words:
             case ["log", vkey, *url] if len(url) <= 1:
                 key = self._key(vkey, LOG_ALGORITHMS)
-                self.logs.append(Log(key, *url))
+                self.logs.append(PolicyLog(key, *url))
             case ["witness", name, vkey, *url] if len(url) <= 1:
                 key = self._key(vkey, WITNESS_ALGORITHMS)
                 self._define(name)
-                self.witnesses.append(Witness(name, key, *url))
+                self.witnesses.append(PolicyWitness(name, key, *url))
             case ["group", name, threshold, *members] if members:
                 self._group(name, threshold, members)
             case ["quorum", name] if self.quorum is None and name in self.defined:
@@ -206,7 +206,7 @@ class _Reader:
             raise _wrong("a threshold that is not any, all, or between 1 and the number of members")
         self._define(name)
         self.members |= set(members)
-        self.groups.append(Group(name, needed, tuple(members)))
+        self.groups.append(QuorumGroup(name, needed, tuple(members)))
 
     def _define(self, name: str) -> None:
         if name in self.defined:

@@ -6,8 +6,8 @@
     <checkpoint>
 
 Owns the request's form and the decision as a table; HTTP and the witness's memory are for the edge.
-Rules for the edge: what `decide` was told as `known` must still be so when the new head is stored, in one
-transaction, before the cosignature leaves; and a note with evidence is kept, signed or not.
+Rules for the edge: what `decide_cosigning` was told as `known` must still be so when the new head is
+stored, in one transaction, before the cosignature leaves; and a note with evidence is kept, signed or not.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MAX_REQUEST = 600_000
 SIZE_TYPE = "text/x.tlog.size"
 
 
-class Evidence(StrEnum):
+class LogEvidence(StrEnum):
     """What a log has shown of itself, under its own signature."""
 
     FORK = "fork"
@@ -56,26 +56,26 @@ class Cosign:
 
 
 @dataclass(frozen=True, slots=True)
-class Conflict:
+class SizeConflict:
     """The log believes something else of us (409): the answer is the size that we know."""
 
     size: int
-    evidence: Evidence | None = None
+    evidence: LogEvidence | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Refuse:
+class RefuseToCosign:
     """Do not sign; the status of the answer, and what the request shows."""
 
     status: int
     code: Code
-    evidence: Evidence | None = None
+    evidence: LogEvidence | None = None
 
 
-Decision = Cosign | Conflict | Refuse
+Decision = Cosign | SizeConflict | RefuseToCosign
 
 
-def parse_request(data: bytes) -> AddCheckpoint:
+def parse_add_checkpoint(data: bytes) -> AddCheckpoint:
     """A request, checked in form (else 400)."""
     if len(data) > MAX_REQUEST:
         raise Rejected(Code.E_NOTE, f"{len(data)} bytes, at most {MAX_REQUEST} allowed")
@@ -89,7 +89,7 @@ def parse_request(data: bytes) -> AddCheckpoint:
     return AddCheckpoint(parse_number(first[4:]), parse_hashes(lines), parse_checkpoint(note))
 
 
-def format_request(old: int, proof: tuple[Digest, ...], note: bytes) -> bytes:
+def format_add_checkpoint(old: int, proof: tuple[Digest, ...], note: bytes) -> bytes:
     """The body of a request."""
     return "\n".join([f"old {old}", *map(to_base64, proof), "", ""]).encode() + note
 
@@ -120,19 +120,22 @@ def _continues(case: _Case) -> bool:
 # from signing two histories; those before it choose the answer. A fork is evidence whatever size the log
 # pretends to believe: its signature under two heads is enough.
 RULES: tuple[tuple[Callable[[_Case], bool], Callable[[_Case], Decision]], ...] = (
-    (lambda c: c.old > c.new.size, lambda c: Refuse(400, Code.E_CHECKPOINT, _fork(c))),
-    (lambda c: c.old != c.known.size, lambda c: Conflict(c.known.size, _fork(c))),
-    (_forks, lambda _: Refuse(422, Code.E_CONSISTENCY, Evidence.FORK)),
-    (lambda c: not _continues(c), lambda _: Refuse(422, Code.E_CONSISTENCY, Evidence.INCONSISTENT)),
+    (lambda c: c.old > c.new.size, lambda c: RefuseToCosign(400, Code.E_CHECKPOINT, _fork(c))),
+    (lambda c: c.old != c.known.size, lambda c: SizeConflict(c.known.size, _fork(c))),
+    (_forks, lambda _: RefuseToCosign(422, Code.E_CONSISTENCY, LogEvidence.FORK)),
+    (
+        lambda c: not _continues(c),
+        lambda _: RefuseToCosign(422, Code.E_CONSISTENCY, LogEvidence.INCONSISTENT),
+    ),
 )
 
 
-def decide(request: AddCheckpoint, known: TreeHead | None, policy: Policy) -> Decision:
+def decide_cosigning(request: AddCheckpoint, known: TreeHead | None, policy: Policy) -> Decision:
     """What to answer, given the last head of this log that this witness cosigned (None: never one)."""
     try:
         checkpoint = policy.signed_by_log(request.signed)
     except Rejected as error:
-        return Refuse(404 if error.reason is Code.E_LOG_UNKNOWN else 403, error.reason)
+        return RefuseToCosign(404 if error.reason is Code.E_LOG_UNKNOWN else 403, error.reason)
     case = _Case(request.old, request.proof, checkpoint.head, known or NO_HEAD)
     for applies, decision in RULES:
         if applies(case):
@@ -140,5 +143,5 @@ def decide(request: AddCheckpoint, known: TreeHead | None, policy: Policy) -> De
     return Cosign(checkpoint)
 
 
-def _fork(case: _Case) -> Evidence | None:
-    return Evidence.FORK if _forks(case) else None
+def _fork(case: _Case) -> LogEvidence | None:
+    return LogEvidence.FORK if _forks(case) else None

@@ -61,7 +61,7 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class OutboxPlace:
     """Where a submission stood in Kafka."""
 
     unit: UnitId
@@ -75,7 +75,7 @@ class Record:
 
     type: DecisionType
     t: Millis
-    source: Source
+    source: OutboxPlace
     submission: Digest
     """SHA-256 of the submission as received: it names even what could not be parsed."""
 
@@ -120,7 +120,7 @@ def parse_record(data: bytes) -> Record:
     row = decode(data, limit=limits.MAX_DECISION)
     match row:
         case [1, kind, t, [unit, partition, offset], bytes(submission), *rest]:
-            source = Source(parse_unit_id(unit), uint(partition), uint(offset))
+            source = OutboxPlace(parse_unit_id(unit), uint(partition), uint(offset))
         case _:
             raise Rejected(Code.E_SCHEMA, "not an audit record of version 1")
     match rest:

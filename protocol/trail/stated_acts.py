@@ -116,9 +116,9 @@ def verify_acts(data: bytes, *, parties: Parties) -> StatedActs:
 
 
 def check_stated(data: bytes, entries: Sequence[bytes], *, parties: Parties) -> Stated:
-    """Who stated the acts that have exactly these entries, if he may, or `Rejected`.
+    """Who stated the acts that have exactly these entries, if they may, or `Rejected`.
 
-    That each act is in his own name stands in its record: who has the records compares it.
+    That each act is in the name of who stated it is said in its record: who has the records compares it.
     """
     signed = parse_signed(data)
     if signed.suite is not Suite.HYBRID:

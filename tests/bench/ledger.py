@@ -25,7 +25,7 @@ from protocol.tlog.proofs import inclusion_proof
 from protocol.tlog.tiles import TreeWriter
 from protocol.trail.batches import sign_batch
 from protocol.trail.ledger_leaves import Row
-from protocol.trail.records import Record, RecordType, Source, summarize
+from protocol.trail.records import OutboxPlace, Record, RecordType, summarize
 from runtime.kafka.ports import InputRecord
 from tests.bench import drain
 from tests.bench.cli import contrada
@@ -60,7 +60,7 @@ def batches(world: World, count: int) -> Iterator[bytes]:
             name = digest(core.message_id)
             records.append(
                 Record(
-                    type=RecordType.ACCEPTED, t=world.now, source=Source(UnitId("fr"), 0, offset),
+                    type=RecordType.ACCEPTED, t=world.now, source=OutboxPlace(UnitId("fr"), 0, offset),
                     submission=name, reasons=(), directory_size=world.directory.head.size,
                     header_digest=name, header=summarize(core),
                 )

@@ -18,7 +18,7 @@ from clients.daemon.home import make_unit_home
 from deploy.kafka.cluster import Cluster
 from keys.ceremony import found_exchange, write_pin
 from keys.directory import Directory
-from keys.enrolment import enrol
+from keys.enrolment import enrolment_statements
 from keys.store import write_private
 from keys.unlock import Credential
 from protocol import topics
@@ -163,7 +163,7 @@ class Exchange:
                 root=(self.place / "root.pin").read_bytes(),
             )
             request = home.enrolment.read_bytes()
-            statements += enrol(
+            statements += enrolment_statements(
                 request, registrar=founding.registrar, facts=facts(unit, **changes), now=present()
             )
         for statement in statements:

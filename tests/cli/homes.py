@@ -17,7 +17,7 @@ from pathlib import Path
 
 from keys.ceremony import appoint_registrar, appoint_router
 from keys.directory import Directory
-from keys.enrolment import enrol, request_enrolment
+from keys.enrolment import enrolment_statements, request_enrolment
 from keys.possession import appoint
 from keys.root_of_trust import RootOfTrust
 from keys.soft_keys import SoftEpochKey, SoftIdentity
@@ -95,7 +95,9 @@ def world() -> World:
     identities = {}
     for facts in UNITS:
         identities[facts.unit] = SoftIdentity.generate(facts.unit, _entropy(facts.unit))
-        for statement in enrol(_request(identities[facts.unit]), registrar=registrar, facts=facts, now=THEN):
+        for statement in enrolment_statements(
+            _request(identities[facts.unit]), registrar=registrar, facts=facts, now=THEN
+        ):
             directory.apply(statement)
     return World(root, tuple(directory.snapshot()), _sealed(identities[UnitId("fr")], directory))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from broker.centre.membership import check_epochs_are_free
-from keys.enrolment import EnrolmentRequest, enrol, parse_request, request_enrolment
+from keys.enrolment import EnrolmentRequest, enrolment_statements, parse_enrolment, request_enrolment
 from keys.statement_types import StatementType
 from protocol.identifiers import KeyId
 from runtime.cli.params import Moment
@@ -40,7 +40,7 @@ def new_keys(*epochs: int) -> bytes:
 
 def check(world: World, request: bytes) -> EnrolmentRequest:
     """Ask, at the time of the world."""
-    parsed = parse_request(request)
+    parsed = parse_enrolment(request)
     check_epochs_are_free(parsed, world.directory, home=HOME, moment=NOW)
     return parsed
 
@@ -59,7 +59,7 @@ def test_keys_in_use_are_named_with_the_command_that_helps() -> None:
     assert kid == identity("de").public.kid
     world.directory.apply(stated(revocation("de", kid, since=since), by=world.registrar))
     check(world, request)
-    for statement in enrol(request, registrar=world.registrar, facts=None, now=NOW):
+    for statement in enrolment_statements(request, registrar=world.registrar, facts=None, now=NOW):
         world.directory.apply(statement)
     assert world.directory.current_identity(DE, NOW).public == identity("de", 2).public
 

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from keys.enrolment import parse_request
+from keys.enrolment import parse_enrolment
 from keys.errors import KeyStoreError
 from keys.root_of_trust import RootOfTrust
 from keys.sealed_file import open_sealed, seal_file
@@ -34,7 +34,7 @@ from protocol.envelope.wire import (
     parse_wrap,
 )
 from protocol.errors import DraftError, Rejected
-from protocol.exchange_rules import Question, decide
+from protocol.exchange_rules import ExchangeCase, decide_exchange
 from protocol.signatures import parse_signed
 from protocol.trail.batches import encode_record, parse_record, verify_decisions, verify_receipt
 from tests.fuzz.following_harnesses import FOLLOWING
@@ -66,7 +66,7 @@ def submission(data: bytes) -> None:
     """A submission, and what the rules say to it."""
     parsed = parse_submission(data)
     expect(encode_submission(parsed.signed_header, parsed.ciphertext, parsed.wraps), data)
-    decide(Question(core=parsed.header.core, parties=_directory(), now=parties.NOW))
+    decide_exchange(ExchangeCase(core=parsed.header.core, parties=_directory(), now=parties.NOW))
 
 
 def delivery(data: bytes) -> None:
@@ -120,7 +120,7 @@ def statement(data: bytes) -> None:
 
 def enrolment(data: bytes) -> None:
     """A request to be taken in, with all signatures."""
-    parse_request(data)
+    parse_enrolment(data)
 
 
 def root(data: bytes) -> None:

@@ -8,7 +8,7 @@ from protocol.tlog.notes import format_note, format_vkey, parse_note, parse_vkey
 from protocol.tlog.policy import parse_policy
 from protocol.tlog.proof_file import format_proof, parse_proof, verify_proof
 from protocol.tlog.shards import parse_shard
-from protocol.tlog.witnessing import decide, format_request, parse_request
+from protocol.tlog.witnessing import decide_cosigning, format_add_checkpoint, parse_add_checkpoint
 from tests.fuzz.harness import Harness, expect
 from tests.unit.protocol.tlog import small_log
 
@@ -50,9 +50,9 @@ def proof(data: bytes) -> None:
 
 def request(data: bytes) -> None:
     """A request to cosign."""
-    parsed = parse_request(data)
-    expect(format_request(parsed.old, parsed.proof, parsed.signed.data), data)
-    decide(parsed, small_log.head(4).head, small_log.policy())
+    parsed = parse_add_checkpoint(data)
+    expect(format_add_checkpoint(parsed.old, parsed.proof, parsed.signed.data), data)
+    decide_cosigning(parsed, small_log.head(4).head, small_log.policy())
 
 
 def cosignatures(data: bytes) -> None:
@@ -81,8 +81,8 @@ def _requests() -> list[bytes]:
 
     leaves = small_log.LEAVES
     # From 4 leaves to 5, 6 and 8 one hash is enough: the root of what was added, if it is a full subtree.
-    return [format_request(0, (), _checkpoints()[2])] + [
-        format_request(4, (root_of(leaves[4:size]),), small_log.signed(small_log.head(size)).data)
+    return [format_add_checkpoint(0, (), _checkpoints()[2])] + [
+        format_add_checkpoint(4, (root_of(leaves[4:size]),), small_log.signed(small_log.head(size)).data)
         for size in (5, 6, 8)
     ]
 

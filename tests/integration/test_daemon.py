@@ -12,7 +12,7 @@ import pytest
 
 from deploy.kafka.ports import free
 from keys.directory import Directory
-from keys.enrolment import renew
+from keys.enrolment import rotation_statements
 from protocol import topics
 from protocol.identifiers import show_id
 from runtime.kafka.feeds import KafkaFeeds
@@ -300,7 +300,9 @@ async def test_an_identity_is_rotated_while_messages_are_in_flight(site):
     for statement in await read_directory(site.bootstrap):
         directory.apply(statement)
     request = Path(done["request"]).read_bytes()
-    await site.publish(*renew(request, registrar=site.founding.registrar, parties=directory, now=now()))
+    await site.publish(
+        *rotation_statements(request, registrar=site.founding.registrar, parties=directory, now=now())
+    )
     taken += [fr.send("it") for _ in range(10)]
     after = eventually(lambda: (kid := fr.get("/v1/keys")["identity"]["kid"]) != before and kid)
     taken += [fr.send("it") for _ in range(10)]

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 from clients.daemon.home import make_unit_home
 from keys.ceremony import Founding, found_exchange
-from keys.enrolment import enrol
+from keys.enrolment import enrolment_statements
 from keys.statement_types import UnitFacts
 from keys.store import write_private
 from keys.unlock import Credential
@@ -228,7 +228,9 @@ async def found(
         home = make_unit_home(directory / name, unit=unit, bootstrap=bootstrap, root=founding.root.encoded())
         about = facts(unit, **(changes or {}))
         described.append(about)
-        statements += enrol(home.enrolment.read_bytes(), registrar=founding.registrar, facts=about, now=now())
+        statements += enrolment_statements(
+            home.enrolment.read_bytes(), registrar=founding.registrar, facts=about, now=now()
+        )
         site.units[name] = UnitProcess(name, home)
     wanted = [*topics.shared()]
     for about in described:

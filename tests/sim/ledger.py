@@ -34,7 +34,7 @@ from protocol.tlog.tiles import TreeWriter
 from protocol.trail.acts import Act, deletion, directory_statement, software_start
 from protocol.trail.batches import SignedBatch, sign_batch
 from protocol.trail.ledger_leaves import Row, Sequenced, leaves_of
-from protocol.trail.records import Reason, Record, RecordType, Source, summarize
+from protocol.trail.records import OutboxPlace, Reason, Record, RecordType, summarize
 from protocol.trail.records_file import SignedLeaves
 from protocol.trail.stated_acts import sign_acts
 from tests.sim.world import World
@@ -246,7 +246,7 @@ class Ledger:
         return Record(
             type=RecordType.REJECTED if refused else RecordType.ACCEPTED,
             t=self.world.now,
-            source=Source(UnitId("fr"), 0, self.offset),
+            source=OutboxPlace(UnitId("fr"), 0, self.offset),
             submission=digest(self.submissions[-1]),
             reasons=(Reason(Code.E_DATA_BASIS, UnitId("nz")),) if refused else (),
             directory_size=self.world.directory.head.size,

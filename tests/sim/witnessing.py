@@ -17,7 +17,7 @@ from protocol.tlog.checkpoints import Checkpoint, Seconds, parse_checkpoint, sig
 from protocol.tlog.cosignatures import accept_cosignatures
 from protocol.tlog.policy import parse_policy
 from protocol.tlog.policy_text import policy_text
-from protocol.tlog.witnessing import AddCheckpoint, format_request
+from protocol.tlog.witnessing import AddCheckpoint, format_add_checkpoint
 from tests.unit.protocol.tlog import naive
 
 SHARD = "contrada.example/audit/2026h2"
@@ -69,7 +69,7 @@ class Branch:
 
     def request(self, old: int, size: int) -> bytes:
         """What an honest log of this history sends."""
-        return format_request(old, self.proof(old, size), self.note(size))
+        return format_add_checkpoint(old, self.proof(old, size), self.note(size))
 
 
 @dataclass

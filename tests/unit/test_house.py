@@ -40,15 +40,7 @@ INTERFACES: dict[str, str] = {
 """Names that several rooms have because each implements the same thing."""
 
 TWICE: set[str] = {
-    "Conflict",
-    "Group",
-    "Log",
-    "Opener",
-    "Source",
-    "decide",
     "parse_record",
-    "parse_request",
-    "text",
 }
 """Names that several rooms have for different things: to be told apart."""
 
@@ -56,7 +48,6 @@ WHOLE = {
     "broker/router/test_limits.py": "what the router writes, read by the programs that follow it",
     "clients/daemon/ledger/test_following.py": "whole units",
     "clients/daemon/sending/test_young_directory.py": "whole units",
-    "clients/daemon/store/test_plans.py": "the queries of a whole unit",
     "deploy/test_locks.py": "files, not modules",
     "deploy/test_systemd.py": "files, not modules",
     "runtime/cli/test_process_exits.py": "whole processes",

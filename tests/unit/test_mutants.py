@@ -13,7 +13,7 @@ from broker.router import step
 from protocol import canonical, exchange_rules, key_validity, signatures, verification, verification_checks
 from protocol.envelope import commitment, core, replay, sealing, wire
 from protocol.errors import Code
-from protocol.exchange_rules import decide
+from protocol.exchange_rules import decide_exchange
 from protocol.trail import batches
 from tests.mutants.engine import Mutant, mutated
 from tests.mutants.operations import called, dropped, forced, instead, returning, rewritten, unchecked
@@ -111,10 +111,10 @@ def test_every_attack_has_a_mutant():
 def test_an_empty_rule_lets_its_messages_pass(policy_world: World, rule):  # noqa: F811
     """Each rule of the table, emptied, accepts what it alone refuses."""
     asked = [question(policy_world) for question, _ in REFUSES[rule.name]]
-    assert not any(decide(question).accepted for question in asked)
+    assert not any(decide_exchange(question).accepted for question in asked)
 
     with mutated(Mutant(rule.check, returning("iter(())"))):
-        assert all(decide(question).accepted for question in asked)
+        assert all(decide_exchange(question).accepted for question in asked)
 
 
 def test_a_mutant_goes_when_its_test_ends():

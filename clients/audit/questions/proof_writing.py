@@ -11,7 +11,7 @@ from clients.audit.questions.proving import Opening, prove_consistency, prove_in
 from clients.audit.questions.session import AuditSession
 from protocol.tlog.checkpoints import Checkpoint
 from protocol.tlog.proof_file import SUFFIX, format_proof
-from protocol.tlog.witnessing import format_request
+from protocol.tlog.witnessing import format_add_checkpoint
 from protocol.trail.ledger_leaves import Row, leaves_of_row
 from protocol.trail.records import RecordType
 from runtime.cli.new_file import write_new_file
@@ -44,7 +44,7 @@ def write_inclusion_proofs(
 def write_consistency(head: CopiedHead, old: Checkpoint, out: Path) -> dict[str, Any]:
     """The proof that this log continues the older checkpoint."""
     path = prove_consistency(head, old.size, old.root)
-    write_new_file(out, format_request(old.size, path, head.signed.data), hint=_HINT)
+    write_new_file(out, format_add_checkpoint(old.size, path, head.signed.data), hint=_HINT)
     return {"log": head.checkpoint.origin, "from": old.size, "to": head.checkpoint.size, "file": str(out)}
 
 

@@ -25,7 +25,7 @@ from protocol.parties import Parties
 from protocol.tlog.checkpoints import Checkpoint, parse_checkpoint
 from protocol.tlog.policy import Policy
 from protocol.tlog.proof_file import TlogProof, verify_proof
-from protocol.tlog.witnessing import parse_request
+from protocol.tlog.witnessing import parse_add_checkpoint
 from protocol.trail.acts import Act, parse_any_record
 from protocol.trail.batches import Leaf, decision_leaf, delivery_leaves, verify_decisions, verify_receipt
 from protocol.trail.records import Delivered, Record, RecordType, entry_of
@@ -137,7 +137,7 @@ def verify_against(own: Checkpoint, other: Checkpoint, session: AuditSession, gi
     """Whether two trusted checkpoints belong to one history, by a proof or by a copy."""
     old, new = sorted((own, other), key=lambda each: each.size)
     if given is not None:
-        proof = parse_request(given)
+        proof = parse_add_checkpoint(given)
         if (proof.old, proof.signed.checkpoint) != (old.size, new):
             raise NotVerified(
                 "the proof is about other checkpoints", hint="make one with 'contrada audit prove'"

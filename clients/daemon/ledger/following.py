@@ -21,7 +21,7 @@ from clients.daemon.store import inbox
 from clients.daemon.store import ledger_tables as ledger_store
 from clients.daemon.store.ledger_tables import Tiles
 from protocol.errors import Code, Rejected
-from protocol.tlog.following import Advance, Follower, Seen, begins_with
+from protocol.tlog.following import Advance, Follower, SeenTiles, begins_with
 from protocol.tlog.publication import Publication, parse_publication
 from protocol.tlog.tiles import TreeWriter, parse_path, right_edge
 from runtime.kafka.ports import Fetched
@@ -119,7 +119,7 @@ def _join(context: UnitContext, ledger: Ledger, publication: Publication, offset
     """Begin to follow a log, or begin again behind what was not seen."""
     follower, advance = guarded(lambda: Follower.join(publication, ledger.policy))
     row = ledger_store.put_log(context.store, follower, next_offset=offset + 1, now=context.clock())
-    tiles, seen, size = Tiles(context.store, row), Seen(), advance.before.size
+    tiles, seen, size = Tiles(context.store, row), SeenTiles(), advance.before.size
     seen.put(publication)
     # The files of the edge made the root of a trusted checkpoint: they can be kept as they are.
     tiles.put((tile, seen.read(tile)) for tile in right_edge(size))

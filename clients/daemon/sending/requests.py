@@ -35,7 +35,7 @@ from protocol.content.bodies import (
 )
 from protocol.content.body_parts import body_to_parts
 from protocol.content.code_forms import HandlingCodes
-from protocol.content.drafts import read_draft
+from protocol.content.drafts import body_of_draft
 from protocol.content.fields import HandlingField, PurposeField, broken, coded
 from protocol.content.parts import Attachment
 from protocol.envelope.core import Limits, Reference
@@ -182,7 +182,7 @@ def compose(request: SendRequest, *, earlier: Earlier | None, now: Millis, entro
         if earlier is not None and request.kind in _REPLIES
         else {}
     )
-    body = read_draft(request.kind, request.draft, known=known)
+    body = body_of_draft(request.kind, request.draft, known=known)
     attachments = [Attachment(a.name, a.media_type, a.content_b64) for a in request.attachments]
     parts = body_to_parts(body, attachments)
     required = required_header_codes(body)

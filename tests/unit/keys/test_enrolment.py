@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from keys.enrolment import (
     ENROLMENT,
     ROTATION,
-    enrol,
-    parse_request,
-    renew,
+    enrolment_statements,
+    parse_enrolment,
     request_enrolment,
     request_rotation,
+    rotation_statements,
 )
 from keys.possession import appoint
 from keys.statement_types import Appointment, StatementType
@@ -59,7 +59,7 @@ def request(*, epochs: list[bytes] | None = None, contact: str = "J. Doe, +49 30
 def test_enrolment() -> None:
     """A good request becomes statements that the directory takes, in the order in which they come."""
     world = World()
-    statements = enrol(request(), registrar=world.registrar, facts=facts("de"), now=NOW)
+    statements = enrolment_statements(request(), registrar=world.registrar, facts=facts("de"), now=NOW)
     assert [world.directory.apply(statement).new for statement in statements] == [True] * 5
     assert world.directory.unit(DE) is not None
     assert world.directory.epoch_key_for(DE, EPOCH_NOW + 2) is not None
@@ -67,12 +67,12 @@ def test_enrolment() -> None:
 
 def test_request_shows_what_two_people_compare() -> None:
     """The fingerprint is a matter of the keys alone, and another key has another."""
-    parsed = parse_request(request())
+    parsed = parse_enrolment(request())
     assert (parsed.unit, parsed.contact) == (DE, "J. Doe, +49 30 1234")
-    assert parsed.fingerprint == parse_request(request(epochs=[])).fingerprint
+    assert parsed.fingerprint == parse_enrolment(request(epochs=[])).fingerprint
     assert len(parsed.fingerprint.split()) == 16
     other = request_enrolment(made("de", 2), signer=identity("de", 2), contact="x", epochs=[])
-    assert parse_request(other).fingerprint != parsed.fingerprint
+    assert parse_enrolment(other).fingerprint != parsed.fingerprint
 
 
 def test_reenrolment_of_a_known_unit() -> None:
@@ -80,7 +80,7 @@ def test_reenrolment_of_a_known_unit() -> None:
     world = World()
     world.enrol("de", epochs=False)
     again = request_enrolment(made("de", 2), signer=identity("de", 2), contact="x", epochs=[])
-    for statement in enrol(again, registrar=world.registrar, facts=None, now=NOW):
+    for statement in enrolment_statements(again, registrar=world.registrar, facts=None, now=NOW):
         world.directory.apply(statement)
     assert len(world.directory.identities(DE)) == 2
 
@@ -88,20 +88,20 @@ def test_reenrolment_of_a_known_unit() -> None:
 def test_facts_of_another_unit_are_refused() -> None:
     """A registrar cannot give one unit's facts to another's keys by mistake."""
     with pytest.raises(Rejected):
-        enrol(request(), registrar=identity("registrar"), facts=facts("fr"), now=NOW)
+        enrolment_statements(request(), registrar=identity("registrar"), facts=facts("fr"), now=NOW)
 
 
 def test_request_for_somebody_elses_key() -> None:
     """A request is signed by the key that it asks for, and the proof is that key's."""
     forged = request_enrolment(made("fr"), signer=identity("de"), contact="x", epochs=[])
     with pytest.raises(Rejected):
-        parse_request(forged)
+        parse_enrolment(forged)
     stolen = replace(made("de"), proof=made("fr").proof)
     with pytest.raises(Rejected):
-        parse_request(request_enrolment(stolen, signer=identity("de"), contact="x", epochs=[]))
+        parse_enrolment(request_enrolment(stolen, signer=identity("de"), contact="x", epochs=[]))
     renamed = replace(made("de"), name=FR)
     with pytest.raises(Rejected):
-        parse_request(request_enrolment(renamed, signer=identity("de"), contact="x", epochs=[]))
+        parse_enrolment(request_enrolment(renamed, signer=identity("de"), contact="x", epochs=[]))
 
 
 @pytest.mark.parametrize(
@@ -118,14 +118,16 @@ def test_request_for_somebody_elses_key() -> None:
 def test_nothing_is_smuggled_in_with_a_request(smuggled: bytes) -> None:
     """Only the unit's own epoch keys, signed by the key that asks, come along."""
     with pytest.raises(Rejected):
-        enrol(request(epochs=[smuggled]), registrar=identity("registrar"), facts=facts("de"), now=NOW)
+        enrolment_statements(
+            request(epochs=[smuggled]), registrar=identity("registrar"), facts=facts("de"), now=NOW
+        )
 
 
 def test_number_of_epoch_keys_is_bounded() -> None:
     """A request is no way to flood the directory."""
     one = stated(publication("de", EPOCH_NOW), by=identity("de"))
     with pytest.raises(Rejected):
-        parse_request(request(epochs=[one] * 4))
+        parse_enrolment(request(epochs=[one] * 4))
 
 
 @pytest.mark.parametrize("contact", ["", "two\nlines", "\x1b[2J", "x" * 201])
@@ -140,7 +142,7 @@ def test_contact_is_one_printable_line(contact: str) -> None:
         context=ENROLMENT,
     )
     with pytest.raises(Rejected):
-        parse_request(forged)
+        parse_enrolment(forged)
 
 
 def test_classical_request_is_refused() -> None:
@@ -152,7 +154,7 @@ def test_classical_request_is_refused() -> None:
         context=ENROLMENT,
     )
     with pytest.raises(Rejected) as caught:
-        parse_request(weak)
+        parse_enrolment(weak)
     assert caught.value.reason is Code.E_SUITE_BELOW_MIN
 
 
@@ -167,7 +169,7 @@ def test_any_change_to_a_request_is_rejected(data: st.DataObject) -> None:
     if changed == good:
         return
     with pytest.raises(Rejected):
-        parse_request(changed)
+        parse_enrolment(changed)
 
 
 def _rotation(*, successor: int = 2, predecessor: str = "de") -> bytes:
@@ -183,9 +185,11 @@ def test_rotation_is_vouched_for_by_the_identity_of_today() -> None:
     world.enrol("fr", epochs=False)
     directory = world.directory
     with pytest.raises(Rejected) as caught:
-        renew(_rotation(predecessor="fr"), registrar=world.registrar, parties=directory, now=NOW)
+        rotation_statements(
+            _rotation(predecessor="fr"), registrar=world.registrar, parties=directory, now=NOW
+        )
     assert caught.value.reason is Code.E_KEY_UNKNOWN
-    (statement,) = renew(_rotation(), registrar=world.registrar, parties=directory, now=NOW)
+    (statement,) = rotation_statements(_rotation(), registrar=world.registrar, parties=directory, now=NOW)
     directory.apply(statement)
     assert len(directory.identities(DE)) == 2
 
@@ -196,11 +200,11 @@ def test_revoked_or_expired_identity_names_no_successor() -> None:
     world.enrol("de", epochs=False)
     late = Millis(NOW + YEAR + 1)
     with pytest.raises(Rejected) as caught:
-        renew(_rotation(), registrar=world.registrar, parties=world.directory, now=late)
+        rotation_statements(_rotation(), registrar=world.registrar, parties=world.directory, now=late)
     assert caught.value.reason is Code.E_KEY_EXPIRED
     world.apply(revocation("de", identity("de").public.kid), by=world.registrar)
     with pytest.raises(Rejected) as caught:
-        renew(_rotation(), registrar=world.registrar, parties=world.directory, now=NOW)
+        rotation_statements(_rotation(), registrar=world.registrar, parties=world.directory, now=NOW)
     assert caught.value.reason is Code.E_KEY_REVOKED
 
 
@@ -209,11 +213,11 @@ def test_enrolment_does_not_pass_for_a_rotation() -> None:
     world = World()
     world.enrol("de", epochs=False)
     with pytest.raises(Rejected):
-        renew(request(), registrar=world.registrar, parties=world.directory, now=NOW)
+        rotation_statements(request(), registrar=world.registrar, parties=world.directory, now=NOW)
     with pytest.raises(Rejected):
-        parse_request(_rotation())
+        parse_enrolment(_rotation())
     inner = request_enrolment(made("de", 2), signer=identity("de", 2), contact="x", epochs=[])
     for suite, context in ((Suite.CLASSICAL, ROTATION), (Suite.HYBRID, ENROLMENT)):
         wrong = sign(inner, suite=suite, signer=identity("de"), context=context)
         with pytest.raises(Rejected):
-            renew(wrong, registrar=world.registrar, parties=world.directory, now=NOW)
+            rotation_statements(wrong, registrar=world.registrar, parties=world.directory, now=NOW)

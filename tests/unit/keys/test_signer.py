@@ -8,7 +8,7 @@ import pytest
 
 from keys.errors import KeyFileMissing, KeyStoreError, KeyUriError
 from keys.key_files import write_epoch, write_identity
-from keys.signer import Opener, opener_from_uri, signer_from_uri
+from keys.signer import EpochKeys, opener_from_uri, signer_from_uri
 from keys.store import prepare_directory
 from keys.unlock import Credential
 from protocol.envelope import sealing
@@ -37,8 +37,8 @@ def test_file_uri(directory: Path) -> None:
 
 def test_opener_by_uri(directory: Path) -> None:
     """An opener has all epoch keys of a directory, and is what sealing asks for."""
-    opener: Opener = opener_from_uri(f"file:{directory}", SECRET)
-    port: sealing.Opener = opener
+    opener: EpochKeys = opener_from_uri(f"file:{directory}", SECRET)
+    port: sealing.WrapOpener = opener
     assert port is opener
     assert opener.kids() == {epoch_key("fr", EPOCH_NOW).kid}
 

@@ -20,7 +20,7 @@ from keys.errors import (
 )
 from keys.sealed_file import MAX_SEALED, open_sealed
 from keys.store import (
-    check_directory,
+    check_private_directory,
     destroy_private,
     move_private,
     prepare_directory,
@@ -70,7 +70,7 @@ def test_exposed_directory_is_refused(tmp_path: Path, mode: int) -> None:
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
     directory.chmod(mode)
     with pytest.raises(KeyFileExposed):
-        check_directory(directory)
+        check_private_directory(directory)
     with pytest.raises(KeyFileExposed):
         prepare_directory(directory)
 
@@ -194,7 +194,7 @@ def test_destroyed_file_is_overwritten_first(tmp_path: Path) -> None:
 
 def test_missing_file_says_so(tmp_path: Path) -> None:
     """The error of a missing file is ours and names the path."""
-    for read in (read_private, read_public, read_credential, read_passphrase, check_directory):
+    for read in (read_private, read_public, read_credential, read_passphrase, check_private_directory):
         with pytest.raises(KeyFileMissing, match="nothing-here"):
             read(tmp_path / "nothing-here")  # type: ignore[operator]
     with pytest.raises(KeyFileMissing):

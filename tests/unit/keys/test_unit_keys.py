@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from keys.directory import Directory
-from keys.enrolment import enrol, renew
+from keys.enrolment import enrolment_statements, rotation_statements
 from keys.errors import KeyFileExists, KeyFileMissing, KeyFileUnreadable
 from keys.statement_types import EpochPublication
 from keys.statements import parse_statement
@@ -53,7 +53,9 @@ def world() -> World:
 def take_in(world: World, keys: UnitKeys, *, now: Millis = NOW) -> Directory:
     """Enrol the unit in the directory."""
     request = keys.enrolment_request(now, contact="J. Doe, +33 1 23 45 67 89")
-    for statement in enrol(request, registrar=world.registrar, facts=facts(keys.unit), now=now):
+    for statement in enrolment_statements(
+        request, registrar=world.registrar, facts=facts(keys.unit), now=now
+    ):
         world.directory.apply(statement)
     return world.directory
 
@@ -243,7 +245,8 @@ def test_rotation(tmp_path: Path, world: World) -> None:
     assert keys.signer.public == before
     again = load(tmp_path / "fr").rotation_request(NOW)
     statements = [
-        renew(each, registrar=world.registrar, parties=directory, now=NOW)[0] for each in (request, again)
+        rotation_statements(each, registrar=world.registrar, parties=directory, now=NOW)[0]
+        for each in (request, again)
     ]
     directory.apply(statements[0])
     with pytest.raises(Rejected):
@@ -262,7 +265,7 @@ def test_epoch_keys_outlive_a_rotation(tmp_path: Path, world: World) -> None:
     directory = take_in(world, keys)
     later = Millis(NOW + EPOCH)
     (unpublished,) = keys.ensure_epochs(later, parties=directory)
-    for statement in renew(
+    for statement in rotation_statements(
         keys.rotation_request(later), registrar=world.registrar, parties=directory, now=later
     ):
         directory.apply(statement)

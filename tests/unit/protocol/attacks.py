@@ -35,7 +35,7 @@ from protocol.identifiers import digest
 from protocol.parties import TreeHead
 from protocol.public_keys import ALG_ED25519
 from protocol.signatures import HEADER, STATEMENT, Suite, sign
-from protocol.trail.batches import Record, RecordType, Source, sign_batch, summarize, verify_receipt
+from protocol.trail.batches import OutboxPlace, Record, RecordType, sign_batch, summarize, verify_receipt
 from tests.sim.world import World
 
 Attack = Callable[[], str | None]
@@ -82,7 +82,7 @@ def receipt_for(world: World, submission: Submission, *, signer=None, **changes:
     record = Record(
         type=RecordType.ACCEPTED,
         t=world.now,
-        source=Source(core.sender, 0, 0),
+        source=OutboxPlace(core.sender, 0, 0),
         submission=bytes(32),
         reasons=(),
         directory_size=world.directory.head.size,

@@ -28,7 +28,7 @@ from protocol.envelope.core import Addressee, AttachmentEntry, Core, Limits, Pos
 from protocol.errors import Code
 from protocol.parties import TreeHead
 from protocol.signatures import Suite
-from protocol.trail.batches import DECISIONS, Reason, Record, Source, summarize
+from protocol.trail.batches import DECISIONS, OutboxPlace, Reason, Record, summarize
 
 QUICK = settings(deadline=None, max_examples=50)
 THOROUGH = settings(deadline=None, max_examples=150)
@@ -122,7 +122,7 @@ records = st.builds(
     Record,
     type=st.sampled_from(DECISIONS),
     t=uints,
-    source=st.builds(Source, unit_ids, uints, uints),
+    source=st.builds(OutboxPlace, unit_ids, uints, uints),
     submission=octets(32),
     reasons=st.lists(st.builds(Reason, st.sampled_from(Code), st.none() | unit_ids), max_size=4).map(tuple),
     directory_size=uints,

@@ -27,7 +27,7 @@ from protocol.codes import (
 from protocol.envelope.core import Addressee, AttachmentEntry, Limits, Reference
 from protocol.epochs import bounds, epoch_of
 from protocol.errors import Code
-from protocol.exchange_rules import RULES, Consent, Question, decide, explain
+from protocol.exchange_rules import RULES, Consent, ExchangeCase, decide_exchange, explain_exchange
 from protocol.parties import TreeHead
 from protocol.signatures import Suite
 from tests.sim.world import NOON, World
@@ -62,7 +62,7 @@ def world() -> World:
     return made
 
 
-Ask = Callable[[World], Question]
+Ask = Callable[[World], ExchangeCase]
 
 
 def ask(
@@ -70,24 +70,24 @@ def ask(
 ) -> Ask:
     """A question about a message from `sender`, own-initiative information but for `changes`."""
 
-    def of(world: World) -> Question:
+    def of(world: World) -> ExchangeCase:
         core = world.core(sender, list(to), **changes)
-        return replace(Question(core=core, parties=world.directory, now=world.now), **(question or {}))
+        return replace(ExchangeCase(core=core, parties=world.directory, now=world.now), **(question or {}))
 
     return of
 
 
-def changed(change: Callable[[World, Question], Question], base: Ask) -> Ask:
+def changed(change: Callable[[World, ExchangeCase], ExchangeCase], base: Ask) -> Ask:
     """A question altered by what only the world knows."""
     return lambda world: change(world, base(world))
 
 
-def to_strangers(world: World, q: Question) -> Question:
+def to_strangers(world: World, q: ExchangeCase) -> ExchangeCase:
     """Address a unit that the directory does not know."""
     return replace(q, core=replace(q.core, to=(*q.core.to, Addressee("xx", bytes(16), Role.TO))))
 
 
-def sealed_to(world: World, q: Question) -> Question:
+def sealed_to(world: World, q: ExchangeCase) -> ExchangeCase:
     """Address a key that is another unit's."""
     key = world.directory.epoch_key_for("de", epoch_of(world.now)).public.kid
     return replace(q, core=replace(q.core, to=(Addressee("it", key, Role.TO),)))
@@ -259,9 +259,9 @@ PASSED = [
 ]
 
 
-def found(question: Question) -> list[tuple[Code, str | None]]:
+def found(question: ExchangeCase) -> list[tuple[Code, str | None]]:
     """The reasons of a decision."""
-    return [(reason.code, reason.unit) for reason in decide(question).reasons]
+    return [(reason.code, reason.unit) for reason in decide_exchange(question).reasons]
 
 
 def test_the_table_is_complete():
@@ -285,7 +285,7 @@ def test_no_other_rule_would(world, monkeypatch, rule, question, reasons):
     asked = question(world)
     monkeypatch.setattr(policy, "RULES", tuple(r for r in RULES if r.name != rule))
 
-    assert decide(asked).accepted
+    assert decide_exchange(asked).accepted
 
 
 @pytest.mark.parametrize("question", PASSED)
@@ -298,7 +298,7 @@ def test_explain_names_the_rule_that_refuses(world):
     """An explanation has every rule in the table's order, with what it found."""
     for rule, cases in REFUSES.items():
         for question, reasons in cases:
-            told = explain(question(world))
+            told = explain_exchange(question(world))
             assert [row.name for row, _ in told] == [row.name for row in RULES]
             assert {row.name for row, against in told if against} == {rule}
             assert [(r.code, r.unit) for _, against in told for r in against] == reasons
@@ -347,7 +347,9 @@ def test_an_epoch_ends_after_its_grace():
     end = bounds(epoch_of(NOON))[1]
 
     for now, accepted in ((end + limits.EPOCH_GRACE - 1, True), (end + limits.EPOCH_GRACE, False)):
-        asked = Question(core=replace(core, created=now, expires=now + 1), parties=world.directory, now=now)
+        asked = ExchangeCase(
+            core=replace(core, created=now, expires=now + 1), parties=world.directory, now=now
+        )
         assert (found(asked) == []) is accepted
 
 
@@ -358,11 +360,13 @@ def test_a_revoked_epoch_key_is_refused():
     it = world.parties["it"].identity
     world.publish(Revocation("it", core.to[0].key, reason="lost", compromised_since=None), by=it)
 
-    assert found(Question(core=core, parties=world.directory, now=world.now)) == [(Code.E_RCPT_EPOCH, "it")]
+    assert found(ExchangeCase(core=core, parties=world.directory, now=world.now)) == [
+        (Code.E_RCPT_EPOCH, "it")
+    ]
 
 
 def test_deciding_changes_nothing(world):
     """The same question has the same answer, as often as it is asked."""
     question = ask("fr-customs", ("nz", "away"))(world)
 
-    assert decide(question) == decide(question)
+    assert decide_exchange(question) == decide_exchange(question)

@@ -22,7 +22,7 @@ from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store import sealings
 from clients.daemon.store.at_rest import Vault
 from clients.daemon.store.database import Store
-from keys.enrolment import enrol
+from keys.enrolment import enrolment_statements
 from keys.unit_keys import UnitKeys
 from keys.unlock import Credential
 from protocol import topics
@@ -78,7 +78,9 @@ class UnitFixture:
         request = self.keys.enrolment_request(self.world.now, contact="duty officer")
         known = self.world.directory.facts(self.unit)
         about = None if known is not None else facts(self.unit)
-        for statement in enrol(request, registrar=self.world.registrar, facts=about, now=self.world.now):
+        for statement in enrolment_statements(
+            request, registrar=self.world.registrar, facts=about, now=self.world.now
+        ):
             self.world.directory.apply(statement)
         self.open()
         self.learn()

@@ -12,7 +12,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from structlog.testing import capture_logs
 
 from clients.witness.service import HttpAnswer, WitnessService
-from protocol.tlog.witnessing import AddCheckpoint, decide, format_request, parse_request
+from protocol.tlog.witnessing import (
+    AddCheckpoint,
+    decide_cosigning,
+    format_add_checkpoint,
+    parse_add_checkpoint,
+)
 from tests.mutants.engine import Mutant, mutated
 from tests.mutants.operations import called
 from tests.sim.witnessing import SHARD, Branch, Case, cosigners
@@ -54,7 +59,7 @@ class AnyLog(RuleBasedStateMachine):
     @rule(branch=branches, other=branches, old=sizes, size=sizes)
     def ask_with_a_foreign_proof(self, branch: Branch, other: Branch, old: int, size: int) -> None:
         """The proof is that of another history."""
-        data = format_request(old, other.proof(old, size), branch.note(size))
+        data = format_add_checkpoint(old, other.proof(old, size), branch.note(size))
         self.judge(self.case.ask(data), data)
 
     @rule(branch=branches, size=sizes)
@@ -80,7 +85,7 @@ class AnyLog(RuleBasedStateMachine):
     def judge(self, answer: HttpAnswer, data: bytes | None, request: AddCheckpoint | None = None) -> None:
         if answer.status != 200:
             return
-        wanted = (request or parse_request(data or b"")).signed.checkpoint
+        wanted = (request or parse_add_checkpoint(data or b"")).signed.checkpoint
         assert cosigners(answer.body, wanted) == 1
         assert wanted.size >= self.largest, "it signed a size below its own"
         assert self.signed.setdefault(wanted.size, wanted.root) == wanted.root, "two roots of one size"
@@ -119,7 +124,7 @@ class Unguarded(AnyLog):
 
 def test_the_machine_finds_a_witness_that_signs_two_histories() -> None:
     """It is no use unless it catches a broken one: here a request is not decided again before it is signed."""
-    broken = Mutant(WitnessService.answer, called(decide, "Cosign(_0.signed.checkpoint)"))
+    broken = Mutant(WitnessService.answer, called(decide_cosigning, "Cosign(_0.signed.checkpoint)"))
     with mutated(broken), pytest.raises(AssertionError):
         run_state_machine_as_test(
             Unguarded,

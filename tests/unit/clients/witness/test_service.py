@@ -17,7 +17,7 @@ from protocol.tlog.checkpoints import Seconds, parse_checkpoint
 from protocol.tlog.cosignatures import cosign, with_cosignatures
 from protocol.tlog.notes import Note, NoteSignature, format_note, parse_note
 from protocol.tlog.policy import parse_policy
-from protocol.tlog.witnessing import AddCheckpoint, decide, format_request
+from protocol.tlog.witnessing import AddCheckpoint, decide_cosigning, format_add_checkpoint
 from tests.mutants.engine import Mutant, mutated
 from tests.mutants.operations import called, forced
 from tests.sim.witnessing import DIRECTORY, NAME, SHARD, Branch, Case, cosigners, logs_policy, note_key
@@ -70,7 +70,7 @@ def test_the_newest_note_is_there_for_monitors(case: Case, log: Branch) -> None:
     stranger = NoteSignature("stranger.example", b"abcd", bytes(64))
     note = parse_note(log.note(6))
     padded = format_note(Note(note.text, (stranger, *note.signatures)))
-    case.ask(format_request(0, (), padded))
+    case.ask(format_add_checkpoint(0, (), padded))
 
     served = case.witness.newest(sha256(SHARD.encode()).hexdigest())
 
@@ -99,7 +99,7 @@ def test_the_newest_note_is_there_for_monitors(case: Case, log: Branch) -> None:
         (403, lambda log: log.request(0, 6).replace(b"\n6\n", b"\n7\n")),
         (404, lambda log: Branch(origin="elsewhere.example/audit/2026h2").request(0, 6)),
         (409, lambda log: log.request(3, 6)),
-        (422, lambda log: format_request(0, log.proof(3, 6), log.note(6))),
+        (422, lambda log: format_add_checkpoint(0, log.proof(3, 6), log.note(6))),
     ],
 )
 def test_what_does_not_hold_is_refused(case: Case, log: Branch, status: int, request_of) -> None:
@@ -121,7 +121,7 @@ def test_a_proof_that_does_not_hold_is_refused(case: Case, log: Branch) -> None:
     """422, an alarm, and both notes on disk."""
     case.ask(log.request(0, 5))
 
-    answer = case.ask(format_request(5, log.proof(4, 8), log.note(8)))
+    answer = case.ask(format_add_checkpoint(5, log.proof(4, 8), log.note(8)))
 
     assert answer.status == 422
     assert case.evidence() == [("inconsistent", 8)]
@@ -216,7 +216,7 @@ def test_a_stranger_leaves_no_evidence(case: Case, log: Branch) -> None:
 def test_evidence_is_bounded(case: Case, log: Branch) -> None:
     """Asking again and again fills neither the folder nor the log; the count goes on."""
     case.ask(log.request(0, 3))
-    bad = [format_request(3, (), log.note(size)) for size in range(4, 4 + MOST + 5)]
+    bad = [format_add_checkpoint(3, (), log.note(size)) for size in range(4, 4 + MOST + 5)]
 
     for data in bad + bad:
         case.ask(data)
@@ -263,7 +263,7 @@ def test_a_witness_whose_memory_went_back_signs_nothing_new(case: Case, log: Bra
     ]
 
     with pytest.raises(StateLost):
-        case.ask(format_request(4, log.proof(4, 9), with_cosignatures(log.note(9), lines)))
+        case.ask(format_add_checkpoint(4, log.proof(4, 9), with_cosignatures(log.note(9), lines)))
     assert case.alarms("state_lost") == 1
     assert case.witness.heads.head(SHARD).size == 4
 
@@ -288,7 +288,7 @@ def test_without_the_second_decision_the_database_still_refuses(case: Case) -> N
     case.ask(Branch().request(0, 4))
     prepared = case.witness.prepare(Branch("other", forked_at=4).request(4, 9))
     case.ask(Branch().request(4, 9))
-    mutant = Mutant(WitnessService.answer, called(decide, "Cosign(_0.signed.checkpoint)"))
+    mutant = Mutant(WitnessService.answer, called(decide_cosigning, "Cosign(_0.signed.checkpoint)"))
 
     with mutated(mutant), pytest.raises(StateUnavailable):
         case.witness.answer(prepared)
@@ -302,7 +302,7 @@ def test_without_all_of_them_a_fork_would_be_signed(case: Case) -> None:
     prepared = case.witness.prepare(Branch("other", forked_at=4).request(4, 9))
     case.ask(Branch().request(4, 9))
     case.witness.heads._connection.executescript("DROP TRIGGER only_grows; DROP TRIGGER one_root")
-    mutant = Mutant(WitnessService.answer, called(decide, "Cosign(_0.signed.checkpoint)"))
+    mutant = Mutant(WitnessService.answer, called(decide_cosigning, "Cosign(_0.signed.checkpoint)"))
 
     with mutated(mutant):
         assert case.witness.answer(prepared).status == 200

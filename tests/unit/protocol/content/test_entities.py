@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from protocol.codes import DataClass
 from protocol.content.entities import Item
-from protocol.content.fields import Source
+from protocol.content.fields import RuleSource
 from protocol.content.items import ItemBase
 
 ITEM = TypeAdapter(Item)
@@ -63,7 +63,7 @@ def test_every_type_is_tried_here():
 def test_every_field_names_its_source(model):
     """For every field one can look up where it comes from."""
     for name, field in model.model_fields.items():
-        assert any(isinstance(entry, Source) and entry.rule for entry in field.metadata), name
+        assert any(isinstance(entry, RuleSource) and entry.rule for entry in field.metadata), name
 
 
 @pytest.mark.parametrize("type_", LEAST)

@@ -7,7 +7,7 @@ import pytest
 from protocol.errors import Code, Rejected
 from protocol.merkle import root_of
 from protocol.tlog import following
-from protocol.tlog.following import Follower, Seen
+from protocol.tlog.following import Follower, SeenTiles
 from protocol.tlog.policy import Policy
 from tests.mutants.engine import Mutant, mutated
 from tests.mutants.operations import dropped, forced, instead, returning, rewritten, unchecked
@@ -35,7 +35,7 @@ MUTANTS = {
         tests.test_nobody_begins_with_what_is_not_trusted,
     ),
     "the quorum comes before the fork": (
-        Mutant(Follower._judge, instead("policy.trusted(signed); ...", Seen.leaves)),
+        Mutant(Follower._judge, instead("policy.trusted(signed); ...", SeenTiles.leaves)),
         tests.test_a_fork_is_noticed_before_witnesses_are_asked_for,
     ),
     "anybody signs for the log": (
@@ -47,11 +47,11 @@ MUTANTS = {
         tests.test_altered_files_are_not_the_logs_fault,
     ),
     "full tiles are not looked at": (
-        Mutant(Seen._stands_above, forced(True, root_of)),
+        Mutant(SeenTiles._stands_above, forced(True, root_of)),
         tests.test_altered_files_are_not_the_logs_fault,
     ),
     "parts without end are kept": (
-        Mutant(Seen.put, unchecked(Code.E_SIZE)),
+        Mutant(SeenTiles.put, unchecked(Code.E_SIZE)),
         tests.test_a_part_that_never_ends_is_bounded,
     ),
     "what waited is forgotten": (

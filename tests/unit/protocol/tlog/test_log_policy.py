@@ -14,7 +14,7 @@ from protocol.errors import Code, Rejected
 from protocol.tlog.checkpoints import Seconds, parse_checkpoint, sign_checkpoint
 from protocol.tlog.cosignatures import cosign, with_cosignatures
 from protocol.tlog.notes import NoteAlgorithm, format_vkey
-from protocol.tlog.policy import Group, Policy, parse_policy
+from protocol.tlog.policy import Policy, QuorumGroup, parse_policy
 from tests.unit.protocol.strategies import QUICK
 from tests.unit.protocol.tlog.small_log import (
     NOW,
@@ -85,7 +85,7 @@ def test_the_example_of_the_specification_is_read():
 
     assert read.origins == (ORIGIN,)
     assert [one.name for one in read.witnesses] == ["X1", "X2", "X3", "Y1", "Y2", "Y3"]
-    assert read.groups[0] == Group("X-witnesses", 2, ("X1", "X2", "X3"))
+    assert read.groups[0] == QuorumGroup("X-witnesses", 2, ("X1", "X2", "X3"))
     assert [group.threshold for group in read.groups] == [2, 1, 2]
     assert read.quorum == "X-and-Y"
 

@@ -19,7 +19,7 @@ from protocol.tlog.cosignatures import accept_cosignatures, cosign, with_cosigna
 from protocol.tlog.notes import Note, NoteAlgorithm, NoteSignature, format_note, format_vkey, parse_note
 from protocol.tlog.policy import parse_policy
 from protocol.tlog.proof_file import TlogProof, verify_proof
-from protocol.tlog.witnessing import AddCheckpoint, Cosign, decide
+from protocol.tlog.witnessing import AddCheckpoint, Cosign, decide_cosigning
 from tests.mutants.engine import Mutant, mutated
 from tests.mutants.operations import called, dropped, forced, matching, returning, rewritten, unchecked
 from tests.unit.protocol.tlog import small_log
@@ -86,7 +86,7 @@ def with_another_id() -> object:
 
 def ask(old: int, new: Checkpoint, proof: tuple[bytes, ...], known: TreeHead) -> object:
     """A log that asks a witness; whether it signs."""
-    decision = decide(AddCheckpoint(old, proof, signed(new)), known, small_log.policy())
+    decision = decide_cosigning(AddCheckpoint(old, proof, signed(new)), known, small_log.policy())
     if not isinstance(decision, Cosign):
         raise Rejected(notes.Code.E_CONSISTENCY, "not cosigned")
     return decision
@@ -124,14 +124,14 @@ MUTANTS: list[tuple[str, Attack, Mutant]] = [
     ("the policy over a proof", lambda: verify_proof(TlogProof(3, inclusion_paths(LEAVES[:13])[1][3], signed(head(13)).data), LEAVES[3], small_log.policy(2)), Mutant(proof_file.verify_proof, called(policy.Policy.trusted, "_0"))),
     ("the answer of a witness", lambda: accept_cosignatures("".join(cosigned_by("fr", head(6))).encode(), head(5), [s.verifier for s in witness("fr")]), Mutant(cosignatures.accept_cosignatures, called(cosignatures.cosignature_time, "Seconds(1)"))),
     ("reading what was written", lambda: policy_text.policy_text([], witnesses=[policy_text.WitnessEntry("fr", tuple(s.verifier for s in witness("fr")), "x\nquorum none")], quorum=1), Mutant(policy_text.policy_text, dropped(parse_policy))),
-    ("the log's signature at the witness", lambda: decide_unsigned(), Mutant(witnessing.decide, called(policy.Policy.signed_by_log, "_0.checkpoint"))),
+    ("the log's signature at the witness", lambda: decide_unsigned(), Mutant(witnessing.decide_cosigning, called(policy.Policy.signed_by_log, "_0.checkpoint"))),
 ]  # fmt: skip
 
 
 def decide_unsigned() -> object:
     """Anybody asks a witness to sign for the log."""
     note = format_note(Note(head(5).body(), parse_note(signed(head(5)).data).signatures[:1]))
-    decision = decide(AddCheckpoint(0, (), parse_checkpoint(note)), None, small_log.policy())
+    decision = decide_cosigning(AddCheckpoint(0, (), parse_checkpoint(note)), None, small_log.policy())
     if not isinstance(decision, Cosign):
         raise Rejected(decision.code, "not cosigned")
     return decision

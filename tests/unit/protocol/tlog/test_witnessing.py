@@ -15,14 +15,14 @@ from protocol.tlog.proof_file import parse_hashes
 from protocol.tlog.witnessing import (
     MAX_REQUEST,
     AddCheckpoint,
-    Conflict,
     Cosign,
     Decision,
-    Evidence,
-    Refuse,
-    decide,
-    format_request,
-    parse_request,
+    LogEvidence,
+    RefuseToCosign,
+    SizeConflict,
+    decide_cosigning,
+    format_add_checkpoint,
+    parse_add_checkpoint,
 )
 from tests.unit.protocol.strategies import QUICK
 from tests.unit.protocol.tlog.small_log import LEAVES, NOW, ORIGIN, changed, head, policy, signed, signers
@@ -64,7 +64,9 @@ def forked(size: int) -> Checkpoint:
 
 def ask(old: int, new: Checkpoint, proof: tuple[Digest, ...], known: TreeHead | None) -> Decision:
     """The decision about a request that the log signed, through its bytes."""
-    return decide(parse_request(format_request(old, proof, signed(new).data)), known, policy())
+    return decide_cosigning(
+        parse_add_checkpoint(format_add_checkpoint(old, proof, signed(new).data)), known, policy()
+    )
 
 
 def honest(old: int, new: int) -> tuple[Digest, ...]:
@@ -74,11 +76,11 @@ def honest(old: int, new: int) -> tuple[Digest, ...]:
 
 def test_the_example_of_the_specification_is_read():
     """Old size, four hashes, and a checkpoint with two lines."""
-    request = parse_request(EXAMPLE)
+    request = parse_add_checkpoint(EXAMPLE)
 
     assert (request.old, len(request.proof), request.signed.checkpoint.size) == (20852014, 4, 20852163)
     assert len(request.signed.note.signatures) == 2
-    assert format_request(request.old, request.proof, request.signed.data) == EXAMPLE
+    assert format_add_checkpoint(request.old, request.proof, request.signed.data) == EXAMPLE
 
 
 @pytest.mark.parametrize("new", range(14))
@@ -96,8 +98,8 @@ def test_a_fork_is_never_cosigned(old):
     for new in range(old, 14):
         for proof in (consistency(FORKED[:new], old), honest(old, new), ()):
             decision = ask(old, forked(new), proof, head(old).head)
-            kind = Evidence.FORK if new == old else Evidence.INCONSISTENT
-            assert decision == Refuse(422, Code.E_CONSISTENCY, kind)
+            kind = LogEvidence.FORK if new == old else LogEvidence.INCONSISTENT
+            assert decision == RefuseToCosign(422, Code.E_CONSISTENCY, kind)
 
 
 @pytest.mark.parametrize("claimed", range(8))
@@ -106,30 +108,34 @@ def test_a_fork_is_evidence_whatever_the_log_claims(claimed):
     decision = ask(claimed, forked(7), (), head(7).head)
 
     assert decision == (
-        Conflict(7, Evidence.FORK) if claimed != 7 else Refuse(422, Code.E_CONSISTENCY, Evidence.FORK)
+        SizeConflict(7, LogEvidence.FORK)
+        if claimed != 7
+        else RefuseToCosign(422, Code.E_CONSISTENCY, LogEvidence.FORK)
     )
-    assert ask(8, forked(7), (), head(7).head) == Refuse(400, Code.E_CHECKPOINT, Evidence.FORK)
+    assert ask(8, forked(7), (), head(7).head) == RefuseToCosign(400, Code.E_CHECKPOINT, LogEvidence.FORK)
 
 
 @pytest.mark.parametrize(("claimed", "known"), [(0, 5), (4, 5), (6, 5), (3, 0), (7, 6)])
 def test_another_size_is_a_conflict(claimed, known):
     """The answer is the size that the witness knows; nothing is held against the log for it."""
-    assert ask(claimed, head(8), honest(claimed, 8), head(known).head if known else None) == Conflict(known)
+    assert ask(claimed, head(8), honest(claimed, 8), head(known).head if known else None) == SizeConflict(
+        known
+    )
 
 
 def test_going_back_is_never_cosigned():
     """A head that is smaller than the last one, however the log asks."""
     for claimed in range(6):
-        assert ask(claimed, head(5), honest(claimed, 5), head(7).head) == Conflict(7)
+        assert ask(claimed, head(5), honest(claimed, 5), head(7).head) == SizeConflict(7)
     for claimed in (6, 7):
-        assert ask(claimed, head(5), (), head(7).head) == Refuse(400, Code.E_CHECKPOINT)
+        assert ask(claimed, head(5), (), head(7).head) == RefuseToCosign(400, Code.E_CHECKPOINT)
 
 
 def test_the_same_head_is_cosigned_again():
     """A log whose answer was lost may ask again, with an empty proof only."""
     assert ask(5, head(5), (), head(5).head) == Cosign(head(5))
-    assert ask(5, head(5), (LEAVES[0],), head(5).head) == Refuse(
-        422, Code.E_CONSISTENCY, Evidence.INCONSISTENT
+    assert ask(5, head(5), (LEAVES[0],), head(5).head) == RefuseToCosign(
+        422, Code.E_CONSISTENCY, LogEvidence.INCONSISTENT
     )
 
 
@@ -137,8 +143,10 @@ def test_nothing_needs_no_proof():
     """From size 0 a proof must be empty; and the empty tree has one root."""
     empty = Checkpoint(ORIGIN, 0, head(1).root)
 
-    assert ask(0, head(5), (LEAVES[0],), None) == Refuse(422, Code.E_CONSISTENCY, Evidence.INCONSISTENT)
-    assert ask(0, empty, (), None) == Refuse(422, Code.E_CONSISTENCY, Evidence.FORK)
+    assert ask(0, head(5), (LEAVES[0],), None) == RefuseToCosign(
+        422, Code.E_CONSISTENCY, LogEvidence.INCONSISTENT
+    )
+    assert ask(0, empty, (), None) == RefuseToCosign(422, Code.E_CONSISTENCY, LogEvidence.FORK)
     assert ask(0, head(0), (), None) == Cosign(head(0))
 
 
@@ -152,16 +160,16 @@ def test_no_hash_of_a_proof_can_be_changed(old):
         for place in (0, 31)
     ]
     for other in (*others, proof[:-1], proof[1:], (*proof, LEAVES[0]), (LEAVES[0], *proof), proof * 2):
-        assert ask(old, head(13), other, head(old).head) == Refuse(
-            422, Code.E_CONSISTENCY, Evidence.INCONSISTENT
+        assert ask(old, head(13), other, head(old).head) == RefuseToCosign(
+            422, Code.E_CONSISTENCY, LogEvidence.INCONSISTENT
         )
 
 
 def test_an_unknown_log_is_not_found():
     """404, whatever else is wrong."""
-    request = parse_request(format_request(3, (), signed(head(5, origin="x")).data))
+    request = parse_add_checkpoint(format_add_checkpoint(3, (), signed(head(5, origin="x")).data))
 
-    assert decide(request, None, policy()) == Refuse(404, Code.E_LOG_UNKNOWN)
+    assert decide_cosigning(request, None, policy()) == RefuseToCosign(404, Code.E_LOG_UNKNOWN)
 
 
 def test_what_the_log_did_not_sign_is_forbidden():
@@ -170,15 +178,15 @@ def test_what_the_log_did_not_sign_is_forbidden():
     false = signed(head(5)).data.replace(b"\n5\n", b"\n6\n", 1)
     for note in (half, false):
         for known in (None, head(7).head, forked(5).head):
-            request = parse_request(format_request(0, (), note))
-            assert decide(request, known, policy()) == Refuse(403, Code.E_LOG_SIGNATURE)
+            request = parse_add_checkpoint(format_add_checkpoint(0, (), note))
+            assert decide_cosigning(request, known, policy()) == RefuseToCosign(403, Code.E_LOG_SIGNATURE)
 
 
 def test_witnesses_under_the_checkpoint_do_not_matter():
     """A witness judges the log's signature; cosignatures of others are not its business."""
     for units in ((), ("fr",), ("fr", "it", "de")):
         request = AddCheckpoint(0, (), signed(head(5), *units))
-        assert decide(request, None, policy(3)) == Cosign(head(5))
+        assert decide_cosigning(request, None, policy(3)) == Cosign(head(5))
 
 
 @pytest.mark.parametrize(
@@ -188,21 +196,21 @@ def test_witnesses_under_the_checkpoint_do_not_matter():
         EXAMPLE.replace(b"old 2", b"old -2"), EXAMPLE.replace(b"old 20852014", b"old"),
         EXAMPLE.replace(b"old 20852014", b"new 20852014"), EXAMPLE.replace(b"kaw=\n", b"kaw=\n\n"), EXAMPLE.replace(b"kaw=\n", b"kaw\n"),
         EXAMPLE.replace(b"kaw=\n", b"kaw=\r\n"), EXAMPLE.replace(b"kaw=\n", b"AAAA\n"), EXAMPLE[:-1], EXAMPLE[: EXAMPLE.index(b"\n\n") + 2],
-        format_request(1, (LEAVES[0],) * 64, signed(head(5)).data), b"old 0\n\n" + b"x" * MAX_REQUEST,
+        format_add_checkpoint(1, (LEAVES[0],) * 64, signed(head(5)).data), b"old 0\n\n" + b"x" * MAX_REQUEST,
         b"old 0\n\nx\n1\n" + LINE.encode() + b"\n", b"old \xff\n\n" + signed(head(5)).data,
     ],
 )  # fmt: skip
 def test_another_form_is_refused(data):
     """A request in another form ends in our own family of errors (400)."""
     with pytest.raises(Rejected) as caught:
-        parse_request(data)
+        parse_add_checkpoint(data)
 
     assert caught.value.reason in (Code.E_NOTE, Code.E_CHECKPOINT)
 
 
 def test_63_hashes_are_taken():
     """As many as the specification allows."""
-    request = parse_request(format_request(1, (LEAVES[0],) * 63, signed(head(5)).data))
+    request = parse_add_checkpoint(format_add_checkpoint(1, (LEAVES[0],) * 63, signed(head(5)).data))
 
     assert len(request.proof) == len(parse_hashes(["A" * 43 + "="] * 63)) == 63
 
@@ -219,10 +227,10 @@ def test_any_bytes_end_in_one_family(data):
         b"old 4\n\n" + data,
     ):
         try:
-            request = parse_request(mixed)
+            request = parse_add_checkpoint(mixed)
         except Rejected:
             continue
-        assert format_request(request.old, request.proof, request.signed.data) == mixed
+        assert format_add_checkpoint(request.old, request.proof, request.signed.data) == mixed
 
 
 @QUICK

@@ -17,9 +17,9 @@ from protocol.signatures import BATCH, HEADER, STATEMENT, Suite, sign
 from protocol.trail.batches import (
     RECORD_SALT,
     SUMMARY_FIELDS,
+    OutboxPlace,
     Record,
     RecordType,
-    Source,
     encode_record,
     entry_of,
     parse_record,
@@ -284,7 +284,7 @@ def test_a_new_router_key_takes_over():
 
 def test_a_leaf_hides_its_record():
     """Without the salt nobody can test a guess against a log entry, so that a deleted record is gone."""
-    record = Record(RecordType.ACCEPTED, NOON, Source("fr", 0, 0), bytes(32), (), 0)
+    record = Record(RecordType.ACCEPTED, NOON, OutboxPlace("fr", 0, 0), bytes(32), (), 0)
     raw = encode_record(record)
     one, two = (entry_of(record.type, record.t, bytes([n]) * RECORD_SALT, raw) for n in (1, 2))
 

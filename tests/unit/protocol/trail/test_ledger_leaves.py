@@ -15,9 +15,9 @@ from protocol.identifiers import digest
 from protocol.trail.acts import unverified
 from protocol.trail.batches import (
     RECORD_SALT,
+    OutboxPlace,
     Record,
     RecordType,
-    Source,
     decision_leaf,
     delivery_leaves,
     encode_record,
@@ -116,7 +116,7 @@ def test_numbers_have_one_encoding(world):
     record = parse_record(decode(world.audit[0])[1][0][0])
     place = encode("fr") + encode(0)
     for value in (0, 23, 24, 255, 256, 65_535, 65_536, 2**32 - 1, 2**32, 2**53 - 1):
-        raw = encode_record(replace(record, source=Source("fr", 0, value)))
+        raw = encode_record(replace(record, source=OutboxPlace("fr", 0, value)))
         assert scan(raw) == scanned_of(parse_record(raw))
         head, tail = raw.split(place + encode(value), 1)
         for size in (1, 2, 4, 8):
@@ -161,7 +161,7 @@ def test_whoever_has_a_receipt_knows_the_leaf_of_the_delivery(world):
 def test_a_delivery_hides_itself():
     """Each delivery has a salt of its own, that of the decision opens none of them by itself."""
     record = Record(
-        RecordType.ACCEPTED, NOON, Source("fr", 0, 0), bytes(32), (), 0, bytes(32),
+        RecordType.ACCEPTED, NOON, OutboxPlace("fr", 0, 0), bytes(32), (), 0, bytes(32),
         summarize(World().core("fr", ["it", "de"])),
     )  # fmt: skip
     raw = encode_record(record)

@@ -10,7 +10,7 @@ from clients.daemon.api import directory_views
 from clients.daemon.directory.statements import upkeep
 from clients.daemon.receiving.deciding import DirectoryBehind, take_decisions
 from clients.daemon.sending import waiting
-from keys.enrolment import renew
+from keys.enrolment import rotation_statements
 from keys.soft_keys import SoftEpochKey, SoftIdentity
 from keys.statement_types import EpochPublication, Revocation, StatementType, StatusChange
 from keys.statements import issue
@@ -87,7 +87,7 @@ def test_a_rotation_changes_the_signature_and_loses_nothing(world, es):
     """Messages on their way under the old identity are accepted, new ones are signed by the next."""
     before = es.submit("it")
     old = es.keys.signer.public.kid
-    publish(world, renew(
+    publish(world, rotation_statements(
         es.keys.rotation_request(world.now), registrar=world.registrar, parties=world.directory, now=world.now
     ))  # fmt: skip
     es.learn()
@@ -104,7 +104,9 @@ def test_a_rotation_changes_the_signature_and_loses_nothing(world, es):
 def test_a_revoked_identity_holds_messages_back(world, es):
     """Nothing is sealed under a key that is withdrawn; what waited goes out under the next one."""
     request = es.keys.rotation_request(world.now)
-    publish(world, renew(request, registrar=world.registrar, parties=world.directory, now=world.now))
+    publish(
+        world, rotation_statements(request, registrar=world.registrar, parties=world.directory, now=world.now)
+    )
     first = es.keys.signer.public.kid
     statement = issue(Revocation(es.unit, first, "stolen", None), signer=world.registrar, issued=world.now)
     es.context.replica.apply(statement)
@@ -167,7 +169,7 @@ def test_what_we_withdraw_ourselves_is_no_alarm(world, es):
 
 def test_a_replica_that_is_built_anew_raises_no_false_alarm(world, es):
     """Old identities and destroyed epoch keys of ours come by again and are known."""
-    publish(world, renew(
+    publish(world, rotation_statements(
         es.keys.rotation_request(world.now), registrar=world.registrar, parties=world.directory, now=world.now
     ))  # fmt: skip
     es.learn()

@@ -17,14 +17,14 @@ from clients.daemon.store.decisions import (
 )
 from protocol.errors import Code
 from protocol.identifiers import Digest, Millis, UnitId
-from protocol.trail.batches import Reason, Record, RecordType, Source
+from protocol.trail.batches import OutboxPlace, Reason, Record, RecordType
 
 FR = UnitId("fr")
 
 
 def record(kind: RecordType, *codes: Code) -> Record:
     return Record(
-        kind, Millis(1), Source(FR, 0, 7), Digest(bytes(32)), tuple(Reason(code) for code in codes), 1
+        kind, Millis(1), OutboxPlace(FR, 0, 7), Digest(bytes(32)), tuple(Reason(code) for code in codes), 1
     )
 
 
