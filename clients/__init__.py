@@ -1,1 +1,4 @@
-"""What units and operators run: the daemon, the command line, the demo. Never imports broker."""
+"""The programs of units, witnesses and auditors: daemon, command line, witness, audit, demo.
+
+Never imports broker.
+"""

@@ -1,1 +1,1 @@
-"""The auditor's tools: they work from a copied directory, without Kafka and without a network."""
+"""The auditor's tools. They work on a copied directory, without Kafka and without a network."""

@@ -1,7 +1,7 @@
-"""What an audit can find: a closed list, each with what it means and what to do about it.
+"""The findings of an audit: a closed list, each with its meaning and what to do about it.
 
-Rules: a finding says where (log, file, leaf) and what, never content. A notice is no accusation: it is
-what an auditor has to know to read the result rightly. A kind, once released, keeps its name.
+Rules: a finding says where (log, file, leaf) and what, never content. A notice is no accusation: an auditor
+needs it to read the result correctly. A kind, once released, keeps its name.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class Finding:
 
     @property
     def is_notice(self) -> bool:
-        """Nothing is wrong; it is to be known."""
+        """Whether it is information only."""
         return self.kind in NOTICES
 
     @property

@@ -1,4 +1,4 @@
-"""The command line `contrada`: data on stdout, talk on stderr, one exit code per kind of outcome.
+"""The command line `contrada`: data on stdout, messages on stderr, one exit code per kind of outcome.
 
-`commands/` declares, and is light; what stands here is imported by the command that needs it, when it runs.
+`commands/` declares the commands; the modules here are imported when a command that needs them runs.
 """

@@ -1,8 +1,10 @@
-"""`route explain`: every rule asked about one message, with the directory of this home. No Kafka, no daemon.
+"""`route explain`: the answer of every rule about one message, by the directory of this home.
+
+No Kafka, no daemon.
 
 The message is a sealed submission, or a header in JSON that was never sealed (hypothetical.py). Of a
-sealed one the signatures and hashes are verified first, as the router does. Two things a router knows
-are not known here, and are said to be assumed: that the message was not decided before, and which
+sealed one the signatures and hashes are verified first, as the router does. Two things that a router knows
+are unknown here, and are reported as assumptions: that the message was not decided before, and which
 permissions originators have given.
 """
 

@@ -1,4 +1,4 @@
-"""A header as it would be, of a message that was never sealed: from header fields in JSON, or from a draft.
+"""The header of a hypothetical message, never sealed: from header fields in JSON, or from a draft.
 
     { "kind": "information", "from": "fr", "to": ["it"], "handling": "H1", "data_class": "personal", ... }
 

@@ -1,4 +1,4 @@
-"""The command line's side of the daemon's local API: JSON over HTTP over a unix socket.
+"""The client of the daemon's local API: JSON over HTTP over a unix socket.
 
 Standard library only: a warm `contrada send` has 400 ms for the whole process. A problem of the daemon
 (RFC 9457) becomes `DaemonProblem` with its own code and hint; a daemon that is not there,
@@ -92,7 +92,7 @@ class DaemonClient:
 
 
 def segment(text: str) -> str:
-    """A piece of a path, from whatever the person typed."""
+    """A path segment, quoted, from what the person typed."""
     return quote(text, safe="")
 
 

@@ -1,7 +1,7 @@
 """The entry point of `contrada`, and the table of its commands.
 
-Rule: nothing is imported here beyond Click and our own light modules; each command is imported when it
-is used. Commands of the centre's processes join by entry point, so that `clients` never imports them.
+Rule: nothing is imported here beyond Click and light modules of this project; each command is imported when
+it is used. Commands of the centre's processes join by entry point, so that `clients` never imports them.
 """
 
 from __future__ import annotations
@@ -43,18 +43,18 @@ ADDED = {
     "ledger": "keep the audit log and the directory's log",
     "router": "run a router of the exchange",
 }
-"""What other parts of this distribution add, in words: to import them for a line would take a second."""
+"""The listing's lines for added commands: importing them for a line would take a second."""
 
 
 class Root(Group):
-    """The root: our own table, then what other parts of the installation add."""
+    """The root group: its own table, then what other parts of the installation add."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Ours, then the added ones."""
+        """The commands of the table, then the added ones."""
         return [*super().list_commands(ctx), *sorted(added(joined.COMMANDS).keys() - COMMANDS)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Ours first: nothing that is installed beside us can take a command's name."""
+        """The table first: no added command can take the name of one in the table."""
         found = super().get_command(ctx, cmd_name)
         if found is not None:
             return found
@@ -64,7 +64,7 @@ class Root(Group):
         return command
 
     def describe(self, ctx: click.Context, name: str) -> tuple[str, str]:
-        """As in our table; what others add is not imported to be listed."""
+        """As in the table; added commands are not imported to be listed."""
         return super().describe(ctx, name) if name in COMMANDS else ("", ADDED.get(name, ""))
 
 
@@ -135,7 +135,7 @@ def run_line(arguments: Sequence[str]) -> int:
 
 def _reader_left() -> int:
     """`contrada ... | head`: stop quietly; what was asked for is not all written."""
-    sys.stdout = None  # or the interpreter tries to flush it once more
+    sys.stdout = None  # or the interpreter tries to flush it again
     return Exit.FAILURE
 
 

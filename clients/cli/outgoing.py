@@ -1,4 +1,4 @@
-"""What a message to be sent is made of, from options and files: the body of POST /v1/messages.
+"""The body of POST /v1/messages, from options and files.
 
 Owns the options that all sending commands share, and reading drafts and attachments. Does not judge the
 draft: the daemon does, with the models of the protocol.
@@ -158,7 +158,7 @@ def attachment(path: Path) -> dict[str, str]:
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    # The daemon refuses a field that stands twice; json.loads here would drop one of them silently.
+    # The daemon refuses a duplicate field; json.loads here would drop one of them silently.
     together = dict(pairs)
     if len(together) != len(pairs):
         raise BadInput("a field stands twice in one object of the draft", hint="keep one of the two")

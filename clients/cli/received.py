@@ -1,7 +1,7 @@
-"""A received message on the screen and on disk.
+"""Showing a received message, and saving its attachments.
 
-Rules: what another unit wrote is printed through `render.printable` only; an attachment's name never
-decides where it lands, and nothing is overwritten.
+Rules: what another unit wrote is printed through `render.printable` only; an attachment's name never decides
+its directory, and nothing is overwritten.
 """
 
 from __future__ import annotations

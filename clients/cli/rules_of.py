@@ -1,4 +1,4 @@
-"""Which rule of the exchange a code belongs to, for people who were refused.
+"""The rule and article behind an error code, for people who were refused.
 
 Owns the mapping from codes to rows of `protocol.exchange_rules.RULES`, by name; a test holds it against that
 table. Light: the rules themselves are imported only when one is to be shown.

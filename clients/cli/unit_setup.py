@@ -1,4 +1,4 @@
-"""`unit init`: a unit's home, by the daemon's own rules, and what the operator has to do next."""
+"""`unit init`: makes a unit's home, by the daemon's rules, and says what the operator has to do next."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def make_home(
     http_port: int,
     ledger_policy: Path | None = None,
 ) -> dict[str, Any]:
-    """Make the home; what to tell and to print."""
+    """Make the home; returns what to report and to print."""
     chosen = chosen_home(invocation)
     if chosen.is_unit or chosen.is_centre:
         raise Conflict(f"{chosen.path} is a home already", hint="name an empty directory with --home")

@@ -1,4 +1,4 @@
-"""`unit status`: what a unit's daemon says of itself and of the ledger, as lines for a person."""
+"""`unit status`: a daemon's status, as lines for a person."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ALARMS = (Column("raised", "RAISED", moment), Column("code", "ALARM"), Column("d
 
 
 def unit_is_well(found: dict[str, Any]) -> bool:
-    """Whether everything is well now; alarms of before do not count."""
+    """Whether everything is well now; earlier alarms do not count."""
     ledger = found["ledger"]
     return bool(found["ready"]) and not ledger.get("wrong") and not ledger.get("late")
 

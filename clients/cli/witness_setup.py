@@ -1,4 +1,7 @@
-"""`witness init`: a witness's home. The memory is made here, once; a witness without one does not start."""
+"""`witness init`: makes a witness's home.
+
+Its state is made here, once; a witness without it does not start.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ from runtime.process.settings_text import toml_text
 
 
 def make_witness(path: Path, settings: Mapping[str, Any], *, policy: Path | None) -> dict[str, Any]:
-    """Make it; what to print. The settings are written last: what was interrupted is no witness."""
+    """Make it; returns what to print. The settings are written last: an interrupted run leaves no witness."""
     home = witness_home(path)
     if home.is_there:
         raise Conflict(f"{home.path} is a witness's home already", hint="name another directory with --home")

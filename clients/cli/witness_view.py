@@ -1,4 +1,7 @@
-"""`witness status`: what the files of a witness say. Works beside a running witness, and without one."""
+"""`witness status`: the state of a witness, read from its files.
+
+Works beside a running witness, and without one.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The demo's case: a vessel, a forged passport, an urgent request, and what must not go through.
+"""The demo's case: a vessel, a forged passport, an urgent request, and what must be refused.
 
-Each act does one thing through a unit's local API, and looks at what the others see. Owns what is
-expected; changes nothing to make it come true.
+Each act does one thing through a unit's local API, and checks what the others see. Owns what is expected;
+changes nothing to make it come true.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class Case:
         return str(self.exchange.daemon(sender).post("/v1/messages", body)["id"])
 
     def _readers(self, message: str, *units: str) -> str:
-        """Who of these could open the message and saw it acknowledged by the system."""
+        """Which of these units could open the message, and acknowledged its delivery."""
         readers = [
             unit for unit in units if eventually(partial(self._can_read, unit, message), within=PATIENCE)
         ]

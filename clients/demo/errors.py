@@ -1,4 +1,4 @@
-"""What can go wrong with the demo itself."""
+"""The errors of the demo itself."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A whole exchange on one machine: Kafka, the centre's office, a router, and the units' daemons.
 
-Set up with the commands that people use (`contrada centre init`, `unit init`, `centre enrol`), each
-part its own process under one directory. Owns the layout of that directory:
+Set up with the commands that people use (`contrada centre init`, `unit init`, `centre enrol`), each part a
+process of its own under one directory. Owns the layout of that directory:
 
     kafka/      the broker's data           office/     the centre's keys: root, registrar, router, ledger
     units/fr/   a unit's home, and so on    office/ledger/   the ledger, as an auditor copies it
@@ -45,7 +45,7 @@ UNITS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 WITH_DAEMON = ("fr", "it", "de", "centre")
 WITNESSES = ("fr", "it")
-"""Units that cosign the ledger's checkpoints; both must, before anybody believes one."""
+"""Units that cosign the ledger's checkpoints; both must, before a unit accepts one."""
 
 ORIGIN = "contrada.example"
 

@@ -1,8 +1,8 @@
 """An intruder with full access to the centre's disk, its keys included: for the demo's last acts.
 
-Owns what such a person would do, on a copy of the ledger: alter a record, remove another, and write the
-whole log anew under its own keys, so that the forgery agrees with itself. Then shows it to witnesses and
-units as the ledger would. The running ledger is not touched, so that the reader can go on with it.
+Owns the attacks, on a copy of the ledger: altering a record, removing another, and writing the whole log anew
+under its own keys, so that the forgery is consistent in itself. Shows it to witnesses and units as the ledger
+would. The running ledger is not touched, so that the reader can go on with it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _ACCEPTED: Final = """SELECT id, record FROM records WHERE type = 1 AND record I
                       ORDER BY id LIMIT 1 OFFSET ?"""
 _HOUR_MS: Final = 3_600_000
 _MORE: Final = 300
-"""So many leaves longer than the true log, so that it passes for a newer one."""
+"""Leaves by which it is longer than the true log, so that it looks newer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Forgery:
         return self._ask(witness, old=int(answer))[0] if status == 409 else status
 
     def publish(self, kafka: str) -> None:
-        """Put it before every unit."""
+        """Publish it to every unit."""
         parts = publications(self.head.origin, old=0, new=self.head.size, note=self.note, read=self.read)
         run_quietly(KafkaLog(kafka, topics.LEDGER).append(list(parts)))
 

@@ -1,6 +1,6 @@
-"""The demo's last acts: the ledger holds what was decided, and notices who tampers with it.
+"""The demo's last acts: the ledger has every decision, and tampering with it is detected.
 
-Each act looks at what outsiders see: a unit's proof, an auditor's copy, a witness, a unit's alarms. Owns what
+Each act checks what outsiders see: a unit's proof, an auditor's copy, a witness, a unit's alarms. Owns what
 is expected; changes nothing of the running ledger.
 """
 
@@ -29,7 +29,7 @@ _Found = dict[str, Any]
 
 @dataclass(slots=True)
 class LedgerCase:
-    """One playing of these acts, over an exchange in which messages have gone to and fro."""
+    """One playing of these acts, over an exchange in which messages were sent."""
 
     exchange: Exchange
     message: str
@@ -100,7 +100,7 @@ class LedgerCase:
             for unit in self.exchange.daemons
             if eventually(partial(self._is_alarmed, unit, log["origin"]), within=PATIENCE)
         ]
-        self._grow()  # and the true log is the one that was published last
+        self._grow()  # and the true log is the one published last
         return Scene(
             "the log rewritten and signed with its own key",
             f"witnesses answer 422, 422; ledger_fork at {', '.join(self.exchange.daemons)}",

@@ -1,4 +1,4 @@
-"""Playing the demo: build, act, report, and stay or leave."""
+"""The course of the demo: build, act, report, then stay up or end."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def _program(here: Path) -> str:
 
 
 def _typed(path: Path, here: Path) -> str:
-    """A path as one types it: short where it lies below."""
+    """A path as a person types it: relative where it is below the current directory."""
     return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))
 
 

@@ -59,7 +59,7 @@ class Processes:
         return process
 
     def revive(self) -> list[str]:
-        """Start again what has ended; what is to be said about it."""
+        """Start ended processes again; returns what to report."""
         said = []
         for process in self._running:
             code = process.popen.poll()
@@ -106,7 +106,7 @@ def _launch(command: Sequence[str], log: Path, *, piped: bool) -> subprocess.Pop
             stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
             stdout=subprocess.PIPE if piped else file,
             stderr=file,
-            start_new_session=True,  # Ctrl-C is for us; we end them in order
+            start_new_session=True,  # Ctrl-C goes to this process, which ends them in order
         )
 
 
@@ -124,7 +124,7 @@ def run_contrada(*arguments: str) -> dict[str, object]:
 
 
 def eventually(condition: Callable[[], bool], *, within: float) -> bool:
-    """Whether it became true in time. A daemon that is not there yet counts as not yet."""
+    """Whether it became true in time. A daemon that does not answer yet counts as false."""
     until = time.monotonic() + within
     while True:
         with contextlib.suppress(CommandError):

@@ -1,4 +1,4 @@
-"""A scene of the demo: what was played, what had to come of it, and what came."""
+"""A scene of the demo: what was done, what was expected, and what happened."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 PATIENCE = 120.0
-"""Seconds that a scene waits for what must come of it."""
+"""Seconds that a scene waits for the expected result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Scene:
 
     @property
     def ok(self) -> bool:
-        """Whether it came as it had to."""
+        """Whether the result is as expected."""
         return self.expected == self.seen
 
     def row(self) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""What a log must not have signed, kept as files that anybody can check.
+"""Evidence against a log: contradicting checkpoints that it signed, kept as files that anybody can check.
 
-    evidence/fork-<log>-<size>-<root>/offered.note    what the log wanted to have signed
+    evidence/fork-<log>-<size>-<root>/offered.note    what the log offered to be signed
                                       cosigned.note   what it had this witness sign before
                                       request         the whole request, with its proof
                                       about.json      when, which log, which two roots
@@ -8,12 +8,12 @@
 Owns the folder. Three kinds of evidence, from proof to suspicion:
 
     fork           two checkpoints of one size with two roots, both signed by the log: proof by itself
-    inconsistent   a larger checkpoint, signed by the log, whose proof from our head does not hold
-    older          a checkpoint below our head, signed by the log, that we never signed: a log that went
+    inconsistent   a larger checkpoint, signed by the log, whose proof from the head does not hold
+    older          a checkpoint below the head, signed by the log, not by this witness: a log that went
                    back shows itself like this, and so does a late or repeated request
 
 Rules: a piece of evidence is there as a whole or not at all. The same checkpoint is kept once; of each
-log and kind at most `MOST`, so that requests cannot fill the disk. A folder that is moved away is no
+log and kind at most `MOST`, so that requests cannot fill the disk. A folder that is moved elsewhere is no
 longer counted.
 """
 
@@ -34,7 +34,7 @@ MOST: Final = 64
 
 
 class EvidenceKind(StrEnum):
-    """What it is evidence of."""
+    """The kind of contradiction."""
 
     FORK = "fork"
     INCONSISTENT = "inconsistent"
@@ -52,7 +52,7 @@ class EvidenceSide:
 
 @dataclass(frozen=True, slots=True)
 class EvidencePiece:
-    """Two checkpoints of one log that do not go together, or do not seem to."""
+    """Two checkpoints of one log that contradict each other, or seem to."""
 
     kind: EvidenceKind
     origin: str

@@ -1,6 +1,6 @@
-"""What a witness must never forget: for each log the newest checkpoint that it signed, and earlier ones.
+"""The state of a witness: for each log the newest checkpoint that it signed, and earlier ones.
 
-Owns the SQLite file and the two rules that keep a witness honest whatever happens around it:
+Owns the SQLite file and the two rules by which a witness signs no fork, even after a crash:
 - A head moves by compare-and-swap: the row must still be the one that was decided by, or nothing is written.
 - What `commit` returned from is on disk (`synchronous=FULL`). A signature leaves only after that.
 
@@ -24,7 +24,7 @@ from runtime.process.sqlite import name_of, one_step
 
 SCHEMA_VERSION: Final = 1
 REMEMBERED: Final = 4096
-"""Checkpoints of each log that stay at hand, so that a fork below the head still meets its other half."""
+"""Checkpoints of each log that are kept, so that a fork below the head is still recognised."""
 
 _SCHEMA = """
 CREATE TABLE head (
@@ -53,7 +53,7 @@ class CosignedHead:
     size: int
     root: bytes
     cosigned: bytes
-    """The note with the log's signatures and ours, as it is served."""
+    """The note with the signatures of the log and of this witness, as it is served."""
 
     t: int
     """When it was signed, Unix milliseconds."""
@@ -98,7 +98,7 @@ class HeadStore:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """What is read and written inside is one step: no other writer meanwhile, all of it holds or none."""
+        """One transaction for what is read and written inside: no other writer, all of it or none."""
         try:
             with one_step(self._connection):
                 yield
@@ -127,7 +127,7 @@ class HeadStore:
         return cast("int | None", self._all("SELECT min(size) FROM signed WHERE origin = ?", origin)[0][0])
 
     def move(self, old: CosignedHead | None, new: CosignedHead, *, note: bytes) -> None:
-        """Put `new` in the place of `old`, inside a transaction; `StateUnavailable` if `old` is gone."""
+        """Replace `old` by `new`, inside a transaction; `StateUnavailable` if `old` is no longer the head."""
         values = {
             "origin": new.origin,
             "size": new.size,
@@ -162,7 +162,7 @@ class HeadStore:
         )
 
     def close(self) -> None:
-        """Close the connection; the log is folded into the file."""
+        """Close the connection; SQLite copies its log into the file."""
         self._connection.close()
 
     def _all(self, sql: str, *values: object) -> list[tuple[Any, ...]]:

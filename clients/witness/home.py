@@ -1,4 +1,4 @@
-"""A witness's home directory: what lies where.
+"""The layout of a witness's home directory.
 
     witness.toml   settings           conf.d/*.toml   drop-ins over it
     witness.key    its note key       witness.secret  opens it, if no better place was chosen
@@ -10,8 +10,8 @@
 In a unit's home all of it lies in `witness/`, and the key is opened by what opens the unit's own keys.
 Nobody else may enter it.
 
-`heads.sqlite` is made once, by `init`, and never again: a witness that lost its memory would sign
-a fork, so one without it does not start.
+`heads.sqlite` is made once, by `init`, and never again: a witness that lost its state could sign a fork, so
+one without it does not start.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class WitnessHome:
 
     @property
     def is_there(self) -> bool:
-        """Whether a witness lives here."""
+        """Whether there is a witness here."""
         return self.settings.is_file()
 
     def check(self) -> None:
@@ -90,7 +90,7 @@ class WitnessHome:
 
 
 def witness_home(path: Path) -> WitnessHome:
-    """The witness in this directory: a unit's lies one floor below."""
+    """The witness in this directory: a unit's is in the subdirectory `witness`."""
     root = path.absolute()
     if (root / "unit.toml").is_file():
         return WitnessHome(root / "witness", unit=root)

@@ -3,17 +3,16 @@
     mirror/<origin>/tile/...       the tree (C2SP tlog-tiles), as the log's own directory has it
                     checkpoint     the newest checkpoint whose root this copy gives
 
-Owns the copy. A witness without one believes a consistency proof: it knows that the log grew, and not
-what it grew by. With one, what the log signed is also what the log shows.
+Owns the copy. A witness without one relies on a consistency proof: it knows that the log grew, and not by
+which entries. With one, it knows that the log shows the entries that it signed.
 
 Rules:
-- `checkpoint` is written last and says how far the copy is good; files beyond it are not believed, and are
+- `checkpoint` is written last and says how far the copy is valid; files beyond it are not used, and are
   written over. A copy that does not give its root any more is made again from the beginning.
 - A disk that refuses a file is `StateUnavailable`, and what was not written is copied again: of a tree in
   memory nothing counts whose files are not there.
-- One step copies for `PATIENCE` seconds at most: who asks is told to come again, and the copy goes on
-  from there. It is synced to disk before `follow` returns.
-All use is from one thread.
+- One step copies for `PATIENCE` seconds at most: the caller is told to come again, and the copy continues
+from there. It is synced to disk before `follow` returns. All use is from one thread.
 """
 
 from __future__ import annotations
@@ -77,13 +76,13 @@ class Mirror:
             self._copy(writer, wanted)
             _check(writer.root(), wanted)
         except (Rejected, OSError):
-            # What was read is not the log's tree, or not all of it is on disk: again from what was proved.
+            # What was read is not the log's tree, or not all of it is on disk: resume from what was proved.
             del self._writers[wanted.origin]
             raise
         _put(self._of(wanted.origin) / "checkpoint", signed.data)
 
     def root_at(self, origin: str, size: int) -> bytes | None:
-        """The root that this log had at this size, out of our own copy; None if it does not go so far."""
+        """The root that this log had at this size, from the copy; None if it does not go so far."""
         with _as_ours():
             return self._root_at(origin, size)
 
@@ -97,7 +96,7 @@ class Mirror:
             path = consistency_proof(size, kept.size, read)
         except Rejected:
             return None
-        # A damaged file must not pass for a fork: what is told is proved against the root that was signed.
+        # A damaged file must not look like a fork: the root is proved against the one that was signed.
         proved = verify_consistency(size, root, new=kept.size, new_root=kept.root, path=path)
         return root if proved else None
 
@@ -164,7 +163,7 @@ class Mirror:
         return read
 
     def _of(self, origin: str) -> Path:
-        # An origin comes out of the policy file, and still must not lead out of the folder.
+        # An origin comes from the policy file, and still must not lead out of the folder.
         if not all(map(_SEGMENT.fullmatch, origin.split("/"))):
             raise Rejected(Code.E_LOG_UNKNOWN, "the origin cannot be the name of a folder")
         return self._path / origin
@@ -197,7 +196,7 @@ def _put(path: Path, data: bytes) -> None:
 
 @contextmanager
 def _as_ours() -> Iterator[None]:
-    """A failure of our own disk is `StateUnavailable`: it says nothing of the log, and may pass."""
+    """A failure of the witness's disk is `StateUnavailable`: no evidence against the log, and it may pass."""
     try:
         yield
     except OSError as error:

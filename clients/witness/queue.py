@@ -1,8 +1,8 @@
-"""Where requests wait for their turn: the event loop outside, the witness's one thread inside.
+"""The queue of requests: from the event loop to the witness's one thread.
 
-Owns the threads and the order: prepare, copy the tree where that is asked for, answer. What computes or
-writes runs in the witness's thread, one request after the other; copying has a thread of its own, so that
-a log whose tiles come slowly does not hold up the others.
+Owns the threads and the order of steps: prepare, copy the tree where the witness keeps one, answer. What
+computes or writes runs in the witness's thread, one request after the other; copying has a thread of its own,
+so that a log whose tiles come slowly does not hold up the others.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class WitnessQueue:
         self._copying = Worker()
 
     async def add_checkpoint(self, data: bytes) -> HttpAnswer:
-        """Answer one request; `WitnessError` where nothing can be said now."""
+        """Answer one request; `WitnessError` where no answer is possible now."""
         prepared = await self._worker.do(lambda: self.witness.prepare(data))
         if isinstance(prepared, HttpAnswer):
             return prepared
@@ -41,19 +41,19 @@ class WitnessQueue:
                 await self._copy(self._mirror, prepared)
             except Rejected as rejected:
                 if rejected.reason is not Code.E_CONSISTENCY:
-                    # Nothing was shown that contradicts the signature: the log may not be so far yet.
+                    # Nothing contradicts the signature: the log's tiles may not be stored yet.
                     raise SourceUnavailable(str(rejected)) from None
                 contradiction = rejected
                 return await self._worker.do(lambda: self.witness.contradicted(prepared, contradiction))
-        # Its state is written whether or not anybody still waits for the answer.
+        # Its state is written even if the request was cancelled.
         return await asyncio.shield(self._worker.do(lambda: self.witness.answer(prepared)))
 
     async def newest(self, origin_hash: str) -> bytes | None:
-        """The newest note that we cosigned, by the hash of its origin."""
+        """The newest note that was cosigned, by the hash of its origin."""
         return await self._worker.do(lambda: self.witness.newest(origin_hash))
 
     async def checks(self) -> Checks:
-        """Each thing that must hold for this witness to be of use."""
+        """The readiness checks of this witness."""
         try:
             await self._worker.do(self._try_state)
             writable = True
@@ -68,7 +68,7 @@ class WitnessQueue:
         }
 
     async def close(self) -> None:
-        """Finish what is in hand."""
+        """Finish the requests in hand."""
         self._copying.close()
         await self._worker.do(self.witness.heads.close)
         self._worker.close()

@@ -1,15 +1,15 @@
-"""The witness itself: a request in, an answer out, and between them one transaction.
+"""The witness's answer to a request, in one transaction.
 
-    prepare    is the request one at all, signed by a log that we know, and would we sign it?
+    prepare    is it a valid request, signed by a known log, and would it be signed?
     answer     decide again by what is stored at that moment, store the new head, sign
 
-Owns the order of these steps and the alarms. The decision is protocol/tlog/witnessing.py, the memory
-head_store.py, the evidence evidence.py; HTTP is witness_api.py. No I/O but through them.
-All use is from one thread.
+Owns the order of these steps and the alarms. The decision is protocol/tlog/witnessing.py, the state
+head_store.py, the evidence evidence.py; HTTP is witness_api.py. No I/O but through them. All use is from one
+thread.
 
-Why it cannot sign a fork, whatever requests come: a cosignature leaves only after `move` has put
-its checkpoint in the place of the one that was decided by, in the same transaction, on disk. Of two forks
-that race, the second meets the first one's head.
+Why it cannot sign a fork, whatever requests come: a cosignature is given out only after `move` has replaced
+the head that the decision rested on by its checkpoint, in the same transaction, on disk. Of two forks that
+race, the second is compared with the first one's head.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ PLAIN = "text/plain; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """What goes back over HTTP."""
+    """An answer over HTTP."""
 
     status: int
     body: bytes
@@ -85,7 +85,7 @@ class WitnessService:
         self._show()
 
     def prepare(self, data: bytes) -> HttpAnswer | AddCheckpoint:
-        """Everything that can be said without signing: an answer, or a request worth the work of a mirror."""
+        """All that can be decided without signing: an answer, or a request to go on with."""
         try:
             request = parse_add_checkpoint(data)
         except Rejected as rejected:
@@ -101,7 +101,7 @@ class WitnessService:
             decision = decide_cosigning(request, _tree_head(head), self.policy)
             if isinstance(decision, Cosign):
                 signed = self._move(request, head)
-        # Here it is on disk, and only here it may leave.
+        # Here the head is on disk, and only now may the cosignature leave.
         if not isinstance(decision, Cosign):
             return self._refused(request, decision, head)
         self._show_log(request.signed.checkpoint.origin)
@@ -114,7 +114,7 @@ class WitnessService:
         return self._counted("inconsistent", plain_answer(422, str(rejected)))
 
     def newest(self, origin_hash: str) -> bytes | None:
-        """The newest note that we cosigned of the log whose origin has this hash."""
+        """The newest cosigned note of the log whose origin has this hash."""
         return next((head.cosigned for head in self.heads.heads() if head.origin_hash == origin_hash), None)
 
     def _move(self, request: AddCheckpoint, head: CosignedHead | None) -> bytes:
@@ -130,14 +130,14 @@ class WitnessService:
         return "".join(lines).encode()
 
     def _by_its_log(self, offered: SignedCheckpoint) -> bytes:
-        """The note with the log's own signatures only: what others add is not worth keeping, nor bounded."""
+        """The note with the log's own signatures only: what others add is neither needed nor bounded."""
         keys = self.policy.log_keys(offered.checkpoint.origin)
         return format_note(
             Note(offered.note.text, tuple(line for key in keys for line in offered.note.by(key)))
         )
 
     def _recall(self, request: AddCheckpoint, head: CosignedHead | None) -> None:
-        """Refuse to sign what bears our own cosignature and is not remembered: our state went back."""
+        """Refuse what bears this witness's cosignature and is not in its state: the state was rolled back."""
         signed = request.signed
         if head is not None and signed.checkpoint.size <= head.size:
             return
@@ -168,7 +168,7 @@ class WitnessService:
     def _judge(
         self, request: AddCheckpoint, decision: SizeConflict | RefuseToCosign, head: CosignedHead | None
     ) -> EvidenceKind | None:
-        """What the request shows of its log, beside the newest head also by what was signed before it."""
+        """Judge the request by the newest head, and by what was signed before it."""
         if isinstance(decision, RefuseToCosign) and decision.status in (403, 404):
             return None  # not the log's own words
         if decision.evidence is not None:
@@ -200,7 +200,7 @@ class WitnessService:
         try:
             is_new = self.folder.keep(evidence)
         except OSError as error:
-            # The disk may be full; the alarm must go out all the same.
+            # The disk may be full; the alarm must be raised all the same.
             log.error(  # noqa: TRY400 - no words of the error
                 "evidence_not_kept", code=kind.value, path=origin, size=size, error=type(error).__name__
             )
@@ -231,7 +231,7 @@ class WitnessService:
 
 
 def plain_answer(status: int, sentence: str) -> HttpAnswer:
-    """A plain answer for a person who looks."""
+    """An answer in plain text."""
     return HttpAnswer(status, f"{sentence}\n".encode())
 
 

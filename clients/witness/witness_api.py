@@ -1,11 +1,11 @@
-"""The witness over HTTP: tlog-witness for logs and monitors, and the three pages of our own monitoring.
+"""The witness over HTTP: tlog-witness for logs and monitors, and the three pages for monitoring.
 
     POST /add-checkpoint               200 cosignatures | 400 | 403 | 404 | 409 size | 422 | 413 | 503
-    GET  /<origin hash>/checkpoint     200 the newest note that we cosigned, with the log's signatures | 404
-    GET  /healthz, /readyz, /metrics   on a port of their own: what stands behind a proxy is not for everybody
+    GET  /<origin hash>/checkpoint     200 the newest cosigned note, with the log's signatures | 404
+    GET  /healthz, /readyz, /metrics   on a port of their own, which no proxy makes public
 
-There is no login: a request is as good as the log's signature in it. So what a request may cost is bounded
-here: its bytes, its time, and how many are in hand at once.
+There is no login: a request is authenticated by the log's signature in it. So its cost is bounded here: its
+bytes, its time, and how many are in hand at once.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The whole audit of a copy, check by check."""
+"""The checks of a full audit of a copy."""

@@ -1,8 +1,8 @@
-"""The log of the key directory: its statements, and their announcements in the audit log.
+"""Checks of the key directory's log: its statements, and their announcements in the audit log.
 
 Every statement that entered the directory is announced in the audit log by exactly one leaf, with its
-place and the directory's root after it. So no key enters the directory that the audit log does not
-show, and none leaves it.
+place and the directory's root after it. So no key enters or leaves the directory without a leaf in the audit
+log.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from protocol.tlog.tiles import ENTRIES, read_entries, tile_of
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """A leaf of the audit log that says what the directory's statement at this place is."""
+    """A leaf of the audit log that names the directory's statement at this place."""
 
     origin: str
     index: int
@@ -69,7 +69,7 @@ def check_statements(
 def check_announcements(
     head: CopiedHead, statements: Sequence[bytes], announced: Iterable[Announcement], tell: Tell
 ) -> None:
-    """Exactly one announcement for each statement, and each says what is there."""
+    """Exactly one announcement for each statement, and each names that statement."""
     roots = _roots(statements)
     by_position: dict[int, Announcement] = {}
     for each in announced:
@@ -101,7 +101,7 @@ def check_announcements(
 
 
 def entries_of(log: LogFiles, size: int, tell: Tell, *, origin: str) -> list[bytes] | None:
-    """All entries of a small log; None where some are not at hand, which is told."""
+    """All entries of a small log; None where some are missing, which is reported."""
     entries: list[bytes] = []
     for index in range(tiles_in(size)):
         try:

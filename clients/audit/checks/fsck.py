@@ -1,7 +1,7 @@
-"""The whole audit of a copy: heads, trees, records, the chain of half-years, the directory.
+"""The full audit of a copy: heads, trees, records, the chain of half-years, the directory.
 
-Owns the order and what is said at the end; each check is in a module of its own. Findings are told as they
-are found; the report is made when all is done.
+Owns the order of the checks and the report at the end; each check is in a module of its own. Findings are
+reported as they are found.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ from protocol.tlog.tiles import ENTRIES, read_entries, tile_of
 from protocol.trail.records import RecordType
 
 _FAR = 1_000_000
-"""Leaves without files that are still looked for one by one."""
+"""Leaves without files that are still searched for one by one."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuditBasis:
-    """What an audit goes by."""
+    """What an audit rests on."""
 
     policy: Policy
     root: RootOfTrust | None = None
@@ -54,7 +54,7 @@ class AuditBasis:
 
 @dataclass(slots=True)
 class LogReport:
-    """What is said of one log."""
+    """The result for one log."""
 
     head: CopiedHead
     tree_holds: bool = False
@@ -89,7 +89,7 @@ class Audit:
 
     @property
     def wrong(self) -> list[Finding]:
-        """What is wrong, without the notices."""
+        """The findings without the notices."""
         return [finding for finding in self.findings if not finding.is_notice]
 
     def as_report(self) -> dict[str, object]:
@@ -156,7 +156,7 @@ def _check_log(
 ) -> None:
     head = report.head
     if head.checkpoint.size > head.log.leaves_at_most() + _FAR:
-        # Before anything is looped over: the size is a number in a file, and may be any number.
+        # Before any loop over it: the size is a number in an untrusted file, and may be any number.
         what = f"{head.checkpoint.size} leaves are signed, and files are here for {head.log.leaves_at_most()}"
         run.tell(Finding(FindingKind.TILE_MISSING, head.checkpoint.origin, what, head.log.label))
         return
@@ -211,7 +211,7 @@ def _unverified(head: CopiedHead, walked: Walked) -> Iterator[Finding]:
 
 
 def _check_directory(run: Audit, audited: list[LogReport]) -> list[bytes] | None:
-    """Check the directory's log; its statements, if they are at hand."""
+    """Check the directory's log; its statements, if they are in the copy."""
     log = run.copy.directory_log()
     if log is None:
         run.tell(Finding(FindingKind.NOT_CHECKED, "directory", "the copy has no log of the key directory"))

@@ -14,7 +14,7 @@ from runtime.errors import NotFound
 
 
 def read_root(copy: LedgerCopy, chosen: Path | None, tell: Tell) -> RootOfTrust | None:
-    """The auditor's root, or the one that lies in the copy, which is said; None if there is none."""
+    """The auditor's root, or the one in the copy, which is reported; None if there is none."""
     path = chosen or copy.path / ROOT
     if not path.is_file():
         return None

@@ -1,7 +1,7 @@
-"""A log in ranges of tiles, each checked on its own: entries against hashes, records against entries.
+"""Checking a log in ranges of tiles: entries against hashes, records against entries.
 
-Ranges need nothing of each other, so processes share them. A range reads a little of what stands before
-it, since the deliveries at its beginning follow from a decision there.
+Ranges are independent, so processes share them. A range reads a few leaves before its first, since the
+deliveries at its beginning follow from a decision there.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from protocol.tlog.tiles import TILE_WIDTH
 from runtime.errors import Unavailable
 
 _BEFORE = 1 + MAX_RECIPIENTS
-"""Leaves before a range that are looked at: a decision is at most so far before its last delivery."""
+"""Leaves before a range that are read: a decision is at most so far before its last delivery."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +45,13 @@ class RangeTask:
 
 @dataclass(frozen=True, slots=True)
 class CheckedRange:
-    """What a range gave."""
+    """The result of a range."""
 
     pairs: tuple[TilePair, ...]
     edge: LastTile | None
     walked: Walked | None
     unread: int
-    """Leaves whose records were not checked, because their entries are not at hand."""
+    """Leaves whose records were not checked, because their entries are missing."""
 
 
 def range_tasks(
@@ -83,7 +83,7 @@ def checking(leaves: int) -> Iterator[ProcessPoolExecutor | None]:
     with ExitStack() as stack:
         pool = None
         if workers > 1:
-            # Not forked: a child of a process with threads or an open database is not to be trusted.
+            # Not forked: a forked child of a process with threads or an open database is not safe.
             context = multiprocessing.get_context("spawn")
             pool = stack.enter_context(ProcessPoolExecutor(workers, mp_context=context))
         yield pool

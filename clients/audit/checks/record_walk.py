@@ -1,13 +1,14 @@
-"""Records against leaves, in the order of the log: each leaf has its record, and each follows from the last.
+"""Checking records against leaves, in the order of the log: each leaf has its record, or follows from one.
 
     leaf of a decision     its record and salt give just this entry
     leaves of deliveries   follow an accepted decision, one for each addressee, as it alone determines them;
                            they have no row of their own
     leaf of an act         its record and salt give just this entry; what it orders or announces is collected
 
-What is told: a record that was altered or stands at another's place, one that is missing (the caller holds
-those against the deletions that the log orders), deliveries that are missing or stray, a submission that
-was decided twice. Small state: the deliveries still to come, and the last position of each outbox.
+What is reported: a record that was altered or is in another's place, one that is missing (the caller
+holds those against the deletions that the log orders), deliveries that are missing or belong to no decision,
+a submission that was decided twice. Small state: the deliveries still to come, and the last position of each
+outbox.
 """
 
 from __future__ import annotations
@@ -45,12 +46,12 @@ _OF_THE_LOG = frozenset(
     }
 )
 MOST_FINDINGS = 1_000
-"""Of one range. More of them would say no more, and must fit into memory."""
+"""Of one range. More would add nothing, and must fit into memory."""
 
 
 @dataclass(slots=True)
 class Walked:
-    """What a walk over a range of leaves gave. Small: it goes from one process to another."""
+    """The result of a walk over a range of leaves. Small: it is passed between processes."""
 
     origin: str
     findings: list[Finding] = field(default_factory=list)
@@ -70,7 +71,7 @@ class Walked:
 
 
 class RecordWalk:
-    """One walk. `see` takes the leaves in order; before `begin`, they only set the scene."""
+    """One walk. `see` takes the leaves in order; those before `begin` only give the context."""
 
     def __init__(self, origin: str, *, chained: bool) -> None:
         self.walked = Walked(origin)
@@ -83,7 +84,7 @@ class RecordWalk:
         self._muted = True
 
     def begin(self) -> None:
-        """From here on it counts."""
+        """From here on leaves are checked."""
         self._muted = False
 
     def see(self, index: int, entry: bytes, row: Row | None) -> None:
@@ -117,7 +118,7 @@ class RecordWalk:
             self._to_come.clear()
 
     def gap(self) -> None:
-        """Entries are not at hand here: what follows next is not held against what stood before."""
+        """Entries are missing here: what follows is not compared with what came before."""
         self._to_come.clear()
         self._unknown = True
 
@@ -205,13 +206,13 @@ class RecordWalk:
 
 
 def twice(outbox: bytes, offset: int, index: int) -> str:
-    """The words for a submission that was decided again."""
+    """The text of the finding for a submission that was decided again."""
     unit, partition = decode(b"\x82" + outbox)
     return f"leaf {index} decides outbox {unit}/{partition} at offset {offset} after a later one"
 
 
 def in_order(parts: Iterable[Walked]) -> Iterator[Finding]:
-    """What only shows between ranges and half-years: a decision about an earlier position of an outbox."""
+    """What shows only across ranges and half-years: a decision about an earlier position of an outbox."""
     last: dict[bytes, int] = {}
     for part in parts:
         for outbox, (offset, index) in part.first.items():
@@ -238,7 +239,7 @@ def _open_act(record: bytes, salt: bytes, index: int) -> tuple[Row, list[bytes]]
 def _place(record: bytes) -> tuple[bytes, int]:
     """Outbox and offset of a well-formed decision: 89 01 type 1b t 83 unit partition offset ...
 
-    The outbox stays encoded: it is a key of ours, and shown in words only when something is wrong with it.
+    The outbox stays encoded: it is a dictionary key here, and is decoded only for a finding.
     """
     start = _HEAD.stop + 1
     at = start + (record[start] - 0x5F if record[start] < 0x78 else record[start + 1] + 2)

@@ -1,4 +1,4 @@
-"""What is gone or too much: missing records against ordered deletions, a store that knows of a longer log.
+"""Checking what was removed: missing records against ordered deletions, a log shorter than its store knows.
 
 Nothing but a deletion that is itself a leaf removes a record. And the store of records keeps the last
 checkpoint that the log signed: published files that
@@ -24,14 +24,14 @@ PLACE = "records.sqlite"
 
 
 class Walks(Protocol):
-    """What is known of one log after its records were walked."""
+    """The results for one log, after its records were walked."""
 
     head: CopiedHead
     walked: list[Walked]
 
 
 def check_removals(records: Path, logs: Iterable[Walks], tell: Tell) -> None:
-    """Each record that is not there, against the deletions that the logs order."""
+    """Check each missing record against the deletions that the logs order."""
     known = list(logs)
     ordered: dict[str, set[int]] = {}
     for log in known:
@@ -62,7 +62,7 @@ def _check_log(log: Walks, ordered: set[int], reader: RecordReader, tell: Tell) 
 def check_store(
     records: Path, heads: Iterable[CopiedHead], policy: Policy, tell: Tell, *, live: bool
 ) -> None:
-    """The store's own memory of each log, against the published checkpoint."""
+    """Check the checkpoints in the store against the published ones."""
     published = {head.checkpoint.origin: head for head in heads}
     with RecordReader(records) as reader:
         for origin, signed_bytes in reader.checkpoints():

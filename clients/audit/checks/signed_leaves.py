@@ -1,11 +1,11 @@
-"""What routers and operators signed, held against the log: nothing is there that the ledger made up.
+"""Checking signatures of routers and operators against the log: the ledger invented no leaf.
 
 A router signs one root over the decisions of each of its transactions, and an operator of the centre one over
 the acts that they state together. The ledger keeps these signatures beside the records; they name no record
 and no salt, so they stay when records are deleted. Here each is verified with the key from the directory's
 log, over the entries that the tiles have. Every decision must be covered by a router's, every act by that of
 an operator who may state it; and where its record is there, it names that operator. Exempt is what the ledger
-writes itself in the place of a record that does not verify. What is told: the first leaf of what does not
+writes itself in the place of a record that does not verify. What is reported: the first leaf of what does not
 hold, and each leaf that nothing covers.
 """
 
@@ -46,13 +46,13 @@ _NOT_COVERED: Final = {
 PLACE: Final = "records.sqlite"
 
 _MOST: Final = MAX_ACTS * (1 + MAX_RECIPIENTS)
-"""More leaves come of no record of the audit topic."""
+"""The most leaves that one record of the audit topic makes."""
 
 _AT_ONCE = 10_000
 """Signatures of one task; each task verifies the directory once."""
 
 _KEPT = 4
-"""Tiles that are remembered: what was signed follows each other, and seldom spans more than a few."""
+"""Tiles that are cached: signed ranges follow each other, and seldom span more than a few."""
 
 
 @dataclass(slots=True)
@@ -64,7 +64,7 @@ class Entries:
     _tiles: dict[int, list[bytes]] = field(default_factory=dict)
 
     def between(self, first: int, end: int) -> Iterator[bytes]:
-        """Those from `first` on, before `end`; `Rejected` where a tile is not at hand."""
+        """Those from `first` on, before `end`; `Rejected` where a tile is missing."""
         for number in range(first // TILE_WIDTH, (end - 1) // TILE_WIDTH + 1):
             start = number * TILE_WIDTH
             yield from self._tile(number)[max(0, first - start) : end - start]
@@ -157,7 +157,7 @@ def verified(task: SignatureTask, signed: Sequence[SignedLeaves]) -> Verdict:
 
 def _check(entries: Sequence[bytes], signed: bytes, directory: Directory) -> UnitId | None:
     """Verify it over these entries; the operator, if they are acts."""
-    # A router vouches for no act: with one of them among the entries all of them must be stated.
+    # A router states no act: with one act among the entries, all of them must be acts of an operator.
     if any(_kind(entry) is FindingKind.ACT_UNSIGNED for entry in entries):
         return check_stated(signed, entries, parties=directory).actor
     decisions = [entry for entry in entries if _kind(entry) is FindingKind.DECISION_UNSIGNED]
@@ -168,7 +168,7 @@ def _check(entries: Sequence[bytes], signed: bytes, directory: Directory) -> Uni
 def _strange(
     reader: RecordReader, origin: str, entries: Entries, good: Iterable[Vouched]
 ) -> Iterator[tuple[FindingKind, int, str]]:
-    """Acts whose signature holds, and which are another's all the same, or stand in the log again."""
+    """Acts whose signature holds, but whose record names another operator, or that are in the log twice."""
     seen: dict[bytes, int] = {}
     for each in good:
         if each.actor is None:
@@ -189,7 +189,7 @@ def _directory(task: SignatureTask) -> Directory:
         try:
             directory.apply(statement)
         except Rejected:
-            continue  # told where the directory is checked
+            continue  # reported where the directory is checked
     return directory
 
 
@@ -207,7 +207,7 @@ def _needing(entries: Entries, first: int, end: int) -> Iterator[tuple[int, Find
             if (kind := _kind(entry)) is not None:
                 yield index, kind
     except Rejected:
-        return  # missing entries are told where the tree is checked
+        return  # missing entries are reported where the tree is checked
 
 
 def _kind(entry: bytes) -> FindingKind | None:
@@ -219,4 +219,4 @@ def _kind_at(entries: Entries, index: int) -> FindingKind:
     try:
         return next(map(_kind, entries.between(index, index + 1)), None) or FindingKind.DECISION_UNSIGNED
     except Rejected:
-        return FindingKind.DECISION_UNSIGNED  # its entry is missing, and told where the tree is checked
+        return FindingKind.DECISION_UNSIGNED  # its entry is missing, and reported where the tree is checked

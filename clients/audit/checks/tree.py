@@ -1,12 +1,11 @@
-"""Which of a log's files is wrong: everything that is stored, against the root that was signed.
+"""Checking the files of a log's tree against the signed root, and naming the file that is wrong.
 
     signed root
       └── hashes of the highest level ── ... ── level 1 ── level 0 (leaf hashes) ── entries
 
-Each hash has up to two witnesses: the stored tile, and what the level below gives when it is computed from
-the entries. Judged from the top: the signed root says which of the two is right for the right edge, and a
-hash that is known to be right says it for the whole tile below it. So an altered file is named itself, and
-not all that stands above it.
+Each hash has up to two sources: the stored tile, and the level below, computed from the entries. Judged from
+the top: the signed root says which of the two is right for the right edge, and a hash that is known to be
+right says it for the whole tile below it. So an altered file is named itself, and not all that is above it.
 
 Owns that judgement. Entries are hashed in level_zero.py; what an entry means is checked elsewhere.
 """
@@ -31,7 +30,7 @@ Known = Digest | None
 
 @dataclass(slots=True)
 class Level:
-    """All hashes of one level of tiles, by both witnesses; `right` is filled from the top."""
+    """All hashes of one level of tiles, from both sources; `right` is filled from the top."""
 
     computed: list[Known]
     stored: list[Known]
@@ -53,7 +52,7 @@ class TreeCheck:
         self._holds = True
 
     def take(self, pairs: Sequence[TilePair], edge: LastTile | None) -> None:
-        """What a range of level 0 gave, in order. Of what is well only the root is kept."""
+        """Take the result of a range of level 0, in order. Of a correct tile only the root is kept."""
         for pair in pairs:
             if pair.trouble or pair.differing:
                 self._pairs[pair.index] = pair
@@ -63,7 +62,7 @@ class TreeCheck:
             self._edge = edge
 
     def judge(self) -> bool:
-        """Tell what is wrong; True if nothing is."""
+        """Report what is wrong; True if nothing is."""
         if self._size == 0:
             if self._root != fold([]):
                 self._wrong_root()
@@ -82,7 +81,7 @@ class TreeCheck:
         what = f"what is stored does not make the root that was signed over {self._size} leaves"
         self._find(FindingKind.ROOT, what, place="checkpoint")
 
-    # Both witnesses of every level.
+    # Both sources of every level.
 
     def _levels(self) -> list[Level]:
         leaves = self._edge
@@ -109,7 +108,7 @@ class TreeCheck:
     # From the signed root down.
 
     def _find_right_edge(self, levels: list[Level]) -> bool:
-        """Choose, level by level, the witness with which the right edge gives the signed root."""
+        """Choose, level by level, the source with which the right edge gives the signed root."""
         ends = [_partial(level, first=number == 0) for number, level in enumerate(levels)]
         choices = [[end for end in pair if end is not None] for pair in ends]
         for chosen in product(*choices):
@@ -136,15 +135,15 @@ class TreeCheck:
                 self._nobody(0, index, right)
 
     def _nobody(self, number: int, index: int, right: Known) -> None:
-        """Neither witness of this tile is right: entries and hashes were changed together."""
+        """Neither source of this tile is right: entries and hashes were changed together."""
         if right is None:
-            return  # told where it begins, further up
+            return  # reported where it begins, further up
         width = TILE_WIDTH ** (number + 1)
         what = f"{span(index * width, (index + 1) * width - 1)}: entries and hashes are not what was signed"
         place = Tile(number, index, TILE_WIDTH).path
         self._find(FindingKind.ENTRY_ALTERED, what, place=place, index=index * width)
 
-    # What to say.
+    # The findings.
 
     def _judge_level(self, number: int, level: Level) -> None:
         """Hash tiles above the leaves."""

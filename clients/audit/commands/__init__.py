@@ -1,1 +1,1 @@
-"""`contrada audit ...`: declarations are light; work is imported when it is done."""
+"""`contrada audit ...`: the declarations of its commands. Each imports its work when it runs."""

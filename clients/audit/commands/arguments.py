@@ -1,4 +1,4 @@
-"""What the auditor's commands take: a copy, a policy, a root, moments, ids of messages.
+"""Arguments and options of the auditor's commands: a copy, a policy, a root, moments, message ids.
 
 Owns reading them from the command line, not opening the files. Rule: nothing heavy is imported here.
 """
@@ -30,7 +30,7 @@ class MessageName(click.ParamType[bytes]):
             self.fail(f"{str(value)!r} is not a message id; it looks like {uuid.UUID(int=0)}", param, ctx)
 
 
-# Whether they are there is said by who opens them: in one way, and with the exit code for it.
+# The code that opens them reports missing ones: in one way, and with the exit code for it.
 FILE = click.Path(dir_okay=False, path_type=Path)
 DIRECTORY = click.Path(file_okay=False, path_type=Path)
 

@@ -1,9 +1,9 @@
-"""`contrada audit ...`: the auditor's commands. Joined to the one command line by an entry point.
+"""`contrada audit ...`: the auditor's commands. Joined to the command line by an entry point.
 
     fsck            check everything in a copy
     mirror          make or continue a copy
     search, report  what the records say                           read.py
-    verify, prove   one thing that somebody hands in, or asks for  proof.py
+    verify, prove   one thing that is handed in, or asked for      proof.py
 
 They read a copied directory; Kafka and a network are not needed. Rule: nothing heavy is imported here.
 """

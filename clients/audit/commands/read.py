@@ -1,4 +1,4 @@
-"""`contrada audit search` and `contrada audit report`: what the records say, each held against its leaf."""
+"""`contrada audit search` and `contrada audit report`: records as rows, each verified against its leaf."""
 # ruff: noqa: PLC0415 - the work is imported when it is done, so that --help is quick
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""A copy of a ledger: made, continued, and read. Nothing here is trusted before it is checked."""
+"""Copies of a ledger: making, continuing and reading one. Nothing in it is trusted before it is checked."""

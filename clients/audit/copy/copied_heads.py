@@ -1,7 +1,7 @@
-"""Checkpoints: who signed them, who witnessed them, and whether they belong to one history.
+"""Checks of checkpoints: their signatures, their witnesses, and whether they belong to one history.
 
-Owns the questions that need no entry of the log. The policy says which keys count; without one nothing
-can be said of a signature, and that is told as a notice, never passed over.
+Owns the checks that need no entry of the log. The policy says which keys count; without one no signature can
+be judged, and that is reported as a notice, never passed over.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class CopiedHead:
 
 
 def choose_policy(copy: LedgerCopy | None, chosen: Path | None, tell: Tell) -> Policy:
-    """The auditor's policy, or the one that came with the copy, which is said."""
+    """The auditor's policy, or the one that came with the copy, which is reported."""
     path = chosen or (None if copy is None else copy.path / POLICY)
     if path is None or not path.is_file():
         raise NotFound(
@@ -65,7 +65,7 @@ def read_bounded(path: Path) -> bytes:
 
 
 def check_head(log: LogFiles, policy: Policy, tell: Tell) -> CopiedHead | None:
-    """The checkpoint of this log. What is wrong with it is told; None if there is nothing to go by."""
+    """The checkpoint of this log. What is wrong with it is reported; None if it cannot be judged."""
     place = f"{log.label}/checkpoint"
     try:
         data = log.checkpoint()
@@ -88,7 +88,7 @@ def check_head(log: LogFiles, policy: Policy, tell: Tell) -> CopiedHead | None:
 def trusted_witnesses(
     signed: SignedCheckpoint, policy: Policy, tell: Tell, *, place: str
 ) -> tuple[str, ...] | None:
-    """The witnesses of a checkpoint that the policy trusts; else it is told why not, and None."""
+    """The witnesses of a checkpoint that the policy trusts; else None, and the reason is reported."""
     try:
         return tuple(policy.trusted(signed).witnesses)
     except Rejected as rejected:
@@ -120,7 +120,7 @@ def check_chain(
 
 
 def check_against(head: CopiedHead, seen: Checkpoint, tell: Tell, *, name: str) -> bool:
-    """Whether a checkpoint that was seen elsewhere belongs to this log's history; told if it does not."""
+    """Whether a checkpoint that was seen elsewhere belongs to this log's history; reported if it does not."""
     here = head.checkpoint
     if seen.size > here.size:
         gone = seen.size - here.size

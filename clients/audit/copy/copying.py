@@ -1,4 +1,4 @@
-"""Copies of logs: made, and continued. What is in a copy was verified before it got there.
+"""Making and continuing copies of logs. Everything is verified before it enters a copy.
 
     checkpoint    must be trusted by the policy, and continue the copy's own
     hash tiles    appended to the copy's tree, they must make the signed root

@@ -1,4 +1,4 @@
-"""The directory of a ledger, as an auditor has it: where each thing is, and reading it. Never writes.
+"""The layout of a copied ledger, and reading it. Never writes.
 
     DIR/audit/2026h2/{checkpoint,tile/...}    one log for each half-year
     DIR/directory/{checkpoint,tile/...}       the log of the key directory

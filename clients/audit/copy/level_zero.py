@@ -1,7 +1,7 @@
-"""The lowest level of a log's tree: entries against leaf hashes, tile by tile. The part that takes time.
+"""Hashing the lowest level of a log's tree: entries against leaf hashes, tile by tile. The costly part.
 
-Works on ranges of tiles that do not need each other, so that processes can share them; what goes between
-processes is small: two hashes for each tile, and the positions where entries and hashes differ.
+Works on independent ranges of tiles, so that processes can share them; what is passed between them is small:
+two hashes for each tile, and the positions where entries and hashes differ.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ RANGE = 64
 
 @dataclass(frozen=True, slots=True)
 class TilePair:
-    """One tile of leaf hashes, and what its entries make of it."""
+    """One tile of leaf hashes, stored and computed from its entries."""
 
     index: int
     by_entries: Digest | None
@@ -31,7 +31,7 @@ class TilePair:
     """The root over the stored hashes; None where the tile is missing."""
 
     differing: tuple[int, ...]
-    """Positions within the tile at which entry and hash do not fit."""
+    """Positions within the tile at which entry and hash differ."""
 
     trouble: tuple[str, ...] = ()
     """Why a file is not there, or not to be used."""
@@ -55,7 +55,7 @@ class LoadedTile:
     trouble: tuple[str, ...]
 
     def pair(self) -> TilePair:
-        """Entries and hashes held against each other."""
+        """Entries and hashes compared."""
         computed = None if self.entries is None else leaf_hashes(self.entries)
         if computed is not None and computed == self.hashes:
             root = root_of_tile(computed)

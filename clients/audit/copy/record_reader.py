@@ -1,9 +1,9 @@
-"""The copied store of records, read only: SQLite, in the tables of protocol/trail/records_file.py.
+"""Reading the copied store of records: SQLite, in the tables of protocol/trail/records_file.py.
 
 The file is not trusted and is not changed: it is opened for reading, and without its lock files where it
-lies on a medium that cannot be written. The caller holds every answer against the log.
+lies on a medium that cannot be written. The caller checks every answer against the log.
 """
-# ruff: noqa: S608 - the names of tables and columns are ours; values are bound
+# ruff: noqa: S608 - the names of tables and columns are constants; values are bound
 
 from __future__ import annotations
 
@@ -68,9 +68,9 @@ class RecordReader:
         return row if row is not None and index < row.index + row.leaves else None
 
     def kept(self, origin: str, indexes: Iterable[int]) -> list[int]:
-        """Those of these leaves whose records are still there, though they may be deleted."""
+        """Those of these leaves whose records are still there, though their deletion may be ordered."""
         rows = ((index, self.row(origin, index)) for index in indexes)
-        # What orders deletions is not deleted: who looks for a record must find why it is gone.
+        # An order to delete is never deleted: a search for the record must show why it is gone.
         return [
             index
             for index, row in rows
@@ -82,7 +82,7 @@ class RecordReader:
         return list(self._ask(f"SELECT origin, checkpoint FROM {LOGS} ORDER BY number"))
 
     def beyond(self, sizes: Mapping[str, int]) -> Iterator[tuple[str, int, int]]:
-        """Rows that stand where no log has a leaf: origin, how many, and the first of them."""
+        """Rows in places where no log has a leaf: origin, how many, and the first of them."""
         for origin, base in self._bases.items():
             from_, to = base + sizes.get(origin, 0), base + LAST_INDEX + 1
             (count, first) = self._ask(
@@ -100,7 +100,7 @@ class RecordReader:
             yield f"log number {number_in(first)}", count, index_in(first)
 
     def signed(self, origin: str, size: int) -> list[SignedLeaves]:
-        """What routers and operators signed of the first `size` leaves. Any type may stand in a column."""
+        """What routers and operators signed of the first `size` leaves. A column may hold any type."""
         base = self._bases.get(origin)
         if base is None:
             return []
@@ -122,7 +122,7 @@ class RecordReader:
 
 
 def usable(path: Path, tell: Tell) -> Path | None:
-    """The store, if there is one that is a store of ours; else it is told."""
+    """The store, if there is one with the expected tables; else the reason is reported."""
     if not path.is_file():
         tell(Finding(FindingKind.NOT_CHECKED, path.name, "the copy has no store of records"))
         return None
@@ -136,7 +136,7 @@ def usable(path: Path, tell: Tell) -> Path | None:
 
 
 def unreadable(path: Path, error: Unavailable) -> Finding:
-    """What is said of a store that breaks while it is read."""
+    """The finding for a store that fails while it is read."""
     return Finding(FindingKind.RECORDS_UNREADABLE, path.name, str(error), path.name)
 
 
@@ -150,7 +150,7 @@ def _fetched(cursor: sqlite3.Cursor) -> Iterator[Any]:
 def _open(path: Path) -> sqlite3.Connection:
     where = path.resolve().as_uri()
     try:
-        # With nothing beside it that belongs to it, nothing needs to be written to read it.
+        # Without a write-ahead log beside it, it can be read without writing anything.
         log = path.with_name(path.name + "-wal")
         alone = "" if log.exists() and log.stat().st_size else "&immutable=1"
         database = sqlite3.connect(f"{where}?mode=ro{alone}", uri=True, timeout=30)

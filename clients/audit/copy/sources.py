@@ -1,7 +1,7 @@
-"""Where an auditor copies from: a directory, or the ledger's read API over HTTP (runtime/log_files.py).
+"""Sources of a copy: a directory, or the ledger's read API over HTTP (runtime/log_files.py).
 
-Owns how a source is named on the command line, and copying the store of records, which is only given by a
-directory. Nothing that comes from here is believed.
+Owns how a source is named on the command line, and copying the store of records, which only a directory has.
+Nothing from a source is trusted.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def open_source(name: str) -> Iterator[LogFileSource]:
 
 
 def copy_records(source: LogFileSource, target: Path) -> bool:
-    """Copy the store of records as one moment of it, if it is on this machine; False if it is not."""
+    """Copy a consistent snapshot of the store of records, if it is on this machine; False if it is not."""
     path = source.local(RECORDS)
     if path is None or not path.is_file():
         return False

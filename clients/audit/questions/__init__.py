@@ -1,1 +1,1 @@
-"""Single questions to a copy: search, report, proofs, and what an auditor hands in, verified."""
+"""Single queries on a copy: search, report, proofs, verification of what an auditor hands in."""

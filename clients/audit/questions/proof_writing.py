@@ -1,4 +1,4 @@
-"""Proofs as files: their names, and never over a file that is there."""
+"""Writing proofs to files: their names, and never over an existing file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _HINT = "name another place with --out"
 def write_inclusion_proofs(
     leaves: Sequence[tuple[CopiedHead, int]], session: AuditSession, out: Path, *, with_record: bool
 ) -> list[dict[str, Any]]:
-    """A file for each leaf, and what each of them is."""
+    """Write a file for each leaf; returns a row for each."""
     out.mkdir(parents=True, exist_ok=True)
     rows = []
     for head, index in leaves:

@@ -1,10 +1,10 @@
-"""Proofs made from a copy: that a leaf is in a log, and that a log continues an earlier one.
+"""Making proofs from a copy: that a leaf is in a log, and that a log continues an earlier checkpoint.
 
     inclusion      a C2SP tlog-proof; its extra data is [ 1, record, salt ], from which the reader of the
                    file computes the leaf: the proof needs nothing beside it but a policy
     consistency    as a witness is asked (C2SP tlog-witness): old size, hashes, the checkpoint
 
-Rule: a proof is verified before it leaves. One that does not verify is an error, and is not written.
+Rule: a proof is verified before it is written. One that does not verify is an error, and is not written.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def opening_of_proof(proof: TlogProof, beside: bytes | None) -> Opening:
 
 
 def find_leaf(log: LogFiles, checkpoint: Checkpoint, leaf: Digest) -> int | None:
-    """Where this leaf hash stands, by looking at all of them. What is found is to be proved."""
+    """The index of this leaf hash, by a scan of all. The result still has to be proved."""
     for index in range(-(-min(checkpoint.size, log.leaves_at_most()) // TILE_WIDTH)):
         try:
             hashes = read_hashes(log.read, tile_of(0, index, size=checkpoint.size))

@@ -1,8 +1,8 @@
-"""Numbers: what was decided, by half-year, unit, kind and reason.
+"""Statistics of decisions, by half-year, unit, kind and reason.
 
 Directive (EU) 2023/977, Article 18, asks each Member State every year for the number of requests, urgent
 and not, received and refused, with the grounds of refusal. These are the numbers that such a report starts
-from: the exchange sees requests, answers and refusals as kinds of messages, not what stands in them.
+from: the exchange sees requests, answers and refusals as kinds of messages, not their content.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A record as an auditor reads it: names for codes, text for ids. One row for each, whatever its type."""
+"""Records as rows for an auditor: names for codes, text for ids. One row for each, of any type."""
 
 from __future__ import annotations
 

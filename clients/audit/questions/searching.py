@@ -1,4 +1,4 @@
-"""Records that answer to a question, each held against the leaf that commits to it."""
+"""Searching records, each verified against the leaf that commits to it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from runtime.errors import NotVerified
 
 @dataclass(frozen=True, slots=True)
 class RecordSearch:
-    """What is asked for; None does not matter."""
+    """What to search for; a field that is None is not compared."""
 
     unit: str | None = None
     since: int | None = None
@@ -76,8 +76,8 @@ def find_records(session: AuditSession, query: RecordSearch) -> SearchResult:
 def checked(session: AuditSession, query: RecordSearch) -> Iterator[tuple[str, Row, bool | None]]:
     """Rows with their logs, and whether each is what its leaf says; of a deleted one, type and time.
 
-    None for a row behind the checkpoint's size, where nothing is signed that it could be held against: the
-    ledger commits before it publishes (docs/adr/0013), so that a store in use has such rows for a moment.
+    None for a row behind the checkpoint's size, where nothing signed exists to check it against: the ledger
+    commits before it publishes (docs/adr/0013), so that a store in use has such rows for a moment.
     """
     entries = {head.checkpoint.origin: _Entries(head) for head in session.audit_heads()}
     where, values = query.condition()

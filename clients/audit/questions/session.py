@@ -1,6 +1,6 @@
-"""What an auditor's single questions are answered from: a copy, a policy, a pinned root, each read once.
+"""The session behind an auditor's queries: a copy, a policy, a pinned root, each read once.
 
-Rule: nothing is answered from a checkpoint that the policy does not trust.
+Rule: no answer rests on a checkpoint that the policy does not trust.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class AuditSession:
     def open(
         cls, directory: Path | None, *, policy: Path | None, root: Path | None, tell: Tell
     ) -> AuditSession:
-        """The copy in this directory, and what to judge it by."""
+        """The copy in this directory, with policy and root."""
         copy = None if directory is None else open_copy(directory)
         return cls(copy, choose_policy(copy, policy, tell), tell, root)
 

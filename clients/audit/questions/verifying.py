@@ -1,4 +1,4 @@
-"""What an auditor hands in, verified: a proof with its record, a receipt, a checkpoint, a replica.
+"""Verifying what an auditor hands in: a proof with its record, a receipt, a checkpoint, a replica.
 
 Each function gives a row to print, or raises: `Rejected` with the code of what does not hold, `NotVerified`
 where two things that hold each by itself do not fit together.
@@ -83,7 +83,7 @@ def promises_of(data: bytes, *, parties: Parties) -> list[PromisedLeaf]:
 
 
 def keep_promises(promises: Sequence[PromisedLeaf], heads: Sequence[CopiedHead]) -> list[Row]:
-    """Where each promised leaf stands, proved; `NotVerified` if one stands nowhere."""
+    """Where each promised leaf stands, proved; `NotVerified` if one is in no log."""
     rows = [_kept(promise, heads) for promise in promises]
     missing = [promise.what for promise, row in zip(promises, rows, strict=True) if row["leaf"] is None]
     if missing:
@@ -155,7 +155,7 @@ def verify_against(own: Checkpoint, other: Checkpoint, session: AuditSession, gi
 
 
 def verify_replica(replica: bytes, statements: Sequence[bytes], head: CopiedHead) -> Row:
-    """A unit's replica of the directory against the directory's log: one is the beginning of the other."""
+    """A unit's replica of the directory against the directory's log: one is a prefix of the other."""
     own = list(_frames(replica))
     for position, (mine, logged) in enumerate(zip(own, statements, strict=False)):
         if mine != logged:

@@ -1,1 +1,1 @@
-"""The commands, one module for each noun. Declarations are light; work is imported when it is done."""
+"""The declarations of commands, one module for each noun. A command imports its work when it runs."""

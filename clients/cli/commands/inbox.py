@@ -202,7 +202,7 @@ def inbox_refuse(
 def _reply(
     invocation: Invocation, kind: str, message_id: str, draft: dict[str, Any] | None, options: dict[str, Any]
 ) -> None:
-    # Opening it is no side effect here: nobody answers what they have not read, and the log says so.
+    # Opening it here is intended: an answer requires that the request was read, and the log shows it.
     received = DaemonClient(unit_home(invocation)).get(f"/v1/inbox/{segment(message_id)}")
     if draft is None:
         draft = _refusal_draft(received, ground=options["ground"], reasons=options["reasons"])
