@@ -8,26 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from broker.centre.registry import read_directory_topic
 from keys.directory import Directory
 from protocol import topics
-from protocol.codes import (
-    Classification,
-    DataClass,
-    Handling,
-    LegalBasis,
-    MessageKind,
-    Purpose,
-    RefusalGround,
-    Role,
-    UrgencyGround,
-)
-from protocol.content.code_forms import show_code, show_handling
 from protocol.errors import Rejected
-from protocol.identifiers import show_id
-from protocol.trail.batches import SUMMARY_FIELDS, Batch, Record, verify_decisions
+from protocol.trail.batches import Batch, Record, verify_decisions
+from protocol.trail.decision_text import header_in_words
 from protocol.trail.stated_acts import is_acts, verify_acts
 from runtime.cli.command import Invocation
 from runtime.cli.home import bootstrap, chosen_home
@@ -38,7 +26,6 @@ from runtime.kafka.feeds import KafkaFeeds
 from runtime.kafka.ports import InputRecord
 from runtime.process.homes import Home
 
-CodeT = TypeVar("CodeT", MessageKind, Classification, DataClass, UrgencyGround, RefusalGround, LegalBasis)
 Row = dict[str, Any]
 
 
@@ -135,9 +122,6 @@ def _steps(row: Row) -> Iterator[Row]:
 
 def decision_row(record: Record, batch: Batch, offset: int) -> Row:
     """One decision, as it is printed."""
-    header = record.header if isinstance(record.header, list) else [None] * len(SUMMARY_FIELDS)
-    said = dict(zip(SUMMARY_FIELDS, header, strict=True))
-    handling = said["handling"]
     return {
         "t": record.t,
         "decision": record.type.name.lower(),
@@ -145,27 +129,10 @@ def decision_row(record: Record, batch: Batch, offset: int) -> Row:
         "partition": record.source.partition,
         "offset": record.source.offset,
         "reasons": [{"code": reason.code.value, "unit": reason.unit} for reason in record.reasons],
-        "id": None if said["mid"] is None else show_id(said["mid"]),
-        "thread": None if said["thread"] is None else show_id(said["thread"]),
-        "kind": _code(MessageKind, said["kind"]),
-        "to": [unit for unit, _ in said["to"] or ()],
-        "roles": [show_code(Role(role)) for _, role in said["to"] or ()],
-        "handling": None if handling is None else show_handling(frozenset(map(Handling, handling))),
-        "classification": _code(Classification, said["classification"]),
-        "data_class": _code(DataClass, said["data_class"]),
-        "purposes": [show_code(Purpose(number)) for number in said["purposes"] or ()],
-        "urgency": _code(UrgencyGround, said["urgency"]),
-        "ground": _code(RefusalGround, said["ground"]),
-        "basis": _code(LegalBasis, said["basis"]),
-        "created": said["created"],
-        "expires": said["expires"],
+        **header_in_words(record),
         "submission": record.submission.hex(),
         "subject": None if record.header_digest is None else record.header_digest.hex(),
         "directory_size": record.directory_size,
         "router": batch.router,
         "audit_offset": offset,
     }
-
-
-def _code(codes: type[CodeT], number: int | None) -> str | None:
-    return None if number is None else show_code(codes(number))

@@ -18,6 +18,7 @@ from keys.statement_types import EpochPublication, UnitFacts
 from keys.statements import parse_statement
 from protocol.codes import Classification, LegalBasis, Purpose, UnitKind
 from protocol.content.code_forms import read_code, show_code
+from protocol.content.unit_text import unit_in_words
 from protocol.epochs import bounds
 from protocol.errors import Rejected
 from protocol.identifiers import KeyId, Millis, UnitId, parse_unit_id
@@ -226,16 +227,7 @@ def _row(directory: Directory, name: UnitId) -> dict[str, Any]:
     identity = directory.current_identity(name, moment)
     live = [key for key in directory.epochs(name) if not key.revoked and bounds(key.epoch)[1] > moment]
     return {
-        "unit": name,
-        "kind": show_code(unit.kind),
-        "name": unit.name,
-        "clearance": show_code(unit.clearance),
-        "basis": show_code(unit.basis),
-        "purposes": [show_code(purpose) for purpose in sorted(unit.purposes)],
-        "national_unit": unit.national_unit,
-        "waives_copy": unit.waives_copy,
-        "min_suite": int(unit.min_suite),
-        "suspended": unit.suspended,
+        **unit_in_words(unit),
         "identity": None if identity is None else key_state(identity, moment).value,
         "identity_kid": None if identity is None else identity.public.kid.hex(),
         "identity_until": None if identity is None else identity.not_after,

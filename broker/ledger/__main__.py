@@ -11,9 +11,8 @@ import uvloop
 
 from broker.ledger import app
 from broker.ledger.settings import LedgerSettings
-from protocol.errors import ContradaError
-from runtime.cli.exits import of_code
-from runtime.cli.failures import told
+from runtime.cli.failures import exit_code_of
+from runtime.cli.render import say
 from runtime.process import logs
 
 
@@ -23,7 +22,7 @@ def start(config: Path | None, *, check_only: bool = False) -> None:
     logs.configure(settings.log_level)
     if check_only:
         asyncio.run(_check(settings))
-        _say("the settings are complete, the keys open, and the policy is one")
+        say("the settings are complete, the keys open, and the policy is one")
     else:
         uvloop.run(app.run_ledger(settings))
 
@@ -35,16 +34,7 @@ async def _check(settings: LedgerSettings) -> None:
 
 def main(config: Path | None) -> int:
     """The same as a process: an error is reported on stderr, and its kind decides the exit code."""
-    try:
-        start(config)
-    except ContradaError as error:
-        _say(told(error))
-        return of_code(error.code)
-    return 0
-
-
-def _say(sentence: str) -> None:
-    sys.stderr.write(sentence + "\n")
+    return exit_code_of(lambda: start(config))
 
 
 if __name__ == "__main__":

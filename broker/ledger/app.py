@@ -21,6 +21,7 @@ from broker.announcements import Stating, announce_start
 from broker.ledger import read_api as reading
 from broker.ledger.cosigning import Cosigner
 from broker.ledger.directory_sequencer import DirectorySequencer
+from broker.ledger.log_storage import LogStorage
 from broker.ledger.metrics import LedgerMetrics
 from broker.ledger.publishing import Publisher
 from broker.ledger.run import BatchLimits, LedgerRun
@@ -55,7 +56,8 @@ def build_ledger(settings: LedgerSettings, client: httpx.AsyncClient) -> LedgerR
     replica = Replica(KafkaStatements(settings.kafka), read_pin(settings.root), monotonic=time.monotonic)
     stating = Stating(replica, signer_from_uri(settings.key, secret), now, os.urandom)
     metrics, cosigner = LedgerMetrics.create(), Cosigner(client, policy)
-    sequencer = Sequencer(records, store, name=settings.origin, signers=keys.signers)
+    storage = LogStorage(records, store, settings.origin)
+    sequencer = Sequencer(storage, keys.signers)
     ledger = LedgerRun(
         name=settings.origin,
         topics=KafkaTopics(settings.kafka),
@@ -66,7 +68,7 @@ def build_ledger(settings: LedgerSettings, client: httpx.AsyncClient) -> LedgerR
         keys=keys,
         policy=policy,
         sequencer=sequencer,
-        directory_log=DirectorySequencer(records, store, name=settings.origin, signers=keys.signers),
+        directory_log=DirectorySequencer(storage, keys.signers),
         publisher=Publisher(
             name=settings.origin,
             store=store,

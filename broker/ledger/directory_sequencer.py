@@ -11,8 +11,7 @@ from __future__ import annotations
 from broker.errors import RolledBack, StoreCorrupt
 from broker.ledger.log_head import LogHead, Signers, grown_head
 from broker.ledger.log_storage import LogStorage
-from broker.ledger.store.record_store import LogState, RecordStore
-from broker.ledger.store.tile_store import TileStore
+from broker.ledger.store.record_store import LogState
 from keys.directory import Directory
 from protocol.identifiers import Millis
 from protocol.tlog.checkpoints import seconds
@@ -23,11 +22,11 @@ from protocol.tlog.tiles import TileReader
 class DirectorySequencer:
     """The directory log's writer. One method at a time."""
 
-    def __init__(self, records: RecordStore, store: TileStore, *, name: str, signers: Signers) -> None:
-        self._storage = LogStorage(records, store, name)
+    def __init__(self, storage: LogStorage, signers: Signers) -> None:
+        self._storage = storage
         self._signers = signers
         self._head: LogHead | None = None
-        self.origin = directory_origin(name)
+        self.origin = directory_origin(storage.name)
 
     def resume(self, directory: Directory) -> LogState:
         """Begin with what is committed; the directory must have been read to its end."""

@@ -10,6 +10,7 @@ records, which lie beside them, are readable with the ledger's own rights only.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from prometheus_client import CollectorRegistry
@@ -28,7 +29,7 @@ _FOR_EVER: Final = {"cache-control": "public, max-age=31536000, immutable"}
 _FOR_NOW: Final = {"cache-control": "no-cache"}
 
 
-def ledger_pages(store: TileStore, registry: CollectorRegistry, checks: Checks) -> Starlette:
+def ledger_pages(store: TileStore, registry: CollectorRegistry, checks: Callable[[], Checks]) -> Starlette:
     """All pages."""
 
     async def audit(request: Request) -> Response:

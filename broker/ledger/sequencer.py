@@ -25,8 +25,7 @@ from broker.errors import StoreCorrupt
 from broker.ledger.log_head import LogHead, Signers, grown_head, new_head
 from broker.ledger.log_storage import LogStorage
 from broker.ledger.record_judge import JudgedRecord, erasures, placed
-from broker.ledger.store.record_store import Erasure, LogState, RecordStore
-from broker.ledger.store.tile_store import TileStore
+from broker.ledger.store.record_store import Erasure, LogState
 from protocol.errors import Rejected
 from protocol.identifiers import Millis
 from protocol.tlog.checkpoints import parse_checkpoint, seconds
@@ -110,8 +109,8 @@ def next_shard(old: LogState, reading: JudgedRecord) -> LogHead:
 class Sequencer:
     """The audit log's writer. One method at a time, in a thread if need be."""
 
-    def __init__(self, records: RecordStore, store: TileStore, *, name: str, signers: Signers) -> None:
-        self._storage = LogStorage(records, store, name)
+    def __init__(self, storage: LogStorage, signers: Signers) -> None:
+        self._storage = storage
         self._signers = signers
         self._head: LogHead | None = None
 

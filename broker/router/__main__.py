@@ -9,9 +9,8 @@ import uvloop
 
 from broker.router import app
 from broker.router.settings import RouterSettings
-from protocol.errors import ContradaError
-from runtime.cli.exits import of_code
-from runtime.cli.failures import told
+from runtime.cli.failures import exit_code_of
+from runtime.cli.render import say
 from runtime.process import logs
 
 
@@ -21,23 +20,14 @@ def start(config: Path | None, *, check_only: bool = False) -> None:
     logs.configure(settings.log_level)
     if check_only:
         app.build_router(settings)
-        _say("the settings are complete and the keys open")
+        say("the settings are complete and the keys open")
     else:
         uvloop.run(app.run_router(settings))
 
 
 def main(config: Path | None, *, check_only: bool = False) -> int:
     """The same as a process: an error is reported on stderr, and its kind decides the exit code."""
-    try:
-        start(config, check_only=check_only)
-    except ContradaError as error:
-        _say(told(error))
-        return of_code(error.code)
-    return 0
-
-
-def _say(sentence: str) -> None:
-    sys.stderr.write(sentence + "\n")
+    return exit_code_of(lambda: start(config, check_only=check_only))
 
 
 if __name__ == "__main__":

@@ -15,9 +15,8 @@ from clients.witness.mirror import Mirror
 from clients.witness.service import HttpAnswer, WitnessService
 from protocol.errors import Code, Rejected
 from protocol.tlog.witnessing import AddCheckpoint
+from runtime.process.health import Checks
 from runtime.process.worker import Worker
-
-Checks = dict[str, dict[str, object]]
 
 
 class WitnessQueue:

@@ -15,16 +15,16 @@ import re
 from typing import Final
 
 import structlog
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from clients.witness.errors import WitnessError
 from clients.witness.queue import WitnessQueue
 from clients.witness.service import HttpAnswer, plain_answer
 from protocol.tlog.witnessing import MAX_REQUEST
+from runtime.process.health import health_routes
 
 log = structlog.get_logger()
 
@@ -67,21 +67,7 @@ def witness_api(queue: WitnessQueue) -> Starlette:
 
 def monitoring_api(queue: WitnessQueue) -> Starlette:
     """What the operator's own monitoring uses."""
-
-    async def healthz(_: Request) -> Response:
-        return PlainTextResponse("ok\n")
-
-    async def readyz(_: Request) -> Response:
-        found = await queue.checks()
-        ready = all(check["ok"] for check in found.values())
-        return JSONResponse({"ready": ready, "checks": found}, status_code=200 if ready else 503)
-
-    async def metrics(_: Request) -> Response:
-        return Response(generate_latest(queue.witness.metrics.registry), media_type=CONTENT_TYPE_LATEST)
-
-    return Starlette(
-        routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
-    )
+    return Starlette(routes=health_routes(queue.witness.metrics.registry, queue.checks))
 
 
 async def _body(request: Request) -> bytes | None:

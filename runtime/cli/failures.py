@@ -14,7 +14,7 @@ import errno
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import click
@@ -53,6 +53,16 @@ def report(error: BaseException, arguments: Sequence[str]) -> Exit:
 def told(error: BaseException) -> str:
     """The error as a person reads it: a sentence, its code, what to do."""
     return _as_text(failure_of(error))
+
+
+def exit_code_of(run: Callable[[], None]) -> int:
+    """Run a process: an error is reported on stderr, and its kind decides the exit code."""
+    try:
+        run()
+    except ContradaError as error:
+        sys.stderr.write(told(error) + "\n")
+        return of_code(error.code)
+    return Exit.OK
 
 
 def failure_of(error: BaseException) -> Failure:

@@ -7,9 +7,7 @@ millisecond for each row of a statement with parameters.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from runtime.errors import Misconfigured
+from runtime.process.sqlite import keep_private
 
 _PRAGMAS = (
     "journal_mode=WAL",
@@ -111,7 +110,7 @@ def _sqlite(url: URL, *, read_only: bool) -> Engine:
     if read_only:
         engine = create_engine(_read_only(path))
     else:
-        _keep_private(path)
+        keep_private(path)
         engine = create_engine(url)
 
     @event.listens_for(engine, "connect")
@@ -136,17 +135,6 @@ def _read_only(path: Path) -> str:
     log = path.with_name(path.name + "-wal")
     quiet = "" if log.exists() and log.stat().st_size else "&immutable=1"
     return f"sqlite:///file:{path}?mode=ro{quiet}&uri=true"
-
-
-def _keep_private(path: Path) -> None:
-    # It says in the clear who wrote to whom: readable by its owner alone, whatever the umask. SQLite gives
-    # the files beside it the same rights.
-    with suppress(FileExistsError):
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    for each in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))):
-        with suppress(FileNotFoundError):
-            if each.stat().st_mode & 0o077:
-                each.chmod(0o600)
 
 
 def _durable_postgresql(engine: Engine, *, read_only: bool) -> None:

@@ -6,7 +6,7 @@ check by check, with ages. How pages are served is runtime/process/http.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.applications import Starlette
@@ -14,24 +14,38 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-Checks = Callable[[], dict[str, dict[str, object]]]
+Checks = dict[str, dict[str, object]]
 """Named checks, each with `ok` and whatever explains it."""
 
 
-def health_pages(registry: CollectorRegistry, checks: Checks) -> Starlette:
-    """The three pages."""
+def health_routes(
+    registry: CollectorRegistry,
+    checks: Callable[[], Awaitable[Checks]],
+    *,
+    refresh: Callable[[], Awaitable[None]] | None = None,
+) -> list[Route]:
+    """The three pages. `refresh` brings gauges up to date before they are read."""
 
     async def healthz(_: Request) -> Response:
         return PlainTextResponse("ok\n")
 
     async def readyz(_: Request) -> Response:
-        found = checks()
+        found = await checks()
         ready = all(check["ok"] for check in found.values())
         return JSONResponse({"ready": ready, "checks": found}, status_code=200 if ready else 503)
 
     async def metrics(_: Request) -> Response:
+        if refresh is not None:
+            await refresh()
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
-    return Starlette(
-        routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
-    )
+    return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
+
+
+def health_pages(registry: CollectorRegistry, checks: Callable[[], Checks]) -> Starlette:
+    """The same for a process whose checks wait for nothing."""
+
+    async def found() -> Checks:
+        return checks()
+
+    return Starlette(routes=health_routes(registry, found))

@@ -1,4 +1,4 @@
-"""SQLite transactions and error names, for the daemon's and the witness's databases.
+"""SQLite: files that are private, transactions and error names, for every database here.
 
 The databases themselves, their pragmas and the errors that they raise are clients/daemon/store/database.py
 and clients/witness/head_store.py.
@@ -6,9 +6,26 @@ and clients/witness/head_store.py.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+def keep_private(path: Path) -> None:
+    """Before SQLite opens it: the file is there and the owner's alone, whatever the umask. `OSError` else.
+
+    A file that SQLite makes itself has the umask's rights, and -wal and -shm get the rights of the database.
+    Made, looked at and closed here without a lock on it, so that no other connection of this process loses
+    its own. Wider rights are taken back and not refused: a backup may have come without its modes.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    for each in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))):
+        with suppress(FileNotFoundError):
+            if each.stat().st_mode & 0o077:
+                each.chmod(0o600)
 
 
 @contextmanager

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from broker.ledger import checks
+from broker.ledger.admin.ledger_founding import centre_settings
 from broker.ledger.log_head import resume_head
 from broker.ledger.log_storage import prefix_of, stored_tiles
 from broker.ledger.published import last_published
@@ -30,10 +30,11 @@ from protocol.trail.acts import deletion
 from protocol.trail.ledger_leaves import Row, leaves_of_row
 from protocol.trail.records import RecordType
 from protocol.trail.stated_acts import sign_acts
-from runtime.errors import Misconfigured, NotFound
+from runtime.errors import NotFound
 from runtime.kafka.partition_log import KafkaTopics
 from runtime.kafka.ports import LogReader, OutputRecord
 from runtime.process.clock import now
+from runtime.process.homes import CentreHome
 
 
 def check_start(settings: LedgerSettings) -> dict[str, Any]:
@@ -104,11 +105,9 @@ def order_deletion(
 ) -> dict[str, Any]:
     """State the deletion under the registrar's name."""
     log = origin or open_shard(_records(settings).states(), settings.origin).origin
-    try:
-        named = tomllib.loads((home / "centre.toml").read_text(encoding="utf-8"))["secret"]
-    except (OSError, ValueError, KeyError):
-        raise Misconfigured(f"{home} is not a centre's home", hint="name one with --home") from None
-    path = home / "keys" / "registrar" / IDENTITY_FILE
+    centre = CentreHome(home)
+    path = centre.keys / "registrar" / IDENTITY_FILE
+    named = centre_settings(centre).get("secret", centre.secret.name)
     registrar = read_identity(path, secret=read_credential(home / str(named)))
     at = now()
     act = deletion(at, registrar.name, origin=log, indexes=indexes, ground=ground)

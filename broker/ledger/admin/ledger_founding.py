@@ -28,6 +28,8 @@ from protocol.tlog.checkpoints import seconds
 from protocol.tlog.policy_text import WitnessEntry, ledger_policy
 from protocol.tlog.shards import directory_origin, shard_of
 from runtime.errors import Conflict, Misconfigured
+from runtime.process.homes import CentreHome
+from runtime.process.settings_text import toml_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,10 +48,10 @@ class LedgerPlan:
 
 def found_ledger(plan: LedgerPlan, *, now: Millis) -> dict[str, Any]:
     """Make it; returns what to report."""
-    centre = _centre(plan.home)
-    secret_file = plan.home / str(centre.get("secret", "centre.secret"))
-    directory, keys = plan.home / "ledger", plan.home / "keys" / "ledger"
-    config = plan.home / "ledger.toml"
+    home = CentreHome(plan.home)
+    centre = centre_settings(home)
+    secret_file = home.path / str(centre.get("secret", home.secret.name))
+    directory, keys, config = home.path / "ledger", home.keys / "ledger", home.ledger_settings
     if config.exists():
         raise Conflict(f"{config} is there already", hint="this centre has a ledger: 'contrada ledger run'")
     secret = read_credential(secret_file)
@@ -63,12 +65,12 @@ def found_ledger(plan: LedgerPlan, *, now: Millis) -> dict[str, Any]:
         write_public(directory / "policy", policy.encode(), entropy=os.urandom)
     with suppress(KeyFileExists):
         # Beside the logs, for an auditor; who does not trust the centre compares its fingerprint.
-        write_public(directory / "root.cbor", read_public(plan.home / "root.cbor"), entropy=os.urandom)
+        write_public(directory / "root.cbor", read_public(home.root), entropy=os.urandom)
     values: dict[str, Any] = {
         "kafka": plan.kafka or str(centre["kafka"]),
         "origin": plan.origin,
         "directory": str(directory),
-        "root": str(plan.home / "root.cbor"),
+        "root": str(home.root),
         "key": f"file:{keys / 'identity.key'}",
         "note_key": str(note_file),
         "secret": str(secret_file),
@@ -76,7 +78,7 @@ def found_ledger(plan: LedgerPlan, *, now: Millis) -> dict[str, Any]:
     }
     settings = LedgerSettings(**values)
     states = begin_logs(RecordStore(settings.records_url), own, plan.origin, now=now)
-    config.write_text(_toml(values), encoding="utf-8")
+    config.write_text(toml_text(values), encoding="utf-8")
     return {
         "config": str(config),
         "directory": str(directory),
@@ -130,23 +132,12 @@ def witnesses_in(file: Path) -> tuple[WitnessEntry, ...]:
     return tuple(entries)
 
 
-def _centre(home: Path) -> dict[str, Any]:
+def centre_settings(home: CentreHome) -> dict[str, Any]:
+    """What the centre's own settings file says."""
     try:
-        return tomllib.loads((home / "centre.toml").read_text(encoding="utf-8"))
+        return tomllib.loads(home.settings.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise Misconfigured(
-            f"{home} is not a centre's home", hint="name one with --home; 'contrada centre init' makes it"
+            f"{home.path} is not a centre's home",
+            hint="name one with --home; 'contrada centre init' makes it",
         ) from None
-
-
-def _toml(values: dict[str, Any]) -> str:
-    return "".join(f"{name} = {_value(value)}\n" for name, value in values.items())
-
-
-def _value(value: str | int) -> str:
-    if isinstance(value, int):
-        return str(value)
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    if not escaped.isprintable():
-        raise Misconfigured("a setting has characters that cannot be printed", hint="use a plain path")
-    return f'"{escaped}"'

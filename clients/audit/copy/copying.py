@@ -19,6 +19,7 @@ from clients.audit.copy.copied_heads import choose_policy
 from clients.audit.copy.ledger_copy import AUDIT, CHECKPOINT, DIRECTORY, POLICY, RECORDS, LedgerCopy, LogFiles
 from clients.audit.copy.level_zero import leaf_hashes
 from clients.audit.copy.sources import copy_records, open_source, source_tiles
+from keys.store import write_whole
 from protocol.errors import Rejected
 from protocol.merkle import EMPTY_ROOT
 from protocol.tlog.checkpoints import Checkpoint, parse_checkpoint
@@ -193,10 +194,6 @@ def _files(copy: LedgerCopy, label: str) -> LogFiles:
 
 
 def _put(path: Path, data: bytes) -> None:
+    # What a log publishes: everybody may read it. On the disk with its name, before the checkpoint is.
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.new")
-    with beside.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    write_whole(path, data, entropy=os.urandom, mode=0o644, replace=True)

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar, assert_never
+from typing import Any, assert_never
 
-from protocol.codes import (
-    Classification,
-    DataClass,
-    Handling,
-    LegalBasis,
-    MessageKind,
-    Purpose,
-    RefusalGround,
-    Role,
-    UrgencyGround,
-)
-from protocol.content.code_forms import show_code, show_handling
-from protocol.identifiers import show_id
 from protocol.trail.acts import Act
-from protocol.trail.records import SUMMARY_FIELDS, Delivered, Record, RecordType
+from protocol.trail.decision_text import header_in_words
+from protocol.trail.records import Delivered, Record, RecordType
 from runtime.cli.render import moment
 
 Row = dict[str, Any]
-CodeT = TypeVar("CodeT", MessageKind, Classification, DataClass, UrgencyGround, RefusalGround, LegalBasis)
+ADDRESSING = ("thread", "kind", "to", "roles")
+TERMS = ("handling", "classification", "data_class", "purposes", "urgency", "ground", "basis")
 
 DETAIL_NAMES: dict[RecordType, tuple[str, ...]] = {
     RecordType.DIRECTORY_STATEMENT: ("position", "statement_type", "about", "issuer", "root"),
@@ -63,26 +52,15 @@ def row_of_record(record: Record | Delivered | Act) -> Row:
 
 
 def _decision(record: Record) -> Row:
-    header = record.header if isinstance(record.header, list) else [None] * len(SUMMARY_FIELDS)
-    said = dict(zip(SUMMARY_FIELDS, header, strict=True))
-    handling = said["handling"]
+    said = header_in_words(record)
     return {
         "type": record.type.name.lower(),
         "time": moment(record.t),
         "unit": record.source.unit,
-        "message": None if said["mid"] is None else show_id(said["mid"]),
-        "thread": None if said["thread"] is None else show_id(said["thread"]),
-        "kind": _code(MessageKind, said["kind"]),
-        "to": [unit for unit, _ in said["to"] or ()],
-        "roles": [show_code(Role(role)) for _, role in said["to"] or ()],
+        "message": said["id"],
+        **{name: said[name] for name in ADDRESSING},
         "reasons": [_reason(reason.code.value, reason.unit) for reason in record.reasons],
-        "handling": None if handling is None else show_handling(frozenset(map(Handling, handling))),
-        "classification": _code(Classification, said["classification"]),
-        "data_class": _code(DataClass, said["data_class"]),
-        "purposes": [show_code(Purpose(number)) for number in said["purposes"] or ()],
-        "urgency": _code(UrgencyGround, said["urgency"]),
-        "ground": _code(RefusalGround, said["ground"]),
-        "basis": _code(LegalBasis, said["basis"]),
+        **{name: said[name] for name in TERMS},
         "partition": record.source.partition,
         "offset": record.source.offset,
         "submission": record.submission.hex(),
@@ -93,10 +71,6 @@ def _decision(record: Record) -> Row:
 
 def _reason(code: str, unit: str | None) -> str:
     return code if unit is None else f"{code} {unit}"
-
-
-def _code(codes: type[CodeT], number: int | None) -> str | None:
-    return None if number is None else show_code(codes(number))
 
 
 def _plain(value: object) -> object:

@@ -9,17 +9,17 @@ from clients.daemon.api.views import Shown
 from clients.daemon.state.unit_context import UnitContext
 from keys.lifecycle import epoch_state, key_state
 from keys.root_of_trust import fingerprint
-from protocol.content.code_forms import show_code
+from protocol.content.unit_text import unit_in_words
 from protocol.epochs import bounds
 from protocol.identifiers import UnitId
-from protocol.parties import IdentityKey, Unit
+from protocol.parties import IdentityKey
 from protocol.public_keys import IdentityPublic
 from runtime.errors import NotFound
 
 
 def unit_list(context: UnitContext) -> Shown:
     """Every unit of the directory."""
-    return {"items": [_unit(unit) for unit in context.directory.units()]}
+    return {"items": [unit_in_words(unit) for unit in context.directory.units()]}
 
 
 def unit_item(context: UnitContext, name: UnitId) -> Shown:
@@ -30,7 +30,7 @@ def unit_item(context: UnitContext, name: UnitId) -> Shown:
     now = context.clock()
     current = context.directory.current_identity(name, now)
     return {
-        **_unit(unit),
+        **unit_in_words(unit),
         "fingerprint": None if current is None else fingerprint(current.public),
         "identities": [_identity(key, context) for key in context.directory.identities(name)],
         "epochs": [
@@ -65,21 +65,6 @@ def own_keys(context: UnitContext) -> Shown:
 def rotation(context: UnitContext, path: str) -> Shown:
     """Where the request for the next identity was written."""
     return {**own_keys(context)["identity"], "request": path}
-
-
-def _unit(unit: Unit) -> Shown:
-    return {
-        "unit": unit.unit,
-        "kind": show_code(unit.kind),
-        "name": unit.name,
-        "clearance": show_code(unit.clearance),
-        "basis": show_code(unit.basis),
-        "purposes": [show_code(purpose) for purpose in sorted(unit.purposes)],
-        "national_unit": unit.national_unit,
-        "waives_copy": unit.waives_copy,
-        "min_suite": int(unit.min_suite),
-        "suspended": unit.suspended,
-    }
 
 
 def _own_identity(unit: UnitId, public: IdentityPublic) -> Shown:

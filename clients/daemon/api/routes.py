@@ -17,11 +17,10 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import structlog
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from clients.daemon.api import directory_views, ledger_views, views
@@ -38,6 +37,7 @@ from protocol.content.body_parts import show_path
 from protocol.errors import ContradaError
 from protocol.identifiers import MessageId, UnitId, parse_unit_id, read_id
 from protocol.limits import MAX_RECORD
+from runtime.process.health import health_routes
 from runtime.process.homes import UnitHome
 
 log = structlog.get_logger()
@@ -161,20 +161,14 @@ class LocalApi:
         """The daemon at a glance."""
         return JSONResponse(await daemon_status(self._daemon))
 
-    async def healthz(self, _: Request) -> Response:
-        """The loop turns."""
-        return PlainTextResponse("ok\n")
-
-    async def readyz(self, _: Request) -> Response:
-        """The unit could send and receive now."""
-        found = await readiness_checks(self._daemon)
-        ready = all(check["ok"] for check in found.values())
-        return JSONResponse({"ready": ready, "checks": found}, status_code=200 if ready else 503)
-
-    async def metrics(self, _: Request) -> Response:
-        """The metrics, for Prometheus."""
-        await refresh_gauges(self._daemon)
-        return Response(generate_latest(self._context.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+    def monitoring(self) -> list[Route]:
+        """The loop turns; the unit could send and receive now; the metrics, for Prometheus."""
+        daemon = self._daemon
+        return health_routes(
+            self._context.metrics.registry,
+            lambda: readiness_checks(daemon),
+            refresh=lambda: refresh_gauges(daemon),
+        )
 
     async def _job(self, name: str, work: Callable[[], dict[str, Any]]) -> Response:
         return JSONResponse(await self._daemon.job(name, work))
@@ -203,27 +197,19 @@ def application(api: LocalApi) -> Starlette:
         Route("/v1/receipts/{id}", api.receipts),
         Route("/v1/evidence", api.evidence),
         Route("/v1/status", api.status),
-        *_monitoring(api),
+        *api.monitoring(),
     ]
     return _behind(api.gate, routes)
 
 
 def loopback_application(api: LocalApi) -> Starlette:
     """The three pages for loopback: nothing of any message is reachable there."""
-    return _behind(api.gate, _monitoring(api))
+    return _behind(api.gate, api.monitoring())
 
 
 def _behind(gate: Gate, routes: list[Route]) -> Starlette:
     handlers = {ContradaError: problem_of, Exception: problem_of}
     return Starlette(routes=gate.before(routes), exception_handlers=handlers)
-
-
-def _monitoring(api: LocalApi) -> list[Route]:
-    return [
-        Route("/healthz", api.healthz),
-        Route("/readyz", api.readyz),
-        Route("/metrics", api.metrics),
-    ]
 
 
 async def _form(request: Request, model: type[M]) -> M:

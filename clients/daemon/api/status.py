@@ -8,8 +8,7 @@ from clients.daemon.api.ledger_views import ledger_status
 from clients.daemon.daemon import Daemon
 from clients.daemon.errors import StoreUnavailable
 from clients.daemon.state.unit_context import UnitContext
-
-Checks = dict[str, dict[str, object]]
+from runtime.process.health import Checks
 
 _COUNTS = {
     "queued": "SELECT count(*) AS n FROM outbox WHERE state = 'queued'",

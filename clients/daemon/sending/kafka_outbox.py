@@ -25,7 +25,6 @@ from runtime.kafka.client import (
     REQUEST_TIMEOUT_MS,
     SPARING,
     AIOKafkaClient,
-    DefaultRecordBatchBuilder,
     KafkaError,
     ProduceRequest,
     TopicPartition,
@@ -33,15 +32,13 @@ from runtime.kafka.client import (
     for_code,
 )
 from runtime.kafka.closing import CLOSE_TIMEOUT, close
+from runtime.kafka.record_batches import batch_of
 from runtime.process.clock import now
 
 ACK_TIMEOUT: Final = 10.0
-BATCH_BYTES: Final = 512 * 1024
-"""A batch holds this much, or one record."""
 
 _PAUSE: Final = 0.05
 _ALL_IN_SYNC: Final = -1
-_MAGIC, _UNCOMPRESSED, _NO_TRANSACTION, _NOBODY = 2, 0, 0, -1
 # Unknown topic, no leader, another leader, too few replicas: a topic that is new, or a leader that moves.
 # Who stops to lead while it waits for its replicas says so too, of a batch that stays: a double, rule 2.
 _NOT_DONE: Final = frozenset({3, 5, 6, 19})
@@ -116,19 +113,6 @@ class KafkaOutbox:
         task = asyncio.create_task(close(client.close()), name="close connection")
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
-
-
-def batch_of(records: Sequence[OutboxRecord], *, now: int) -> tuple[bytes, int]:
-    """As many of the records as one batch holds, at least the first, stamped `now` (ms); and how many."""
-    batch = DefaultRecordBatchBuilder(
-        _MAGIC, _UNCOMPRESSED, _NO_TRANSACTION, _NOBODY, _NOBODY, _NOBODY, BATCH_BYTES
-    )
-    count = 0
-    for record in records:
-        if batch.append(count, now, record.key, record.value, []) is None:
-            break
-        count += 1
-    return bytes(batch.build()), count
 
 
 def _outcome(answer: Any) -> tuple[int, int]:

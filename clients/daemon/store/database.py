@@ -13,17 +13,16 @@ of the connection is from the thread that opened it (worker.py). Whatever SQLite
 from __future__ import annotations
 
 import errno
-import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
 from clients.daemon.errors import StoreUnavailable
 from runtime.errors import HomeError
-from runtime.process.sqlite import name_of, one_step
+from runtime.process.sqlite import keep_private, name_of, one_step
 
 SCHEMA_VERSION: Final = 1
 
@@ -110,17 +109,8 @@ class Store:
 
 
 def _keep_private(path: Path) -> None:
-    # Before SQLite opens it: a file that it makes itself has the umask's rights, and -wal and -shm get the
-    # rights of the database. Made, looked at and closed here without a lock on it, so that no other
-    # connection of this process loses its own. Wider rights are taken back and not refused: a backup may
-    # have come without its modes, and the home lets nobody else in (home.py).
     try:
-        with suppress(FileExistsError):
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        for each in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))):
-            with suppress(FileNotFoundError):
-                if each.stat().st_mode & 0o077:
-                    each.chmod(0o600)
+        keep_private(path)
     except OSError as error:
         name = errno.errorcode.get(error.errno or 0, type(error).__name__)
         raise StoreUnavailable(name, full=error.errno in (errno.ENOSPC, errno.EDQUOT)) from None

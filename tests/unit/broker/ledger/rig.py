@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from broker.ledger.admin.ledger_founding import begin_logs
-from broker.ledger.log_storage import prefix_of, stored_tiles
+from broker.ledger.log_storage import LogStorage, prefix_of, stored_tiles
 from broker.ledger.record_judge import JudgedRecord, RecordJudge
 from broker.ledger.sequencer import Sequencer
 from broker.ledger.store.record_store import LogState, RecordStore
@@ -71,7 +71,7 @@ class Rig:
 
     def writer(self, *, records: RecordStore | None = None, store: TileStore | None = None) -> Sequencer:
         """One more writer, not resumed yet."""
-        return Sequencer(records or self.records, store or self.store, name=NAME, signers=KEYS.signers)
+        return Sequencer(LogStorage(records or self.records, store or self.store, NAME), KEYS.signers)
 
     def readings(self, first: int, end: int | None = None) -> list[JudgedRecord]:
         """The verdicts on these records of the audit topic; their offsets are their places."""

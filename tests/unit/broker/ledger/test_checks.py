@@ -11,6 +11,7 @@ from broker.errors import RolledBack, StoreCorrupt
 from broker.ledger import checks
 from broker.ledger.admin.inspection import waiting
 from broker.ledger.directory_sequencer import DirectorySequencer, check_logged_statements
+from broker.ledger.log_storage import LogStorage
 from broker.ledger.published import Published
 from broker.ledger.trust import OwnKeys, own_policy, read_policy_file
 from keys.directory import Directory
@@ -109,7 +110,7 @@ def test_an_audit_topic_without_what_comes_next_is_refused(rig: Rig, first: int,
 
 def test_the_directory_log_is_the_directory(rig: Rig) -> None:
     """Its entries are the statements, its root is the one that every replica computes."""
-    log = DirectorySequencer(rig.records, rig.store, name=NAME, signers=KEYS.signers)
+    log = DirectorySequencer(LogStorage(rig.records, rig.store, NAME), KEYS.signers)
     directory = rig.world.directory
     log.resume(directory)
     state = log.advance(directory, now=NOON)
@@ -117,13 +118,13 @@ def test_the_directory_log_is_the_directory(rig: Rig) -> None:
     assert rig.entries(DIRECTORY) == directory.snapshot()
     assert log.advance(directory, now=NOON) == state
     assert (
-        DirectorySequencer(rig.records, rig.store, name=NAME, signers=KEYS.signers).resume(directory) == state
+        DirectorySequencer(LogStorage(rig.records, rig.store, NAME), KEYS.signers).resume(directory) == state
     )
 
 
 def test_a_directory_topic_that_lost_or_changed_statements_is_refused(rig: Rig) -> None:
     """What was logged of the directory stays: the topic must begin with exactly that."""
-    log = DirectorySequencer(rig.records, rig.store, name=NAME, signers=KEYS.signers)
+    log = DirectorySequencer(LogStorage(rig.records, rig.store, NAME), KEYS.signers)
     log.resume(rig.world.directory)
     state = log.advance(rig.world.directory, now=NOON)
     statements = rig.world.directory.snapshot()

@@ -15,6 +15,7 @@ from broker.ledger import read_api as reading
 from broker.ledger.admin import ledger_founding
 from broker.ledger.cosigning import Cosigner
 from broker.ledger.directory_sequencer import DirectorySequencer
+from broker.ledger.log_storage import LogStorage
 from broker.ledger.metrics import LedgerMetrics
 from broker.ledger.publishing import Publisher
 from broker.ledger.record_judge import JudgedRecord, RecordJudge
@@ -72,7 +73,7 @@ def ledger_run_of(rig: Rig, bus: MemoryTopics, replica: Replica) -> LedgerRun:
         keys=KEYS,
         policy=policy,
         sequencer=sequencer,
-        directory_log=DirectorySequencer(rig.records, rig.store, name=NAME, signers=KEYS.signers),
+        directory_log=DirectorySequencer(LogStorage(rig.records, rig.store, NAME), KEYS.signers),
         publisher=Publisher(
             name=NAME,
             store=rig.store,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from broker.errors import StoreCorrupt
 from broker.ledger import log_head
-from broker.ledger.log_storage import prefix_of, stored_tiles
+from broker.ledger.log_storage import LogStorage, prefix_of, stored_tiles
 from broker.ledger.sequencer import Sequencer
 from broker.ledger.store.record_store import LogState, Moved, RecordStore
 from broker.ledger.store.tile_store import TileStore
@@ -400,4 +400,4 @@ def test_a_ledger_without_logs_is_not_begun_by_running_it(tmp_path: Path) -> Non
     rig = Rig(tmp_path, world_of(12))
     empty = RecordStore(f"sqlite:///{tmp_path / 'other.sqlite'}")
     with pytest.raises(StoreCorrupt):
-        Sequencer(empty, rig.store, name=NAME, signers=lambda _: ()).resume()
+        Sequencer(LogStorage(empty, rig.store, NAME), lambda _: ()).resume()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from prometheus_client import generate_latest
 
@@ -10,7 +12,7 @@ from broker.router.metrics import RouterMetrics
 from protocol.errors import Code
 from protocol.identifiers import UnitId
 from protocol.trail.batches import Reason, RecordType
-from tests.unit.broker.metric_pages import check_conventions, labels_of, promtool_says
+from tests.unit.broker.metric_pages import check_conventions, check_with_promtool, labels_of
 
 
 @pytest.fixture
@@ -28,14 +30,10 @@ def page() -> bytes:
     return generate_latest(metrics.registry)
 
 
-def test_promtool_has_nothing_to_say(page: bytes) -> None:
-    """`promtool check metrics` accepts every name, type and help text."""
-    assert promtool_says(page) == (0, b"")
-
-
-def test_names_follow_the_conventions(page: bytes) -> None:
-    """What promtool would say first, for machines without it: prefix, help, units, _total on counters alone."""
-    check_conventions(page)
+@pytest.mark.parametrize("check", [check_conventions, check_with_promtool])
+def test_the_page_follows_the_conventions(page: bytes, check: Callable[[bytes], None]) -> None:
+    """Names, prefix, help, units, _total on counters alone: as promtool says, and without it."""
+    check(page)
 
 
 def test_labels_are_bounded(page: bytes) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from broker.ledger.directory_sequencer import DirectorySequencer
-from broker.ledger.log_storage import prefix_of
+from broker.ledger.log_storage import LogStorage, prefix_of
 from clients.audit.findings import FindingKind
 from protocol.tlog.policy_text import ledger_policy
 from tests.sim.ledger import put
@@ -21,7 +21,7 @@ def ledger(tmp_path: Path) -> Path:
     """A directory that the sequencer filled, published without witnesses."""
     rig = Rig(tmp_path, world_of(12))
     rig.run(rig.writer())
-    directory = DirectorySequencer(rig.records, rig.store, name=NAME, signers=KEYS.signers)
+    directory = DirectorySequencer(LogStorage(rig.records, rig.store, NAME), KEYS.signers)
     directory.resume(rig.world.directory)
     directory.advance(rig.world.directory, now=NOON)
     put(tmp_path / "policy", ledger_policy(NAME, now=NOON, log_keys=KEYS.vkeys).encode())

@@ -78,8 +78,8 @@ def test_numbers_that_begin_anew_in_each_batch_are_noticed() -> None:
     with (
         mutated(
             Mutant(
-                record_batches.batches_of,
-                called("DefaultRecordBatchBuilder", "DefaultRecordBatchBuilder(_0, _1, _2, _3, 0, _5)"),
+                record_batches.batch_of,
+                called("DefaultRecordBatchBuilder", "DefaultRecordBatchBuilder(_0, _1, _2, _3, _4, 0, _6)"),
             )
         ),
         pytest.raises(AssertionError),

@@ -8,12 +8,9 @@ from typing import Any
 
 import pytest
 from aiokafka.errors import KafkaConnectionError
-from aiokafka.record.memory_records import MemoryRecords
-from hypothesis import given
-from hypothesis import strategies as st
 
 from clients.daemon.sending import kafka_outbox
-from clients.daemon.sending.kafka_outbox import BATCH_BYTES, KafkaOutbox, batch_of
+from clients.daemon.sending.kafka_outbox import KafkaOutbox
 from clients.daemon.sending.outbox_log import OutboxRecord
 from protocol.identifiers import UnitId
 from runtime.errors import Unavailable
@@ -152,16 +149,3 @@ async def test_without_its_rule_a_promise_is_broken(mutant, outbox, brokers) -> 
     changed, promise = MUTANTS[mutant]
     with mutated(changed), pytest.raises((AssertionError, pytest.fail.Exception)):
         await promise(outbox, brokers)
-
-
-@given(st.lists(st.binary(max_size=300_000), min_size=1, max_size=6))
-def test_a_batch_holds_the_first_records_in_order(values) -> None:
-    """As many as fit, never none, each with its key."""
-    batch, count = batch_of(records(*values), now=1_700_000_000_000)
-    assert count >= 1
-    assert count == len(values) or len(batch) + len(values[count]) > BATCH_BYTES - 100
-    found = MemoryRecords(batch).next_batch()
-    assert found.validate_crc()
-    assert [(record.key, record.value) for record in found] == [
-        (b"thread", value) for value in values[:count]
-    ]
