@@ -23,7 +23,7 @@ from broker.router.step import (
     StepContext,
     StepOutcome,
     claimed_directory,
-    parse_record,
+    parse_input,
     run_step,
 )
 from protocol.envelope.replay import ReplayState
@@ -78,7 +78,7 @@ class Router:
                 await asyncio.sleep(early)
                 records += await claim.fetch(wait_ms=0, most=self.batching.fetch_most - len(records))
             began = self.monotonic()
-            state = await self._route(claim, [parse_record(record) for record in records], state)
+            state = await self._route(claim, [parse_input(record) for record in records], state)
 
     async def _route(self, claim: Claim, records: list[ParsedRecord], state: ReplayState) -> ReplayState:
         while records:

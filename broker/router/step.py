@@ -94,7 +94,7 @@ class StepOutcome:
     decided: tuple[DecidedRecord, ...]
 
 
-def parse_record(record: InputRecord) -> ParsedRecord:
+def parse_input(record: InputRecord) -> ParsedRecord:
     """Parse one record."""
     try:
         return ParsedRecord(record, parse_submission(record.value))

@@ -12,7 +12,7 @@ from collections import defaultdict
 from dataclasses import InitVar, dataclass, field, replace
 from functools import lru_cache
 
-from broker.router.step import Budget, StepContext, StepOutcome, parse_record, run_step
+from broker.router.step import Budget, StepContext, StepOutcome, parse_input, run_step
 from keys.directory import Directory
 from keys.possession import appoint
 from keys.root_of_trust import RootOfTrust
@@ -230,7 +230,7 @@ class World:
         start = self.routed[owner]
         records = [InputRecord(start + i, self.now, v) for i, v in enumerate(self.outboxes[owner][start:])]
         done = run_step(
-            [parse_record(record) for record in records],
+            [parse_input(record) for record in records],
             state=self.states[owner],
             context=self.desk(owner),
             budget=budget or Budget(),

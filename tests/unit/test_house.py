@@ -39,11 +39,6 @@ INTERFACES: dict[str, str] = {
 }
 """Names that several rooms have because each implements the same thing."""
 
-TWICE: set[str] = {
-    "parse_record",
-}
-"""Names that several rooms have for different things: to be told apart."""
-
 WHOLE = {
     "broker/router/test_limits.py": "what the router writes, read by the programs that follow it",
     "clients/daemon/ledger/test_following.py": "whole units",
@@ -102,8 +97,7 @@ def test_a_name_means_one_thing() -> None:
         found[name].add(module)
     twice = {name: modules for name, modules in found.items() if len(modules) > 1}
     assert INTERFACES.keys() - twice.keys() == set(), "implemented once: take it off the list"
-    assert {n: sorted(m) for n, m in twice.items() if n not in INTERFACES.keys() | TWICE} == {}
-    assert TWICE - twice.keys() == set(), "told apart: take it off the list"
+    assert {n: sorted(m) for n, m in twice.items() if n not in INTERFACES} == {}
 
 
 @pytest.mark.parametrize("room", PRODUCT)

@@ -10,7 +10,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric import mlkem, x25519
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from broker.router.step import Budget, claimed_directory, parse_record, run_step
+from broker.router.step import Budget, claimed_directory, parse_input, run_step
 from keys.soft_keys import SoftEpochKey, SoftOpener
 from protocol import topics
 from protocol.canonical import decode, encode
@@ -45,7 +45,7 @@ def run(
     desk = world.desk("fr")
     if entropy is not None:
         desk = replace(desk, entropy=entropy)
-    parsed = [parse_record(record) for record in records(*values)]
+    parsed = [parse_input(record) for record in records(*values)]
     return run_step(parsed, state=state or ReplayState(), context=desk, budget=budget or Budget())
 
 
@@ -235,7 +235,7 @@ def test_one_record_always_fits(world):
 
 def test_positions_follow_the_offsets(world):
     """Offsets may have gaps, as transactions leave them: the next position is one past the last decided."""
-    parsed = [parse_record(InputRecord(offset, NOON, world.compose("fr", ["it"]))) for offset in (7, 9, 20)]
+    parsed = [parse_input(InputRecord(offset, NOON, world.compose("fr", ["it"]))) for offset in (7, 9, 20)]
     done = run_step(parsed, state=ReplayState(), context=world.desk("fr"), budget=Budget(records=2))
 
     assert done.position == 10
@@ -244,7 +244,7 @@ def test_positions_follow_the_offsets(world):
 def test_the_longest_directory_that_was_seen(world):
     """A router learns from its input how long the directory must at least be."""
     seen = [
-        parse_record(record)
+        parse_input(record)
         for record in records(
             b"junk",
             world.compose("fr", ["it"], directory_head=TreeHead(70, bytes(32))),
@@ -360,7 +360,7 @@ def test_a_record_copied_into_another_partition_is_not_decided_again() -> None:
     for partition in (0, 1):
         desk = replace(world.desk("fr"), partition=partition, partitions=2)
         done = run_step(
-            [parse_record(InputRecord(0, 0, submission))], state=ReplayState(), context=desk, budget=Budget()
+            [parse_input(InputRecord(0, 0, submission))], state=ReplayState(), context=desk, budget=Budget()
         )
         codes[partition] = World.codes(done)
 
