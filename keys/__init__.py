@@ -1,1 +1,1 @@
-"""Keys: private ones in sealed files, public ones in the directory. Imports protocol only."""
+"""Keys: custody of private keys in sealed files, and the directory of public ones. Imports protocol only."""

@@ -1,12 +1,12 @@
 """The founding of an exchange: the root, the first registrar, the first router and the ledger.
 
-    <directory>/root.pin            public; what every unit pins
+    <directory>/root.pin            public; every unit pins it
     <directory>/root/identity.key           take it offline after the founding
-    <directory>/registrar/identity.key      at the registration desk
+    <directory>/registrar/identity.key      on the registrar's machine
     <directory>/router/identity.key         on the router's machine
     <directory>/ledger/identity.key         on the ledger's machine
 
-One root key with threshold 1 comes out of it. Several, held by several people, are several calls of
+The result is one root key with threshold 1. Several, held by several people, are several calls of
 `SoftIdentity.generate` and one `RootOfTrust` over them: see `rules`.
 """
 
@@ -35,7 +35,7 @@ PIN_FILE = "root.pin"
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Founding:
-    """A new exchange: what to pin, who acts, and the first statements of the directory."""
+    """A new exchange: the root to pin, the identities, and the first statements of the directory."""
 
     root: RootOfTrust
     registrar: SoftIdentity
@@ -84,7 +84,7 @@ def write_pin(path: Path, root: RootOfTrust, *, entropy: Entropy = os.urandom) -
 
 
 def read_pin(path: Path) -> RootOfTrust:
-    """The pinned root. Its file is public, but only we may write it."""
+    """The pinned root. Its file is public, but only its owner may write it."""
     try:
         return RootOfTrust.parse(read_public(path))
     except Rejected:

@@ -1,13 +1,13 @@
-"""The directory of units and keys: one replica, bytes in, verified values out. No I/O, no clock.
+"""The directory of units and keys: one replica, from signed statements to verified values. No I/O, no clock.
 
     directory = Directory(root)
     directory.apply(statement)        for each record of the topic, in its order
 
 Rules:
-- Only what is verified enters. A statement that does not hold is `Rejected` and leaves no trace: not in
-  the tables, not in the tree. A statement that is there already (same SHA-256) is ignored.
+- Only what is verified enters. A statement that does not hold is `Rejected` and leaves no trace: neither in
+  the tables nor in the tree. A statement that is there already (same SHA-256) is ignored.
 - The result depends on the pinned root and the sequence of statements alone. Two replicas that read the
-  same have the same head, and `root_at` lets each check what the other saw.
+  same have the same head, and with `root_at` each can check what the other saw.
 - Lookups are dictionary lookups: a router makes several for each message.
 
 Form: `statements`. Who may state what: `rules`. Reading and saving is for the caller.
@@ -85,8 +85,8 @@ class Directory:
         for change in changes:
             change.write()
         if issuer.role is KeyRole.REGISTRAR:
-            # Not the units, who could set it ahead and so outdate all keys; a registrar's is bounded by
-            # its own validity.
+            # Not from units, which could set it ahead and so expire all keys; a registrar's is bounded by its
+            # own validity.
             self._clock = max(self._clock, statement.issued)
         return self._append(data, parsed)
 
@@ -130,7 +130,7 @@ class Directory:
         return self._key(kid, KeyRole.ROUTER)
 
     def operator_key(self, kid: KeyId) -> OperatorKey | None:
-        """A key with which the centre's own people and processes state what they did."""
+        """A key with which the centre's operators and processes state acts."""
         known = self._tables.keys.get(kid)
         role = None if known is None else _OPERATORS.get(known.role)
         return None if known is None or role is None else OperatorKey(role, known.identity)
@@ -140,7 +140,7 @@ class Directory:
         return self._key(kid, KeyRole.REGISTRAR)
 
     def facts(self, unit: UnitId) -> UnitFacts | None:
-        """What the registrar last said about the unit, with its version and its topics' partitions."""
+        """The registrar's newest facts about the unit, their version and its topics' partitions."""
         return self._tables.facts.get(unit)
 
     def units(self) -> tuple[Unit, ...]:

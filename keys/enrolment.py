@@ -1,4 +1,4 @@
-"""How a unit is taken in, and how its identity is renewed: requests and what a registrar makes of them. Pure.
+"""Enrolment of units and renewal of identities: the requests, and a registrar's statements for them. Pure.
 
     enrolment = signed structure of suite 2, context "contrada/enrolment/1", by the new identity, over
                 [ v: 1, contact: tstr, appointment, [ * epoch-statement: bstr ] ]
@@ -7,7 +7,7 @@
 
 Rules: the request proves that the unit holds both private keys, not that it is the unit. For that two
 people compare `EnrolmentRequest.fingerprint` over another channel before the registrar signs. A rotation
-needs no such call: the identity that was checked then vouches for the next.
+needs no such call: the identity that was checked then signs for the next.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class EnrolmentRequest:
 
 
 def request_enrolment(made: Appointment, *, signer: Signer, contact: str, epochs: Sequence[bytes]) -> bytes:
-    """A request to be taken in."""
+    """A request to be enrolled."""
     try:
         printable_text(contact, MAX_CONTACT)
     except Rejected as error:
@@ -63,7 +63,7 @@ def request_enrolment(made: Appointment, *, signer: Signer, contact: str, epochs
 
 
 def request_rotation(made: Appointment, *, successor: Signer, predecessor: Signer) -> bytes:
-    """A request to appoint the next identity, vouched for by the one of today."""
+    """A request to appoint the next identity, signed by the present one."""
     inner = request_enrolment(made, signer=successor, contact="rotation", epochs=())
     return sign(inner, suite=Suite.HYBRID, signer=predecessor, context=ROTATION)
 
@@ -90,7 +90,7 @@ def parse_enrolment(data: bytes) -> EnrolmentRequest:
 def enrolment_statements(
     request: bytes, *, registrar: Signer, facts: UnitFacts | None, now: Millis
 ) -> list[bytes]:
-    """The statements that take a unit in, in the order in which they are to be published.
+    """The statements that enrol a unit, in the order in which they are to be published.
 
     `facts` is None for a unit that the directory describes already and that has lost its keys.
     """
@@ -102,7 +102,7 @@ def enrolment_statements(
 
 
 def rotation_statements(request: bytes, *, registrar: Signer, parties: Parties, now: Millis) -> list[bytes]:
-    """The statement that appoints a unit's next identity, if the one of today asks for it."""
+    """The statement that appoints a unit's next identity, if the present one asks for it."""
     outer = parse_signed(request)
     parsed = parse_enrolment(outer.payload)
     if outer.suite is not Suite.HYBRID:

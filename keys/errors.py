@@ -1,7 +1,7 @@
-"""The errors of this package: what can go wrong with our own keys and the files that hold them.
+"""The errors of this package: about a party's own keys and the files that hold them.
 
     ContradaError
-    └── KeyStoreError             something about our own keys needs a person
+    └── KeyStoreError             something about the party's own keys needs a person
         ├── KeyFileMissing        there is no such file
         ├── KeyFileExists         it would overwrite a key
         ├── KeyFileExposed        others may read or replace it
@@ -9,8 +9,8 @@
         ├── CredentialError       the passphrase or credential itself is unusable
         └── KeyUriError           no such scheme
 
-What others send and what does not verify is `protocol.errors.Rejected`, here as everywhere.
-Rules: a message names paths, modes and key ids; never a key, a passphrase or what was decrypted.
+Data of others that does not verify is `protocol.errors.Rejected`, here as everywhere. Rules: a message names
+paths, modes and key ids; never a key, a passphrase or what was decrypted.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from protocol.errors import ContradaError
 
 
 class KeyStoreError(ContradaError):
-    """Something about our own keys needs a person."""
+    """Something about the party's own keys needs a person."""
 
     code = "E_KEYSTORE"
 
@@ -55,6 +55,6 @@ class CredentialError(KeyStoreError):
 
 
 class KeyUriError(KeyStoreError):
-    """The URI names no kind of key store that we have."""
+    """The URI names an unknown kind of key store."""
 
     code = "E_KEY_URI"

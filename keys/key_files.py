@@ -1,4 +1,4 @@
-"""The private keys of one party as files: their names, their purposes, reading and writing them.
+"""The key files of one party: their names, their purposes, reading and writing them.
 
     identity.key                       the signing identity
     identity-next.key                  its successor, until the directory has it

@@ -9,7 +9,7 @@
     compromised    -      before it     revoked     -          yes
                                         destroyed   -          -
 
-A key that is due still works: it is time to ask for the next one.
+A key that is due still works: the next one should be requested.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LEDGER_LIFETIME = 365 * DAY
 
 
 class KeyState(StrEnum):
-    """Where a signing key stands in its life."""
+    """The states of a signing key."""
 
     PENDING = "pending"
     ACTIVE = "active"
@@ -39,7 +39,7 @@ class KeyState(StrEnum):
 
 
 class EpochState(StrEnum):
-    """Where an epoch key stands in its life."""
+    """The states of an epoch key."""
 
     AHEAD = "ahead"
     NEXT = "next"
@@ -67,7 +67,7 @@ def key_state(key: IdentityKey, now: Millis) -> KeyState:
 
 
 def rotation_due(key: IdentityKey) -> Millis:
-    """When two thirds of its life are over: time for the next one, with time to spare."""
+    """Whether two thirds of its life are over: the next one should be requested."""
     return Millis(key.not_before + (key.not_after - key.not_before) * 2 // 3)
 
 

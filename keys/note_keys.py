@@ -1,4 +1,4 @@
-r"""The signing keys of a log or of a witness: one secret, and a key of its own for each name and algorithm.
+r"""The note keys of a log or of a witness: one secret, and a key derived for each name and algorithm.
 
     note-key = [ v: 1, seed: 32 ]                                      inside a sealed file
     seed of a key = HKDF-SHA256(seed, info = "contrada/note-key/v1\n" || algorithm: 1 byte || name)
@@ -6,7 +6,7 @@ r"""The signing keys of a log or of a witness: one secret, and a key of its own 
 Why derived: C2SP asks that one public key serves one log, one cosigner and one signature type only. Half-
 yearly logs have new names, so each has its own keys, and those of the coming ones can be published ahead.
 
-Rules: the secret never leaves this module but sealed. Hardware would bring its own `CheckpointSigner`.
+Rules: the secret leaves this module only sealed. Hardware would need its own `CheckpointSigner`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _SEED_SIZE = 32
 
 
 class NoteUse(Enum):
-    """Who signs: it decides the algorithms."""
+    """The kind of signer: it decides the algorithms."""
 
     LOG = (NoteAlgorithm.ED25519, NoteAlgorithm.COSIGNED_ML_DSA_44)
     WITNESS = (NoteAlgorithm.COSIGNED_ED25519, NoteAlgorithm.COSIGNED_ML_DSA_44)

@@ -1,4 +1,4 @@
-"""Proof of possession: nobody is appointed to a key that did not agree to it. Pure.
+"""Proof of possession: a key is appointed only with its own signature over the appointment. Pure.
 
     proof = signed structure of suite 2, context "contrada/possession/1", by the appointed key, over
             [ v: 1, stype: uint, name, not-before, not-after ]
@@ -22,7 +22,7 @@ POSSESSION = Context(b"contrada/possession/1")
 def appoint(
     stype: StatementType, name: UnitId, *, signer: Signer, not_before: Millis, not_after: Millis
 ) -> Appointment:
-    """An appointment of `signer`'s own key, with its proof of possession; for somebody else to issue."""
+    """An appointment of `signer`'s own key, with its proof of possession; for a registrar to issue."""
     if stype not in APPOINTMENTS:
         raise MisuseError(f"statement type {stype.name} appoints nobody")
     claim = _claim(stype, name, not_before, not_after)
@@ -31,7 +31,7 @@ def appoint(
 
 
 def check_possession(appointment: Appointment) -> None:
-    """That the appointed key itself agreed to this appointment, or `Rejected`."""
+    """Check that the appointed key itself signed this appointment, or `Rejected`."""
     proof = parse_signed(appointment.proof, limit=MAX_STATEMENT)
     claim = _claim(appointment.stype, appointment.name, appointment.not_before, appointment.not_after)
     if proof.suite is not Suite.HYBRID or proof.payload != claim:

@@ -2,8 +2,8 @@
 
     root = [ v: 1, threshold: uint, [ 1*8 [ ed25519: bstr .size 32, ml-dsa-65: bstr .size 1952 ] ] ]
 
-It reaches a unit by hand, on paper or on a medium, and never over the exchange itself. `threshold` roots
-must name the same registrar before it is one.
+It reaches a unit by hand, on paper or on a medium, and never over the exchange itself. `threshold` root keys
+must appoint the same registrar before it is one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class RootOfTrust:
     threshold: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse a root that could be reached by fewer keys than it says."""
+        """Refuse a root whose threshold could be met by fewer keys than it says."""
         if not 1 <= len(self.keys) <= MAX_ROOTS:
             raise MisuseError(f"a root of trust has 1 to {MAX_ROOTS} keys")
         if not 1 <= self.threshold <= len(self.keys):

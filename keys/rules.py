@@ -1,4 +1,4 @@
-"""Who may state what, and what follows from it. Pure.
+"""The rules of the directory: who may issue which statement, and its consequences. Pure.
 
     statement     by                              effect
     registrar     root keys, `threshold` of them  appoints a registrar
@@ -8,12 +8,12 @@
     ledger        a registrar                     appoints a signing key of a ledger
     epoch         the unit's own identity         the unit's encryption key for one epoch
     status        a registrar                     suspends or resumes a unit
-    revocation    see `_may_revoke`               withdraws a key, and what a compromised key vouched for
+    revocation    see `_may_revoke`               withdraws a key, and what a compromised key signed for
 
 An issuer is judged at its place in the log: a key revoked earlier in the log issues nothing, whatever
 time it claims. Its validity is judged by the claimed time, and by the latest time that a registrar has
-stated before (`clock`), so that a stolen expired key cannot date itself back. Never by now: every replica
-must come to the same result, whenever it reads.
+stated before (`clock`), so that a stolen expired key cannot date itself back. Never by the present time:
+every replica must come to the same result, whenever it reads.
 """
 
 from __future__ import annotations
@@ -182,7 +182,7 @@ def _change_status(change: StatusChange, issued: Millis, tables: Tables) -> list
     unit = tables.units.get(change.unit)
     if unit is None:
         raise _not_valid("the status of a unit that the directory does not know")
-    # Somebody who held an old "resumed" back cannot bring it out after a newer "suspended".
+    # An old "resumed" that was held back has no effect after a newer "suspended".
     if issued < tables.status_since.get(change.unit, 0):
         raise _not_valid("a newer statement about this unit's status is there")
     return [
@@ -211,7 +211,7 @@ def _revoke(made: Revocation, issued: Millis, *, issuer: Issuer, tables: Tables)
 
 
 def _check_may_revoke(issuer: Issuer, role: KeyRole, *, owner: UnitId, named: UnitId) -> None:
-    """A registrar falls by the root, a unit's key by a registrar or the unit, all others by a registrar."""
+    """The root revokes a registrar; a registrar or the unit a unit's key; a registrar all others."""
     if owner != named:
         raise _not_valid("the key is another's than the revocation says")
     by = {KeyRole.REGISTRAR: {KeyRole.ROOT}, KeyRole.UNIT: {KeyRole.REGISTRAR, KeyRole.UNIT}}
@@ -226,8 +226,8 @@ def _withdraw(kid: KeyId, known: KnownKey, since: Millis | None, tables: Tables)
     yield Put(tables.keys, kid, replace(known, identity=fallen))
     if since is None:
         return
-    # What a thief may have vouched for falls with the key. For epoch keys the claimed time is no guide,
-    # since a thief may date back within a week: all that could still be sealed to from then on fall.
+    # What a thief may have signed for is revoked with the key. For epoch keys the claimed time does not help,
+    # since a thief may date back within a week: all that could still be sealed to from then on are revoked.
     for epoch_kid, epoch in tables.epochs.items():
         if epoch.vouched_by == kid and not epoch.key.revoked and bounds(epoch.key.epoch)[1] > since:
             yield from _withdraw_epoch(epoch_kid, epoch, tables)

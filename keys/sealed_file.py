@@ -4,8 +4,8 @@
                nonce: bstr .size 12, ciphertext ]
     AES-256-GCM under the KEK (unlock.py); AAD = ["contrada/sealed-file", v, purpose, unlocked-by, salt]
 
-`purpose` is what the reader expects and not what the file claims: an epoch key renamed to an identity
-does not open. The nonce is random; one KEK seals a few files a week, far below the 2^32 of random nonces.
+`purpose` is the reader's expectation and not the file's claim: an epoch key renamed to an identity does not
+open. The nonce is random; one KEK seals a few files a week, far below the 2^32 of random nonces.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The one base of everything that holds a secret in memory.
 
 Rules: it shows its type and nothing else, and it cannot be pickled or copied, so that no log line,
-traceback, cache or second process gets it by accident. This is care, not a wall: Python can always look.
+traceback, cache or second process gets it by accident. This prevents accidents, not attacks: Python code can
+always read it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Signers and openers by URI, so that where a private key lives is configuration and not code.
+"""Signers and openers by URI, so that the place of a private key is configuration and not code.
 
     file:/var/lib/contrada/keys/identity.key      signer from a sealed file
     file:/var/lib/contrada/keys                   opener over the epoch keys of a directory
@@ -27,7 +27,7 @@ _Store = TypeVar("_Store")
 
 
 class EpochKeys(Protocol):
-    """A unit's private epoch keys: what opens key wraps, and what a daemon must know besides."""
+    """A unit's private epoch keys: opens key wraps, and lists the keys that it has."""
 
     def open(self, *, kid: KeyId, enc: bytes, ciphertext: bytes, info: bytes) -> bytes:
         """The wrapped key, or `Rejected(E_OPEN)`."""

@@ -1,7 +1,7 @@
 """Private keys in this process's memory: identities, epoch keys, the storage key.
 
-Owns how a private key is made from seeds, what is written of it (inside a sealed file), and the `Signer`
-and `Opener` over it. Hardware would bring a module of its own beside this one.
+Owns how a private key is made from seeds, its form inside a sealed file, and the `Signer` and `Opener` over
+it. Hardware would need another module beside this one.
 
     identity = [ v: 1, name, ed25519-seed: 32, ml-dsa-65-seed: 32 ]
     epoch    = [ v: 1, unit, epoch, x-wing-seed: 32, statement: bstr ]
@@ -135,7 +135,7 @@ class SoftOpener(Guarded):
         return frozenset(self._keys)
 
     def held(self) -> tuple[SoftEpochKey, ...]:
-        """The keys themselves, by epoch; for the one who looks after them."""
+        """The keys themselves, by epoch, for their upkeep."""
         return tuple(sorted(self._keys.values(), key=lambda key: (key.epoch, key.kid)))
 
     def put(self, key: SoftEpochKey) -> None:

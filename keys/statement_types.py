@@ -1,7 +1,7 @@
-"""What a directory statement can say, as values. Pure.
+"""The values of directory statements. Pure.
 
-Owns the closed list of statement types and their fields. Their form on the wire stands in
-`statements`, who may state them and to what effect in `rules`.
+Owns the closed list of statement types and their fields. Their wire format is in `statements`, who may issue
+them and to what effect in `rules`.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ class Appointment:
     not_before: Millis
     not_after: Millis
     proof: bytes
-    """The appointed key signs its own name and validity: nobody has another's key appointed as theirs."""
+    """The appointed key signs its own name and validity: no party gets another's key appointed."""
 
 
 @dataclass(frozen=True, slots=True)
 class UnitFacts:
-    """What the registrar says about a unit. A higher version replaces the whole of a lower one."""
+    """The registrar's facts about a unit. A higher version replaces the whole of a lower one."""
 
     unit: UnitId
     version: int
@@ -111,7 +111,7 @@ class Revocation:
     kid: KeyId
     reason: str
     compromised_since: Millis | None
-    """Null: withdrawn in good order. Otherwise nothing is to be trusted that it signed from then on."""
+    """Null: withdrawn in good order. Otherwise nothing that it signed from then on is trusted."""
 
 
 Body = Appointment | UnitFacts | EpochPublication | StatusChange | Revocation
@@ -119,7 +119,7 @@ Body = Appointment | UnitFacts | EpochPublication | StatusChange | Revocation
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """Who says what, and when by their own clock."""
+    """Issuer, body, and the time by the issuer's clock."""
 
     issued: Millis
     issuer: KeyId

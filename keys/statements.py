@@ -1,4 +1,4 @@
-"""The signed statements of which the key directory consists: their form, strictly. Pure.
+"""The signed statements of the key directory: encoding, strict parsing, signing. Pure.
 
     statement   = signed structure of suite 2, context "contrada/statement/1", over
                   [ v: 1, stype: uint, issued: ms, issuer: kid, body ]
@@ -193,7 +193,7 @@ def _parse_facts(item: list[Any]) -> UnitFacts:
 
 
 def printable_text(value: object, longest: int) -> str:
-    """A short printable text: no control characters, which a terminal would obey."""
+    """A short printable text: no control characters, on which a terminal would act."""
     if not isinstance(value, str) or not 0 < len(value) <= longest or not value.isprintable():
         raise _bad(f"not a printable text of 1 to {longest} characters")
     return value

@@ -1,4 +1,4 @@
-"""Files on disk: private ones, and how any file is written whole. All of this package's file access is here.
+"""Files on disk: private ones, and atomic writing of any. All of this package's file access is here.
 
 Rules:
 - A private file belongs to the user who runs this, in a directory that nobody else can write to, and has
@@ -49,7 +49,7 @@ def check_private_directory(directory: Path) -> None:
 
 
 def read_private(path: Path) -> bytes:
-    """The file's bytes, if only we can read it."""
+    """The file's bytes, if only its owner can read it."""
     with _as_our_error(path), _opened(path, os.O_RDONLY) as descriptor:
         found = os.fstat(descriptor)
         _check_regular(found, path)
@@ -60,7 +60,7 @@ def read_private(path: Path) -> bytes:
 
 
 def write_private(path: Path, data: bytes, *, entropy: Entropy, replace: bool = False) -> None:
-    """Put the file there, whole or not at all; `KeyFileExists` unless it may replace."""
+    """Write the file atomically; `KeyFileExists` unless it may replace one."""
     with _as_our_error(path):
         write_whole(path, data, entropy=entropy, replace=replace)
 
@@ -92,8 +92,8 @@ def write_whole(
 def write_new(path: Path, data: bytes, *, mode: int = _FILE_MODE) -> None:
     """Make a file and bring its content to the disk; `OSError` where it fails, or where there is one.
 
-    A crash leaves a part of it, and its name is on the disk only after `sync_directory`: it is for files
-    that nobody looks at before they are renamed, by themselves or with their folder.
+    A crash leaves a part of it, and its name is on the disk only after `sync_directory`: it is for files that
+    are not read before they are renamed, by themselves or with their folder.
     """
     with _opened(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as descriptor:
         os.fchmod(descriptor, mode)
@@ -126,7 +126,7 @@ def destroy_private(path: Path, *, entropy: Entropy) -> None:
 
 
 def read_public(path: Path) -> bytes:
-    """A file that everybody may read, but only we may change."""
+    """A file that everybody may read, but only its owner may change."""
     with _as_our_error(path), _opened(path, os.O_RDONLY) as descriptor:
         found = os.fstat(descriptor)
         _check_regular(found, path)
@@ -164,7 +164,7 @@ def _read_secret(path: Path) -> bytes:
 
 @contextmanager
 def _opened(path: Path, flags: int, *, follow: bool = False) -> Iterator[int]:
-    # O_NONBLOCK: a named pipe in the place of a key file must not hang us before it is refused.
+    # O_NONBLOCK: a named pipe in the place of a key file must not block before it is refused.
     links = 0 if follow else os.O_NOFOLLOW
     descriptor = os.open(path, flags | links | os.O_CLOEXEC | os.O_NONBLOCK, _FILE_MODE)
     try:

@@ -1,4 +1,4 @@
-"""What the directory knows, as tables of verified facts, and the only way to change them. Pure.
+"""The tables of the directory: verified facts, and the only way to change them. Pure.
 
 Owns the tables. Which changes follow from a statement is said in `rules`, when they happen in
 `directory`. A change is a value (`Put`) that cannot fail: so a statement that is refused half-way through
@@ -32,18 +32,18 @@ class KeyRole(Enum):
 
 @dataclass(frozen=True, slots=True)
 class KnownKey:
-    """An appointed signing key: whose, for what, and who answers for that."""
+    """An appointed signing key: its party, its role, and the issuer that is responsible."""
 
     role: KeyRole
     identity: IdentityKey
     appointed_by: KeyId
     appointed_at: Millis
-    """The later of the claimed time and the log's: cannot be dated back behind what the log had seen."""
+    """The later of the claimed time and the log's: it cannot be dated back before what the log had seen."""
 
 
 @dataclass(frozen=True, slots=True)
 class KnownEpoch:
-    """A published epoch key, and the identity that vouched for it."""
+    """A published epoch key, and the identity that signed for it."""
 
     key: EpochKey
     vouched_by: KeyId

@@ -1,7 +1,7 @@
 """The private keys of one unit, in one directory: made, used, renewed and destroyed.
 
-Owns their life; the directory of all units (directory.py) is somebody else's and comes in as `Parties`.
-Time comes in as an argument. Nothing here publishes: what is to be published is returned.
+Owns their life; the directory of all units (directory.py) is passed in as `Parties`. Time comes in as an
+argument. Nothing here publishes: what is to be published is returned.
 
 A crash between writing a key and publishing it loses nothing: the signed statement lies in the key's own
 file, and the same bytes are returned until the directory has them.
@@ -116,7 +116,7 @@ class UnitKeys(Guarded):
         return tuple(key.public.kid for key in live if key and key.public.kid not in self._opener.kids())
 
     def destroy_expired(self, now: Millis, *, seen: Millis | None = None) -> tuple[int, ...]:
-        """Destroy the epoch keys whose time is over, and return their epochs.
+        """Destroy the expired epoch keys, and return their epochs.
 
         `seen` is the latest time that a router's verified decision bore. With it, a local clock that has
         jumped ahead destroys nothing too early.
@@ -131,7 +131,7 @@ class UnitKeys(Guarded):
         return tuple(gone)
 
     def enrolment_request(self, now: Millis, *, contact: str) -> bytes:
-        """What the unit sends to a registrar, by a way that both trust, to be taken in."""
+        """The request for enrolment, for a registrar, by a way that both trust."""
         made = appoint(
             StatementType.IDENTITY,
             self.unit,

@@ -1,4 +1,4 @@
-"""What unlocks sealed files: a 32-byte credential, or a passphrase.
+"""The secrets that unlock sealed files: a 32-byte credential, or a passphrase.
 
 Owns the derivation of the key-encryption key (KEK) from either. Where they come from (a file of the
 service manager, a terminal) is for the edges; `store.read_credential` reads a file.

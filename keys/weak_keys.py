@@ -1,4 +1,4 @@
-"""Epoch keys that parse and are worthless, refused before they enter the directory. Pure.
+"""Checks for weak epoch keys, which parse but cannot be sealed to. Pure.
 
 With an X25519 point of small order the shared secret is zero, and the library refuses to seal to it: a
 unit that published one would make every sender fail that addresses it. (Ed25519 keys of small order need

@@ -1,12 +1,12 @@
-"""Deterministic CBOR (RFC 8949, 4.2.1): what we encode is all that we decode.
+"""Deterministic CBOR (RFC 8949, 4.2.1): only what `encode` makes is decoded.
 
-cbor2 stands behind this layer and is not trusted to refuse: its decoder takes tags, floats, cyclic
+cbor2 is below this layer and is not trusted to refuse: its decoder takes tags, floats, cyclic
 references and trailing bytes. So a decoded item is walked against a whitelist of types, and then
 encoded again: bytes that differ are refused. Map keys are integers from -24 to 23 only, for which the
 length-first order of cbor2 and the bytewise order of RFC 8949 are the same.
 
-What cbor2 could be made to do at length is refused before it does it: no tag is ever given a meaning,
-and no large map is ever built. So the time for hostile bytes is linear in their number.
+Input that makes cbor2 work for long is refused before that: no tag is ever given a meaning, and no large map
+is ever built. So the time for hostile bytes is linear in their number.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SMALL = 4_096  # bytes in which no map is large enough to matter
 
 
 class _NoTags(dict[int, Any]):
-    """Every tag, refused instead of resolved.
+    """Refuses every tag instead of resolving it.
 
     References between shared items (tags 28 and 29) would let 200 bytes stand for 10^9 items, all of
     which the walk would visit; others stand for numbers of any size, or for regular expressions.
@@ -105,7 +105,7 @@ def _is_plain(item: Item, depth: int) -> bool:
 
 
 def _are_plain(items: Iterable[Item], depth: int) -> bool:
-    """Whether the profile knows every item, with at most `depth` levels of nesting below."""
+    """Whether the profile allows every item, with at most `depth` levels of nesting below."""
     for item in items:
         kind = type(item)
         if kind in _LEAVES:

@@ -1,4 +1,4 @@
-"""The closed code lists: what a header or a body may say in codes, and by which rule.
+"""The closed code lists of headers and bodies, each with its legal source.
 
 Owns the enums, their numbers and, in each docstring, the legal source. Does not own their texts
 (`code_texts`), how they are written (`code_forms`) or what follows from them (the policy).

@@ -1,4 +1,4 @@
-"""Weekly epochs of encryption keys: arithmetic only.
+"""The weekly epochs of encryption keys: arithmetic only.
 
 A unit publishes a key for each epoch ahead of time and destroys the private half 14 days after the
 epoch's end: from then on, copies of the messages on the bus cannot be opened by anybody.

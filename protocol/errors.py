@@ -1,7 +1,7 @@
 """The errors of the protocol, as one tree, and the closed list of reject codes.
 
     ContradaError
-    ├── Rejected          data from somebody else is not acceptable; always carries a Code
+    ├── Rejected          data of another party is not acceptable; always carries a Code
     ├── DraftError        the user's own draft is not a valid message yet
     └── MisuseError       the calling program asked for something that can never be right
 
@@ -187,7 +187,7 @@ class ContradaError(Exception):
 
 
 class Rejected(ContradaError):
-    """Somebody else's data is not acceptable. The family of every malformed input."""
+    """Data of another party is not acceptable. The class of every malformed input."""
 
     def __init__(self, code: Code, message: str, *, hint: str = "") -> None:
         super().__init__(message, hint=hint or HINTS[code])

@@ -1,11 +1,11 @@
 """The rules of the exchange: may this message go to these units, and if not, why not.
 
 A pure function from header, directory and consents to a decision with every reason, not only the
-first. `RULES` is the whole of it: one row per rule, with the article it keeps. The router decides by
-this table, and `contrada route explain` reads the same one.
+first. `RULES` is complete: one row per rule, with its article. The router decides by this table, and
+`contrada route explain` reads the same one.
 
-What a rule here cannot do: it sees the header, not the content. A sender that lies about its content
-is found by the addressees, who check content against header (protocol/verification.py).
+A rule sees the header, not the content. A sender that misstates its content is detected by the addressees,
+who check content against header (protocol/verification.py).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Consents = Mapping[Digest, tuple[Consent, ...]]
 """Permissions, by the digest of the original message's signed header."""
 
 NO_CONSENTS: Consents = {}
-"""What a router has until originators can grant permissions: passing on is refused."""
+"""The consents of a router until originators can grant permissions: passing on is refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +71,7 @@ class ExchangeCase:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What the rules say. Accepted when there is no reason against."""
+    """The result of the rules. Accepted when there is no reason against."""
 
     reasons: tuple[Reason, ...]
 
@@ -97,7 +97,7 @@ def decide_exchange(question: ExchangeCase) -> Decision:
 
 
 def explain_exchange(question: ExchangeCase) -> list[tuple[Rule, tuple[Reason, ...]]]:
-    """Each rule with what it found: nothing means that it holds."""
+    """Each rule with the reasons that it found: none means that it holds."""
     return [(rule, tuple(rule.check(question))) for rule in RULES]
 
 

@@ -1,4 +1,4 @@
-"""The names of things: units, messages, conversations, keys, and their textual forms.
+"""Identifiers of units, messages, conversations and keys, and their textual forms.
 
 Owns the formats; holds no registry. An identifier is only made here, by `parse_*` or `new_*`, so that
 a value of one of these types has already the right form.
@@ -46,7 +46,7 @@ def new_message_id(now: Millis, entropy: Entropy) -> MessageId:
 
 
 def new_thread_id(entropy: Entropy) -> ThreadId:
-    """A conversation's id: opaque, so that it tells nothing about when it began."""
+    """A conversation's id: opaque, so that it does not show when it began."""
     return ThreadId(entropy(16))
 
 

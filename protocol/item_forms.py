@@ -1,4 +1,4 @@
-"""The forms of decoded items: what a field may hold before its meaning is asked.
+"""Checks of form for decoded items: what a field may hold, whatever its meaning.
 
 Owns the checks of single values, each of which raises `Rejected`. Which fields a structure has is said where
 the structure is (docs/spec/contrada.cddl is the normative text); decoding is protocol/canonical.py's.

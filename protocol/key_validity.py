@@ -1,7 +1,7 @@
-"""Whether a signing key was good when it was used.
+"""The validity of a signing key at the time of its use.
 
-Owns the rule; the key and its validity come from the directory, the times from the caller. Two judges
-ask, and they differ in one point, revocation:
+Owns the rule; the key and its validity come from the directory, the times from the caller. Two parties judge,
+and they differ in one point, revocation:
 
 - The router judges now (`check_signing_key`): a revoked key signs nothing any more, whatever the reason.
 - A recipient, or an auditor years later, judges at the time of the router's decision
@@ -34,7 +34,7 @@ def check_signing_key_at_decision(
     """A recipient's judgement of what a router accepted at `decided_at`: the key, or `Rejected`."""
     known = _known(identity)
     since = known.compromised_since
-    # `<=`: the very millisecond of the compromise is already not to be trusted.
+    # `<=`: the millisecond of the compromise itself is not trusted.
     if known.revoked and since is not None and since <= max(signed_at, decided_at):
         raise Rejected(Code.E_KEY_REVOKED, "the signing key was compromised when this was accepted")
     _check_validity(known, signed_at=signed_at, judged_at=decided_at)

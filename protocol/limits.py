@@ -39,7 +39,7 @@ MAX_LIFETIME = 30 * DAY
 EPOCH = 7 * DAY
 EPOCH_GRACE = DAY  # the router still takes the epoch that has just ended
 EPOCH_AHEAD = 2  # epochs that a unit publishes ahead
-EPOCH_DESTROY_AFTER = 14 * DAY  # the private key lives so long after its epoch's end
+EPOCH_DESTROY_AFTER = 14 * DAY  # the private key is kept this long after its epoch's end
 
 # The router's replay state: it travels in the offset commit, whose metadata Kafka bounds at 4096 bytes.
 MAX_STREAMS = 80

@@ -1,11 +1,11 @@
 """The Merkle tree of RFC 6962 (RFC 9162, 2.1): roots, paths of a run of leaves, and all verification.
 
-Pure mathematics over leaf hashes; what a leaf means is said elsewhere. The router signs one root per
+Pure mathematics over leaf hashes; it does not know what a leaf means. The router signs one root per
 batch (protocol/trail/batches.py), the key directory has one root per length (keys/directory.py), and the logs
 keep their trees as tiles (protocol/tlog/tiles.py), from which protocol/tlog/proofs.py makes proofs.
 
-Why a proof cannot lie: a leaf is hashed behind 0x00 and a node behind 0x01, so neither passes as the
-other, and the sizes alone say on which side each hash of a proof stands. A proof has one length for its
+Why a proof cannot be forged: a leaf is hashed behind 0x00 and a node behind 0x01, so neither can be taken for
+the other, and the sizes alone determine the side of each hash of a proof. A proof has one length for its
 sizes; one hash more or less proves nothing.
 """
 

@@ -1,4 +1,4 @@
-"""What the protocol asks about units and their keys: the values, and the port that answers.
+"""Units and their keys as the protocol needs them: the values, and the interface to the directory.
 
 The directory of signed statements (keys/directory.py) implements `Parties`; tests may use a small one
 of their own. Everything here is already verified.
@@ -46,7 +46,7 @@ class Unit:
     """The unit that receives copies of what this authority sends (ER 7(5), DIR 4(1))."""
 
     waives_copy: bool
-    """Said of a national unit: it indicated that it needs no copies (ER 7(5))."""
+    """Of a national unit: it indicated that it needs no copies (ER 7(5))."""
 
     min_suite: Suite
     suspended: bool
@@ -62,11 +62,11 @@ class IdentityKey:
     not_after: Millis
     revoked: bool
     compromised_since: Millis | None
-    """What was signed from then on is not to be trusted; only set when revoked."""
+    """What was signed from then on is not trusted; only set when revoked."""
 
 
 class OperatorRole(Enum):
-    """Who at the centre states what was done there (protocol/trail/acts.py). The root states nothing else."""
+    """The role in which an act of the centre is stated (protocol/trail/acts.py)."""
 
     ROUTER = "router"
     REGISTRAR = "registrar"
@@ -94,7 +94,7 @@ class EpochKey:
 
 
 class Parties(Protocol):
-    """What the directory answers. Lookups only; no time, no I/O."""
+    """The interface to the directory. Lookups only; no time, no I/O."""
 
     @property
     def head(self) -> TreeHead:
@@ -126,5 +126,5 @@ class Parties(Protocol):
         ...
 
     def operator_key(self, kid: KeyId) -> OperatorKey | None:
-        """A key with which the centre's own people and processes state what they did."""
+        """A key with which the centre's operators and processes state acts."""
         ...

@@ -51,8 +51,8 @@ def key_id(alg: int, public: bytes) -> KeyId:
 def verify_ed25519(public: bytes, signature: bytes, message: bytes) -> bool:
     """RFC 8032 verification by libsodium: S < L, no small-order key, no small-order R.
 
-    One library for everybody who verifies: two could differ on such signatures, and then a router
-    would accept what an addressee refuses (docs/adr/0005-one-ed25519-verifier.md).
+    One library for all verifiers: two could differ on such signatures, and then a router would accept what an
+    addressee refuses (docs/adr/0005-one-ed25519-verifier.md).
     """
     # libsodium takes both as one string: only the size says where the signature ends.
     if len(signature) != ED25519_SIGNATURE_SIZE:

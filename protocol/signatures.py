@@ -1,4 +1,4 @@
-"""Signing and verifying: COSE_Sign1 (suite 1) and COSE_Sign with two signatures (suite 2).
+"""Signatures: COSE_Sign1 (suite 1) and COSE_Sign with two signatures (suite 2), made and verified.
 
     suite 1   [ prot, {}, payload, sig ]                         Ed25519
     suite 2   [ h'', {}, payload, [ [prot, {}, sig],             Ed25519, and then
@@ -9,7 +9,7 @@ What a signature covers (RFC 9052, 4.4):
     ["Signature1",      prot, context, payload]                  suite 1
     ["Signature", h'',  prot, context, payload]                  suite 2, once per signature
 
-`context` (the external_aad) separates the uses: a signed statement can never pass for a signed header.
+`context` (the external_aad) separates the uses: a signed statement can never be taken for a signed header.
 Rules: the suite follows from the structure and is compared with what the caller expects; an algorithm
 is never chosen from a message. Keys come in as arguments; this module knows no key store.
 """
@@ -52,7 +52,7 @@ ACTS = Context(b"contrada/actions/1")
 
 
 class Signer(Protocol):
-    """A private identity, wherever it is kept: a file, a card, another process."""
+    """A private identity, kept in a file, a card or another process."""
 
     @property
     def public(self) -> IdentityPublic:
@@ -93,7 +93,7 @@ def sign(payload: bytes, *, suite: Suite, signer: Signer, context: Context) -> b
 
 
 def parse_signed(data: bytes, *, limit: int = MAX_HEADER) -> Signed:
-    """The structure, checked in form only. Call `verify` before you believe any of it."""
+    """The structure, checked in form only. Call `verify` before any of it is used."""
     match decode(data, limit=limit):
         case [bytes(prot), dict(unprotected), bytes(payload), bytes(signature)]:
             _empty(unprotected)
@@ -136,7 +136,7 @@ def verify(signed: Signed, public: IdentityPublic, *, context: Context) -> None:
 
 
 # The same few senders sign again and again: their protected headers are made and parsed once. Bounded,
-# so that a hostile sender can only waste the cache, not the memory.
+# so that a hostile sender can only fill the cache, not the memory.
 @lru_cache(maxsize=4096)
 def _protected(alg: int, kid: KeyId) -> bytes:
     return encode({1: alg, 4: kid})

@@ -1,4 +1,4 @@
-"""Every topic of the exchange: its name, its shape, who may write and who may read it.
+"""The topics of the exchange: name, settings, writers and readers of each.
 
 The one place where topics and ACLs are declared. `contrada centre topics apply` makes Kafka agree with
 it, as often as it is called; nothing creates a topic by being used. ACLs are declared here already and
@@ -30,13 +30,13 @@ ROUTER_TRANSACTIONS = "router-"
 _MAX_MESSAGE = limits.MAX_RECORD + 100_000
 
 # What a unit writes is unpacked by the broker, which knows a bound, and not by its readers: one megabyte of
-# gzip can hold a gigabyte. Nothing is lost by it, ciphertext does not shrink.
+# gzip can hold a gigabyte. Nothing is lost by that: ciphertext does not compress.
 _NO_BOMBS = {"compression.type": "uncompressed"}
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may do what: principals as the cluster names them."""
+    """Writers and readers: principals as the cluster names them."""
 
     writers: tuple[str, ...]
     readers: tuple[str, ...]
@@ -94,8 +94,8 @@ def shared() -> tuple[Topic, ...]:
             # The centre and the ledger state what they did (protocol/trail/acts.py) beside what routers
             # decided.
             Access(("router", "centre", "ledger"), ("auditor", "ledger")),
-            # The way to the ledger and no archive: records live where they can be deleted one by one
-            # (docs/adr/0017). Long enough for a ledger that was away, or begins again.
+            # The input of the ledger and no archive: records are kept where they can be deleted one by one
+            # (docs/adr/0017). Long enough for a ledger that was down, or begins again.
             {**days(90), "max.message.bytes": str(_MAX_MESSAGE)},
         ),
         Topic(

@@ -1,4 +1,4 @@
-"""Verification, in order: what a router checks of a submission, and an addressee of a delivery.
+"""Verification: the steps of a router for a submission and of an addressee for a delivery, in order.
 
     ROUTER       1, 2 form, 3 partition, 4 outbox, 5 suite, 6 wraps, 7 signing key, 8 hashes, 9 signatures,
                  10 stream, 11 rules                                           `verify_submission` is 4 to 9
@@ -9,8 +9,8 @@ The tables ROUTER and ADDRESSEE are the order: they are what runs, and a test ho
 against them. A step that runs elsewhere, before or after those of `verify_...`, says where.
 
 Rules: cheap checks come first. Everything fails closed: the first step that does not hold raises `Rejected`,
-and a step that needs what an earlier one found cannot run without it. What may go where is not asked here but
-in protocol/exchange_rules.py. Time comes in as an argument.
+and a step that needs what an earlier one found cannot run without it. Whether a message may be delivered is
+decided in protocol/exchange_rules.py. Time comes in as an argument.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def verify_submission(submission: Submission, *, owner: UnitId, parties: Parties
 def verify_and_open(
     delivery: Delivery, *, me: UnitId, parties: Parties, opener: WrapOpener, now: Millis
 ) -> Opened:
-    """Everything an addressee checks before it believes a word: the steps of ADDRESSEE, in their order.
+    """All that an addressee checks before it uses any of it: the steps of ADDRESSEE, in their order.
 
     The signing key is judged at the router's decision, not at the reading: what was accepted before a
     revocation stays valid, whenever it is opened. Raises `Rejected` at the first step that does not hold.

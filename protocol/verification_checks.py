@@ -1,7 +1,7 @@
-"""The single checks of verification: each looks at one case, and raises `Rejected` or returns.
+"""The single checks of verification: each judges one case, and raises `Rejected` or returns.
 
-Owns what one step asks. In which order they run is protocol/verification.py's: a check that needs what an
-earlier one found reads it from the case, where it is missing until that one has held.
+Owns what one step checks. Their order is in protocol/verification.py: a check that needs what an earlier one
+found reads it from the case, where it is missing until that one has held.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class DeliveryCase:
 
 
 def check_owner(case: SubmissionCase) -> None:
-    """Who says to have sent it owns the outbox it stood in: `E_PRINCIPAL`."""
+    """The claimed sender owns the outbox that it was in: `E_PRINCIPAL`."""
     if case.submission.header.core.sender != case.owner:
         raise Rejected(Code.E_PRINCIPAL, "the sender is not the owner of the outbox")
 
@@ -170,8 +170,8 @@ def open_delivered(case: DeliveryCase) -> None:
 
 
 def _check_suite(signed: Signed, header: Header) -> None:
-    # The structure says which signatures are there, the core which must be: they may not differ, or a
-    # stripped post-quantum signature would pass for suite 1.
+    # The structure says which signatures are there, the core which must be: they may not differ, or a message
+    # with its post-quantum signature stripped would be taken for suite 1.
     if signed.suite is not header.core.suite:
         raise Rejected(Code.E_ALG_MIX, "the signatures are not those of the header's suite")
     if signed.kid != header.core.signing_key:

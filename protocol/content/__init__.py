@@ -1,1 +1,1 @@
-"""What a message says: bodies, items, their fields, and how people write them."""
+"""The content of a message: bodies, items, their fields, and drafts."""

@@ -1,11 +1,11 @@
-"""What a message says: one model per kind, and what its header must admit about it.
+"""The bodies of messages: one model per kind, and the codes that the header must carry for it.
 
 Owns the frames of the five kinds (DIR Art. 4 to 7; ER Art. 41b(1)(e)) and the comparison of a body with
 its header. Items are in `entities`; how a body becomes bytes is in `content`.
 
 Rules: a body holds all that the law asks of its kind, so that a recipient never has to ask for a field
-that the sender could have been made to fill in (DIR Art. 4(5), 6(1)(b)). Subject, reasons and case
-numbers stand here and not in the header, because they may name people.
+that the sender could have been made to fill in (DIR Art. 4(5), 6(1)(b)). Subject, reasons and case numbers
+are here and not in the header, because they may name people.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ class Refusal(Frame):
 
 
 class AcknowledgedMessage(Model):
-    """A message by its id and by the SHA-256 of its signed header: no other message can be meant."""
+    """A message by its id and by the SHA-256 of its signed header: so no other message can be meant."""
 
     message: Annotated[MessageIdField, OURS]
     header_digest: Annotated[DigestField, OURS]
@@ -195,7 +195,7 @@ def items_of(body: Body) -> tuple[Item, ...]:
 
 @dataclass(frozen=True, slots=True)
 class HeaderCodes:
-    """What a header has to say at least, because the content says it."""
+    """The codes that a header must carry at least, because the content has them."""
 
     handling: HandlingCodes
     data_class: DataClass
@@ -235,7 +235,7 @@ def check_header_codes(
     ground: RefusalGround | None,
     review: Millis,
 ) -> None:
-    """Refuse a header that says less than the content; the router has judged by the header alone."""
+    """Refuse a header that is laxer than the content; the router judged by the header alone."""
     lax: list[str] = []
     if missing_handling(required=required.handling, given=handling):
         lax.append("handling")

@@ -1,4 +1,4 @@
-"""Bodies as parts, and parts as bodies: the content of an envelope.
+"""Encoding a body as the parts of an envelope's content, and decoding them.
 
 Owns the encoding of content (canonical JSON: sorted keys, no spaces, UTF-8, no floats) and its limits.
 Knows no cryptography.
@@ -72,7 +72,7 @@ def body_to_parts(body: Body, attachments: Sequence[Attachment] = ()) -> tuple[P
 
 
 def body_from_parts(kind: MessageKind, parts: Sequence[Part]) -> tuple[Body, tuple[Attachment, ...]]:
-    """Read the body of a message of this kind; everything that we would not write is `Rejected`."""
+    """Read the body of a message of this kind; everything but the one encoding is `Rejected`."""
     excess = _excess(parts)
     if excess is not None:
         raise Rejected(Code.E_BODY, excess)
@@ -95,7 +95,7 @@ def item_from_part(part: Part) -> Item:
 
 
 def fault_paths(error: ValidationError) -> list[tuple[str, str]]:
-    """Where a body breaks which rule, without any value: an unknown field's name is the sender's words."""
+    """Where a body breaks which rule, without any value: an unknown field's name is the sender's text."""
     faults = []
     for fault in error.errors(include_input=False, include_context=False, include_url=False):
         location = fault["loc"][:-1] if fault["type"] == "extra_forbidden" else fault["loc"]
@@ -203,7 +203,7 @@ def _validated(read: Callable[[bytes], T], data: bytes) -> T:
         return read(data)
     except ValidationError as error:
         shown = "; ".join(f"{path}: {rule}" for path, rule in fault_paths(error)[:_SHOWN_FAULTS])
-    # Raised outside the handler: pydantic's error knows the values and must not hang on ours.
+    # Raised outside the handler: pydantic's error has the values and must not be the context of this one.
     raise Rejected(Code.E_BODY, f"the content breaks its model: {shown}")
 
 

@@ -1,8 +1,8 @@
 """Check digits of the numbers that officers copy by hand: ships, containers, travel documents.
 
-Owns the arithmetic; knows no model and takes any string. A wrong digit in an IMO or container number is
-a slip of the pen. In a document's machine-readable zone it may be a finding: so that function names the
-fields that fail, and the model decides what follows.
+Owns the arithmetic; knows no model and takes any string. A wrong digit in an IMO or container number is a
+copying error. In a document's machine-readable zone it may be a finding: so that function names the fields
+that fail, and the model decides the consequence.
 """
 
 from __future__ import annotations

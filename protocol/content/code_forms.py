@@ -1,4 +1,4 @@
-"""How codes are written by people: `H1+H3`, `B2`, `migrant-smuggling`.
+"""The textual forms of codes: `H1+H3`, `B2`, `migrant-smuggling`.
 
 Owns the textual forms, both ways, and the two small algebras behind them (handling codes, 4x4
 evaluation). Does not own the codes' meanings (`codes`, `code_texts`).

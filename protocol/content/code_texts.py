@@ -1,4 +1,4 @@
-"""What every code means, in words, with its source: the one table that people read.
+"""The texts of codes: the meaning of each, with its source.
 
 Owns the English texts. Complete: a test fails when a code of any list has no text. The texts of the
 handling codes are verbatim (Council document 6243/18, as quoted by Statewatch); the others name what

@@ -1,4 +1,4 @@
-"""Drafts: bodies as people write them, and errors that help those people.
+"""Drafts: reading bodies as people write them, and errors that help those people.
 
 Owns the reading of a draft. A draft has the shape of its body (frame fields and `items`), and is laxer in
 three ways only: any layout of the JSON, handling and evaluation may be left out (H0, X4), and times may be
@@ -45,7 +45,7 @@ def parse_draft(kind: MessageKind, data: bytes, *, known: Mapping[str, str] = _N
 def body_of_draft(
     kind: MessageKind, written: Mapping[str, Any], *, known: Mapping[str, str] = _NOTHING_KNOWN
 ) -> Body:
-    """The same, of a draft that somebody else has read from JSON."""
+    """The same, of a draft that the caller has read from JSON."""
     try:
         return MODELS[kind].model_validate_json(json.dumps({**written, **known}), context=DRAFT)
     except ValidationError as error:
@@ -110,7 +110,7 @@ def _explain(fault: ErrorDetails) -> str:
 
 
 def _expected(fault: ErrorDetails) -> str:
-    # Our own rules say what was expected; pydantic's sentences begin with the subject.
+    # The rules of this package say what was expected; pydantic's sentences begin with the subject.
     message = fault["msg"]
     for opening in ("Input should be ", "String should have ", "Tuple should have "):
         message = message.removeprefix(opening)
@@ -125,7 +125,7 @@ def _found(value: object) -> str:
 
 
 def _escaped(text: str) -> str:
-    # A draft that somebody else wrote cannot repaint the terminal of whoever sends it.
+    # A draft written by another person cannot act on the terminal of the sender.
     return json.dumps(text, ensure_ascii=True)[1:-1]
 
 

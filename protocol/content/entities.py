@@ -1,4 +1,4 @@
-"""Whom and what officers tell each other about: one model per item type, and the union of all.
+"""The item types: one model for each entity that officers exchange, and the union of all.
 
 Owns the fields of each and, beside them, the rule that each field comes from. The shape follows the
 Universal Message Format's entities as they are commonly described; conformance is not claimed. The terms

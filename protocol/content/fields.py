@@ -2,9 +2,9 @@
 
 Owns how one value looks in JSON and what it may hold. Does not own any structure (`entities`, `bodies`).
 
-Rules: a field reads what it writes and nothing else, so that content has one encoding. Text holds no
-control characters, which could repaint a terminal, and no bidirectional overrides, which could show a
-name in another order than it has. There are no floats. A model's representation never shows content.
+Rules: a field reads what it writes and nothing else, so that content has one encoding. Text holds no control
+characters, which could act on a terminal, and no bidirectional overrides, which could show a name in another
+order than it has. There are no floats. A model's representation never shows content.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ T = TypeVar("T")
 CodeT = TypeVar("CodeT", bound=Enum)
 
 DRAFT: Final = "draft"
-"""The validation context under which people write: times may be written as RFC 3339 text."""
+"""The validation context for drafts: times may be written as RFC 3339 text."""
 
 _ABSENT: Final[tuple[Any, ...]] = (None, [], ())
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

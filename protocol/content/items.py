@@ -1,4 +1,4 @@
-"""What every item of a body carries, whatever it describes: the provider's terms.
+"""The base of all items: the provider's terms, which each item carries.
 
 Owns the base of all items, the rules that hold for each of them, and the short names of the sources. The
 things described are in `entities`. Each item has its own codes (ER Art. 19(2), 29), because a message may
@@ -61,11 +61,11 @@ class ItemBase(Model):
     ] = ()
 
     def least_data_class(self) -> DataClass:
-        """What the item is at least, judged by its structure; its words cannot be judged."""
+        """The data class that the item has at least, by its structure; free text cannot be judged."""
         return DataClass.NON_PERSONAL
 
     def is_empty(self) -> bool:
-        """Whether nothing in the item says which thing is meant."""
+        """Whether nothing in the item identifies the thing."""
         return False
 
     @model_validator(mode="after")

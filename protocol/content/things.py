@@ -1,6 +1,6 @@
-"""Ships, vehicles and documents: the things that have numbers of their own.
+"""The item types of ships, vehicles and documents, which have numbers of their own.
 
-Owns their fields, the rule that each field comes from, and which slips of the pen are refused. Persons,
+Owns their fields, the rule that each field comes from, and which copying errors are refused. Persons,
 places and the union of all items are in `entities`.
 """
 
@@ -34,7 +34,7 @@ Mmsi = Annotated[str, shaped("[0-9]{9}", "nine digits")]
 CallSign = Annotated[str, shaped("[A-Z0-9]{3,8}", "3 to 8 capital letters and digits")]
 DocumentNumber = Annotated[str, shaped("[A-Z0-9]{1,24}", "capital letters and digits without spaces")]
 
-# On such a document a wrong check digit is a finding; on a genuine one it is a slip of the pen.
+# On such a document a wrong check digit is a finding; on a genuine one it is a copying error.
 _NOT_GENUINE: Final = frozenset({DocumentStatus.FALSE, DocumentStatus.FORGED, DocumentStatus.COUNTERFEIT})
 
 

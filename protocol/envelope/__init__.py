@@ -1,1 +1,1 @@
-"""What carries a message: header, key wraps, sealed content, and its commitment."""
+"""The envelope: header, key wraps, sealed content, and its commitment."""

@@ -27,7 +27,7 @@ _LABEL = b"contrada/commit/1"
 
 @dataclass(frozen=True, slots=True)
 class Disclosure:
-    """What shows one part of a message to somebody who has the signed header, and nothing of the others."""
+    """Proves one part of a message to a holder of the signed header, and shows nothing of the others."""
 
     index: int
     part: Part

@@ -1,10 +1,10 @@
-"""The core of a header: what the sender says of a message, and all that a router may read of it.
+"""The core of a header: the sender's fields, which are all that a router may read of a message.
 
 Who sends it, to whom, and under which rules. The core is also the AEAD's additional data and the HPKE info
-(protocol/envelope/sealing.py), so that the content cannot be lifted under another header.
+(protocol/envelope/sealing.py), so that the content cannot be moved under another header.
 
 Owns the fields, their layout (docs/spec/contrada.cddl is the normative text) and the checks of form. Does not
-judge: whether a message may go where it says is protocol/exchange_rules.py.
+decide whether a message may be delivered: protocol/exchange_rules.py.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ CORE_FIELDS = 24
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a message stands in what its sender sent: one stream per start of a daemon, counted from 0."""
+    """The place of a message in its sender's stream: one stream per start of a daemon, counted from 0."""
 
     stream: StreamId
     seq: int
@@ -73,7 +73,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The part of an H3 restriction that the system itself can keep (ER 19(2))."""
+    """The part of an H3 restriction that the system itself can enforce (ER 19(2))."""
 
     only: tuple[UnitId, ...]
     """If any: nobody else may receive it, not even as a copy."""
@@ -93,7 +93,7 @@ class AttachmentEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Core:
-    """What the sender says of the message. See docs/spec/contrada.cddl for each field's duty."""
+    """The sender's fields. docs/spec/contrada.cddl has the meaning of each."""
 
     suite: Suite
     kind: MessageKind

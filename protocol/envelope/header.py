@@ -1,7 +1,7 @@
 """The signed header: the core and the seal, under the sender's signature.
 
     header = [ core-bytes, seal-bytes ]        the payload that is signed
-    core   = what the sender says of the message (protocol/envelope/core.py)
+    core   = the sender's fields (protocol/envelope/core.py)
     seal   = what binds the content to it: hashes, length, initialisation vector, commitment
 
 Owns the layout (docs/spec/contrada.cddl is the normative text) and the checks of form.

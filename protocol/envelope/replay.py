@@ -1,4 +1,4 @@
-"""Which messages of a sender were already decided: one number per stream.
+"""The replay state: which messages of a sender were already decided, as one number per stream.
 
 A stream is one run of one daemon, and its messages come in order through one Kafka partition. So the
 last sequence number decides: what is not beyond it was decided before. No window, no set of ids.
@@ -45,7 +45,7 @@ class ReplayState:
     streams: dict[StreamId, Last] = field(default_factory=dict)
 
     def copy(self) -> ReplayState:
-        """A state that can advance and be thrown away."""
+        """A state that can advance and be discarded."""
         return ReplayState(self.floor, dict(self.streams))
 
     def is_fresh(self, position: Position, created: Millis) -> bool:
@@ -61,7 +61,7 @@ class ReplayState:
         before = self.streams.pop(position.stream, None)
         if before is not None:
             newest = max(newest, before.created)
-        # The stream at work is never the one to be forgotten: its next message may bear the same time.
+        # The current stream is never forgotten: its next message may bear the same time.
         while len(self.streams) >= limits.MAX_STREAMS:
             oldest = min(self.streams, key=lambda stream: self.streams[stream].created)
             self.floor = max(self.floor, self.streams.pop(oldest).created)
@@ -86,7 +86,7 @@ class ReplayState:
                 state = cls(Millis(uint(floor)), dict(_row(row) for row in rows))
             case _:
                 raise Rejected(Code.E_SCHEMA, "the replay state has another structure")
-        # One text for one state: no stream twice, no true for 1, no more streams than we would keep.
+        # One text for one state: no stream twice, no true for 1, no more streams than are kept.
         if state.to_text() != text or len(state.streams) > limits.MAX_STREAMS:
             raise Rejected(Code.E_SCHEMA, "a replay state that we would not write")
         return state

@@ -112,7 +112,7 @@ def open_content(header: Header, ciphertext: bytes, wrap: Wrap, *, opener: WrapO
             kid=wrap.kid, enc=wrap.enc, ciphertext=wrap.wrapped, info=wrap_info(wrap.kid, core_hash)
         )
     except Rejected:
-        # In our words: whose key failed, and how, is told to nobody.
+        # With one text: which key failed, and how, is not revealed.
         raise _cannot_open() from None
     if len(cek) != CEK_SIZE:
         raise _cannot_open()
@@ -180,7 +180,7 @@ def _parse_plaintext(plaintext: bytes) -> Content:
                 raise _cannot_open()
     except Rejected:
         raise _cannot_open() from None
-    # The pad is derived, not chosen: another one would be a place to hide bytes in. The rest of the plaintext
+    # The pad is derived, not chosen: another one could hide bytes. The rest of the plaintext
     # is the one encoding of what was read, or `decode` would have refused it.
     bare = len(plaintext) - len(pad) - _length_field(len(pad)) + 1
     if pad != bytes(pad_size(bare)):

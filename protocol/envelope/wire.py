@@ -1,4 +1,4 @@
-"""The envelope: what a sender submits, and what each addressee is delivered.
+"""The envelope on the wire: a sender's submission, and the delivery to each addressee.
 
     submission = [ 1, signed-header, ciphertext, [ wrap, ... ] ]
     delivery   = [ 1, signed-header, ciphertext, index, wrap, receipt ]

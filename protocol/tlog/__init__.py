@@ -1,1 +1,1 @@
-"""Transparency logs in the formats of C2SP: trees, tiles, notes, checkpoints, proofs, witnesses. Pure."""
+"""Transparency logs in the formats of C2SP: tiles, notes, checkpoints, proofs, witnessing. Pure."""

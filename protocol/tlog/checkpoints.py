@@ -1,4 +1,4 @@
-r"""Checkpoints (C2SP tlog-checkpoint): the signed head of a log. And what exactly each key signs of one.
+r"""Checkpoints (C2SP tlog-checkpoint): the signed head of a log, and the bytes that each key signs of it.
 
     <origin>\n<size>\n<base64(root)>\n          the body; no extension lines, which ML-DSA would not sign
 
@@ -14,7 +14,7 @@ The three cannot be taken for each other: an origin would have to be "cosignatur
 or contain a NUL. A log signs with 0x01 and 0x06, a witness with 0x04 and 0x06.
 
 Rules: times here are seconds, as C2SP has them, and their type says so. A checkpoint has one form of bytes.
-Which keys to believe is the policy's business (protocol/tlog/policy.py).
+Which keys are trusted is decided in protocol/tlog/policy.py.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class CheckpointSigner(Protocol):
 
 
 def seconds(t: Millis) -> Seconds:
-    """Our milliseconds as C2SP's seconds."""
+    """Milliseconds as C2SP's seconds."""
     return Seconds(t // 1000)
 
 
@@ -132,7 +132,7 @@ def signature_by(signer: CheckpointSigner, checkpoint: Checkpoint, *, now: Secon
 
 
 def signature_time(checkpoint: Checkpoint, key: VerifierKey, signature: bytes) -> Seconds | None:
-    """When this key signed the checkpoint (0: it does not say), or None if it did not sign it."""
+    """When this key signed the checkpoint (0: not stated), or None if it did not sign it."""
     if key.algorithm is NoteAlgorithm.ED25519:
         return Seconds(0) if verify_ed25519(key.public, signature, signed_bytes(checkpoint, key)) else None
     time = Seconds(int.from_bytes(signature[:_TIME_SIZE], "big"))

@@ -1,8 +1,8 @@
-"""Cosignatures (C2SP tlog-cosignature): a witness says that the log only grew, up to this checkpoint.
+"""Cosignatures (C2SP tlog-cosignature): a witness's signature that the log only grew, up to this checkpoint.
 
 Owns making one, reading what a witness answers, and adding lines to a checkpoint. The signed bytes are
-drawn in protocol/tlog/checkpoints.py. Rule: nothing that a witness answered goes into a checkpoint before
-it verified, because one false line of a known witness spoils the whole note for everybody.
+drawn in protocol/tlog/checkpoints.py. Rule: nothing that a witness answered goes into a checkpoint before it
+verified, because one false line of a known witness makes the whole note invalid for every reader.
 """
 
 from __future__ import annotations

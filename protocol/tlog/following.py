@@ -1,17 +1,17 @@
-"""Following a log from publication to publication: nothing that was there may change or disappear.
+"""The follower of a log: checks from publication to publication that the log only grows.
 
     follower, advance = Follower.join(publication, policy)      begins with a checkpoint that is trusted
     advance = follower.take(publication, policy)                what is new; `Rejected` where it is wrong
 
 A follower keeps the right edge of the tree and recomputes every root from the leaves themselves:
 
-    E_LOG_ROLLBACK  the log has signed a size below the one that we hold
-    E_LOG_FORK      it has signed a tree that does not begin with the one that we hold
-    E_LOG_GAP       it has grown, and leaves between are missing: what was not seen is not vouched for
-    E_TILE          the files are not those of the checkpoint: the publisher is wrong, or Kafka, not the log
+    E_LOG_ROLLBACK  the log has signed a size below the one that is held
+    E_LOG_FORK      it has signed a tree that does not begin with the one that is held
+    E_LOG_GAP       it has grown, and leaves between are missing: what was not seen is not confirmed
+    E_TILE          the files are not those of the checkpoint: the publisher's or Kafka's fault, not the log's
     E_LOG_UNKNOWN, E_LOG_SIGNATURE, E_QUORUM      the checkpoint is not trusted (protocol/tlog/policy.py)
 
-Rules: whatever is raised, what we hold stays. A fork is looked for before the quorum is asked for:
+Rules: whatever is raised, the held state stays. A fork is searched for before the quorum is checked:
 witnesses that did not sign are the first sign of one, and the log's own signature is all the evidence that
 is needed. Leaves of parts, and of checkpoints that lack nothing but cosignatures, wait for a trusted one.
 """
@@ -39,7 +39,7 @@ _LACKS_WITNESSES: Final = frozenset({Code.E_QUORUM, Code.E_COSIGNATURE})
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """What a trusted checkpoint added to what we hold."""
+    """What a trusted checkpoint added to the held tree."""
 
     checkpoint: Checkpoint
     note: bytes = field(repr=False)
@@ -54,7 +54,7 @@ class Advance:
 
 
 class Follower:
-    """What one reader holds of one log."""
+    """The state of one reader for one log."""
 
     __slots__ = ("_edge", "_waiting", "checkpoint", "note")
 
@@ -97,7 +97,7 @@ class Follower:
 
     @property
     def head(self) -> TreeHead:
-        """Size and root of what we hold."""
+        """Size and root of the held tree."""
         return TreeHead(self.checkpoint.size, self.checkpoint.root)
 
     @property
@@ -152,12 +152,12 @@ class Follower:
     def _contradicts(self, new: Checkpoint, after: Frontier | None) -> bool:
         if after is not None:
             return after.root() != new.root
-        # Leaves are missing, but the files may still show the tree of our size, and another one.
+        # Leaves are missing, but the files may still show the tree of the held size, and another one.
         shown = self._waiting.frontier(self.checkpoint.size)
         return shown is not None and shown.nodes != self._edge.nodes
 
     def _accusation(self, new: Checkpoint) -> Rejected:
-        """A fork, if the files are really those that the log has signed."""
+        """A fork, if the files are those that the log has signed."""
         if not self._waiting.make(new):
             return Rejected(Code.E_TILE, f"the files up to {new.size} are not those of the checkpoint")
         return Rejected(

@@ -9,9 +9,9 @@ Owns keys as text ("vkeys") too:
     <key name>+hex(key id)+base64(algorithm: 1 byte || public key)
     key id = SHA-256(key name || 0x0A || algorithm || public key)[:4]
 
-Rules: what is taken is written again byte for byte (`format_note(parse_note(data)) == data`), so that a
-note has one form: base64 without stray bits, no second space, no carriage return. A key id is a label and
-no proof; whoever verifies holds the whole key (protocol/tlog/policy.py).
+Rules: what is parsed is written again byte for byte (`format_note(parse_note(data)) == data`), so that a
+note has one form: base64 without stray bits, no second space, no carriage return. A key id is a label and no
+proof; a verifier has the whole key (protocol/tlog/policy.py).
 """
 
 from __future__ import annotations
@@ -68,14 +68,14 @@ class VerifierKey:
 
 @dataclass(frozen=True, slots=True)
 class NoteSignature:
-    """One signature line: who is said to have signed, and the bytes."""
+    """One signature line: the claimed signer, and the bytes."""
 
     name: str
     key_id: bytes
     signature: bytes
 
     def is_by(self, key: VerifierKey) -> bool:
-        """Whether the line says that this key made it."""
+        """Whether the line claims this key."""
         return (self.name, self.key_id) == (key.name, key.key_id)
 
 

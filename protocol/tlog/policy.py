@@ -1,4 +1,4 @@
-"""Trust policies (C2SP tlog-policy): which logs and which witnesses make a checkpoint believable.
+"""Trust policies (C2SP tlog-policy): which logs and which witnesses make a checkpoint trusted.
 
     log <vkey> [<url>]
     witness <name> <vkey> [<url>]
@@ -8,7 +8,7 @@
 Owns reading such a file and judging a checkpoint by it. Writing one is in protocol/tlog/policy_text.py.
 Rules, where they are stricter than C2SP:
 - When several log lines name one origin, all these keys must have signed: Ed25519 and ML-DSA-44 both.
-- A line by a known key that does not verify spoils the whole note (C2SP says SHOULD).
+- A line by a known key that does not verify makes the whole note invalid (C2SP says SHOULD).
 - A log's key is no witness's key.
 - The file ends in a newline, so that a file cut short is noticed.
 """
@@ -85,7 +85,7 @@ class Policy:
         return tuple(dict.fromkeys(log.key.name for log in self.logs))
 
     def log_keys(self, origin: str) -> tuple[VerifierKey, ...]:
-        """All keys with which this log must sign; none for a log that we do not know."""
+        """All keys with which this log must sign; none for an unknown log."""
         return tuple(log.key for log in self.logs if log.key.name == origin)
 
     def signed_by_log(self, signed: SignedCheckpoint) -> Checkpoint:
@@ -117,7 +117,7 @@ class Policy:
         return tuple(group.name for group in self.groups if group.name in there)
 
     def trusted(self, signed: SignedCheckpoint) -> Trusted:
-        """The checkpoint, if it may be believed; `Rejected` says what is missing."""
+        """The checkpoint, if it is trusted; `Rejected` says what is missing."""
         checkpoint = self.signed_by_log(signed)
         witnesses = self.cosigned(signed)
         groups = self.complete(witnesses)
@@ -130,7 +130,7 @@ class Policy:
 def parse_policy(text: str | bytes) -> Policy:
     """The policy that this text states; `Rejected(E_LOG_POLICY)` names the line that is wrong."""
     if isinstance(text, bytes):
-        # Octets that are no UTF-8 are opaque: they stay apart from each other, and fit no key's name.
+        # Octets that are no UTF-8 are opaque: they stay distinct, and match no key's name.
         text = text.decode("utf-8", "surrogateescape")
     if len(text) > limits.MAX_POLICY_TEXT or _FORBIDDEN.search(text) or not text.endswith("\n"):
         raise Rejected(Code.E_LOG_POLICY, "too long, or a control character, or no newline at the end")
@@ -194,7 +194,7 @@ class _Reader:
         return key
 
     def _group(self, name: str, threshold: str, members: list[str]) -> None:
-        # A member of two groups could help twice to one quorum.
+        # A member of two groups could count twice in one quorum.
         if any(m not in self.defined or m == NO_QUORUM or m in self.members for m in members):
             raise _wrong("a member that is not defined before, or is a member already")
         if len(set(members)) != len(members):

@@ -1,4 +1,4 @@
-"""Writing the policy of our own exchange: its logs, its witnesses, and how many of them it takes.
+"""Writing the policy of an exchange: its logs, its witnesses, and their quorum.
 
 Owns the text of a new policy file; protocol/tlog/policy.py reads it. Rules: all keys of a log and all
 keys of a witness count together (Ed25519 and ML-DSA-44), so that breaking one algorithm is not enough.
@@ -23,7 +23,7 @@ _SUFFIX = {NoteAlgorithm.COSIGNED_ED25519: "ed25519", NoteAlgorithm.COSIGNED_ML_
 
 @dataclass(frozen=True, slots=True)
 class WitnessEntry:
-    """A witness, as its operator made it known."""
+    """A witness, as its operator published it."""
 
     name: str
     keys: tuple[VerifierKey, ...]
@@ -31,7 +31,7 @@ class WitnessEntry:
 
 
 def ledger_origins(name: str, now: Millis) -> tuple[str, ...]:
-    """The logs of our exchange: the audit shard of now, those of the coming half-years, the directory."""
+    """The logs of an exchange: the current audit shard, those of the coming half-years, the directory."""
     shards = shards_from(name, now, count=1 + SHARDS_AHEAD)
     return (*(shard.origin for shard in shards), directory_origin(name))
 
@@ -44,7 +44,7 @@ def ledger_policy(
     witnesses: Sequence[WitnessEntry] = (),
     quorum: int = 0,
 ) -> str:
-    """The policy file of our exchange; `log_keys` gives the keys of an origin (keys/note_keys.py)."""
+    """The policy file of an exchange; `log_keys` gives the keys of an origin (keys/note_keys.py)."""
     keys = [key for origin in ledger_origins(name, now) for key in log_keys(origin)]
     return policy_text(keys, witnesses=witnesses, quorum=quorum)
 
@@ -60,11 +60,11 @@ def policy_text(
     for witness in witnesses:
         lines += ["", *_witness_lines(witness)]
     if witnesses:
-        # The threshold stands there even if nobody is needed yet: a group of fewer than one cannot be.
+        # The group needs a threshold even with a quorum of 0: a group of fewer than one is invalid.
         lines += ["", f"group {QUORUM} {quorum or 1} {' '.join(witness.name for witness in witnesses)}"]
     lines += ["", f"quorum {QUORUM if quorum else NO_QUORUM}", ""]
     text = "\n".join(lines)
-    parse_policy(text)  # what we write, we can read: names twice or keys twice end here
+    parse_policy(text)  # parsed again: duplicate names or keys are refused here
     return text
 
 

@@ -1,4 +1,4 @@
-"""Proof files (C2SP tlog-proof): this leaf is in that log, and so many witnesses have seen it. Offline.
+"""Proof files (C2SP tlog-proof): a leaf is in a log that a quorum cosigned. Verified offline.
 
     c2sp.org/tlog-proof@v1
     extra <base64>                   optional; nobody signed it
@@ -7,7 +7,7 @@
     <empty line>
     <checkpoint, with its signatures, verbatim>
 
-Rules: one form for one proof. What the leaf is, the caller knows; a proof does not carry it.
+Rules: one form for one proof. The caller knows the leaf; a proof does not carry it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _MAX_PROOF = limits.MAX_NOTE + limits.MAX_PROOF_PATH * 45 + limits.MAX_PROOF_EXT
 
 @dataclass(frozen=True, slots=True)
 class TlogProof:
-    """Where a leaf stands, its path to the root, and the checkpoint that signs the root."""
+    """The index of a leaf, its path to the root, and the checkpoint that signs the root."""
 
     index: int
     path: tuple[Digest, ...]

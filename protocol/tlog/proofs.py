@@ -1,8 +1,8 @@
-"""Proofs made from the tiles of a tree (RFC 9162, 2.1.3 and 2.1.4), and those of a batch while it is written.
+"""Making proofs from the tiles of a tree (RFC 9162, 2.1.3 and 2.1.4), and for a batch while it is written.
 
-Makes proofs; protocol/merkle.py verifies them. Trusts no tile: what is made of a wrong tile is a proof that
-does not verify, so verify before you rely on it or give it away. Cost: each hash of a proof is the root over
-a part of one tile, so a proof reads two tiles for each level, three levels up to sixteen million leaves.
+Makes proofs; protocol/merkle.py verifies them. Trusts no tile: a wrong tile gives a proof that does not
+verify, so the caller verifies it before use. Cost: each hash of a proof is the root over a part of one tile,
+so a proof reads two tiles for each level, three levels up to sixteen million leaves.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class _Tree:
         self._tiles: dict[tuple[int, int], list[Digest]] = {}
 
     def path(self, index: int) -> ProofPath:
-        """PATH of RFC 6962, 2.1.1, from the root down and then turned round."""
+        """PATH of RFC 6962, 2.1.1, from the root down and then reversed."""
         begin, end, siblings = 0, self._size, []
         while end - begin > 1:
             middle = begin + _split(end - begin)

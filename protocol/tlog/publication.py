@@ -1,13 +1,12 @@
-"""The record in which the ledger publishes how a log has grown: C2SP files, packed for one Kafka topic.
+"""Publications: the records by which the ledger publishes a log's growth, C2SP files in one Kafka topic.
 
     publication = [ 1, origin, [ [path, bytes], ... ], note / null ]
 
 The files are hash tiles (protocol/tlog/tiles.py): of level 0 everything from the size that was published
-last to the new one, of the levels above what changed with it, and the whole right edge of the new tree. So
-whoever has read the one before recomputes the whole tree, and whoever begins here can begin. The note is
-the cosigned checkpoint of the new size. What is large comes in parts: only the last one has the note.
-
-Nothing here is believed: protocol/tlog/following.py does that, against a policy.
+last to the new one, of the levels above what changed with it, and the whole right edge of the new tree. So a
+reader of the previous one recomputes the whole tree, and a new reader can begin here. The note is the
+cosigned checkpoint of the new size. A large publication comes in parts: only the last one has the note.
+Nothing is verified here: protocol/tlog/following.py does that, against a policy.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ MAX_ORIGIN: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """A part of a log, as somebody says it is."""
+    """A part of a log, not verified yet."""
 
     origin: str
     files: Mapping[Tile, bytes] = field(repr=False)
@@ -57,7 +56,7 @@ def encode_publication(publication: Publication) -> bytes:
 
 
 def parse_publication(data: bytes) -> Publication:
-    """A publication, checked in form; what it says is not believed yet."""
+    """A publication, checked in form; not verified yet."""
     match decode(data, limit=MAX_PUBLICATION):
         case [version, str(origin), [*files], note] if note is None or type(note) is bytes:
             if uint(version) != VERSION:

@@ -1,10 +1,10 @@
-"""The names of our logs: one audit log for each half-year, and one log of the key directory.
+"""The names of an exchange's logs: one audit log for each half-year, and one log of the key directory.
 
     <name>/audit/2026h2        from 2026-07-01T00:00:00Z up to, not including, 2027-01-01T00:00:00Z
     <name>/directory           for ever
 
-`<name>` is chosen once, when the ledger is founded: a host name of ours, perhaps with a path, lower case.
-Rules: half-years are UTC. A shard's first entry is the body of the last checkpoint of the one before.
+`<name>` is chosen once, when the ledger is founded: a host name of the operator, perhaps with a path, lower
+case. Rules: half-years are UTC. A shard's first entry is the body of the last checkpoint of the one before.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Shard:
 
     @property
     def end(self) -> Millis:
-        """The first millisecond that is not of it any more."""
+        """The first millisecond after it."""
         return self.next().start
 
     def next(self) -> Shard:

@@ -1,4 +1,4 @@
-"""The tree of a log as files (C2SP tlog-tiles): their names, which there are, and the writer of them.
+"""Tiles (C2SP tlog-tiles): the files of a log's tree, their names, and their writer.
 
     tile/<L>/<N>[.p/<W>]         hashes: 256 of them, or W in a partial one; level 0 is the leaf hashes, and
                                  a hash of level L+1 is the root over one full tile of level L
@@ -27,7 +27,7 @@ ENTRIES = -1
 """The level of the files of entries."""
 
 MAX_SIZE = 2**63 - 1
-"""Of a tree: what every implementation can count."""
+"""Of a tree: a size that every implementation can represent."""
 
 MAX_ENTRY = 0xFFFF
 
@@ -65,7 +65,7 @@ def _groups(index: int) -> str:
 
 
 def parse_path(path: str) -> Tile:
-    """The tile of this name, if we would write it so and a tree can be so large."""
+    """The tile of this name, if it is in the one form and a tree can be that large."""
     found = _PATH.fullmatch(path) if len(path) <= 64 else None
     if found is None:
         raise Rejected(Code.E_TILE, "not the name of a tile")
@@ -209,7 +209,7 @@ class _Edge:
 class TreeWriter:
     """A growing tree, of which only the last tile of each level is kept.
 
-    After a failure to store what it gave, resume another one: this one is ahead of the store.
+    After a failure to store its files, resume another one: this one is ahead of the store.
     """
 
     __slots__ = ("_edges", "_entries", "_files")
@@ -223,7 +223,8 @@ class TreeWriter:
     def resume(cls, size: int, read: TileReader, *, with_entries: bool = True) -> TreeWriter:
         """Go on with a stored tree. Compare `root()` with what was signed before anything is appended.
 
-        `with_entries=False` is for who has leaf hashes only: files of entries are then neither read nor made.
+        `with_entries=False` is for a caller with leaf hashes only: files of entries are then neither read nor
+        made.
         """
         writer = cls(with_entries=with_entries)
         for level in range(levels_of(size)):

@@ -1,11 +1,11 @@
-"""Witnessing (C2SP tlog-witness, add-checkpoint): what a log asks, and when a witness signs.
+"""Witnessing (C2SP tlog-witness): the add-checkpoint request, and the decision whether to sign.
 
     old <size that the log believes this witness has>
     <base64(hash)>                   the consistency proof from there, up to 63 lines
     <empty line>
     <checkpoint>
 
-Owns the request's form and the decision as a table; HTTP and the witness's memory are for the edge.
+Owns the request's form and the decision as a table; HTTP and the witness's state are for the edge.
 Rules for the edge: what `decide_cosigning` was told as `known` must still be so when the new head is
 stored, in one transaction, before the cosignature leaves; and a note with evidence is kept, signed or not.
 """
@@ -30,13 +30,13 @@ SIZE_TYPE = "text/x.tlog.size"
 
 
 class LogEvidence(StrEnum):
-    """What a log has shown of itself, under its own signature."""
+    """A contradiction under the log's own signature."""
 
     FORK = "fork"
-    """Two heads of one size: proved, with the head that we cosigned, to anybody."""
+    """Two heads of one size: proved to anybody, with the head that was cosigned."""
 
     INCONSISTENT = "inconsistent"
-    """A head that it could not prove to continue the one that we cosigned: a fork, or a faulty asker."""
+    """A head that it could not prove to continue the cosigned one: a fork, or a faulty request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def format_add_checkpoint(old: int, proof: tuple[Digest, ...], note: bytes) -> b
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """A request whose log signed it, beside what we cosigned last."""
+    """A request signed by its log, with the head that was cosigned last."""
 
     old: int
     proof: tuple[Digest, ...]
@@ -111,14 +111,14 @@ def _forks(case: _Case) -> bool:
 
 
 def _continues(case: _Case) -> bool:
-    """Whether the proof leads from the head that we know, not from what the log says we know."""
+    """Whether the proof leads from the known head, not from the size that the log claims."""
     new, known = case.new, case.known
     return verify_consistency(known.size, known.root, new=new.size, new_root=new.root, path=case.proof)
 
 
-# The order is that of the specification; the first line that is true decides. The last one alone keeps us
-# from signing two histories; those before it choose the answer. A fork is evidence whatever size the log
-# pretends to believe: its signature under two heads is enough.
+# The order is that of the specification; the first line that is true decides. The last one alone prevents
+# signing two histories; those before it choose the answer. A fork is evidence whatever old size the log
+# names: its signature under two heads is enough.
 RULES: tuple[tuple[Callable[[_Case], bool], Callable[[_Case], Decision]], ...] = (
     (lambda c: c.old > c.new.size, lambda c: RefuseToCosign(400, Code.E_CHECKPOINT, _fork(c))),
     (lambda c: c.old != c.known.size, lambda c: SizeConflict(c.known.size, _fork(c))),

@@ -1,1 +1,1 @@
-"""The audit trail: records of decisions and acts, the entries that stand for them, who signed them."""
+"""The audit trail: records of decisions and acts, their log entries, and their signatures."""

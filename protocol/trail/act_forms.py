@@ -33,7 +33,7 @@ def _number(value: Item) -> bool:
 
 
 def _line(value: Item) -> bool:
-    # People read it on a terminal, which would obey control characters.
+    # It is shown on a terminal, which would act on control characters.
     return type(value) is str and 0 < len(value) <= MAX_LINE and value.isprintable()
 
 

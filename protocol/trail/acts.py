@@ -1,4 +1,4 @@
-"""Acts of the centre as records of the ledger: what is recorded of each.
+"""Acts of the centre as records of the ledger: their fields and encoding.
 
     act  = [ 1, type, t, actor, subject / null, detail ]       a record, as a decision is one (CDDL: `action`)
 
@@ -110,7 +110,7 @@ def parse_act(data: bytes) -> Act:
 
 
 def parse_any_record(raw: bytes) -> Record | Delivered | Act:
-    """Whatever stands behind a leaf of the audit log."""
+    """The record behind a leaf of the audit log, of any type."""
     match decode(raw, limit=limits.MAX_DECISION):
         case [_, kind, *_] if uint(kind) in DECISIONS:
             return parse_record(raw)

@@ -10,7 +10,7 @@ decision brings about follows from it: one leaf in the ledger for each delivery,
 
     salt_i    = first 16 bytes of HMAC-SHA256(salt, "delivery" || uint16(i))
 
-so that whoever has a receipt can say which leaves the ledger must have. Owns the layouts and their
+so that the holder of a receipt can compute which leaves the ledger must have. Owns the layouts and their
 verification. Does not decide (protocol/exchange_rules.py) and keeps no log.
 """
 

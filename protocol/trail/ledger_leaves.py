@@ -1,13 +1,13 @@
-"""From a record of the audit topic to the leaves of the ledger, and the rows that open them again.
+"""The leaves of a record of the audit topic, and the rows that open them again.
 
     decisions   each decision's leaf; behind an accepted one a leaf for each delivery, in the header's order
     acts        each act's leaf
-    otherwise   `Rejected`: the ledger writes an UNVERIFIED act in its place, and never passes it over
+    otherwise   `Rejected`: the ledger writes an UNVERIFIED act in its place, and never skips it
 
     row         = (index of its first leaf, how many leaves, record, salt, and what is searched by)
 
-The leaves of deliveries follow from the decision's record and salt, so they have no row of their own: one
-row opens them all, and deleting it closes them all. `leaves_of_row` is the way back.
+The leaves of deliveries follow from the decision's record and salt, so they have no row of their own: one row
+opens them all, and without it none can be opened. `leaves_of_row` is the way back.
 
 Pure; called for every message of the exchange, so it is quick where records have the form that routers write
 (protocol/trail/record_scan.py).
@@ -42,7 +42,7 @@ _DELIVERED: Final = int(RecordType.DELIVERED)
 
 
 class Row(NamedTuple):
-    """What is kept of one record, and what it is found by. A plain tuple, for speed at 20,000 a second."""
+    """What is kept of one record, and what it is searched by. A plain tuple, for speed at 20,000 a second."""
 
     index: int  # type: ignore[assignment]  # what it is called everywhere; nobody looks for values in a row
     """Of its first leaf."""
@@ -76,7 +76,7 @@ class Sequenced(NamedTuple):
     entries: list[bytes]
     rows: list[Row]
     signed: bytes
-    """What a router or an operator signed. It proves to others that the ledger made none of them up."""
+    """What a router or an operator signed. It proves to others that the ledger invented none of them."""
 
 
 def leaves_of(data: bytes, *, first: int, parties: Parties) -> Sequenced:
@@ -123,7 +123,7 @@ def open_decision(raw: bytes, salt: bytes, *, index: int) -> tuple[Row, list[byt
 
 
 def unverified_leaf(act: Act, salt: bytes, *, index: int) -> tuple[bytes, Row]:
-    """What the ledger writes of its own accord, in the place of a record that does not verify."""
+    """The ledger's own leaf in the place of a record that does not verify."""
     leaf = act_leaf(act, salt)
     return leaf.entry, row_of_act(act, leaf, index=index)
 

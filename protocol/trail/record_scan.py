@@ -1,4 +1,4 @@
-"""Reading a router's record in the form that nearly all have, eight times quicker than item by item.
+"""A fast scanner for a router's record in its common form, eight times quicker than item by item.
 
     89 01 type 1b t  83 PLACE offset  5820 submission  5820 subject  93 50 mid 50 thread  SENDER 48 stream seq
        MIDDLE  REFS  1b created  1b expires  1b review  TAIL
@@ -50,7 +50,7 @@ _COMMON = re.compile(
 
 
 class Shape(NamedTuple):
-    """What the recurring parts of a record say."""
+    """The values of a record's recurring parts."""
 
     sender: str | None
     units: str

@@ -1,4 +1,4 @@
-"""Records: what the ledger knows of one event, and the log entry that stands for it.
+"""Records: the ledger's data on one event, and the log entry that commits to it.
 
     record    = what a router decided of one submission, all that may be known without reading content
     delivered = that an accepted message went to one of its addressees
@@ -30,7 +30,7 @@ RECORD_SALT = 16
 
 
 class RecordType(IntEnum):
-    """What a record says happened. Numbers of the ledger's closed list."""
+    """The event that a record is about. Numbers of the ledger's closed list."""
 
     ACCEPTED = 1
     REJECTED = 2
@@ -62,7 +62,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class OutboxPlace:
-    """Where a submission stood in Kafka."""
+    """The place of a submission in Kafka."""
 
     unit: UnitId
     partition: int

@@ -1,4 +1,4 @@
-"""The form of the records file: what the ledger writes, and an auditor who trusts nobody's ledger reads.
+"""The format of the records file, which the ledger writes and an auditor reads without trust in it.
 
 A database with these tables, as SQLite in an auditor's copy (`records.sqlite`), or in the ledger's own store:
 
@@ -19,7 +19,7 @@ store has more columns' types and indexes than this, and a table of its own for 
 (broker/ledger/store/schema.py); a reader needs none of them.
 
 Pure. Owns the numbers and names that both sides must have alike, not the access to a database. Nothing in the
-file is to be believed: every row is held against the leaf that commits to it.
+file is trusted: every row is verified against the leaf that commits to it.
 """
 
 from __future__ import annotations

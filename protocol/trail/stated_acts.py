@@ -1,4 +1,4 @@
-"""Acts of the centre as an operator states them: who may, and one signature over the leaves that they make.
+"""Stated acts: which role may state which act, and one signature over the leaves that they make.
 
     root    = RFC 6962 root over the entries (protocol/trail/records.py) of the acts, in their order
     stated  = signed structure of suite 2, context "contrada/actions/1", over [ 1, actor, t, count, root ]
@@ -92,7 +92,7 @@ def sign_acts(acts: Sequence[Act], *, actor: UnitId, now: Millis, signer: Signer
 
 
 def is_acts(data: bytes) -> bool:
-    """Whether a record of the audit topic is a list of acts; otherwise it is a list of decisions.
+    """Whether a record of the audit topic holds acts; otherwise it holds decisions.
 
     By its first byte: acts are an array of four, decisions are an array of three.
     """
@@ -116,9 +116,9 @@ def verify_acts(data: bytes, *, parties: Parties) -> StatedActs:
 
 
 def check_stated(data: bytes, entries: Sequence[bytes], *, parties: Parties) -> Stated:
-    """Who stated the acts that have exactly these entries, if they may, or `Rejected`.
+    """The operator who stated the acts with exactly these entries, if entitled, or `Rejected`.
 
-    That each act is in the name of who stated it is said in its record: who has the records compares it.
+    That each act is in that operator's name is in its record: a reader with the records compares it.
     """
     signed = parse_signed(data)
     if signed.suite is not Suite.HYBRID:

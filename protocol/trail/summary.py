@@ -4,8 +4,8 @@
                 purposes, urgency, ground, basis, refs, created, expires, review, exempt ]
 
 Owns the check; `audit.summarize` makes summaries. They are signed by a router, and read by tools and auditors
-years later: a fallen router must not be able to break those with a number where a name belongs. Each field is
-checked as the field of a core that it came from.
+years later: a compromised router must not be able to break those with a number where a name belongs. Each
+field is checked as the field of a core that it came from.
 """
 
 from __future__ import annotations
