@@ -135,10 +135,6 @@ class Directory:
         role = None if known is None else _OPERATORS.get(known.role)
         return None if known is None or role is None else OperatorKey(role, known.identity)
 
-    def registrar_key(self, kid: KeyId) -> IdentityKey | None:
-        """A key with which registrars make statements, or made them."""
-        return self._key(kid, KeyRole.REGISTRAR)
-
     def facts(self, unit: UnitId) -> UnitFacts | None:
         """The registrar's newest facts about the unit, their version and its topics' partitions."""
         return self._tables.facts.get(unit)

@@ -50,11 +50,6 @@ class EpochState(StrEnum):
     DESTROYED = "destroyed"
 
 
-MAY_SIGN = frozenset({KeyState.ACTIVE, KeyState.DUE})
-MAY_SEAL_TO = frozenset({EpochState.NEXT, EpochState.CURRENT, EpochState.GRACE})
-MAY_OPEN = frozenset(EpochState) - {EpochState.AHEAD, EpochState.DESTROYED}
-
-
 def key_state(key: IdentityKey, now: Millis) -> KeyState:
     """The state of a signing key at this moment."""
     if key.revoked:

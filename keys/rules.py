@@ -22,6 +22,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import assert_never
 
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+
 from keys.possession import check_possession
 from keys.root_of_trust import RootOfTrust
 from keys.statement_types import (
@@ -36,14 +38,13 @@ from keys.statement_types import (
 )
 from keys.statements import appointment_item
 from keys.tables import Change, KeyRole, KnownEpoch, KnownKey, Put, Tables
-from keys.weak_keys import check_epoch
 from protocol.canonical import encode
 from protocol.epochs import bounds, to_publish
 from protocol.errors import Code, Rejected
 from protocol.identifiers import KeyId, Millis, UnitId
 from protocol.limits import DAY
 from protocol.parties import EpochKey, IdentityKey
-from protocol.public_keys import IdentityPublic
+from protocol.public_keys import EpochPublic, IdentityPublic
 
 MAX_KEY_LIFETIME = 3 * 366 * DAY
 
@@ -64,6 +65,9 @@ _ROLE_APPOINTED = {
     StatementType.ROUTER: KeyRole.ROUTER,
     StatementType.LEDGER: KeyRole.LEDGER,
 }
+
+_ANY_SCALAR = X25519PrivateKey.from_private_bytes(bytes(range(32)))
+_ML_KEM_768_PUBLIC = 1184
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,3 +256,18 @@ def _withdraw_epoch(kid: KeyId, epoch: KnownEpoch, tables: Tables) -> Iterator[C
 
 def _not_valid(message: str) -> Rejected:
     return Rejected(Code.E_STATEMENT, message)
+
+
+def check_epoch(public: EpochPublic) -> None:
+    """Refuse an epoch key that parses and cannot be sealed to.
+
+    With an X25519 point of small order the shared secret is zero, and the library refuses to seal to it: a
+    unit that published one would make every sender fail that addresses it. (Ed25519 keys of small order need
+    no check here: nothing verifies under them, and so no proof of possession either.)
+    """
+    public.hpke_key()
+    try:
+        # Any scalar will do: the library refuses an all-zero result, which small order alone can give.
+        _ANY_SCALAR.exchange(X25519PublicKey.from_public_bytes(public.x_wing[_ML_KEM_768_PUBLIC:]))
+    except ValueError:
+        raise Rejected(Code.E_STATEMENT, "an X25519 key of small order") from None

@@ -1,18 +1,16 @@
-"""Signers and openers by URI, so that the place of a private key is configuration and not code.
+"""Signers by URI, so that the place of a private key is configuration and not code; openers by directory.
 
     file:/var/lib/contrada/keys/identity.key      signer from a sealed file
-    file:/var/lib/contrada/keys                   opener over the epoch keys of a directory
 
-A further kind of store (a smart card through PKCS#11, a process of its own) is one entry per table here
+A further kind of store (a smart card through PKCS#11, a process of its own) is one entry of the table here
 and one module beside `soft_keys`. Rule: no error repeats the URI; some kinds of URI carry a PIN.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol, TypeVar
 from urllib.parse import unquote
 
 from keys.errors import KeyStoreError, KeyUriError
@@ -20,32 +18,17 @@ from keys.key_files import epoch_files, read_epoch, read_identity
 from keys.soft_keys import SoftOpener
 from keys.store import check_private_directory
 from keys.unlock import Secret
-from protocol.identifiers import KeyId
 from protocol.signatures import Signer
-
-_Store = TypeVar("_Store")
-
-
-class EpochKeys(Protocol):
-    """A unit's private epoch keys: opens key wraps, and lists the keys that it has."""
-
-    def open(self, *, kid: KeyId, enc: bytes, ciphertext: bytes, info: bytes) -> bytes:
-        """The wrapped key, or `Rejected(E_OPEN)`."""
-        ...
-
-    def kids(self) -> frozenset[KeyId]:
-        """The keys that can be opened with now."""
-        ...
 
 
 def signer_from_uri(uri: str, secret: Secret) -> Signer:
     """The signer that the URI names."""
-    return _from(SIGNER_SCHEMES, uri)(_rest(uri), secret)
-
-
-def opener_from_uri(uri: str, secret: Secret) -> EpochKeys:
-    """The opener that the URI names."""
-    return _from(OPENER_SCHEMES, uri)(_rest(uri), secret)
+    scheme = uri.partition(":")[0]
+    if ":" not in uri or scheme not in SIGNER_SCHEMES:
+        shown = scheme if ":" in uri and re.fullmatch(r"[a-z][a-z0-9+.-]{0,19}", scheme) else "no scheme"
+        known = ", ".join(f"{name}:" for name in sorted(SIGNER_SCHEMES))
+        raise KeyUriError(f"keys cannot be taken from {shown!r}", hint=f"known are: {known}")
+    return SIGNER_SCHEMES[scheme](uri.partition(":")[2], secret)
 
 
 def load_opener(directory: Path, *, secret: Secret) -> SoftOpener:
@@ -61,25 +44,7 @@ def _file_signer(rest: str, secret: Secret) -> Signer:
     return read_identity(_path(rest), secret=secret)
 
 
-def _file_opener(rest: str, secret: Secret) -> EpochKeys:
-    return load_opener(_path(rest), secret=secret)
-
-
 SIGNER_SCHEMES: dict[str, Callable[[str, Secret], Signer]] = {"file": _file_signer}
-OPENER_SCHEMES: dict[str, Callable[[str, Secret], EpochKeys]] = {"file": _file_opener}
-
-
-def _from(schemes: Mapping[str, _Store], uri: str) -> _Store:
-    scheme = uri.partition(":")[0]
-    if ":" not in uri or scheme not in schemes:
-        shown = scheme if ":" in uri and re.fullmatch(r"[a-z][a-z0-9+.-]{0,19}", scheme) else "no scheme"
-        known = ", ".join(f"{name}:" for name in sorted(schemes))
-        raise KeyUriError(f"keys cannot be taken from {shown!r}", hint=f"known are: {known}")
-    return schemes[scheme]
-
-
-def _rest(uri: str) -> str:
-    return uri.partition(":")[2]
 
 
 def _path(rest: str) -> Path:

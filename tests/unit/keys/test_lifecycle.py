@@ -8,9 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keys.lifecycle import (
-    MAY_OPEN,
-    MAY_SEAL_TO,
-    MAY_SIGN,
     EpochState,
     KeyState,
     epoch_state,
@@ -29,6 +26,10 @@ KEY = IdentityKey(
     FR, identity("fr").public, NOW, Millis(NOW + 300 * DAY), revoked=False, compromised_since=None
 )
 EPOCH_KEY = EpochKey(FR, EPOCH_NOW, epoch_key("fr", EPOCH_NOW).public, revoked=False)
+
+MAY_SIGN = frozenset({KeyState.ACTIVE, KeyState.DUE})
+MAY_SEAL_TO = frozenset({EpochState.NEXT, EpochState.CURRENT, EpochState.GRACE})
+MAY_OPEN = frozenset(EpochState) - {EpochState.AHEAD, EpochState.DESTROYED}
 
 
 def test_life_of_a_signing_key() -> None:

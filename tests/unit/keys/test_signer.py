@@ -1,4 +1,4 @@
-"""Signers and openers by URI."""
+"""Signers by URI, and the opener of a directory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from keys.errors import KeyFileMissing, KeyStoreError, KeyUriError
 from keys.key_files import write_epoch, write_identity
-from keys.signer import EpochKeys, opener_from_uri, signer_from_uri
+from keys.signer import load_opener, signer_from_uri
 from keys.store import prepare_directory
 from keys.unlock import Credential
 from protocol.envelope import sealing
@@ -35,9 +35,9 @@ def test_file_uri(directory: Path) -> None:
         assert signer_from_uri(uri, SECRET).public == identity("fr").public
 
 
-def test_opener_by_uri(directory: Path) -> None:
+def test_opener_of_a_directory(directory: Path) -> None:
     """An opener has all epoch keys of a directory, and is what sealing asks for."""
-    opener: EpochKeys = opener_from_uri(f"file:{directory}", SECRET)
+    opener = load_opener(directory, secret=SECRET)
     port: sealing.WrapOpener = opener
     assert port is opener
     assert opener.kids() == {epoch_key("fr", EPOCH_NOW).kid}
@@ -54,12 +54,11 @@ def test_opener_by_uri(directory: Path) -> None:
 )
 def test_unknown_scheme_names_the_known_ones(uri: str, shown: str) -> None:
     """The error says what there is, and repeats nothing of the URI but a plain scheme: there may be a PIN."""
-    for read in (signer_from_uri, opener_from_uri):
-        with pytest.raises(KeyUriError) as caught:
-            read(uri, SECRET)
-        assert shown in str(caught.value)
-        assert caught.value.hint == "known are: file:"
-        assert "hunter2" not in (str(caught.value) + caught.value.hint).lower()
+    with pytest.raises(KeyUriError) as caught:
+        signer_from_uri(uri, SECRET)
+    assert shown in str(caught.value)
+    assert caught.value.hint == "known are: file:"
+    assert "hunter2" not in (str(caught.value) + caught.value.hint).lower()
 
 
 def test_foreign_host_is_refused() -> None:
@@ -73,4 +72,4 @@ def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(KeyFileMissing):
         signer_from_uri(f"file:{tmp_path}/nothing", SECRET)
     with pytest.raises(KeyFileMissing):
-        opener_from_uri(f"file:{tmp_path}/nothing", SECRET)
+        load_opener(tmp_path / "nothing", secret=SECRET)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from keys.weak_keys import check_epoch
+from keys.rules import check_epoch
 from protocol.errors import Rejected
 from protocol.public_keys import EpochPublic
 from tests.unit.keys.world import EPOCH_NOW, epoch_key
