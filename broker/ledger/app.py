@@ -83,12 +83,16 @@ def build_ledger(settings: LedgerSettings, client: httpx.AsyncClient) -> LedgerR
         monotonic=time.monotonic,
         limits=BatchLimits(wait=settings.batch_ms / 1000, entries=settings.batch_entries),
     )
-    metrics.follow(
+    _follow(ledger, cosigner)
+    return ledger
+
+
+def _follow(ledger: LedgerRun, cosigner: Cosigner) -> None:
+    ledger.metrics.follow(
         behind=lambda: ledger.behind,
-        statements=lambda: replica.directory.head.size,
+        statements=lambda: ledger.replica.directory.head.size,
         failing=lambda: len(cosigner.failures),
     )
-    return ledger
 
 
 async def run_ledger(settings: LedgerSettings) -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from protocol.trail.records import RecordType
-
-disable_created_metrics()  # type: ignore[no-untyped-call]
+from runtime.process.metrics import MetricSet
 
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
@@ -34,44 +33,30 @@ class LedgerMetrics:
     @classmethod
     def create(cls) -> LedgerMetrics:
         """Metrics at zero."""
-        r = CollectorRegistry()
+        made = MetricSet("contrada")
         return cls(
-            r,
-            Counter(
-                "contrada_ledger_leaves", "Leaves added to the audit log, by type.", ["type"], registry=r
+            made.registry,
+            made.counter("ledger_leaves", "Leaves added to the audit log, by type.", "type"),
+            made.counter(
+                "ledger_unverified_records", "Records of the audit topic that did not verify. Alarm on any."
             ),
-            Counter(
-                "contrada_ledger_unverified_records",
-                "Records of the audit topic that did not verify. Alarm on any.",
-                registry=r,
-            ),
-            Counter(
-                "contrada_ledger_erased_records", "Records deleted as a sequenced act ordered.", registry=r
-            ),
-            Counter(
-                "contrada_ledger_lost_races", "Steps that another writer of the log came before.", registry=r
-            ),
-            Histogram(
-                "contrada_ledger_step_duration_seconds",
+            made.counter("ledger_erased_records", "Records deleted as a sequenced act ordered."),
+            made.counter("ledger_lost_races", "Steps that another writer of the log came before."),
+            made.histogram(
+                "ledger_step_duration_seconds",
                 "Time to sequence, commit and store one step.",
-                registry=r,
                 buckets=_BUCKETS,
             ),
-            Gauge("contrada_ledger_entries", "Entries committed, by log.", ["log"], registry=r),
-            Gauge("contrada_ledger_published_entries", "Entries published, by log.", ["log"], registry=r),
-            Gauge(
-                "contrada_ledger_checkpoint_signatures",
+            made.gauge("ledger_entries", "Entries committed, by log.", "log"),
+            made.gauge("ledger_published_entries", "Entries published, by log.", "log"),
+            made.gauge(
+                "ledger_checkpoint_signatures",
                 "Signatures under the published checkpoint, the log's own included.",
-                ["log"],
-                registry=r,
+                "log",
             ),
-            Gauge(
-                "contrada_ledger_backlog_records", "Records of the audit topic not sequenced yet.", registry=r
-            ),
-            Gauge("contrada_directory_statements", "Statements in the ledger's replica.", registry=r),
-            Gauge(
-                "contrada_ledger_failing_witnesses", "Witnesses that did not cosign when asked.", registry=r
-            ),
+            made.gauge("ledger_backlog_records", "Records of the audit topic not sequenced yet."),
+            made.gauge("directory_statements", "Statements in the ledger's replica."),
+            made.gauge("ledger_failing_witnesses", "Witnesses that did not cosign when asked."),
         )
 
     def follow(

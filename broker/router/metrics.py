@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from protocol.trail.batches import Reason, RecordType
-
-disable_created_metrics()  # type: ignore[no-untyped-call]
-
-_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+from runtime.process.metrics import MetricSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,36 +31,25 @@ class RouterMetrics:
     @classmethod
     def create(cls) -> RouterMetrics:
         """Metrics at zero."""
-        r = CollectorRegistry()
+        made = MetricSet("contrada")
         return cls(
-            r,
-            Counter("contrada_messages_routed", "Submissions decided, by outcome.", ["outcome"], registry=r),
-            Counter(
-                "contrada_messages_refused", "Reasons of refusals, by reject code.", ["reason"], registry=r
+            made.registry,
+            made.counter("messages_routed", "Submissions decided, by outcome.", "outcome"),
+            made.counter("messages_refused", "Reasons of refusals, by reject code.", "reason"),
+            made.counter("router_transactions", "Transactions committed."),
+            made.histogram("route_duration_seconds", "Time to decide and commit one batch."),
+            made.gauge("router_claims", "Input partitions that this router holds."),
+            made.gauge("directory_statements", "Statements in this router's replica."),
+            made.gauge("directory_refused_statements", "Statements that did not verify."),
+            made.counter(
+                "router_ledger_heads_compared", "Heads of the ledger that senders saw, by outcome.", "outcome"
             ),
-            Counter("contrada_router_transactions", "Transactions committed.", registry=r),
-            Histogram(
-                "contrada_route_duration_seconds",
-                "Time to decide and commit one batch.",
-                registry=r,
-                buckets=_BUCKETS,
-            ),
-            Gauge("contrada_router_claims", "Input partitions that this router holds.", registry=r),
-            Gauge("contrada_directory_statements", "Statements in this router's replica.", registry=r),
-            Gauge("contrada_directory_refused_statements", "Statements that did not verify.", registry=r),
-            Counter(
-                "contrada_router_ledger_heads_compared",
-                "Heads of the ledger that senders saw, by outcome.",
-                ["outcome"],
-                registry=r,
-            ),
-            Counter(
-                "contrada_router_publications_refused",
+            made.counter(
+                "router_publications_refused",
                 "Heads of the ledger that were not believed, by reject code.",
-                ["reason"],
-                registry=r,
+                "reason",
             ),
-            Gauge("contrada_router_ledger_entries", "Entries of the newest head believed.", registry=r),
+            made.gauge("router_ledger_entries", "Entries of the newest head believed."),
         )
 
     def follow(

@@ -18,6 +18,7 @@ from runtime.cli.command import Invocation
 from runtime.cli.errors import BadInput, NoHome
 from runtime.cli.home import chosen_home
 from runtime.errors import Conflict
+from runtime.process.homes import UnitHome
 from runtime.process.settings_text import toml_text
 
 SECRET_DROP_IN = "10-secret.toml"  # noqa: S105 - a file's name
@@ -53,10 +54,7 @@ def make_home(
     )
     if policy is not None:
         write_public(home.ledger_policy, policy, entropy=os.urandom)
-    where = {"secret": secret, "passphrase": passphrase}
-    named = {name: str(path.absolute()) for name, path in where.items() if path is not None}
-    if named:
-        (home.path / "conf.d" / SECRET_DROP_IN).write_text(toml_text(named), encoding="utf-8")
+    _name_secret(home, secret=secret, passphrase=passphrase)
     return {
         "home": str(home.path),
         "unit": unit,
@@ -64,6 +62,14 @@ def make_home(
         "fingerprint": parse_enrolment(home.enrolment.read_bytes()).fingerprint,
         "root_fingerprint": pinned.fingerprint(),
     }
+
+
+def _name_secret(home: UnitHome, *, secret: Path | None, passphrase: Path | None) -> None:
+    """Where the daemon finds what opens the keys, if that was said."""
+    where = {"secret": secret, "passphrase": passphrase}
+    named = {name: str(path.absolute()) for name, path in where.items() if path is not None}
+    if named:
+        (home.path / "conf.d" / SECRET_DROP_IN).write_text(toml_text(named), encoding="utf-8")
 
 
 def _root(path: Path) -> RootOfTrust:

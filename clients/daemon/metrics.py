@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-disable_created_metrics()  # type: ignore[no-untyped-call]
-
-_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+from runtime.process.metrics import MetricSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +43,10 @@ class UnitMetrics:
     @classmethod
     def create(cls) -> UnitMetrics:
         """Metrics at zero."""
-        r = CollectorRegistry()
-
-        def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(f"contrada_unit_{name}", text, labels, registry=r)
-
-        def gauge(name: str, text: str) -> Gauge:
-            return Gauge(f"contrada_unit_{name}", text, registry=r)
-
+        made = MetricSet("contrada_unit")
+        counter, gauge = made.counter, made.gauge
         return cls(
-            registry=r,
+            registry=made.registry,
             submitted=counter("messages_submitted", "Messages taken in for sending, by kind.", "kind"),
             sealed=counter("messages_sealed", "Times that a message was sealed."),
             appended=counter("records_appended", "Records that Kafka acknowledged, repeats included."),
@@ -85,11 +77,5 @@ class UnitMetrics:
             ledger_wrong=gauge("ledger_wrong", "Things that are wrong with the ledger now."),
             promises_open=gauge("ledger_promises_open", "Messages whose leaves are not proved yet."),
             promises_late=gauge("ledger_promises_late", "Messages whose leaves are missing for too long."),
-            job_seconds=Histogram(
-                "contrada_unit_job_duration_seconds",
-                "Time in the worker's thread, by job.",
-                ["job"],
-                registry=r,
-                buckets=_BUCKETS,
-            ),
+            job_seconds=made.histogram("job_duration_seconds", "Time in the worker's thread, by job.", "job"),
         )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
-disable_created_metrics()  # type: ignore[no-untyped-call]
+from runtime.process.metrics import MetricSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +24,10 @@ class WitnessMetrics:
     @classmethod
     def create(cls) -> WitnessMetrics:
         """Metrics at zero."""
-        r = CollectorRegistry()
-
-        def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(f"contrada_witness_{name}", text, labels, registry=r)
-
-        def gauge(name: str, text: str, *labels: str) -> Gauge:
-            return Gauge(f"contrada_witness_{name}", text, labels, registry=r)
-
+        made = MetricSet("contrada_witness")
+        counter, gauge = made.counter, made.gauge
         return cls(
-            registry=r,
+            registry=made.registry,
             requests=counter("requests", "Requests for a cosignature, by outcome.", "outcome"),
             alarms=counter("alarms", "Things that an officer must look at, by kind.", "kind"),
             evidence=gauge("evidence", "Pieces of evidence against logs that are kept, by kind.", "kind"),

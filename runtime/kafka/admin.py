@@ -25,7 +25,7 @@ _DYNAMIC_TOPIC_CONFIG: Final = 1
 
 
 class KafkaTopicAdmin:
-    """Creates, alters and lists topics. Implements `runtime.kafka.ports.TopicAdmin`."""
+    """Creates, alters and lists topics."""
 
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap

@@ -3,7 +3,6 @@
     FeedReader       any partition, for ever, and through outages      runtime/kafka/feeds.py
     Topics           a topic of one partition, read and written        runtime/kafka/partition_log.py
     DirectoryTopic   the directory, for writing                        runtime/kafka/partition_log.py
-    TopicAdmin       which topics there are                            runtime/kafka/admin.py
 
 `FeedReader` and `LogReader` are two, since their users need opposite behaviour at a gap. A unit that was
 away for a month reads what is left and counts what is lost. A ledger that finds its position gone must stop:
@@ -22,8 +21,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
-
-from protocol.topics import Topic
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,22 +132,10 @@ class DirectoryTopic(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TopicChange:
-    """What `TopicAdmin.apply` did to one topic."""
+    """What `KafkaTopicAdmin.apply` did to one topic."""
 
     name: str
     action: str
     """`created`, `altered` or `kept`."""
 
     settings: tuple[str, ...] = ()
-
-
-class TopicAdmin(Protocol):
-    """Which topics there are, and how they are set."""
-
-    async def apply(self, topics: Sequence[Topic]) -> tuple[TopicChange, ...]:
-        """Create what is missing, correct settings; `TopicConflict` where partitions differ."""
-        ...
-
-    async def list(self) -> tuple[str, ...]:
-        """The names of the topics that exist."""
-        ...

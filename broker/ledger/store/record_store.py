@@ -44,7 +44,7 @@ from broker.ledger.store.schema import (
     records,
     staged,
 )
-from protocol.trail.ledger_leaves import Row, leaves_of_row
+from protocol.trail.ledger_leaves import Row
 from protocol.trail.records_file import LAST_INDEX, SignedLeaves, first_id, number_in
 from runtime.errors import Misconfigured, Unavailable
 from runtime.process.databases import insert_many, open_database, settle_deletions
@@ -200,20 +200,6 @@ class RecordStore:
             query = query_for(search, numbers)
             found = [] if query is None else connection.execute(query).all()
         return [FoundRow(origins[number_in(row[0])], row_from_columns(row)) for row in found]
-
-    def by_leaf(self, origin: str, leaf: bytes, *, t: int) -> int | None:
-        """The index of the leaf with this hash, whose entry says that it is of the time `t`."""
-        with self._reading() as connection:
-            base = base_of(connection, origin)
-            if base is None:
-                return None
-            within = records.c.id.between(base, base + LAST_INDEX)
-            found = connection.execute(rows_query().where(records.c.t == t, within)).all()
-        for row in map(row_from_columns, found):
-            for at, each in enumerate(leaves_of_row(row)):
-                if each.hash == leaf:
-                    return row.index + at
-        return None
 
     def erase(self, erasure: Erasure) -> int:
         """Delete what an act orders, if it is there; how many records there were. Twice is like once."""

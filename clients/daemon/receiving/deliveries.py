@@ -18,7 +18,6 @@ from clients.daemon.ledger import gossip, promises
 from clients.daemon.receiving.deciding import DirectoryBehind
 from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store import inbox, outbox
-from protocol.codes import MessageKind
 from protocol.content.bodies import Acknowledgement, Body, check_header_codes, required_header_codes
 from protocol.content.body_parts import body_from_parts
 from protocol.content.code_forms import show_code
@@ -193,5 +192,4 @@ def _note_acknowledgement(context: UnitContext, opened: Opened, body: Acknowledg
             context.alarm("acknowledgement_unknown", detail=f"from {core.sender}")
 
 
-KINDS_OF_OFFICERS = tuple(kind for kind in MessageKind if kind is not MessageKind.ACKNOWLEDGEMENT)
 """What the inbox shows to people: acknowledgements are facts about other messages."""

@@ -29,6 +29,7 @@ from protocol.codes import (
     UrgencyGround,
 )
 from protocol.content.bodies import (
+    Body,
     HeaderCodes,
     check_header_codes,
     required_header_codes,
@@ -171,18 +172,7 @@ class Earlier:
 
 def compose(request: SendRequest, *, earlier: Earlier | None, now: Millis, entropy: Entropy) -> Order:
     """The order for a request; `DraftError` or `Rejected` where the request contradicts itself."""
-    if request.kind is MessageKind.ACKNOWLEDGEMENT:
-        raise DraftError(
-            "an acknowledgement is not drafted", hint="use 'inbox ack', which names the message it is for"
-        )
-    if request.kind in _REPLIES and earlier is None:
-        raise DraftError("an answer or a refusal names the request that it is for", hint="give reply_to")
-    known = (
-        {"in_reply_to": show_id(earlier.message_id)}
-        if earlier is not None and request.kind in _REPLIES
-        else {}
-    )
-    body = body_of_draft(request.kind, request.draft, known=known)
+    body = _body(request, earlier)
     attachments = [Attachment(a.name, a.media_type, a.content_b64) for a in request.attachments]
     parts = body_to_parts(body, attachments)
     required = required_header_codes(body)
@@ -218,6 +208,21 @@ def compose(request: SendRequest, *, earlier: Earlier | None, now: Millis, entro
         review=order.review,
     )
     return order
+
+
+def _body(request: SendRequest, earlier: Earlier | None) -> Body:
+    if request.kind is MessageKind.ACKNOWLEDGEMENT:
+        raise DraftError(
+            "an acknowledgement is not drafted", hint="use 'inbox ack', which names the message it is for"
+        )
+    if request.kind in _REPLIES and earlier is None:
+        raise DraftError("an answer or a refusal names the request that it is for", hint="give reply_to")
+    known = (
+        {"in_reply_to": show_id(earlier.message_id)}
+        if earlier is not None and request.kind in _REPLIES
+        else {}
+    )
+    return body_of_draft(request.kind, request.draft, known=known)
 
 
 def _recipients(request: SendRequest) -> tuple[Recipient, ...]:

@@ -9,7 +9,6 @@ import pytest
 
 from broker.errors import BrokerError
 from broker.ledger.store.record_store import Erasure, Moved, RecordQuery, RecordStore
-from protocol.merkle import leaf_hash
 from protocol.trail.ledger_leaves import leaves_of_row
 from runtime.errors import Misconfigured, Unavailable
 from tests.unit.broker.ledger.rows import NEXT, ORIGIN, empty, filled, grown
@@ -126,16 +125,6 @@ def test_rows_come_in_ranges(url):
 
     assert [row.index for row in store.rows(ORIGIN, first=1, end=5)] == [3, 4]
     assert list(store.rows(NEXT)) == []
-
-
-def test_a_leaf_is_found_by_its_hash(url):
-    """With the time that its entry says, a leaf hash leads to its index, a delivery's too."""
-    store, _, made = filled(url)
-    t = made.rows[0].t
-
-    assert [store.by_leaf(ORIGIN, leaf_hash(entry), t=t) for entry in made.entries] == list(range(6))
-    assert store.by_leaf(ORIGIN, leaf_hash(made.entries[0]), t=t + 1) is None
-    assert store.by_leaf(ORIGIN, bytes(32), t=t) is None
 
 
 def test_what_is_deleted_is_gone_and_says_by_whom(url):
