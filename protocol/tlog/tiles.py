@@ -5,9 +5,9 @@
     tile/entries/<N>[.p/<W>]     the entries behind tile 0/<N>: uint16 length || entry, one after the other
     <N>                          1234067 is x001/x234/067
 
-Owns names, sizes and contents. Does not read or write files: a `TileReader` gives the bytes, and what the
-writer made is handed out by `take`. Rules: a full tile is for ever; a partial one is the beginning of the
-full one, so a file, once right, is never wrong later, and writing it twice is harmless.
+Owns names, sizes and contents, and no files: a `TileReader` gives the bytes, `take` hands out what was made.
+Rules: a full tile is for ever; a partial one is the beginning of the full one, so a file, once right, is never
+wrong later, and writing it twice is harmless.
 """
 
 from __future__ import annotations
@@ -26,9 +26,7 @@ HASH_SIZE = 32
 ENTRIES = -1
 """The level of the files of entries."""
 
-MAX_SIZE = 2**63 - 1
-"""Of a tree: a size that every implementation can represent."""
-
+MAX_SIZE = 2**63 - 1  # of a tree: every implementation can represent it
 MAX_ENTRY = 0xFFFF
 
 _PATH = re.compile(r"tile/(entries|0|[1-9]\d?)/((?:x\d{3}/)*)(\d{3})(?:\.p/([1-9]\d{0,2}))?", re.ASCII)
