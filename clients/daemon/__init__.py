@@ -1,1 +1,1 @@
-"""The daemon of a national unit: seals and sends, receives and opens, and keeps both on disk."""
+"""The daemon of a national unit: seals, sends, receives, opens, and stores messages."""

@@ -1,11 +1,11 @@
-"""Alarms about the ledger: said once, when something begins to be wrong, with the evidence kept.
+"""Alarms about the ledger: raised once, when something begins to be wrong, with the evidence kept.
 
-Owns the table `ledger_evidence` and the memory of what was said. All in the worker's thread. Which alarm
+Owns the table `ledger_evidence` and which alarms were raised. All in the worker's thread. Which alarm
 means what: docs/runbooks/ledger-alarms.md.
 
-What is wrong with a log of the policy is over when the log shows itself as it should. A log that the policy
-does not name never does; what is wrong with it is over when nobody has shown such a log for an hour. All
-of them are one: whoever writes there can invent names without end.
+What is wrong with a log of the policy is over when the log is correct again. A log that the policy does not
+name never is; its alarm is over when no such log was published for an hour. All of them are one alarm: a
+writer to the topic can invent names without end.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ STRANGER: Final = "unknown log"
 """What an alarm is about where the policy does not name the log."""
 
 QUIET: Final = 3600.0
-"""Seconds without a stranger, in a feed that was read all the time, after which it is over."""
+"""Seconds without an unknown log, in a feed that was read all the time, after which its alarm is over."""
 
 KEPT: Final = 200
 LONGEST: Final = 65_536
@@ -38,7 +38,7 @@ def say_once(
     held: bytes | None = None,
     shown: bytes | None = None,
 ) -> None:
-    """Tell an officer, unless that was done and it is still so; keep both notes of a contradiction.
+    """Raise an alarm, unless it was raised and is not over; keep both notes of a contradiction.
 
     Inside a transaction.
     """
@@ -62,7 +62,7 @@ def say_once(
 
 
 def forget_strangers(context: UnitContext, ledger: Ledger, *, steady_since: float | None) -> None:
-    """What was wrong with logs that the policy does not name is over, if none was shown for long enough."""
+    """End the alarm about unknown logs, if none was published for long enough."""
     if ledger.stranger_seen is None or steady_since is None:
         return
     if context.monotonic() - max(ledger.stranger_seen, steady_since) >= QUIET:

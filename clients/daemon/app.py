@@ -63,7 +63,7 @@ def run_daemon(home: Path, *, kafka: str | None = None, check_only: bool = False
         read_followed_policy(place.ledger_policy)
         check_beside(place.path)
         return 0
-    # A job that computes must not keep the loop from its connections for long.
+    # A job that computes must not delay the event loop's connections for long.
     sys.setswitchinterval(0.001)
     held = place.hold()
     try:
@@ -105,7 +105,7 @@ async def _serve(
     stop: asyncio.Event,
     witness: list[Coroutine[Any, Any, None]],
 ) -> int:
-    """Everything at once until told to stop, or until one of them ends."""
+    """Run all tasks until told to stop, or until one of them ends."""
     api = LocalApi(daemon, home)
     with _listening(home, settings, api) as servers:
         serving: set[asyncio.Task[Any]] = {asyncio.create_task(part) for part in (*servers, *witness)}
@@ -113,13 +113,13 @@ async def _serve(
         watchdog = asyncio.create_task(keep_watchdog())
         log.info("started", unit=settings.unit, bootstrap=settings.kafka, pid=os.getpid())
         notify("READY=1")
-        # What is here now stays: the collector need not look at it again, and looks less often.
+        # Objects that exist now stay: the garbage collector skips them from here on, and runs less often.
         gc.collect()
         gc.freeze()
         gc.set_threshold(20_000, 20, 20)
         done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         notify("STOPPING=1")
-        # Requests end before what answers them does.
+        # Servers end before what answers their requests.
         await api.stop()
         await end_tasks(pending & serving)
         await end_tasks({*pending - serving, watchdog})

@@ -1,17 +1,17 @@
-"""The daemon: what runs beside each other, and what wakes what.
+"""The daemon's tasks: what runs concurrently, and what wakes what.
 
     intake      requests that arrive together become one transaction (intake.py)
     lanes       one for each partition of the outbox: sealed messages to Kafka, in order (lanes.py)
     decisions   the receipts topic: what routers decided
     deliveries  the inbox topic: what others sent
-    statements  the directory topic: who is who
+    statements  the directory topic: units and their keys
     receipts    acknowledgements of delivery, some milliseconds later and together
     sealer      messages that had to wait for keys
-    ledger      the ledger topic: what is logged for all to see (ledger/watch.py)
-    upkeep      our own keys: made ahead, published, destroyed in time
+    ledger      the ledger topic: the published logs (ledger/watch.py)
+    upkeep      the unit's keys: made ahead, published, destroyed in time
 
-Owns the tasks and their patience. What is done with a record or a request is a job on the unit's context, in
-the worker's thread. A job that the disk refuses is tried again until it holds; meanwhile nothing is lost,
+Owns the tasks and their waiting times. The work on a record or a request is a job on the unit's context, in
+the worker's thread. A job that the disk refuses is tried again until it succeeds; meanwhile nothing is lost,
 because positions move only with what was written.
 """
 
@@ -53,13 +53,13 @@ DECISIONS_SPACING: Final = 0.020
 """Seconds between the starts of two batches of decisions, at the least: fewer wait for them than for mail."""
 
 DIRECTORY_PATIENCE: Final = 2.0
-"""Seconds that records wait for statements which somebody else saw before us."""
+"""Seconds that records wait for statements that another party saw first."""
 
 CATCH_UP_PATIENCE: Final = 5.0
 UPKEEP_EVERY: Final = 3600.0
 QUEUED_EVERY: Final = 15.0
 RECEIPTS_AFTER: Final = 0.25
-"""Seconds until what arrived is acknowledged: the mail comes first, and receipts travel together."""
+"""Seconds until what arrived is acknowledged: messages go first, and acknowledgements are sent together."""
 
 MARK_AFTER: Final = 1.0
 """Seconds until a row says that Kafka has its message; most are decided by then, and say that."""
@@ -102,7 +102,7 @@ class Daemon:
         """The last row of the inbox that this run has taken in for people."""
 
     async def run(self) -> None:
-        """Everything at once, until cancelled."""
+        """Run all tasks until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             for part in (
                 self.intake.run(),
@@ -126,12 +126,12 @@ class Daemon:
 
     async def _run_lanes(self) -> None:
         await self.directory_read.wait()
-        # Decisions that are there already spare us from sending again what they decide.
+        # What is decided already need not be sent again, so decisions are read first.
         await _within(CATCH_UP_PATIENCE, self._decisions_read.wait())
         await self.lanes.run(self._statements, look_every=UPKEEP_EVERY)
 
     async def _mark_sent(self) -> None:
-        """What is decided quickly is never marked: its decision says more."""
+        """What is decided quickly is never marked: its decision goes further."""
         while True:
             await self.lanes.sent.wait()
             await asyncio.sleep(MARK_AFTER)
@@ -162,7 +162,7 @@ class Daemon:
     async def _follow(
         self, topic: str, on_records: Callable[[Fetched], Awaitable[None]], read: asyncio.Event
     ) -> None:
-        """One reader for each partition of a topic of ours."""
+        """One reader for each partition of a topic of this unit."""
         await self.directory_read.wait()
         partitions = await self._once_available(lambda: self._feeds.partitions(topic))
         async with asyncio.TaskGroup() as tasks:
@@ -233,10 +233,10 @@ class Daemon:
             backoff.reset()
             await self._upkeep_wakeup.wait(UPKEEP_EVERY)
 
-    # -- Patience ------------------------------------------------------------------------------------
+    # -- Waiting -------------------------------------------------------------------------------------
 
     async def _patiently(self, name: str, work: Callable[..., T]) -> T:
-        """Run a job; if it lacks statements of the directory, wait a little for them, and then do without."""
+        """Run a job; if it lacks statements of the directory, wait for them shortly, or go on without."""
         try:
             return await self.jobs.until_stored(name, partial(work, patient=True))
         except DirectoryBehind as behind:
@@ -256,7 +256,7 @@ class Daemon:
 def _noting_end(
     on_records: Callable[[Fetched], Awaitable[None]], *, start: int, end: int, read: asyncio.Event
 ) -> Take:
-    """Say `read` when everything that was there at the beginning has been taken in."""
+    """Set `read` when everything that was there at the beginning has been taken in."""
     if start >= end:
         read.set()
 

@@ -4,7 +4,7 @@
     └── DaemonError
         ├── StoreUnavailable   the disk is full or the database cannot be written: not now
         ├── Stopping           the daemon ends and takes nothing in any more
-        ├── ForbiddenMove      a message was to go into a state that it cannot have: a fault of ours
+        ├── ForbiddenMove      a message was to go into a state that it cannot have: a fault of the program
         ├── BadRequest         the request is not one of the local API's
         └── TooLarge           the request has more bytes than any message could need
 
@@ -40,7 +40,7 @@ class StoreUnavailable(DaemonError):
 
 
 class Stopping(DaemonError):
-    """The daemon was told to end. Whether it had taken in what was in hand is not known to whoever asked."""
+    """The daemon was told to end. The client does not know whether its request was taken in."""
 
     code = "E_STOPPING"
     status = 503
@@ -53,7 +53,10 @@ class Stopping(DaemonError):
 
 
 class ForbiddenMove(DaemonError):
-    """A message was to go into a state that it cannot have now: a fault of ours. Nothing was changed."""
+    """A message was to go into a state that it cannot have now: a fault of the program.
+
+    Nothing was changed.
+    """
 
     def __init__(self, row: int, event: str) -> None:
         super().__init__(f"row {row}: it may not happen now that {event}", hint="see the log, and report it")

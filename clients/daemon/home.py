@@ -1,6 +1,6 @@
-"""How a unit's home is made, and refused where it is not as it must be.
+"""Making a unit's home, and the checks that it is private and complete.
 
-What lies where in it is runtime/process/homes.py. Nobody else may enter it: it is made with mode 0700,
+Its layout is in runtime/process/homes.py. No other user may enter it: it is made with mode 0700,
 and refused with any other.
 """
 
@@ -29,7 +29,7 @@ def check_home(home: UnitHome) -> None:
 
 
 def check_socket_path(path: Path) -> None:
-    """Refuse a path that the system would refuse without saying why."""
+    """Refuse a path that the system would refuse without a reason."""
     size = len(os.fsencode(path.absolute()))
     if size > LONGEST_SOCKET_PATH:
         raise HomeError(

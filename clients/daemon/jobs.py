@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class Jobs:
-    """The way from the event loop to the worker's thread."""
+    """Runs jobs of the event loop in the worker's thread."""
 
     __slots__ = ("_seconds", "_worker")
 
@@ -41,7 +41,7 @@ class Jobs:
             self._seconds.labels(name).observe(perf_counter() - began)
 
     async def until_stored(self, name: str, work: Callable[[], T]) -> T:
-        """Run a job until the disk takes it."""
+        """Run a job until it is stored."""
         backoff = Backoff(first=0.2, most=5.0)
         while True:
             try:

@@ -6,8 +6,8 @@
     <N>                          1234067 is x001/x234/067
 
 Owns names, sizes and contents, and no files: a `TileReader` gives the bytes, `take` hands out what was made.
-Rules: a full tile is for ever; a partial one is the beginning of the full one, so a file, once right, is never
-wrong later, and writing it twice is harmless.
+Rules: a full tile is for ever; a partial one is the beginning of the full one, so a file, once right, is
+never wrong later, and writing it twice is harmless.
 """
 
 from __future__ import annotations

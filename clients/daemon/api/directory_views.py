@@ -1,4 +1,4 @@
-"""What the local API shows of units and keys: the directory's entries and the unit's own keys as JSON.
+"""The local API's JSON for units and keys: the directory's entries and the unit's own keys.
 
 Runs in the worker's thread.
 """

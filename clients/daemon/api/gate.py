@@ -1,9 +1,9 @@
-"""The gate before the local API: open while the daemon works, shut from the moment that it stops.
+"""The gate of the local API: open while the daemon works, shut as soon as it stops.
 
-Owns what a request is told then: 503, and what to do. Rules:
-- What arrives behind a shut gate is refused before it touches anything.
-- What is in hand may end. What fails meanwhile, because a part of the daemon is gone or because time is up,
-  fails as the daemon's stop, and not as a fault of ours or of the disk.
+Owns the answer to a request then: 503, and what to do. Rules:
+- What arrives after that is refused before it changes anything.
+- Requests in hand may end. What fails meanwhile, because a part of the daemon has ended or because time is
+  up, fails as the daemon's stop, and not as an internal error or a fault of the disk.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Gate:
         self._shut = False
 
     def shut(self) -> None:
-        """From now on nothing is taken in."""
+        """From now on every request is refused."""
         self._shut = True
 
     def before(self, routes: Sequence[Route]) -> list[Route]:

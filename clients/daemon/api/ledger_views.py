@@ -1,4 +1,4 @@
-"""What the local API shows of the ledger: what this unit holds of it, and the proofs of each message.
+"""The local API's JSON for the ledger: what this unit holds of it, and the proofs of each message.
 
 Owns these shapes. Runs in the worker's thread.
 """
@@ -57,7 +57,7 @@ def _log(ledger: Ledger, held: FollowedLog) -> Shown:
 
 
 def proofs(context: UnitContext, message_id: MessageId) -> Shown:
-    """The leaves that a message has in the ledger, each with its record and a proof that needs nobody."""
+    """The leaves that a message has in the ledger, each with its record and an offline proof."""
     found = _inclusions(context, message_id)
     if found is None:
         raise NotFound(
@@ -77,7 +77,7 @@ def steps(context: UnitContext, message_id: MessageId) -> list[Shown]:
 
 
 def evidence(context: UnitContext) -> Shown:
-    """What was kept against a log, newest first: the note that was held, and what was shown."""
+    """What was kept against a log, newest first: the note that was held, and the one that was shown."""
     rows = context.store.rows("SELECT * FROM ledger_evidence ORDER BY id DESC LIMIT ?", KEPT)
     return {
         "items": [

@@ -1,7 +1,7 @@
-"""How errors of the local API look: RFC 9457, with our `code` and `hint`.
+"""Errors of the local API: RFC 9457 problems, with `code` and `hint`.
 
 Rules: a problem goes back to the person who asked and is never logged, because a draft's error names its
-values. Of an error that is not ours nobody is told more than that, and the log its type.
+values. Of an unexpected error the answer shows nothing, and the log its type.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The local API: JSON over HTTP on a unix socket that only this user can reach.
 
-Owns the routes. What is done is a job in the worker's thread; how errors look is in `problems`, and what
-happens to requests while the daemon stops in `gate`.
+Owns the routes. The work is a job in the worker's thread; the form of errors is in `problems`, the end of the
+API in `gate`.
 
     POST /v1/messages            GET /v1/outbox       GET /v1/outbox/{id}
     GET  /v1/inbox               GET /v1/inbox/{id}   POST /v1/inbox/{id}/ack
@@ -59,7 +59,7 @@ class LocalApi:
         self.gate = Gate()
 
     async def stop(self) -> None:
-        """Take nothing in any more; who waits for mail waits no longer."""
+        """Refuse new requests, and end those that wait for messages."""
         self.gate.shut()
         await self._daemon.arrivals.advance(self._daemon.arrivals.level + 1)
 
@@ -84,7 +84,7 @@ class LocalApi:
         wait = min(_number(request, "wait", 0.0), MAX_WAIT)
         level = self._daemon.arrivals.level
         newest = self._daemon.newest
-        # Whoever follows the inbox has mostly seen all that there is: nothing to look up before the wait.
+        # A client that follows the inbox has mostly seen all of it: no query before the wait.
         if wait <= 0 or newest is None or after < newest:
             page = await self._page(limit, after)
             if page["items"] or wait <= 0:

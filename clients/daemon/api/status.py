@@ -1,4 +1,4 @@
-"""What the daemon says of itself: /v1/status, /readyz and the gauges behind /metrics."""
+"""The daemon's status: /v1/status, /readyz and the gauges behind /metrics."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def count_waiting(context: UnitContext) -> dict[str, int]:
 
 
 def is_enrolled(context: UnitContext) -> bool:
-    """Whether the directory has the identity that we sign with."""
+    """Whether the directory has the identity that this unit signs with."""
     known = context.directory.identity(context.unit, context.keys.signer.public.kid)
     return known is not None and not known.revoked
 

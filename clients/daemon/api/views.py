@@ -1,4 +1,4 @@
-"""What the local API shows: rows of the database and entries of the directory as JSON.
+"""The local API's JSON for messages: rows of the outbox and of the inbox.
 
 Owns the shapes, which the command line and national systems rely on. Codes are shown as they are written
 (`H1+H3`), times are Unix milliseconds, ids are UUIDs, digests are hexadecimal. Runs in the worker's thread.
@@ -56,7 +56,7 @@ def outbox_item(context: UnitContext, message_id: MessageId) -> Shown:
 
 
 def inbox_page(context: UnitContext, *, limit: int, after: int) -> Shown:
-    """What was received, in the order of arrival; acknowledgements of our messages are left out."""
+    """What was received, in the order of arrival; acknowledgements of this unit's messages are left out."""
     rows = context.store.rows(
         f"SELECT {_LISTED} FROM inbox WHERE id > ? AND kind <> ? ORDER BY id LIMIT ?",  # noqa: S608 - a constant
         after,

@@ -1,13 +1,14 @@
-"""Statements about our own unit: we made it, or somebody spoke in our name or about us. An officer must know.
+"""Alarms about statements on this unit that its daemon did not make. An officer must look at each.
 
-    own_identity_foreign   a signing key that we did not make
-    own_epoch_foreign      an epoch key that we did not make
-    own_key_revoked        a key of ours was withdrawn, and not by us
-    own_status_changed     we were suspended or resumed
-    own_facts_changed      other facts than at our enrolment, such as clearance, basis or purposes
+    own_identity_foreign   a signing key that this daemon did not make
+    own_epoch_foreign      an epoch key that this daemon did not make
+    own_key_revoked        a key of this unit was withdrawn, and not by this daemon
+    own_status_changed     the unit was suspended or resumed
+    own_facts_changed      other facts than at enrolment, such as clearance, basis or purposes
 
-Owns what counts as ours: keys whose private half is or was here, and withdrawals that this daemon wrote.
-Each statement is told of once, also where the replica is built anew. Runs in the worker's thread.
+Owns which statements are the daemon's own: keys whose private half is or was here, and withdrawals that it
+wrote. There is one alarm for each statement, also where the replica is built anew. Runs in the worker's
+thread.
 """
 
 from __future__ import annotations
@@ -42,18 +43,21 @@ OwnAlarm = Literal[
 
 
 def remember_own_key(context: UnitContext) -> None:
-    """Note the identity that we sign with. Inside a transaction."""
+    """Note the identity that this unit signs with. Inside a transaction."""
     _note(context, f"own-identity:{context.keys.signer.public.kid.hex()}")
 
 
 def remember_own_statements(context: UnitContext, statements: Iterable[bytes]) -> None:
-    """Note what we are about to publish: it is ours when it comes back. Inside a transaction."""
+    """Note statements before they are published: read back, they are the daemon's own.
+
+    Inside a transaction.
+    """
     for statement in statements:
         _note(context, f"own-statement:{digest(statement).hex()}")
 
 
 def watch(context: UnitContext, applied: Applied) -> None:
-    """Look at a new statement about our own unit. Inside a transaction."""
+    """Check a new statement about this unit. Inside a transaction."""
     alarm = _alarm_for(context, applied)
     if alarm is None:
         log.info("own_entry_changed", count=applied.position)
@@ -64,7 +68,7 @@ def watch(context: UnitContext, applied: Applied) -> None:
 def _alarm_for(context: UnitContext, applied: Applied) -> OwnAlarm | None:
     match applied.statement.body:
         case EpochPublication() as body:
-            # Keys whose time is over were destroyed here: a replica that is built anew meets them again.
+            # Expired keys were destroyed here: a replica that is built anew reads their statements again.
             ours = body.public.kid in context.keys.opener.kids() or is_to_be_destroyed(
                 body.epoch, context.clock()
             )
@@ -78,7 +82,7 @@ def _alarm_for(context: UnitContext, applied: Applied) -> OwnAlarm | None:
         case StatusChange():
             return "own_status_changed"
         case UnitFacts() as body:
-            # The first are part of the enrolment that we asked for.
+            # The first facts are part of the enrolment that this unit asked for.
             return "own_facts_changed" if body.version > 1 else None
         case _ as never:
             assert_never(never)

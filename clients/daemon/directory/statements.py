@@ -1,7 +1,6 @@
-"""The jobs around the directory: statements in, the unit's own keys out.
+"""The directory jobs: taking statements in, and the upkeep of the unit's own keys.
 
-Owns the upkeep of the unit's keys; what a statement about our own unit means to us stands in `own_entry`.
-Runs in the worker's thread.
+Alarms about statements on this unit are in `own_entry`. Runs in the worker's thread.
 """
 
 from __future__ import annotations
@@ -57,14 +56,14 @@ def take_statements(context: UnitContext, fetched: Fetched) -> Learned:
 
 
 def start_of_feed(context: UnitContext, topic: str) -> int:
-    """Where to read the directory from: its beginning, if our file has lost anything."""
+    """Where to read the directory from: its beginning, if the stored file has lost anything."""
     if context.replica.damaged or context.directory.head.size == 0:
         return 0
     return inbox.position(context.store, topic, 0)
 
 
 def upkeep(context: UnitContext) -> list[bytes]:
-    """Make the keys of the coming epochs, destroy those whose time is over; what is to be published."""
+    """Make the keys of the coming epochs, destroy expired ones; returns what is to be published."""
     now = context.clock()
     context.keys.adopt_rotation(now, parties=context.directory)
     gone = context.keys.destroy_expired(now, seen=context.seen())

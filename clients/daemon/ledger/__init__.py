@@ -1,1 +1,1 @@
-"""The unit's watch over the ledger: it follows the logs and holds the centre to what was signed."""
+"""The unit's check of the ledger: it follows the logs, and compares them with what routers signed."""

@@ -1,9 +1,9 @@
-"""The log of the key directory beside the replica that this unit built of the directory topic.
+"""Comparing the log of the key directory with this unit's replica of the directory topic.
 
-Both must say the same, statement for statement. Owns the comparison and its alarms:
+Both must have the same statements. Owns the comparison and its alarms:
 
-    ledger_directory   the two differ, or the log has statements that do not reach us: somebody is shown
-                       another directory
+    ledger_directory   the two differ, or the log has statements that do not reach this unit: another
+                       directory is shown to somebody
     ledger_unlogged    the replica has statements that the log lacks for longer than a minute
 
 All in the worker's thread.
@@ -25,7 +25,7 @@ UNLOGGED: Final = "ledger_unlogged"
 
 
 def compare_directory(context: UnitContext, ledger: Ledger, *, steady_since: float | None) -> None:
-    """Look whether the log and the replica agree; lengths may differ for as long as a leaf may take."""
+    """Check that log and replica agree; lengths may differ for as long as a leaf may take."""
     held = ledger.directory
     if held is None:
         return

@@ -1,8 +1,8 @@
 """The job that follows the ledger: publications in, proofs and alarms out.
 
-Owns the consequences of a publication: trees advance, promises are kept, or an officer is told. Rules:
-- Nothing is believed that the policy file does not trust, and no root that was not recomputed here.
-- What is wrong is said once, when it begins, with both notes kept as evidence; it stops nothing else.
+Owns the consequences of a publication: trees advance, promises are kept, or an alarm is raised. Rules:
+- Only what the policy file trusts is accepted, and only roots that were recomputed here.
+- An alarm is raised once, when it begins, with both notes kept as evidence; it stops nothing else.
 - What a log holds moves together with the position in the feed, in one transaction.
 Runs in the worker's thread.
 """
@@ -67,7 +67,7 @@ def take_publications(context: UnitContext, ledger: Ledger, fetched: Fetched) ->
 
 
 def open_ledger(context: UnitContext, ledger: Ledger) -> None:
-    """Read from disk what we hold, if that was not done yet."""
+    """Read the held logs from disk, if that was not done yet."""
     if ledger.opened:
         return
     for row in ledger_store.logs(context.store):
@@ -76,7 +76,7 @@ def open_ledger(context: UnitContext, ledger: Ledger) -> None:
             follower = Follower.resume(row["note"], row["nodes"])
             writer = TreeWriter.resume(follower.head.size, tiles.read, with_entries=False)
         except Rejected as rejected:
-            # Our own disk is at fault: the log is joined anew, and an officer knows that we have forgotten.
+            # The unit's disk is at fault: the log is joined anew, and an alarm says that its state was lost.
             with context.transaction():
                 say_once(context, ledger, DAMAGED, row["origin"], f"on our own disk: {rejected}")
             continue
@@ -92,7 +92,7 @@ def _take(context: UnitContext, ledger: Ledger, value: bytes, offset: int) -> No
         return
     ledger.clear("")
     held = ledger.logs.get(publication.origin)
-    # After a restart, what one log waits for is read again, and with it what others have behind them.
+    # After a restart, what one log waits for is read again, and with it what others have taken already.
     if held is not None and offset < held.next_offset:
         return
     try:
@@ -121,7 +121,7 @@ def _join(context: UnitContext, ledger: Ledger, publication: Publication, offset
     row = ledger_store.put_log(context.store, follower, next_offset=offset + 1, now=context.clock())
     tiles, seen, size = Tiles(context.store, row), SeenTiles(), advance.before.size
     seen.put(publication)
-    # The files of the edge made the root of a trusted checkpoint: they can be kept as they are.
+    # The files of the right edge gave the root of a trusted checkpoint: they can be kept as they are.
     tiles.put((tile, seen.read(tile)) for tile in right_edge(size))
     held = FollowedLog(follower, TreeWriter.resume(size, seen.read, with_entries=False), tiles, offset + 1)
     before = ledger.audit
@@ -135,7 +135,7 @@ def _join(context: UnitContext, ledger: Ledger, publication: Publication, offset
 def _check_chain(
     context: UnitContext, ledger: Ledger, before: FollowedLog, held: FollowedLog, advance: Advance
 ) -> None:
-    """A shard begins with the last checkpoint of the one before it: nothing was cut off at its end."""
+    """Check that a shard begins with the last checkpoint of the one before: nothing was cut off."""
     follows = held.shard is not None and before.shard is not None and before.shard.next() == held.shard
     if not follows or advance.before.size > 0 or not advance.leaves:
         return
@@ -163,7 +163,7 @@ def _grow(ledger: Ledger, held: FollowedLog, advance: Advance) -> None:
 
 
 def _settle(context: UnitContext, ledger: Ledger, held: FollowedLog) -> None:
-    """Write what a log has come to, and which promises are kept by it."""
+    """Write the new state of a log, and the promises that it keeps."""
     if not held.grown:
         return
     follower = held.follower
@@ -194,7 +194,7 @@ def _accuse(
 
 
 def guarded(judge: Callable[[], T]) -> T:
-    """What this returns; a fault of ours over somebody else's bytes is `Rejected`, and stops no mail."""
+    """The call's result; an internal error on foreign bytes becomes `Rejected`, and stops no message."""
     try:
         return judge()
     except Rejected:

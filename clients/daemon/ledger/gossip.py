@@ -1,11 +1,11 @@
-"""Gossip: each header says which head of the ledger its sender saw, and here it is compared with ours.
+"""Gossip: comparing the head of the ledger that a message's header names with this unit's.
 
-A log that shows one tree to one unit and another tree to another one is found out by the first message
-between the two. Owns the comparison and its alarm. Rules: gossip never stops a message, whose content has
-been verified by itself; a head that we have not come to is remembered and compared when we have. A head
-names no log: once our half-year is over, what fits none of our logs may be of the next one, and is
-remembered as well. That a unit saw another tree is over when it has seen a larger one that is ours. All in
-the worker's thread, inside the transaction that takes the message in.
+A log that shows two units two trees is detected by the first message between them. Owns the comparison and
+its alarm. Rules: gossip never stops a message, whose content has been verified by itself; a head ahead of
+this unit's is remembered, and compared when the log has grown to it. A head names no log: once the half-year
+is over, what matches no log may be of the next one, and is remembered as well. The alarm about a unit is over
+when it names a larger tree that this unit holds too. All in the worker's thread, inside the transaction that
+takes the message in.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ALARM: Final = "ledger_gossip"
 
 
 def compare(context: UnitContext, head: TreeHead, *, sender: UnitId) -> None:
-    """Compare the head that a verified header of this sender names with what we hold."""
+    """Compare the head that a verified header of this sender names with the held log."""
     ledger = context.ledger
     if ledger is None or head.size == 0 or ledger.audit is None:
         return
@@ -38,7 +38,7 @@ def compare(context: UnitContext, head: TreeHead, *, sender: UnitId) -> None:
 
 
 def catch_up(context: UnitContext, ledger: Ledger, held: FollowedLog) -> None:
-    """Compare the heads that were ahead of us, and are not any more."""
+    """Compare the heads that were ahead, and are not any more."""
     for head in [head for head in ledger.ahead if head.size <= held.follower.head.size]:
         sender = ledger.ahead.pop(head)
         outcome = _look(context, ledger, head, sender)
@@ -92,7 +92,7 @@ def _about(sender: str) -> str:
 
 
 def _is_over(context: UnitContext, held: FollowedLog) -> bool:
-    """Whether somebody may have seen the log of the next half-year already."""
+    """Whether another unit may have seen the log of the next half-year already."""
     return held.shard is not None and context.clock() + CLOCK_TOLERANCE >= held.shard.end
 
 

@@ -1,4 +1,4 @@
-"""Promises and their proofs: every decision and every delivery becomes a leaf, and we see to it.
+"""Promises and their proofs: the daemon checks that every decision and delivery becomes a leaf.
 
     promise    a router signed a decision: its leaf follows from it, byte for byte
     inclusion  the leaf stands in a tree with a trusted checkpoint: place and path make a tlog-proof
@@ -39,11 +39,11 @@ log = structlog.get_logger()
 _TO: Final = SUMMARY_FIELDS.index("to")
 
 SEARCH_STEP: Final = 256
-"""Tiles that one job looks through: 65,536 leaves."""
+"""Tiles that one job searches: 65,536 leaves."""
 
 
 def promise_decision(context: UnitContext, sealing: int, record: Record, leaf: Leaf, *, kept: bool) -> None:
-    """A router has decided on a sealing of ours; `kept` is whether its record is. Inside a transaction."""
+    """A router has decided on a sealing; `kept` is whether its record is kept. Inside a transaction."""
     if context.ledger is not None:
         context.store.write(
             "INSERT INTO promises (side, subject, made, type, leaf, salt) VALUES (?, ?, ?, ?, ?, ?)",
@@ -65,7 +65,7 @@ def promise_delivery(context: UnitContext, row: int) -> None:
 
 
 def load_promises(context: UnitContext, book: OpenPromises) -> None:
-    """Take up what was promised since the last time."""
+    """Load what was promised since the last call."""
     rows = context.store.rows(
         "SELECT * FROM promises WHERE id > ? ORDER BY id LIMIT ?", book.last, max(book.room, 0)
     )
@@ -85,7 +85,7 @@ def load_promises(context: UnitContext, book: OpenPromises) -> None:
 
 
 def keep(context: UnitContext, book: OpenPromises, held: FollowedLog) -> None:
-    """Write down the proofs of what was found in a log. Inside a transaction."""
+    """Store the proofs of what was found in a log. Inside a transaction."""
     found = book.take_found(held.origin)
     tiles: dict[int, list[int]] = defaultdict(list)
     for position in found:
@@ -135,7 +135,7 @@ def _is_evidence(promise: OpenPromise) -> bool:
 
 
 def sweep(context: UnitContext, ledger: Ledger, *, steady_since: float | None) -> None:
-    """Tell of promises that were not kept in time, if the ledger's feed was read to its end all along."""
+    """Raise an alarm for promises not kept in time, if the feed was read to its end all the time."""
     load_promises(context, ledger.book)
     if steady_since is None:
         return
@@ -152,7 +152,7 @@ def sweep(context: UnitContext, ledger: Ledger, *, steady_since: float | None) -
 
 
 def search_for_leaves(context: UnitContext, ledger: Ledger) -> bool:
-    """Look a little further for leaves that came before their promises; whether there is more to look at."""
+    """Search one step further for leaves that came before their promises; whether there is more."""
     book = ledger.book
     if book.search is None:
         sought = book.unsearched(context.monotonic())
@@ -190,10 +190,10 @@ def _searching(ledger: Ledger, sought: list[OpenPromise]) -> Iterator[bool]:
 
 
 def received_leaves(store: Store, row: int, unit: UnitId) -> dict[RecordType, Leaf]:
-    """The leaves that follow from the receipt of a received message: its decision, and its delivery to us."""
+    """The leaves that follow from a received message's receipt: its decision and its delivery."""
     found = store.row("SELECT receipt FROM inbox WHERE id = ?", row)
     assert found is not None
-    # Both were verified when the message came in; here only the parts are wanted, and for every message.
+    # Both were verified when the message came in; here only the parts are needed, for every message.
     _, raw, salt, *_ = decode(found["receipt"])
     _, type_, t, _, _, subject, summary, *_ = decode(raw)
     decided = RecordType(type_)

@@ -1,8 +1,8 @@
-"""The daemon's side of the ledger in the event loop: its feed, and the regular look at what is missing.
+"""The ledger tasks in the event loop: reading its feed, and the regular check for missing leaves.
 
-Owns patience only; what is done is a job (`following`, `promises`, `directory_log`). Publications come
-several times a second and nobody waits for them: they are taken in together, one transaction for half a
-second, so that following costs the mail next to nothing.
+Owns the timing only; the work is a job (`following`, `promises`, `directory_log`). Publications come several
+times a second and nothing waits for them: they are taken in together, one transaction for half a second, so
+that following hardly delays messages.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class LedgerWatch:
         """Since when the feed is read to its end, by the clock that does not jump."""
 
     async def run(self) -> None:
-        """Until cancelled; at once over where nothing is to be followed."""
+        """Run until cancelled; returns at once where nothing is to be followed."""
         held = self._context.ledger
         if held is None:
             return
@@ -85,7 +85,7 @@ class LedgerWatch:
         seen: int | None = None
         while True:
             await asyncio.sleep(LOOK_EVERY)
-            # What was the end at the last look must be read by now; the very end moves all the time.
+            # What was the end at the last check must be read by now; the present end moves all the time.
             self._judge(seen)
             seen = await self._end_now()
             await self._jobs.until_stored("promises", lambda: self._sweep(held))

@@ -1,1 +1,1 @@
-"""The addressee's way: from a record in the unit's inbox to a message that is shown."""
+"""Receiving: from a record in the unit's inbox to a message that is shown."""

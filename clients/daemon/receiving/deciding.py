@@ -1,6 +1,6 @@
-"""The job that reads routers' decisions on what we sent.
+"""The job that applies routers' decisions on sent messages.
 
-Owns what is written for each consequence that `decisions` names. A record that does not verify is an alarm:
+Owns what is written for each consequence in `decisions`. A record that does not verify is an alarm:
 it blocks nothing and proves nothing. Runs in the worker's thread.
 """
 
@@ -50,10 +50,10 @@ class DecisionsTaken:
     """What the caller has to know of a batch of decisions."""
 
     partitions: frozenset[int]
-    """Partitions of our outbox in which the router decided something."""
+    """Partitions of the outbox in which the router decided something."""
 
     overtaken: frozenset[int]
-    """Those in which it went past something that it did not decide."""
+    """Those in which it skipped a sealing without a decision."""
 
     sealed: bool
     """Whether something new waits to be sent."""
@@ -141,7 +141,7 @@ def _apply(context: UnitContext, record: Record, leaf: Leaf, came: receipts.Inco
 
 
 def _go_on(context: UnitContext, message: int) -> bool:
-    """Seal what waited for the decision on this message; whether there was something."""
+    """Seal what waited for the decision on this message; whether there was any."""
     waiting = outbox.next_of_conversation(context.store, message)
     if waiting is None:
         return False
@@ -149,7 +149,7 @@ def _go_on(context: UnitContext, message: int) -> bool:
 
 
 def _seal_again(context: UnitContext, sealing: Sealing, record: Record) -> bool:
-    """At once the first time, if we know what the router knew; later and later after that."""
+    """At once the first time, if the replica has what the router had; after growing delays then."""
     if sealing.sealed_times == 1 and record.directory_size <= context.directory.head.size:
         order = order_of(context, sealing.message)
         return seal_row(context, sealing.message, order, now=context.clock()) is OutboxState.SEALED

@@ -1,10 +1,9 @@
 """The job that takes deliveries in: verify, open, check, store, acknowledge.
 
-Owns the order of these steps. Rules: nothing of a delivery is believed or stored as content before every
-check has held; what fails is kept by its coordinates and code, and blocks nothing. That an
-acknowledgement of delivery is owed is written with the message, and an acknowledgement is never
-acknowledged.
-Runs in the worker's thread.
+Owns the order of these steps. Rules: nothing of a delivery is used or stored as content before every check
+has held; what fails is kept by its coordinates and code, and blocks nothing. That an acknowledgement of
+delivery is owed is written with the message, and an acknowledgement is never acknowledged. Runs in the
+worker's thread.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ class Received:
     """What the caller has to know of a batch of deliveries."""
 
     messages: int
-    """How many were new, acknowledgements of ours left out: each of these is owed one."""
+    """How many were new, without acknowledgements: for each of these one is owed."""
 
     newest: int = 0
     """The row of the last of them."""
@@ -84,7 +83,7 @@ def take_deliveries(context: UnitContext, fetched: Fetched, *, patient: bool) ->
 
 
 def _judge(context: UnitContext, value: bytes, *, patient: bool) -> Believed | Rejected | None:
-    """The delivery with its body, why it does not hold, or None for one that is there already."""
+    """The delivery with its body, the reason why it is refused, or None for one that is there already."""
     try:
         delivery = parse_delivery(value)
         core = delivery.header.core
@@ -120,9 +119,9 @@ def _wait_for(size: int, context: UnitContext) -> None:
 
 
 def _open(context: UnitContext, delivery: Delivery) -> tuple[Opened, bool]:
-    """Verify and open; whether our own clock had to give way to the router's signed time.
+    """Verify and open; whether the router's signed time had to replace the local clock's.
 
-    A local clock that has fallen behind would otherwise throw away good messages for good.
+    A local clock that is behind would otherwise reject good messages for good.
     """
     now = context.clock()
     try:

@@ -1,12 +1,11 @@
-"""Receipts: what routers signed of the messages that we sent and received, kept as it came.
+"""Receipts: routers' signed decisions on sent and received messages, kept byte for byte.
 
     sent        a router's decisions of one transaction, once for all the sealings that they decided
     received    the receipt that travelled with the delivery
 
-Owns the tables `decisions` and `decided_in`, and what the local API shows of receipts. Rule: what is handed
-out is the receipt of one message and says nothing of others: what stood beside it in the router's
-transaction is in it as hashes only. It is not judged here: whoever gets it verifies it. Runs in the
-worker's thread.
+Owns the tables `decisions` and `decided_in`, and what the local API shows of receipts. Rule: a receipt is of
+one message and shows nothing of others: the rest of the router's transaction is in it as hashes only. It is
+not verified here: its reader does. Runs in the worker's thread.
 """
 
 from __future__ import annotations
@@ -29,7 +28,10 @@ Shown = dict[str, Any]
 
 @dataclass(slots=True)
 class IncomingDecisions:
-    """A router's decisions that were verified. They are kept once one of them decides something of ours."""
+    """A router's decisions that were verified.
+
+    They are kept once one of them decides a sealing of this unit.
+    """
 
     store: Store
     value: bytes

@@ -1,1 +1,1 @@
-"""The sender's way: from a submission to a record in the unit's outbox."""
+"""Sending: from a request to a record in the unit's outbox."""

@@ -1,4 +1,4 @@
-"""Acknowledgements: an officer's, asked for, and the daemon's own of delivery, owed for what came in.
+"""Acknowledgements: an officer's, on request, and the daemon's own, of each delivery.
 
 Owns what an acknowledgement says and to whom. One of delivery is written for each sender, in a conversation
 of its own: a receipt holds up no answer. Its order is not kept, for it follows from the deliveries. The jobs

@@ -1,8 +1,8 @@
 """The intake: requests that arrive together become one transaction.
 
-Owns their patience, who waits for which answer, and the job that takes them in: each request for itself,
-everything about it that can fail before anything is written, and what can be sealed is sealed at once.
-Nobody is told that a message was taken before it would survive a power cut.
+Owns the batches, the answers, and the job that takes requests in: each for itself, everything about it that
+can fail before anything is written, and what can be sealed is sealed at once. No request is answered before
+its message would survive a power cut.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _Answer = asyncio.Future[Submitted | ContradaError]
 
 
 class Intake:
-    """Requests on their way into the outbox."""
+    """Requests that wait for the outbox."""
 
     def __init__(
         self,
@@ -78,8 +78,8 @@ class Intake:
     async def submit(self, request: SendRequest) -> Submitted:
         """Put a message into the outbox: it is on disk when this returns.
 
-        Nobody is unknown before the directory was read to its end: a unit that has just started waits for
-        that, and judges again.
+        No addressee is refused as unknown before the directory was read to its end: a daemon that has just
+        started waits for that, and judges again.
         """
         try:
             return await self._answer(request)
@@ -100,7 +100,7 @@ class Intake:
         return result
 
     async def run(self) -> None:
-        """Take in what comes, until cancelled."""
+        """Take requests in until cancelled."""
         throttle = Throttle(SPACING)
         async with asyncio.TaskGroup() as answers:
             while True:
@@ -118,7 +118,7 @@ class Intake:
         try:
             return await self._jobs.run("submit", lambda: self._take(requests))
         except ContradaError as error:
-            # The disk: nobody's request was taken, and everybody is told.
+            # The disk failed: no request was taken, and each is answered with that.
             return [error] * len(requests)
 
     def _take(self, requests: list[SendRequest]) -> list[Submitted | ContradaError]:
@@ -190,7 +190,7 @@ def _repeated(row: Row, once: outbox.Idempotency | None) -> Submitted | Contrada
 
 
 def _earlier(context: UnitContext, message_id: MessageId) -> Earlier:
-    """The message that is answered: one that we received, or one that we sent."""
+    """The message that is answered: a received one, or a sent one."""
     received = inbox.received_by_id(context.store, message_id)
     if len(received) > 1:
         raise Conflict(

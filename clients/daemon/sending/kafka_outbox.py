@@ -5,10 +5,10 @@ The rules, each with its reason (docs/adr/0004 and 0021):
 1. One batch in flight for each partition of an outbox, and nothing behind it until Kafka has acknowledged
    it. A batch is appended whole or not at all, so a later message can never stand in the log without the
    earlier ones.
-2. Asked again are only refusals by which nothing was appended, with the same bytes. Any exception,
-   `CancelledError` included: the connection is thrown away. What was not answered may be there, or come
-   late: it is a double of what is sent next, and the router drops doubles by their numbers. So Kafka need
-   not count batches for us as well.
+2. A batch is repeated only after a refusal by which nothing was appended, with the same bytes. After any
+   exception, `CancelledError` included, the connection is closed. What was not answered may be there, or come
+   late: it is a duplicate of what is sent next, and the router drops duplicates by their numbers. So Kafka's
+   idempotent producer is not needed as well.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ ACK_TIMEOUT: Final = 10.0
 _PAUSE: Final = 0.05
 _ALL_IN_SYNC: Final = -1
 # Unknown topic, no leader, another leader, too few replicas: a topic that is new, or a leader that moves.
-# Who stops to lead while it waits for its replicas says so too, of a batch that stays: a double, rule 2.
+# A leader that is replaced while it waits for its replicas answers so too, of a batch that stays: a
+# duplicate, rule 2.
 _NOT_DONE: Final = frozenset({3, 5, 6, 19})
 
 
@@ -73,7 +74,7 @@ class KafkaOutbox:
                 self._drop(partition)
 
     async def close(self) -> None:
-        """Let go of every connection."""
+        """Close every connection."""
         for partition in list(self._clients):
             self._drop(partition)
         if self._closing:
@@ -87,7 +88,7 @@ class KafkaOutbox:
         return client
 
     async def _produce(self, client: AIOKafkaClient, partition: int, batch: bytes) -> int:
-        """Bring a batch to its leader, whoever that is by then; the offset of its first record."""
+        """Send a batch to its current leader; returns the offset of its first record."""
         place = TopicPartition(self._topic, partition)
         question = ProduceRequest(
             None, _ALL_IN_SYNC, REQUEST_TIMEOUT_MS, [(self._topic, [(partition, batch)])]

@@ -3,7 +3,7 @@
 The database is the queue and `Lane` is a cursor in it; the cursor is all that can be wrong, so it is pure
 and small. The rule that everything rests on:
 
-    A router takes everything up to the last number of a stream for sent before. So a sealing must not
+    A router treats everything up to the last number of a stream as sent before. So a sealing must not
     enter the log before every earlier undecided one is in it, or the earlier one is lost for good.
 
 Hence: what goes out next is always the oldest undecided sealings behind the cursor, in the order of their
@@ -55,7 +55,7 @@ class Lane:
     """The cursor of one partition."""
 
     after: int = 0
-    """Every undecided sealing up to this id is in Kafka, by acknowledgements that this run has seen."""
+    """Every undecided sealing up to this id is in Kafka, by acknowledgements of this run."""
 
     patience: float = FIRST_PATIENCE
     """Seconds without a decision after which everything undecided is sent again."""
@@ -66,17 +66,17 @@ class Lane:
             self.after = sent[-1]
 
     def decided(self) -> None:
-        """The router has decided something: nothing is stuck."""
+        """The router has decided something: the lane is not stuck."""
         self.patience = FIRST_PATIENCE
 
     def overtaken(self) -> None:
-        """The router went past something of ours: Kafka lost it, and the oldest goes first again."""
+        """The router skipped a sealing: Kafka lost it, and the oldest goes first again."""
         self.after = 0
 
     def stalled(self) -> None:
-        """Nothing was decided for a whole patience: start again from the oldest, and wait longer next time.
+        """Nothing was decided for the whole waiting time: start again from the oldest, and wait longer.
 
-        A router that is down looks the same, and must not be met by hours of repeats: hence the doubling.
+        A router that is down looks the same, and must not find hours of repeats: hence the doubling.
         """
         self.after = 0
         self.patience = min(self.patience * 2, MOST_PATIENCE)
@@ -114,7 +114,7 @@ class Lanes:
             wakeup.wake()
 
     def decided(self, partitions: Collection[int], *, overtaken: Collection[int]) -> None:
-        """The router decided in these partitions; in some it went past something of ours."""
+        """The router decided in these partitions; in some it skipped a sealing."""
         for partition in self._lanes.keys() & set(partitions):
             lane, wakeup = self._lanes[partition]
             lane.decided()
@@ -134,7 +134,7 @@ class Lanes:
                 sent = await self._send(partition, window)
                 lane.acknowledged(sent)
                 backoff.reset()
-                # Whoever seals wakes us afterwards: what comes while we send is not missed.
+                # A sealing wakes the lane after it is committed: what comes during a send is not missed.
                 idle = window.whole and len(sent) == len(window.items)
                 if idle and not await wakeup.wait(lane.patience) and await self._is_stalled(partition):
                     lane.stalled()
@@ -157,13 +157,13 @@ class Lanes:
         sent = [item.id for item in window.items[: appended.count]]
         if appended.offset >= 0:
             offsets = range(appended.offset, appended.offset + len(sent))
-            # One call that no thread can be in the middle of; the worker takes it from there.
+            # One atomic call; the worker takes it from there.
             self._context.sent.update(zip(sent, offsets, strict=True))
             self.sent.wake()
         return sent
 
     async def _next(self, partition: int, after: int) -> sealings.Window:
-        """What goes out next: from this process's hands if it can be, else from the database."""
+        """What goes out next: from memory if possible, else from the database."""
         window = self._context.recent_sealings.take(partition, after)
         if window is None:
             window = await self._jobs.run("window", partial(self._window, partition, after))

@@ -1,4 +1,4 @@
-"""What the daemon's sending needs of Kafka: its outbox. clients/daemon/sending/kafka_outbox.py gives it.
+"""The outbox log: the interface of sending to Kafka. clients/daemon/sending/kafka_outbox.py implements it.
 
 The contract that the safety of sending rests on: `append` is all or nothing for what it reports, and returns
 only when Kafka has acknowledged it. After any exception nothing is known: some of it may be there, none of it
@@ -36,5 +36,5 @@ class OutboxLog(Protocol):
         ...
 
     async def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         ...

@@ -1,8 +1,8 @@
-"""What the local API takes, and the order that a request becomes: the edge where JSON becomes typed.
+"""The requests of the local API, typed, and the order that a request becomes.
 
-Owns the forms of requests and what a header says where the user says nothing: the strictest of what the
-content says, and never less. Codes are written as people write them (`H1+H3`, `operational`); every form
-that is refused says which ones there are. Pure: looking up the message that is answered is for the caller.
+Owns the forms of requests and the defaults of a header: the strictest codes of the content, never less. Codes
+are in their textual form (`H1+H3`, `operational`); a refused code is answered with the valid ones. Pure:
+looking up the message that is answered is for the caller.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class Form(BaseModel):
 
 
 class H3Limits(Form):
-    """The part of an H3 restriction that the system keeps by itself."""
+    """The part of an H3 restriction that the system enforces."""
 
     only: tuple[Unit, ...] = Field(default=(), max_length=MAX_ONLY)
     delete_by: Annotated[Millis, Field(ge=0)] | None = None
@@ -254,7 +254,7 @@ def _references(request: SendRequest, earlier: Earlier | None) -> tuple[Referenc
 
 
 def _times(request: SendRequest, required: HeaderCodes, now: Millis) -> tuple[Millis, Millis]:
-    """When the message expires, and when keeping it is to be reviewed: the earliest that anything asks."""
+    """When the message expires, and when keeping it is to be reviewed: the earliest that any item asks."""
     review = now + request.review_in_s * SECOND
     expires = now + request.expires_in_s * SECOND
     if required.review is not None:

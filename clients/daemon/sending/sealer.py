@@ -1,7 +1,7 @@
-"""From an order to a sealing: the one place in which a message is sealed, and what becomes of its row.
+"""The sealer: seals an order and writes its row. The one place in which a message is sealed.
 
-Owns the choice between sealed, waiting and refused, and writes it down. Inside a transaction of its caller,
-in the worker's thread.
+Owns the choice between sealed, waiting and refused. Inside a transaction of its caller, in the worker's
+thread.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class _Made:
 def take_in(
     context: UnitContext, order: Order, *, now: Millis, once: outbox.Idempotency | None = None
 ) -> OutboxState:
-    """A new row for an order of ours, sealed at once if that is possible; its state. Inside a transaction."""
+    """A new row for an order, sealed at once if that is possible; its state. Inside a transaction."""
     if outbox.is_conversation_undecided(context.store, order.thread):
         outbox.insert_order(context.store, context.vault, order, now=now, once=once)
         return OutboxState.QUEUED
@@ -66,7 +66,7 @@ def _seal(context: UnitContext, order: Order, *, now: Millis) -> _Made | Unseala
         own = context.directory.identity(context.unit, signer.public.kid)
         check_signing_key(own, signed_at=now, judged_at=now)
     except Rejected as rejected:
-        # The key may be enrolled or renewed any moment; the message waits for that.
+        # The key may be enrolled or renewed at any moment; the message waits for that.
         return Unsealable(rejected.reason, (context.unit,))
     keys = choose_keys(order, parties=context.directory, now=now)
     if isinstance(keys, Unsealable):
@@ -100,7 +100,7 @@ def _write(
     now: Millis,
     anew: bool = False,
 ) -> OutboxState:
-    """Write down what came of sealing a row; its state. `anew`: the row was inserted as sealed."""
+    """Write the result of sealing a row; its state. `anew`: the row was inserted as sealed."""
     match made:
         case Unsealable(code, units):
             return _wait(context, row, tuple(Reason(code, unit) for unit in units))

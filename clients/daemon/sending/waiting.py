@@ -1,4 +1,4 @@
-"""Messages of the outbox that wait: for their keys, or for their turn in a conversation.
+"""Waiting messages of the outbox: for keys, or for an earlier message of their conversation.
 
 Owns when one is sealed after all. Runs in the worker's thread.
 """
@@ -49,7 +49,7 @@ def order_of(context: UnitContext, row: int) -> Order:
 
 
 def note_sent(context: UnitContext) -> None:
-    """Let the rows say what Kafka has acknowledged and no router has decided yet."""
+    """Mark the rows that Kafka has acknowledged and no router has decided yet."""
     sent = dict(context.sent)
     if sent:
         with context.transaction():

@@ -1,1 +1,1 @@
-"""What the daemon's jobs hold in memory. The worker's thread owns all of it."""
+"""The state of the daemon's jobs in memory. The worker's thread owns all of it."""

@@ -1,7 +1,7 @@
-"""What this unit holds of the ledger, in memory; the worker's thread owns it.
+"""The state of the followed logs, in memory; the worker's thread owns it.
 
-Owns the state only: what happens to it stands in `following`, `promises` and `gossip`. Everything here can be
-read from disk again, and is after a transaction that failed.
+Owns the state only; `following`, `promises` and `gossip` change it. Everything here can be read from disk
+again, and is after a transaction that failed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ROOTS_KEPT: Final = 4096
 
 
 class FollowedLog:
-    """One log, as this unit holds it."""
+    """One followed log."""
 
     __slots__ = ("follower", "grown", "next_offset", "shard", "tiles", "waits_from", "writer")
 
@@ -51,7 +51,7 @@ class FollowedLog:
         return self.follower.origin
 
     def read(self, offset: int) -> None:
-        """A publication was looked at."""
+        """A publication was processed."""
         self.next_offset = offset + 1
         if not self.follower.waits:
             self.waits_from = None
@@ -69,25 +69,25 @@ class Ledger:
     """The newest audit log."""
 
     head: TreeHead = NO_HEAD
-    """Its head: what we tell others that we have seen."""
+    """Its head, which this unit's headers name."""
 
     wrong: dict[tuple[str, str], str] = field(default_factory=dict)
-    """What is wrong now: (alarm, about what) and its detail. Said once, when it begins."""
+    """What is wrong now: (alarm, about what) and its detail. Raised once, when it begins."""
 
     roots: dict[int, bytes] = field(default_factory=dict)
-    """Roots of the newest audit log by size, to compare with what others saw."""
+    """Roots of the newest audit log by size, to compare with the heads of others."""
 
     ahead: dict[TreeHead, str] = field(default_factory=dict)
-    """Heads that others saw and that we have not come to, and who."""
+    """Heads of others ahead of this unit's log, and their units."""
 
     differs: dict[str, int] = field(default_factory=dict)
-    """Units that saw another tree than we did, and at which size."""
+    """Units that saw another tree than this unit, and at which size."""
 
     stranger_seen: float | None = None
     """When a log was last shown that the policy does not name; None once that is over."""
 
     uneven: tuple[int, float] | None = None
-    """Where the log of the directory and our replica part in length, and since when."""
+    """The lengths of the directory's log and of the replica where they differ, and since when."""
 
     book: OpenPromises = field(default_factory=OpenPromises)
     opened: bool = False
@@ -117,7 +117,7 @@ class Ledger:
                 del self.roots[next(iter(self.roots))]
 
     def waits_from(self) -> Iterator[int]:
-        """Where the logs that wait for a trusted checkpoint must be read from again."""
+        """The offset from which logs that wait for a trusted checkpoint are read again."""
         return (held.waits_from for held in self.logs.values() if held.waits_from is not None)
 
     def begin_again(self) -> None:
@@ -126,12 +126,12 @@ class Ledger:
             held.next_offset = 0
 
     def clear(self, about: str) -> None:
-        """Nothing is wrong with it any more."""
+        """End the alarms about it."""
         for key in [key for key in self.wrong if key[1] == about]:
             del self.wrong[key]
 
     def forget(self) -> None:
-        """After a failed transaction: what stands on disk is what counts."""
+        """Forget the state after a failed transaction: the disk's counts."""
         self.logs.clear()
         self.roots.clear()
         self.audit, self.head = None, NO_HEAD
@@ -140,7 +140,7 @@ class Ledger:
 
 
 def read_followed_policy(path: Path) -> Policy | None:
-    """The policy in this file; None where there is no file, and `HomeError` where it says nothing clear."""
+    """The policy in this file; None where there is no file, and `HomeError` where it is invalid."""
     try:
         return parse_policy(path.read_bytes())
     except FileNotFoundError:

@@ -1,7 +1,7 @@
 """The open promises: which leaves the ledger must still show, and since when. Pure, in memory.
 
 A promise has one leaf (a decision on what we sent) or two (the decision on what we received, and its
-delivery). Owns who waits for what; reading and writing the database is for `promises`.
+delivery). Owns which promise waits for which leaf; the database is for `promises`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from protocol.identifiers import Digest
 from protocol.trail.records import RecordType
 
 SENT: Final = 1
-"""A promise about a sealing of ours."""
+"""A promise about a sealing of this unit."""
 
 RECEIVED: Final = 2
 """A promise about a message in the inbox."""
@@ -26,12 +26,12 @@ SEARCH_AFTER: Final = 5.0
 """Seconds after which a leaf may have been there before its promise: what was read is looked through."""
 
 MOST: Final = 50_000
-"""Promises that are looked after at a time, the oldest first; a ledger that stands still fills no memory."""
+"""Promises in memory at a time, the oldest first; a ledger that stands still fills no memory."""
 
 
 @dataclass(slots=True)
 class OpenPromise:
-    """What a router has signed that the ledger will have."""
+    """A router's signed promise that the ledger will have these leaves."""
 
     id: int
     side: int
@@ -49,7 +49,7 @@ class OpenPromise:
 
 @dataclass(frozen=True, slots=True)
 class FoundLeaf:
-    """A leaf that somebody waits for, and its place."""
+    """A leaf that a promise waits for, and its place."""
 
     origin: str
     position: int
@@ -58,7 +58,7 @@ class FoundLeaf:
 
 @dataclass(slots=True)
 class OpenPromises:
-    """All promises that are looked after."""
+    """All promises in memory."""
 
     promises: dict[int, OpenPromise] = field(default_factory=dict)
     last: int = 0
@@ -66,7 +66,7 @@ class OpenPromises:
 
     found: list[FoundLeaf] = field(default_factory=list)
     search: Iterator[bool] | None = None
-    """A search through what was read earlier, while one goes on."""
+    """The current search through what was read earlier, if any."""
 
     _waiting: dict[Digest, OpenPromise] = field(default_factory=dict)
 
@@ -82,7 +82,7 @@ class OpenPromises:
         self._waiting |= dict.fromkeys(promise.leaves, promise)
 
     def look_for(self, origin: str, leaves: Sequence[Digest], *, first: int) -> None:
-        """Note which of these leaves, the first of them at `first`, somebody waits for."""
+        """Note which of these leaves, the first of them at `first`, a promise waits for."""
         waiting = self._waiting
         self.found += [
             FoundLeaf(origin, first + place, leaf) for place, leaf in enumerate(leaves) if leaf in waiting
@@ -105,7 +105,7 @@ class OpenPromises:
         return True
 
     def overdue(self, now: float, *, steady_since: float) -> list[OpenPromise]:
-        """Promises that were not kept in time, and of which nobody was told."""
+        """Promises that were not kept in time, and have no alarm yet."""
         return [
             promise
             for promise in self.promises.values()
@@ -122,5 +122,5 @@ class OpenPromises:
 
     @property
     def late(self) -> int:
-        """How many are overdue, and were said to be."""
+        """How many are overdue and have an alarm."""
         return sum(promise.late for promise in self.promises.values())

@@ -1,8 +1,8 @@
 """The numbering of what this daemon seals: one random stream for each start, counted for each partition.
 
-A router remembers, for each partition of an outbox, the last number of a stream, and takes everything up
-to it for sent before (protocol/envelope/replay.py). So a number is given once, and in the order in which
-messages go out. A number whose message was not stored comes back: nobody has seen it.
+A router remembers, for each partition of an outbox, the last number of a stream, and treats everything up to
+it as sent before (protocol/envelope/replay.py). So a number is given once, and in the order in which messages
+go out. A number whose message was not stored is used again: it has not left the process.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Stream:
         return Position(self._id, seq)
 
     def mark(self) -> dict[int, int]:
-        """Where the numbering stands."""
+        """The state of the numbering."""
         return dict(self._next)
 
     def reset(self, mark: dict[int, int]) -> None:

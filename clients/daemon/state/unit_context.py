@@ -1,6 +1,6 @@
-"""The unit's context: everything that the unit's jobs work with, in one place and in one thread.
+"""The unit's context: the parts that its jobs work on, in one place and in one thread.
 
-Owns the composition and the transaction. The jobs stand in `sending`, `receiving`, `ledger` and
+Owns the composition and the transaction. The jobs are in `sending`, `receiving`, `ledger` and
 `directory`; each is a function of the context that runs in the worker's thread from beginning to end.
 """
 
@@ -45,7 +45,7 @@ class UnitContext:
     entropy: Entropy
     stream: Stream
     sent: dict[int, int] = field(default_factory=dict)
-    """Sealings that Kafka has acknowledged, with their offsets, and whose rows do not say so yet."""
+    """Sealings that Kafka has acknowledged, with their offsets, and whose rows are not marked yet."""
 
     recent_sealings: RecentSealings = field(default_factory=RecentSealings)
     """What was sealed just now, for the lanes."""
@@ -55,7 +55,7 @@ class UnitContext:
     """Rows of the outbox that are not to be sealed before this moment of the monotonic clock."""
 
     ledger: Ledger | None = None
-    """What this unit holds of the ledger; None where its home has no policy for it."""
+    """The followed logs; None where the home has no policy for them."""
 
     @property
     def directory(self) -> Directory:
@@ -64,22 +64,22 @@ class UnitContext:
 
     @property
     def ledger_head(self) -> TreeHead:
-        """The head of the ledger that our messages say we have seen."""
+        """The head of the ledger that this unit's headers name."""
         return NO_HEAD if self.ledger is None else self.ledger.head
 
     @property
     def outbox_partitions(self) -> int:
-        """How many partitions our outbox has, as the registrar has stated."""
+        """How many partitions the outbox has, as the registrar has stated."""
         facts = self.directory.facts(self.unit)
         return 1 if facts is None else facts.outbox_partitions
 
     def partition_of(self, thread: ThreadId) -> int:
-        """Where a conversation goes."""
+        """The partition of a conversation."""
         return partition_of(thread, self.outbox_partitions)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Everything inside is committed together, with its numbers, or none of it was."""
+        """Everything inside is committed together, with its numbers, or not at all."""
         try:
             with self.store.transaction():
                 yield
@@ -95,7 +95,7 @@ class UnitContext:
         self.metrics.store_up.set(1)
 
     def alarm(self, code: str, *, detail: str) -> None:
-        """An officer must look at this. Inside a transaction; ids and codes only."""
+        """Raise an alarm for an officer. Inside a transaction; ids and codes only."""
         self.metrics.alarms.labels(code).inc()
         log.error("alarm", code=code, hint=detail)
         inbox.raise_alarm(self.store, code=code, detail=detail, now=self.clock())

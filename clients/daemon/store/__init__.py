@@ -1,1 +1,1 @@
-"""The daemon's database: its tables, and what is kept in each."""
+"""The daemon's database: its tables, and access to each."""

@@ -43,7 +43,7 @@ class ContentUnreadable(DaemonError):
 
 @dataclass(frozen=True, slots=True)
 class AtRest:
-    """What is stored of a content."""
+    """The stored form of a content."""
 
     dek: bytes = field(repr=False)
     content: bytes = field(repr=False)
@@ -83,5 +83,5 @@ class Vault(Guarded):
             ) from None
 
     def mac(self, data: bytes) -> bytes:
-        """What tells two requests apart later on, without telling what was in them."""
+        """A MAC that tells two requests apart later, without showing their content."""
         return hmac.digest(self._mac_key, data, "sha256")

@@ -1,7 +1,6 @@
-"""The daemon's SQLite database: one connection, one thread, transactions that hold or never were.
+"""The daemon's SQLite database: one connection, one thread, atomic transactions.
 
-Owns the connection; what the tables mean is in `outbox` and `inbox`, and when a transaction has reached
-the disk is in `disk`.
+Owns the connection; the meaning of the tables is in `outbox` and `inbox`, durability in `disk`.
 
 The files are the owner's alone, whatever the umask: who wrote to whom stands in them in the clear.
 
@@ -104,7 +103,7 @@ class Store:
         return found
 
     def close(self) -> None:
-        """Close the connection; the log is folded into the file."""
+        """Close the connection; SQLite copies its log into the file."""
         self._connection.close()
 
 

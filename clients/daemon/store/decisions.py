@@ -1,4 +1,4 @@
-"""What a router's decision means for a message that we sent. Pure.
+"""The consequence of a router's decision for a sent message, as a table. Pure.
 
     verdict on the sealing      the row is             what follows
     accepted                    any                    Settle: it is delivered, nothing is sent any more
@@ -7,7 +7,7 @@
     duplicate                   decided                Nothing: a record that was sent twice, as it must be
     duplicate                   undecided              SealAgain and an alarm: its decision was lost
     anything                    decided earlier        Nothing
-    anything                    unknown                Foreign: somebody else wrote there, or we are a backup
+    anything                    unknown                Foreign: another writer, or a restored home
 
 Sealing again is safe whatever happened to the first sealing: addressees know the message by its id and
 take it once.
@@ -69,7 +69,7 @@ class SealAgain:
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """We never sent this."""
+    """This unit never sent it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def _refused(reasons: tuple[Reason, ...], sealing: Sealing) -> Consequence:
     codes = {reason.code for reason in reasons}
     our_clock = Code.E_TIME_FUTURE in codes
     curable = bool(codes) and codes <= (RECOVERABLE | _BY_THE_CLOCK if our_clock else RECOVERABLE)
-    # A clock that ran ahead is set right some day; until then the message waits, however often it was tried.
+    # A clock that is ahead will be corrected; until then the message waits, however often it was tried.
     if curable and (our_clock or sealing.sealed_times < MOST_SEALINGS):
         return SealAgain(reasons, alarm=any(reason.code is Code.E_REPLAY for reason in reasons))
     return RefuseForGood(reasons)

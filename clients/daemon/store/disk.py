@@ -1,4 +1,4 @@
-"""Group commit: many transactions become durable by one call to the disk.
+"""Group commit: one call to the disk makes many transactions durable.
 
 SQLite writes a transaction into its log and returns (`synchronous=NORMAL`); what is in the log survives the
 death of this process, and not yet a power cut. `Disk.flushed` closes that gap: it brings the log to the
@@ -9,7 +9,7 @@ everybody who asked before it began. The rule that everything rests on (docs/adr
     was committed up to then is flushed.
 
 Why it is enough: SQLite appends to the log and checks it by chained checksums, so that after a power cut
-the log counts up to its first torn frame, and what we flushed lies before that. Before it writes over a
+the log counts up to its first torn frame, and what was flushed lies before that. Before it writes over a
 log, or copies it into the database, SQLite itself brings both to the disk. What was committed and never
 flushed is gone after a power cut, with the positions of what was read: it is read again.
 """
@@ -58,7 +58,7 @@ class Disk:
     def flush_here(self) -> None:
         """The same in the worker's own thread, which waits for the disk meanwhile.
 
-        For a worker that has nothing else to do: a message that comes alone is spared two changes of thread.
+        For an idle worker: it saves a single message two changes of thread.
         """
         reached = self._store.commits
         os.fdatasync(self._descriptor)
@@ -66,6 +66,6 @@ class Disk:
         self._flushed = max(self._flushed, reached)
 
     def close(self) -> None:
-        """Let go of the log."""
+        """Close the log."""
         self._thread.close()
         os.close(self._descriptor)

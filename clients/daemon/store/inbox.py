@@ -1,8 +1,8 @@
-"""The inbox in the database: what was received and verified, what was not, and how far each feed was read.
+"""The inbox in the database: received messages, rejected deliveries, and the position of each feed.
 
 Owns the tables `inbox`, `rejected` and `positions`. Every function runs in the worker's thread; those that
 write expect an open transaction. A message is known by its sender and its id, and is taken in once.
-How far people are with it is a state of `message_states`.
+Whether it was opened or acknowledged is a state of `message_states`.
 
 The parsed headers of the few messages that were looked at last stand in a `HeaderCache`: a message is
 acknowledged and listed just after it was received, and parsing its header three times would cost as much as
@@ -86,7 +86,7 @@ def owing(store: Store, *, most: int) -> Sequence[Row]:
 
 
 def of_receipt(store: Store, receipt: int) -> Sequence[Row]:
-    """The messages that an acknowledgement of delivery speaks of."""
+    """The messages that an acknowledgement of delivery names."""
     return store.rows("SELECT * FROM inbox WHERE receipted_by = ? ORDER BY id", receipt)
 
 
@@ -103,7 +103,7 @@ def read_parts(row: Row, vault: Vault) -> tuple[bytes, tuple[Part, ...]]:
 
 
 def reject(store: Store, *, source: tuple[str, int, int], code: Code, now: Millis) -> None:
-    """Remember a delivery that did not verify."""
+    """Record a delivery that did not verify."""
     store.write("INSERT OR IGNORE INTO rejected VALUES (?, ?, ?, ?, ?)", *source, code.value, now)
 
 
@@ -123,7 +123,7 @@ def mark_opened(store: Store, row: int, *, now: Millis) -> None:
 
 
 def mark_acknowledged(store: Store, row: int, *, now: Millis) -> None:
-    """An officer has said so to the sender."""
+    """An officer has acknowledged it to the sender."""
     _move(store, row, InboxEvent.ACKNOWLEDGE, "acknowledged", now)
 
 
@@ -139,7 +139,7 @@ def _move(
 
 
 def erase_received(store: Store, row: int) -> None:
-    """Forget what the message said; header and decision stay."""
+    """Erase the content; header and decision stay."""
     store.write("UPDATE inbox SET dek = NULL, content = NULL WHERE id = ?", row)
 
 
@@ -161,7 +161,7 @@ def set_position(store: Store, topic: str, partition: int, value: int) -> None:
 
 
 def raise_alarm(store: Store, *, code: str, detail: str, now: Millis) -> None:
-    """Remember something that an officer must look at: ids and codes only."""
+    """Record an alarm for an officer: ids and codes only."""
     store.write("INSERT INTO alarms (raised, code, detail) VALUES (?, ?, ?)", now, code, detail)
     store.write("DELETE FROM alarms WHERE id <= (SELECT max(id) - 1000 FROM alarms)")
 

@@ -1,4 +1,4 @@
-"""The logs of the ledger in the unit's database: edges, tiles, checkpoints.
+"""The followed logs in the unit's database: edges, tiles, checkpoints.
 
 Owns the tables `ledger_logs`, `ledger_tiles` and `ledger_checkpoints`. Every function runs in the worker's
 thread; those that write expect an open transaction. What is kept here was verified before: a tile comes
@@ -67,7 +67,7 @@ class Tiles:
             )
 
     def forget_old(self, size: int) -> None:
-        """Let go of leaves that are too far behind."""
+        """Delete leaves that are too far behind."""
         self.store.write(
             "DELETE FROM ledger_tiles WHERE log = ? AND level = 0 AND number < ?",
             self.log,
@@ -97,7 +97,7 @@ def logs(store: Store) -> Sequence[Row]:
 
 
 def put_log(store: Store, follower: Follower, *, next_offset: int, now: Millis) -> int:
-    """What we hold of a log now; the id of its row."""
+    """Store the state of a log; returns the id of its row."""
     store.write(
         """INSERT INTO ledger_logs (origin, next_offset, advanced, nodes, note) VALUES (?, ?, ?, ?, ?)
            ON CONFLICT (origin) DO UPDATE SET next_offset = excluded.next_offset,

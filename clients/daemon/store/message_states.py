@@ -1,9 +1,9 @@
-"""The states of a message, as tables of allowed moves: of one that we send, and of one that we received.
+"""The states of a message, as tables of allowed moves: of a sent one, and of a received one.
 
 Owns the tables. Every change of a state in the database goes through them: the SQL names the states that an
-event may come in (`allowing`), so that a forbidden move changes nothing, and whoever makes it is told
-(`ForbiddenMove`). docs/architecture.md draws both from here. What a router's decision means, and so which
-event it is, stands in `decisions`.
+event may come in (`allowing`), so that a forbidden move changes nothing, and raises `ForbiddenMove`.
+docs/architecture.md draws both from here. What a router's decision means, and so which event it is, stands in
+`decisions`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final, Generic, TypeVar
 
 
 class OutboxState(StrEnum):
-    """How far a message of ours is. The values stand in the database and in the local API."""
+    """The states of a sent message. The values are in the database and in the local API."""
 
     QUEUED = "queued"
     SEALED = "sealed"
@@ -25,7 +25,7 @@ class OutboxState(StrEnum):
 
 
 class OutboxEvent(StrEnum):
-    """What happens to a message of ours."""
+    """The events of a sent message."""
 
     SEAL = "it is sealed"
     NEVER_SEALABLE = "it can never be sealed"
@@ -36,7 +36,7 @@ class OutboxEvent(StrEnum):
 
 
 class InboxState(StrEnum):
-    """How far people are with a received message. The values stand in the database and in the local API."""
+    """The states of a received message. The values are in the database and in the local API."""
 
     NEW = "new"
     OPENED = "opened"
@@ -44,7 +44,7 @@ class InboxState(StrEnum):
 
 
 class InboxEvent(StrEnum):
-    """What people do with a received message."""
+    """The events of a received message."""
 
     OPEN = "an officer opens it"
     ACKNOWLEDGE = "an officer acknowledges it"
@@ -92,7 +92,7 @@ OUTBOX: Final[StateMachine[OutboxState, OutboxEvent]] = StateMachine(
         OutboxState.QUEUED: {
             OutboxEvent.SEAL: OutboxState.SEALED,
             OutboxEvent.NEVER_SEALABLE: OutboxState.REFUSED,
-            # An older sealing of it, which was taken for lost.
+            # An older sealing of it, which was thought lost.
             OutboxEvent.ACCEPT: OutboxState.ACCEPTED,
         },
         OutboxState.SEALED: {
@@ -123,7 +123,7 @@ INBOX: Final[StateMachine[InboxState, InboxEvent]] = StateMachine(
             InboxEvent.ACKNOWLEDGE: InboxState.ACKNOWLEDGED,
         },
         InboxState.OPENED: {InboxEvent.ACKNOWLEDGE: InboxState.ACKNOWLEDGED},
-        # Said again, perhaps of a further stage.
+        # Acknowledged again, perhaps at a further stage.
         InboxState.ACKNOWLEDGED: {InboxEvent.ACKNOWLEDGE: InboxState.ACKNOWLEDGED},
     },
 )

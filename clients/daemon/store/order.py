@@ -1,4 +1,4 @@
-"""An order: all that the unit wants of one message, before it is sealed; and how it becomes a header.
+"""The order: one message before it is sealed, its form at rest, and its header.
 
 Owns the order, its form at rest, and the choice of keys. An order is sealed once, or again with fresh keys
 where the router refused the old ones; id, conversation, times and content stay the same.
@@ -77,7 +77,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Unsealable:
-    """Why an order cannot be sealed now: addressees without a usable key, or our own key not enrolled."""
+    """Why an order cannot be sealed now: addressees without a usable key, or this unit's key not enrolled."""
 
     code: Code
     units: tuple[UnitId, ...]
@@ -183,14 +183,14 @@ def core_from_order(
 
 
 def required_suite(order: Order, *, sender: UnitId, parties: Parties) -> Suite:
-    """The strongest suite that anybody asks for: the order, the sender's entry or an addressee's."""
+    """The strongest suite that any party asks for: the order, the sender's entry or an addressee's."""
     units = (parties.unit(unit) for unit in (sender, *(recipient.unit for recipient in order.to)))
     asked = [unit.min_suite for unit in units if unit is not None]
     return max(asked, default=Suite.CLASSICAL) if order.suite is None else max([*asked, order.suite])
 
 
 def check_addressees(order: Order, *, parties: Parties) -> None:
-    """Refuse at once what no waiting can help: an addressee that nobody knows, or that is named twice."""
+    """Refuse at once what waiting cannot help: an addressee that is unknown, or named twice."""
     names = [recipient.unit for recipient in order.to]
     if len(set(names)) != len(names):
         raise Rejected(Code.E_RCPT_DUP, "an addressee is named twice")

@@ -1,4 +1,4 @@
-"""The outbox in the database: orders, their sealings, what Kafka has, what the router decided.
+"""The outbox in the database: orders, their states, and acknowledgements.
 
 Owns the tables `outbox`, `sealings` and `acknowledgements`. Every function runs in the worker's thread;
 those that write expect an open transaction.
@@ -179,7 +179,7 @@ def acknowledged(
     stage: AcknowledgementStage,
     now: Millis,
 ) -> bool:
-    """An addressee says how far it has come. False where no such message went to it."""
+    """Record an addressee's acknowledgement. False where no such message went to it."""
     row = store.row(
         """SELECT o.id, o.recipients FROM outbox o JOIN sealings s ON o.id = s.message
            WHERE o.mid = ? AND s.subject = ?""",
@@ -218,7 +218,7 @@ def by_key(store: Store, key: str) -> Row | None:
 
 
 def erase_sent(store: Store, row: int) -> None:
-    """Forget what the message said; what was decided stays."""
+    """Erase the content; the decision stays."""
     store.write("UPDATE outbox SET dek = NULL, content = NULL WHERE id = ?", row)
 
 
@@ -233,7 +233,7 @@ def _decide(store: Store, sealing: Sealing, record: Record, raw: bytes) -> None:
 
 
 def _move(store: Store, row: int, event: OutboxEvent, reasons: Sequence[Reason], now: Millis) -> None:
-    """Something happened to a message; `ForbiddenMove` where it cannot."""
+    """Apply an event to a message; `ForbiddenMove` where the table has none."""
     changed = store.write(
         f"UPDATE outbox SET state = ?, reasons = ?, changed = ? WHERE id = ? AND {OUTBOX.allowing(event)}",  # noqa: S608 - constants of the table
         OUTBOX.target(event),

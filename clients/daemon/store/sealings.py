@@ -1,4 +1,4 @@
-"""The sealings: what lies in Kafka byte for byte, and what the router has not decided yet.
+"""The sealings in the database: the bytes that go to Kafka, until a router has decided them.
 
 Owns the table `sealings`, but for the verdicts, which `outbox` writes together with the message's state.
 Every function runs in the worker's thread; those that write expect an open transaction.
@@ -36,7 +36,7 @@ WINDOW_BYTES: Final = 480_000
 
 
 KEPT_BYTES: Final = 4_000_000
-"""What waits here in a partition: while Kafka is away, messages pile up on the disk and not in memory."""
+"""Sealings kept here for a partition: while Kafka is away, messages wait on disk and not in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +135,11 @@ def has_undecided_sealings(store: Store, partition: int) -> bool:
 
 
 def is_overtaken(store: Store, partition: int, *, decided: int) -> bool:
-    """Whether the router went past something of ours without a decision: Kafka has lost it."""
+    """Whether the router skipped a sealing without a decision: Kafka has lost it."""
     row = store.row(
         "SELECT position FROM sealings WHERE partition = ? AND verdict IS NULL ORDER BY id LIMIT 1", partition
     )
-    # The oldest tells: later ones stand behind it in the log, or are not there yet.
+    # The oldest suffices: later ones are behind it in the log, or not there yet.
     return row is not None and row["position"] is not None and row["position"] < decided
 
 
@@ -172,7 +172,7 @@ class RecentSealings:
         self._uncommitted.clear()
 
     def forget(self) -> None:
-        """The transaction failed: what holds of it is for the database to say."""
+        """The transaction failed: the database decides what is stored."""
         with self._lock:
             self._uncommitted.clear()
             self._last.clear()
