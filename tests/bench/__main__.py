@@ -39,7 +39,7 @@ GROUPS: dict[str, tuple[Callable[[], Awaitable[list[Figure]]], tuple[str, ...]]]
             "latency_p50_ms_idle",
             "cli_send_ms",
             "latency_p50_ms_with_ledger",
-        ),  # fmt: skip  # noqa: RUF028
+        ),
     ),
     "ledger": (partial(on_stage, ledger.throughput), ("ledger_leaves_per_s",)),
     "ledger_beside": (partial(on_stage, ledger.beside), ("drain_with_ledger_ratio",)),

@@ -86,15 +86,17 @@ class Stage:
 @asynccontextmanager
 async def stage(profile: str = "bench") -> AsyncIterator[Stage]:
     """A broker with the JIT of production, and an exchange founded on it."""
-    with tempfile.TemporaryDirectory(prefix="cb-", ignore_cleanup_errors=True) as name:
-        with Cluster(Path(name) / "kafka", profile=profile) as cluster:
-            world = World(now=Millis(time.time_ns() // 1_000_000))
-            exchange = Exchange(world, cluster.bootstrap, Path(name) / "centre")
-            await exchange.found()
-            try:
-                yield Stage(cluster, exchange)
-            finally:
-                exchange.stop()
+    with (
+        tempfile.TemporaryDirectory(prefix="cb-", ignore_cleanup_errors=True) as name,
+        Cluster(Path(name) / "kafka", profile=profile) as cluster,
+    ):
+        world = World(now=Millis(time.time_ns() // 1_000_000))
+        exchange = Exchange(world, cluster.bootstrap, Path(name) / "centre")
+        await exchange.found()
+        try:
+            yield Stage(cluster, exchange)
+        finally:
+            exchange.stop()
 
 
 async def on_stage(measure: Callable[[Stage], Awaitable[list[Figure]]]) -> list[Figure]:

@@ -118,7 +118,7 @@ def test_a_late_double_is_duplicated_and_out_of_order() -> None:
 @pytest.mark.parametrize("where", ["delivered", "received"])
 def test_reordered(where: str) -> None:
     """Two messages of one sender and conversation that changed places."""
-    arrivals = without(getattr(CLEAN, where), arrival("it", 1)) + [arrival("it", 1)]
+    arrivals = [*without(getattr(CLEAN, where), arrival("it", 1)), arrival("it", 1)]
     assert judged(**{where: arrivals}) == {"reordered": 1}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from tests.chaos.nemesis import LENGTHS, schedule
@@ -22,7 +24,7 @@ def test_at_most_one_broker_is_away(seed: int) -> None:
     """Of three copies one may be missing, and the next may go only after it had time to catch up."""
     faults = [f for f in schedule(seed, seconds=300, **SHAPE) if f.victim == "broker"]
     assert faults
-    for earlier, later in zip(faults, faults[1:], strict=False):
+    for earlier, later in pairwise(faults):
         assert later.at >= earlier.at + earlier.seconds + 5
 
 

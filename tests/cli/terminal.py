@@ -46,9 +46,13 @@ def contrada(*arguments: str, stdin: str = "", env: dict[str, str] | None = None
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("CONTRADA", "CREDENTIALS"))}
     clean = kept | {"COLUMNS": "100"} | (env or {})
     given = _Stdin(io.BytesIO(stdin.encode()), encoding="utf-8")
-    with mock.patch.dict(os.environ, clean, clear=True), mock.patch("sys.stdin", given):
-        with redirect_stdout(out), redirect_stderr(err):
-            code = run_line(list(arguments))
+    with (
+        mock.patch.dict(os.environ, clean, clear=True),
+        mock.patch("sys.stdin", given),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        code = run_line(list(arguments))
     return Seen(int(code), out.getvalue(), err.getvalue())
 
 

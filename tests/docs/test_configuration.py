@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from pydantic.fields import FieldInfo
@@ -100,10 +101,10 @@ def test_the_centres_settings_are_there() -> None:
     rows = {row[0].strip("`") for row in page("docs/configuration.md").rows("Setting", "Meaning")}
     read = set()
     for module in (home, centre_status, unlocking):
-        text = open(module.__file__, encoding="utf-8").read()
+        text = Path(module.__file__).read_text(encoding="utf-8")
         read |= set(re.findall(r"settings\([^)]*\)\.get\(\"(\w+)\"\)", text)) - {"unit"}
     written = re.search(
-        r"centre\b[^=\n]*= \{(.*?)\}\n", open(founding.__file__, encoding="utf-8").read(), re.DOTALL
+        r"centre\b[^=\n]*= \{(.*?)\}\n", Path(founding.__file__).read_text(encoding="utf-8"), re.DOTALL
     )
     assert written is not None
 

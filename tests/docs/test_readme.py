@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from clients.demo import case, ledger_case
 from protocol.codes import MessageKind
@@ -36,7 +37,7 @@ def test_the_acts_in_the_picture_are_those_of_the_demo() -> None:
     """Each act that the README's picture shows is one that the demo plays, in that order; and each came as expected."""
     shown = demo_picture.acts(demo_picture.drawn_lines(demo_picture.PICTURE.read_text(encoding="utf-8")))
     names = [row[0] for row in shown]
-    source = "".join(open(module.__file__, encoding="utf-8").read() for module in (case, ledger_case))
+    source = "".join(Path(module.__file__).read_text(encoding="utf-8") for module in (case, ledger_case))
     played = (*case.Case(None).acts(), *ledger_case.LedgerCase(None, "").acts())  # type: ignore[arg-type]
 
     assert len(names) == len(played)

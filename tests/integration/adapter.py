@@ -30,9 +30,11 @@ GROUP = topics.ROUTER_GROUP
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     """A broker of this module's own: the adapter works on every outbox that it finds."""
-    with tempfile.TemporaryDirectory(prefix="ck-", ignore_cleanup_errors=True) as directory:
-        with Cluster(Path(directory)) as cluster:
-            yield cluster
+    with (
+        tempfile.TemporaryDirectory(prefix="ck-", ignore_cleanup_errors=True) as directory,
+        Cluster(Path(directory)) as cluster,
+    ):
+        yield cluster
 
 
 @pytest.fixture(autouse=True)

@@ -110,7 +110,7 @@ async def test_killed_in_the_middle_of_sending_nothing_is_lost_or_doubled(site):
     fr, it = run_all(site)
     thread = "5f0c1cb6-6a0f-4f6e-9c53-6f2f0c7b8a11"
     taken = []
-    for burst in range(4):  # noqa: B007
+    for _ in range(4):
         for _ in range(25):
             taken.append(fr.send("it", thread=thread))
         fr.kill()

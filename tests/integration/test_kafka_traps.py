@@ -60,9 +60,9 @@ def test_this_is_the_version_that_was_measured() -> None:
 
 def test_the_c_extension_is_in_use() -> None:
     """Records are built and parsed in C: without it a router does a third of the work."""
-    import aiokafka.record._crecords  # noqa: F401
-    from aiokafka.record import default_records
+    from aiokafka.record import _crecords, default_records
 
+    assert default_records.DefaultRecordBatchBuilder is _crecords.DefaultRecordBatchBuilder
     assert default_records.DefaultRecordBatchBuilder is not default_records._DefaultRecordBatchBuilderPy
     assert default_records.DefaultRecordBatch is not default_records._DefaultRecordBatchPy
 
@@ -150,9 +150,11 @@ def guarded() -> Iterator[str]:
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "allow.everyone.if.no.acl.found": "true",
     }
-    with tempfile.TemporaryDirectory(prefix="ck-", ignore_cleanup_errors=True) as directory:
-        with Cluster(Path(directory), settings=settings) as cluster:
-            yield cluster.bootstrap
+    with (
+        tempfile.TemporaryDirectory(prefix="ck-", ignore_cleanup_errors=True) as directory,
+        Cluster(Path(directory), settings=settings) as cluster,
+    ):
+        yield cluster.bootstrap
 
 
 TOPIC, GROUP, READ, WRITE, DESCRIBE, DENY, ALLOW = 2, 3, 3, 4, 8, 2, 3

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
@@ -71,9 +71,9 @@ def exchanges(tmp_path: Path):
 
 
 @pytest.fixture
-async def exchange(empty_kafka, exchanges) -> AsyncIterator[Exchange]:
+async def exchange(empty_kafka, exchanges) -> Exchange:
     """An exchange on a single broker."""
-    yield await exchanges(empty_kafka.bootstrap)  # noqa: PT022
+    return await exchanges(empty_kafka.bootstrap)
 
 
 async def backlog(exchange: Exchange, count: int) -> list[int]:

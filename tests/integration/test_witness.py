@@ -26,7 +26,7 @@ from protocol.tlog.checkpoints import parse_checkpoint
 from protocol.tlog.cosignatures import accept_cosignatures, with_cosignatures
 from protocol.tlog.policy import parse_policy
 from protocol.tlog.policy_text import WitnessEntry, policy_text
-from protocol.tlog.tiles import TreeWriter
+from protocol.tlog.tiles import Tile, TreeWriter
 from runtime.process.homes import UnitHome
 from tests.cli.homes import world
 from tests.cli.terminal import contrada
@@ -278,17 +278,17 @@ async def test_the_ledger_gets_its_cosignatures(witness: Process) -> None:
     entry = WitnessEntry("fr", tuple(each.key for each in keys), keys[0].url)
     policy = parse_policy(policy_text(LOG_KEY.vkeys(SHARD), witnesses=[entry], quorum=1))
     tree, files = TreeWriter(), {}
+
+    def read(tile: Tile) -> bytes:
+        return files[tile.path]
+
     async with httpx.AsyncClient(timeout=GENEROUS, trust_env=False) as client:
         for size in (3, 300):
             for index in range(tree.size, size):
                 tree.append(log.entry(index))
-            files |= tree.take()
+            files.update(tree.take())
             signed = parse_checkpoint(log.note(size))
             with witness.running():
-                lines = await Cosigner(client, policy).ask(
-                    places(policy),
-                    signed,
-                    lambda tile: files[tile.path],  # noqa: B023
-                )
+                lines = await Cosigner(client, policy).ask(places(policy), signed, read)
             cosigned = parse_checkpoint(with_cosignatures(signed.data, lines))
             assert policy.trusted(cosigned).checkpoint.size == size

@@ -84,7 +84,7 @@ def squared(value: int) -> int:
 
 
 def numbers(count: int) -> Iterator[int]:
-    for number in range(count):  # noqa: UP028
+    for number in range(count):  # noqa: UP028 - a generator of one line to be changed
         yield number
 
 

@@ -77,11 +77,11 @@ def library(secret: str) -> None:
     for name in ("aiokafka.producer.sender", "asyncio", "uvicorn.error"):
         logger = logging.getLogger(name)
         logger.error("could not send %r", secret)
-        logger.warning("bad record: " + secret)  # noqa: G003
+        logger.warning("bad record: " + secret)  # noqa: G003 - what a library does wrong
         try:
             raise ValueError(secret)
         except ValueError:
-            logger.exception("while sending " + secret, extra={"record": secret})  # noqa: G003
+            logger.exception("while sending " + secret, extra={"record": secret})  # noqa: G003 - what a library does wrong
 
 
 def hostile() -> None:

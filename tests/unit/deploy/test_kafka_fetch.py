@@ -74,7 +74,7 @@ def test_what_is_missing_is_fetched_and_a_complete_cache_asks_nobody(mirror):
 def test_a_changed_jar_never_enters_the_cache(mirror):
     """A jar of the right length and the wrong content ends in a fault that shows both hashes."""
     mirror.jars["beta"] = mirror.jars["beta"][::-1]
-    with pytest.raises(Fault, match="expected SHA-256 .* found") as caught:  # noqa: RUF043
+    with pytest.raises(Fault, match=r"expected SHA-256 .* found") as caught:
         fetch.ensure()
     assert caught.value.code == 7
     assert "beta-1.0.jar" not in jars()

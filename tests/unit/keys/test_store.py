@@ -137,9 +137,8 @@ def test_interrupted_replacement_leaves_the_old_file(
     path = tmp_path / "a.key"
     write_private(path, b"first", entropy=ENTROPY)
 
-    with full_disk(monkeypatch, failing):
-        with pytest.raises(KeyStoreError, match="No space left on device"):
-            write_private(path, b"second", entropy=ENTROPY, replace=True)
+    with full_disk(monkeypatch, failing), pytest.raises(KeyStoreError, match="No space left on device"):
+        write_private(path, b"second", entropy=ENTROPY, replace=True)
     assert read_private(path) == b"first"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -153,9 +152,8 @@ def test_a_file_that_is_not_about_keys_fails_in_the_systems_words(
     write_whole(path, b"first", entropy=ENTROPY)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
-    with full_disk(monkeypatch, failing):
-        with pytest.raises(OSError, match="No space left on device"):
-            write_whole(path, b"second", entropy=ENTROPY, replace=True)
+    with full_disk(monkeypatch, failing), pytest.raises(OSError, match="No space left on device"):
+        write_whole(path, b"second", entropy=ENTROPY, replace=True)
     with pytest.raises(FileExistsError):
         write_whole(path, b"second", entropy=ENTROPY)
     assert path.read_bytes() == b"first"

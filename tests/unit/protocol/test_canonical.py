@@ -225,7 +225,9 @@ def test_shared_references_cannot_multiply_work(monkeypatch):
     def never(*_: object) -> bool:
         raise AssertionError("walked")
 
-    level = lambda i: b"\xd8\x1c\x8c" + b"\xd8\x1d" + bytes([i]) + (b"\xd8\x1d" + bytes([i])) * 11  # noqa: E731
+    def level(i: int) -> bytes:
+        return b"\xd8\x1c\x8c" + (b"\xd8\x1d" + bytes([i])) * 12
+
     bomb = b"\x87\xd8\x1c\x8c" + bytes(12) + b"".join(level(i) for i in range(6))
     monkeypatch.setattr(canonical, "_is_plain", never)
 

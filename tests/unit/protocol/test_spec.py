@@ -78,7 +78,7 @@ def samples() -> dict[str, list[bytes]]:
     deliveries_of_all = [
         each
         for made in (verify_decisions(raw, parties=world.directory) for raw in world.audit)
-        for record, leaf in zip(made.records, made.leaves)  # noqa: B905
+        for record, leaf in zip(made.records, made.leaves, strict=True)
         for each in delivery_leaves(record, leaf.record, leaf.salt)
     ]
     cek = world.parties["it"].opener.held()[0]

@@ -10,6 +10,7 @@ from protocol.tlog.cosignatures import accept_cosignatures, cosign, with_cosigna
 from protocol.tlog.notes import NoteSignature, format_signatures, parse_signatures
 from tests.unit.protocol.tlog.small_log import NOW, ORIGIN, changed, head, signed, signers, witness
 
+FIVE = head(5)
 KEYS = [signer.verifier for signer in witness("fr")]
 
 
@@ -18,7 +19,7 @@ def answer(checkpoint: Checkpoint, unit: str = "fr", now: int = NOW) -> bytes:
     return "".join(cosign(checkpoint, signer, now=Seconds(now)) for signer in witness(unit)).encode()
 
 
-def reason(data: bytes, checkpoint: Checkpoint = head(5)) -> Code:  # noqa: B008
+def reason(data: bytes, checkpoint: Checkpoint = FIVE) -> Code:
     """Why the answer is refused."""
     with pytest.raises(Rejected) as caught:
         accept_cosignatures(data, checkpoint, KEYS)

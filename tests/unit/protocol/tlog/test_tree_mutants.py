@@ -210,7 +210,7 @@ def entries_are_exchanged_at_a_resume() -> bool:
 
 
 def a_file_is_kept_back() -> bool:
-    writer, store = grown(255)  # noqa: RUF059
+    writer, _ = grown(255)
     writer.append(b"1")
     first = writer.take()
     writer.append(b"2")

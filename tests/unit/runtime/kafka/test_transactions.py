@@ -349,8 +349,10 @@ def test_a_broker_that_does_not_speak_the_version_is_an_error_of_kafka() -> None
         ),
         (
             lambda: ask.commit_offset("t", (1, 2), group="g", source=("s", 3), position=4, metadata="m"),
-            "02 74 02 67 0000000000000001 0002 ffffffff 01 00"
-            " 02 02 73 02 00000003 0000000000000004 ffffffff 02 6d 00 00 00",
+            (
+                "02 74 02 67 0000000000000001 0002 ffffffff 01 00"
+                " 02 02 73 02 00000003 0000000000000004 ffffffff 02 6d 00 00 00"
+            ),
         ),
         (
             lambda: ask.produce("t", {("a", 5): b"\x07\x08"}, timeout_ms=6),

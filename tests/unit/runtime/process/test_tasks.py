@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
@@ -16,10 +17,8 @@ async def test_a_task_that_lost_its_cancellation_is_cancelled_again() -> None:
 
     async def serve() -> None:
         waiting.set()
-        try:  # noqa: SIM105
+        with suppress(asyncio.CancelledError):  # what wait_for of Python 3.11 does
             await connected.wait()
-        except asyncio.CancelledError:
-            pass  # what wait_for of Python 3.11 does
         await asyncio.Event().wait()
 
     task = asyncio.create_task(serve())

@@ -215,7 +215,7 @@ def test_what_was_signed_goes_with_the_last_message_that_it_was_about(world, es,
     rows = es.rows("SELECT sealing, decisions FROM decided_in ORDER BY sealing")
     assert len(rows) == 2
     left = {row[1] for row in rows}
-    for sealing, decisions in rows:  # noqa: B007
+    for sealing, _ in rows:
         with es.context.transaction():
             es.context.store.write("DELETE FROM sealings WHERE id = ?", sealing)
         still = {row[0] for row in es.rows("SELECT id FROM decisions")}

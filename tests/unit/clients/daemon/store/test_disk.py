@@ -35,10 +35,11 @@ class PowerCut:
         self._real = os.fdatasync
         monkeypatch.setattr("clients.daemon.store.disk.os.fdatasync", self._call)
 
-    def _call(self, descriptor: int) -> None:  # noqa: RET503
+    def _call(self, descriptor: int) -> None:
         log = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
         if not log.name.endswith("-wal"):
-            return self._real(descriptor)
+            self._real(descriptor)
+            return
         self.threads.append(threading.current_thread().name)
         before = log.read_bytes()
         assert self.gate.wait(10)
