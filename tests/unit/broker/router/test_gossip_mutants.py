@@ -13,7 +13,6 @@ from tests.mutants.engine import Mutant, mutated
 from tests.mutants.operations import dropped, forced, instead, rewritten, unchecked
 from tests.unit.broker.router import test_gossip, test_ledger_feed, test_router_ledger
 from tests.unit.broker.router.published import Ledger
-from tests.unit.broker.router.test_router_ledger import replica  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.slow
 
@@ -99,14 +98,14 @@ def ledger() -> Ledger:
     return made
 
 
-async def test_without_the_proof_anybody_accuses_a_unit(ledger: Ledger, replica) -> None:  # noqa: F811
+async def test_without_the_proof_anybody_accuses_a_unit(ledger: Ledger, replica) -> None:
     """The router compares proven headers alone."""
     mutant = Mutant(Router._compare, forced(True, "one.record.header"))
     with mutated(mutant), pytest.raises(AssertionError):
         await test_router_ledger.test_nobody_is_accused_by_a_header_that_he_did_not_sign(ledger, replica)
 
 
-async def test_before_the_commit_a_failed_batch_would_count(ledger: Ledger, replica) -> None:  # noqa: F811
+async def test_before_the_commit_a_failed_batch_would_count(ledger: Ledger, replica) -> None:
     """The comparison stands behind the transaction."""
     mutant = Mutant(Router._route, instead("self._compare(records, outcome); ...", "claim.commit"))
     with mutated(mutant), pytest.raises(AssertionError):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
@@ -20,7 +18,7 @@ from runtime.errors import Misconfigured
 from runtime.process.health import health_pages
 from tests.sim.one_log import policy_of
 from tests.unit.broker.files import write_router
-from tests.unit.broker.router.claims import Exhausted, ScriptedClaim, replica_of, router_of
+from tests.unit.broker.router.claims import Exhausted, ScriptedClaim, router_of
 from tests.unit.broker.router.published import Ledger, alarms, forked
 
 FR, IT = UnitId("fr"), UnitId("it")
@@ -32,17 +30,6 @@ def ledger() -> Ledger:
     made = Ledger()
     made.grow(300)
     return made
-
-
-@pytest.fixture
-async def replica(ledger: Ledger) -> AsyncIterator[Replica]:
-    """The directory of its world, current."""
-    replica = replica_of(ledger.world)
-    task = asyncio.create_task(replica.run())
-    await replica.usable()
-    yield replica
-    task.cancel()
-    await asyncio.wait([task])
 
 
 async def route(ledger: Ledger, replica: Replica, *records: bytes) -> ScriptedClaim:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from clients.daemon.api import directory_views
@@ -18,21 +16,11 @@ from protocol import topics
 from protocol.codes import Classification
 from protocol.envelope.wire import parse_submission
 from protocol.epochs import epoch_of, to_publish
-from protocol.identifiers import Millis, UnitId
+from protocol.identifiers import Millis
 from protocol.limits import DAY, EPOCH
 from runtime.kafka.ports import Fetched, InputRecord
 from tests.sim.world import World, facts
 from tests.unit.clients.daemon.unit_contexts import UnitFixture, pump
-
-
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
-@pytest.fixture
-def es(world: World, tmp_path: Path) -> UnitFixture:
-    return UnitFixture(world, UnitId("es"), tmp_path / "es")
 
 
 def alarms(unit: UnitFixture) -> list[str]:

@@ -39,11 +39,6 @@ NEXT_SHARD = "contrada.example/audit/2027h1"
 POLICY = policy(SHARD, NEXT_SHARD, DIRECTORY)
 
 
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
 class Reader:
     """A desk that follows the topic `ledger`, which tests fill."""
 

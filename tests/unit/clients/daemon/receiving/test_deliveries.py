@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -32,23 +31,6 @@ from runtime.errors import Conflict, NotFound
 from runtime.kafka.ports import Fetched, InputRecord
 from tests.sim.world import World
 from tests.unit.clients.daemon.unit_contexts import UnitFixture, draft, pump
-
-
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
-@pytest.fixture
-def es(world: World, tmp_path: Path) -> UnitFixture:
-    return UnitFixture(world, UnitId("es"), tmp_path / "es")
-
-
-@pytest.fixture
-def pt(world: World, es: UnitFixture, tmp_path: Path) -> UnitFixture:
-    made = UnitFixture(world, UnitId("pt"), tmp_path / "pt")
-    es.learn()
-    return made
 
 
 def feed(unit: UnitFixture, *values: bytes, start: int = 0, lost: int = 0) -> Fetched:

@@ -11,7 +11,7 @@ from clients.cli.receipt_files import write_receipts
 from clients.daemon.receiving.receipts import receipts_of_message
 from protocol.envelope.wire import parse_delivery
 from protocol.errors import Code, Rejected
-from protocol.identifiers import UnitId, new_message_id, read_id
+from protocol.identifiers import new_message_id, read_id
 from protocol.trail.batches import receipt_of, verify_decisions
 from runtime.errors import Conflict, NotFound
 from tests.cli.terminal import Seen, contrada
@@ -23,23 +23,6 @@ from tests.unit.clients.audit.audits import flip
 from tests.unit.clients.daemon.unit_contexts import UnitFixture, pump
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
-@pytest.fixture
-def es(world: World, tmp_path: Path) -> UnitFixture:
-    return UnitFixture(world, UnitId("es"), tmp_path / "es")
-
-
-@pytest.fixture
-def pt(world: World, es: UnitFixture, tmp_path: Path) -> UnitFixture:
-    made = UnitFixture(world, UnitId("pt"), tmp_path / "pt")
-    es.learn()
-    return made
 
 
 def of(unit: UnitFixture, message_id: str) -> list[dict]:

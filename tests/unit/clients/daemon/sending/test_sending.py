@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from pathlib import Path
 
 import pytest
 
@@ -21,16 +20,6 @@ from protocol.signatures import Suite
 from runtime.errors import Conflict
 from tests.sim.world import World, facts
 from tests.unit.clients.daemon.unit_contexts import UnitFixture, draft, pump, wish
-
-
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
-@pytest.fixture
-def es(world: World, tmp_path: Path) -> UnitFixture:
-    return UnitFixture(world, UnitId("es"), tmp_path / "es")
 
 
 def test_a_message_is_sealed_once_and_stays_the_same_bytes(world, es):
