@@ -1,9 +1,9 @@
-"""What `make docs` adds to mkdocs: pages of the root, the reference, and long parts of the navigation.
+"""The mkdocs hook of `make docs`: adds pages of the root, the reference, and parts of the navigation.
 
-A hook of mkdocs.yml. The pages in docs/ are written for a reader of the repository: their links to files that
-are no pages (sources, LICENSE) become plain text in the site, and links to pages of the root lead to the
-copies that are made here. The reference has a page for each room, made from its docstrings. Nothing is
-imported and nothing is fetched.
+The pages in docs/ are written for a reader of the repository: their links to files that are no pages
+(sources, LICENSE) become plain text in the site, and links to pages of the root lead to the copies that are
+made here. The reference has a page for each room, made from its docstrings. Nothing is imported and nothing
+is fetched.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def _moved(text: str, source: str, target: str, files: Files) -> str:
 
 
 class Lists(Extension):  # type: ignore[misc]
-    """A list may follow a paragraph without an empty line, as on GitHub and in our docstrings."""
+    """A list may follow a paragraph without an empty line, as on GitHub and in the docstrings here."""
 
     def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802 - the name is the library's
         """Before blocks are read, and after fences were taken out."""

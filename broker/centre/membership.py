@@ -42,7 +42,7 @@ _BASIS = {
 
 @dataclass(frozen=True, slots=True)
 class MembershipRequest:
-    """A request file that holds: an enrolment, or a renewal that the identity of today vouches for."""
+    """A verified request file: an enrolment, or a renewal that the present identity signed."""
 
     data: bytes
     parsed: EnrolmentRequest
@@ -124,7 +124,7 @@ def check_epochs_are_free(
 
 
 def _epochs_in_use(request: EnrolmentRequest, directory: Directory) -> dict[KeyId, int]:
-    """Which identities vouch for keys of the epochs that are asked for, each with the first of these."""
+    """Which identities signed keys of the requested epochs, each with the first of these."""
     parsed = (parse_statement(raw).statement.body for raw in request.epochs)
     wanted = {body.epoch for body in parsed if isinstance(body, EpochPublication)}
     found: dict[KeyId, int] = {}

@@ -42,7 +42,7 @@ from runtime.kafka.client import (
     OffsetFetchRequest,
     TopicPartition,
 )
-from runtime.kafka.closing import CLOSE_TIMEOUT, are_we_cancelled, close
+from runtime.kafka.closing import CLOSE_TIMEOUT, close, is_task_cancelled
 from runtime.kafka.ports import InputRecord, OutputRecord
 from runtime.kafka.positions import position_in
 from runtime.kafka.transactions import Place, Progress, Transactions
@@ -186,7 +186,7 @@ class KafkaOutboxes(ConsumerRebalanceListener):  # type: ignore[misc]
             try:
                 await self._claim_and_work(source, transactions)
             except (asyncio.CancelledError, Exception) as error:  # rule 3: whatever it is
-                if isinstance(error, asyncio.CancelledError) and are_we_cancelled():
+                if isinstance(error, asyncio.CancelledError) and is_task_cancelled():
                     raise
                 log.warning(
                     "claim_lost",

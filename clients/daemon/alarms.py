@@ -17,7 +17,7 @@ from clients.daemon.state.ledger_state import Ledger
 if TYPE_CHECKING:
     from clients.daemon.state.unit_context import UnitContext
 
-STRANGER: Final = "unknown log"
+UNKNOWN_LOG: Final = "unknown log"
 """What an alarm is about where the policy does not name the log."""
 
 QUIET: Final = 3600.0
@@ -28,7 +28,7 @@ LONGEST: Final = 65_536
 """Of a note that is kept; a true one is much shorter."""
 
 
-def say_once(
+def raise_once(
     context: UnitContext,
     ledger: Ledger,
     alarm: str,
@@ -61,10 +61,10 @@ def say_once(
     )
 
 
-def forget_strangers(context: UnitContext, ledger: Ledger, *, steady_since: float | None) -> None:
+def end_unknown_log_alarm(context: UnitContext, ledger: Ledger, *, steady_since: float | None) -> None:
     """End the alarm about unknown logs, if none was published for long enough."""
-    if ledger.stranger_seen is None or steady_since is None:
+    if ledger.unknown_log_seen is None or steady_since is None:
         return
-    if context.monotonic() - max(ledger.stranger_seen, steady_since) >= QUIET:
-        ledger.stranger_seen = None
-        ledger.clear(STRANGER)
+    if context.monotonic() - max(ledger.unknown_log_seen, steady_since) >= QUIET:
+        ledger.unknown_log_seen = None
+        ledger.clear(UNKNOWN_LOG)

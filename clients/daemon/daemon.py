@@ -96,7 +96,7 @@ class Daemon:
         self._statements = Watermark()
         self._decisions_read = asyncio.Event()
         self.arrivals = Watermark()
-        """Counts what came into the inbox; whoever waits for mail waits for it to rise."""
+        """Counts received messages; a request that waits for new ones waits for it to rise."""
 
         self.newest: int | None = None
         """The last row of the inbox that this run has taken in for people."""

@@ -1,4 +1,4 @@
-"""A whole exchange on one machine: Kafka, the centre's office, a router, and the units' daemons.
+"""A whole exchange on one machine: Kafka, the centre, a router, a ledger, and the units' daemons.
 
 Set up with the commands that people use (`contrada centre init`, `unit init`, `centre enrol`), each part a
 process of its own under one directory. Owns the layout of that directory:
@@ -71,7 +71,7 @@ class Exchange:
 
     @property
     def office(self) -> Path:
-        """The home of the centre's office."""
+        """The home of the centre."""
         return self.directory / "office"
 
     @property

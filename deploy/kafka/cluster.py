@@ -1,8 +1,8 @@
 """A real Apache Kafka on the loopback address: one broker, or three with replication 3.
 
 Owns: `DIR/cluster.json` (cluster id and ports, kept over restarts), the brokers below it. Rules: `start`
-returns only when the cluster really serves; whatever has been started is stopped by its process id, and
-ends by itself should this process die.
+returns only when the cluster serves; every started process is stopped by its process id, and ends by itself
+if this process dies.
 """
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ class Cluster:
         port: int | None = None,
         settings: Mapping[str, str] | None = None,
     ) -> None:
-        """Nothing starts yet. Broker i listens on `port` + i or a free port; `settings` override ours."""
+        """Nothing starts yet.
+
+        Broker i listens on `port` + i or a free port; `settings` override the defaults.
+        """
         self.directory = directory.absolute()
         self.profile = profile
         self._size = brokers

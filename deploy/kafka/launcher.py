@@ -2,8 +2,8 @@
 """Run a real Apache Kafka on the loopback address.
 
 Owns: the command line. `from deploy.kafka.launcher import Cluster` is the same in Python.
-Rule: data on standard output (one JSON line, when the cluster serves), talk on standard error; ends with 0
-after a clean stop and with 8 where Kafka cannot be had or cannot run.
+Rule: data on standard output (one JSON line, when the cluster serves), messages on standard error; ends with
+0 after a clean stop and with 8 where Kafka cannot be had or cannot run.
 
     python deploy/kafka/launcher.py up --dir demo/kafka                    # one broker, free port
     python deploy/kafka/launcher.py up --dir /tmp/k --brokers 3 --port 9092
@@ -53,7 +53,7 @@ def existing() -> str | None:
 
 
 def prepare() -> None:
-    """Fetch Kafka, find Java and make the class archive: a later start needs neither network nor patience."""
+    """Fetch Kafka, find Java and make the class archive: a later start needs no network and is quick."""
     fetch.ensure()
     archive.ensure(java.find())
 

@@ -2,7 +2,8 @@
 
 Owns: `DIR/broker-N/` (server.properties, data, server.log) and the process. Knows nothing of the cluster
 around.
-Rule: signals go only to a process that its tether has not yet reaped, never to a stranger with the same id.
+Rule: signals go only to a process that its tether has not yet reaped, never to another process with the same
+id.
 """
 
 from __future__ import annotations

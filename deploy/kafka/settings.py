@@ -1,6 +1,6 @@
 """Broker configuration, declared once.
 
-Owns: every broker setting that we depend on, with its reason. Pure: a plan in, server.properties out.
+Owns: every broker setting that Contrada depends on, with its reason. Pure: a plan in, server.properties out.
 Topics and their settings are not here: the broker package declares and applies them.
 """
 
@@ -14,20 +14,20 @@ from pathlib import Path
 
 from deploy.kafka.ports import HOST
 
-# What must hold on any cluster that carries Contrada, ours or an operator's.
+# What must hold on any cluster that carries Contrada, of a test or of an operator.
 REQUIRED: Mapping[str, str] = {
     # A topic that nobody declared is a mistake, not a topic.
     "auto.create.topics.enable": "false",
     # Never trade acknowledged records for availability.
     "unclean.leader.election.enable": "false",
-    # The router's replay state travels in offset metadata (we stay under 3 KiB).
+    # The router's replay state travels in offset metadata (it stays under 3 KiB).
     "offset.metadata.max.bytes": "4096",
     # Position and replay state of an outbox are lost when the group has been away for so long (default one
     # week): the routers would then decide the whole outbox once more.
     "offsets.retention.minutes": str(10 * 365 * 24 * 60),
-    # One batch of records, at least what our topics say of themselves (protocol/topics.py).
+    # One batch of records, at least the limit of the topics (protocol/topics.py).
     "message.max.bytes": "1300000",
-    # The router asks for 15 s; nobody may hold readers up for longer than a minute.
+    # The router asks for 15 s; no producer may hold readers up for longer than a minute.
     "transaction.max.timeout.ms": "60000",
     # Back-to-back transactions meet each other's end markers; the default makes each wait 20 ms.
     "add.partitions.to.txn.retry.backoff.ms": "2",

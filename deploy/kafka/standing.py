@@ -1,8 +1,8 @@
 """Whether a process stands still after SIGSTOP.
 
 Owns: the look into `/proc`. Rule: `kill` returns when the signal is noted, not when it has worked. On busy
-cores the threads of a broker could run for 60 ms more (measured), so whoever pauses a process waits here
-before claiming that it is silent.
+cores the threads of a broker could run for 60 ms more (measured), so a caller that pauses a process waits
+here until it is silent.
 """
 
 from __future__ import annotations

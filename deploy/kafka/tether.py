@@ -1,9 +1,10 @@
-"""A thin process between us and a broker, so that the broker never outlives us.
+"""The tether: a process between a launcher and a broker, so that the broker never outlives the launcher.
 
 Owns: one child process. Run as `python -I -S tether.py COMMAND...`; prints the child's process id on
 stdout.
-Rule: when standard input ends, which happens however our process dies, the child is stopped: asked first,
-killed after ten seconds. As the child's parent this process can never hit a stranger who got the same id.
+Rule: when standard input ends, which happens however the launcher dies, the child is stopped: asked first,
+killed after ten seconds. As the child's parent this process can never signal another process that got the
+same id.
 """
 
 import os

@@ -1,7 +1,7 @@
-"""Just enough of Kafka's protocol, spoken by hand, to know that a broker really serves.
+"""The few requests of Kafka's protocol that show whether a broker serves.
 
 Owns: five request and response layouts, in old versions that Kafka 4 still speaks. Uses no Kafka client, so
-that a client's fault can never pass for a broker's. Rule: "serving" means that metadata lists every broker,
+that a client's fault can never look like a broker's. Rule: "serving" means that metadata lists every broker,
 that the group and the transaction coordinator answer, and that the topics they stand on have all their
 replicas.
 """

@@ -1,8 +1,8 @@
-"""A PostgreSQL of one's own, for tests of the ledger's records: on loopback, its directory is thrown away.
+"""A temporary PostgreSQL server, for tests of the ledger's records: on loopback, in a directory of its own.
 
 Owns: the directory and the process. Uses the binaries that the machine has (Debian: postgresql) and fetches
-none. Rules: the server never outlives us (deploy/kafka/tether.py); it refuses to run as root, so where we are
-root it runs as the first of `USERS` that is there. Everybody on this machine may connect to it.
+none. Rules: the server never outlives the process that started it (deploy/kafka/tether.py); it refuses to run
+as root, so for root it runs as the first of `USERS` that exists. Everybody on this machine may connect to it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ USERS = ("postgres", "nobody")
 START_S = 180.0
 STOP_S = 60.0
 
-# Durable as in earnest: the tests kill it.
+# Durable as in production: the tests kill it.
 SETTINGS = {
     "listen_addresses": HOST,
     "unix_socket_directories": "",

@@ -52,7 +52,7 @@ def _fetch(path: Path) -> None:
             context = MavenContext(repo_cache=Path(partial), remote_repos=fetch._mirror(), timeout=30)  # noqa: SLF001
             project = context.project("org.gaul", "s3proxy").at_version(VERSION)
             found = project.artifact(classifier="jar-with-dependencies").resolve()
-        except Exception as error:  # whatever the network or the library says
+        except Exception as error:  # any error of the network or the library
             raise Fault(
                 f"S3Proxy {VERSION} could not be fetched ({type(error).__name__}).",
                 remedy="Connect this machine, or set CONTRADA_MAVEN to a mirror; 42 MB are fetched once.",

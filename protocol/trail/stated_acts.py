@@ -16,8 +16,8 @@
 
 Rules: an act is stated under the name and within the validity of the key that signs it, for the time at
 which it is signed. Both signatures, because these are few and are read decades later. What is signed names
-no record and no salt, as with a router's decisions (protocol/trail/batches.py): it is kept for whoever audits
-the log, and stays when a record is deleted. Entries show type and time, so both are judged without records.
+no record and no salt, as with a router's decisions (protocol/trail/batches.py): it is kept for auditors, and
+stays when a record is deleted. Entries show type and time, so both are judged without records.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def report(error: BaseException, arguments: Sequence[str]) -> Exit:
     return failure.exit
 
 
-def told(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """The error as a person reads it: a sentence, its code, what to do."""
     return _as_text(failure_of(error))
 
@@ -60,7 +60,7 @@ def exit_code_of(run: Callable[[], None]) -> int:
     try:
         run()
     except ContradaError as error:
-        sys.stderr.write(told(error) + "\n")
+        sys.stderr.write(error_text(error) + "\n")
         return of_code(error.code)
     return Exit.OK
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 CLOSE_TIMEOUT: Final = 5.0
 
 
-def are_we_cancelled() -> bool:
+def is_task_cancelled() -> bool:
     """Whether a cancellation is meant for this task: aiokafka leaks those of its own tasks."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

@@ -23,7 +23,7 @@ from runtime.kafka.client import (
     KafkaError,
     TopicPartition,
 )
-from runtime.kafka.closing import are_we_cancelled, close
+from runtime.kafka.closing import close, is_task_cancelled
 from runtime.kafka.ports import InputRecord, LogWriter, OutputRecord
 from runtime.kafka.transactions import Place, Transactions
 
@@ -203,6 +203,6 @@ async def _as_ours(topic: str, what: str) -> AsyncIterator[None]:
     except TimeoutError:
         raise Unavailable(f"the topic {topic} cannot be {what} (Kafka does not answer)") from None
     except asyncio.CancelledError:
-        if are_we_cancelled():
+        if is_task_cancelled():
             raise
         raise Unavailable(f"the topic {topic} cannot be {what} (a call was cancelled)") from None

@@ -104,7 +104,7 @@ def test_no_added_command_takes_our_names() -> None:
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion(shell: str) -> None:
+def test_the_completion_script_names_program_and_variable(shell: str) -> None:
     """The script names our program and our variable."""
     seen = contrada("completion", shell)
 

@@ -141,7 +141,7 @@ def test_send_says_what_was_asked(daemon: Daemon) -> None:
     }  # fmt: skip
 
 
-def test_send_waits(daemon: Daemon) -> None:
+def test_send_with_wait_asks_until_the_router_has_decided(daemon: Daemon) -> None:
     """--wait asks until the router has decided; a refusal names code, unit, rule and hint, and ends in 6."""
     refused = {"id": ID, "state": "refused", "reasons": [{"code": "E_DATA_BASIS", "unit": "no"}]}
     daemon.answers = [

@@ -77,7 +77,7 @@ def test_letters_stay_letters() -> None:
 @pytest.mark.parametrize(
     ("value", "text"), [(0, "1970-01-01T00:00:00Z"), (None, "None"), (10**18, str(10**18))]
 )
-def test_a_moment(value: object, text: str) -> None:
+def test_times_are_shown_in_utc(value: object, text: str) -> None:
     """Times are shown in UTC; what is none is shown as it is."""
     assert moment(value) == text
 

@@ -14,7 +14,7 @@ HERE = Path(__file__).parent
 
 
 @pytest.mark.parametrize("path", sorted(HERE.glob("*.txt")), ids=lambda path: path.stem)
-def test_transcript(path: Path, tmp_path: Path) -> None:
+def test_output_and_exit_code_are_those_of_the_transcript(path: Path, tmp_path: Path) -> None:
     """What is printed, where it is printed and how it ends are as written down."""
     fixture_homes(tmp_path)
 

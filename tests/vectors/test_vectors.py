@@ -67,7 +67,7 @@ class Recorded:
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case["name"]) for case in read("codec")["cases"]])
-def test_the_codec(case):
+def test_each_encoding_is_its_item_alone_or_refused(case):
     """Each encoding is its item, and no other, or refused with its code."""
     data = bytes.fromhex(case["bytes"])
     if case["expect"] == "ok":
@@ -80,7 +80,7 @@ def test_the_codec(case):
 
 
 @pytest.mark.parametrize("tree", read("merkle")["cases"], ids=lambda tree: f"{len(tree['leaves'])}")
-def test_the_trees(tree):
+def test_roots_and_paths_are_those_of_the_file(tree):
     """Roots and paths are those of the file, and each path proves its leaf."""
     hashes = [leaf_hash(bytes.fromhex(leaf)) for leaf in tree["leaves"]]
     root, paths = inclusion_paths(hashes)

@@ -37,7 +37,7 @@ from runtime.errors import Unavailable
 
 _NEEDED: Final = {
     **{int(kind): FindingKind.DECISION_UNSIGNED for kind in DECISIONS},
-    **{int(kind): FindingKind.ACT_UNSIGNED for kind, offices in MAY_STATE.items() if offices},
+    **{int(kind): FindingKind.ACT_UNSIGNED for kind, roles in MAY_STATE.items() if roles},
 }
 _NOT_COVERED: Final = {
     FindingKind.DECISION_UNSIGNED: "a decision that no router's batch covers",

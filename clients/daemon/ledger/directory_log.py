@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from clients.daemon.alarms import say_once
+from clients.daemon.alarms import raise_once
 from clients.daemon.state.ledger_state import Ledger
 from clients.daemon.state.open_promises import PATIENCE
 
@@ -34,7 +34,7 @@ def compare_directory(context: UnitContext, ledger: Ledger, *, steady_since: flo
     if root is not None and root != head.root:
         detail = f"at {head.size} the log has {head.root.hex()[:16]}, our replica {root.hex()[:16]}"
         with context.transaction():
-            say_once(context, ledger, DIFFERS, held.origin, detail, shown=held.follower.note)
+            raise_once(context, ledger, DIFFERS, held.origin, detail, shown=held.follower.note)
         return
     ahead = min(head.size, ours.size)
     if ledger.uneven is None or ledger.uneven[0] != ahead or head.size == ours.size:
@@ -45,4 +45,4 @@ def compare_directory(context: UnitContext, ledger: Ledger, *, steady_since: flo
     alarm = UNLOGGED if head.size < ours.size else DIFFERS
     detail = f"the log has {head.size} statements, our replica {ours.size}"
     with context.transaction():
-        say_once(context, ledger, alarm, held.origin, detail, shown=held.follower.note)
+        raise_once(context, ledger, alarm, held.origin, detail, shown=held.follower.note)

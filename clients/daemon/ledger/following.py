@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import structlog
 
-from clients.daemon.alarms import STRANGER, say_once
+from clients.daemon.alarms import UNKNOWN_LOG, raise_once
 from clients.daemon.ledger import gossip, promises
 from clients.daemon.state.ledger_state import FollowedLog, Ledger
 from clients.daemon.store import inbox
@@ -78,7 +78,7 @@ def open_ledger(context: UnitContext, ledger: Ledger) -> None:
         except Rejected as rejected:
             # The unit's disk is at fault: the log is joined anew, and an alarm says that its state was lost.
             with context.transaction():
-                say_once(context, ledger, DAMAGED, row["origin"], f"on our own disk: {rejected}")
+                raise_once(context, ledger, DAMAGED, row["origin"], f"on our own disk: {rejected}")
             continue
         ledger.put(FollowedLog(follower, writer, tiles, row["next_offset"]))
     ledger.opened = True
@@ -88,7 +88,7 @@ def _take(context: UnitContext, ledger: Ledger, value: bytes, offset: int) -> No
     try:
         publication = guarded(lambda: parse_publication(value))
     except Rejected as rejected:
-        say_once(context, ledger, DAMAGED, "", f"record {offset}: {rejected.code}")
+        raise_once(context, ledger, DAMAGED, "", f"record {offset}: {rejected.code}")
         return
     ledger.clear("")
     held = ledger.logs.get(publication.origin)
@@ -142,7 +142,7 @@ def _check_chain(
     last = before.follower.checkpoint
     if not begins_with(advance.leaves[0], last):
         detail = f"does not begin with {last.origin} at {last.size}, which we hold"
-        say_once(
+        raise_once(
             context,
             ledger,
             ALARMS[Code.E_LOG_FORK],
@@ -184,13 +184,15 @@ def _accuse(
     alarm = ALARMS.get(rejected.reason, DAMAGED)
     about = publication.origin
     if about not in ledger.policy.origins:
-        about, ledger.stranger_seen = STRANGER, context.monotonic()
-    say_once(context, ledger, alarm, about, f"record {offset}: {rejected}", held=note, shown=publication.note)
+        about, ledger.unknown_log_seen = UNKNOWN_LOG, context.monotonic()
+    raise_once(
+        context, ledger, alarm, about, f"record {offset}: {rejected}", held=note, shown=publication.note
+    )
     if rejected.reason is Code.E_LOG_GAP and held is not None:
         try:
             _join(context, ledger, publication, offset)
         except Rejected as also:
-            say_once(context, ledger, DAMAGED, publication.origin, f"record {offset}: {also}")
+            raise_once(context, ledger, DAMAGED, publication.origin, f"record {offset}: {also}")
 
 
 def guarded(judge: Callable[[], T]) -> T:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from clients.daemon.alarms import say_once
+from clients.daemon.alarms import raise_once
 from clients.daemon.state.ledger_state import FollowedLog, Ledger
 from protocol.errors import Code, Rejected
 from protocol.identifiers import UnitId
@@ -84,7 +84,7 @@ def _alarm(context: UnitContext, ledger: Ledger, head: TreeHead, sender: str, ot
     detail = f"{Code.E_GOSSIP_LOG.value}: at {head.size} it saw {head.root.hex()[:16]}, {other}"
     held = None if ledger.audit is None else ledger.audit.follower.note
     ledger.differs[sender] = max(head.size, ledger.differs.get(sender, 0))
-    say_once(context, ledger, ALARM, _about(sender), detail, held=held, shown=head.root)
+    raise_once(context, ledger, ALARM, _about(sender), detail, held=held, shown=head.root)
 
 
 def _about(sender: str) -> str:

@@ -14,7 +14,7 @@ from typing import Final
 
 import structlog
 
-from clients.daemon.alarms import forget_strangers
+from clients.daemon.alarms import end_unknown_log_alarm
 from clients.daemon.jobs import Jobs
 from clients.daemon.ledger import following as ledger
 from clients.daemon.ledger import promises
@@ -97,7 +97,7 @@ class LedgerWatch:
     def _sweep(self, held: Ledger) -> None:
         promises.sweep(self._context, held, steady_since=self.steady_since)
         compare_directory(self._context, held, steady_since=self.steady_since)
-        forget_strangers(self._context, held, steady_since=self.steady_since)
+        end_unknown_log_alarm(self._context, held, steady_since=self.steady_since)
 
     def _judge(self, seen: int | None) -> None:
         if seen is None or not self.read.is_set() or self._position < seen:

@@ -83,7 +83,7 @@ class Ledger:
     differs: dict[str, int] = field(default_factory=dict)
     """Units that saw another tree than this unit, and at which size."""
 
-    stranger_seen: float | None = None
+    unknown_log_seen: float | None = None
     """When a log was last shown that the policy does not name; None once that is over."""
 
     uneven: tuple[int, float] | None = None

@@ -93,7 +93,7 @@ def consequence_of(record: Record, sealing: Sealing | None) -> Consequence:
         case RecordType.REJECTED:
             return _refused(record.reasons, sealing)
         case RecordType.DUPLICATE:
-            # Another number cures it, and whoever has the message already takes it once.
+            # Another number cures it, and an addressee that has the message already takes it once.
             return _refused((Reason(Code.E_REPLAY),), sealing)
         case _:
             assert_never(record.type)

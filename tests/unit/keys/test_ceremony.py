@@ -66,7 +66,7 @@ def test_pin_round_trip() -> None:
     assert again.fingerprint() == root.fingerprint() != RootOfTrust(root.keys, 3).fingerprint()
 
 
-def test_impossible_roots() -> None:
+def test_a_root_that_no_threshold_fits_is_refused() -> None:
     """No root has fewer keys than it asks for, one key twice, none, or too many."""
     one, two = identity("root").public, identity("root", 2).public
     for keys, threshold in (((), 1), ((one,), 0), ((one,), 2), ((one, one), 2), ((one, two) * 5, 1)):

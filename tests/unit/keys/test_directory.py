@@ -49,7 +49,7 @@ def test_empty_directory_knows_nothing() -> None:
     assert directory.units() == directory.identities(FR) == directory.epochs(FR) == ()
 
 
-def test_lookups(world: World) -> None:
+def test_units_and_keys_are_found_under_their_own_unit_only(world: World) -> None:
     """Units and keys are found by their names, and only under the unit that they belong to."""
     directory: Parties = world.directory
     unit = directory.unit(FR)
@@ -66,7 +66,7 @@ def test_lookups(world: World) -> None:
     assert directory.identity(FR, KeyId(bytes(16))) is directory.router_key(KeyId(bytes(16))) is None
 
 
-def test_offices_do_not_mix(world: World) -> None:
+def test_roles_do_not_mix(world: World) -> None:
     """A router's key is no unit's identity, a registrar's key no router's, and the other way round."""
     router = identity("router")
     world.apply(appointment(StatementType.ROUTER, router), by=world.registrar)
@@ -79,18 +79,18 @@ def test_offices_do_not_mix(world: World) -> None:
     assert [key.unit for key in directory.registrars()] == ["registrar"]
 
 
-def test_operators_are_the_centres_three_offices(world: World) -> None:
-    """Router, registrar and ledger are operators, each by its office; a unit and the root are none."""
+def test_operators_are_the_centres_three_roles(world: World) -> None:
+    """Router, registrar and ledger are operators, each by its role; a unit and the root are none."""
     router, ledger, directory = identity("router"), identity("ledger"), world.directory
     world.apply(appointment(StatementType.ROUTER, router), by=world.registrar)
     world.apply(appointment(StatementType.LEDGER, ledger), by=world.registrar)
-    for key, office in (
+    for key, role in (
         (router, OperatorRole.ROUTER),
         (world.registrar, OperatorRole.REGISTRAR),
         (ledger, OperatorRole.LEDGER),
     ):
         found = directory.operator_key(key.public.kid)
-        assert found is not None and (found.role, found.identity.public) == (office, key.public)
+        assert found is not None and (found.role, found.identity.public) == (role, key.public)
     for key in (identity("fr"), world.root_keys[0], identity("stranger")):
         assert directory.operator_key(key.public.kid) is None
     assert directory.router_key(ledger.public.kid) is None

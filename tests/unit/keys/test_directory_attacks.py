@@ -80,12 +80,12 @@ def test_unit_makes_registrar_statements(world: World) -> None:
         assert refused(world, body, by=fr) is Code.E_ISSUER
 
 
-@pytest.mark.parametrize("office", [StatementType.ROUTER, StatementType.LEDGER])
-def test_processes_state_nothing(world: World, office: StatementType) -> None:
+@pytest.mark.parametrize("role", [StatementType.ROUTER, StatementType.LEDGER])
+def test_processes_state_nothing(world: World, role: StatementType) -> None:
     """The router decides about messages, the ledger writes down, and neither states anything of keys."""
-    router = identity(office.name.lower())
-    if office is StatementType.LEDGER:
-        world.apply(appointment(office, router), by=world.registrar)
+    router = identity(role.name.lower())
+    if role is StatementType.LEDGER:
+        world.apply(appointment(role, router), by=world.registrar)
     for body in (
         facts("fr", version=2),
         status("fr", suspended=True),
@@ -145,7 +145,7 @@ def test_issuer_before_its_time(world: World) -> None:
 
 
 def test_unit_cannot_outdate_the_others(world: World) -> None:
-    """A unit that claims a time far ahead takes nobody's key out of office."""
+    """A unit that claims a time far ahead ends no key of another."""
     far = NOW + 2 * YEAR
     lasting = appointment(StatementType.IDENTITY, identity("fr", 2), not_after=far)
     world.apply(lasting, by=world.registrar)
@@ -198,7 +198,7 @@ def test_somebody_elses_key_as_ones_own(world: World) -> None:
 
 
 @pytest.mark.parametrize("owner", ["it", "registrar", "router", "root"])
-def test_key_has_one_office_for_life(world: World, owner: str) -> None:
+def test_a_key_has_one_role_for_life(world: World, owner: str) -> None:
     """A key that was appointed once, or is pinned, is not appointed again under any name."""
     again = appointment(StatementType.IDENTITY, identity(owner), name="fr")
     assert refused(world, again, by=world.registrar) is Code.E_STATEMENT
@@ -224,7 +224,7 @@ def test_identity_of_an_unknown_unit(world: World) -> None:
     )
 
 
-def test_eternal_key(world: World) -> None:
+def test_no_key_is_appointed_for_ever_or_backwards(world: World) -> None:
     """No key is appointed for ever, for no time, or backwards."""
     for not_after in (NOW + 4 * YEAR, NOW, NOW - 1):
         body = appointment(StatementType.IDENTITY, identity("fr", 2), not_after=not_after)
@@ -301,7 +301,7 @@ def test_revoked_identity_publishes_no_epoch_key(world: World) -> None:
     assert refused(world, publication("fr", EPOCH_NOW, 2), by=identity("fr")) is Code.E_ISSUER
 
 
-def test_compromise_ahead(world: World) -> None:
+def test_a_compromise_in_the_future_is_refused(world: World) -> None:
     """A compromise cannot be announced for the future."""
     body = revocation("fr", identity("fr").public.kid, since=NOW + 1)
     assert refused(world, body, by=world.registrar) is Code.E_STATEMENT
@@ -317,7 +317,7 @@ def test_revocation_is_for_good(world: World) -> None:
     assert refused(world, again, by=world.registrar) is Code.E_STATEMENT
 
 
-def test_unknown_subjects(world: World) -> None:
+def test_statements_about_unknown_units_and_keys_are_refused(world: World) -> None:
     """Nothing is said about units and keys that nobody knows."""
     assert refused(world, status("de", suspended=True), by=world.registrar) is Code.E_STATEMENT
     assert refused(world, revocation("fr", identity("de").public.kid), by=world.registrar) is Code.E_STATEMENT

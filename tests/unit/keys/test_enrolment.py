@@ -56,7 +56,7 @@ def request(*, epochs: list[bytes] | None = None, contact: str = "J. Doe, +49 30
     )
 
 
-def test_enrolment() -> None:
+def test_a_good_request_becomes_statements_that_the_directory_takes() -> None:
     """A good request becomes statements that the directory takes, in the order in which they come."""
     world = World()
     statements = enrolment_statements(request(), registrar=world.registrar, facts=facts("de"), now=NOW)

@@ -28,7 +28,7 @@ def directory(tmp_path: Path) -> Path:
     return directory
 
 
-def test_file_uri(directory: Path) -> None:
+def test_a_path_is_read_as_rfc_8089_has_it(directory: Path) -> None:
     """A path is named as RFC 8089 has it, with or without an empty host, quoted or plain."""
     path = directory / "identity.key"
     for uri in (f"file:{path}", f"file://{path}", path.as_uri()):
@@ -67,7 +67,7 @@ def test_foreign_host_is_refused() -> None:
         signer_from_uri("file://elsewhere/identity.key", SECRET)
 
 
-def test_missing_file(tmp_path: Path) -> None:
+def test_a_uri_of_no_file_is_refused_as_missing(tmp_path: Path) -> None:
     """A URI to nothing says that there is nothing."""
     with pytest.raises(KeyFileMissing):
         signer_from_uri(f"file:{tmp_path}/nothing", SECRET)

@@ -39,7 +39,7 @@ BODIES = [
 
 
 @pytest.mark.parametrize("body", BODIES, ids=lambda body: type(body).__name__)
-def test_round_trip(body: object) -> None:
+def test_what_is_issued_is_what_is_parsed(body: object) -> None:
     """What is issued is what is parsed."""
     key = identity("registrar")
     parsed = parse_statement(issue(body, signer=key, issued=NOW))  # type: ignore[arg-type]
@@ -173,7 +173,7 @@ def test_purposes_have_one_order() -> None:
     assert _item(one) == _item(other)
 
 
-def test_possession_binds_name_office_and_validity() -> None:
+def test_possession_binds_name_role_and_validity() -> None:
     """A proof of possession made for one appointment proves no other."""
     made = appoint(
         StatementType.IDENTITY, FR, signer=identity("fr"), not_before=NOW, not_after=Millis(NOW + 1)
@@ -202,7 +202,7 @@ def test_possession_needs_both_keys() -> None:
         check_possession(type(made)(**{**_fields(made), "proof": half}))  # type: ignore[arg-type]
 
 
-def test_only_offices_are_appointed_to() -> None:
+def test_only_roles_are_appointed_to() -> None:
     """There is no appointment by a statement of another kind."""
     with pytest.raises(MisuseError):
         appoint(StatementType.STATUS, FR, signer=identity("fr"), not_before=NOW, not_after=NOW)

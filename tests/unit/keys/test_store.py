@@ -240,7 +240,7 @@ def test_credential_as_a_service_manager_gives_it(tmp_path: Path) -> None:
             read_credential(path)
 
 
-def test_passphrase_file(tmp_path: Path) -> None:
+def test_one_line_end_is_no_part_of_the_passphrase(tmp_path: Path) -> None:
     """One line end is not part of the passphrase; what is not text is refused."""
     path = tmp_path / "passphrase"
     path.write_bytes(b"long enough words\n")

@@ -73,7 +73,7 @@ def test_keys_survive_a_restart(tmp_path: Path) -> None:
     assert len(keys.opener.kids()) == 3
 
 
-def test_file_layout(tmp_path: Path) -> None:
+def test_a_unit_has_an_identity_a_storage_key_and_a_file_for_each_epoch(tmp_path: Path) -> None:
     """One identity, one storage key, one file per epoch; nothing else, and each for the owner alone."""
     keys = make(tmp_path / "fr")
     keys.ensure_epochs(NOW)
@@ -234,7 +234,7 @@ def test_two_processes_share_a_directory(tmp_path: Path) -> None:
     assert daemon.opener.kids() == frozenset()
 
 
-def test_rotation(tmp_path: Path, world: World) -> None:
+def test_the_next_identity_signs_when_the_directory_has_it(tmp_path: Path, world: World) -> None:
     """The next identity signs from when the directory has it, and not before; the request is repeatable."""
     keys = make(tmp_path / "fr")
     directory = take_in(world, keys)

@@ -52,7 +52,7 @@ def addressee(identity: IdentityKey | None, at: int, *, signed: int | None = Non
 
 
 @pytest.mark.parametrize("judge", [router, addressee])
-def test_validity(judge) -> None:  # type: ignore[no-untyped-def]
+def test_a_key_is_valid_from_its_first_to_its_last_millisecond(judge) -> None:  # type: ignore[no-untyped-def]
     """A key is good from its first to its last millisecond, and unknown keys never are."""
     assert judge(None, MIDDLE) is Code.E_KEY_UNKNOWN
     assert judge(key(), BEGIN - 1) is Code.E_KEY_NOT_YET

@@ -197,7 +197,7 @@ async def test_a_witness_that_only_claims_more_stops_nobody(rig: Rig) -> None:
         httpx.Response(500),
     ],
 )
-async def test_a_bad_answer_spoils_no_checkpoint(rig: Rig, answer: httpx.Response) -> None:
+async def test_a_bad_answer_never_enters_a_checkpoint(rig: Rig, answer: httpx.Response) -> None:
     """Whatever a witness answers, a line that does not verify never gets into the note."""
     bus = MemoryTopics()
     client = httpx.AsyncClient(transport=httpx.MockTransport(lambda _: answer))

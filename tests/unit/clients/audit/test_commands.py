@@ -226,7 +226,7 @@ def test_a_replica_is_the_beginning_of_the_log(ledger: Ledger, tmp_path: Path) -
     assert audit(ledger, "verify", "directory", str(tmp_path / "longer"), "DIR").exit == 7
 
 
-def test_search(ledger: Ledger) -> None:
+def test_search_finds_by_unit_decision_reason_time_and_message(ledger: Ledger) -> None:
     """By unit, decision, reason, time and message."""
 
     def count(*arguments: str) -> int:
@@ -273,7 +273,7 @@ def test_what_no_checkpoint_covers_yet_is_not_altered(tmp_path: Path) -> None:
     assert contrada("audit", "report", str(tmp_path), "--json").exit == 0
 
 
-def test_report(ledger: Ledger) -> None:
+def test_report_counts_by_half_year_decision_reason_unit_and_kind(ledger: Ledger) -> None:
     """Numbers by half-year, decision, reason, unit and kind; a deleted record is counted as such."""
     (half,) = answer(audit(ledger, "report", "DIR", "--json"))
 

@@ -31,7 +31,7 @@ def bytes_of(proof):
 
 
 @pytest.mark.parametrize("case", INCLUSION, ids=name)
-def test_inclusion(case):
+def test_a_good_inclusion_proof_is_taken_and_a_bad_one_refused(case):
     """A good proof is taken, and each of the bad ones is refused."""
     assert case["wantErr"] is not verify_inclusion(
         b64decode(case["leafHash"] or ""),
@@ -43,7 +43,7 @@ def test_inclusion(case):
 
 
 @pytest.mark.parametrize("case", CONSISTENCY, ids=name)
-def test_consistency(case):
+def test_a_good_consistency_proof_is_taken_and_a_bad_one_refused(case):
     """The same between two sizes of the tree."""
     taken = verify_consistency(
         case["size1"],

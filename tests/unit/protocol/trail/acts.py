@@ -31,16 +31,16 @@ def every_act(t: Millis) -> list[Act]:
     ]
 
 
-def stated(world: World, office: str, *acts: Act) -> bytes:
-    """Acts as this office puts them into the audit topic."""
-    signer = getattr(world, office)
-    return sign_acts(acts, actor=UnitId(office), now=world.now, signer=signer, entropy=world.entropy)
+def stated(world: World, role: str, *acts: Act) -> bytes:
+    """Acts as this role puts them into the audit topic."""
+    signer = getattr(world, role)
+    return sign_acts(acts, actor=UnitId(role), now=world.now, signer=signer, entropy=world.entropy)
 
 
 def stated_acts(world: World) -> list[bytes]:
-    """The acts that each office may state, together."""
+    """The acts that each role may state, together."""
     acts = [act for act in every_act(world.now) if act.type is not RecordType.UNVERIFIED]
     return [
-        stated(world, office, *(act for act in acts if act.actor == office))
-        for office in ("ledger", "registrar", "router")
+        stated(world, role, *(act for act in acts if act.actor == role))
+        for role in ("ledger", "registrar", "router")
     ]

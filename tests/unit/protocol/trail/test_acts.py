@@ -38,7 +38,7 @@ from tests.sim.world import NOON, World
 from tests.unit.protocol.strategies import QUICK
 from tests.unit.protocol.trail.acts import every_act, stated, stated_acts
 
-OFFICES = ("router", "registrar", "ledger")
+ROLES = ("router", "registrar", "ledger")
 
 
 @pytest.fixture(scope="module")
@@ -76,13 +76,13 @@ def test_every_type_of_the_list_has_a_form(world):
     assert set(MAY_STATE) == acts == {act.type for act in every_act(NOON)}
 
 
-@pytest.mark.parametrize("office", OFFICES)
+@pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("act", every_act(NOON), ids=lambda act: act.type.name)
-def test_each_act_is_stated_by_its_offices_alone(world, act, office):
-    """An office states what the table gives it, and is refused everything else."""
-    raw = stated(world, office, replace(act, actor=office))
-    if OperatorRole(office) in MAY_STATE[act.type]:
-        assert verify_acts(raw, parties=world.directory).acts == (replace(act, actor=office),)
+def test_each_act_is_stated_by_its_roles_alone(world, act, role):
+    """A role states what the table gives it, and is refused everything else."""
+    raw = stated(world, role, replace(act, actor=role))
+    if OperatorRole(role) in MAY_STATE[act.type]:
+        assert verify_acts(raw, parties=world.directory).acts == (replace(act, actor=role),)
     else:
         assert refused(verify_acts, raw, parties=world.directory) is Code.E_ISSUER
 

@@ -49,7 +49,7 @@ def test_the_name_of_a_logger_cannot_add_to_its_line(lines: list[str]) -> None:
     assert line == {"event": "library", "level": "error", "logger": HOSTILE}
 
 
-def test_aiokafka_does_not_tell_what_we_tell(lines: list[str]) -> None:
+def test_retries_of_aiokafka_are_not_logged(lines: list[str]) -> None:
     """It logs each of its own retries, four times a second while a broker is away."""
     assert not [line for line in lines if "aiokafka" in line]
 

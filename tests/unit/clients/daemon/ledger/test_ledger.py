@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clients.daemon.alarms import forget_strangers
+from clients.daemon.alarms import end_unknown_log_alarm
 from clients.daemon.api import ledger_views, views
 from clients.daemon.api.ledger_views import ledger_status
 from clients.daemon.errors import StoreUnavailable
@@ -352,7 +352,7 @@ def test_what_was_wrong_with_a_strange_log_is_over_when_nobody_shows_one(es):
         (9601, 6000.0, False),
     ):
         es.unit.monotonic.seconds = seconds
-        forget_strangers(es.unit.context, es.ledger, steady_since=steady_since)
+        end_unknown_log_alarm(es.unit.context, es.ledger, steady_since=steady_since)
         assert (wrong(es) == ["ledger_untrusted"]) is known
     assert es.publish(stranger.add(leaves(1))).read().alarms == ["ledger_untrusted"] * 2
 

@@ -77,7 +77,7 @@ def test_old_news_is_no_news(kind, change):
     assert consequence_of(record(kind, Code.E_RCPT_EPOCH), sealing(**change)) == Nothing()
 
 
-def test_a_double_without_a_decision_is_an_alarm_and_a_new_number():
+def test_a_duplicate_without_a_decision_is_an_alarm_and_a_new_number():
     """Its decision was lost; addressees take the message once, so sealing again cannot double it."""
     assert consequence_of(record(RecordType.DUPLICATE), sealing()) == SealAgain(
         (Reason(Code.E_REPLAY),), alarm=True
