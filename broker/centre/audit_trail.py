@@ -20,7 +20,7 @@ from protocol.trail.stated_acts import is_acts, verify_acts
 from runtime.cli.command import Invocation
 from runtime.cli.home import bootstrap, chosen_home
 from runtime.cli.kafka_calls import follow, read_to_end, run_quietly
-from runtime.cli.render import say
+from runtime.cli.render import reasons_text, say
 from runtime.errors import NotFound, NotVerified
 from runtime.kafka.feeds import KafkaFeeds
 from runtime.kafka.ports import InputRecord
@@ -111,7 +111,7 @@ def trace_in_audit(invocation: Invocation, message_id: str) -> dict[str, Any]:
 def _steps(row: Row) -> Iterator[Row]:
     if row["created"] is not None:
         yield {"t": row["created"], "event": "created", "unit": row["unit"], "detail": "as its sender says"}
-    reasons = ", ".join(f"{reason['code']} {reason['unit'] or ''}".strip() for reason in row["reasons"])
+    reasons = reasons_text(row["reasons"])
     place = f"{topics.outbox(row['unit'])}/{row['partition']}@{row['offset']}"
     detail = f"{reasons}; {place}" if reasons else place
     yield {"t": row["t"], "event": row["decision"], "unit": row["router"], "detail": detail}

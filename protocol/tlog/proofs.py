@@ -7,11 +7,9 @@ so a proof reads two tiles for each level, three levels up to sixteen million le
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from protocol.errors import Code, Rejected
 from protocol.identifiers import Digest
-from protocol.merkle import Frontier, fold, inclusion_paths, root_of
+from protocol.merkle import Frontier, fold, root_of
 from protocol.tlog.tiles import MAX_SIZE, TILE_HEIGHT, TILE_WIDTH, TileReader, read_hashes, tile_of
 
 ProofPath = tuple[Digest, ...]
@@ -41,11 +39,6 @@ def frontier_at(size: int, read: TileReader) -> Frontier:
 def root_at(size: int, read: TileReader) -> Digest:
     """The root of the tree of this size."""
     return frontier_at(size, read).root()
-
-
-def batch_inclusion(before: Frontier, leaves: Sequence[Digest]) -> tuple[Digest, list[ProofPath]]:
-    """The root after these leaves were added to a tree, and the inclusion path of each of them in it."""
-    return inclusion_paths(leaves, before=before)
 
 
 class _Tree:

@@ -62,6 +62,11 @@ def plain(value: object) -> str:
             return str(value)
 
 
+def reasons_text(found: Iterable[Mapping[str, Any]]) -> str:
+    """Reasons of a refusal in one line, each with the unit that it is about."""
+    return ", ".join(f"{row['code']} {row['unit'] or ''}".strip() for row in found)
+
+
 def moment(value: object) -> str:
     """Unix milliseconds as ISO 8601, in UTC."""
     if not isinstance(value, int):

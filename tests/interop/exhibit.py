@@ -15,13 +15,13 @@ from pathlib import Path
 from random import Random
 
 from protocol.errors import Code, Rejected
-from protocol.merkle import leaf_hash
+from protocol.merkle import inclusion_paths, leaf_hash
 from protocol.tlog.checkpoints import Checkpoint, Seconds, sign_checkpoint
 from protocol.tlog.cosignatures import cosign, with_cosignatures
 from protocol.tlog.notes import NoteAlgorithm, format_vkey
 from protocol.tlog.policy_text import WitnessEntry, policy_text
 from protocol.tlog.proof_file import TlogProof, format_proof
-from protocol.tlog.proofs import batch_inclusion, consistency_proof, inclusion_proof, root_at
+from protocol.tlog.proofs import consistency_proof, inclusion_proof, root_at
 from protocol.tlog.tiles import Tile, TileReader, TreeWriter, smaller_from
 from tests.unit.protocol.tlog import small_log
 
@@ -77,7 +77,7 @@ def _written(log: Path, entries: tuple[bytes, ...]) -> tuple[TreeWriter, dict[tu
             (log / path).parent.mkdir(parents=True, exist_ok=True)
             (log / path).write_bytes(data)
         if start % (BATCH * 8) == 0:
-            _, paths = batch_inclusion(before, [leaf_hash(entry) for entry in batch])
+            _, paths = inclusion_paths([leaf_hash(entry) for entry in batch], before=before)
             proofs[start + 5, writer.size] = list(paths[5])
     _remove_old_partial_tiles(log, writer.size)
     return writer, proofs

@@ -16,6 +16,7 @@ from runtime.cli.render import (
     Column,
     moment,
     plain,
+    reasons_text,
     write,
     write_details,
     write_json,
@@ -33,10 +34,6 @@ BACKLOG = (
 )
 
 
-def _reasons(found: list[dict[str, Any]]) -> str:
-    return ", ".join(f"{row['code']} {row['unit'] or ''}".strip() for row in found)
-
-
 DECISIONS = (
     Column("t", "TIME", moment),
     Column("decision", "DECISION"),
@@ -44,7 +41,7 @@ DECISIONS = (
     Column("to", "TO"),
     Column("kind", "KIND"),
     Column("id", "MESSAGE"),
-    Column("reasons", "REASONS", _reasons),
+    Column("reasons", "REASONS", reasons_text),
 )
 QUARANTINE = (
     Column("number", "NUMBER"),

@@ -12,13 +12,9 @@ from clients.cli.local_api import DaemonClient, segment
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
 from runtime.cli.home import unit_home
 from runtime.cli.params import Duration, Identifier
-from runtime.cli.render import Column, moment, say, write_details, write_json_line, write_table
+from runtime.cli.render import Column, moment, reasons_text, say, write_details, write_json_line, write_table
 
 outbox = group("outbox", short="what was sent, and what became of it")
-
-
-def _reasons(found: list[dict[str, Any]]) -> str:
-    return ", ".join(f"{row['code']} {row['unit'] or ''}".strip() for row in found)
 
 
 def _deliveries(found: list[dict[str, Any]]) -> str:
@@ -40,7 +36,7 @@ FIELDS = (
     Column("thread", "thread"),
     Column("reply_to", "reply to"),
     Column("decided", "decided", moment),
-    Column("reasons", "reasons", _reasons),
+    Column("reasons", "reasons", reasons_text),
     Column("deliveries", "deliveries", _deliveries),
 )
 

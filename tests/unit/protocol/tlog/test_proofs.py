@@ -13,12 +13,13 @@ from protocol.errors import Code, Rejected
 from protocol.merkle import (
     EMPTY_ROOT,
     Frontier,
+    inclusion_paths,
     leaf_hash,
     root_of,
     verify_consistency,
     verify_inclusion,
 )
-from protocol.tlog.proofs import batch_inclusion, consistency_proof, frontier_at, inclusion_proof, root_at
+from protocol.tlog.proofs import consistency_proof, frontier_at, inclusion_proof, root_at
 from protocol.tlog.tiles import MAX_SIZE, TreeWriter, right_edge, smaller_from
 from tests.unit.protocol.strategies import QUICK, THOROUGH
 from tests.unit.protocol.tlog import naive
@@ -122,7 +123,7 @@ def test_paths_of_a_run_of_leaves_need_the_frontier_only(growth):
     before = Frontier()
     before.extend(LEAVES[:old])
     kept = before.nodes
-    found, paths = batch_inclusion(before, LEAVES[old:new])
+    found, paths = inclusion_paths(LEAVES[old:new], before=before)
 
     assert found == root(new)
     assert before.nodes == kept

@@ -12,6 +12,7 @@ from protocol.errors import Code, Rejected
 from protocol.merkle import (
     EMPTY_ROOT,
     Frontier,
+    inclusion_paths,
     leaf_hash,
     node_hash,
     root_of,
@@ -19,7 +20,7 @@ from protocol.merkle import (
     verify_inclusion,
 )
 from protocol.tlog import proofs, tiles
-from protocol.tlog.proofs import batch_inclusion, consistency_proof, inclusion_proof
+from protocol.tlog.proofs import consistency_proof, inclusion_proof
 from protocol.tlog.tiles import (
     ENTRIES,
     Tile,
@@ -166,7 +167,7 @@ def a_frontier_has_half_hashes() -> bool:
 def a_run_of_leaves_gets_wrong_paths() -> bool:
     before = Frontier()
     before.extend(LEAVES[:3])
-    _, paths = batch_inclusion(before, LEAVES[3:])
+    _, paths = inclusion_paths(LEAVES[3:], before=before)
     return [list(path) for path in paths] != [naive.path(i, LEAVES) for i in range(3, 7)]
 
 
