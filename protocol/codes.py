@@ -234,7 +234,10 @@ class DocumentCategory(IntEnum):
 
 
 class TransportCategory(IntEnum):
-    """Which means of transport it is (SIS Art. 38(2); lorry and train are ours). For ships see the vessel."""
+    """Which means of transport it is (SIS Art. 38(2); lorry and train are additions).
+
+    For ships see the vessel.
+    """
 
     MOTOR_VEHICLE = 1
     TRAILER = 2
@@ -250,7 +253,7 @@ class TransportCategory(IntEnum):
 
 
 class CommunicationCategory(IntEnum):
-    """Which means of communication it is (ER Annex II B.2(h); the social-media account is ours)."""
+    """Which means of communication it is (ER Annex II B.2(h); the social-media account is an addition)."""
 
     TELEPHONE = 1
     FAX = 2

@@ -108,7 +108,7 @@ def check_what_was_decided(case: DeliveryCase) -> None:
     if record.type is not RecordType.ACCEPTED or record.header_digest != delivery.header_digest:
         raise Rejected(Code.E_RECEIPT, "the router did not accept this message")
     if record.header != summarize(core) or record.source.unit != core.sender:
-        # What the audit trail says of this message is what its sender said: the record is one and the same.
+        # The audit trail's summary of the header is that of the signed header: it is the same record.
         raise Rejected(Code.E_RECEIPT, "the router recorded another header than it delivers")
 
 

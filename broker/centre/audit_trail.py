@@ -100,7 +100,7 @@ async def read_trail(
 
 
 def trace_in_audit(invocation: Invocation, message_id: str) -> dict[str, Any]:
-    """What the audit trail says of one message."""
+    """The trace of one message in the audit trail."""
     rows: list[Row] = []
     run_quietly(read_trail(invocation, RowFilter(message=message_id), rows.append))
     if not rows:

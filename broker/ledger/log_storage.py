@@ -43,7 +43,7 @@ class LogStorage:
     name: str
 
     def reader(self, origin: str) -> TileReader:
-        """Reads the tiles of one of our logs."""
+        """Reads the tiles of one of the ledger's logs."""
         return stored_tiles(self.store, prefix_of(origin, self.name))
 
     def resume(self, state: LogState) -> LogHead:

@@ -55,7 +55,7 @@ class Due:
     size: int
     note: bytes
     asked: float = 0.0
-    """When the witnesses were asked last, and it was published; 0 if not by us."""
+    """When the witnesses were asked last, and it was published; 0 if not by this ledger."""
 
     @property
     def is_behind(self) -> bool:

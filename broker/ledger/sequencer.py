@@ -135,7 +135,7 @@ class Sequencer:
         return done
 
     def reader(self, origin: str) -> TileReader:
-        """Reads the tiles of one of our logs."""
+        """Reads the tiles of one of the ledger's logs."""
         return self._storage.reader(origin)
 
 

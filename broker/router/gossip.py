@@ -61,7 +61,7 @@ class SeenHead:
 
 @dataclass(slots=True)
 class Roots:
-    """The published heads of one half-year, from the first that we remember on, without a gap."""
+    """The published heads of one half-year, from the first remembered one on, without a gap."""
 
     shard: Shard
     by_size: dict[int, bytes] = field(default_factory=dict)

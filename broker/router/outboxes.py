@@ -176,7 +176,7 @@ class KafkaOutboxes(ConsumerRebalanceListener):  # type: ignore[misc]
             await asyncio.wait(tasks, timeout=CLOSE_TIMEOUT)
 
     async def _hold(self, source: TopicPartition) -> None:
-        """Claim, work, and after any failure claim again; until the partition is taken from us."""
+        """Claim, work, and after any failure claim again; until the partition is revoked."""
         pause = 0.05
         # Not for ever: aiokafka may lose a cancellation to an error of the same moment, and a task that still
         # claimed what belongs to another router by now would fence that one again and again.

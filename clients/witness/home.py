@@ -8,7 +8,7 @@
     lock           held while a witness works here
 
 In a unit's home all of it lies in `witness/`, and the key is opened by what opens the unit's own keys.
-Nobody else may enter it.
+No other user may enter it.
 
 `heads.sqlite` is made once, by `init`, and never again: a witness that lost its state could sign a fork, so
 one without it does not start.

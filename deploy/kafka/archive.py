@@ -28,7 +28,7 @@ def ensure(runtime: Path) -> None:
     if target.exists():
         return
     with fetch.exclusive(fetch.cache() / ".archive.lock"):
-        if target.exists():  # another process made it while we waited for the lock
+        if target.exists():  # another process made it during the wait for the lock
             return
         fetch.say("Preparing Kafka's classes once, about ten seconds")
         fresh = target.with_suffix(f".{os.getpid()}")

@@ -94,7 +94,7 @@ def ensure() -> None:
     if not missing():
         return
     with _faults_of_the_disk(), exclusive(cache() / ".lock"):
-        if wanted := missing():  # another process may have fetched them while we waited for the lock
+        if wanted := missing():  # another process may have fetched them during the wait for the lock
             _fetch(wanted)
 
 

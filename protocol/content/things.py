@@ -68,7 +68,7 @@ class Vessel(ItemBase):
         return DataClass.PERSONAL if self.owner is not None else DataClass.NON_PERSONAL
 
     def is_empty(self) -> bool:
-        """A ship that nobody could recognise."""
+        """A ship without anything that identifies it."""
         numbers = (self.imo, self.mmsi, self.call_sign, self.registration)
         return not any((*numbers, self.name, self.markings, self.hull, self.files))
 
@@ -101,7 +101,7 @@ class IdentityDocument(ItemBase):
         return DataClass.PERSONAL if self.holder is not None or self.mrz else DataClass.NON_PERSONAL
 
     def is_empty(self) -> bool:
-        """A document that nobody could find."""
+        """A document without anything that identifies it."""
         return not any((self.number, self.mrz, self.batch, self.files))
 
     @model_validator(mode="after")
@@ -140,7 +140,7 @@ class MeansOfTransport(ItemBase):
         return DataClass.PERSONAL if registered or self.keeper is not None else DataClass.NON_PERSONAL
 
     def is_empty(self) -> bool:
-        """A vehicle that nobody could recognise."""
+        """A vehicle without anything that identifies it."""
         return not any((self.registration, self.serial_number, self.make, self.remarks, self.files))
 
     @model_validator(mode="after")

@@ -1,6 +1,6 @@
 """Witnessing (C2SP tlog-witness): the add-checkpoint request, and the decision whether to sign.
 
-    old <size that the log believes this witness has>
+    old <size that the log assumes this witness has>
     <base64(hash)>                   the consistency proof from there, up to 63 lines
     <empty line>
     <checkpoint>
@@ -57,7 +57,7 @@ class Cosign:
 
 @dataclass(frozen=True, slots=True)
 class SizeConflict:
-    """The log believes something else of us (409): the answer is the size that we know."""
+    """The log assumes another size (409): the answer is the size that the witness has."""
 
     size: int
     evidence: LogEvidence | None = None

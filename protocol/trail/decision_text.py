@@ -1,6 +1,6 @@
-"""What a record says of a message's header, as people read it: names for codes, text for ids.
+"""A decision record as text for people: names for codes, text for ids.
 
-Owns the words that every list of decisions has in common; which columns a list has is its own affair.
+Owns the words that every list of decisions has in common; each list chooses its columns.
 """
 
 from __future__ import annotations

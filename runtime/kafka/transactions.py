@@ -59,7 +59,7 @@ other: one transaction of three, measured one message at a time. When the refusa
 _UNKNOWN_TOPIC, _NO_LEADER, _NOT_LEADER = 3, 5, 6
 _LOADING, _NO_COORDINATOR, _NOT_COORDINATOR, _TOO_FEW_REPLICAS, _CONCURRENT = 14, 15, 16, 19, 51
 # The transaction before is still writing its markers: CONCURRENT_TRANSACTIONS, which a broker that asks for
-# us gives out as NOT_ENOUGH_REPLICAS to a batch and as COORDINATOR_LOAD_IN_PROGRESS to a position
+# the client gives out as NOT_ENOUGH_REPLICAS to a batch and as COORDINATOR_LOAD_IN_PROGRESS to a position
 # (AddPartitionsToTxnManager). As themselves they say the same: nothing was appended.
 _NOT_DONE: Final = frozenset({_LOADING, _TOO_FEW_REPLICAS, _CONCURRENT})
 # A leader moved, or a topic is so new that its leader does not know of it yet. One that loses its leadership

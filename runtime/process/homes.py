@@ -6,7 +6,7 @@
              run/api.sock    the local API         lock            held while a daemon works here
              enrolment.cbor  what the centre needs to enrol the unit
              rotation.cbor   the last request for a new identity
-             ledger-policy   which logs and witnesses to believe; without it the ledger is not followed
+             ledger-policy   the trusted logs and witnesses; without it the ledger is not followed
              unit.secret     opens the keys, if no better place was chosen (`secret` in unit.toml)
     centre   centre.toml     settings              router.toml, ledger.toml   its processes' settings
              pending.log     statements that are made and not published yet
@@ -82,7 +82,7 @@ class UnitHome(Home):
 
     @property
     def ledger_policy(self) -> Path:
-        """Which logs and witnesses to believe."""
+        """The trusted logs and witnesses."""
         return self.path / "ledger-policy"
 
     @property

@@ -36,7 +36,7 @@ _LACKS_STATEMENTS = frozenset({Code.E_KEY_UNKNOWN, Code.E_KEY_NOT_YET, Code.E_RE
 
 
 @dataclass(frozen=True, slots=True)
-class Believed:
+class VerifiedDelivery:
     """A delivery that held, with its body."""
 
     opened: Opened
@@ -73,16 +73,19 @@ def take_deliveries(context: UnitContext, fetched: Fetched, *, patient: bool) ->
                     context.metrics.duplicates.inc()
                 case Rejected():
                     _reject(context, source, outcome, now)
-                case Believed():
+                case VerifiedDelivery():
                     rows += _take(context, source, outcome, now)
         context.see(
-            max((each.opened.record.t for _, each in judged if isinstance(each, Believed)), default=NEVER)
+            max(
+                (each.opened.record.t for _, each in judged if isinstance(each, VerifiedDelivery)),
+                default=NEVER,
+            )
         )
         inbox.set_position(context.store, fetched.topic, fetched.partition, fetched.position)
     return Received(len(rows), max(rows, default=0))
 
 
-def _judge(context: UnitContext, value: bytes, *, patient: bool) -> Believed | Rejected | None:
+def _judge(context: UnitContext, value: bytes, *, patient: bool) -> VerifiedDelivery | Rejected | None:
     """The delivery with its body, the reason why it is refused, or None for one that is there already."""
     try:
         delivery = parse_delivery(value)
@@ -110,7 +113,7 @@ def _judge(context: UnitContext, value: bytes, *, patient: bool) -> Believed | R
         raise
     except Exception as error:  # noqa: BLE001 - a fault of ours in a parser must not stop every later delivery
         return Rejected(Code.E_SCHEMA, f"reading it failed ({type(error).__name__})")
-    return Believed(opened, body, clock_behind)
+    return VerifiedDelivery(opened, body, clock_behind)
 
 
 def _wait_for(size: int, context: UnitContext) -> None:
@@ -150,12 +153,12 @@ def _reject(context: UnitContext, source: tuple[str, int, int], rejected: Reject
 
 
 def _take(
-    context: UnitContext, source: tuple[str, int, int], believed: Believed, now: Millis
+    context: UnitContext, source: tuple[str, int, int], delivery: VerifiedDelivery, now: Millis
 ) -> tuple[int, ...]:
     """Store a message; its row, if it is a new one that an acknowledgement is owed for."""
-    opened = believed.opened
+    opened = delivery.opened
     core = opened.delivery.header.core
-    is_receipt = isinstance(believed.body, Acknowledgement)
+    is_receipt = isinstance(delivery.body, Acknowledgement)
     row = inbox.insert_received(
         context.store, context.vault, opened, source=source, receipt_owed=not is_receipt, now=now
     )
@@ -166,10 +169,10 @@ def _take(
     gossip.compare(context, core.ledger_head, sender=core.sender)
     context.headers.put(opened.delivery.header_digest, core)
     context.metrics.received.labels(show_code(core.kind)).inc()
-    if believed.clock_behind:
+    if delivery.clock_behind:
         context.alarm("clock_behind", detail=f"{source[0]}/{source[1]}@{source[2]}")
-    if isinstance(believed.body, Acknowledgement):
-        _note_acknowledgement(context, opened, believed.body, now)
+    if isinstance(delivery.body, Acknowledgement):
+        _note_acknowledgement(context, opened, delivery.body, now)
         return ()
     return (row,)
 

@@ -1,6 +1,6 @@
 """The open promises: which leaves the ledger must still show, and since when. Pure, in memory.
 
-A promise has one leaf (a decision on what we sent) or two (the decision on what we received, and its
+A promise has one leaf (a decision on a sent message) or two (the decision on a received one, and its
 delivery). Owns which promise waits for which leaf; the database is for `promises`.
 """
 

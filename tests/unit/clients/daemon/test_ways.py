@@ -16,7 +16,7 @@ import httpx
 
 from clients.daemon.api.routes import LocalApi, application
 from clients.daemon.daemon import Daemon
-from clients.daemon.receiving.deliveries import Believed
+from clients.daemon.receiving.deliveries import VerifiedDelivery
 from clients.daemon.sending.outbox_log import Appended, OutboxRecord
 from clients.daemon.sending.requests import SendRequest
 from clients.daemon.store.order import Order
@@ -39,7 +39,7 @@ from tests.unit.clients.daemon.unit_contexts import UnitFixture, draft
 ROOT = Path(__file__).parents[4]
 FORMS = (
     *(SendRequest, Information, Part, Order, Core, Sealed, ToSend, Window, OutboxRecord),
-    *(Delivery, Header, Opened, Believed),
+    *(Delivery, Header, Opened, VerifiedDelivery),
 )
 """What a message is on its way, each time that it has a type of its own. Bytes, batches of records, rows and JSON are not it."""
 
