@@ -1,4 +1,4 @@
-"""`message receipt --out`: what routers signed of a message, as files for `audit verify receipt`.
+"""`message receipt --out`: writes a message's receipts as files for `audit verify receipt`.
 
 <id>-sent-<decision>.receipt        the decision on what this unit sent
 <id>-received-<decision>.receipt    the decision that came with a delivery

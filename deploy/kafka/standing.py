@@ -1,4 +1,4 @@
-"""Whether a process stands still after SIGSTOP.
+"""Waiting until a process is stopped after SIGSTOP.
 
 Owns: the look into `/proc`. Rule: `kill` returns when the signal is noted, not when it has worked. On busy
 cores the threads of a broker could run for 60 ms more (measured), so a caller that pauses a process waits

@@ -1,4 +1,4 @@
-"""How an error is shown: one lower-case sentence, hints, an exit code. The only place that does it.
+"""Reporting errors: one lower-case sentence, hints, an exit code. The only place that does it.
 
     contrada: no daemon at /srv/fr/run/api.sock
     hint: start it with 'contrada unit run --home /srv/fr'

@@ -1,4 +1,4 @@
-"""Which home a command works on, and its settings. The layout of homes is runtime/process/homes.py.
+"""The home that a command works on, and its settings. The layout of homes is runtime/process/homes.py.
 
 Reads settings, writes nothing (`unit init` and `centre init` do).
 """

@@ -1,4 +1,4 @@
-"""Where a command finds the secret that opens the centre's key files.
+"""The secret that opens the centre's key files, for commands.
 
 Always a file, never an argument, which every user could read in /proc. Order: the service manager's
 `$CREDENTIALS_DIRECTORY`, then what the home's settings name.

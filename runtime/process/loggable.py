@@ -1,4 +1,4 @@
-"""What may be written to a log: ids, codes, counts and times, by name; never content.
+"""The closed list of log keys: ids, codes, counts and times may be logged by name; content never.
 
 A log line's keys are taken from a closed list, so that a new one is a decision that somebody reviews.
 A value under a listed key is cut to a length in which no text of a message fits. Pure: the daemons put

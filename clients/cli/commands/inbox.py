@@ -1,4 +1,4 @@
-"""`contrada inbox`: what was received: list, open, acknowledge, answer, refuse."""
+"""`contrada inbox`: received messages: list, open, acknowledge, answer, refuse."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`contrada outbox`: what was sent, and what became of it."""
+"""`contrada outbox`: sent messages and their states."""
 
 from __future__ import annotations
 

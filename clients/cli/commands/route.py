@@ -1,4 +1,4 @@
-"""`contrada route`: what the rules say to a message, and why. Works without daemon and Kafka."""
+"""`contrada route`: the rules' decision about a message, with reasons. Works without daemon and Kafka."""
 # ruff: noqa: PLC0415 - the work is imported when it is done, so that --help is quick
 
 from __future__ import annotations
