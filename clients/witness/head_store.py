@@ -99,11 +99,8 @@ class HeadStore:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """One transaction for what is read and written inside: no other writer, all of it or none."""
-        try:
-            with one_step(self._connection):
-                yield
-        except sqlite3.Error as error:
-            raise _unavailable(error) from None
+        with one_step(self._connection, _unavailable):
+            yield
 
     def head(self, origin: str) -> CosignedHead | None:
         """The head of one log; None if nothing of it was ever signed."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -29,17 +29,23 @@ def keep_private(path: Path) -> None:
 
 
 @contextmanager
-def one_step(connection: sqlite3.Connection) -> Iterator[None]:
-    """One transaction for what is read and written inside: no other writer, all of it or none."""
-    connection.execute("BEGIN IMMEDIATE")
+def one_step(connection: sqlite3.Connection, failure: Callable[[sqlite3.Error], Exception]) -> Iterator[None]:
+    """One transaction for what is read and written inside: no other writer, all of it or none.
+
+    What SQLite refuses is raised as `failure` has it.
+    """
     try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        # After a full disk SQLite may have rolled back by itself.
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            connection.execute("COMMIT")
+        except BaseException:
+            # After a full disk SQLite may have rolled back by itself.
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+    except sqlite3.Error as error:
+        raise failure(error) from None
 
 
 def name_of(error: sqlite3.Error) -> str:

@@ -71,11 +71,8 @@ class Store:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All that is written inside is committed together at the end, or not at all."""
-        try:
-            with one_step(self._connection):
-                yield
-        except sqlite3.Error as error:
-            raise _unavailable(error) from None
+        with one_step(self._connection, _unavailable):
+            yield
         self.commits += 1
 
     def write(self, sql: str, *values: Any) -> int:
