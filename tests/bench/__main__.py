@@ -1,7 +1,7 @@
-"""`python -m tests.bench [--only name,name]`: the figures of docs/figures.md, one JSON line each.
+"""`python -m tests.bench [--only name,name]`: the figures of docs/figures.md, one JSON line each, and the table.
 
-Medians of interleaved rounds. Nothing here passes or fails: a figure is read by a person, or compared
-with another one of the same run.
+Medians of interleaved rounds, each beside its floor of the same run. JSON goes to stdout; the machine's speed,
+before and after each group, and the table of docs/figures.md go to stderr. Nothing here passes or fails.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+import traceback
 from collections.abc import Awaitable, Callable
 from functools import partial
 
 from tests.bench import cli, drain, latency, ledger, steady
-from tests.bench.figures import Figure
+from tests.bench.figures import Figure, table
+from tests.bench.machine import described, speed
 from tests.bench.stage import on_stage
 
 
@@ -49,15 +51,31 @@ GROUPS: dict[str, tuple[Callable[[], Awaitable[list[Figure]]], tuple[str, ...]]]
 }
 
 
-async def run(only: set[str]) -> None:
-    """Measure the groups that hold a wanted figure."""
+async def run(only: set[str]) -> int:
+    """Measure the groups that hold a wanted figure; how many of them could not be measured."""
+    shown: list[Figure] = []
+    failed = 0
     for name, (measure, figures) in GROUPS.items():
         if only and not only & {name, *figures}:
             continue
-        print(f"measuring {name} ...", file=sys.stderr)
-        for figure in await measure():
+        before = speed()
+        print(f"measuring {name} ... {described(before)}", file=sys.stderr)
+        try:
+            measured = await measure()
+        except Exception:
+            # A quarter of an hour of other figures is not thrown away for one.
+            traceback.print_exc()
+            failed += 1
+            continue
+        # The machine may have changed its speed meanwhile: the mean of before and after stands beside the figure.
+        loop = (before + speed()) / 2
+        for figure in measured:
             if not only or only & {name, figure.figure}:
-                print(figure.line(), flush=True)
+                shown.append(figure)
+                print(figure.line(loop), flush=True)
+    if shown:
+        print("", described(speed()), *table(shown), sep="\n", file=sys.stderr)
+    return failed
 
 
 if __name__ == "__main__":
@@ -67,4 +85,4 @@ if __name__ == "__main__":
     known = {name for group, (_, figures) in GROUPS.items() for name in (group, *figures)}
     if only - known:
         parser.error(f"no such figure: {', '.join(sorted(only - known))}; known: {', '.join(sorted(known))}")
-    asyncio.run(run(only))
+    sys.exit(1 if asyncio.run(run(only)) else 0)

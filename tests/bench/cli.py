@@ -25,11 +25,14 @@ def milliseconds(*command: str) -> float:
     return (time.perf_counter() - began) * 1000
 
 
+def beside_bare_python(rounds: int, *command: str) -> tuple[float, float]:
+    """Medians of the command and of a bare interpreter, run in turn."""
+    runs = [(milliseconds(*command), milliseconds(sys.executable, "-c", "")) for _ in range(rounds)]
+    ours, bare = zip(*runs, strict=True)
+    return statistics.median(ours), statistics.median(bare)
+
+
 def help_figure() -> Figure:
     """`contrada --help`, beside the bare interpreter."""
     milliseconds(contrada(), "--help")
-    runs = [
-        (milliseconds(contrada(), "--help"), milliseconds(sys.executable, "-c", "")) for _ in range(ROUNDS)
-    ]
-    ours, bare = zip(*runs, strict=True)
-    return Figure("cli_help_ms", statistics.median(ours), "ms", statistics.median(bare))
+    return Figure("cli_help_ms", *beside_bare_python(ROUNDS, contrada(), "--help"))

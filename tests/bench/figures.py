@@ -1,23 +1,117 @@
-"""A measured figure, and how it is printed: one JSON line."""
+"""The figures of `make bench`: what each is, what bounds it, what it should be, and how a measured one is printed.
+
+Owns the one table of figures; docs/figures.md shows the same (a test compares). A figure is judged by its
+ratio: to a floor that was measured in the same run, or between two halves of the run. So a slower machine
+is not read as a slower program. The value beside it is what a person feels on that machine.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Kind:
+    """What one figure is. `target` bounds the ratio; None where none is set."""
+
+    name: str
+    unit: str
+    floor: str
+    """What the value is divided by, in words; empty where the value is a ratio of the run itself."""
+
+    target: float | None
+    at_least: bool = False
+    """Whether the ratio should be no smaller than the target; otherwise no larger."""
+
+    @property
+    def target_text(self) -> str:
+        """The target as the table has it."""
+        if self.target is None:
+            return "none set"
+        return f"{self.target:g} or {'more' if self.at_least else 'less'}"
+
+
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind("drain_msgs_per_s", "1/s", "a bare exactly-once copy of the same records", 0.3, at_least=True),
+        Kind("drain_2proc_ratio", "ratio", "", 1.5, at_least=True),
+        Kind("hub_cpu_ms_drain", "ms", "CPU of the bare copy, and one signature check with its hashes", 2.5),
+        Kind("hub_cpu_ms_at_1000", "ms", "CPU of the bare copy at the same rate", 1.8),
+        Kind(
+            "latency_p50_ms_idle", "ms", "a bare relay: append, copy exactly once, read; one at a time", 2.5
+        ),
+        Kind("latency_p50_ms_at_200", "ms", "the bare relay, one record at a time", 3.5),
+        Kind("latency_p99_ms_at_200", "ms", "the bare relay, one record at a time", 12),
+        Kind("latency_p50_ms_with_ledger", "ms", "the same without a ledger", None),
+        Kind("cli_help_ms", "ms", "a bare Python process", 8),
+        Kind("cli_send_ms", "ms", "a bare Python process", 16),
+        Kind("ledger_leaves_per_s", "1/s", "bare SQLite, the same rows", 0.1, at_least=True),
+        Kind("drain_with_ledger_ratio", "ratio", "", 0.9, at_least=True),
+        Kind("ledger_cost_ratio_10m", "ratio", "", 1.3),
+        Kind("ledger_proof_ms_10m", "ms", "reading the same tiles", 4),
+        Kind("ledger_fsck_s_1m", "s", "one process that hashes so many leaves and nodes", 12),
+    )
+}
+
+
+@dataclass(frozen=True)
 class Figure:
-    """A name of the list in docs/figures.md, a value, its unit and, where there is one, what bounds it."""
+    """One measured figure, and the floor of the same run where it has one."""
 
     figure: str
     value: float
-    unit: str
     floor: float | None = None
 
-    def line(self) -> str:
-        """The figure as a line."""
-        row: dict[str, object] = {"figure": self.figure, "value": round(self.value, 3), "unit": self.unit}
+    @property
+    def kind(self) -> Kind:
+        """What it is."""
+        return KINDS[self.figure]
+
+    @property
+    def ratio(self) -> float | None:
+        """The value over its floor, or the value where it is a ratio already."""
+        if self.kind.unit == "ratio":
+            return self.value
+        return None if self.floor is None else self.value / self.floor
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the ratio is on the right side of its target; None where either is missing."""
+        if self.ratio is None or self.kind.target is None:
+            return None
+        return self.ratio >= self.kind.target if self.kind.at_least else self.ratio <= self.kind.target
+
+    def line(self, speed: float) -> str:
+        """The figure as a line of JSON, the ratio first, the machine's speed (`machine.py`) last."""
+        row: dict[str, object] = {"figure": self.figure}
+        if self.ratio is not None:
+            row["ratio"] = round(self.ratio, 3)
+        row |= {"value": round(self.value, 3), "unit": self.kind.unit}
         if self.floor is not None:
             row["floor"] = round(self.floor, 3)
-        return json.dumps(row)
+        return json.dumps(row | {"machine_ms": round(speed, 1)})
+
+
+def table(figures: Iterable[Figure]) -> list[str]:
+    """The figures as the table of docs/figures.md."""
+    head = ("Figure", "Ratio", "Target", "Value", "Floor")
+    rows: list[Sequence[str]] = [head, ["---"] * len(head)]
+    rows += [_row(figure) for figure in figures]
+    return ["| " + " | ".join(row) + " |" for row in rows]
+
+
+def _row(figure: Figure) -> Sequence[str]:
+    kind = figure.kind
+    ratio = "" if figure.ratio is None else f"{figure.ratio:.2f}"
+    value = "" if kind.unit == "ratio" else f"{_short(figure.value)} {kind.unit}"
+    floor = "" if figure.floor is None else f"{_short(figure.floor)} {kind.unit} ({kind.floor})"
+    return f"`{kind.name}`", ratio, kind.target_text, value, floor
+
+
+def _short(number: float) -> str:
+    if number >= 100:
+        return f"{number:,.0f}"
+    return f"{number:.3g}"

@@ -20,6 +20,8 @@ from tests.waiting import GENEROUS, ended, until
 
 ENDS_IN = re.compile(r"#\s*ends in (\d+)\s*$")
 PAGE = "docs/first-five-minutes.md"
+ONE_DEMO = pytest.mark.xdist_group("first-five-minutes")
+"""Both tests look at one demo: in one process, so that it is started once."""
 
 
 def script() -> str:
@@ -69,6 +71,7 @@ def place() -> Iterator[Path]:
 
 @pytest.mark.kafka
 @pytest.mark.slow
+@ONE_DEMO
 def test_the_picture_shows_what_the_demo_prints(place: Path) -> None:
     """The README's picture shows the same words on a terminal, act by act; ports and leaves differ from run to run."""
     printed = demo_picture.shown_lines((place / "demo.log").read_text(encoding="utf-8"))
@@ -80,6 +83,7 @@ def test_the_picture_shows_what_the_demo_prints(place: Path) -> None:
 
 @pytest.mark.kafka
 @pytest.mark.slow
+@ONE_DEMO
 def test_every_command_ends_as_the_page_says(place: Path) -> None:
     """Typed one after the other, each command of the page ends in the code that stands beside it, or in 0."""
     beside = Path(sys.executable).parent

@@ -62,7 +62,7 @@ def functions() -> Iterator[tuple[str, int]]:
 
 
 def test_no_folder_is_crowded() -> None:
-    """Twenty modules are what somebody can overlook."""
+    """Twenty modules are what a reader takes in at one look."""
     counted: defaultdict[str, int] = defaultdict(int)
     for path in MODULES:
         if path.name != "__init__.py":
