@@ -3,8 +3,8 @@
 Set up with the commands that people use (`contrada centre init`, `unit init`, `centre enrol`), each part a
 process of its own under one directory. Owns the layout of that directory:
 
-    kafka/      the broker's data           office/     the centre's keys: root, registrar, router, ledger
-    units/fr/   a unit's home, and so on    office/ledger/   the ledger, as an auditor copies it
+    kafka/      the broker's data           centre/     the centre's keys: root, registrar, router, ledger
+    units/fr/   a unit's home, and so on    centre/ledger/   the ledger, as an auditor copies it
     logs/       what each process says      copies/     the copies that the last acts tamper with
 """
 
@@ -70,14 +70,14 @@ class Exchange:
         return self.directory / "units" / unit
 
     @property
-    def office(self) -> Path:
+    def centre(self) -> Path:
         """The home of the centre."""
-        return self.directory / "office"
+        return self.directory / "centre"
 
     @property
     def ledger(self) -> Path:
         """What an auditor copies."""
-        return self.office / "ledger"
+        return self.centre / "ledger"
 
     def witness(self, unit: str) -> str:
         """Where a unit's witness listens."""
@@ -98,12 +98,12 @@ class Exchange:
         self._enrol()
         if self.with_ledger:
             self._found_ledger()
-        say(f"starting {self._centre}, and the daemons of {', '.join(self.daemons)}")
+        say(f"starting {self._centre_processes}, and the daemons of {', '.join(self.daemons)}")
         self._start_centre()
         self._wait()
 
     @property
-    def _centre(self) -> str:
+    def _centre_processes(self) -> str:
         return "the router, the ledger" if self.with_ledger else "the router"
 
     def stop(self) -> None:
@@ -147,7 +147,7 @@ class Exchange:
     def _found(self) -> None:
         port = str(free_port())
         run_contrada(
-            "--home", str(self.office), "--kafka", self.kafka, "centre", "init", "--router-port", port
+            "--home", str(self.centre), "--kafka", self.kafka, "centre", "init", "--router-port", port
         )
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(self._init, UNITS))
@@ -155,13 +155,13 @@ class Exchange:
     def _init(self, unit: str) -> None:
         run_contrada(
             "--home", str(self.home(unit)), "--kafka", self.kafka, "unit", "init", unit,
-            "--root", str(self.office / "root.cbor"), "--contact", f"demo officer of {unit}",
+            "--root", str(self.centre / "root.cbor"), "--contact", f"demo officer of {unit}",
         )  # fmt: skip
 
     def _enrol(self) -> None:
         for unit, facts in UNITS.items():
             request = self.home(unit) / "enrolment.cbor"
-            run_contrada("--home", str(self.office), "centre", "enrol", str(request), "--yes", *facts)
+            run_contrada("--home", str(self.centre), "centre", "enrol", str(request), "--yes", *facts)
 
     def _found_ledger(self) -> None:
         """Two units make a witness each; the centre makes the ledger, and its policy goes to everybody."""
@@ -170,21 +170,21 @@ class Exchange:
             run_contrada("--home", str(self.home(unit)), "witness", "init", f"{unit}.example/witness",
                      "--port", str(free_port()))  # fmt: skip
             named += ["--witness", str(self.home(unit) / "witness" / "witness.policy")]
-        run_contrada("--home", str(self.office), "ledger", "init", "--origin", ORIGIN, *named,
+        run_contrada("--home", str(self.centre), "ledger", "init", "--origin", ORIGIN, *named,
                  "--quorum", str(len(WITNESSES)), "--http-port", str(free_port()))  # fmt: skip
         for unit in self.daemons:
             shutil.copy(self.ledger / "policy", self.home(unit) / "ledger-policy")
         for unit in WITNESSES:
             shutil.copy(self.ledger / "policy", self.home(unit) / "witness" / "policy")
-        with (self.office / "router.toml").open("a", encoding="utf-8") as file:
+        with (self.centre / "router.toml").open("a", encoding="utf-8") as file:
             file.write(f"ledger_policy = {json.dumps(str(self.ledger / 'policy'))}\n")
 
     def _start_centre(self) -> None:
         self.processes.start(
-            "router", [*CONTRADA, "router", "run", "--config", str(self.office / "router.toml")]
+            "router", [*CONTRADA, "router", "run", "--config", str(self.centre / "router.toml")]
         )
         if self.with_ledger:
-            self.processes.start("ledger", [*CONTRADA, "--home", str(self.office), "ledger", "run"])
+            self.processes.start("ledger", [*CONTRADA, "--home", str(self.centre), "ledger", "run"])
         for unit in self.daemons:
             self.processes.start(f"unit-{unit}", [*CONTRADA, "--home", str(self.home(unit)), "unit", "run"])
 
@@ -199,7 +199,7 @@ class Exchange:
             )
 
     def _ready(self, name: str) -> bool:
-        with (self.office / f"{name}.toml").open("rb") as file:
+        with (self.centre / f"{name}.toml").open("rb") as file:
             port = tomllib.load(file)["http_port"]
         try:
             with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:

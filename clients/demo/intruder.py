@@ -78,7 +78,7 @@ class Intruder:
     """A copy of the ledger, and the centre's home with the keys."""
 
     copy: Path
-    office: Path
+    centre: Path
 
     def alter(self) -> int:
         """Move a decision back by an hour in the store of records; the leaf that it belongs to."""
@@ -104,8 +104,8 @@ class Intruder:
         for entry in (*entries[:without], *entries[without + 1 :], *entries[-1:] * _MORE):
             tree.append(entry)
         head = Checkpoint(origin, tree.size, tree.root())
-        secret = read_credential(self.office / "centre.secret")
-        key = read_note_key(self.office / "keys" / "ledger" / NOTE_KEY_FILE, secret=secret)
+        secret = read_credential(self.centre / "centre.secret")
+        key = read_note_key(self.centre / "keys" / "ledger" / NOTE_KEY_FILE, secret=secret)
         note = sign_checkpoint(head, key.signers(origin), now=Seconds(now))
         return Forgery(head, note, tree.take())
 

@@ -79,7 +79,7 @@ class LedgerCase:
         old = self._copy("auditor")
         self._grow()
         config = old.parent / "put-back.toml"
-        text = (self.exchange.office / "ledger.toml").read_text(encoding="utf-8")
+        text = (self.exchange.centre / "ledger.toml").read_text(encoding="utf-8")
         lines = [line for line in text.splitlines() if not line.startswith("directory ")]
         config.write_text("\n".join([*lines, f"directory = {json.dumps(str(old))}"]) + "\n", encoding="utf-8")
         code, found = self._contrada("ledger", "check", "--config", str(config))
@@ -144,7 +144,7 @@ class LedgerCase:
     def _intruder(self, name: str) -> Intruder:
         copy = self._copy(name)
         shutil.copytree(self._copy("auditor"), copy)
-        return Intruder(copy, self.exchange.office)
+        return Intruder(copy, self.exchange.centre)
 
     def _copy(self, name: str) -> Path:
         return self.exchange.directory / "copies" / name

@@ -72,7 +72,7 @@ def suggestions(exchange: Exchange, here: Path) -> list[str]:
     """Command lines to try, which work from `here` as they stand."""
     contrada = _program(here)
     fr, it = (_typed(exchange.home(unit), here) for unit in ("fr", "it"))
-    office, ledger = _typed(exchange.office, here), _typed(exchange.ledger, here)
+    centre, ledger = _typed(exchange.centre, here), _typed(exchange.ledger, here)
     vessel, passport = (_typed(EXAMPLES / name, here) for name in ("vessel.json", "identity-document.json"))
     return [
         f"{contrada} --home {it} inbox ls",
@@ -80,8 +80,8 @@ def suggestions(exchange: Exchange, here: Path) -> list[str]:
         f"{contrada} --home {fr} send --to nz --wait {passport}   # refused: exit code 6",
         f"{contrada} --home {fr} outbox ls",
         f"{contrada} --home {fr} units ls",
-        f"{contrada} --home {office} centre status",
-        f"{contrada} --home {office} centre audit",
+        f"{contrada} --home {centre} centre status",
+        f"{contrada} --home {centre} centre audit",
         f"{contrada} audit fsck --live {ledger}",
         f"{contrada} audit search {ledger} --unit nz",
         f"{contrada} --home {fr} witness status   # evidence of the forged log: exit code 7",

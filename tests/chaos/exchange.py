@@ -148,9 +148,9 @@ class Exchange:
 
     async def _found(self) -> None:
         secret = os.urandom(32)
-        office = self.place / "office"
-        founding = found_exchange(office, secret=Credential(secret), now=Millis(present() - 60_000))
-        write_private(office / "secret", secret, entropy=os.urandom)
+        centre = self.place / "centre-home"
+        founding = found_exchange(centre, secret=Credential(secret), now=Millis(present() - 60_000))
+        write_private(centre / "secret", secret, entropy=os.urandom)
         write_pin(self.place / "root.pin", founding.root, entropy=os.urandom)
         self.directory = Directory(founding.root)
         statements = list(founding.statements)
@@ -185,8 +185,8 @@ class Exchange:
             "kafka": self.cluster.bootstrap,
             "name": name,
             "root": str(self.place / "root.pin"),
-            "key": f"file:{self.place}/office/router/identity.key",
-            "secret": str(self.place / "office" / "secret"),
+            "key": f"file:{self.place}/centre-home/router/identity.key",
+            "secret": str(self.place / "centre-home" / "secret"),
         }
         config.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items()))
         module = "broker.router" if self.kind == "real" else "tests.chaos.naive_router"

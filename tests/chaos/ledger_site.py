@@ -121,16 +121,16 @@ class LedgerSite:
         return read > last and all(trusted[state.origin] == state.size for state in states)
 
     def _process(self, number: int) -> Process:
-        name, office = f"ledger-{number}", self.place / "office"
+        name, centre = f"ledger-{number}", self.place / "centre-home"
         config = self.place / f"{name}.toml"
         values = {
             "kafka": self.bootstrap,
             "origin": NAME,
             "directory": str(self.directory),
             "root": str(self.place / "root.pin"),
-            "key": f"file:{office}/ledger/identity.key",
+            "key": f"file:{centre}/ledger/identity.key",
             "note_key": str(self.place / "note.key"),
-            "secret": str(office / "secret"),
+            "secret": str(centre / "secret"),
         }
         config.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items()))
         module = "tests.chaos.naive_ledger" if self.kind == "naive" else "broker.ledger"

@@ -147,17 +147,15 @@ class Ledger:
 
     def stated(self, act: Act, *, by: str) -> bytes:
         """What an operator puts into the audit topic."""
-        return sign_acts(
-            [act], actor=act.actor, now=act.t, signer=self._office(by), entropy=self.world.entropy
-        )
+        return sign_acts([act], actor=act.actor, now=act.t, signer=self._role(by), entropy=self.world.entropy)
 
-    def signed_by(self, office: str, made: Sequenced) -> bytes:
-        """This office's signature over these leaves, whether it may state them or not."""
+    def signed_by(self, role: str, made: Sequenced) -> bytes:
+        """This role's signature over these leaves, whether it may state them or not."""
         root = root_of([leaf_hash(entry) for entry in made.entries])
-        payload = encode([1, office, self.world.now, len(made.entries), root])
-        return sign(payload, suite=Suite.HYBRID, signer=self._office(office), context=ACTS)
+        payload = encode([1, role, self.world.now, len(made.entries), root])
+        return sign(payload, suite=Suite.HYBRID, signer=self._role(role), context=ACTS)
 
-    def _office(self, name: str) -> SoftIdentity:
+    def _role(self, name: str) -> SoftIdentity:
         return {
             "ledger": self.world.ledger, "registrar": self.world.registrar, "router": self.world.router
         }[name]  # fmt: skip

@@ -133,11 +133,11 @@ class World:
         return self._random.randbytes(size)
 
     def appoint(
-        self, office: StatementType, identity: SoftIdentity, *, by: SoftIdentity, life: int = 365 * DAY
+        self, role: StatementType, identity: SoftIdentity, *, by: SoftIdentity, life: int = 365 * DAY
     ):
-        """Publish who holds an office or signs for a unit."""
+        """Publish who holds a role or signs for a unit."""
         made = appoint(
-            office,
+            role,
             identity.name,
             signer=identity,
             not_before=Millis(self.now - DAY),

@@ -75,7 +75,7 @@ MUTANTS: list[tuple[str, str, list[Mutant]]] = [
     ("the header of the decision", "a_refused_message_travels_with_anothers_receipt", [Mutant(C.check_what_was_decided, forced(False, "record.header_digest"))]),
     ("the type of the decision", "a_refused_message_travels_with_its_refusal", [Mutant(C.check_what_was_decided, forced(False, batches.RecordType.ACCEPTED))]),
     ("the summary in the record", "a_fallen_router_records_another_header", [Mutant(C.check_what_was_decided, forced(False, batches.summarize))]),
-    ("the office of the router", "a_unit_signs_its_own_receipt", [Mutant(batches.verify_batch, called("router_key", "parties.router_key(_0) or parties.identity('fr', _0)"))]),
+    ("the role of the router", "a_unit_signs_its_own_receipt", [Mutant(batches.verify_batch, called("router_key", "parties.router_key(_0) or parties.identity('fr', _0)"))]),
     ("the router's signature", "somebody_writes_a_decision_in_the_routers_name", [Mutant(batches.verify_batch, dropped(batches._prove_batch))]),
     ("the path to the signed root", "somebody_writes_another_record_under_a_signed_batch", [Mutant(batches.verify_receipt, unchecked(Code.E_RECEIPT))]),
     ("the type of the version", "a_receipt_is_written_in_two_ways", [Mutant(batches._check_version, unchecked(Code.E_VER))]),

@@ -99,7 +99,7 @@ class AnyStatements(RuleBasedStateMachine):
         self._both(_statement(body, name, generation, at))
 
     @rule(body=_bodies(), at=st.sampled_from(_TIMES))
-    def state_in_office(self, body: Body, at: int) -> None:
+    def state_in_role(self, body: Body, at: int) -> None:
         """Statements by those who may, so that the directory grows."""
         for name in ("root", "registrar", "fr", "it"):
             self._both(_statement(body, name, 1, at))

@@ -358,7 +358,7 @@ def test_an_act_is_put_among_those_that_were_stated(tmp_path: Path) -> None:
 
 
 def test_an_act_is_covered_by_what_another_signed(tmp_path: Path) -> None:
-    """Neither a router's batch nor an office that may not state this vouches for an act."""
+    """Neither a router's batch nor a role that may not state this vouches for an act."""
     ledger = small(tmp_path, count=3)
     act = ledger.made_of(ledger.stated(break_glass(ledger), by="registrar"))
     batch = ledger.made_of(ledger.route())
