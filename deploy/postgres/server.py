@@ -114,14 +114,9 @@ class Postgres:
         """Stop it: SIGINT in good order, SIGKILL as a power cut would, children and all."""
         if self._tether is None:
             return
-        # A server that is killed leaves processes that keep its memory for a while, and the next one from it.
-        orphans = _children(self._pid) if how == signal.SIGKILL else []
         with suppress(ProcessLookupError):
             if self._tether.poll() is None:
-                os.kill(self._pid, how)
-        for orphan in orphans:
-            with suppress(ProcessLookupError):
-                os.kill(orphan, how)
+                self._signal(how)
         try:
             self._tether.wait(STOP_S)
         except subprocess.TimeoutExpired:
@@ -131,6 +126,21 @@ class Postgres:
             if pipe is not None:
                 pipe.close()
         self._tether = None
+
+    def _signal(self, how: signal.Signals) -> None:
+        """Send it a signal; SIGKILL to its children, too.
+
+        They would keep its memory, and the next server from it, and its port: a client that connects waits
+        for one of them for a minute. Stopped first, it makes no further child between the look and the kill.
+        """
+        orphans = []
+        if how == signal.SIGKILL:
+            os.kill(self._pid, signal.SIGSTOP)
+            orphans = _children(self._pid)
+        os.kill(self._pid, how)
+        for orphan in orphans:
+            with suppress(ProcessLookupError):
+                os.kill(orphan, how)
 
     def _initialize(self) -> None:
         if self._owner is not None:
