@@ -94,7 +94,8 @@ class Replica:
         waiter = asyncio.Event()
         self._waiters.add(waiter)
         try:
-            await asyncio.wait_for(waiter.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await waiter.wait()
         except TimeoutError:
             pass
         finally:

@@ -102,7 +102,8 @@ class Publisher:
                     await self.publish(due, writer)
             self._news.clear()
             try:
-                await asyncio.wait_for(self._news.wait(), ASK_AGAIN)
+                async with asyncio.timeout(ASK_AGAIN):
+                    await self._news.wait()
             except TimeoutError:
                 continue
 

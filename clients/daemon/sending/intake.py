@@ -87,7 +87,8 @@ class Intake:
             if refused.reason is not Code.E_RCPT_UNKNOWN or self._directory_read.is_set():
                 raise
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._directory_read.wait(), DIRECTORY_PATIENCE)
+                async with asyncio.timeout(DIRECTORY_PATIENCE):
+                    await self._directory_read.wait()
             return await self._answer(request)
 
     async def _answer(self, request: SendRequest) -> Submitted:
