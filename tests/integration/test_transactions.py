@@ -15,10 +15,11 @@ from runtime.errors import Unavailable
 from runtime.kafka.client import types
 from runtime.kafka.ports import OutputRecord
 from runtime.kafka.record_batches import BATCH_BYTES
-from runtime.kafka.requests import NO_TAGS, PinnedRequest
+from runtime.kafka.requests import NO_TAGS, PinnedRequest, features, finalized
 from runtime.kafka.transactions import FEATURE, Transactions
 from tests.integration import adapter
 from tests.integration.adapter import committed, create
+from tests.waiting import until_async
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
@@ -46,13 +47,23 @@ class _UpdateFeatures(RequestStruct):
 
 
 async def switch(bootstrap: str, level: int, kind: int) -> None:
-    """Set the cluster's transaction.version, as kafka-features.sh does."""
+    """Set the cluster's transaction.version, as kafka-features.sh does, and wait until the broker has learnt it.
+
+    The controller answers once it has written the level; the broker reads it a moment later.
+    """
     client = AIOKafkaClient(bootstrap_servers=bootstrap)
     await client.bootstrap()
+
+    async def known() -> int:
+        return finalized(await client.send(0, features("contrada", "tests")), FEATURE[0])
+
     try:
         update = [(FEATURE[0], level, kind, NO_TAGS)]
         answer = await client.send(0, PinnedRequest(_UpdateFeatures, 5_000, update, False, NO_TAGS))
         assert answer.error_code == 0, answer
+        await until_async(
+            known, lambda found: found == level, what=f"the broker to know {FEATURE[0]} {level}"
+        )
     finally:
         await client.close()
 
