@@ -1,4 +1,4 @@
-"""What processes and commands share: Kafka, the frame of a process, the frame of a command.
+"""What processes and commands share.
 
 Imports protocol and keys, never broker or clients.
 """

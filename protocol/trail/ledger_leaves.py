@@ -33,7 +33,7 @@ from protocol.trail.batches import (
     open_decisions,
 )
 from protocol.trail.record_scan import Scanned, scan, scanned_of, words
-from protocol.trail.records import VERSION, Delivered, Record, RecordType, entry_of, parse_record
+from protocol.trail.records import VERSION, Delivered, RecordType, entry_of, parse_record
 from protocol.trail.stated_acts import StatedActs, is_acts, verify_acts
 
 # Plain numbers: to ask an enumeration for one is a tenth of a microsecond each time.
@@ -126,11 +126,6 @@ def unverified_leaf(act: Act, salt: bytes, *, index: int) -> tuple[bytes, Row]:
     """The ledger's own leaf in the place of a record that does not verify."""
     leaf = act_leaf(act, salt)
     return leaf.entry, row_of_act(act, leaf, index=index)
-
-
-def row_of_decision(record: Record, raw: bytes, salt: bytes, *, index: int) -> Row:
-    """The row of a decision and of what follows from it."""
-    return _row(scanned_of(record), raw, salt, index)
 
 
 def row_of_act(act: Act, leaf: Leaf, *, index: int) -> Row:

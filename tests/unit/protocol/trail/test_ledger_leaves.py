@@ -27,7 +27,7 @@ from protocol.trail.batches import (
     summarize,
     verify_decisions,
 )
-from protocol.trail.ledger_leaves import leaves_of, leaves_of_row, row_of_decision, unverified_leaf
+from protocol.trail.ledger_leaves import _row, leaves_of, leaves_of_row, unverified_leaf
 from protocol.trail.record_scan import scan, scanned_of
 from tests.sim.world import NOON, World
 from tests.unit.protocol.strategies import QUICK, records
@@ -54,7 +54,7 @@ def by_items(data: bytes, world: World):
     made = verify_decisions(data, parties=world.directory)
     entries, rows = [], []
     for record, leaf in zip(made.records, made.leaves, strict=True):
-        rows.append(row_of_decision(record, leaf.record, leaf.salt, index=len(entries)))
+        rows.append(_row(scanned_of(record), leaf.record, leaf.salt, len(entries)))
         entries += [leaf.entry, *(each.entry for each in delivery_leaves(record, leaf.record, leaf.salt))]
     return entries, rows
 
