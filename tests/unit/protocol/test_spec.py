@@ -44,7 +44,8 @@ from protocol.verification import ADDRESSEE, ROUTER
 from tests.sim.one_log import SimLog, leaves
 from tests.sim.world import World
 from tests.unit.protocol.cddl import Spec
-from tests.unit.protocol.envelope.test_header import CORE, FIELDS, REFUSED, SEAL
+from tests.unit.protocol.envelope.test_core import CORE, FIELDS, REFUSED
+from tests.unit.protocol.envelope.test_header import SEAL
 from tests.unit.protocol.strategies import QUICK, cores, items
 from tests.unit.protocol.trail.acts import every_act, stated_acts
 
