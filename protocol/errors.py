@@ -6,12 +6,18 @@
     └── MisuseError       the calling program asked for something that can never be right
 
 Rules: a malformed input ends in `Rejected` and in nothing else. A code, once released, keeps its
-meaning for ever. No message, hint or detail carries content; identifiers and codes only.
+meaning for ever. No message, hint or detail carries content; identifiers and codes only. The exception is
+`DraftError` with its `Fault`s: it goes back to whoever wrote the draft, and is never logged.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from enum import StrEnum
+
+MAX_FAULTS = 100
+SHOWN_FAULTS = 12
+"""A hopeless draft fills neither answer nor screen: so many are kept, and so many stand in its text."""
 
 
 class Code(StrEnum):
@@ -198,10 +204,50 @@ class Rejected(ContradaError):
         return f"{self.code}: {super().__str__()}"
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong with what a person wrote, in words for that person.
+
+    All four are printable ASCII or escaped to it, so that a draft by somebody else cannot act on a terminal.
+    A representation shows the rule alone, because the others may hold content.
+    """
+
+    field: str = dataclasses.field(repr=False)
+    """The place as people write it, such as `items[0].imo`; `(top)` for the whole."""
+
+    rule: str
+    """The stable short name of the rule that is broken, such as `imo` or `missing`."""
+
+    right: str = dataclasses.field(repr=False)
+    """What would be right, to be read after "expected": `at most 6 decimals`."""
+
+    found: str | None = dataclasses.field(default=None, repr=False)
+    """What is wrong, to be read after "found": `10 decimals`, `nothing`, the value in quotes. None where the
+    place says it already, as with a list that is no value to show."""
+
+    def __str__(self) -> str:
+        found = "" if self.found is None else f"found {self.found}; "
+        return f"{self.field}: {found}expected {self.right}"
+
+
 class DraftError(ContradaError):
-    """The user's own draft is not a valid message yet. May name the user's own values."""
+    """The user's own draft is not a valid message yet. May name the user's own values.
+
+    `faults` are what is wrong with it, `fault_count` is how many there are in all; none where the draft as a
+    whole cannot be read. The message says the first of them in lines of their own, for a terminal.
+    """
 
     code = "E_DRAFT"
+
+    def __init__(self, message: str, *, hint: str = "", faults: tuple[Fault, ...] = ()) -> None:
+        super().__init__("\n".join((message, *_fault_lines(faults))), hint=hint)
+        self.faults = faults[:MAX_FAULTS]
+        self.fault_count = len(faults)
+
+
+def _fault_lines(faults: tuple[Fault, ...]) -> list[str]:
+    lines = [f"  {fault}" for fault in faults[:SHOWN_FAULTS]]
+    return [*lines, f"and {len(faults) - SHOWN_FAULTS} more"] if len(faults) > SHOWN_FAULTS else lines
 
 
 class MisuseError(ContradaError):

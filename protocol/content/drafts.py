@@ -21,10 +21,8 @@ from protocol.content.bodies import MODELS, Body, GroundWithReasons, Urgency
 from protocol.content.body_parts import show_path
 from protocol.content.entities import Item
 from protocol.content.fields import DRAFT
-from protocol.errors import DraftError
+from protocol.errors import DraftError, Fault
 from protocol.limits import MAX_RECORD
-
-MAX_FAULTS: Final = 12
 
 _ITEM_MODELS: Final[tuple[Any, ...]] = get_args(get_args(Item)[0])
 _FIELDS: Final = sorted(
@@ -49,14 +47,13 @@ def body_of_draft(
     try:
         return MODELS[kind].model_validate_json(json.dumps({**written, **known}), context=DRAFT)
     except ValidationError as error:
-        faults = error.errors(include_url=False)
-        lines = [_explain(fault) for fault in faults[:MAX_FAULTS]]
-        if len(faults) > MAX_FAULTS:
-            lines.append(f"and {len(faults) - MAX_FAULTS} more")
-        hint = f"the fields of this kind: {', '.join(MODELS[kind].model_fields)}"
-        raise DraftError(
-            "\n".join((f"this is not a valid {kind.name.lower()} yet:", *lines)), hint=hint
-        ) from None
+        faults = tuple(_fault(found) for found in error.errors(include_url=False))
+    # Raised outside the handler: pydantic's error has the values and must not be the context of this one.
+    raise DraftError(
+        f"this is not a valid {kind.name.lower()} yet:",
+        hint=f"the fields of this kind: {', '.join(MODELS[kind].model_fields)}",
+        faults=faults,
+    )
 
 
 def _read_json(data: bytes) -> dict[str, Any]:
@@ -93,20 +90,22 @@ def _no_constant(name: str) -> NoReturn:
     raise DraftError(f"{name} is not a value of JSON")
 
 
-def _explain(fault: ErrorDetails) -> str:
+def _fault(fault: ErrorDetails) -> Fault:
     path = _escaped(show_path(fault["loc"]))
-    match fault["type"]:
+    rule = fault["type"]
+    match rule:
         case "missing":
-            return f"  {path}: is missing"
+            return Fault(path, rule, "a value, because the field is required", "nothing")
         case "extra_forbidden":
             near = get_close_matches(str(fault["loc"][-1]), _FIELDS, n=1)
-            return f"  {path}: no such field here" + (f"; did you mean {near[0]!r}?" if near else "")
+            right = f"{near[0]!r} perhaps" if near else "one of the fields that docs/drafts.md names"
+            return Fault(path, rule, right, "a field that does not exist here")
         case "union_tag_not_found":
-            return f"  {path}: needs a 'type': one of {_types()}"
+            return Fault(f"{path}.type", rule, f"one of {_types()}", "nothing")
         case "union_tag_invalid":
-            return f"  {path}.type: expected one of {_types()}"
+            return Fault(f"{path}.type", rule, f"one of {_types()}", _found(fault["input"]))
         case _:
-            return f"  {path}: expected {_expected(fault)}{_found(fault['input'])}"
+            return Fault(path, rule, _expected(fault), _found(fault["input"]))
 
 
 def _expected(fault: ErrorDetails) -> str:
@@ -117,11 +116,11 @@ def _expected(fault: ErrorDetails) -> str:
     return message
 
 
-def _found(value: object) -> str:
+def _found(value: object) -> str | None:
     if not isinstance(value, str | int | float | bool):
-        return ""
+        return None
     shown = json.dumps(value)
-    return f"; found {shown if len(shown) <= 80 else shown[:77] + '...'}"
+    return shown if len(shown) <= 80 else shown[:77] + "..."
 
 
 def _escaped(text: str) -> str:

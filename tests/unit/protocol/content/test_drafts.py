@@ -14,7 +14,7 @@ from protocol.content.bodies import required_header_codes
 from protocol.content.body_parts import body_from_parts, body_to_parts
 from protocol.content.code_forms import show_handling
 from protocol.content.drafts import parse_draft
-from protocol.errors import DraftError
+from protocol.errors import MAX_FAULTS, DraftError
 
 EXAMPLES = Path(__file__).parents[4] / "examples"
 KINDS = {
@@ -87,33 +87,39 @@ def test_known_fields_win():
 @pytest.mark.parametrize(
     ("draft", "said"),
     [
-        ({**DRAFT, "subject": " x"}, "subject: expected one line"),
+        ({**DRAFT, "subject": " x"}, 'subject: found " x"; expected one line'),
         (
             {**DRAFT, "language": "English"},
-            'language: expected a language code such as en or pt-BR; found "English"',
+            'language: found "English"; expected a language code such as en or pt-BR',
         ),
         (
             {**DRAFT, "crime_areas": ["smuggling"]},
-            "crime_areas[0]: expected one of terrorism, organised-crime",
+            'crime_areas[0]: found "smuggling"; expected one of terrorism, organised-crime',
         ),
-        ({**DRAFT, "subjct": "x"}, "subjct: no such field here; did you mean 'subject'?"),
+        (
+            {**DRAFT, "subjct": "x"},
+            "subjct: found a field that does not exist here; expected 'subject' perhaps",
+        ),
         ({**DRAFT, "items": []}, "items: expected at least one entry"),
-        ({**DRAFT, "items": [{"name": "x"}]}, "items[0]: needs a 'type': one of narrative, person, vessel"),
-        ({**DRAFT, "items": [{"type": "ship"}]}, "items[0].type: expected one of narrative, person, vessel"),
+        (
+            {**DRAFT, "items": [{"name": "x"}]},
+            "items[0].type: found nothing; expected one of narrative, person",
+        ),
+        ({**DRAFT, "items": [{"type": "ship"}]}, "items[0].type: expected one of narrative, person"),
         (
             {**DRAFT, "items": [{**VESSEL, "imo": "1234568"}]},
             "items[0]: expected seven digits with the right check",
         ),
         (
             {**DRAFT, "items": [{**VESSEL, "handling": "H0+H1"}]},
-            "items[0].handling: expected H0 alone, or H1",
+            'items[0].handling: found "H0+H1"; expected H0 alone, or H1',
         ),
-        ({**DRAFT, "items": [{**VESSEL, "evaluation": "2B"}]}, 'such as B2; found "2B"'),
+        ({**DRAFT, "items": [{**VESSEL, "evaluation": "2B"}]}, 'items[0].evaluation: found "2B"; expected'),
         (
             {**DRAFT, "items": [{**VESSEL, "latitude": 37.5}]},
-            "items[0].latitude: expected a valid string; found 37.5",
+            "items[0].latitude: found 37.5; expected a valid string",
         ),
-        ({}, "subject: is missing"),
+        ({}, "subject: found nothing; expected a value, because"),
         (b"", "not JSON"),
         (b"[]", "not a JSON object"),
         (b'{"subject": "a", "subject": "b"}', "the field 'subject' stands twice"),
@@ -135,6 +141,25 @@ def test_all_faults_are_told_at_once():
     told = complaint({**DRAFT, "subject": "", "language": 3, "items": [{**VESSEL, "imo": 7}]})
     assert [told.count(word) for word in ("subject:", "language:", "items[0].imo:")] == [1, 1, 1]
     assert "and 188 more" in complaint({**DRAFT, "items": [{"type": "ship"}] * 200})
+
+
+def test_a_complaint_is_also_a_list_for_programs():
+    """Each fault has its place, its rule, what was found and what would be right, without a sentence to take apart."""
+    with pytest.raises(DraftError) as caught:
+        parse_draft(MessageKind.INFORMATION, json.dumps({**DRAFT, "language": "EN", "x\x1b": 1}).encode())
+    language, unknown = caught.value.faults
+    assert (language.field, language.rule, language.found) == ("language", "shape", '"EN"')
+    assert language.right == "a language code such as en or pt-BR"
+    assert (unknown.field, unknown.rule) == ("x\\u001b", "extra_forbidden")
+    assert caught.value.fault_count == 2
+    assert "EN" not in repr(caught.value.faults)
+
+
+def test_a_complaint_has_an_end():
+    """A draft of nothing but faults does not make an answer as large as itself."""
+    with pytest.raises(DraftError) as caught:
+        parse_draft(MessageKind.INFORMATION, json.dumps({**DRAFT, "items": [{}] * 150}).encode())
+    assert (len(caught.value.faults), caught.value.fault_count) == (MAX_FAULTS, 150)
 
 
 def test_a_complaint_cannot_repaint_the_terminal():
