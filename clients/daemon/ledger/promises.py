@@ -43,8 +43,12 @@ SEARCH_STEP: Final = 256
 
 
 def promise_decision(context: UnitContext, sealing: int, record: Record, leaf: Leaf, *, kept: bool) -> None:
-    """A router has decided on a sealing; `kept` is whether its record is kept. Inside a transaction."""
-    if context.ledger is not None:
+    """A router has decided on a sealing; `kept` is whether its record is kept. Inside a transaction.
+
+    A decision that is read again when it is proved already promises nothing new: its leaf may lie so far back
+    that it is not kept here any more.
+    """
+    if context.ledger is not None and not _is_proved(context.store, sealing, record, leaf):
         context.store.write(
             "INSERT INTO promises (side, subject, made, type, leaf, salt) VALUES (?, ?, ?, ?, ?, ?)",
             SENT,
@@ -54,6 +58,21 @@ def promise_decision(context: UnitContext, sealing: int, record: Record, leaf: L
             leaf.hash,
             leaf.salt if kept else None,
         )
+
+
+def _is_proved(store: Store, sealing: int, record: Record, leaf: Leaf) -> bool:
+    return (
+        store.row(
+            """SELECT 1 FROM inclusions i JOIN sealings s ON s.id = i.subject
+               WHERE i.side = ? AND i.subject = ? AND i.type = ? AND i.salt = ? AND s.record = ?""",
+            SENT,
+            sealing,
+            int(record.type),
+            leaf.salt,
+            leaf.record,
+        )
+        is not None
+    )
 
 
 def promise_delivery(context: UnitContext, row: int) -> None:
@@ -92,13 +111,15 @@ def keep(context: UnitContext, book: OpenPromises, held: FollowedLog) -> None:
         tiles[position // TILE_WIDTH].append(position % TILE_WIDTH)
     if not tiles:
         return
-    is_evidence = any(_is_evidence(promise) for promise, _ in found.values())
+    is_evidence = any(_is_evidence(promise) for promised, _ in found.values() for promise in promised)
     checkpoint = ledger_store.keep_checkpoint(context.store, held.follower) if is_evidence else None
     size = held.follower.head.size
     for number, places in tiles.items():
         for place, path in held.tiles.paths(number, places, size=size).items():
             position = number * TILE_WIDTH + place
-            _prove(context, book, *found[position], checkpoint=checkpoint, position=position, path=path)
+            promised, leaf = found[position]
+            for promise in promised:
+                _prove(context, book, promise, leaf, checkpoint=checkpoint, position=position, path=path)
 
 
 def _prove(

@@ -166,7 +166,7 @@ def _prepare(
     try:
         earlier = None if request.reply_to is None else _earlier(context, request.reply_to)
         order = compose(request, earlier=earlier, now=now, entropy=context.entropy)
-        check_addressees(order, parties=context.directory)
+        check_addressees(order, me=context.unit, parties=context.directory)
         return order, _once(context.vault, request)
     except ContradaError as error:
         return error

@@ -1,7 +1,8 @@
 """The open promises: which leaves the ledger must still show, and since when. Pure, in memory.
 
 A promise has one leaf (a decision on a sent message) or two (the decision on a received one, and its
-delivery). Owns which promise waits for which leaf; the database is for `promises`.
+delivery). Owns which promises wait for which leaf; the database is for `promises`. Rule: one leaf can be
+promised several times (a decision is read twice, or a unit is sender and addressee), and keeps each of them.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class OpenPromises:
     search: Iterator[bool] | None = None
     """The current search through what was read earlier, if any."""
 
-    _waiting: dict[Digest, OpenPromise] = field(default_factory=dict)
+    _waiting: dict[Digest, list[OpenPromise]] = field(default_factory=dict)
 
     @property
     def room(self) -> int:
@@ -79,7 +80,8 @@ class OpenPromises:
         """Take up a promise."""
         self.promises[promise.id] = promise
         self.last = max(self.last, promise.id)
-        self._waiting |= dict.fromkeys(promise.leaves, promise)
+        for leaf in promise.leaves:
+            self._waiting.setdefault(leaf, []).append(promise)
 
     def look_for(self, origin: str, leaves: Sequence[Digest], *, first: int) -> None:
         """Note which of these leaves, the first of them at `first`, a promise waits for."""
@@ -88,16 +90,18 @@ class OpenPromises:
             FoundLeaf(origin, first + place, leaf) for place, leaf in enumerate(leaves) if leaf in waiting
         ]
 
-    def take_found(self, origin: str) -> Mapping[int, tuple[OpenPromise, Digest]]:
+    def take_found(self, origin: str) -> Mapping[int, tuple[Sequence[OpenPromise], Digest]]:
         """What was found in a log since the last time, by place; the first place of a leaf counts."""
         there = [found for found in self.found if found.origin == origin and found.leaf in self._waiting]
         self.found = [found for found in self.found if found.origin != origin]
         once = {found.leaf: found for found in reversed(there)}
-        return {found.position: (self._waiting[leaf], leaf) for leaf, found in once.items()}
+        return {found.position: (tuple(self._waiting[leaf]), leaf) for leaf, found in once.items()}
 
     def prove(self, promise: OpenPromise, leaf: Digest) -> bool:
-        """One leaf is proved; whether the promise is kept altogether."""
-        del self._waiting[leaf]
+        """One leaf of a promise is proved; whether the promise is kept altogether."""
+        others = [other for other in self._waiting.pop(leaf) if other is not promise]
+        if others:
+            self._waiting[leaf] = others
         del promise.leaves[leaf]
         if promise.leaves:
             return False

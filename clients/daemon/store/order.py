@@ -32,7 +32,7 @@ from protocol.codes import (
 from protocol.content.parts import Part
 from protocol.envelope.core import Addressee, Core, Limits, Position, Reference
 from protocol.epochs import epoch_of, is_acceptable
-from protocol.errors import Code, Rejected
+from protocol.errors import Code, DraftError, Rejected
 from protocol.identifiers import Digest, KeyId, MessageId, Millis, ThreadId, UnitId
 from protocol.limits import MAX_RECORD
 from protocol.parties import NO_HEAD, Parties, TreeHead
@@ -189,11 +189,21 @@ def required_suite(order: Order, *, sender: UnitId, parties: Parties) -> Suite:
     return max(asked, default=Suite.CLASSICAL) if order.suite is None else max([*asked, order.suite])
 
 
-def check_addressees(order: Order, *, parties: Parties) -> None:
-    """Refuse at once what waiting cannot help: an addressee that is unknown, or named twice."""
+def check_addressees(order: Order, *, me: UnitId, parties: Parties) -> None:
+    """Refuse at once what waiting cannot help: an addressee that is unknown, or named twice, or this unit.
+
+    The exchange is between units (DIR Art. 1(1)); a unit keeps what it sent. Only a sender refuses itself: an
+    addressee that is the sender can take the message like any other.
+    """
     names = [recipient.unit for recipient in order.to]
-    if len(set(names)) != len(names):
-        raise Rejected(Code.E_RCPT_DUP, "an addressee is named twice")
+    twice = sorted({unit for unit in names if names.count(unit) > 1})
+    if twice:
+        raise Rejected(Code.E_RCPT_DUP, f"named twice, as addressee or as copy: {', '.join(twice)}")
+    if me in names:
+        raise DraftError(
+            f"{me} is this unit itself, and a message goes to others",
+            hint=f"leave {me} out; what was sent stays here, see 'outbox ls'",
+        )
     unknown = [unit for unit in names if parties.unit(unit) is None]
     if unknown:
         raise Rejected(Code.E_RCPT_UNKNOWN, f"the directory has no unit {', '.join(unknown)}")

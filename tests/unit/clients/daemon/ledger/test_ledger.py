@@ -15,6 +15,8 @@ from clients.daemon.ledger import following as ledger
 from clients.daemon.ledger import promises
 from clients.daemon.ledger.directory_log import compare_directory
 from clients.daemon.ledger.gossip import compare
+from clients.daemon.sending.requests import compose
+from clients.daemon.sending.sealer import take_in
 from clients.daemon.state.ledger_state import Ledger
 from clients.daemon.state.open_promises import SEARCH_AFTER
 from clients.daemon.store.inbox import erase_received
@@ -31,7 +33,7 @@ from protocol.trail.records import RecordType, entry_of, parse_delivered, parse_
 from runtime.kafka.ports import Fetched, InputRecord
 from tests.sim.one_log import DIRECTORY, SHARD, SimLog, leaves, policy
 from tests.sim.world import World
-from tests.unit.clients.daemon.unit_contexts import UnitFixture, pump
+from tests.unit.clients.daemon.unit_contexts import UnitFixture, pump, wish
 
 pytestmark = pytest.mark.slow
 
@@ -172,6 +174,42 @@ def test_a_further_decision_on_the_same_bytes_is_watched_for_and_leaves_no_proof
     assert kind == RecordType.ACCEPTED
     verify_proof(parse_proof(file), made[0], POLICY)
     assert es.unit.rows("SELECT count(*) FROM ledger_checkpoints") == [(1,)]
+
+
+def test_one_decision_that_is_read_twice_is_no_missing_leaf(world, es, pt):
+    """Before it is proved, and when it is proved and its leaf is far back: nothing is promised a second time."""
+    log = SimLog().add(leaves(3))
+    es.publish(log).read()
+    es.unit.submit("pt")
+    es.unit.post()
+    world.route("es")
+    for _ in range(2):
+        es.unit.read["receipts"] = 0
+        es.unit.decisions()
+    es.publish(log.add(audited(world))).read()
+    assert es.unit.rows("SELECT count(*) FROM promises") == [(0,)]
+    es.unit.read["receipts"] = 0
+    es.unit.decisions()
+    assert es.wait(90).unit.rows("SELECT count(*) FROM promises") == [(0,)]
+    assert es.alarms == []
+
+
+@pytest.mark.parametrize("others", [(), ("pt",)])
+def test_who_is_sender_and_addressee_of_one_message_finds_every_leaf(world, es, pt, others):
+    """One leaf, two promises of it: of the decision on what was sent, and of what came with the delivery."""
+    log = SimLog().add(leaves(3))
+    es.publish(log).read()
+    to_itself(es.unit, "es", *others)
+    pump(world, es.unit, pt.unit)
+    es.publish(log.add(audited(world))).read().wait(90)
+    assert (es.alarms, es.unit.rows("SELECT count(*) FROM promises")) == ([], [(0,)])
+
+
+def to_itself(unit: UnitFixture, *to: str) -> None:
+    """As an older version, or another program of the unit, did: nothing at the local API stands before it."""
+    order = compose(wish(*to), earlier=None, now=unit.world.now, entropy=unit.context.entropy)
+    with unit.context.transaction():
+        take_in(unit.context, order, now=unit.world.now)
 
 
 def test_a_proof_goes_with_its_message_and_not_before(world, es, pt):

@@ -13,7 +13,7 @@ from clients.daemon.store import outbox
 from protocol.envelope.core import Limits
 from protocol.envelope.wire import parse_submission
 from protocol.epochs import bounds, epoch_of
-from protocol.errors import Code, ContradaError, Rejected
+from protocol.errors import Code, ContradaError, DraftError, Rejected
 from protocol.identifiers import Millis, UnitId, read_id
 from protocol.limits import DAY, HOUR
 from protocol.signatures import Suite
@@ -93,6 +93,25 @@ def test_a_week_offline_is_cured_as_well(world, es):
     pump(world, es)
 
     assert es.state(sent.id) == "accepted"
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{"to": ["es"]}, {"to": ["it", "es"]}, {"to": ["it"], "copy": ["es"]}],
+    ids=["alone", "beside", "copy"],
+)
+def test_a_unit_is_no_addressee_of_its_own(world, es, how):
+    """Alone, among others or as a copy: refused before anything is written, and the reason names the unit."""
+    with pytest.raises(DraftError, match="es is this unit itself"):
+        es.submit(*how["to"], copy=how.get("copy", []))
+    assert es.rows("SELECT * FROM outbox") == []
+
+
+@pytest.mark.parametrize("how", [{"to": ["it", "de", "it"]}, {"to": ["it", "de"], "copy": ["it"]}])
+def test_an_addressee_that_is_named_twice_is_named_in_the_refusal(world, es, how):
+    """Among many addressees it would be searched for otherwise."""
+    with pytest.raises(Rejected, match="E_RCPT_DUP: named twice, as addressee or as copy: it"):
+        es.submit(*how["to"], copy=how.get("copy", []))
 
 
 def test_a_clock_that_runs_ahead_waits_to_be_set_right(world, es):
