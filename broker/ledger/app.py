@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import signal
 import time
 from typing import Any, Final
 
@@ -39,7 +38,7 @@ from runtime.errors import Unavailable
 from runtime.kafka.partition_log import KafkaTopics
 from runtime.process.clock import now
 from runtime.process.http import bind_loopback, serve
-from runtime.process.tasks import end_tasks
+from runtime.process.tasks import check_end, end_tasks, told_to_stop, waiting_to_stop
 
 log = structlog.get_logger()
 
@@ -96,20 +95,17 @@ def _follow(ledger: LedgerRun, cosigner: Cosigner) -> None:
 
 
 async def run_ledger(settings: LedgerSettings) -> None:
-    """Run the ledger until SIGTERM or SIGINT."""
+    """Run the ledger until told to stop; what ends it before that is raised."""
     # A ledger that lags delays proofs; a router that lags delays messages.
     os.nice(settings.nice)
     async with httpx.AsyncClient(timeout=settings.witness_ms / 1000, trust_env=False) as client:
         ledger = build_ledger(settings, client)
         port = settings.http_port
         listener = bind_loopback(port, setting="http_port", fault=Unavailable) if port else None
-        stop = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
         tasks = {
             asyncio.create_task(ledger.replica.run(), name="directory"),
             asyncio.create_task(attempts(ledger), name="ledger"),
-            asyncio.create_task(stop.wait(), name="stop"),
+            waiting_to_stop(told_to_stop()),
         }
         start = asyncio.create_task(announce_start(ledger.stating, ledger.topics, "ledger"), name="start")
         serving: set[asyncio.Task[Any]] = set()
@@ -125,8 +121,7 @@ async def run_ledger(settings: LedgerSettings) -> None:
         ledger.store.close()
         ledger.records.close()
         log.info("stopped", ledger=settings.origin)
-        for task in done:
-            task.result()
+        check_end(done, program="ledger")
 
 
 async def attempts(ledger: LedgerRun) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import signal
 import time
 from typing import Any
 
@@ -27,7 +26,7 @@ from runtime.kafka.partition_log import KafkaTopics
 from runtime.process.clock import now
 from runtime.process.health import health_pages
 from runtime.process.http import bind_loopback, serve
-from runtime.process.tasks import end_tasks
+from runtime.process.tasks import check_end, end_tasks, told_to_stop, waiting_to_stop
 
 log = structlog.get_logger()
 
@@ -59,18 +58,14 @@ def build_router(settings: RouterSettings) -> tuple[Router, KafkaOutboxes]:
 
 
 async def run_router(settings: RouterSettings) -> None:
-    """Route until SIGTERM or SIGINT."""
+    """Route until told to stop; what ends it before that is raised."""
     router, outboxes = build_router(settings)
     port = settings.http_port
     listener = bind_loopback(port, setting="http_port", fault=Unavailable) if port else None
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
     tasks = {
         asyncio.create_task(router.replica.run(), name="directory"),
         asyncio.create_task(outboxes.run(router.work), name="outboxes"),
-        asyncio.create_task(stop.wait(), name="stop"),
+        waiting_to_stop(told_to_stop()),
     }
     serving: set[asyncio.Task[Any]] = set()
     if listener is not None:
@@ -91,8 +86,7 @@ async def run_router(settings: RouterSettings) -> None:
     await end_tasks(pending & serving)
     await end_tasks((pending - serving) | beside)
     log.info("stopped", router=settings.name)
-    for task in done:
-        task.result()
+    check_end(done, program="router")
 
 
 def readiness(router: Router, outboxes: KafkaOutboxes) -> dict[str, dict[str, object]]:

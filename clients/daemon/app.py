@@ -6,10 +6,8 @@ import asyncio
 import contextlib
 import gc
 import os
-import signal
 import sys
 import time
-import traceback
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,17 +39,18 @@ from runtime.process.clock import now
 from runtime.process.homes import UnitHome
 from runtime.process.http import bind_loopback, bind_unix, serve
 from runtime.process.notify import keep_watchdog, notify
-from runtime.process.tasks import end_tasks
+from runtime.process.tasks import check_end, end_tasks, told_to_stop, waiting_to_stop
 from runtime.process.worker import Worker
 
 log = structlog.get_logger()
 
 
-def run_daemon(home: Path, *, kafka: str | None = None, check_only: bool = False) -> int:
-    """Run the daemon of this home until SIGTERM or SIGINT; 0 after an orderly end, 1 after a crash.
+def run_daemon(home: Path, *, kafka: str | None = None, check_only: bool = False) -> None:
+    """Run the daemon of this home until it is told to stop.
 
     `kafka` overrides the bootstrap servers of the settings. What keeps the daemon from starting is raised
-    as a `ContradaError`: `AlreadyRunning`, `HomeError`, or an error of the keys.
+    as a `ContradaError`: `AlreadyRunning`, `HomeError`, or an error of the keys; so is what ends it before
+    its time, as `Crashed` where nothing else is known.
     """
     place = UnitHome(home.absolute())
     check_home(place)
@@ -62,21 +61,18 @@ def run_daemon(home: Path, *, kafka: str | None = None, check_only: bool = False
         read_pin(place.root)
         read_followed_policy(place.ledger_policy)
         check_beside(place.path)
-        return 0
+        return
     # A job that computes must not delay the event loop's connections for long.
     sys.setswitchinterval(0.001)
     held = place.hold()
     try:
-        return uvloop.run(_run(place, settings))
+        uvloop.run(_run(place, settings))
     finally:
         os.close(held)
 
 
-async def _run(home: UnitHome, settings: UnitSettings) -> int:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+async def _run(home: UnitHome, settings: UnitSettings) -> None:
+    stop = told_to_stop()
     worker = Worker()
     context = await worker.do(lambda: open_context(home, settings))
     outbox = KafkaOutbox(settings.kafka, settings.unit)
@@ -89,7 +85,7 @@ async def _run(home: UnitHome, settings: UnitSettings) -> int:
     )
     try:
         async with witness_beside(home.path) as witness:
-            return await _serve(home, settings, daemon, stop, witness)
+            await _serve(home, settings, daemon, stop, witness)
     finally:
         await outbox.close()
         daemon.disk.close()
@@ -104,12 +100,14 @@ async def _serve(
     daemon: Daemon,
     stop: asyncio.Event,
     witness: list[Coroutine[Any, Any, None]],
-) -> int:
+) -> None:
     """Run all tasks until told to stop, or until one of them ends."""
     api = LocalApi(daemon, home)
     with _listening(home, settings, api) as servers:
-        serving: set[asyncio.Task[Any]] = {asyncio.create_task(part) for part in (*servers, *witness)}
-        tasks = serving | {asyncio.create_task(daemon.run()), asyncio.create_task(stop.wait())}
+        serving: set[asyncio.Task[Any]] = {
+            asyncio.create_task(part, name="http") for part in (*servers, *witness)
+        }
+        tasks = serving | {asyncio.create_task(daemon.run(), name="daemon"), waiting_to_stop(stop)}
         watchdog = asyncio.create_task(keep_watchdog())
         log.info("started", unit=settings.unit, bootstrap=settings.kafka, pid=os.getpid())
         notify("READY=1")
@@ -123,27 +121,7 @@ async def _serve(
         await api.stop()
         await end_tasks(pending & serving)
         await end_tasks({*pending - serving, watchdog})
-        ended = [_ended_well(task) for task in done]
-        return 0 if all(ended) else 1
-
-
-def _ended_well(task: asyncio.Task[Any]) -> bool:
-    """Whether a task ended by itself. Of what it raised, types and places are logged, and no words."""
-    error = None if task.cancelled() else task.exception()
-    if error is None:
-        return True
-    for one in _leaves(error):
-        places = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(one.__traceback__)[-4:]]
-        log.error("crashed", error=type(one).__name__, step=" < ".join(reversed(places)))
-    return False
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            yield from _leaves(inner)
-    else:
-        yield error
+        check_end(done, program="daemon")
 
 
 def open_context(home: UnitHome, settings: UnitSettings) -> UnitContext:

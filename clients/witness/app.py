@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -36,7 +35,7 @@ from runtime.process import logs
 from runtime.process.clock import now
 from runtime.process.http import bind_loopback, serve
 from runtime.process.notify import keep_watchdog, notify
-from runtime.process.tasks import end_tasks
+from runtime.process.tasks import check_end, end_tasks, told_to_stop, waiting_to_stop
 from runtime.process.worker import Worker
 
 log = structlog.get_logger()
@@ -44,35 +43,28 @@ log = structlog.get_logger()
 Task = Coroutine[Any, Any, None]
 
 
-def run_witness(path: Path, *, check_only: bool = False) -> int:
-    """Run the witness of this home until SIGTERM or SIGINT; what keeps it from starting is raised."""
+def run_witness(path: Path, *, check_only: bool = False) -> None:
+    """Run the witness of this home until it is told to stop; what keeps it from that is raised."""
     home = witness_home(path)
     home.check()
     settings = WitnessSettings.load(home.settings)
     logs.configure(settings.log_level)
     if check_only:
         _check(home, settings)
-        return 0
-    return uvloop.run(_run(home, settings))
+    else:
+        uvloop.run(_run(home, settings))
 
 
-async def _run(home: WitnessHome, settings: WitnessSettings) -> int:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+async def _run(home: WitnessHome, settings: WitnessSettings) -> None:
+    stop = told_to_stop()
     async with opened(home, settings, witness_secret(settings, home)) as servers:
-        tasks = {asyncio.ensure_future(part) for part in (*servers, _stopped(stop))}
+        tasks = {asyncio.create_task(part, name="http") for part in servers} | {waiting_to_stop(stop)}
         watchdog = asyncio.create_task(keep_watchdog())
         notify("READY=1")
         done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         notify("STOPPING=1")
         await end_tasks({*pending, watchdog})
-    return 1 if any(task.exception() for task in done) else 0
-
-
-async def _stopped(stop: asyncio.Event) -> None:
-    await stop.wait()
+        check_end(done, program="witness")
 
 
 def _check(home: WitnessHome, settings: WitnessSettings) -> None:

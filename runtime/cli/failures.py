@@ -59,9 +59,8 @@ def exit_code_of(run: Callable[[], None]) -> int:
     """Run a process: an error is reported on stderr, and its kind decides the exit code."""
     try:
         run()
-    except ContradaError as error:
-        sys.stderr.write(error_text(error) + "\n")
-        return of_code(error.code)
+    except Exception as error:  # noqa: BLE001 - the last place before a traceback
+        return report(error, ())
     return Exit.OK
 
 

@@ -120,7 +120,7 @@ def witness_init(
 )
 @click.option("--check-config", is_flag=True, help="Check the settings, the key and the policy, then leave.")
 @pass_invocation
-def witness_run(invocation: Invocation, *, check_config: bool) -> int:
+def witness_run(invocation: Invocation, *, check_config: bool) -> None:
     """Answer logs that ask for a cosignature (C2SP tlog-witness), until SIGTERM or Ctrl-C.
 
     Listens on loopback only; a reverse proxy makes it public. A checkpoint that does not continue what
@@ -128,10 +128,9 @@ def witness_run(invocation: Invocation, *, check_config: bool) -> int:
     """
     from clients.witness.app import run_witness
 
-    ended = run_witness(chosen_home(invocation).path, check_only=check_config)
+    run_witness(chosen_home(invocation).path, check_only=check_config)
     if check_config:
         say("the settings and the policy are complete and the key opens")
-    return ended
 
 
 @command(
