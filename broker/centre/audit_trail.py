@@ -36,6 +36,9 @@ class RowFilter:
     unit: str | None = None
     decision: str | None = None
     since: int | None = None
+    until: int | None = None
+    """Milliseconds, this one not included."""
+
     message: str | None = None
 
     def takes(self, row: Row) -> bool:
@@ -44,6 +47,7 @@ class RowFilter:
             self.unit in (None, row["unit"], *row["to"])
             and self.decision in (None, row["decision"])
             and (self.since is None or row["t"] >= self.since)
+            and (self.until is None or row["t"] < self.until)
             and self.message in (None, row["id"])
         )
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import datetime
 from enum import Enum
 from typing import Any, TypeVar
 
@@ -44,8 +43,9 @@ from protocol.identifiers import (
     parse_unit_id,
     show_id,
 )
-from protocol.limits import DAY
+from protocol.limits import DAY, MAX_UINT
 from protocol.signatures import Suite
+from protocol.times import Bound, read_point
 from runtime.cli.errors import BadInput
 
 _T = TypeVar("_T")
@@ -70,20 +70,20 @@ def hypothetical_core(
         raise BadInput(f"a header has no field {unknown[0]}", hint=f"known are: {', '.join(sorted(_FIELDS))}")
     me = _read("from", parse_unit_id, fields.get("from") or sender)
     identity = directory.current_identity(me, now)
-    created = _read("created", _time, fields.get("created", now))
+    created = _time(fields, "created", now, now=now, bound=Bound.LOWER)
     return Core(
         suite=_read("suite", lambda value: Suite(int(value)), fields.get("suite") or 1),
         kind=_code(MessageKind, fields, "kind") or MessageKind.INFORMATION,
         message_id=MessageId(bytes(16)),
         thread=ThreadId(bytes(16)),
         created=created,
-        expires=_read("expires", _time, fields.get("expires", created + 7 * DAY)),
+        expires=_time(fields, "expires", created + 7 * DAY, now=now),
         sender=me,
         position=Position(StreamId(bytes(8)), 0),
         signing_key=_NO_KEY if identity is None else identity.public.kid,
         to=_addressees(fields, directory, now),
         handling=_read("handling", read_handling, fields.get("handling") or "H0"),
-        h3=_limits(fields),
+        h3=_limits(fields, now),
         classification=_code(Classification, fields, "classification") or Classification.BPL,
         data_class=_code(DataClass, fields, "data_class", default=DataClass.PERSONAL),
         purposes=frozenset(_one(Purpose, "purposes", name) for name in _list(fields, "purposes")),
@@ -92,7 +92,7 @@ def hypothetical_core(
         basis=_code(LegalBasis, fields, "basis"),
         copy_exemption=_code(CopyExemption, fields, "copy_exemption"),
         refs=_references(fields),
-        review=_read("review", _time, fields.get("review", created + 3 * 365 * DAY)),
+        review=_time(fields, "review", created + 3 * 365 * DAY, now=now),
         directory_head=directory.head,
     )
 
@@ -140,7 +140,7 @@ def _addressees(fields: dict[str, Any], directory: Directory, now: Millis) -> tu
     return tuple(found)
 
 
-def _limits(fields: dict[str, Any]) -> Limits | None:
+def _limits(fields: dict[str, Any], now: Millis) -> Limits | None:
     given = fields.get("h3")
     if given is None:
         # As the daemon does: H3 without limits of its own has its restriction in words.
@@ -148,8 +148,8 @@ def _limits(fields: dict[str, Any]) -> Limits | None:
     if not isinstance(given, dict):
         raise BadInput("'h3' is not an object", hint='write {"only": ["it"], "delete_by": null}')
     only = sorted(_read("h3.only", parse_unit_id, name) for name in given.get("only") or ())
-    delete_by = given.get("delete_by")
-    return Limits(tuple(only), None if delete_by is None else _read("h3.delete_by", _time, delete_by))
+    delete_by = None if given.get("delete_by") is None else _time(given, "delete_by", now, now=now)
+    return Limits(tuple(only), delete_by)
 
 
 def _references(fields: dict[str, Any]) -> tuple[Reference, ...]:
@@ -168,10 +168,15 @@ def _digest(value: object) -> Digest:
     return Digest(raw)
 
 
-def _time(value: object) -> Millis:
-    if isinstance(value, int):
-        return Millis(value)
-    return Millis(int(datetime.fromisoformat(str(value)).timestamp() * 1000))
+def _time(
+    fields: dict[str, Any], name: str, default: int, *, now: Millis, bound: Bound = Bound.TERM
+) -> Millis:
+    def read(value: object) -> Millis:
+        if type(value) is int and 0 <= value <= MAX_UINT:
+            return Millis(value)
+        return read_point(str(value), now=now).as_bound(bound)
+
+    return _read(name, read, fields.get(name, default))
 
 
 def _list(fields: dict[str, Any], name: str) -> list[Any]:

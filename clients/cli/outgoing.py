@@ -18,6 +18,7 @@ import click
 
 from protocol import limits
 from protocol.codes import Classification, CopyExemption, DataClass, LegalBasis, Purpose
+from protocol.times import Bound
 from runtime.cli.errors import BadInput
 from runtime.cli.params import Codes, Duration, HandlingCodes, Identifier, Moment, Units, flatten
 
@@ -40,7 +41,7 @@ _OPTIONS = (
         metavar="UNIT,...",
         help="With H3: nobody else may receive it.",
     ),
-    click.option("--h3-delete-by", type=Moment(), metavar="DATE", help="With H3: to be deleted by then."),
+    click.option("--h3-delete-by", type=Moment(Bound.TERM), help="With H3: to be deleted by then."),
     click.option(
         "--purpose",
         "purposes",

@@ -43,7 +43,7 @@ FIELDS = (
 )
 
 
-# The fields of bodies that are moments (`protocol.content.fields.Instant`); a test holds them together.
+# The fields of bodies that are moments (`Instant`, `Term` in protocol/content/fields.py); a test compares.
 MOMENTS = frozenset({"review", "first_seen", "last_seen", "seen_at", "silent_since"})
 
 

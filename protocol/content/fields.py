@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from enum import Enum
 from typing import Annotated, Any, Final, TypeVar
 
@@ -44,6 +44,7 @@ from protocol.content.code_forms import (
 from protocol.errors import Rejected
 from protocol.identifiers import Digest, MessageId, Millis, read_id, show_id
 from protocol.limits import MAX_TEXT, MAX_UINT
+from protocol.times import Bound, PointInTime, read_date_or_time, read_time
 
 T = TypeVar("T")
 CodeT = TypeVar("CodeT", bound=Enum)
@@ -52,8 +53,6 @@ DRAFT: Final = "draft"
 """The validation context for drafts: times may be written as RFC 3339 text."""
 
 _ABSENT: Final[tuple[Any, ...]] = (None, [], ())
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND: Final = timedelta(milliseconds=1)
 _CONTROLS: Final = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff"
 _NOT_IN_TEXT: Final = re.compile(f"[{_CONTROLS}]")
 _NOT_IN_LINE: Final = re.compile(rf"[{_CONTROLS}\t\n]")
@@ -151,24 +150,29 @@ DISTINCT: Final = AfterValidator(_distinct)
 
 
 def _instant(value: object, info: ValidationInfo) -> Millis:
+    return _time(value, info, read_time, "milliseconds since 1970, or in a draft a time with its zone")
+
+
+def _term(value: object, info: ValidationInfo) -> Millis:
+    return _time(value, info, read_date_or_time, "milliseconds since 1970, or in a draft a date or a time")
+
+
+def _time(value: object, info: ValidationInfo, read: Callable[[str], PointInTime], expected: str) -> Millis:
     if type(value) is int and 0 <= value <= MAX_UINT:
         return Millis(value)
     if type(value) is str and info.context == DRAFT:
-        return _moment(value)
-    raise broken("instant", "milliseconds since 1970 UTC, or in a draft a time such as 2026-03-01T04:20:00Z")
-
-
-def _moment(text: str) -> Millis:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None or moment < _EPOCH:
-        raise broken("instant", "a time with its zone, such as 2026-03-01T04:20:00Z")
-    return Millis((moment - _EPOCH) // _MILLISECOND)
+        try:
+            return read(value).as_bound(Bound.TERM)
+        except Rejected as rejected:
+            raise broken("instant", f"{Exception.__str__(rejected)}; expected {rejected.hint}") from None
+    raise broken("instant", expected)
 
 
 Instant = Annotated[Millis, PlainValidator(_instant)]
+"""When something was; in a draft `2026-03-01T04:20:00Z` (protocol/times.py)."""
+
+Term = Annotated[Millis, PlainValidator(_term)]
+"""By when something is to be done; in a draft a date, too, which means its end."""
 
 
 def _line(text: str) -> str:

@@ -21,10 +21,10 @@ from protocol.content.fields import (
     EvaluationField,
     FileName,
     HandlingField,
-    Instant,
     Model,
     PurposeField,
     RuleSource,
+    Term,
     Text,
     broken,
     coded,
@@ -55,7 +55,7 @@ class ItemBase(Model):
     evaluation: Annotated[EvaluationField, RuleSource("ER Art. 29")] = UNEVALUATED
     purposes: Annotated[tuple[PurposeField, ...], NOT_EMPTY, ASCENDING, RuleSource("ER Art. 18(2), 19(1)")]
     data_class: Annotated[DataClass, coded(DataClass), SHOWN, RuleSource("ER Art. 30")]
-    review: Annotated[Instant | None, RuleSource("ER Art. 31(2), 31(4)")] = None
+    review: Annotated[Term | None, RuleSource("ER Art. 31(2), 31(4)")] = None
     files: Annotated[
         tuple[FileName, ...], Field(max_length=MAX_FILES), DISTINCT, RuleSource("ER Annex II B.2(c)")
     ] = ()

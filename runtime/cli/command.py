@@ -64,7 +64,17 @@ class Command(click.Command):
         self.format_help_text(ctx, formatter)
         self.format_arguments(ctx, formatter)
         self.format_options(ctx, formatter)
+        self.format_words(formatter)
         self.format_epilog(ctx, formatter)
+
+    def format_words(self, formatter: click.HelpFormatter) -> None:
+        """What the types of the options take, in the words of the type: the same at every command."""
+        words = {
+            each.type.name.upper(): each.type.words for each in self.params if hasattr(each.type, "words")
+        }
+        if words:
+            with formatter.section("Where"):
+                formatter.write_dl(sorted(words.items()))
 
 
 @dataclass(frozen=True, slots=True)

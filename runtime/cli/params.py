@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
@@ -18,9 +17,8 @@ from protocol import limits
 from protocol.content.code_forms import read_handling, show_code, show_handling
 from protocol.errors import Rejected
 from protocol.identifiers import parse_unit_id
-
-_UNITS_OF_TIME = {"s": limits.SECOND, "m": limits.MINUTE, "h": limits.HOUR, "d": limits.DAY}
-_DURATION = re.compile(r"([0-9]{1,6})([smhd])")
+from protocol.times import DURATION_WORDS, POINT_WORDS, Bound, read_duration, read_point
+from runtime.process.clock import now
 
 
 class Units(click.ParamType[Any]):
@@ -117,36 +115,55 @@ class Sha256(click.ParamType[bytes]):
 
 
 class Duration(click.ParamType[int]):
-    """A length of time such as `90s`, `15m`, `8h`, `7d`; in seconds."""
+    """A length of time such as `90s`, `15m`, `8h`, `7d` (protocol/times.py); in whole seconds."""
 
-    name = "time"
+    name = "duration"
+    words = DURATION_WORDS
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Seconds."""
         if isinstance(value, int):
             return value
-        found = _DURATION.fullmatch(str(value))
-        if found is None:
-            self.fail(f"{value!r} is not a length of time; expected one such as 90s, 15m, 8h, 7d", param, ctx)
-        return int(found[1]) * _UNITS_OF_TIME[found[2]] // limits.SECOND
+        try:
+            return read_duration(str(value)) // limits.SECOND
+        except Rejected as rejected:
+            self.fail(_not_so(value, rejected), param, ctx)
 
 
 class Moment(click.ParamType[int]):
-    """A moment: `2026-11-22` or `2026-11-22T08:00:00Z`; in Unix milliseconds."""
+    """A point in time (protocol/times.py) as a bound; in Unix milliseconds.
+
+    As an upper bound it is the first millisecond behind what was written: a date includes its whole day.
+    """
 
     name = "moment"
+    words = POINT_WORDS
+
+    def __init__(self, bound: Bound) -> None:
+        self.bound = bound
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Unix milliseconds."""
         if isinstance(value, int):
             return value
         try:
-            read = datetime.fromisoformat(str(value))
-        except ValueError:
-            self.fail(
-                f"{value!r} is not a moment; expected 2026-11-22 or 2026-11-22T08:00:00Z (UTC)", param, ctx
-            )
-        return int((read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp() * 1000)
+            return read_point(str(value), now=now()).as_bound(self.bound)
+        except Rejected as rejected:
+            self.fail(_not_so(value, rejected), param, ctx)
+
+
+since_option = click.option("--since", type=Moment(Bound.LOWER), help="From then on.")
+until_option = click.option("--until", type=Moment(Bound.UPPER), help="Up to then.")
+
+
+def refuse_empty_span(since: int | None, until: int | None) -> None:
+    """Refuse a search that ends before it begins: it would find nothing, and look like an answer."""
+    if since is not None and until is not None and since >= until:
+        raise click.UsageError("--until lies before --since")
+
+
+def _not_so(value: object, rejected: Rejected) -> str:
+    return f"{value!r} is {Exception.__str__(rejected)}; expected {rejected.hint}"
 
 
 def flatten(groups: Iterable[tuple[str, ...]]) -> list[str]:

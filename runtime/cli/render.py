@@ -16,8 +16,9 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
+
+from protocol.times import show_time
 
 # C0 and C1 controls, soft hyphen, zero-width and bidirectional controls, line and paragraph separators,
 # tags and unpaired surrogates.
@@ -69,12 +70,7 @@ def reasons_text(found: Iterable[Mapping[str, Any]]) -> str:
 
 def moment(value: object) -> str:
     """Unix milliseconds as ISO 8601, in UTC."""
-    if not isinstance(value, int):
-        return plain(value)
-    try:
-        return datetime.fromtimestamp(value / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (OverflowError, ValueError, OSError):
-        return str(value)
+    return show_time(value) if isinstance(value, int) else plain(value)
 
 
 def say(text: str) -> None:

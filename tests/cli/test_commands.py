@@ -10,7 +10,9 @@ import pytest
 
 from clients.cli.main import ADDED, COMMANDS
 from clients.cli.main import contrada as root
+from protocol.times import DURATION_WORDS, POINT_WORDS
 from runtime.cli.command import Command, Group, Impact, tag_of
+from runtime.cli.params import Duration, Moment
 from tests.cli.terminal import contrada
 
 
@@ -56,6 +58,35 @@ def test_a_command_has_examples_a_tag_and_json(name: str) -> None:
     assert any(name in example for example in command.examples)
     assert "--json" in {opt for param in command.params for opt in param.opts}
     assert command.help and command.short_help
+
+
+@pytest.mark.parametrize("name", LEAVES)
+def test_times_are_explained_in_the_same_words_everywhere(name: str) -> None:
+    """Whatever takes a time takes the one grammar, and its help says so; nothing else counts in seconds."""
+    command = LEAVES[name]
+    with click.Context(command) as context:
+        words = " ".join(command.get_help(context).split())
+    for param in command.params:
+        if isinstance(param.type, Moment):
+            assert f"MOMENT {POINT_WORDS}" in words
+        elif isinstance(param.type, Duration):
+            assert f"DURATION {DURATION_WORDS}" in words
+        else:
+            assert not isinstance(param.type, click.DateTime | click.types.FloatParamType)
+            assert TIMELY.isdisjoint(param.opts)
+
+
+TIMELY = {
+    "--since",
+    "--until",
+    "--at",
+    "--wait-for",
+    "--timeout",
+    "--expires",
+    "--review",
+    "--h3-delete-by",
+    "--compromised-since",
+}
 
 
 @pytest.mark.parametrize("name", LEAVES)

@@ -11,6 +11,7 @@ from broker.centre.membership import check_epochs_are_free
 from keys.enrolment import EnrolmentRequest, enrolment_statements, parse_enrolment, request_enrolment
 from keys.statement_types import StatementType
 from protocol.identifiers import KeyId
+from protocol.times import Bound
 from runtime.cli.params import Moment
 from runtime.errors import Conflict
 from runtime.process.homes import CentreHome
@@ -55,7 +56,7 @@ def test_keys_in_use_are_named_with_the_command_that_helps() -> None:
 
     words = shlex.split(told.value.hint.splitlines()[1])
     assert words[:6] == ["contrada", "--home", str(HOME.path), "centre", "revoke", "de"]
-    kid, since = KeyId(bytes.fromhex(words[6])), Moment().convert(words[-1], None, None)
+    kid, since = KeyId(bytes.fromhex(words[6])), Moment(Bound.LOWER).convert(words[-1], None, None)
     assert kid == identity("de").public.kid
     world.directory.apply(stated(revocation("de", kid, since=since), by=world.registrar))
     check(world, request)

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from protocol.codes import Classification, LegalBasis, Purpose, UnitKind
+from protocol.times import Bound
 from runtime.cli.command import Impact, Invocation, command, pass_invocation
 from runtime.cli.confirm import confirm
 from runtime.cli.params import Codes, KeyName, Moment, OneUnit
@@ -161,8 +162,7 @@ def _change_status(invocation: Invocation, unit: str, *, suspended: bool, reason
 @_reason
 @click.option(
     "--compromised-since",
-    type=Moment(),
-    metavar="MOMENT",
+    type=Moment(Bound.LOWER),
     help="Nothing is to be trusted that it signed from then on.",
 )
 @_yes

@@ -11,7 +11,7 @@ import click
 from runtime.cli.command import Impact, Invocation, Lazy, command, group, pass_invocation
 from runtime.cli.errors import CommandError
 from runtime.cli.exits import Exit
-from runtime.cli.params import Moment, OneUnit
+from runtime.cli.params import OneUnit, refuse_empty_span, since_option, until_option
 from runtime.cli.render import (
     Column,
     moment,
@@ -137,7 +137,8 @@ def _show_status(found: dict[str, Any]) -> None:
 )
 @click.option("--unit", type=OneUnit(), help="Only what this unit sent or was to receive.")
 @click.option("--decision", type=click.Choice(["accepted", "rejected", "duplicate"]), help="Only these.")
-@click.option("--since", type=Moment(), metavar="MOMENT", help="Only from then on.")
+@since_option
+@until_option
 @click.option("--follow", is_flag=True, help="Go on printing decisions as they are made.")
 @click.option("--jsonl", is_flag=True, help="One JSON object per line, at once.")
 @pass_invocation
@@ -147,6 +148,7 @@ def centre_audit(
     unit: str | None,
     decision: str | None,
     since: int | None,
+    until: int | None,
     follow: bool,
     jsonl: bool,
 ) -> None:
@@ -157,7 +159,8 @@ def centre_audit(
     from broker.centre.audit_trail import RowFilter, read_trail
     from runtime.cli.kafka_calls import run_quietly
 
-    wanted = RowFilter(unit=unit, decision=decision, since=since)
+    refuse_empty_span(since, until)
+    wanted = RowFilter(unit=unit, decision=decision, since=since, until=until)
     rows: list[dict[str, Any]] = []
     at_once = jsonl or follow
     show: Callable[[dict[str, Any]], None] = rows.append

@@ -9,7 +9,7 @@ import click
 
 from clients.audit.commands.arguments import MessageName, copy_argument, policy_option
 from runtime.cli.command import Impact, Invocation, command, pass_invocation
-from runtime.cli.params import Moment
+from runtime.cli.params import refuse_empty_span, since_option, until_option
 from runtime.cli.render import Column, say, write_json, write_table
 
 TYPES = (
@@ -52,8 +52,8 @@ FOUND = (
 @copy_argument
 @policy_option
 @click.option("--unit", metavar="UNIT", help="Sent by it, addressed to it, or about it.")
-@click.option("--since", type=Moment(), metavar="MOMENT", help="From then on.")
-@click.option("--until", type=Moment(), metavar="MOMENT", help="Before then.")
+@since_option
+@until_option
 @click.option("--decision", "kind", type=click.Choice(TYPES), help="Only these.")
 @click.option("--reason", metavar="CODE", help="Decided so, among other reasons.")
 @click.option("--message", type=MessageName(), help="About this message.")
@@ -77,6 +77,7 @@ def audit_search(  # noqa: PLR0913 - one for each thing that can be asked for
     from clients.audit.questions.searching import RecordSearch, find_records, refuse_altered
     from clients.audit.questions.session import AuditSession
 
+    refuse_empty_span(since, until)
     session = AuditSession.open(directory, policy=policy, root=None, tell=_note)
     found = find_records(session, RecordSearch(unit, since, until, kind, reason, message))
     write_table(found.rows, FOUND, as_json=invocation.json, none="no record answers to that")
@@ -92,13 +93,13 @@ def audit_search(  # noqa: PLR0913 - one for each thing that can be asked for
     short="count what was decided, by half-year, unit, kind and reason",
     examples=(
         "contrada audit report ./ledger-copy",
-        "contrada audit report ./ledger-copy --since 2026-01-01 --until 2027-01-01 --json",
+        "contrada audit report ./ledger-copy --since 2026 --until 2026 --json",
     ),
 )
 @copy_argument
 @policy_option
-@click.option("--since", type=Moment(), metavar="MOMENT", help="From then on.")
-@click.option("--until", type=Moment(), metavar="MOMENT", help="Before then.")
+@since_option
+@until_option
 @pass_invocation
 def audit_report(
     invocation: Invocation,
@@ -117,6 +118,7 @@ def audit_report(
     from clients.audit.questions.searching import refuse_altered
     from clients.audit.questions.session import AuditSession
 
+    refuse_empty_span(since, until)
     session = AuditSession.open(directory, policy=policy, root=None, tell=_note)
     made, altered = count_decisions(session, since=since, until=until)
     if invocation.json:

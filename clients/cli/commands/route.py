@@ -20,6 +20,7 @@ from protocol.codes import (
     RefusalGround,
     UrgencyGround,
 )
+from protocol.times import Bound
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
 from runtime.cli.errors import BadInput, RefusedByPolicy
 from runtime.cli.home import chosen_home, read_settings
@@ -51,7 +52,7 @@ route = group("route", short="what the rules say to a message, and why")
 @click.option(
     "--h3-only", type=Units(), multiple=True, metavar="UNIT,...", help="Nobody else may receive it."
 )
-@click.option("--h3-delete-by", type=Moment(), metavar="DATE", help="To be deleted by then.")
+@click.option("--h3-delete-by", type=Moment(Bound.TERM), help="To be deleted by then.")
 @click.option("--classification", type=Codes(Classification), help="The marking.")
 @click.option("--data-class", type=Codes(DataClass), help="The strictest data inside.")
 @click.option("--purpose", "purposes", type=Codes(Purpose), multiple=True, help="What for.")
@@ -60,7 +61,7 @@ route = group("route", short="what the rules say to a message, and why")
 @click.option("--basis", type=Codes(LegalBasis), help="The ground of a transfer outside the Union.")
 @click.option("--copy-exemption", type=Codes(CopyExemption), help="Why the national unit gets no copy.")
 @click.option("--suite", type=click.Choice(["1", "2"]), help="The suite.")
-@click.option("--at", type=Moment(), metavar="MOMENT", help="As if it were decided then. [default: now]")
+@click.option("--at", type=Moment(Bound.LOWER), help="As if it were decided then. [default: now]")
 @pass_invocation
 def route_explain(
     invocation: Invocation, /, file: str, sender: str | None, at: int | None, **options: Any

@@ -56,6 +56,7 @@ from protocol.identifiers import (
 )
 from protocol.limits import DAY, MAX_ONLY, MAX_RECIPIENTS, SECOND
 from protocol.signatures import Suite
+from protocol.times import Bound, read_date_or_time
 
 WEEK_S = 7 * DAY // SECOND
 
@@ -78,6 +79,15 @@ def _id(value: object) -> bytes:
         return read_id(value if isinstance(value, str) else "")
     except Rejected as rejected:
         raise broken("id", rejected.hint) from None
+
+
+def _term(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return read_date_or_time(value).as_bound(Bound.TERM)
+    except Rejected as rejected:
+        raise broken("term", f"{Exception.__str__(rejected)}; expected {rejected.hint}") from None
 
 
 Unit = Annotated[UnitId, BeforeValidator(_unit)]
@@ -105,7 +115,8 @@ class H3Limits(Form):
     """The part of an H3 restriction that the system enforces."""
 
     only: tuple[Unit, ...] = Field(default=(), max_length=MAX_ONLY)
-    delete_by: Annotated[Millis, Field(ge=0)] | None = None
+    delete_by: Annotated[Millis, Field(ge=0), BeforeValidator(_term)] | None = None
+    """Unix milliseconds, or a date or time (protocol/times.py); a date means its end."""
 
 
 class AttachedFile(Form):

@@ -93,6 +93,23 @@ def test_a_directory_that_is_no_ledger(tmp_path: Path) -> None:
     assert "is no copy of a ledger" in seen.err
 
 
+def test_since_a_day_until_that_day_is_that_day(ledger: Ledger) -> None:
+    """Every bound includes what it names: the day, the month, the year, and the second that a row shows."""
+    everything = answer(audit(ledger, "search", "DIR", "--json"))
+    times = [row["time"] for row in everything if row.get("time")]
+    (day,) = {time[:10] for time in times}
+
+    for bound in (day, day[:7], day[:4]):
+        assert (
+            answer(audit(ledger, "search", "DIR", "--since", bound, "--until", bound, "--json")) == everything
+        )
+    at = answer(audit(ledger, "search", "DIR", "--since", times[0], "--until", times[0], "--json"))
+    assert {row["time"] for row in at if row.get("time")} == {times[0]}
+    counted = answer(audit(ledger, "report", "DIR", "--since", day, "--until", day, "--json"))
+    assert counted == answer(audit(ledger, "report", "DIR", "--json")) != []
+    assert audit(ledger, "search", "DIR", "--since", "2026-11-02", "--until", "2026-11-01").exit == 2
+
+
 def test_a_proof_goes_round(ledger: Ledger, tmp_path: Path) -> None:
     """Proved from a copy, verified without it: record, witnesses, and the message itself."""
     made = answer(
