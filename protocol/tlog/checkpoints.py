@@ -23,6 +23,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NewType, Protocol, assert_never
 
+from protocol.base64_text import to_base64
 from protocol.errors import Code, MisuseError, Rejected
 from protocol.identifiers import Digest, Millis
 from protocol.parties import TreeHead
@@ -34,11 +35,10 @@ from protocol.tlog.notes import (
     VerifierKey,
     check_key_name,
     format_note,
-    from_base64,
     note_text,
     parse_note,
     parse_number,
-    to_base64,
+    read_word,
 )
 
 Seconds = NewType("Seconds", int)
@@ -103,7 +103,7 @@ def parse_body(data: bytes) -> Checkpoint:
     match note_text(data).split("\n"):
         case [origin, size, root, ""]:
             check_key_name(origin)
-            hashed = from_base64(root)
+            hashed = read_word(root)
         case _:
             raise Rejected(Code.E_CHECKPOINT, "not three lines: origin, size, root")
     if len(hashed) != 32:

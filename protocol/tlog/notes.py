@@ -17,14 +17,13 @@ proof; a verifier has the whole key (protocol/tlog/policy.py).
 from __future__ import annotations
 
 import re
-from base64 import b64decode, b64encode
-from binascii import Error as Base64Error
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from hashlib import sha256
 
 from protocol import limits
+from protocol.base64_text import base64_fault, from_base64, to_base64
 from protocol.errors import Code, Rejected
 from protocol.public_keys import ED25519_SIZE, ML_DSA_44_SIZE
 
@@ -104,7 +103,7 @@ def parse_vkey(text: str) -> VerifierKey:
     """A key as it stands in a policy file; its id must be the one that its content gives."""
     match text.split("+", 2):
         case [name, key_id, encoded] if _KEY_ID.fullmatch(key_id):
-            raw = from_base64(encoded)
+            raw = read_word(encoded)
         case _:
             raise Rejected(Code.E_NOTE, "not a verifier key: name+id+key")
     if not raw or raw[0] not in PUBLIC_SIZE:
@@ -172,20 +171,12 @@ def check_key_name(name: str) -> None:
         raise Rejected(Code.E_NOTE, f"a key name of {size} bytes")
 
 
-def to_base64(data: bytes) -> str:
-    """RFC 4648, section 4."""
-    return b64encode(data).decode()
-
-
-def from_base64(text: str) -> bytes:
-    """Its one inverse: the library takes stray bits behind the last byte, and they would be malleable."""
+def read_word(text: str) -> bytes:
+    """The bytes that a word of base64 in a note stands for; in any other form it would be malleable."""
     try:
-        data = b64decode(text, validate=True)
-    except (Base64Error, ValueError):
-        raise Rejected(Code.E_NOTE, "not base64") from None
-    if to_base64(data) != text:
-        raise Rejected(Code.E_NOTE, "not the one base64 form")
-    return data
+        return from_base64(text)
+    except ValueError:
+        raise Rejected(Code.E_NOTE, f"not base64: {base64_fault(text)}") from None
 
 
 def parse_number(text: str) -> int:
@@ -201,7 +192,7 @@ def _parse_line(row: str) -> NoteSignature:
     if not row.startswith(_DASH) or not found:
         raise Rejected(Code.E_NOTE, "not a signature line")
     check_key_name(name)
-    raw = from_base64(encoded)
+    raw = read_word(encoded)
     if len(raw) <= KEY_ID_SIZE:
         raise Rejected(Code.E_NOTE, "a signature of no bytes")
     return NoteSignature(name, raw[:KEY_ID_SIZE], raw[KEY_ID_SIZE:])

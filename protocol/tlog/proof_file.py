@@ -16,11 +16,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from protocol import limits
+from protocol.base64_text import to_base64
 from protocol.errors import Code, Rejected
 from protocol.identifiers import Digest
 from protocol.merkle import root_from_path
 from protocol.tlog.checkpoints import parse_checkpoint
-from protocol.tlog.notes import from_base64, parse_number, to_base64
+from protocol.tlog.notes import parse_number, read_word
 from protocol.tlog.policy import Policy, Trusted
 
 TLOG_PROOF = "c2sp.org/tlog-proof@v1"
@@ -58,7 +59,7 @@ def parse_proof(data: bytes) -> TlogProof:
         raise Rejected(Code.E_NOTE, "not a proof file") from None
     if not found or lines.pop(0) != TLOG_PROOF:
         raise Rejected(Code.E_NOTE, f"not a proof file that begins with {TLOG_PROOF}")
-    extra = from_base64(lines.pop(0)[6:]) if lines and lines[0].startswith("extra ") else None
+    extra = read_word(lines.pop(0)[6:]) if lines and lines[0].startswith("extra ") else None
     if not lines or not lines[0].startswith("index "):
         raise Rejected(Code.E_NOTE, "a proof without an index")
     index = parse_number(lines.pop(0)[6:])
@@ -82,7 +83,7 @@ def verify_proof(proof: TlogProof, leaf: Digest, policy: Policy) -> Trusted:
 
 def parse_hashes(lines: Iterable[str]) -> tuple[Digest, ...]:
     """The hashes of a path, one a line."""
-    hashes = tuple(Digest(from_base64(line)) for line in lines)
+    hashes = tuple(Digest(read_word(line)) for line in lines)
     if len(hashes) > limits.MAX_PROOF_PATH or any(len(step) != 32 for step in hashes):
         raise Rejected(Code.E_NOTE, f"not at most {limits.MAX_PROOF_PATH} hashes of 32 bytes")
     return hashes

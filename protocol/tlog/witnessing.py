@@ -16,12 +16,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from protocol.base64_text import to_base64
 from protocol.errors import Code, Rejected
 from protocol.identifiers import Digest
 from protocol.merkle import verify_consistency
 from protocol.parties import NO_HEAD, TreeHead
 from protocol.tlog.checkpoints import Checkpoint, SignedCheckpoint, parse_checkpoint
-from protocol.tlog.notes import parse_number, to_base64
+from protocol.tlog.notes import parse_number
 from protocol.tlog.policy import Policy
 from protocol.tlog.proof_file import parse_hashes
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from keys.note_keys import NoteSigner, NoteUse
+from protocol import base64_text
 from protocol.errors import Code, Rejected
 from protocol.merkle import inclusion_paths
 from protocol.parties import TreeHead
@@ -115,7 +116,7 @@ MUTANTS: list[tuple[str, Attack, Mutant]] = [
     ("the time in a cosignature", lambda: trust(with_a_later_time(), 1), Mutant(checkpoints.signed_bytes, rewritten(r'f"cosignature/v1\ntime {time}\n{checkpoint.body()}"', r'f"cosignature/v1\n{checkpoint.body()}"'), rewritten("time.to_bytes(...)", "bytes(8)"))),
     ("the witness's name", under_another_name, Mutant(checkpoints.signed_bytes, rewritten("_prefixed(key.name)", "b''"))),
     ("the key's id", lambda: with_another_id(), Mutant(notes.parse_vkey, unchecked("key.key_id"))),
-    ("one form of base64", in_the_other_form, Mutant(notes.from_base64, unchecked(notes.to_base64))),
+    ("one form of base64", in_the_other_form, Mutant(base64_text.from_base64, unchecked(base64_text.to_base64))),
     ("extension lines", lambda: checkpoints.parse_body(head(5).body().encode() + b"unsigned\n"), Mutant(checkpoints.parse_body, matching("[origin, size, root, '']", "[origin, size, root, *_]"))),
     ("one key, one witness", lambda: parse_policy("witness a {}\nwitness b {}\nquorum a\n".format(*two_keys("w"))), Mutant(policy._Reader._key, forced(False, "key.public", "self.publics"))),
     ("one witness, one group", lambda: parse_policy(COUNTED_TWICE), Mutant(policy._Reader._group, forced(False, "self.members"))),

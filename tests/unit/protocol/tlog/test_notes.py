@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from keys.note_keys import NoteSigner
 from protocol import limits
+from protocol.base64_text import to_base64
 from protocol.errors import Code, Rejected
 from protocol.public_keys import verify_ed25519
 from protocol.tlog.notes import (
@@ -20,12 +21,11 @@ from protocol.tlog.notes import (
     check_key_name,
     format_note,
     format_vkey,
-    from_base64,
     parse_note,
     parse_number,
     parse_signatures,
     parse_vkey,
-    to_base64,
+    read_word,
     verifier_key,
 )
 from tests.unit.protocol.strategies import QUICK
@@ -229,14 +229,14 @@ def test_numbers_are_read():
 @QUICK
 @given(st.binary(max_size=70))
 def test_base64_has_one_form(data):
-    """Every byte string has one text; no other text gives it."""
+    """A word has the form of protocol/base64_text.py; any other is `Rejected`."""
     text = to_base64(data)
 
-    assert from_base64(text) == data
+    assert read_word(text) == data
     for other in (text + "\n", " " + text, text.replace("=", ""), text.replace("+", "-"), text[:-1] + "é"):
         if other != text:
             with pytest.raises(Rejected):
-                from_base64(other)
+                read_word(other)
 
 
 def test_no_byte_of_a_note_has_a_second_reading():
