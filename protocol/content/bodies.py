@@ -11,9 +11,9 @@ are here and not in the header, because they may name people.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Final, Literal, Self, assert_never
+from typing import Annotated, ClassVar, Final, Literal, assert_never
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from protocol.codes import (
     AcknowledgementStage,
@@ -25,6 +25,7 @@ from protocol.codes import (
     UrgencyGround,
 )
 from protocol.content.code_forms import HandlingCodes, missing_handling, unite_handling
+from protocol.content.cross_rules import Breach, cross_rule
 from protocol.content.entities import Item, Organisation, Person
 from protocol.content.fields import (
     ASCENDING,
@@ -38,7 +39,6 @@ from protocol.content.fields import (
     Model,
     RuleSource,
     Text,
-    broken,
     coded,
 )
 from protocol.content.items import OURS
@@ -89,13 +89,12 @@ class Request(Frame):
     restrictions: Annotated[Text | None, RuleSource("DIR Art. 4(5)(f)")] = None
     items: Annotated[Items, RuleSource("DIR Art. 4(5)(d)")] = ()
 
-    @model_validator(mode="after")
-    def _says_why_these_persons(self) -> Self:
+    @cross_rule("link", field="link")
+    def _says_why_these_persons(self) -> Breach | None:
         if self.link is None and any(isinstance(item, Person | Organisation) for item in self.items):
-            raise broken(
-                "link", "the link between the purpose and the persons or entities (DIR Art. 4(5)(d))"
-            )
-        return self
+            right = "the link between the purpose and the persons or entities (DIR Art. 4(5)(d))"
+            return Breach(right, "nothing")
+        return None
 
 
 class Answer(Frame):
@@ -108,11 +107,13 @@ class Answer(Frame):
     crime_areas: Annotated[CrimeAreas, RuleSource("ER Annex I")] = ()
     items: Annotated[AtLeastOneItem, RuleSource("DIR Art. 5(1)")]
 
-    @model_validator(mode="after")
-    def _says_what_is_outstanding(self) -> Self:
-        if (self.extent == "partial") != (self.outstanding is not None):
-            raise broken("outstanding", "a partial answer, and no other, says what is outstanding")
-        return self
+    @cross_rule("outstanding", field="outstanding")
+    def _says_what_is_outstanding(self) -> Breach | None:
+        if self.extent == "partial" and self.outstanding is None:
+            return Breach("what is outstanding, because the answer is partial (DIR Art. 5(2))", "nothing")
+        if self.extent == "final" and self.outstanding is not None:
+            return Breach("partial, or nothing outstanding", '"final"', field="extent")
+        return None
 
 
 class GroundWithReasons(Model):
@@ -136,14 +137,18 @@ class Refusal(Frame):
         RuleSource("DIR Art. 6(1)"),
     ]
 
-    @model_validator(mode="after")
-    def _is_reasoned(self) -> Self:
-        if (self.extent == "part") != (self.concerns is not None):
-            raise broken("concerns", "a refusal in part, and no other, says which part it concerns")
+    @cross_rule("concerns", field="concerns")
+    def _says_which_part(self) -> Breach | None:
+        if self.extent == "part" and self.concerns is None:
+            return Breach("which part it concerns, because it is a refusal in part", "nothing")
+        if self.extent == "whole" and self.concerns is not None:
+            return Breach("part, or no text about the part that it concerns", '"whole"', field="extent")
+        return None
+
+    @cross_rule("grounds", field="grounds")
+    def _has_each_ground_once(self) -> Breach | None:
         grounds = [entry.ground for entry in self.grounds]
-        if len(set(grounds)) != len(grounds):
-            raise broken("grounds", "each ground once")
-        return self
+        return Breach("each ground once") if len(set(grounds)) != len(grounds) else None
 
 
 class AcknowledgedMessage(Model):
@@ -167,11 +172,11 @@ class Acknowledgement(Model):
     ]
     case_ref: Annotated[Line | None, RuleSource("DIR Art. 16(1)(a)")] = None
 
-    @model_validator(mode="after")
-    def _is_consistent(self) -> Self:
+    @cross_rule("case_ref", field="case_ref")
+    def _is_in_a_case(self) -> Breach | None:
         if self.case_ref is not None and self.stage != AcknowledgementStage.ACCEPTED:
-            raise broken("case_ref", "no case reference before the message is accepted into a case")
-        return self
+            return Breach("no case reference before the message is accepted into a case")
+        return None
 
 
 Body = Information | Request | Answer | Refusal | Acknowledgement

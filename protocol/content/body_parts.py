@@ -21,8 +21,10 @@ from protocol.codes import MessageKind
 from protocol.content.bodies import MODELS, Body, items_of
 from protocol.content.entities import Item
 from protocol.content.fields import Count, DigestField, FileName, Model, shaped
+from protocol.content.model_faults import field_steps
 from protocol.content.parts import ATTACHMENT, FRAME, ITEM, Attachment, Part
 from protocol.errors import Code, DraftError, Rejected
+from protocol.fault_text import place_text
 from protocol.identifiers import digest
 from protocol.limits import MAX_ATTACHMENT, MAX_BODY_JSON, MAX_CIPHERTEXT, MAX_PARTS
 
@@ -99,19 +101,8 @@ def fault_paths(error: ValidationError) -> list[tuple[str, str]]:
     faults = []
     for fault in error.errors(include_input=False, include_context=False, include_url=False):
         location = fault["loc"][:-1] if fault["type"] == "extra_forbidden" else fault["loc"]
-        faults.append((show_path(location), fault["type"]))
+        faults.append((place_text(field_steps(location)), fault["type"]))
     return faults
-
-
-def show_path(location: tuple[int | str, ...]) -> str:
-    """A place in a body as people write it: `items[2].imo`."""
-    path = ""
-    for depth, step in enumerate(location):
-        if isinstance(step, int):
-            path += f"[{step}]"
-        elif depth != 2 or location[0] != "items":  # the item's type, which pydantic adds to the path
-            path += f".{step}" if path else step
-    return path or "(top)"
 
 
 def _body(kind: MessageKind, frame: bytes, items: list[bytes]) -> Body:

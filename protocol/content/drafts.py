@@ -10,28 +10,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from difflib import get_close_matches
-from typing import Any, Final, NoReturn, get_args
+from typing import Any, Final, NoReturn
 
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, ValidationError
 
 from protocol.codes import MessageKind
 from protocol.content.bodies import MODELS, Body, GroundWithReasons, Urgency
-from protocol.content.body_parts import show_path
-from protocol.content.entities import Item
 from protocol.content.fields import DRAFT
-from protocol.errors import DraftError, Fault
+from protocol.content.model_faults import faults_of
+from protocol.content.partial import ITEM_MODELS, partial_breaches
+from protocol.errors import DraftError
 from protocol.limits import MAX_RECORD
 
-_ITEM_MODELS: Final[tuple[Any, ...]] = get_args(get_args(Item)[0])
-_FIELDS: Final = sorted(
-    {
-        name
-        for model in (*MODELS.values(), Urgency, GroundWithReasons, *_ITEM_MODELS)
-        for name in model.model_fields
-    }
-)
 _NOTHING_KNOWN: Final[Mapping[str, str]] = {}
 
 
@@ -45,14 +35,17 @@ def body_of_draft(
 ) -> Body:
     """The same, of a draft that the caller has read from JSON."""
     try:
-        return MODELS[kind].model_validate_json(json.dumps({**written, **known}), context=DRAFT)
+        written = {**written, **known}
+        return MODELS[kind].model_validate_json(json.dumps(written), context=DRAFT)
     except ValidationError as error:
-        faults = tuple(_fault(found) for found in error.errors(include_url=False))
+        found = error.errors(include_url=False)
     # Raised outside the handler: pydantic's error has the values and must not be the context of this one.
+    told = {(one["loc"], one["type"]) for one in found}
+    found += [one for one in partial_breaches(MODELS[kind], written) if (one["loc"], one["type"]) not in told]
     raise DraftError(
         f"this is not a valid {kind.name.lower()} yet:",
         hint=f"the fields of this kind: {', '.join(MODELS[kind].model_fields)}",
-        faults=faults,
+        faults=faults_of(found, _OWNERS),
     )
 
 
@@ -90,43 +83,18 @@ def _no_constant(name: str) -> NoReturn:
     raise DraftError(f"{name} is not a value of JSON")
 
 
-def _fault(fault: ErrorDetails) -> Fault:
-    path = _escaped(show_path(fault["loc"]))
-    rule = fault["type"]
-    match rule:
-        case "missing":
-            return Fault(path, rule, "a value, because the field is required", "nothing")
-        case "extra_forbidden":
-            near = get_close_matches(str(fault["loc"][-1]), _FIELDS, n=1)
-            right = f"{near[0]!r} perhaps" if near else "one of the fields that docs/drafts.md names"
-            return Fault(path, rule, right, "a field that does not exist here")
-        case "union_tag_not_found":
-            return Fault(f"{path}.type", rule, f"one of {_types()}", "nothing")
-        case "union_tag_invalid":
-            return Fault(f"{path}.type", rule, f"one of {_types()}", _found(fault["input"]))
-        case _:
-            return Fault(path, rule, _expected(fault), _found(fault["input"]))
+def _owners() -> dict[str, str]:
+    """All fields of drafts, and what each is a field of."""
+    found: dict[str, list[str]] = {}
+    named: list[tuple[str, type[BaseModel]]] = [
+        *((model.model_fields["type"].default, model) for model in ITEM_MODELS),
+        *((kind.name.lower(), model) for kind, model in MODELS.items()),
+        *(("urgency", Urgency), ("grounds", GroundWithReasons)),
+    ]
+    for what, model in named:
+        for name in model.model_fields:
+            found.setdefault(name, []).append(what)
+    return {name: " or ".join(models) if len(models) < 4 else "others" for name, models in found.items()}
 
 
-def _expected(fault: ErrorDetails) -> str:
-    # The rules of this package say what was expected; pydantic's sentences begin with the subject.
-    message = fault["msg"]
-    for opening in ("Input should be ", "String should have ", "Tuple should have "):
-        message = message.removeprefix(opening)
-    return message
-
-
-def _found(value: object) -> str | None:
-    if not isinstance(value, str | int | float | bool):
-        return None
-    shown = json.dumps(value)
-    return shown if len(shown) <= 80 else shown[:77] + "..."
-
-
-def _escaped(text: str) -> str:
-    # A draft written by another person cannot act on the terminal of the sender.
-    return json.dumps(text, ensure_ascii=True)[1:-1]
-
-
-def _types() -> str:
-    return ", ".join(model.model_fields["type"].default for model in _ITEM_MODELS)
+_OWNERS: Final = _owners()

@@ -7,9 +7,9 @@ of handling are in `items`; ships, vehicles and documents are in `things`.
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from protocol.codes import (
     CommunicationCategory,
@@ -20,6 +20,8 @@ from protocol.codes import (
     SpecialCategory,
     SubjectCategory,
 )
+from protocol.content.code_forms import show_code
+from protocol.content.cross_rules import Breach, cross_rule
 from protocol.content.fields import (
     ASCENDING,
     SHOWN,
@@ -33,7 +35,6 @@ from protocol.content.fields import (
     Longitude,
     RuleSource,
     Text,
-    broken,
     coded,
 )
 from protocol.content.items import (
@@ -49,9 +50,10 @@ from protocol.content.items import (
     SIS_20,
     SIS_37,
     ItemBase,
-    both_or_none,
+    half_position,
 )
 from protocol.content.things import IdentityDocument, MeansOfTransport, Vessel
+from protocol.fault_text import value_text
 
 # Annex II A lists whose data may be cross-checked; ER Art. 18(5) ties each purpose to its list.
 _CROSS_CHECKED: Final = frozenset({SubjectCategory.SUSPECT_OR_CONVICTED, SubjectCategory.FUTURE_OFFENDER})
@@ -132,16 +134,27 @@ class Person(ItemBase):
         )
         return not any((*names, self.national_id, self.documents, self.description, self.marks, self.files))
 
-    @model_validator(mode="after")
-    def _keeps_to_its_category(self) -> Self:
+    @cross_rule("relation", field="relation")
+    def _has_its_relation(self) -> Breach | None:
         if self.relation is not None and self.subject_category != SubjectCategory.CONTACT_OR_ASSOCIATE:
-            raise broken("relation", "no relation: only a contact or associate has one (ER Annex II B.3)")
+            right = "no relation: only a contact or associate has one (ER Annex II B.3)"
+            return Breach(right, value_text(self.relation))
+        return None
+
+    @cross_rule("cross_check", field="purposes")
+    def _may_be_cross_checked(self) -> Breach | None:
         if Purpose.CROSS_CHECK in self.purposes and self.subject_category not in _CROSS_CHECKED:
-            raise broken("cross_check", "another purpose: only suspects are cross-checked (ER Annex II A)")
-        uncategorised = self.subject_category == SubjectCategory.UNCATEGORISED
-        if uncategorised and self.purposes != (Purpose.UNDETERMINED,):
-            raise broken("uncategorised", "a category, or the purpose undetermined (ER Art. 18(6a))")
-        return self
+            right = "another purpose: only suspects are cross-checked (ER Annex II A)"
+            return Breach(right, f"cross-check, and the category {show_code(self.subject_category)}")
+        return None
+
+    @cross_rule("uncategorised", field="subject_category")
+    def _has_a_category(self) -> Breach | None:
+        if self.subject_category == SubjectCategory.UNCATEGORISED and self.purposes != (
+            Purpose.UNDETERMINED,
+        ):
+            return Breach("a category, or the purpose undetermined alone (ER Art. 18(6a))", '"uncategorised"')
+        return None
 
 
 class MeansOfCommunication(ItemBase):
@@ -179,10 +192,9 @@ class Location(ItemBase):
         """A place that is nowhere."""
         return not any((self.name, self.address, self.latitude))
 
-    @model_validator(mode="after")
-    def _is_plausible(self) -> Self:
-        both_or_none(self.latitude, self.longitude)
-        return self
+    @cross_rule("position", field="longitude")
+    def _has_a_whole_position(self) -> Breach | None:
+        return half_position(self.latitude, self.longitude)
 
 
 class Organisation(ItemBase):
@@ -226,10 +238,9 @@ class Sighting(ItemBase):
         """Personal as soon as it names who was with them."""
         return DataClass.PERSONAL if self.companions else DataClass.NON_PERSONAL
 
-    @model_validator(mode="after")
-    def _is_plausible(self) -> Self:
-        both_or_none(self.latitude, self.longitude)
-        return self
+    @cross_rule("position", field="longitude")
+    def _has_a_whole_position(self) -> Breach | None:
+        return half_position(self.latitude, self.longitude)
 
 
 Item = Annotated[

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -27,8 +27,8 @@ from pydantic import (
     StringConstraints,
     ValidationInfo,
     model_serializer,
+    model_validator,
 )
-from pydantic_core import PydanticCustomError
 
 from protocol.codes import CrimeArea, Purpose
 from protocol.content.code_forms import (
@@ -41,6 +41,7 @@ from protocol.content.code_forms import (
     show_code,
     show_handling,
 )
+from protocol.content.cross_rules import broken, check_cross_rules
 from protocol.errors import Rejected
 from protocol.identifiers import Digest, MessageId, Millis, read_id, show_id
 from protocol.limits import MAX_TEXT, MAX_UINT
@@ -76,14 +77,14 @@ class Model(BaseModel):
         # Absent has one form: not there. Every field that may be empty defaults to being so.
         return {key: value for key, value in handler(self).items() if value not in _ABSENT}
 
+    @model_validator(mode="after")
+    def _keeps_its_cross_rules(self) -> Self:
+        check_cross_rules(self)
+        return self
+
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         """Nothing: a representation ends in logs and tracebacks."""
         return ()
-
-
-def broken(rule: str, message: str) -> PydanticCustomError:
-    """Name the rule that a value breaks; the message says what was expected and never what was found."""
-    return PydanticCustomError(rule, message)  # type: ignore[arg-type, unused-ignore]
 
 
 def _or_broken(read: Callable[[str], T], text: str) -> T:

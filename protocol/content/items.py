@@ -7,12 +7,13 @@ carry items of several origins and one item may be shown without the others.
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Self
+from typing import Annotated, Final
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from protocol.codes import DataClass, Handling, Purpose
-from protocol.content.code_forms import OPEN_HANDLING, UNEVALUATED
+from protocol.content.code_forms import OPEN_HANDLING, UNEVALUATED, show_code, show_handling
+from protocol.content.cross_rules import WHOLE, Breach, cross_rule
 from protocol.content.fields import (
     ASCENDING,
     DISTINCT,
@@ -26,9 +27,9 @@ from protocol.content.fields import (
     RuleSource,
     Term,
     Text,
-    broken,
     coded,
 )
+from protocol.fault_text import value_text
 
 MAX_FILES: Final = 16
 
@@ -68,20 +69,38 @@ class ItemBase(Model):
         """Whether nothing in the item identifies the thing."""
         return False
 
-    @model_validator(mode="after")
-    def _keeps_the_terms(self) -> Self:
-        if (Handling.H3 in self.handling) != (self.restriction is not None):
-            raise broken("h3_restriction", "H3 and the restriction in words come together")
+    @cross_rule("h3_restriction", field="restriction")
+    def _restricts_in_words(self) -> Breach | None:
+        restricted, worded = Handling.H3 in self.handling, self.restriction is not None
+        if restricted and not worded:
+            return Breach("the restriction in words, which belongs to H3", "nothing")
+        if worded and not restricted:
+            given = value_text(show_handling(self.handling))
+            return Breach("H3, or no restriction in words", given, field="handling")
+        return None
+
+    @cross_rule("undetermined_alone", field="purposes")
+    def _is_determined_or_not(self) -> Breach | None:
         if Purpose.UNDETERMINED in self.purposes and len(self.purposes) > 1:
-            raise broken("undetermined_alone", "undetermined stands alone: a purpose is known or it is not")
-        if self.data_class < self.least_data_class():
-            raise broken("data_class_low", "a stricter data class: the item's fields imply more (ER Art. 30)")
-        if self.is_empty():
-            raise broken("item_empty", "at least one field that says which one is meant")
-        return self
+            return Breach("undetermined alone, or other purposes without it", "undetermined beside others")
+        return None
+
+    @cross_rule("data_class_low", field="data_class")
+    def _is_strict_enough(self) -> Breach | None:
+        least = self.least_data_class()
+        if self.data_class < least:
+            implied = f"{show_code(least)} or stricter, which the item's other fields imply (ER Art. 30)"
+            return Breach(implied, value_text(show_code(self.data_class)))
+        return None
+
+    @cross_rule("item_empty", field=WHOLE)
+    def _means_something(self) -> Breach | None:
+        return Breach("at least one field that says which one is meant") if self.is_empty() else None
 
 
-def both_or_none(latitude: str | None, longitude: str | None) -> None:
-    """Refuse half a position."""
-    if (latitude is None) != (longitude is None):
-        raise broken("position", "latitude and longitude together")
+def half_position(latitude: str | None, longitude: str | None) -> Breach | None:
+    """Whether a half of a position is missing, and which."""
+    if (latitude is None) == (longitude is None):
+        return None
+    missing = "latitude" if latitude is None else "longitude"
+    return Breach("latitude and longitude together", "nothing", field=missing)

@@ -6,12 +6,13 @@ places and the union of all items are in `entities`.
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal
 
-from pydantic import model_validator
+from pydantic import AfterValidator
 
 from protocol.codes import DataClass, DocumentCategory, DocumentStatus, TransportCategory
 from protocol.content import check_digits
+from protocol.content.cross_rules import Breach, broken, cross_rule
 from protocol.content.fields import (
     SHOWN,
     CalendarDate,
@@ -24,12 +25,20 @@ from protocol.content.fields import (
     Longitude,
     RuleSource,
     Text,
-    broken,
     coded,
     shaped,
 )
-from protocol.content.items import B2_C, B2_I, OURS, SIS_20, SIS_38, ItemBase, both_or_none
+from protocol.content.items import B2_C, B2_I, OURS, SIS_20, SIS_38, ItemBase, half_position
+from protocol.fault_text import value_text
 
+
+def _imo(text: str) -> str:
+    if not check_digits.is_imo_number(text):
+        raise broken("imo", "seven digits with the right check digit; what is only painted on: markings")
+    return text
+
+
+Imo = Annotated[str, AfterValidator(_imo)]
 Mmsi = Annotated[str, shaped("[0-9]{9}", "nine digits")]
 CallSign = Annotated[str, shaped("[A-Z0-9]{3,8}", "3 to 8 capital letters and digits")]
 DocumentNumber = Annotated[str, shaped("[A-Z0-9]{1,24}", "capital letters and digits without spaces")]
@@ -44,7 +53,7 @@ class Vessel(ItemBase):
     type: Annotated[Literal["vessel"], OURS] = "vessel"
     name: Annotated[Line | None, B2_I] = None
     former_names: Annotated[Lines, OURS] = ()
-    imo: Annotated[str | None, B2_I] = None
+    imo: Annotated[Imo | None, B2_I] = None
     mmsi: Annotated[Mmsi | None, B2_I] = None
     call_sign: Annotated[CallSign | None, B2_I] = None
     registration: Annotated[Line | None, B2_I] = None
@@ -72,12 +81,9 @@ class Vessel(ItemBase):
         numbers = (self.imo, self.mmsi, self.call_sign, self.registration)
         return not any((*numbers, self.name, self.markings, self.hull, self.files))
 
-    @model_validator(mode="after")
-    def _is_plausible(self) -> Self:
-        if self.imo is not None and not check_digits.is_imo_number(self.imo):
-            raise broken("imo", "seven digits with the right check digit; what is only painted on: markings")
-        both_or_none(self.latitude, self.longitude)
-        return self
+    @cross_rule("position", field="longitude")
+    def _has_a_whole_position(self) -> Breach | None:
+        return half_position(self.latitude, self.longitude)
 
 
 class IdentityDocument(ItemBase):
@@ -104,19 +110,30 @@ class IdentityDocument(ItemBase):
         """A document without anything that identifies it."""
         return not any((self.number, self.mrz, self.batch, self.files))
 
-    @model_validator(mode="after")
-    def _is_plausible(self) -> Self:
-        if not self.mrz:
-            return self
-        if not check_digits.has_mrz_shape(self.mrz):
-            raise broken("mrz_shape", "3 lines of 30, 2 of 36 or 2 of 44 characters A-Z, 0-9 and <")
-        if self.status in _NOT_GENUINE:
-            return self
-        if check_digits.mrz_faults(self.mrz):
-            raise broken("mrz_check_digit", "right check digits, unless the document is not genuine")
-        if self.number is not None and self.number != check_digits.mrz_number(self.mrz):
-            raise broken("mrz_number", "the number that the machine-readable zone states")
-        return self
+    @cross_rule("mrz_shape", field="mrz")
+    def _has_a_zone(self) -> Breach | None:
+        if self.mrz and not check_digits.has_mrz_shape(self.mrz):
+            return Breach("3 lines of 30, 2 of 36 or 2 of 44 characters A-Z, 0-9 and <")
+        return None
+
+    @cross_rule("mrz_check_digit", field="mrz")
+    def _has_its_check_digits(self) -> Breach | None:
+        if self._is_read() and check_digits.mrz_faults(self.mrz):
+            return Breach("right check digits, unless the document is not genuine")
+        return None
+
+    @cross_rule("mrz_number", field="number")
+    def _has_the_number_of_its_zone(self) -> Breach | None:
+        if self.number is None or not self._is_read() or check_digits.mrz_faults(self.mrz):
+            return None
+        stated = check_digits.mrz_number(self.mrz)
+        if self.number != stated:
+            return Breach("the number that the machine-readable zone states", value_text(self.number))
+        return None
+
+    def _is_read(self) -> bool:
+        """Whether there is a zone that can be read and claims to be genuine."""
+        return check_digits.has_mrz_shape(self.mrz) and self.status not in _NOT_GENUINE
 
 
 class MeansOfTransport(ItemBase):
@@ -143,9 +160,9 @@ class MeansOfTransport(ItemBase):
         """A vehicle without anything that identifies it."""
         return not any((self.registration, self.serial_number, self.make, self.remarks, self.files))
 
-    @model_validator(mode="after")
-    def _is_plausible(self) -> Self:
+    @cross_rule("container_number", field="registration")
+    def _is_a_container_number(self) -> Breach | None:
         number = self.registration if self.category == TransportCategory.CONTAINER else None
         if number is not None and not check_digits.is_container_number(number):
-            raise broken("container_number", "a container number of ISO 6346 with the right check digit")
-        return self
+            return Breach("a container number of ISO 6346 with the right check digit", value_text(number))
+        return None

@@ -33,8 +33,8 @@ from clients.daemon.receiving import receipts
 from clients.daemon.sending import acknowledgements
 from clients.daemon.sending.requests import AckRequest, SendRequest
 from keys.store import write_private
-from protocol.content.body_parts import show_path
-from protocol.errors import ContradaError
+from protocol.content.model_faults import faults_of
+from protocol.errors import SHOWN_FAULTS, ContradaError
 from protocol.identifiers import MessageId, UnitId, parse_unit_id, read_id
 from protocol.limits import MAX_RECORD
 from runtime.process.health import health_routes
@@ -221,11 +221,8 @@ async def _form(request: Request, model: type[M]) -> M:
     try:
         return model.model_validate_json(data or b"{}")
     except ValidationError as error:
-        lines = [
-            f"{show_path(fault['loc'])}: {fault['msg']}"
-            for fault in error.errors(include_url=False, include_context=False, include_input=False)[:12]
-        ]
-    raise BadRequest("; ".join(lines), hint=f"the fields are: {', '.join(_names(model))}")
+        faults = faults_of(error.errors(include_url=False), {})[:SHOWN_FAULTS]
+    raise BadRequest("\n".join(map(str, faults)), hint=f"the fields are: {', '.join(_names(model))}")
 
 
 def _names(model: type[BaseModel]) -> list[str]:

@@ -36,8 +36,9 @@ from protocol.content.bodies import (
 )
 from protocol.content.body_parts import body_to_parts
 from protocol.content.code_forms import HandlingCodes
+from protocol.content.cross_rules import broken
 from protocol.content.drafts import body_of_draft
-from protocol.content.fields import HandlingField, PurposeField, broken, coded
+from protocol.content.fields import HandlingField, PurposeField, coded
 from protocol.content.parts import Attachment
 from protocol.envelope.core import Limits, Reference
 from protocol.errors import DraftError, Rejected

@@ -489,7 +489,7 @@ def test_a_rejection_never_repeats_content(kind_and_body, data):
 def test_a_rejection_names_the_place():
     """The sender's developer learns where the fault is."""
     told = str(spoil(K.INFORMATION, b'"name":"Aube du Sud"', b'"imo":"9074728","name":"x"', part=1))
-    assert re.search(r"items\[0\]: imo\b", told)
+    assert re.search(r"items\[0\].imo: imo\b", told)
 
 
 # --- attachments ----------------------------------------------------------------------------------

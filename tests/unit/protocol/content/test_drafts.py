@@ -100,6 +100,10 @@ def test_known_fields_win():
             {**DRAFT, "subjct": "x"},
             "subjct: found a field that does not exist here; expected 'subject' perhaps",
         ),
+        (
+            {**DRAFT, "sought": "who"},
+            "sought: found a field that does not exist here; expected it in request",
+        ),
         ({**DRAFT, "items": []}, "items: expected at least one entry"),
         (
             {**DRAFT, "items": [{"name": "x"}]},
@@ -108,7 +112,7 @@ def test_known_fields_win():
         ({**DRAFT, "items": [{"type": "ship"}]}, "items[0].type: expected one of narrative, person"),
         (
             {**DRAFT, "items": [{**VESSEL, "imo": "1234568"}]},
-            "items[0]: expected seven digits with the right check",
+            'items[0].imo: found "1234568"; expected seven digits with the right check',
         ),
         (
             {**DRAFT, "items": [{**VESSEL, "handling": "H0+H1"}]},
@@ -117,7 +121,7 @@ def test_known_fields_win():
         ({**DRAFT, "items": [{**VESSEL, "evaluation": "2B"}]}, 'items[0].evaluation: found "2B"; expected'),
         (
             {**DRAFT, "items": [{**VESSEL, "latitude": 37.5}]},
-            "items[0].latitude: found 37.5; expected a valid string",
+            "items[0].latitude: found 37.5; expected text in double quotes",
         ),
         ({}, "subject: found nothing; expected a value, because"),
         (b"", "not JSON"),
@@ -141,6 +145,59 @@ def test_all_faults_are_told_at_once():
     told = complaint({**DRAFT, "subject": "", "language": 3, "items": [{**VESSEL, "imo": 7}]})
     assert [told.count(word) for word in ("subject:", "language:", "items[0].imo:")] == [1, 1, 1]
     assert "and 188 more" in complaint({**DRAFT, "items": [{"type": "ship"}] * 200})
+
+
+def fault_places(draft, kind=MessageKind.INFORMATION):
+    with pytest.raises(DraftError) as caught:
+        parse_draft(kind, json.dumps(draft).encode())
+    return {(fault.field, fault.rule) for fault in caught.value.faults}
+
+
+def test_a_rule_between_fields_does_not_wait_for_the_fields():
+    """What is wrong between fields is told beside what is wrong within others, each at its field."""
+    items = [
+        {**VESSEL, "mmsi": "12", "latitude": "1.0", "handling": "H3"},
+        {"type": "person", "purposes": ["cross-check"], "data_class": "personal", "relation": "contact",
+         "subject_category": "victim", "surname": " x"},
+        {**VESSEL, "longitude": "1.0", "purposes": ["undetermined", "operational"]},
+    ]  # fmt: skip
+
+    assert fault_places({**DRAFT, "language": "x", "items": items}) == {
+        ("language", "shape"),
+        ("items[0].mmsi", "shape"),
+        ("items[0].longitude", "position"),
+        ("items[0].restriction", "h3_restriction"),
+        ("items[1].surname", "line"),
+        ("items[1].relation", "relation"),
+        ("items[1].purposes", "cross_check"),
+        ("items[1].data_class", "data_class_low"),
+        ("items[2].latitude", "position"),
+        ("items[2].purposes", "undetermined_alone"),
+    }
+
+
+def test_a_rule_of_the_whole_is_judged_by_the_items_that_can_be_read():
+    """A request without its link is told so at once, also where a person in it is faulty."""
+    person = {"type": "person", "purposes": ["operational"], "data_class": "personal", "surname": " x",
+              "subject_category": "suspect-or-convicted"}  # fmt: skip
+    request = json.loads((EXAMPLES / "urgent-request.json").read_bytes())
+    del request["link"]
+
+    assert fault_places({**request, "items": [person]}, MessageKind.REQUEST) == {
+        ("items[0].surname", "line"),
+        ("link", "link"),
+    }
+
+
+def test_a_rule_that_reads_a_wrong_field_is_passed_over():
+    """A field that is wrong is told of once: nobody knows what it would say, were it right."""
+    vessel = {"type": "vessel", "purposes": ["operational"], "data_class": "lax", "imo": "1", "latitude": 1}
+
+    assert fault_places({**DRAFT, "items": [vessel]}) == {
+        ("items[0].data_class", "form"),
+        ("items[0].imo", "imo"),
+        ("items[0].latitude", "string_type"),
+    }
 
 
 def test_a_complaint_is_also_a_list_for_programs():
@@ -181,9 +238,11 @@ def test_a_complaint_cannot_repaint_the_terminal():
     ).map(lambda value: json.dumps(value).encode()),
 )
 def test_any_draft_ends_in_a_draft_error(kind, data):
-    """Whatever people hand over, they get a sentence and no traceback."""
-    with pytest.raises(DraftError):
+    """Whatever people hand over, they get a sentence and no traceback, and none of the library's words."""
+    with pytest.raises(DraftError) as caught:
         parse_draft(kind, data)
+
+    assert not {word for fault in caught.value.faults for word in fault.right.split()} & {"Input", "should"}
 
 
 @given(
