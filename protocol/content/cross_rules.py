@@ -1,7 +1,7 @@
 """Rules across the fields of one model: which fields each is about, and what is broken.
 
-Owns how a model states such rules, how they are checked, and how they are checked for a model some of whose
-fields are wrong, so that a person learns of everything at once. The rules themselves stand in the models.
+Owns how a model states such rules and what a breach says. The rules stand in the models; their base
+(protocol/content/fields.py) runs them.
 
     @cross_rule("position", field="longitude")
     def _has_both(self) -> Breach | None: ...
@@ -12,12 +12,11 @@ is passed over; that field is told of anyway. What a breach says would be right 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, TypeVar
 
-from pydantic import BaseModel, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 Check = TypeVar("Check", bound=Callable[[Any], "Breach | None"])
@@ -42,6 +41,15 @@ class Breach:
     """The field to change, if it is another one than the rule's."""
 
 
+@dataclass(frozen=True, slots=True)
+class CrossRule:
+    """A rule of a model."""
+
+    name: str
+    field: str
+    check: Callable[[Any], Breach | None]
+
+
 def cross_rule(name: str, *, field: str) -> Callable[[Check], Check]:
     """Make a method of a model a rule of this stable name about this field."""
 
@@ -52,42 +60,31 @@ def cross_rule(name: str, *, field: str) -> Callable[[Check], Check]:
     return mark
 
 
-def check_cross_rules(model: BaseModel) -> None:
-    """Raise every breach in one error of pydantic, each at its field."""
-    found = list(breaches(model))
-    if found:
-        raise ValidationError.from_exception_data(type(model).__name__, found)
-
-
-def breaches(model: BaseModel) -> Iterator[InitErrorDetails]:
-    """The rules that are broken. Those that read a field that the model lacks are passed over."""
-    for name, field, check in _rules_of(type(model)):
-        try:
-            breach: Breach | None = check(model)
-        except AttributeError:
-            continue
-        if breach is not None:
-            place = field if breach.field is None else breach.field
-            yield InitErrorDetails(
-                type=broken(name, breach.right, breach.found),
-                loc=(place,) if place else (),
-                input=None,
-            )
-
-
 def broken(rule: str, right: str, found: str | None = None) -> PydanticCustomError:
     """Name the rule that a value breaks; the message says what was expected and never what was found."""
     known = None if found is None else {"found": found}
     return PydanticCustomError(rule, right, known)  # type: ignore[arg-type, unused-ignore]
 
 
+def breach_details(rule: CrossRule, breach: Breach) -> InitErrorDetails:
+    """The breach as pydantic takes it, at its field."""
+    place = rule.field if breach.field is None else breach.field
+    return InitErrorDetails(
+        type=broken(rule.name, breach.right, breach.found), loc=(place,) if place else (), input=None
+    )
+
+
 @cache
-def _rules_of(model: type[BaseModel]) -> tuple[tuple[str, str, Callable[[Any], Breach | None]], ...]:
-    # The rules of a base first, as they are written.
+def rules_of(model: type) -> tuple[CrossRule, ...]:
+    """The rules of a model: those of its bases first, as they are written."""
     methods = {
         name: method
         for base in reversed(model.__mro__)
         for name, method in vars(base).items()
         if hasattr(method, _MARK)
     }
-    return tuple((*getattr(method, _MARK), method) for method in methods.values())
+    return tuple(
+        CrossRule(name, field, method)
+        for method in methods.values()
+        for name, field in [getattr(method, _MARK)]
+    )

@@ -10,7 +10,7 @@ order than it has. There are no floats. A model's representation never shows con
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
@@ -25,10 +25,12 @@ from pydantic import (
     PlainValidator,
     SerializerFunctionWrapHandler,
     StringConstraints,
+    ValidationError,
     ValidationInfo,
     model_serializer,
     model_validator,
 )
+from pydantic_core import InitErrorDetails
 
 from protocol.codes import CrimeArea, Purpose
 from protocol.content.code_forms import (
@@ -41,7 +43,7 @@ from protocol.content.code_forms import (
     show_code,
     show_handling,
 )
-from protocol.content.cross_rules import broken, check_cross_rules
+from protocol.content.cross_rules import breach_details, broken, rules_of
 from protocol.errors import Rejected
 from protocol.identifiers import Digest, MessageId, Millis, read_id, show_id
 from protocol.limits import MAX_TEXT, MAX_UINT
@@ -79,8 +81,23 @@ class Model(BaseModel):
 
     @model_validator(mode="after")
     def _keeps_its_cross_rules(self) -> Self:
-        check_cross_rules(self)
+        found = list(self.breaches())
+        if found:
+            raise ValidationError.from_exception_data(type(self).__name__, found)
         return self
+
+    def breaches(self) -> Iterator[InitErrorDetails]:
+        """The rules between fields that are broken, all of them.
+
+        One that reads a field that the model lacks is passed over (`partial` makes such models).
+        """
+        for rule in rules_of(type(self)):
+            try:
+                breach = rule.check(self)
+            except AttributeError:
+                continue
+            if breach is not None:
+                yield breach_details(rule, breach)
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         """Nothing: a representation ends in logs and tracebacks."""

@@ -13,14 +13,13 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, Final, get_args
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from protocol.content.cross_rules import breaches
 from protocol.content.entities import Item
 from protocol.content.fields import DRAFT, Model
 
-ITEM_MODELS: Final[tuple[type[BaseModel], ...]] = get_args(get_args(Item)[0])
+ITEM_MODELS: Final[tuple[type[Model], ...]] = get_args(get_args(Item)[0])
 """The model of each type of item."""
 
 _BY_TYPE: Final = {model.model_fields["type"].default: model for model in ITEM_MODELS}
@@ -32,7 +31,7 @@ Place = tuple[int | str, ...]
 def partial_breaches(model: type[Model], written: Mapping[str, Any]) -> list[ErrorDetails]:
     """The breaches of the body and of its items, as far as they can be judged, as pydantic states them."""
     found: list[ErrorDetails] = []
-    items: list[BaseModel] = []
+    items: list[Model] = []
     for number, item in enumerate(_list(written.get("items"))):
         kind = _BY_TYPE.get(item.get("type")) if isinstance(item, dict) else None
         if kind is None:
@@ -45,15 +44,15 @@ def partial_breaches(model: type[Model], written: Mapping[str, Any]) -> list[Err
     return [*found, *_breaches_at((), body)]
 
 
-def _breaches_at(place: Place, model: BaseModel) -> Iterator[ErrorDetails]:
-    details = list(breaches(model))
+def _breaches_at(place: Place, model: Model) -> Iterator[ErrorDetails]:
+    details = list(model.breaches())
     if details:
         error = ValidationError.from_exception_data(type(model).__name__, details)
         for one in error.errors(include_url=False):
             yield ErrorDetails(**{**one, "loc": place + one["loc"]})
 
 
-def _made_of_right_fields(model: type[BaseModel], written: Mapping[str, Any]) -> BaseModel:
+def _made_of_right_fields(model: type[Model], written: Mapping[str, Any]) -> Model:
     """An instance that lacks the fields that are wrong: reading one of them is an `AttributeError`."""
     right = {}
     for name, field in model.model_fields.items():
@@ -69,7 +68,7 @@ def _made_of_right_fields(model: type[BaseModel], written: Mapping[str, Any]) ->
     return made
 
 
-def _read(model: type[BaseModel], name: str, value: Any) -> Any:
+def _read(model: type[Model], name: str, value: Any) -> Any:
     try:
         return _adapter(model, name).validate_json(json.dumps(value), context=DRAFT)
     except ValidationError:
@@ -77,7 +76,7 @@ def _read(model: type[BaseModel], name: str, value: Any) -> Any:
 
 
 @cache
-def _adapter(model: type[BaseModel], name: str) -> TypeAdapter[Any]:
+def _adapter(model: type[Model], name: str) -> TypeAdapter[Any]:
     return TypeAdapter(model.model_fields[name].rebuild_annotation())
 
 
