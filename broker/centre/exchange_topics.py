@@ -14,7 +14,7 @@ from runtime.kafka.admin import KafkaTopicAdmin
 
 async def apply_topics(invocation: Invocation) -> list[dict[str, Any]]:
     """Make Kafka agree with what is declared for the units of the directory."""
-    registry = await Registry.open(invocation)
+    registry = await Registry.read(invocation)
     changes = await KafkaTopicAdmin(registry.kafka).apply(declared_topics(registry.directory))
     return [
         {"name": change.name, "action": change.action, "settings": list(change.settings)}

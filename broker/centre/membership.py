@@ -76,26 +76,26 @@ async def enrol_unit(
     invocation: Invocation, request: MembershipRequest, options: dict[str, Any]
 ) -> dict[str, Any]:
     """State what follows from the request, and create the unit's topics."""
-    registry = await Registry.open(invocation)
-    registrar, unit = registrar_of(registry.home), request.parsed.unit
-    if request.renewal:
-        if any(value for value in options.values()):
-            raise click.UsageError("a renewal changes no facts: leave the options about the unit out")
-        statements = rotation_statements(
-            request.data, registrar=registrar, parties=registry.directory, now=now()
-        )
-    else:
-        if registry.directory.identity(unit, request.parsed.appointment.public.kid) is not None:
-            raise Conflict(f"{unit} is enrolled with this identity already")
-        check_epochs_are_free(request.parsed, registry.directory, home=registry.home, moment=now())
-        facts = _facts(unit, registry.directory.facts(unit), options)
-        statements = enrolment_statements(request.data, registrar=registrar, facts=facts, now=now())
-    changes = await registry.state(statements)
-    return {
-        "statements": len(statements),
-        "directory_size": registry.directory.head.size,
-        "topics": [{"name": change.name, "action": change.action} for change in changes],
-    }
+    async with Registry.open(invocation) as registry:
+        registrar, unit = registrar_of(registry.home), request.parsed.unit
+        if request.renewal:
+            if any(value for value in options.values()):
+                raise click.UsageError("a renewal changes no facts: leave the options about the unit out")
+            statements = rotation_statements(
+                request.data, registrar=registrar, parties=registry.directory, now=now()
+            )
+        else:
+            if registry.directory.identity(unit, request.parsed.appointment.public.kid) is not None:
+                raise Conflict(f"{unit} is enrolled with this identity already")
+            check_epochs_are_free(request.parsed, registry.directory, home=registry.home, moment=now())
+            facts = _facts(unit, registry.directory.facts(unit), options)
+            statements = enrolment_statements(request.data, registrar=registrar, facts=facts, now=now())
+        changes = await registry.state(statements)
+        return {
+            "statements": len(statements),
+            "directory_size": registry.directory.head.size,
+            "topics": [{"name": change.name, "action": change.action} for change in changes],
+        }
 
 
 def check_epochs_are_free(
@@ -196,25 +196,25 @@ def _typed(given: dict[str, Any]) -> dict[str, Any]:
 
 async def change_status(invocation: Invocation, unit: str, *, suspended: bool, reason: str) -> dict[str, Any]:
     """Suspend or resume."""
-    registry = await Registry.open(invocation)
-    await registry.state([registry.status_change(UnitId(unit), suspended=suspended, reason=reason)])
-    return {"unit": unit, "suspended": suspended, "directory_size": registry.directory.head.size}
+    async with Registry.open(invocation) as registry:
+        await registry.state([registry.status_change(UnitId(unit), suspended=suspended, reason=reason)])
+        return {"unit": unit, "suspended": suspended, "directory_size": registry.directory.head.size}
 
 
 async def revoke_key(
     invocation: Invocation, unit: str, kid: str, *, reason: str, since: int | None
 ) -> dict[str, Any]:
     """Withdraw a key."""
-    registry = await Registry.open(invocation)
-    moment = None if since is None else Millis(since)
-    statement = registry.revocation(UnitId(unit), KeyId(bytes.fromhex(kid)), reason=reason, since=moment)
-    await registry.state([statement])
-    return {"unit": unit, "kid": kid, "directory_size": registry.directory.head.size}
+    async with Registry.open(invocation) as registry:
+        moment = None if since is None else Millis(since)
+        statement = registry.revocation(UnitId(unit), KeyId(bytes.fromhex(kid)), reason=reason, since=moment)
+        await registry.state([statement])
+        return {"unit": unit, "kid": kid, "directory_size": registry.directory.head.size}
 
 
 async def list_units(invocation: Invocation) -> list[dict[str, Any]]:
     """All units, with the states of their keys now."""
-    registry = await Registry.open(invocation)
+    registry = await Registry.read(invocation)
     warn_of_refused(registry.refused)
     return [_row(registry.directory, unit.unit) for unit in registry.directory.units()]
 

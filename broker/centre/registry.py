@@ -9,9 +9,14 @@ a statement that it has already.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Final
 
+from broker.errors import RolledBack
 from keys.ceremony import read_pin
 from keys.directory import Directory
 from keys.key_files import IDENTITY_FILE, read_identity
@@ -27,7 +32,7 @@ from runtime.cli.home import bootstrap, centre_home
 from runtime.cli.kafka_calls import read_to_end
 from runtime.cli.render import say
 from runtime.cli.unlocking import existing_secret
-from runtime.errors import Conflict, NotFound
+from runtime.errors import AlreadyRunning, Conflict, NotFound
 from runtime.kafka.admin import KafkaTopicAdmin
 from runtime.kafka.feeds import KafkaFeeds
 from runtime.kafka.partition_log import KafkaDirectory
@@ -35,6 +40,9 @@ from runtime.kafka.ports import TopicChange
 from runtime.process.clock import now
 from runtime.process.directory_file import read_statements, write_statements
 from runtime.process.homes import CentreHome, Home
+
+PATIENCE: Final = 60.0
+"""Seconds to wait for another command on the same home."""
 
 
 def registrar_of(home: CentreHome) -> SoftIdentity:
@@ -78,14 +86,23 @@ class Registry:
     refused: int
 
     @classmethod
-    async def open(cls, invocation: Invocation) -> Registry:
-        """Read the directory, after publishing what an earlier command could not."""
+    @asynccontextmanager
+    async def open(cls, invocation: Invocation) -> AsyncIterator[Registry]:
+        """The directory, after publishing what an earlier command could not; the home is held meanwhile."""
         home = centre_home(invocation)
         kafka = bootstrap(invocation, home)
-        await publish_pending(home, kafka)
-        directory, refused = await read_directory_topic(home, kafka)
-        write_statements(home.replica, directory.snapshot())
-        return cls(home, kafka, directory, refused)
+        async with _held(home):
+            await publish_pending(home, kafka)
+            directory, refused = await read_directory_topic(home, kafka)
+            check_nothing_is_lost(home, directory)
+            write_statements(home.replica, directory.snapshot())
+            yield cls(home, kafka, directory, refused)
+
+    @classmethod
+    async def read(cls, invocation: Invocation) -> Registry:
+        """The same for a command that states nothing: nobody waits for it afterwards."""
+        async with cls.open(invocation) as registry:
+            return registry
 
     def known(self, unit: UnitId) -> UnitFacts:
         """The facts about a unit of the directory, or `NotFound`."""
@@ -122,6 +139,41 @@ class Registry:
         if key.revoked and (signing is None or since is None or signing.compromised_since is not None):
             raise Conflict(f"the key {kid.hex()} is revoked already")
         return issue(Revocation(unit, kid, reason, since), signer=registrar_of(self.home), issued=now())
+
+
+@asynccontextmanager
+async def _held(home: CentreHome) -> AsyncIterator[None]:
+    """One command at a time: two would write over each other's `pending.log`."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            held = home.hold()
+            break
+        except AlreadyRunning:
+            if time.monotonic() > until:
+                raise
+            await asyncio.sleep(0.1)
+    try:
+        yield
+    finally:
+        held.close()
+
+
+def check_nothing_is_lost(home: Home, directory: Directory) -> None:
+    """Refuse a directory without statements that this home has read before: absence is no news.
+
+    Not their order: a statement of this home may have come into the topic behind another one.
+    """
+    if not home.replica.exists():
+        return
+    known, there = read_statements(home.replica), frozenset(directory.snapshot())
+    lost = [statement for statement in known if statement not in there]
+    if lost:
+        raise RolledBack(
+            f"the directory topic lacks {len(lost)} of {len(known)} statements that {home.replica} has",
+            hint="Kafka lost them, or it is another Kafka: name the right one, or write them there again, in "
+            "their order; nothing was changed here",
+        )
 
 
 async def publish_pending(home: CentreHome, kafka: str) -> None:

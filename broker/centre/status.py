@@ -32,7 +32,7 @@ TAIL = 20
 
 async def read_status(invocation: Invocation, routers: tuple[str, ...]) -> dict[str, Any]:
     """The status of all parts. Raises if Kafka itself is not reachable."""
-    registry = await Registry.open(invocation)
+    registry = await Registry.read(invocation)
     there = set(await KafkaTopicAdmin(registry.kafka).list())
     wanted = [topic.name for topic in declared_topics(registry.directory)]
     missing = [name for name in wanted if name not in there]

@@ -38,7 +38,7 @@ from runtime.errors import Unavailable
 from runtime.kafka.partition_log import KafkaTopics
 from runtime.process.clock import now
 from runtime.process.http import bind_loopback, serve
-from runtime.process.tasks import check_end, end_tasks, told_to_stop, waiting_to_stop
+from runtime.process.tasks import check_end, end_tasks, note_crash, told_to_stop, waiting_to_stop
 
 log = structlog.get_logger()
 
@@ -108,6 +108,7 @@ async def run_ledger(settings: LedgerSettings) -> None:
             waiting_to_stop(told_to_stop()),
         }
         start = asyncio.create_task(announce_start(ledger.stating, ledger.topics, "ledger"), name="start")
+        start.add_done_callback(note_crash)
         serving: set[asyncio.Task[Any]] = set()
         if listener is not None:
             pages = reading.ledger_pages(ledger.store, ledger.metrics.registry, lambda: ready(ledger))

@@ -26,7 +26,7 @@ from runtime.kafka.partition_log import KafkaTopics
 from runtime.process.clock import now
 from runtime.process.health import health_pages
 from runtime.process.http import bind_loopback, serve
-from runtime.process.tasks import check_end, end_tasks, told_to_stop, waiting_to_stop
+from runtime.process.tasks import check_end, end_tasks, note_crash, told_to_stop, waiting_to_stop
 
 log = structlog.get_logger()
 
@@ -78,6 +78,8 @@ async def run_router(settings: RouterSettings) -> None:
     }
     if router.ledger is not None:
         beside.add(asyncio.create_task(router.ledger.run(), name="ledger"))
+    for task in beside:
+        task.add_done_callback(note_crash)
     log.info("started", router=settings.name, bootstrap=settings.kafka, pid=os.getpid())
     # Objects that exist now stay: the garbage collector skips them from here on, and runs less often.
     gc.freeze()

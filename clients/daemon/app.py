@@ -37,7 +37,7 @@ from runtime.kafka.partition_log import KafkaDirectory
 from runtime.process import logs
 from runtime.process.clock import now
 from runtime.process.homes import UnitHome
-from runtime.process.http import bind_loopback, bind_unix, serve
+from runtime.process.http import bind_loopback, serve, unix_listener
 from runtime.process.notify import keep_watchdog, notify
 from runtime.process.tasks import check_end, end_tasks, told_to_stop, waiting_to_stop
 from runtime.process.worker import Worker
@@ -68,7 +68,7 @@ def run_daemon(home: Path, *, kafka: str | None = None, check_only: bool = False
     try:
         uvloop.run(_run(place, settings))
     finally:
-        os.close(held)
+        held.close()
 
 
 async def _run(home: UnitHome, settings: UnitSettings) -> None:
@@ -161,16 +161,12 @@ def _load(home: UnitHome, kafka: str | None) -> UnitSettings:
 def _listening(
     home: UnitHome, settings: UnitSettings, api: LocalApi
 ) -> Iterator[list[Coroutine[Any, Any, None]]]:
-    listeners = [(application(api), bind_unix(home.socket))]
-    if settings.http_port:
-        listeners.append((loopback_application(api), bind_loopback(settings.http_port)))
-    try:
+    with contextlib.ExitStack() as opened:
+        listeners = [(application(api), opened.enter_context(unix_listener(home.socket)))]
+        if settings.http_port:
+            listener = opened.enter_context(contextlib.closing(bind_loopback(settings.http_port)))
+            listeners.append((loopback_application(api), listener))
         yield [serve(pages, listener) for pages, listener in listeners]
-    finally:
-        for _, listener in listeners:
-            listener.close()
-        with contextlib.suppress(FileNotFoundError):
-            home.socket.unlink()
 
 
 def _close(context: UnitContext) -> None:

@@ -7,7 +7,6 @@ whose home has one: it listens on its own ports, works in its own thread, and en
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -133,7 +132,7 @@ async def opened(home: WitnessHome, settings: WitnessSettings, secret: Secret) -
             log.info("witness_stopped", path=settings.name)
     finally:
         worker.close()
-        os.close(held)
+        held.close()
 
 
 @contextmanager

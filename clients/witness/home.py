@@ -21,7 +21,7 @@ from pathlib import Path
 
 from keys.store import check_private_directory
 from runtime.errors import HomeError
-from runtime.process.lock import lock_home
+from runtime.process.lock import HomeLock, lock_home
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class WitnessHome:
             )
         check_private_directory(self.path)
 
-    def hold(self) -> int:
+    def hold(self) -> HomeLock:
         """Hold the home for this process; `AlreadyRunning` if another one has it."""
         return lock_home(self.path, program="witness", hint="it may run inside the unit's daemon")
 

@@ -2,8 +2,9 @@
 
     both     root.cbor       the pinned root       directory.log   the replica of the directory
              keys/           private keys, sealed  conf.d/*.toml   drop-ins over the settings
+             lock            held while a daemon, or a command of the centre, works here
     unit     unit.toml       settings              state.sqlite    outbox and inbox
-             run/api.sock    the local API         lock            held while a daemon works here
+             run/api.sock    the local API
              enrolment.cbor  what the centre needs to enrol the unit
              rotation.cbor   the last request for a new identity
              ledger-policy   the trusted logs and witnesses; without it the ledger is not followed
@@ -23,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from runtime.process.lock import lock_home
+from runtime.process.lock import HomeLock, lock_home
 
 LONGEST_SOCKET_PATH: Final = 100
 """Bytes. Unix sockets have 108 for their path on Linux, and fewer elsewhere."""
@@ -100,7 +101,7 @@ class UnitHome(Home):
         """The local API."""
         return self.path / "run" / "api.sock"
 
-    def hold(self) -> int:
+    def hold(self) -> HomeLock:
         """Hold the home for this process; `AlreadyRunning` if another one has it."""
         return lock_home(self.path, program="daemon", hint="stop that one first; two would break the order")
 
@@ -133,3 +134,7 @@ class CentreHome(Home):
     def pending(self) -> Path:
         """Statements that are made and not published yet."""
         return self.path / "pending.log"
+
+    def hold(self) -> HomeLock:
+        """Hold the home for this command; `AlreadyRunning` if another one has it."""
+        return lock_home(self.path, program="command", hint="wait until that one has ended")

@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,7 @@ from typing import Final
 import uvicorn
 from starlette.applications import Starlette
 
-from runtime.errors import HomeError, ProcessError
+from runtime.errors import AlreadyRunning, HomeError, ProcessError
 
 ENDS_WITHIN: Final = 2
 """Seconds for requests in hand once a server ends."""
@@ -36,19 +37,51 @@ class QuietServer(uvicorn.Server):
         yield
 
 
-def bind_unix(path: Path) -> socket.socket:
-    """A listening unix socket with mode 0600. The home is locked: a socket there is a dead daemon's."""
+@contextmanager
+def unix_listener(path: Path) -> Iterator[socket.socket]:
+    """A listening unix socket with mode 0600; its name is removed at the end, if it is still this one's.
+
+    The home is locked, so what has the name is a dead daemon's socket. Where the lock did not hold, somebody
+    answers there, and is left alone: `AlreadyRunning`.
+    """
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    with contextlib.suppress(FileNotFoundError):
-        path.unlink()
+    _clear(path)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o177)
+    with contextlib.closing(listener):
+        before = os.umask(0o177)
+        try:
+            listener.bind(os.fspath(path))
+        finally:
+            os.umask(before)
+        ours = path.lstat()
+        try:
+            listener.listen(256)
+            yield listener
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(ours, path.lstat()):
+                    path.unlink()
+
+
+def _clear(path: Path) -> None:
     try:
-        listener.bind(os.fspath(path))
-    finally:
-        os.umask(before)
-    listener.listen(256)
-    return listener
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise HomeError(f"{path} is no socket", hint="move it away: the daemon listens under this name")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(0)
+        try:
+            probe.connect(os.fspath(path))
+        except ConnectionRefusedError:
+            path.unlink(missing_ok=True)
+            return
+        except BlockingIOError:
+            pass  # it has more callers than it can hold, so it is there
+    raise AlreadyRunning(
+        f"another daemon answers at {path}", hint="stop that one first; two would break the order"
+    )
 
 
 def bind_loopback(

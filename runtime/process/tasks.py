@@ -64,6 +64,13 @@ async def end_tasks(tasks: Iterable[asyncio.Task[Any]], *, within: float = STOP_
         _, left = await asyncio.wait(left, timeout=within / 2)
 
 
+def note_crash(task: asyncio.Task[Any]) -> None:
+    """Log the crash of a task that nothing waits for: a callback for when it is done."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        _log(task.get_name(), _leaves(error))
+
+
 def check_end(done: Iterable[asyncio.Task[Any]], *, program: str) -> None:
     """Raise why a process ended, if it was not told to. `done` are the tasks that ended first.
 
@@ -88,8 +95,7 @@ def check_end(done: Iterable[asyncio.Task[Any]], *, program: str) -> None:
 def _told(program: str, error: BaseException) -> BaseException:
     found = list(_leaves(error))
     foreign = [one for one in found if not isinstance(one, ContradaError)]
-    for one in foreign:
-        log.error("crashed", program=program, error=type(one).__name__, step=" < ".join(_places(one)))
+    _log(program, foreign)
     if not foreign:
         return found[0]
     place = next(iter(_places(foreign[0])), "a task")
@@ -99,6 +105,11 @@ def _told(program: str, error: BaseException) -> BaseException:
     )
     crash.__cause__ = error
     return crash
+
+
+def _log(program: str, errors: Iterable[BaseException]) -> None:
+    for one in errors:
+        log.error("crashed", program=program, error=type(one).__name__, step=" < ".join(_places(one)))
 
 
 def _places(error: BaseException) -> list[str]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -179,3 +180,40 @@ def test_nohup_keeps_it_from_ending_with_the_terminal(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         assert ended(process) == 0
     assert int(ignored, 16) & 1 << signal.SIGHUP - 1
+
+
+def listens(home: Path) -> bool:
+    with closing(socket.socket(socket.AF_UNIX)) as client, suppress(OSError):
+        client.connect(str(home / "run" / "api.sock"))
+        return True
+    return False
+
+
+def test_removing_the_lock_lets_no_second_daemon_in(tmp_path: Path) -> None:
+    """The second ends with 9 and says who is there; the first goes on, and keeps its address."""
+    program, log, second = PROGRAMS[0], tmp_path / "log", tmp_path / "second"
+    arguments = program.made(tmp_path)
+    with running(arguments, log) as first:
+        up(program, first, log)
+        (tmp_path / "fr" / "lock").unlink()
+        with running(arguments, second) as other:
+            assert ended(other) == 9
+        assert f"another daemon works on {tmp_path / 'fr'}" in second.read_text()
+        assert listens(tmp_path / "fr")
+        first.send_signal(signal.SIGTERM)
+        assert ended(first) == 0
+    assert not (tmp_path / "fr" / "run" / "api.sock").exists()
+
+
+def test_a_killed_daemons_home_is_free(tmp_path: Path) -> None:
+    """Neither its lock nor its socket keeps the next one from starting."""
+    program, log, second = PROGRAMS[0], tmp_path / "log", tmp_path / "second"
+    arguments = program.made(tmp_path)
+    with running(arguments, log) as first:
+        up(program, first, log)
+        first.kill()
+        ended(first)
+    assert (tmp_path / "fr" / "run" / "api.sock").exists()
+    with running(arguments, second) as next_one:
+        up(program, next_one, second)
+        assert listens(tmp_path / "fr")

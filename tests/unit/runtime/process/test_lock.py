@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from clients.witness.home import WitnessHome
 from runtime.errors import AlreadyRunning
-from runtime.process.homes import UnitHome
+from runtime.process.homes import CentreHome, UnitHome
 
 HOMES = [
     (UnitHome, "daemon", "two would break the order"),
+    (CentreHome, "command", "wait until that one has ended"),
     (WitnessHome, "witness", "inside the unit's daemon"),
 ]
 
@@ -25,10 +29,12 @@ def test_a_home_has_one_process(
     """Who comes second is told who is there; afterwards the home is free again."""
     held = home(tmp_path).hold()
 
-    with pytest.raises(AlreadyRunning, match=f"another {program} works on {tmp_path}") as caught:
+    with pytest.raises(
+        AlreadyRunning, match=f"another {program} works on {tmp_path}: process {os.getpid()}"
+    ) as caught:
         home(tmp_path).hold()
-    os.close(held)
-    os.close(home(tmp_path).hold())
+    held.close()
+    home(tmp_path).hold().close()
 
     assert caught.value.hint is not None
     assert hint in caught.value.hint
@@ -40,4 +46,76 @@ def test_a_daemon_and_its_witness_do_not_lock_each_other_out(tmp_path: Path) -> 
     (tmp_path / "witness").mkdir()
 
     for held in (UnitHome(tmp_path).hold(), WitnessHome(tmp_path / "witness", unit=tmp_path).hold()):
-        os.close(held)
+        held.close()
+
+
+def _remove(path: Path) -> None:
+    path.unlink()
+
+
+def _exchange(path: Path) -> None:
+    other = path.with_name("other")
+    other.touch()
+    other.replace(path)
+
+
+@pytest.mark.parametrize("wrong", [_remove, _exchange], ids=["removed", "exchanged"])
+def test_a_name_that_is_gone_lets_nobody_in(tmp_path: Path, wrong: Callable[[Path], None]) -> None:
+    """Whoever removes the file, or puts another in its place, has removed a name and not the lock."""
+    held = UnitHome(tmp_path).hold()
+    wrong(tmp_path / "lock")
+
+    with pytest.raises(AlreadyRunning):
+        UnitHome(tmp_path).hold()
+    held.close()
+    UnitHome(tmp_path).hold().close()
+
+
+def test_where_directories_have_no_locks_the_file_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NFS gives locks only to what is open for writing: the home is held all the same."""
+    real = fcntl.flock
+
+    def flock(descriptor: int, operation: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        real(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    held = UnitHome(tmp_path).hold()
+
+    with pytest.raises(AlreadyRunning):
+        UnitHome(tmp_path).hold()
+    held.close()
+
+
+def test_a_file_that_is_removed_while_it_is_locked_is_not_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between opening and locking it may lose its name: then the file that has the name is taken."""
+    real, removed = fcntl.flock, []
+
+    def flock(descriptor: int, operation: int) -> None:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode) and not removed:
+            removed.append(True)
+            (tmp_path / "lock").unlink()
+        real(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    held = UnitHome(tmp_path).hold()
+
+    assert os.path.samestat(os.fstat(held.descriptors[-1]), (tmp_path / "lock").stat())
+    held.close()
+
+
+def test_a_full_disk_does_not_keep_a_home_from_being_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process id is for people; the lock needs no room."""
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    UnitHome(tmp_path).hold().close()

@@ -6,8 +6,10 @@ import asyncio
 from contextlib import suppress
 
 import pytest
+import structlog
 
-from runtime.process.tasks import end_tasks
+from runtime.errors import Unavailable
+from runtime.process.tasks import Crashed, check_end, end_tasks, note_crash, waiting_to_stop
 
 
 async def test_a_task_that_lost_its_cancellation_is_cancelled_again() -> None:
@@ -111,3 +113,56 @@ async def test_all_of_them_are_ended(count: int) -> None:
     await end_tasks(tasks)
 
     assert all(isinstance(task.exception(), OSError) for task in tasks)
+
+
+async def _fails(*errors: Exception) -> None:
+    if len(errors) == 1:
+        raise errors[0]
+    raise ExceptionGroup("several", errors)
+
+
+async def _done(*work: asyncio.Task[object]) -> tuple[asyncio.Task[object], ...]:
+    await asyncio.wait(work)
+    return work
+
+
+async def test_told_to_stop_nothing_is_wrong() -> None:
+    """The one task that may end is the one that waits for it."""
+    stop = asyncio.Event()
+    stop.set()
+    check_end(await _done(waiting_to_stop(stop)), program="daemon")
+
+
+@pytest.mark.parametrize(
+    ("errors", "expected"),
+    [
+        ((Unavailable("gone"),), Unavailable),
+        ((Unavailable("gone"), Unavailable("gone, too")), Unavailable),
+        ((ValueError("secret"),), Crashed),
+        ((Unavailable("gone"), ValueError("secret")), Crashed),
+    ],
+)
+async def test_a_crash_is_told_even_if_the_stop_comes_with_it(
+    errors: tuple[Exception, ...], expected: type[Exception]
+) -> None:
+    """An error of ours as it is, so that its own code counts; any other without its words."""
+    stop = asyncio.Event()
+    stop.set()
+    done = await _done(waiting_to_stop(stop), asyncio.create_task(_fails(*errors)))
+
+    with pytest.raises(expected) as caught:
+        check_end(done, program="daemon")
+    assert "secret" not in str(caught.value)
+
+
+async def test_a_crash_beside_the_work_is_logged() -> None:
+    """What nobody waits for does not fail unheard; what was cancelled did not fail."""
+    with structlog.testing.capture_logs() as said:
+        task = asyncio.create_task(_fails(ValueError("secret")), name="start")
+        cancelled = asyncio.create_task(asyncio.Event().wait(), name="other")
+        cancelled.cancel()
+        for each in await _done(task, cancelled):
+            note_crash(each)
+    assert [(line["event"], line["program"], line["error"]) for line in said] == [
+        ("crashed", "start", "ValueError")
+    ]

@@ -1,0 +1,67 @@
+"""Registration takes turns, and takes no absence for news."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from broker.centre import registry
+from broker.centre.registry import check_nothing_is_lost
+from broker.errors import RolledBack
+from keys.directory import Directory
+from runtime.errors import AlreadyRunning
+from runtime.process.directory_file import write_statements
+from runtime.process.homes import CentreHome
+from tests.cli.homes import world
+
+
+def directory(statements: tuple[bytes, ...]) -> Directory:
+    """What a topic with these statements gives."""
+    made = Directory(world().root)
+    for statement in statements:
+        made.apply(statement)
+    return made
+
+
+@pytest.mark.parametrize("kept", [0, 1, len(world().statements) - 1])
+def test_a_topic_that_lost_statements_is_refused(tmp_path: Path, kept: int) -> None:
+    """Empty as a new Kafka is, or shorter by one: the replica stays, and nothing is stated upon it."""
+    home = CentreHome(tmp_path)
+    write_statements(home.replica, world().statements)
+    before = home.replica.read_bytes()
+
+    with pytest.raises(RolledBack, match=f"lacks {len(world().statements) - kept} of "):
+        check_nothing_is_lost(home, directory(world().statements[:kept]))
+    assert home.replica.read_bytes() == before
+
+
+@pytest.mark.parametrize("known", [None, 0, 1, len(world().statements)])
+def test_a_topic_that_grew_is_taken(tmp_path: Path, known: int | None) -> None:
+    """Also by a home that has read nothing yet."""
+    home = CentreHome(tmp_path)
+    if known is not None:
+        write_statements(home.replica, world().statements[:known])
+    check_nothing_is_lost(home, directory(world().statements))
+
+
+async def test_commands_wait_for_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one has written down and not published is not written over by the next; one that hangs is told of."""
+    home, order = CentreHome(tmp_path), []
+
+    async def one(name: str) -> None:
+        async with registry._held(home):
+            order.append(name)
+            await asyncio.sleep(0)
+            order.append(name)
+
+    await asyncio.gather(*map(one, "abc"))
+    assert sorted(order) == list("aabbcc")
+    assert order[::2] == order[1::2]
+
+    monkeypatch.setattr(registry, "PATIENCE", 0.0)
+    async with registry._held(home):
+        with pytest.raises(AlreadyRunning, match="another command works on"):
+            await one("d")
+    assert "d" not in order
