@@ -21,6 +21,7 @@ from starlette.routing import Route
 
 from broker.ledger.store.tile_store import CHECKPOINT, TileStore
 from protocol.errors import Rejected
+from protocol.tlog.shards import parse_shard
 from protocol.tlog.tiles import parse_path
 from runtime.errors import Unavailable
 from runtime.process.health import Checks, health_pages
@@ -33,7 +34,10 @@ def ledger_pages(store: TileStore, registry: CollectorRegistry, checks: Callable
     """All pages."""
 
     async def audit(request: Request) -> Response:
-        return await _file(store, f"audit/{request.path_params['shard']}", request.path_params["file"])
+        shard = request.path_params["shard"]
+        if not _is_shard(shard):
+            return PlainTextResponse("no such half-year\n", status_code=404)
+        return await _file(store, f"audit/{shard}", request.path_params["file"])
 
     async def directory(request: Request) -> Response:
         return await _file(store, "directory", request.path_params["file"])
@@ -58,6 +62,15 @@ async def _file(store: TileStore, log: str, name: str) -> Response:
     if name == CHECKPOINT:
         return PlainTextResponse(data, headers=_FOR_NOW)
     return Response(data, media_type="application/octet-stream", headers=_FOR_EVER)
+
+
+def _is_shard(name: str) -> bool:
+    """Whether this can be a shard: the store is asked for no other path, whatever a client writes there."""
+    try:
+        parse_shard(f"any.example/audit/{name}")
+    except Rejected:
+        return False
+    return True
 
 
 def _is_tile(name: str) -> bool:

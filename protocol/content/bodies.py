@@ -24,7 +24,7 @@ from protocol.codes import (
     RefusalGround,
     UrgencyGround,
 )
-from protocol.content.code_forms import HandlingCodes, missing_handling, unite_handling
+from protocol.content.code_forms import HandlingCodes, missing_handling, show_code, unite_handling
 from protocol.content.cross_rules import Breach, cross_rule
 from protocol.content.entities import Item, Organisation, Person
 from protocol.content.fields import (
@@ -158,6 +158,13 @@ class AcknowledgedMessage(Model):
     header_digest: Annotated[DigestField, OURS]
 
 
+def case_ref_breach(stage: AcknowledgementStage, case_ref: str | None) -> Breach | None:
+    """A case is named when the message is taken into it, and not before."""
+    if case_ref is None or stage is AcknowledgementStage.ACCEPTED:
+        return None
+    return Breach("a case reference with stage 'accepted' only", found=f"stage {show_code(stage)!r}")
+
+
 class Acknowledgement(Model):
     """That messages have arrived, were opened, or were taken into a national case (ER Art. 41b(1)(e)).
 
@@ -174,9 +181,7 @@ class Acknowledgement(Model):
 
     @cross_rule("case_ref", field="case_ref")
     def _is_in_a_case(self) -> Breach | None:
-        if self.case_ref is not None and self.stage != AcknowledgementStage.ACCEPTED:
-            return Breach("no case reference before the message is accepted into a case")
-        return None
+        return case_ref_breach(self.stage, self.case_ref)
 
 
 Body = Information | Request | Answer | Refusal | Acknowledgement

@@ -144,6 +144,8 @@ def inbox_ack(
     invocation: Invocation, *, message_id: str, sender: str | None, case_ref: str | None, stage: str
 ) -> None:
     """Tell the sender, signed, that the message was opened or taken into a case."""
+    if case_ref is not None and stage != "accepted":
+        raise click.UsageError("--case-ref is the case that it is taken into: say --stage accepted too")
     query = "" if sender is None else f"?sender={segment(sender)}"
     form = {"stage": stage, "case_ref": case_ref}
     done = DaemonClient(unit_home(invocation)).post(f"/v1/inbox/{segment(message_id)}/ack{query}", form)

@@ -11,7 +11,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
-from pydantic import Base64Bytes, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    Base64Bytes,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
 
 from clients.daemon.store.order import Order, Recipient
 from protocol.codes import (
@@ -31,6 +39,7 @@ from protocol.codes import (
 from protocol.content.bodies import (
     Body,
     HeaderCodes,
+    case_ref_breach,
     check_header_codes,
     required_header_codes,
 )
@@ -38,7 +47,7 @@ from protocol.content.body_parts import body_to_parts
 from protocol.content.code_forms import HandlingCodes
 from protocol.content.cross_rules import broken
 from protocol.content.drafts import body_of_draft
-from protocol.content.fields import HandlingField, PurposeField, coded
+from protocol.content.fields import HandlingField, Line, PurposeField, coded
 from protocol.content.parts import Attachment
 from protocol.envelope.core import Limits, Reference
 from protocol.errors import DraftError, Rejected
@@ -157,7 +166,17 @@ class AckRequest(Form):
     """POST /v1/inbox/{id}/ack."""
 
     stage: Annotated[AcknowledgementStage, coded(AcknowledgementStage)] = AcknowledgementStage.OPENED
-    case_ref: str | None = None
+    case_ref: Line | None = None
+
+    @field_validator("case_ref")
+    @classmethod
+    def _follows_the_stage(cls, value: str | None, info: ValidationInfo) -> str | None:
+        # A stage that is wrong itself has its own fault.
+        stage = info.data.get("stage")
+        breach = None if stage is None else case_ref_breach(stage, value)
+        if breach is not None:
+            raise broken("case_ref", breach.right, breach.found)
+        return value
 
 
 @dataclass(frozen=True, slots=True)
