@@ -12,6 +12,7 @@ from broker.router.settings import RouterSettings
 from runtime.cli.failures import exit_code_of
 from runtime.cli.render import say
 from runtime.process import logs
+from runtime.process.streams import with_streams
 
 
 def start(config: Path | None, *, check_only: bool = False) -> None:
@@ -31,4 +32,4 @@ def main(config: Path | None, *, check_only: bool = False) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(Path(sys.argv[1]) if len(sys.argv) > 1 else None))
+    raise SystemExit(with_streams(lambda: main(Path(sys.argv[1]) if len(sys.argv) > 1 else None)))

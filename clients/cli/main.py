@@ -17,6 +17,7 @@ from runtime.cli import joined
 from runtime.cli.command import CONTEXT_SETTINGS, Group, Impact, Lazy, set_home, set_kafka
 from runtime.cli.exits import Exit, table
 from runtime.cli.joined import added, load_added
+from runtime.process.streams import with_streams
 
 _READS, _WRITES = Impact.READS, Impact.WRITES
 _HERE = "clients.cli.commands"
@@ -72,10 +73,12 @@ def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None: 
     if value and not ctx.resilient_parsing:
         from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - only when asked
 
+        from runtime.cli.render import write  # noqa: PLC0415
+
         try:
-            click.echo(f"contrada {version('contrada')}")
+            write(f"contrada {version('contrada')}")
         except PackageNotFoundError:
-            click.echo("contrada (run from its sources, not installed)")
+            write("contrada (run from its sources, not installed)")
         ctx.exit()
 
 
@@ -123,7 +126,9 @@ def run_line(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code. Never raises, never shows a traceback."""
     try:
         result = contrada.main(args=list(arguments), prog_name="contrada", standalone_mode=False)
-        sys.stdout.flush()
+        from runtime.cli.render import flush  # noqa: PLC0415 - most commands have it by now
+
+        flush()
     except BrokenPipeError:
         return _reader_left()
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last place before a traceback
@@ -141,7 +146,7 @@ def _reader_left() -> int:
 
 def main() -> NoReturn:
     """The console script."""
-    sys.exit(run_line(sys.argv[1:]))
+    sys.exit(with_streams(lambda: run_line(sys.argv[1:])))
 
 
 if __name__ == "__main__":

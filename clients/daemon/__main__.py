@@ -7,6 +7,7 @@ from pathlib import Path
 
 from clients.daemon.app import run_daemon
 from runtime.cli.failures import exit_code_of
+from runtime.process.streams import tell, with_streams
 
 
 def main(arguments: list[str]) -> int:
@@ -14,10 +15,10 @@ def main(arguments: list[str]) -> int:
     check_only = "--check-config" in arguments
     homes = [argument for argument in arguments if argument != "--check-config"]
     if len(homes) != 1:
-        sys.stderr.write("usage: python -P -m clients.daemon [--check-config] HOME\n")
+        tell("usage: python -P -m clients.daemon [--check-config] HOME")
         return 2
     return exit_code_of(lambda: run_daemon(Path(homes[0]), check_only=check_only))
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    raise SystemExit(with_streams(lambda: main(sys.argv[1:])))

@@ -9,6 +9,7 @@
         ├── NotInTime             what was waited for did not happen in time
         ├── BadInput              a file is not what it should be
         ├── NotInstalled          a part of the program is not there
+        ├── OutputLost            what there was to say cannot be written to stdout
         └── Declined              the person at the terminal said no
 
 Rules: a message is a lower-case sentence without a final period and carries no content.
@@ -79,6 +80,18 @@ class NotInstalled(CommandError):
     """A part of the program is not there."""
 
     code = "E_INSTALLATION"
+
+
+class OutputLost(CommandError):
+    """What there was to say cannot be written to stdout: a full disk, a closed stream."""
+
+    code = "E_OUTPUT"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"stdout cannot be written: {why[:1].lower()}{why[1:]}",
+            hint="the work itself may be done: look before you repeat it",
+        )
 
 
 class Declined(CommandError):

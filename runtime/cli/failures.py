@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import errno
 import os
-import sys
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from protocol.errors import ContradaError, Rejected
 from runtime.cli.errors import RefusedByPolicy
 from runtime.cli.exits import Exit, of_code
 from runtime.cli.render import json_text, printable
+from runtime.process.streams import tell
 
 TRACEBACK = "CONTRADA_TRACEBACK"
 
@@ -41,12 +41,12 @@ class Failure:
 def report(error: BaseException, arguments: Sequence[str]) -> Exit:
     """Show the error on stderr; returns the exit code."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        click.echo(error.format_message(), err=True)
+        tell(error.format_message())
         return Exit.USAGE
     if os.environ.get(TRACEBACK):
-        traceback.print_exception(error, file=sys.stderr)
+        tell("".join(traceback.format_exception(error)))
     failure = failure_of(error)
-    click.echo(_as_json(failure) if "--json" in arguments else _as_text(failure), err=True)
+    tell(_as_json(failure) if "--json" in arguments else _as_text(failure))
     return failure.exit
 
 
@@ -73,7 +73,7 @@ def failure_of(error: BaseException) -> Failure:
             return _usage(error)
         case ContradaError():
             return _ours(error)
-        case OSError():
+        case OSError() | MemoryError():
             return _system(error)
         case ModuleNotFoundError(name=str(name)) if name.partition(".")[0] in ("clients", "broker"):
             return Failure(
@@ -125,9 +125,13 @@ _OF_ERRNO = {
 }
 
 
-def _system(error: OSError) -> Failure:
+def _system(error: OSError | MemoryError) -> Failure:
+    if isinstance(error, MemoryError):
+        return Failure("there is not enough memory for this", "E_SYSTEM", Exit.FAILURE)
     if isinstance(error, ConnectionError | TimeoutError):
         return Failure("the other side does not answer", "E_UNAVAILABLE", Exit.UNAVAILABLE)
+    if error.errno == errno.EBADF and error.filename is None:
+        return Failure("stdin or stdout is closed, and this needs it", "E_SYSTEM", Exit.FAILURE)
     text = error.strerror or type(error).__name__
     where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
     return Failure(

@@ -14,11 +14,14 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from protocol.times import show_time
+from runtime.cli.errors import OutputLost
+from runtime.process.streams import escape, tell
 
 # C0 and C1 controls, soft hyphen, zero-width and bidirectional controls, line and paragraph separators,
 # tags and unpaired surrogates.
@@ -47,7 +50,7 @@ class Column:
 
 def printable(text: str) -> str:
     """The text with everything that a terminal would act on escaped."""
-    return _UNPRINTABLE.sub(lambda match: _written_out(match[0]), text)
+    return _UNPRINTABLE.sub(lambda match: escape(match[0]), text)
 
 
 def plain(value: object) -> str:
@@ -75,23 +78,23 @@ def moment(value: object) -> str:
 
 def say(text: str) -> None:
     """Write a message for the person to stderr, not into the pipe."""
-    sys.stderr.write(printable(text) + "\n")
+    tell(printable(text))
 
 
 def write(text: str) -> None:
     """One line of data."""
-    sys.stdout.write(printable(text) + "\n")
+    _put(printable(text) + "\n")
 
 
 def write_json(value: object) -> None:
     """One JSON document."""
-    sys.stdout.write(json_text(value, indent=2) + "\n")
+    _put(json_text(value, indent=2) + "\n")
 
 
 def write_json_line(value: object) -> None:
     """One JSON document on one line, flushed at once: a reader may be following."""
     write(json_text(value))
-    sys.stdout.flush()
+    flush()
 
 
 def json_text(value: object, *, indent: int | None = None) -> str:
@@ -99,7 +102,13 @@ def json_text(value: object, *, indent: int | None = None) -> str:
     text = json.dumps(value, ensure_ascii=False, indent=indent)
     # JSON escapes C0 itself; the line breaks are the layout's. The rest can stand only within strings,
     # where \uXXXX means the same.
-    return _UNPRINTABLE.sub(lambda match: match[0] if match[0] == "\n" else _written_out(match[0]), text)
+    return _UNPRINTABLE.sub(lambda match: match[0] if match[0] == "\n" else escape(match[0]), text)
+
+
+def flush() -> None:
+    """What was written leaves the process; `OutputLost` where it cannot."""
+    with _written():
+        sys.stdout.flush()
 
 
 def write_table(rows: Iterable[Row], columns: Sequence[Column], *, as_json: bool, none: str) -> None:
@@ -153,6 +162,16 @@ def _draw(titles: list[str], cells: list[list[str]]) -> None:
     Console().print(table)
 
 
-def _written_out(character: str) -> str:
-    data = character.encode("utf-16-be", "surrogatepass")
-    return "".join(f"\\u{data[at]:02x}{data[at + 1]:02x}" for at in range(0, len(data), 2))
+def _put(text: str) -> None:
+    with _written():
+        sys.stdout.write(text)
+
+
+@contextmanager
+def _written() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputLost(error.strerror or type(error).__name__) from None
