@@ -20,7 +20,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from keys.errors import KeyFileExists, KeyFileExposed, KeyFileMissing, KeyStoreError
+from keys.errors import (
+    CredentialError,
+    KeyFileExists,
+    KeyFileExposed,
+    KeyFileMissing,
+    KeyFileUnreadable,
+    KeyStoreError,
+)
 from keys.sealed_file import MAX_SEALED
 from keys.unlock import Credential, Passphrase
 from protocol.identifiers import Entropy
@@ -56,7 +63,7 @@ def read_private(path: Path) -> bytes:
         _check_owner(found, path)
         if found.st_mode & _TO_OTHERS:
             raise _exposed(path, found, _FILE_MODE)
-        return _read(descriptor)
+        return _read(descriptor, path, found, KeyFileUnreadable)
 
 
 def write_private(path: Path, data: bytes, *, entropy: Entropy, replace: bool = False) -> None:
@@ -133,7 +140,7 @@ def read_public(path: Path) -> bytes:
         _check_owner(found, path)
         if found.st_mode & _WRITE_TO_OTHERS:
             raise _exposed(path, found, _PUBLIC_MODE)
-        return _read(descriptor)
+        return _read(descriptor, path, found, KeyFileUnreadable)
 
 
 def read_credential(path: Path) -> Credential:
@@ -159,7 +166,7 @@ def _read_secret(path: Path) -> bytes:
         # the file is root's. So the group may read here, but nobody else, and only the owner writes.
         if found.st_mode & 0o037:
             raise _exposed(path, found, 0o400)
-        return _read(descriptor)
+        return _read(descriptor, path, found, CredentialError)
 
 
 @contextmanager
@@ -191,9 +198,15 @@ def _as_our_error(path: Path) -> Iterator[None]:
         ) from None
 
 
-def _read(descriptor: int) -> bytes:
+def _read(descriptor: int, path: Path, found: os.stat_result, fault: type[KeyStoreError]) -> bytes:
+    # Refused, never cut: the beginning of a wrong file must not become somebody's passphrase.
+    if found.st_size > MAX_SEALED:
+        raise fault(
+            f"such a file has at most {MAX_SEALED} bytes, and {path} has {found.st_size} bytes",
+            hint="is it the right file?",
+        )
     data = b""
-    while chunk := os.read(descriptor, MAX_SEALED + 1 - len(data)):
+    while chunk := os.read(descriptor, MAX_SEALED - len(data)):
         data += chunk
     return data
 

@@ -7,6 +7,7 @@
         ├── HomeError        a home directory is not as it must be
         ├── AlreadyRunning   another process works on this home
         ├── NotFound         there is no such thing here
+        ├── TooLarge         a file or a request has more bytes than it may have
         ├── Conflict         it is there already, or contradicts what is there
         ├── NotVerified      something that was read does not verify
         └── TopicConflict    a topic is there, and not as it must be, and cannot be made so
@@ -54,6 +55,12 @@ class NotFound(ProcessError):
     """There is no such thing here."""
 
     code = "E_NOT_FOUND"
+
+
+class TooLarge(ProcessError):
+    """A file, a stream or a request has more bytes than what should be in it can have."""
+
+    code = "E_SIZE"
 
 
 class Conflict(ProcessError):

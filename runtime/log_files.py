@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from protocol.tlog.tiles import MAX_ENTRY, TILE_WIDTH
-from runtime.errors import Unavailable
+from runtime.bounded import join_bounded, read_bounded
+from runtime.errors import TooLarge, Unavailable
 
 if TYPE_CHECKING:
     import httpx
@@ -40,12 +41,13 @@ class DirectoryLogFiles:
         self._path = path
 
     def get(self, path: str) -> bytes | None:
-        """The file, or one byte more than any file of a log has, which no parser takes."""
+        """The file. A larger one than any file of a log is `Unavailable`, as elsewhere."""
         try:
-            with (self._path / path).open("rb") as file:
-                return file.read(MAX_LOG_FILE + 1)
+            return read_bounded(self._path / path, MAX_LOG_FILE, what="a file of a log")
         except FileNotFoundError:
             return None
+        except TooLarge as error:
+            raise Unavailable(str(error), hint="is that a log's directory?") from None
         except OSError as error:
             raise Unavailable(f"{self._path / path}: {error.strerror}", hint="check the path") from None
 
@@ -63,27 +65,30 @@ class HttpLogFiles:
         """`seconds` is how long to wait for the connection, and for each part of an answer."""
         import httpx  # noqa: PLC0415 - 100 ms, needed only where there is something to fetch
 
-        self._client: httpx.Client = httpx.Client(timeout=seconds, follow_redirects=False)
+        self._client: httpx.Client = httpx.Client(
+            timeout=seconds, follow_redirects=False, headers={"accept-encoding": "identity"}
+        )
         self._prefix = url.rstrip("/")
 
     def get(self, path: str) -> bytes | None:
         """The file. Too large an answer, or a status that is not 200, 404 or 410, is `Unavailable`."""
         import httpx  # noqa: PLC0415
 
-        data = bytearray()
         try:
             with self._client.stream("GET", f"{self._prefix}/{path}") as answer:
                 if answer.status_code in (404, 410):
                     return None
                 if answer.status_code != httpx.codes.OK:
                     raise _unavailable(path, f"status {answer.status_code}")
-                for chunk in answer.iter_bytes():
-                    data += chunk
-                    if len(data) > MAX_LOG_FILE:
-                        raise _unavailable(path, "an answer that is too large")
+                if "content-encoding" in answer.headers:
+                    raise _unavailable(path, "an encoded answer, which nobody asked for")
+                return join_bounded(
+                    answer.iter_bytes(), MAX_LOG_FILE, name="the answer", what="a file of a log"
+                )
+        except TooLarge as error:
+            raise _unavailable(path, str(error)) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise _unavailable(path, type(error).__name__) from None
-        return bytes(data)
 
     def local(self, _: str) -> Path | None:
         """None: nothing is on this machine."""

@@ -24,8 +24,8 @@ from protocol.errors import Rejected
 from protocol.identifiers import KeyId, Millis, UnitId, parse_unit_id
 from protocol.limits import MAX_HEADER, SECOND
 from protocol.signatures import Suite, parse_signed
+from runtime.bounded import read_bounded
 from runtime.cli.command import Invocation
-from runtime.cli.errors import BadInput
 from runtime.cli.render import moment as show_moment
 from runtime.errors import Conflict, NotFound
 from runtime.process.clock import now
@@ -60,9 +60,7 @@ class MembershipRequest:
 
 def read_request(path: Path) -> MembershipRequest:
     """The request in the file, every signature in it verified."""
-    data = path.read_bytes()
-    if len(data) > MAX_HEADER:
-        raise BadInput(f"{path} is too large for a request", hint="it is the file that 'unit init' wrote")
+    data = read_bounded(path, MAX_HEADER, what="a request of a unit")
     outer = parse_signed(data)
     try:
         # A renewal is a signed request within a signature; an enrolment's payload is no signed structure.

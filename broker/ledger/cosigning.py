@@ -22,6 +22,7 @@ import structlog
 
 from broker.errors import RolledBack
 from protocol.errors import Code, Rejected
+from protocol.limits import MAX_NOTE
 from protocol.tlog.checkpoints import Checkpoint, SignedCheckpoint, parse_checkpoint
 from protocol.tlog.cosignatures import accept_cosignatures
 from protocol.tlog.notes import VerifierKey, parse_number
@@ -29,10 +30,10 @@ from protocol.tlog.policy import Policy
 from protocol.tlog.proofs import consistency_proof
 from protocol.tlog.tiles import TileReader
 from protocol.tlog.witnessing import SIZE_TYPE, format_add_checkpoint
+from runtime.bounded import gather_bounded
+from runtime.errors import TooLarge
 
 log = structlog.get_logger()
-
-MAX_ANSWER = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class Cosigner:
     async def _one(self, place: WitnessPlace, signed: SignedCheckpoint, read: TileReader) -> tuple[str, ...]:
         try:
             lines = await self._question(place, signed, read)
-        except (httpx.HTTPError, Rejected, TimeoutError) as error:
+        except (httpx.HTTPError, Rejected, TimeoutError, TooLarge) as error:
             self.failures[place.name] = type(error).__name__
             log.warning("witness_failed", witness=place.name, error=type(error).__name__)
             return ()
@@ -103,7 +104,7 @@ class Cosigner:
                 )
                 self.sizes.pop(known, None)
             answer.raise_for_status()
-            lines = accept_cosignatures(answer.content[:MAX_ANSWER], checkpoint, place.keys)
+            lines = accept_cosignatures(answer.content, checkpoint, place.keys)
             self.sizes[known] = checkpoint.size
             return lines
         raise TimeoutError  # it advances between two requests: another ledger asks it, too
@@ -111,9 +112,9 @@ class Cosigner:
     async def _check_ahead(self, place: WitnessPlace, ours: Checkpoint) -> NoReturn:
         """A larger checkpoint from a witness counts only if the log's own key signed it."""
         name = sha256(ours.origin.encode()).hexdigest()
-        answer = await self.client.get(f"{place.url}/{name}/checkpoint")
+        answer = await self._asked("GET", f"{place.url}/{name}/checkpoint")
         answer.raise_for_status()
-        theirs = self.policy.signed_by_log(parse_checkpoint(answer.content[:MAX_ANSWER]))
+        theirs = self.policy.signed_by_log(parse_checkpoint(answer.content))
         if theirs.origin == ours.origin and theirs.size > ours.size:
             raise WitnessAhead(place, ours, theirs)
         raise Rejected(Code.E_CHECKPOINT, f"{place.name} claims more than it can show")
@@ -123,9 +124,18 @@ class Cosigner:
     ) -> httpx.Response:
         size = signed.checkpoint.size
         proof = consistency_proof(old, size, read)
-        return await self.client.post(
-            f"{place.url}/add-checkpoint", content=format_add_checkpoint(old, proof, signed.data)
-        )
+        body = format_add_checkpoint(old, proof, signed.data)
+        return await self._asked("POST", f"{place.url}/add-checkpoint", body)
+
+    async def _asked(self, method: str, url: str, body: bytes | None = None) -> httpx.Response:
+        # No more than an answer has: a witness must not fill the ledger's memory.
+        headers = {"accept-encoding": "identity"}
+        async with self.client.stream(method, url, content=body, headers=headers) as answer:
+            if "content-encoding" in answer.headers:
+                raise Rejected(Code.E_NOTE, "an encoded answer, which nobody asked for")
+            data = await gather_bounded(answer.aiter_bytes(), MAX_NOTE, name="this one", what="an answer")
+        kept = {"content-type": answer.headers.get("content-type", "")}
+        return httpx.Response(answer.status_code, headers=kept, content=data, request=answer.request)
 
 
 def _size_in(answer: httpx.Response) -> int:

@@ -13,8 +13,10 @@ from pathlib import Path
 
 from keys.note_keys import NoteKey, NoteSigner
 from protocol.errors import Rejected
+from protocol.limits import MAX_POLICY_TEXT
 from protocol.tlog.notes import VerifierKey
 from protocol.tlog.policy import Policy, PolicyLog, parse_policy
+from runtime.bounded import read_bounded
 from runtime.errors import Misconfigured
 
 
@@ -40,7 +42,7 @@ class OwnKeys:
 def read_policy_file(path: Path) -> Policy:
     """The policy file."""
     try:
-        return parse_policy(path.read_bytes())
+        return parse_policy(read_bounded(path, MAX_POLICY_TEXT, what="a policy"))
     except OSError as error:
         raise Misconfigured(
             f"{path} cannot be read ({error.strerror})", hint="'contrada ledger init' writes it"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import json
 import mimetypes
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,7 +18,9 @@ import click
 from protocol import limits
 from protocol.codes import Classification, CopyExemption, DataClass, LegalBasis, Purpose
 from protocol.times import Bound
+from runtime.bounded import read_bounded
 from runtime.cli.errors import BadInput
+from runtime.cli.input_files import read_input
 from runtime.cli.params import Codes, Duration, HandlingCodes, Identifier, Moment, Units, flatten
 
 Function = TypeVar("Function", bound=Callable[..., object])
@@ -125,9 +126,7 @@ def message_to_send(
 def read_draft_file(name: str) -> dict[str, Any]:
     """The draft in the file, or on stdin for `-`."""
     where = "stdin" if name == "-" else name
-    data = sys.stdin.buffer.read(limits.MAX_RECORD + 1) if name == "-" else Path(name).read_bytes()
-    if len(data) > limits.MAX_RECORD:
-        raise BadInput(f"{where} is too large for a draft", hint=f"at most {limits.MAX_RECORD} bytes")
+    data = read_input(name, limits.MAX_RECORD, what="a draft")
     try:
         draft = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_each_once)
     except json.JSONDecodeError as error:
@@ -144,12 +143,7 @@ def read_draft_file(name: str) -> dict[str, Any]:
 
 def attachment(path: Path) -> dict[str, str]:
     """A file as the API takes it."""
-    with path.open("rb") as file:
-        content = file.read(limits.MAX_ATTACHMENT + 1)
-    if len(content) > limits.MAX_ATTACHMENT:
-        raise BadInput(
-            f"{path} is too large", hint=f"an attachment has at most {limits.MAX_ATTACHMENT} bytes"
-        )
+    content = read_bounded(path, limits.MAX_ATTACHMENT, what="an attachment")
     media_type, _ = mimetypes.guess_type(path.name)
     return {
         "name": path.name,

@@ -13,7 +13,9 @@ from keys.store import read_credential, read_passphrase, write_public
 from keys.unlock import Secret
 from protocol.errors import Rejected
 from protocol.identifiers import UnitId
+from protocol.limits import MAX_HEADER, MAX_POLICY_TEXT
 from protocol.tlog.policy import parse_policy
+from runtime.bounded import read_bounded
 from runtime.cli.command import Invocation
 from runtime.cli.errors import BadInput, NoHome
 from runtime.cli.home import chosen_home
@@ -74,7 +76,7 @@ def _name_secret(home: UnitHome, *, secret: Path | None, passphrase: Path | None
 
 def _root(path: Path) -> RootOfTrust:
     try:
-        return RootOfTrust.parse(path.read_bytes())
+        return RootOfTrust.parse(read_bounded(path, MAX_HEADER, what="a root of trust"))
     except Rejected:
         raise BadInput(
             f"{path} is not a root of trust", hint="it is the file root.cbor that the centre gives out"
@@ -82,7 +84,7 @@ def _root(path: Path) -> RootOfTrust:
 
 
 def _policy(path: Path) -> bytes:
-    data = path.read_bytes()
+    data = read_bounded(path, MAX_POLICY_TEXT, what="a policy")
     try:
         parse_policy(data)
     except Rejected as rejected:

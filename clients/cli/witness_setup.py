@@ -17,9 +17,11 @@ from keys.note_keys import NoteKey, NoteUse, write_note_key
 from keys.store import prepare_directory, write_private, write_public
 from keys.unlock import CREDENTIAL_SIZE
 from protocol.errors import Rejected
+from protocol.limits import MAX_POLICY_TEXT
 from protocol.tlog.notes import check_key_name
 from protocol.tlog.policy import parse_policy
 from protocol.tlog.policy_text import WitnessEntry, policy_text
+from runtime.bounded import read_bounded
 from runtime.cli.errors import BadInput
 from runtime.errors import Conflict, HomeError
 from runtime.process.settings_text import toml_text
@@ -79,7 +81,7 @@ def _settings(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _policy(path: Path) -> bytes:
-    data = path.read_bytes()
+    data = read_bounded(path, MAX_POLICY_TEXT, what="a policy")
     try:
         parse_policy(data)
     except Rejected as rejected:

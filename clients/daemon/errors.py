@@ -5,8 +5,7 @@
         ├── StoreUnavailable   the disk is full or the database cannot be written: not now
         ├── Stopping           the daemon ends and takes nothing in any more
         ├── ForbiddenMove      a message was to go into a state that it cannot have: a fault of the program
-        ├── BadRequest         the request is not one of the local API's
-        └── TooLarge           the request has more bytes than any message could need
+        └── BadRequest         the request is not one of the local API's
 
 `status` is the HTTP status that the local API answers with. No message carries content.
 """
@@ -67,10 +66,3 @@ class BadRequest(DaemonError):
 
     code = "E_REQUEST"
     status = 400
-
-
-class TooLarge(DaemonError):
-    """The request has more bytes than any message could need."""
-
-    code = "E_SIZE"
-    status = 413

@@ -28,7 +28,9 @@ from clients.witness.witness_api import monitoring_api, witness_api
 from keys.note_keys import NoteSigner, NoteUse, read_note_key
 from keys.unlock import Secret
 from protocol.errors import ContradaError, Rejected
+from protocol.limits import MAX_POLICY_TEXT
 from protocol.tlog.policy import Policy, parse_policy
+from runtime.bounded import read_bounded
 from runtime.errors import HomeError
 from runtime.process import logs
 from runtime.process.clock import now
@@ -152,7 +154,7 @@ def _listening(queue: WitnessQueue, settings: WitnessSettings) -> Iterator[list[
 def read_cosigned_logs(home: WitnessHome) -> Policy:
     """The logs that this witness cosigns."""
     try:
-        return parse_policy(home.policy.read_bytes())
+        return parse_policy(read_bounded(home.policy, MAX_POLICY_TEXT, what="a policy"))
     except FileNotFoundError:
         raise HomeError(
             f"there is no {home.policy}", hint="put the exchange's policy file there; the centre gives it out"

@@ -29,6 +29,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from keys.store import sync_directory, write_new
+from protocol.limits import MAX_NOTE
+from runtime.bounded import read_bounded
+from runtime.errors import TooLarge
 
 MOST: Final = 64
 
@@ -116,11 +119,11 @@ class EvidenceFolder:
     def _readable(self) -> Iterator[EvidenceSummary]:
         for about in self._path.glob("[!.]*/about.json"):
             try:
-                found = json.loads(about.read_text("utf-8"))
+                found = json.loads(read_bounded(about, MAX_NOTE, what="a summary"))
                 yield EvidenceSummary(
                     **(found | {"kind": EvidenceKind(found["kind"]), "folder": str(about.parent)})
                 )
-            except (OSError, ValueError, TypeError, KeyError):
+            except (OSError, ValueError, TypeError, KeyError, TooLarge):
                 continue
 
     def _is_full(self, evidence: EvidencePiece) -> bool:

@@ -34,8 +34,9 @@ from protocol.merkle import verify_consistency
 from protocol.tlog.checkpoints import Checkpoint, SignedCheckpoint, parse_checkpoint
 from protocol.tlog.proofs import consistency_proof, root_at
 from protocol.tlog.tiles import ENTRIES, TILE_WIDTH, Tile, TileReader, TreeWriter, read_entries, smaller_from
-from runtime.errors import Unavailable
-from runtime.log_files import DirectoryLogFiles, HttpLogFiles, LogFileSource
+from runtime.bounded import read_bounded
+from runtime.errors import TooLarge, Unavailable
+from runtime.log_files import MAX_LOG_FILE, DirectoryLogFiles, HttpLogFiles, LogFileSource
 
 log = structlog.get_logger()
 
@@ -103,8 +104,8 @@ class Mirror:
     def proved(self, origin: str) -> Checkpoint | None:
         """The newest checkpoint whose root the copy gave."""
         try:
-            return parse_checkpoint((self._of(origin) / "checkpoint").read_bytes()).checkpoint
-        except (FileNotFoundError, Rejected):
+            return parse_checkpoint(self._kept(origin, "checkpoint")).checkpoint
+        except (FileNotFoundError, Rejected, TooLarge):
             return None
 
     def _copy(self, writer: TreeWriter, wanted: Checkpoint) -> None:
@@ -156,11 +157,14 @@ class Mirror:
     def _reader(self, origin: str) -> TileReader:
         def read(tile: Tile) -> bytes:
             try:
-                return (self._of(origin) / tile.path).read_bytes()
-            except FileNotFoundError:
+                return self._kept(origin, tile.path)
+            except (FileNotFoundError, TooLarge):
                 raise Rejected(Code.E_TILE, f"{tile.path} is not in the copy") from None
 
         return read
+
+    def _kept(self, origin: str, path: str) -> bytes:
+        return read_bounded(self._of(origin) / path, MAX_LOG_FILE, what="a file of a log")
 
     def _of(self, origin: str) -> Path:
         # An origin comes from the policy file, and still must not lead out of the folder.

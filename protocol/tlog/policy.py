@@ -132,8 +132,13 @@ def parse_policy(text: str | bytes) -> Policy:
     if isinstance(text, bytes):
         # Octets that are no UTF-8 are opaque: they stay distinct, and match no key's name.
         text = text.decode("utf-8", "surrogateescape")
-    if len(text) > limits.MAX_POLICY_TEXT or _FORBIDDEN.search(text) or not text.endswith("\n"):
-        raise Rejected(Code.E_LOG_POLICY, "too long, or a control character, or no newline at the end")
+    if len(text) > limits.MAX_POLICY_TEXT:
+        raise _wrong(f"{len(text)} characters, at most {limits.MAX_POLICY_TEXT} are read")
+    if found := _FORBIDDEN.search(text):
+        line = text.count("\n", 0, found.start()) + 1
+        raise _wrong(f"line {line}: a control character (U+{ord(found[0]):04X})")
+    if not text.endswith("\n"):
+        raise _wrong("no newline at the end: the file is cut off" if text else "the file is empty")
     reader = _Reader()
     for number, line in enumerate(text.split("\n"), start=1):
         words = _BLANKS.split(line.strip(" \t"))

@@ -9,9 +9,11 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from runtime.bounded import read_bounded
 from runtime.cli.command import Invocation
 from runtime.cli.errors import BadInput, NoHome
 from runtime.process.homes import CentreHome, Home, UnitHome
+from runtime.process.settings_text import MAX_SETTINGS
 
 
 def chosen_home(invocation: Invocation) -> Home:
@@ -51,7 +53,7 @@ def _not_a_home(home: Home, wanted: str, *, other: str | None) -> NoHome:
 def read_settings(path: Path) -> dict[str, Any]:
     """A home's settings file."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(read_bounded(path, MAX_SETTINGS, what="a settings file").decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):
         raise BadInput(f"{path} is not a TOML file", hint="restore it, or make the home again") from None
 

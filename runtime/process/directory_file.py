@@ -9,8 +9,9 @@ trusted: every statement is verified again, from the pinned root.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from keys.ceremony import read_pin
 from keys.directory import Directory
@@ -24,17 +25,28 @@ _LENGTH = 4
 
 def read_statements(path: Path) -> list[bytes]:
     """The statements, in order. A last one that was cut off by a crash is left out."""
-    data = path.read_bytes()
-    found, at = [], 0
-    while at + _LENGTH <= len(data):
-        size = int.from_bytes(data[at : at + _LENGTH], "big")
-        if size > MAX_STATEMENT:
+    with path.open("rb") as file:
+        found = list(framed_statements(file))
+        head = file.read(_LENGTH)
+        if len(head) == _LENGTH and not 0 < int.from_bytes(head, "big") <= MAX_STATEMENT:
             raise NotVerified(f"{path} is damaged", hint="remove it: it is read from Kafka again")
-        if at + _LENGTH + size > len(data):
-            break
-        found.append(data[at + _LENGTH : at + _LENGTH + size])
-        at += _LENGTH + size
     return found
+
+
+def framed_statements(file: BinaryIO) -> Iterator[bytes]:
+    """Each whole statement, one in memory at a time; the file is then where the first bad one begins.
+
+    No statement is empty: a file of zeros has none, however long it is.
+    """
+    while True:
+        start = file.tell()
+        head = file.read(_LENGTH)
+        size = int.from_bytes(head, "big") if len(head) == _LENGTH else 0
+        statement = file.read(size) if 0 < size <= MAX_STATEMENT else b""
+        if not statement or len(statement) < size:
+            file.seek(start)
+            return
+        yield statement
 
 
 def write_statements(path: Path, statements: Iterable[bytes]) -> None:

@@ -14,7 +14,9 @@ from typing import ClassVar, Self, cast
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, TomlConfigSettingsSource
 
-from runtime.errors import HomeError, Misconfigured, ProcessError
+from runtime.bounded import read_bounded
+from runtime.errors import HomeError, Misconfigured, ProcessError, TooLarge
+from runtime.process.settings_text import MAX_SETTINGS
 
 Fault = tuple[str, str]
 """Which setting, and what is wrong with it."""
@@ -100,12 +102,13 @@ class HomeSettings(FileSettings):
 def _unreadable(file: Path, *, missing_ok: bool) -> str | None:
     """Why the file cannot be read: pydantic's source passes over one that is not there, and names no file."""
     try:
-        with file.open("rb") as opened:
-            tomllib.load(opened)
+        tomllib.loads(read_bounded(file, MAX_SETTINGS, what="a settings file").decode())
     except FileNotFoundError as error:
         return None if missing_ok else f"cannot be read ({error.strerror})"
     except OSError as error:
         return f"cannot be read ({error.strerror})"
+    except TooLarge as error:
+        return f"is no settings file: {error}"
     except ValueError as error:
         # TOML's complaints name a place and at most one character, not the line.
         return f"is not TOML: {error}"

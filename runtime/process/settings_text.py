@@ -1,10 +1,14 @@
-"""Writing a settings file, for the `init` commands: flat TOML. Reading is settings.py."""
+"""Settings files: their size, and writing one for the `init` commands: flat TOML. Reading is settings.py."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from runtime.errors import HomeError
+
+MAX_SETTINGS: Final = 1_048_576
+"""Bytes of a settings file; nobody writes so many."""
 
 
 def toml_text(values: Mapping[str, str | int]) -> str:

@@ -33,9 +33,12 @@ _yes = click.option("--yes", is_flag=True, help="Do not ask.")
 def act_policy_change(invocation: Invocation, *, file: Path, why: str) -> None:
     """State that a policy was changed. The file's SHA-256 is logged, and its name; not its content."""
     from broker.centre.acts import change_policy
+    from protocol.limits import MAX_POLICY_TEXT
+    from runtime.bounded import read_bounded
     from runtime.cli.kafka_calls import run_quietly
 
-    _tell(invocation, run_quietly(change_policy(invocation, file.name, file.read_bytes(), why=why)))
+    policy = read_bounded(file, MAX_POLICY_TEXT, what="a policy")
+    _tell(invocation, run_quietly(change_policy(invocation, file.name, policy, why=why)))
 
 
 @command(

@@ -27,9 +27,10 @@ from protocol.identifiers import Millis
 from protocol.tlog.checkpoints import seconds
 from protocol.tlog.policy_text import WitnessEntry, ledger_policy
 from protocol.tlog.shards import directory_origin, shard_of
+from runtime.bounded import read_bounded
 from runtime.errors import Conflict, Misconfigured
 from runtime.process.homes import CentreHome
-from runtime.process.settings_text import toml_text
+from runtime.process.settings_text import MAX_SETTINGS, toml_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +136,7 @@ def witnesses_in(file: Path) -> tuple[WitnessEntry, ...]:
 def centre_settings(home: CentreHome) -> dict[str, Any]:
     """What the centre's own settings file says."""
     try:
-        return tomllib.loads(home.settings.read_text(encoding="utf-8"))
+        return tomllib.loads(read_bounded(home.settings, MAX_SETTINGS, what="a settings file").decode())
     except (OSError, ValueError):
         raise Misconfigured(
             f"{home.path} is not a centre's home",

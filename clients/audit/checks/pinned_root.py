@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from clients.audit.checks.directory_statements import entries_of
-from clients.audit.copy.copied_heads import CopiedHead, read_bounded
+from clients.audit.copy.copied_heads import CopiedHead
 from clients.audit.copy.ledger_copy import ROOT, LedgerCopy
 from clients.audit.findings import Finding, FindingKind, Tell
 from keys.directory import Directory
 from keys.root_of_trust import RootOfTrust
+from protocol.limits import MAX_HEADER
+from runtime.bounded import read_bounded
 from runtime.errors import NotFound
 
 
@@ -18,7 +20,7 @@ def read_root(copy: LedgerCopy, chosen: Path | None, tell: Tell) -> RootOfTrust 
     path = chosen or copy.path / ROOT
     if not path.is_file():
         return None
-    root = RootOfTrust.parse(read_bounded(path))
+    root = RootOfTrust.parse(read_bounded(path, MAX_HEADER, what="a pinned root"))
     if chosen is None:
         what = f"the pinned root came with the copy; compare its fingerprint: {root.fingerprint()}"
         tell(Finding(FindingKind.NOT_CHECKED, ROOT, what, ROOT))

@@ -79,9 +79,11 @@ def audit_fsck(
     """
     from clients.audit.checks import fsck as work
     from clients.audit.checks.pinned_root import read_root
-    from clients.audit.copy.copied_heads import choose_policy, read_bounded
+    from clients.audit.copy.copied_heads import choose_policy
     from clients.audit.copy.ledger_copy import open_copy
     from clients.audit.findings import Finding
+    from protocol.limits import MAX_NOTE
+    from runtime.bounded import read_bounded
     from runtime.errors import NotVerified
 
     copy = open_copy(directory)
@@ -89,7 +91,7 @@ def audit_fsck(
     wanted = work.AuditBasis(
         policy=choose_policy(copy, policy, notes.append),
         root=read_root(copy, root, notes.append),
-        seen=tuple((path.name, read_bounded(path)) for path in seen),
+        seen=tuple((path.name, read_bounded(path, MAX_NOTE, what="a checkpoint")) for path in seen),
         live=live,
     )
     done = work.audit_copy(copy, wanted, before=notes)

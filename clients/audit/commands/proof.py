@@ -39,6 +39,13 @@ def _session(directory: Path | None, policy: Path | None, root: Path | None = No
     return AuditSession.open(directory, policy=policy, root=root, tell=lambda note: say(f"note: {note.what}"))
 
 
+def _file(path: Path, what: str) -> bytes:
+    from protocol.limits import MAX_RECORD
+    from runtime.bounded import read_bounded
+
+    return read_bounded(path, MAX_RECORD, what=what)
+
+
 @command(
     verify,
     "message",
@@ -63,17 +70,16 @@ def audit_verify_message(
     submission: Path | None,
 ) -> None:
     """Verify that a record is in a log that the policy trusts. Needs no copy and no network."""
-    from clients.audit.copy.copied_heads import read_bounded
     from clients.audit.questions.proving import opening_of_proof
     from clients.audit.questions.verifying import verify_message
     from protocol.tlog.proof_file import parse_proof
 
-    parsed = parse_proof(read_bounded(proof))
+    parsed = parse_proof(_file(proof, "a proof"))
     row = verify_message(
         parsed,
-        opening_of_proof(parsed, None if record is None else read_bounded(record)),
+        opening_of_proof(parsed, None if record is None else _file(record, "a record")),
         _session(None, policy).policy,
-        submission=None if submission is None else submission.read_bytes(),
+        submission=None if submission is None else _file(submission, "a message"),
     )
     if invocation.json:
         write_json(row)
@@ -105,7 +111,7 @@ def audit_verify_receipt(
     from clients.audit.questions.verifying import keep_promises, promises_of
 
     session = _session(directory, policy, root)
-    promises = promises_of(receipt.read_bytes(), parties=session.directory())
+    promises = promises_of(_file(receipt, "a receipt"), parties=session.directory())
     rows = keep_promises(promises, session.audit_heads())
     write_table(rows, PROMISES, as_json=invocation.json, none="nothing is promised")
 
@@ -137,14 +143,13 @@ def audit_verify_checkpoint(
     proof: Path | None,
 ) -> None:
     """Verify signatures and witnesses; with --against also that both belong to one history."""
-    from clients.audit.copy.copied_heads import read_bounded
     from clients.audit.questions.verifying import verify_against, verify_checkpoint
 
     session = _session(ledger, policy)
-    own, row = verify_checkpoint(read_bounded(checkpoint), session.policy)
+    own, row = verify_checkpoint(_file(checkpoint, "a checkpoint"), session.policy)
     if against is not None:
-        other, _ = verify_checkpoint(read_bounded(against), session.policy)
-        given = None if proof is None else read_bounded(proof)
+        other, _ = verify_checkpoint(_file(against, "a checkpoint"), session.policy)
+        given = None if proof is None else _file(proof, "a proof")
         row = {**row, "against": verify_against(own, other, session, given)}
     write_details(row, fields_of(row), as_json=invocation.json)
 
@@ -167,7 +172,8 @@ def audit_verify_directory(
     from clients.audit.questions.verifying import verify_replica
 
     session = _session(directory, policy)
-    row = verify_replica(replica.read_bytes(), session.statements(), session.directory_head())
+    with replica.open("rb") as file:
+        row = verify_replica(file, session.statements(), session.directory_head())
     write_details(row, fields_of(row), as_json=invocation.json)
 
 
@@ -229,12 +235,11 @@ def audit_prove_consistency(
     invocation: Invocation, directory: Path, *, policy: Path | None, older: Path, out: Path
 ) -> None:
     """Write the proof in the form of C2SP tlog-witness: old size, hashes, the newer checkpoint."""
-    from clients.audit.copy.copied_heads import read_bounded
     from clients.audit.questions.proof_writing import write_consistency
     from clients.audit.questions.verifying import verify_checkpoint
 
     session = _session(directory, policy)
-    old, _ = verify_checkpoint(read_bounded(older), session.policy)
+    old, _ = verify_checkpoint(_file(older, "a checkpoint"), session.policy)
     row = write_consistency(session.head_of(old.origin), old, out)
     if invocation.json:
         write_json(row)

@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from clients.audit.copy.ledger_copy import MAX_CHECKPOINT, POLICY, LedgerCopy, LogFiles
+from clients.audit.copy.ledger_copy import POLICY, LedgerCopy, LogFiles
 from clients.audit.findings import Finding, FindingKind, Tell
 from protocol.errors import Code, Rejected
 from protocol.identifiers import Digest
+from protocol.limits import MAX_POLICY_TEXT
 from protocol.tlog.checkpoints import Checkpoint, SignedCheckpoint, parse_checkpoint
 from protocol.tlog.policy import Policy, parse_policy
 from protocol.tlog.proofs import root_at
 from protocol.tlog.tiles import smaller_from
+from runtime.bounded import read_bounded
 from runtime.errors import NotFound
 
 
@@ -52,16 +54,7 @@ def choose_policy(copy: LedgerCopy | None, chosen: Path | None, tell: Tell) -> P
                 str(path.name),
             )
         )
-    return parse_policy(read_bounded(path))
-
-
-def read_bounded(path: Path) -> bytes:
-    """A file that should be small."""
-    with path.open("rb") as file:
-        data = file.read(MAX_CHECKPOINT + 1)
-    if len(data) > MAX_CHECKPOINT:
-        raise Rejected(Code.E_SIZE, f"{path} has more than {MAX_CHECKPOINT} bytes")
-    return data
+    return parse_policy(read_bounded(path, MAX_POLICY_TEXT, what="a policy"))
 
 
 def check_head(log: LogFiles, policy: Policy, tell: Tell) -> CopiedHead | None:

@@ -21,6 +21,7 @@ from clients.audit.copy.level_zero import leaf_hashes
 from clients.audit.copy.sources import copy_records, open_source, source_tiles
 from keys.store import write_whole
 from protocol.errors import Rejected
+from protocol.limits import MAX_POLICY_TEXT
 from protocol.merkle import EMPTY_ROOT
 from protocol.tlog.checkpoints import Checkpoint, parse_checkpoint
 from protocol.tlog.policy import Policy
@@ -38,6 +39,7 @@ from protocol.tlog.tiles import (
     tile_of,
     tiles_between,
 )
+from runtime.bounded import read_bounded
 from runtime.errors import NotFound, NotVerified
 from runtime.log_files import LogFileSource
 
@@ -61,7 +63,7 @@ def mirror_all(
             if not logs or label in logs or label.rpartition("/")[2] in logs
             if (row := mirror_log(origin, _files(copy, label), believed)) is not None
         ]
-        _put(destination / POLICY, chosen.read_bytes())
+        _put(destination / POLICY, read_bounded(chosen, MAX_POLICY_TEXT, what="a policy"))
     return rows
 
 

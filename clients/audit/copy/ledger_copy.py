@@ -18,7 +18,8 @@ from pathlib import Path
 
 from protocol.errors import Code, Rejected
 from protocol.tlog.tiles import ENTRIES, HASH_SIZE, TILE_WIDTH, Tile
-from runtime.errors import NotFound
+from runtime.bounded import read_bounded
+from runtime.errors import NotFound, TooLarge
 from runtime.log_files import MAX_LOG_FILE
 
 AUDIT = "audit"
@@ -107,10 +108,8 @@ def open_copy(path: Path) -> LedgerCopy:
 
 def _read(path: Path, *, limit: int, name: str) -> bytes:
     try:
-        with path.open("rb") as file:
-            data = file.read(limit + 1)
+        return read_bounded(path, limit, what=name)
     except OSError as error:
         raise Rejected(Code.E_TILE, f"{name}: {(error.strerror or 'not readable').lower()}") from None
-    if len(data) > limit:
-        raise Rejected(Code.E_TILE, f"{name} has more than {limit} bytes")
-    return data
+    except TooLarge as error:
+        raise Rejected(Code.E_TILE, str(error)) from None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import Any, BinaryIO, assert_never
 
 from clients.audit.copy.copied_heads import CopiedHead, check_against
 from clients.audit.findings import Finding
@@ -19,7 +19,6 @@ from protocol.canonical import decode
 from protocol.envelope.wire import parse_submission
 from protocol.errors import Code, Rejected
 from protocol.identifiers import Digest, digest
-from protocol.limits import MAX_STATEMENT
 from protocol.merkle import leaf_hash, verify_consistency
 from protocol.parties import Parties
 from protocol.tlog.checkpoints import Checkpoint, parse_checkpoint
@@ -30,6 +29,7 @@ from protocol.trail.acts import Act, parse_any_record
 from protocol.trail.batches import Leaf, decision_leaf, delivery_leaves, verify_decisions, verify_receipt
 from protocol.trail.records import Delivered, Record, RecordType, entry_of
 from runtime.errors import NotFound, NotVerified
+from runtime.process.directory_file import framed_statements
 
 Row = Mapping[str, Any]
 
@@ -154,23 +154,26 @@ def verify_against(own: Checkpoint, other: Checkpoint, session: AuditSession, gi
     return f"size {new.size} continues size {old.size}"
 
 
-def verify_replica(replica: bytes, statements: Sequence[bytes], head: CopiedHead) -> Row:
+def verify_replica(replica: BinaryIO, statements: Sequence[bytes], head: CopiedHead) -> Row:
     """A unit's replica of the directory against the directory's log: one is a prefix of the other."""
-    own = list(_frames(replica))
-    for position, (mine, logged) in enumerate(zip(own, statements, strict=False)):
-        if mine != logged:
+    own = 0
+    for position, mine in enumerate(framed_statements(replica)):
+        own += 1
+        if position < len(statements) and mine != statements[position]:
             raise NotVerified(
                 f"statement {position} of the replica is another than in {head.checkpoint.origin}",
                 hint="the unit was shown another directory than the log has: keep both, call the centre",
             )
-    if len(own) > len(statements):
+    if replica.read(1):
+        raise Rejected(Code.E_SCHEMA, f"the replica is damaged at byte {replica.tell() - 1}")
+    if own > len(statements):
         raise NotVerified(
-            f"the replica has {len(own)} statements, {head.checkpoint.origin} ends at {len(statements)}",
+            f"the replica has {own} statements, {head.checkpoint.origin} ends at {len(statements)}",
             hint="copy the log again; if it stays shorter, it was rolled back",
         )
     return {
         "log": head.checkpoint.origin,
-        "statements": len(own),
+        "statements": own,
         "of": len(statements),
         "witnesses": list(head.witnesses),
     }
@@ -201,14 +204,3 @@ def _kept(promise: PromisedLeaf, heads: Sequence[CopiedHead]) -> Row:
             prove_inclusion(head, index, None)
             return {"what": promise.what, "log": head.checkpoint.origin, "leaf": index}
     return {"what": promise.what, "log": None, "leaf": None}
-
-
-def _frames(data: bytes) -> Iterator[bytes]:
-    """The statements in a replica's file: uint32 length || statement, one after the other."""
-    at = 0
-    while at < len(data):
-        size = int.from_bytes(data[at : at + 4], "big")
-        if at + 4 > len(data) or size > MAX_STATEMENT or at + 4 + size > len(data):
-            raise Rejected(Code.E_SCHEMA, f"the replica is damaged at byte {at}")
-        yield data[at + 4 : at + 4 + size]
-        at += 4 + size

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -22,8 +20,9 @@ from protocol.codes import (
 )
 from protocol.times import Bound
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
-from runtime.cli.errors import BadInput, RefusedByPolicy
+from runtime.cli.errors import RefusedByPolicy
 from runtime.cli.home import chosen_home, read_settings
+from runtime.cli.input_files import read_input
 from runtime.cli.params import Codes, HandlingCodes, Moment, OneUnit, Units, flatten
 from runtime.cli.render import moment, say, write, write_json
 from runtime.errors import NotVerified
@@ -81,7 +80,7 @@ def route_explain(
     home = chosen_home(invocation)
     known = sender or _unit_of(home)
     found = explain_file(
-        _read(file),
+        read_input(file, limits.MAX_RECORD, what="a message"),
         directory=local_directory(home),
         sender=None if known is None else UnitId(known),
         options=_header_options(options) | ({} if sender is None else {"from": sender}),
@@ -127,14 +126,3 @@ def _header_options(options: dict[str, Any]) -> dict[str, Any]:
 def _unit_of(home: Home) -> str | None:
     found = read_settings(UnitHome(home.path).settings).get("unit") if home.is_unit else None
     return found if isinstance(found, str) else None
-
-
-def _read(name: str) -> bytes:
-    if name == "-":
-        data = sys.stdin.buffer.read(limits.MAX_RECORD + 1)
-    else:
-        with Path(name).open("rb") as file:
-            data = file.read(limits.MAX_RECORD + 1)
-    if len(data) > limits.MAX_RECORD:
-        raise BadInput("the file is too large for a message", hint=f"at most {limits.MAX_RECORD} bytes")
-    return data

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from clients.daemon.errors import DaemonError
 from protocol.errors import ContradaError, DraftError, Rejected
-from runtime.errors import AlreadyRunning, Conflict, NotFound
+from runtime.errors import AlreadyRunning, Conflict, NotFound, TooLarge
 
 log = structlog.get_logger()
 
@@ -30,6 +30,8 @@ async def problem_of(_: Request, error: Exception) -> Response:
             code = 404
         case Conflict() | AlreadyRunning():
             code = 409
+        case TooLarge():
+            code = 413
         case Rejected() | DraftError():
             code = 422
         case _:

@@ -28,7 +28,7 @@ from clients.daemon.api.gate import Gate
 from clients.daemon.api.problems import problem_of
 from clients.daemon.api.status import daemon_status, readiness_checks, refresh_gauges
 from clients.daemon.daemon import Daemon
-from clients.daemon.errors import BadRequest, TooLarge
+from clients.daemon.errors import BadRequest
 from clients.daemon.receiving import receipts
 from clients.daemon.sending import acknowledgements
 from clients.daemon.sending.requests import AckRequest, SendRequest
@@ -37,6 +37,7 @@ from protocol.content.model_faults import faults_of
 from protocol.errors import SHOWN_FAULTS, ContradaError
 from protocol.identifiers import MessageId, UnitId, parse_unit_id, read_id
 from protocol.limits import MAX_RECORD
+from runtime.bounded import gather_bounded
 from runtime.process.health import health_routes
 from runtime.process.homes import UnitHome
 
@@ -213,11 +214,7 @@ def _behind(gate: Gate, routes: list[Route]) -> Starlette:
 
 
 async def _form(request: Request, model: type[M]) -> M:
-    data = b""
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > MAX_REQUEST:
-            raise TooLarge(f"more than {MAX_REQUEST} bytes", hint="send it in several messages")
+    data = await gather_bounded(request.stream(), MAX_REQUEST, name="this one", what="a request")
     try:
         return model.model_validate_json(data or b"{}")
     except ValidationError as error:

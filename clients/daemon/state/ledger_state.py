@@ -14,12 +14,14 @@ from typing import Final
 from clients.daemon.state.open_promises import OpenPromises
 from clients.daemon.store.ledger_tables import Tiles
 from protocol.errors import Rejected
+from protocol.limits import MAX_POLICY_TEXT
 from protocol.parties import NO_HEAD, TreeHead
 from protocol.tlog.following import Follower
 from protocol.tlog.policy import Policy, parse_policy
 from protocol.tlog.shards import Shard, parse_shard
 from protocol.tlog.tiles import TreeWriter
-from runtime.errors import HomeError
+from runtime.bounded import read_bounded
+from runtime.errors import HomeError, TooLarge
 
 ROOTS_KEPT: Final = 4096
 
@@ -142,10 +144,10 @@ class Ledger:
 def read_followed_policy(path: Path) -> Policy | None:
     """The policy in this file; None where there is no file, and `HomeError` where it is invalid."""
     try:
-        return parse_policy(path.read_bytes())
+        return parse_policy(read_bounded(path, MAX_POLICY_TEXT, what="a policy"))
     except FileNotFoundError:
         return None
-    except (OSError, Rejected) as error:
+    except (OSError, Rejected, TooLarge) as error:
         raise HomeError(
             f"{path}: {error}", hint="get the policy file of the ledger from the centre again, or correct it"
         ) from None

@@ -10,7 +10,6 @@ the topic's position is, so the position never runs ahead of it.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +17,7 @@ from clients.daemon.errors import StoreUnavailable
 from keys.directory import Applied, Directory
 from keys.root_of_trust import RootOfTrust
 from protocol.errors import Rejected
-from protocol.limits import MAX_STATEMENT
+from runtime.process.directory_file import framed_statements
 
 _LENGTH: Final = 4
 
@@ -34,14 +33,14 @@ class StoredDirectory:
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._good = 0
         self._unwritten: list[bytes] = []
-        data = path.read_bytes()
-        for statement, end in _frames(data):
-            try:
-                self.directory.apply(statement)
-            except Rejected:
-                break
-            self._good = end
-        self.damaged = self._good != len(data)
+        with path.open("rb") as file:
+            for statement in framed_statements(file):
+                try:
+                    self.directory.apply(statement)
+                except Rejected:
+                    break
+                self._good = file.tell()
+        self.damaged = self._good != os.fstat(self._descriptor).st_size
         """Whether something was cut off: then the topic is to be read from its beginning."""
 
     def apply(self, statement: bytes) -> Applied:
@@ -72,15 +71,3 @@ class StoredDirectory:
     def close(self) -> None:
         """Close the file."""
         os.close(self._descriptor)
-
-
-def _frames(data: bytes) -> Iterator[tuple[bytes, int]]:
-    """Each whole statement with the place where it ends."""
-    at = 0
-    while at + _LENGTH <= len(data):
-        size = int.from_bytes(data[at : at + _LENGTH], "big")
-        at += _LENGTH
-        if size > MAX_STATEMENT or at + size > len(data):
-            return
-        yield data[at : at + size], at + size
-        at += size

@@ -18,7 +18,7 @@ from keys.errors import (
     KeyFileUnreadable,
     KeyStoreError,
 )
-from keys.sealed_file import MAX_SEALED, open_sealed
+from keys.sealed_file import MAX_SEALED
 from keys.store import (
     check_private_directory,
     destroy_private,
@@ -200,18 +200,15 @@ def test_missing_file_says_so(tmp_path: Path) -> None:
 
 
 def test_huge_file_is_not_read_whole(tmp_path: Path) -> None:
-    """Only so much is read as a key file can have; more does not open."""
+    """It is refused by its size, as a key and as a secret: its beginning is neither."""
     path = tmp_path / "a.key"
     path.touch(mode=0o600)
     with path.open("r+b") as file:
         file.truncate(10**12)
-    data = read_private(path)
-    assert len(data) == MAX_SEALED + 1
-    credential = tmp_path / "c"
-    credential.write_bytes(bytes(32))
-    credential.chmod(0o400)
-    with pytest.raises(KeyFileUnreadable):
-        open_sealed(data, purpose="identity", secret=read_credential(credential), name="a")
+    with pytest.raises(KeyFileUnreadable, match=f"at most {MAX_SEALED} bytes.* has {10**12} bytes"):
+        read_private(path)
+    with pytest.raises(CredentialError, match="bytes"):
+        read_passphrase(path)
 
 
 def test_public_file_may_be_read_but_not_written_by_others(tmp_path: Path) -> None:

@@ -70,12 +70,13 @@ def test_what_is_no_answer_is_not_taken(
         web.get(path)
 
 
-def test_a_directory_gives_no_more_than_a_parser_refuses(
+def test_a_directory_gives_no_more_than_a_log_can_have(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log_files, "MAX_LOG_FILE", 10)
     (tmp_path / "large").write_bytes(b"x" * 100)
-    assert DirectoryLogFiles(tmp_path).get("large") == b"x" * 11
+    with pytest.raises(Unavailable, match=r"at most 10 bytes.* has 100 bytes"):
+        DirectoryLogFiles(tmp_path).get("large")
 
 
 def test_what_cannot_be_read_is_unavailable(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ import pytest
 from clients.daemon.errors import StoreUnavailable
 from clients.daemon.state.stored_directory import StoredDirectory
 from protocol.errors import Rejected
+from runtime.errors import NotVerified
+from runtime.process.directory_file import read_statements
 from tests.sim.world import World
 
 
@@ -47,6 +49,21 @@ def test_a_torn_end_is_cut_off_and_written_anew(written):
         replica.flush()
         replica.close()
         assert path.read_bytes() == whole
+
+
+def test_a_file_of_zeros_is_not_read_to_its_end(written):
+    """However long it is: no statement is empty, so nothing of it is taken, and it heals."""
+    world, path, statements = written
+    with path.open("wb") as file:
+        file.truncate(3 * 2**30)
+    replica = StoredDirectory(path, world.directory.root)
+    assert (replica.damaged, replica.directory.head.size) == (True, 0)
+    with pytest.raises(NotVerified):
+        read_statements(path)
+    replica.apply(statements[0])
+    replica.flush()
+    replica.close()
+    assert read_statements(path) == statements[:1]
 
 
 def test_a_changed_byte_is_found(written):
