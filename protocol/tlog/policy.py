@@ -135,8 +135,8 @@ def parse_policy(text: str | bytes) -> Policy:
     if len(text) > limits.MAX_POLICY_TEXT:
         raise _wrong(f"{len(text)} characters, at most {limits.MAX_POLICY_TEXT} are read")
     if found := _FORBIDDEN.search(text):
-        line = text.count("\n", 0, found.start()) + 1
-        raise _wrong(f"line {line}: a control character (U+{ord(found[0]):04X})")
+        at = text.count("\n", 0, found.start()) + 1
+        raise _wrong(f"line {at}: a control character (U+{ord(found[0]):04X})")
     if not text.endswith("\n"):
         raise _wrong("no newline at the end: the file is cut off" if text else "the file is empty")
     reader = _Reader()

@@ -64,7 +64,7 @@ def test_a_command_has_examples_a_tag_and_json(name: str) -> None:
 def test_times_are_explained_in_the_same_words_everywhere(name: str) -> None:
     """Whatever takes a time takes the one grammar, and its help says so; nothing else counts in seconds."""
     command = LEAVES[name]
-    with click.Context(command) as context:
+    with click.Context(command, **command.context_settings) as context:  # whose options of help are kept
         words = " ".join(command.get_help(context).split())
     for param in command.params:
         if isinstance(param.type, Moment):
