@@ -13,14 +13,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from itertools import chain
-from typing import Annotated, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from protocol.codes import MessageKind
 from protocol.content.bodies import MODELS, Body, items_of
 from protocol.content.entities import Item
-from protocol.content.fields import Count, DigestField, FileName, Model, shaped
+from protocol.content.fields import Count, DigestField, Model
+from protocol.content.file_fields import FileName, MediaType
+from protocol.content.file_names import file_faults
 from protocol.content.model_faults import field_steps
 from protocol.content.parts import ATTACHMENT, FRAME, ITEM, Attachment, Part
 from protocol.errors import Code, DraftError, Rejected
@@ -43,9 +45,7 @@ class AttachmentMeta(Model):
     """What stands before an attachment's content."""
 
     name: FileName
-    media_type: Annotated[
-        str, shaped(r"[a-z0-9][a-z0-9.+-]{0,60}/[a-z0-9][a-z0-9.+-]{0,60}", "a media type such as image/jpeg")
-    ]
+    media_type: MediaType
     sha256: DigestField
     size: Count
 
@@ -56,11 +56,18 @@ def canonical_json(model: Model, *, exclude: set[str] | None = None) -> bytes:
 
 
 def body_to_parts(body: Body, attachments: Sequence[Attachment] = ()) -> tuple[Part, ...]:
-    """Split a body into its parts: the frame, each item, each attachment. `DraftError` if too large."""
-    fault = _file_fault(body, attachments)
-    if fault is not None:
+    """Split a body into its parts: the frame, each item, each attachment.
+
+    `DraftError` if they are too large, or if the attachments are not the files that the items name.
+    """
+    faults = file_faults(
+        [item.files for item in items_of(body)], [attachment.name for attachment in attachments]
+    )
+    if faults:
         raise DraftError(
-            fault, hint="every attachment is named in an item's 'files', and takes its codes from there"
+            "the attachments are not the files that the items name:",
+            hint="every attachment is named in an item's 'files', and takes its codes from there",
+            faults=faults,
         )
     parts = (
         Part(FRAME, canonical_json(body, exclude={"items"})),
@@ -81,7 +88,7 @@ def body_from_parts(kind: MessageKind, parts: Sequence[Part]) -> tuple[Body, tup
     frame, items, rest = _sorted_by_kind(parts)
     body = _body(kind, frame, items)
     attachments = tuple(_attachment(content) for content in rest)
-    if _file_fault(body, attachments) is not None:
+    if not _are_named(body, attachments):
         raise Rejected(Code.E_BODY, "attachments and the files that items name are not the same")
     return body, attachments
 
@@ -145,14 +152,11 @@ def _excess(parts: Sequence[Part]) -> str | None:
     return None
 
 
-def _file_fault(body: Body, attachments: Sequence[Attachment]) -> str | None:
+def _are_named(body: Body, attachments: Sequence[Attachment]) -> bool:
     present = [attachment.name for attachment in attachments]
     named = set(chain.from_iterable(item.files for item in items_of(body)))
-    if len({name.casefold() for name in present}) != len(present):
-        return "two attachments have one name"  # also where a disk ignores case
-    for name in sorted(named.symmetric_difference(present)):
-        return f"no item names the file {name!r}" if name in present else f"the file {name!r} is not attached"
-    return None
+    # Two attachments have two names also where a disk ignores case.
+    return len({name.casefold() for name in present}) == len(present) and named == set(present)
 
 
 def _attachment_bytes(attachment: Attachment) -> bytes:

@@ -59,7 +59,6 @@ _ABSENT: Final[tuple[Any, ...]] = (None, [], ())
 _CONTROLS: Final = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff"
 _NOT_IN_TEXT: Final = re.compile(f"[{_CONTROLS}]")
 _NOT_IN_LINE: Final = re.compile(rf"[{_CONTROLS}\t\n]")
-_FILE_NAME: Final = re.compile(r"[^/\\:.\s][^/\\:]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,12 +204,6 @@ def _text(text: str) -> str:
     return text
 
 
-def _file_name(name: str) -> str:
-    if _FILE_NAME.fullmatch(name) is None:
-        raise broken("file_name", "a name without folders and colons, which does not start with a dot")
-    return name
-
-
 def shaped(pattern: str, expected: str) -> AfterValidator:
     """Hold text to a pattern, and say in words what was expected."""
     shape = re.compile(pattern, re.ASCII)
@@ -235,9 +228,6 @@ def _calendar_date(text: str) -> str:
 Line = Annotated[str, StringConstraints(min_length=1, max_length=300), AfterValidator(_line)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT), AfterValidator(_text)]
 Lines = Annotated[tuple[Line, ...], DISTINCT]
-FileName = Annotated[
-    str, StringConstraints(min_length=1, max_length=120), AfterValidator(_line), AfterValidator(_file_name)
-]
 Language = Annotated[str, shaped("[a-z]{2,3}(-[A-Z]{2})?", "a language code such as en or pt-BR")]
 Country = Annotated[str, shaped("[A-Z]{3}", "a country code of three letters, such as FRA")]
 """A three-letter code of ICAO Doc 9303-3 (ISO 3166-1, and codes such as XXA for stateless persons)."""

@@ -20,7 +20,6 @@ from protocol.content.fields import (
     NOT_EMPTY,
     SHOWN,
     EvaluationField,
-    FileName,
     HandlingField,
     Model,
     PurposeField,
@@ -29,6 +28,7 @@ from protocol.content.fields import (
     Text,
     coded,
 )
+from protocol.content.file_fields import FileName
 from protocol.fault_text import value_text
 
 MAX_FILES: Final = 16
