@@ -195,9 +195,11 @@ def _unread(rule: str, right: str, found: str) -> JsonText:
 
 
 def _not_json(text: str, error: json.JSONDecodeError) -> JsonText:
-    right = next((words for said, words in _SYNTAX.items() if error.msg.startswith(said)), "JSON")
+    right = next((words for said, words in _SYNTAX.items() if error.msg.startswith(said)), "")
     character = value_text(text[error.pos : error.pos + 1])
     found = f"the character {character}" if error.pos < len(text) else "the end"
     if not text.strip():
         found = "nothing"
-    return _unread("json", right, f"{found} at line {error.lineno}, column {error.colno}")
+    return _unread(
+        "json", f"JSON: {right}" if right else "JSON", f"{found} at line {error.lineno}, column {error.colno}"
+    )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
@@ -19,7 +19,9 @@ from protocol.content.bodies import MODELS, Body, GroundWithReasons, Urgency
 from protocol.content.fields import DRAFT
 from protocol.content.model_faults import faults_of
 from protocol.content.partial import ITEM_MODELS, partial_breaches
-from protocol.errors import DraftError
+from protocol.errors import DraftError, Fault
+from protocol.fault_text import TOP, value_text
+from protocol.json_text import JsonText, merged_faults, read_json
 from protocol.limits import MAX_RECORD
 
 _NOTHING_KNOWN: Final[Mapping[str, str]] = {}
@@ -27,7 +29,10 @@ _NOTHING_KNOWN: Final[Mapping[str, str]] = {}
 
 def parse_draft(kind: MessageKind, data: bytes, *, known: Mapping[str, str] = _NOTHING_KNOWN) -> Body:
     """Read a draft of this kind. `known` are frame fields that win over the draft, such as `in_reply_to`."""
-    return body_of_draft(kind, _read_json(data), known=known)
+    read = read_json(data, at_most=MAX_RECORD)
+    if not read.faults and isinstance(read.value, dict):
+        return body_of_draft(kind, read.value, known=known)
+    raise _not_valid(kind, merged_faults(read.faults, _faults_of_value(kind, read, known)))
 
 
 def body_of_draft(
@@ -42,45 +47,27 @@ def body_of_draft(
     # Raised outside the handler: pydantic's error has the values and must not be the context of this one.
     told = {(one["loc"], one["type"]) for one in found}
     found += [one for one in partial_breaches(MODELS[kind], written) if (one["loc"], one["type"]) not in told]
-    raise DraftError(
+    raise _not_valid(kind, faults_of(found, _OWNERS))
+
+
+def _faults_of_value(kind: MessageKind, read: JsonText, known: Mapping[str, str]) -> tuple[Fault, ...]:
+    if not read.is_json:
+        return ()
+    if not isinstance(read.value, dict):
+        return (Fault(TOP, "object", 'an object in { }, which has a "subject"', value_text(read.value)),)
+    try:
+        body_of_draft(kind, read.value, known=known)
+    except DraftError as error:
+        return error.faults
+    return ()
+
+
+def _not_valid(kind: MessageKind, faults: tuple[Fault, ...]) -> DraftError:
+    return DraftError(
         f"this is not a valid {kind.name.lower()} yet:",
         hint=f"the fields of this kind: {', '.join(MODELS[kind].model_fields)}",
-        faults=faults_of(found, _OWNERS),
+        faults=faults,
     )
-
-
-def _read_json(data: bytes) -> dict[str, Any]:
-    if len(data) > MAX_RECORD:
-        raise DraftError(f"the draft has {len(data)} bytes, at most {MAX_RECORD} are read")
-    try:
-        written = json.loads(
-            data.decode("utf-8-sig"), object_pairs_hook=_each_once, parse_constant=_no_constant
-        )
-    except UnicodeDecodeError as error:
-        raise DraftError(f"the draft is not UTF-8 (byte {error.start})", hint="save it as UTF-8") from None
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise DraftError(f"the draft is not JSON: {error.msg} at {where}") from None
-    except (RecursionError, ValueError):
-        raise DraftError(
-            "the draft is nested too deeply, or holds a number with thousands of digits"
-        ) from None
-    if not isinstance(written, dict):
-        raise DraftError("the draft is not a JSON object", hint='it begins with { and has a "subject"')
-    return written
-
-
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    together = dict(pairs)
-    if len(together) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise DraftError(f"the field {twice!r} stands twice in one object", hint="keep one of the two")
-    return together
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise DraftError(f"{name} is not a value of JSON")
 
 
 def _owners() -> dict[str, str]:

@@ -82,19 +82,19 @@ def test_a_field_twice_is_found_wherever_it_is(value, path, draw):
             ["\\udc00: found \\udc00, as character 1, which is half of a pair; expected whole characters"],
         ),
         ('{"a":1,}', [
-            '(top): found the character "}" at line 1, column 8; expected a field\'s name in double quotes'
+            '(top): found the character "}" at line 1, column 8; expected JSON: a field\'s name in double quotes'
         ]),
         ('{"a":1\n "b":2}', [
-            '(top): found the character "\\"" at line 2, column 2; expected a comma, or the end of the list or object'
+            '(top): found the character "\\"" at line 2, column 2; expected JSON: a comma, or the end of the list or object'
         ]),
         ("{'a':1}", [
-            '(top): found the character "\'" at line 1, column 2; expected a field\'s name in double quotes'
+            '(top): found the character "\'" at line 1, column 2; expected JSON: a field\'s name in double quotes'
         ]),
-        ("", ["(top): found nothing at line 1, column 1; expected a value"]),
-        ("{", ["(top): found the end at line 1, column 2; expected a field's name in double quotes"]),
-        ("{} {}", ['(top): found the character "{" at line 1, column 4; expected nothing behind the end of the value']),
+        ("", ["(top): found nothing at line 1, column 1; expected JSON: a value"]),
+        ("{", ["(top): found the end at line 1, column 2; expected JSON: a field's name in double quotes"]),
+        ("{} {}", ['(top): found the character "{" at line 1, column 4; expected JSON: nothing behind the end of the value']),
         ('["a\nb"]', [
-            '(top): found the character "\\n" at line 1, column 4; expected \\n for the end of a line within text, \\t for a tab'
+            '(top): found the character "\\n" at line 1, column 4; expected JSON: \\n for the end of a line within text, \\t for a tab'
         ]),
         (b"\xff\xfe{\x00", ["(top): found UTF-16; expected UTF-8"]),
         (b'{"a":"\xe9"}', ["(top): found other bytes, at 6; expected UTF-8"]),
