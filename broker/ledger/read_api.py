@@ -25,6 +25,7 @@ from protocol.tlog.shards import parse_shard
 from protocol.tlog.tiles import parse_path
 from runtime.errors import Unavailable
 from runtime.process.health import Checks, health_pages
+from runtime.process.problems import problem
 
 _FOR_EVER: Final = {"cache-control": "public, max-age=31536000, immutable"}
 _FOR_NOW: Final = {"cache-control": "no-cache"}
@@ -36,29 +37,28 @@ def ledger_pages(store: TileStore, registry: CollectorRegistry, checks: Callable
     async def audit(request: Request) -> Response:
         shard = request.path_params["shard"]
         if not _is_shard(shard):
-            return PlainTextResponse("no such half-year\n", status_code=404)
+            return problem(404, "E_NOT_FOUND", "this is no half-year", "one such as 2026h2")
         return await _file(store, f"audit/{shard}", request.path_params["file"])
 
     async def directory(request: Request) -> Response:
         return await _file(store, "directory", request.path_params["file"])
 
-    pages = health_pages(registry, checks)
-    pages.router.routes += [
+    logs = [
         Route("/audit/{shard}/{file:path}", audit),
         Route("/directory/{file:path}", directory),
     ]
-    return pages
+    return health_pages(registry, checks, more=logs)
 
 
 async def _file(store: TileStore, log: str, name: str) -> Response:
     if name != CHECKPOINT and not _is_tile(name):
-        return PlainTextResponse("neither a checkpoint nor a tile\n", status_code=404)
+        return problem(404, "E_NOT_FOUND", "neither a checkpoint nor a tile", "see c2sp.org/tlog-tiles")
     try:
         data = await asyncio.to_thread(store.get, f"{log}/{name}")
     except Unavailable:
-        return PlainTextResponse("the store does not answer\n", status_code=503)
+        return problem(503, "E_UNAVAILABLE", "the ledger's store does not answer", "try again")
     if data is None:
-        return PlainTextResponse("not there\n", status_code=404)
+        return problem(404, "E_NOT_FOUND", f"{log} has no {name}", "the checkpoint says how far it goes")
     if name == CHECKPOINT:
         return PlainTextResponse(data, headers=_FOR_NOW)
     return Response(data, media_type="application/octet-stream", headers=_FOR_EVER)

@@ -5,7 +5,8 @@
     GET  /healthz, /readyz, /metrics   on a port of their own, which no proxy makes public
 
 There is no login: a request is authenticated by the log's signature in it. So its cost is bounded here: its
-bytes, its time, and how many are in hand at once.
+bytes, its time, and how many are in hand at once. Answers of tlog-witness are plain text; what is not of that
+protocol, such as another path, is answered with a problem.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from clients.witness.queue import WitnessQueue
 from clients.witness.service import HttpAnswer, plain_answer
 from protocol.tlog.witnessing import MAX_REQUEST
 from runtime.process.health import health_routes
+from runtime.process.problems import pages_of
 
 log = structlog.get_logger()
 
@@ -56,18 +58,16 @@ def witness_api(queue: WitnessQueue) -> Starlette:
         found = await queue.newest(origin_hash) if _ORIGIN_HASH.fullmatch(origin_hash) else None
         return _response(plain_answer(404, "never cosigned") if found is None else HttpAnswer(200, found))
 
-    return Starlette(
-        routes=[
-            Route("/add-checkpoint", add_checkpoint, methods=["POST"]),
-            Route("/{origin}/checkpoint", checkpoint, methods=["GET"]),
-        ],
-        exception_handlers={Exception: _failed, WitnessError: _failed},
-    )
+    routes = [
+        Route("/add-checkpoint", add_checkpoint, methods=["POST"]),
+        Route("/{origin}/checkpoint", checkpoint, methods=["GET"]),
+    ]
+    return pages_of(routes, errors={WitnessError: _refused})
 
 
 def monitoring_api(queue: WitnessQueue) -> Starlette:
     """What the operator's own monitoring uses."""
-    return Starlette(routes=health_routes(queue.witness.metrics.registry, queue.checks))
+    return pages_of(health_routes(queue.witness.metrics.registry, queue.checks))
 
 
 async def _body(request: Request) -> bytes | None:
@@ -85,9 +85,7 @@ def _response(answer: HttpAnswer) -> Response:
     return Response(answer.body, status_code=answer.status, headers={"content-type": answer.media_type})
 
 
-async def _failed(_: Request, error: Exception) -> Response:
-    if isinstance(error, WitnessError):
-        return _response(plain_answer(error.status, f"{error.code}: {error}"))
-    # The type alone: an exception's words may quote what it failed on.
-    log.error("request_failed", error=type(error).__name__)
-    return _response(plain_answer(500, "the witness failed to answer"))
+async def _refused(_: Request, error: Exception) -> Response:
+    if not isinstance(error, WitnessError):
+        raise error
+    return _response(plain_answer(error.status, f"{error.code}: {error}"))

@@ -6,13 +6,15 @@ check by check, with ages. How pages are served is runtime/process/http.py.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+
+from runtime.process.problems import pages_of
 
 Checks = dict[str, dict[str, object]]
 """Named checks, each with `ok` and whatever explains it."""
@@ -42,10 +44,12 @@ def health_routes(
     return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
 
 
-def health_pages(registry: CollectorRegistry, checks: Callable[[], Checks]) -> Starlette:
-    """The same for a process whose checks wait for nothing."""
+def health_pages(
+    registry: CollectorRegistry, checks: Callable[[], Checks], *, more: Sequence[Route] = ()
+) -> Starlette:
+    """The same for a process whose checks wait for nothing, with more pages beside them."""
 
     async def found() -> Checks:
         return checks()
 
-    return Starlette(routes=health_routes(registry, found))
+    return pages_of([*health_routes(registry, found), *more])

@@ -21,11 +21,72 @@ from typing import Final
 
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from runtime.errors import AlreadyRunning, HomeError, ProcessError
+from runtime.process.problems import PROBLEM, problem_text
 
 ENDS_WITHIN: Final = 2
 """Seconds for requests in hand once a server ends."""
+
+
+MAX_HEAD: Final = 65_536
+"""Bytes of a request's address and headers."""
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """A connection on which a request's head has a bound, and what is no HTTP is answered with a problem."""
+
+    _head = 0
+    _waits = False
+    """Whether a head has begun and not ended. The parser keeps a header until it is whole."""
+
+    def data_received(self, data: bytes) -> None:
+        """Some bytes came."""
+        super().data_received(data)
+        if self._waits:
+            self._head += len(data)
+            if self._head > MAX_HEAD and not self.transport.is_closing():
+                self.send_400_response("")
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        super().on_message_begin()
+        self._head, self._waits = 0, True
+
+    def on_url(self, url: bytes) -> None:
+        """A part of its address."""
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One of its headers."""
+        self._count(len(name) + len(value))
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Its head is whole."""
+        super().on_headers_complete()
+        self._waits = False
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the server's own words
+        """Answer what is no request, and close the connection."""
+        if self._head > MAX_HEAD:
+            status, code = "431 Request Header Fields Too Large", "E_SIZE"
+            detail, hint = f"address and headers have at most {MAX_HEAD} bytes", "send less of them"
+        else:
+            status, code = "400 Bad Request", "E_REQUEST"
+            detail, hint = "this is not a request of HTTP/1.1", "see RFC 9112; TLS is not spoken here"
+        body = problem_text(int(status[:3]), code, detail, hint)
+        head = f"HTTP/1.1 {status}\r\ncontent-type: {PROBLEM}\r\ncontent-length: {len(body)}\r\n"
+        self.transport.write(f"{head}connection: close\r\n\r\n".encode() + body)
+        self.transport.close()
+
+    def _count(self, size: int) -> None:
+        self._head += size
+        if self._head > MAX_HEAD:
+            # Whatever is raised here ends in `send_400_response`.
+            raise ValueError
 
 
 class QuietServer(uvicorn.Server):
@@ -106,6 +167,8 @@ async def serve(application: Starlette, listener: socket.socket) -> None:
     """Serve until cancelled, then let requests in hand end, for at most `ENDS_WITHIN`."""
     config = uvicorn.Config(
         application,
+        http=BoundedHttp,
+        ws="none",
         log_config=None,
         access_log=False,
         lifespan="off",

@@ -40,6 +40,7 @@ from protocol.limits import MAX_RECORD
 from runtime.bounded import gather_bounded
 from runtime.process.health import health_routes
 from runtime.process.homes import UnitHome
+from runtime.process.problems import pages_of
 
 log = structlog.get_logger()
 
@@ -209,8 +210,7 @@ def loopback_application(api: LocalApi) -> Starlette:
 
 
 def _behind(gate: Gate, routes: list[Route]) -> Starlette:
-    handlers = {ContradaError: problem_of, Exception: problem_of}
-    return Starlette(routes=gate.before(routes), exception_handlers=handlers)
+    return pages_of(gate.before(routes), errors={ContradaError: problem_of})
 
 
 async def _form(request: Request, model: type[M]) -> M:

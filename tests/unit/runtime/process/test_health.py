@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from broker.router.metrics import RouterMetrics
 from runtime.errors import Unavailable
 from runtime.process.health import health_pages
-from runtime.process.http import bind_loopback, serve
+from runtime.process.http import MAX_HEAD, bind_loopback, serve
 from tests.waiting import GENEROUS
 
 
@@ -28,8 +28,14 @@ class Pages:
 
     async def get(self, path: str, method: str = "GET") -> tuple[int, str, bytes]:
         """Status, content type and body."""
+        return await self.answer(
+            f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+        )
+
+    async def answer(self, sent: bytes) -> tuple[int, str, bytes]:
+        """The same for any bytes."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        writer.write(f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        writer.write(sent)
         head, _, body = (await asyncio.wait_for(reader.read(), GENEROUS)).partition(b"\r\n\r\n")
         writer.close()
         lines = head.decode().splitlines()
@@ -81,13 +87,51 @@ async def test_metrics_are_what_prometheus_reads(pages: Pages) -> None:
 @pytest.mark.parametrize("path", ["/", "/metrics/", "/readyz/../secret", "/docs"])
 async def test_there_are_no_other_pages(pages: Pages, path: str) -> None:
     """Whatever else is asked for is not there."""
-    assert (await pages.get(path))[0] in (307, 404)
+    status, kind, body = await pages.get(path)
+    assert (status, kind) == (404, "application/problem+json")
+    assert json.loads(body)["detail"] == f"there is no {path} here"
+    assert "/readyz" in json.loads(body)["hint"] or "did you mean /" in json.loads(body)["hint"]
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
 async def test_nothing_can_be_changed(pages: Pages, path: str) -> None:
     """The pages are for reading."""
-    assert (await pages.get(path, "POST"))[0] == 405
+    status, kind, body = await pages.get(path, "POST")
+    assert (status, kind) == (405, "application/problem+json")
+    assert (json.loads(body)["code"], json.loads(body)["hint"]) == ("E_REQUEST", "it takes GET, HEAD")
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "code"),
+    [
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400, "E_REQUEST"),
+        (b"what is this\r\n\r\n", 400, "E_REQUEST"),
+        (b"GET / HTTP/9\r\n\r\n", 400, "E_REQUEST"),
+        (b"GET \xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n", 400, "E_REQUEST"),
+        (b"POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n", 400, "E_REQUEST"),
+        (b"GET /" + b"a" * MAX_HEAD + b" HTTP/1.1\r\nHost: x\r\n\r\n", 431, "E_SIZE"),
+        (b"GET / HTTP/1.1\r\na: " + b"b" * MAX_HEAD + b"\r\n\r\n", 431, "E_SIZE"),
+        (b"GET / HTTP/1.1\r\na: " + b"b" * MAX_HEAD, 431, "E_SIZE"),
+    ],
+    ids=["TLS", "words", "version", "not ASCII", "length", "address", "header", "endless"],
+)
+async def test_what_is_no_request_is_answered_with_a_problem(
+    pages: Pages, sent: bytes, status: int, code: str
+) -> None:
+    """Also what no page ever sees; and a head without end fills no memory."""
+    seen, kind, body = await pages.answer(sent)
+    problem = json.loads(body)
+    assert (seen, kind) == (status, "application/problem+json")
+    assert (problem["status"], problem["code"]) == (status, code)
+    assert problem["detail"] and problem["hint"]
+
+
+async def test_a_page_that_fails_says_nothing_of_why(pages: Pages) -> None:
+    """An error's words may quote what it failed on; whoever asked gets a problem without them."""
+    del pages.checks
+    status, kind, body = await pages.get("/readyz")
+    assert (status, kind) == (500, "application/problem+json")
+    assert "checks" not in json.loads(body)["detail"]
 
 
 async def test_only_this_machine_can_ask(pages: Pages) -> None:

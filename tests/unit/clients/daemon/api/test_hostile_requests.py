@@ -112,8 +112,6 @@ def is_ours(answer: httpx.Response) -> bool:
     """A success, or a problem in our words."""
     if answer.status_code < 400 or answer.request.method == "HEAD" or answer.request.url.path == "/readyz":
         return answer.status_code != 500
-    if answer.status_code in (404, 405):
-        return True
     problem = answer.json()
     return (
         answer.status_code != 500
