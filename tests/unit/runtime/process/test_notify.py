@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from clients.daemon.home import make_unit_home
 from protocol.identifiers import UnitId
@@ -55,6 +56,64 @@ async def test_without_a_manager_nothing_happens(monkeypatch: pytest.MonkeyPatch
     monkeypatch.delenv("WATCHDOG_USEC", raising=False)
     notify("READY=1")
     await keep_watchdog()
+
+
+@pytest.mark.parametrize("asked", ["0", "", "-1", "many", "1e9", "²", "9" * 400, " 5", None])
+async def test_what_is_no_interval_asks_for_nothing(
+    asked: str | None, manager: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a busy loop nor a failure: the process works as without a watchdog."""
+    if asked is None:
+        monkeypatch.delenv("WATCHDOG_USEC", raising=False)
+    else:
+        monkeypatch.setenv("WATCHDOG_USEC", asked)
+    await keep_watchdog()
+    assert_nothing_came(manager)
+
+
+async def test_the_watchdog_of_another_process_is_not_ours(
+    manager: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who inherits the environment of a service must not speak for it."""
+    monkeypatch.setenv("WATCHDOG_USEC", "20000")
+    monkeypatch.setenv("WATCHDOG_PID", str(os.getppid()))
+    await keep_watchdog()
+    assert_nothing_came(manager)
+
+
+@pytest.mark.parametrize("asked", ["1", "9" * 20])
+async def test_no_interval_is_too_short_or_too_long(
+    asked: str, manager: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a timer cannot hold is an hour, and what would keep the loop busy is some milliseconds."""
+    monkeypatch.setenv("WATCHDOG_USEC", asked)
+    monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()))
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    with pytest.raises(asyncio.CancelledError):
+        await keep_watchdog()
+    assert manager.recv(100) == b"WATCHDOG=1"
+    assert waits == [0.005 if asked == "1" else 3600.0]
+
+
+@pytest.mark.parametrize("address", ["/nowhere/at/all", "@nobody", "no path", "/" + "a" * 300, "vsock:2:1"])
+def test_a_manager_that_is_not_there_stops_nobody(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is logged, since the manager may wait for what never comes."""
+    monkeypatch.setenv("NOTIFY_SOCKET", address)
+    with capture_logs() as lines:
+        notify("READY=1")
+    assert [line["event"] for line in lines] == ["manager_not_told"]
+
+
+def assert_nothing_came(manager: socket.socket) -> None:
+    manager.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        manager.recv(100)
 
 
 def test_a_daemon_says_that_it_serves_and_that_it_stops(manager: socket.socket, tmp_path: Path) -> None:
