@@ -7,8 +7,8 @@ Rules:
 - Writing is atomic and durable: temporary file, fsync, link or rename, fsync of the directory. A crash
   leaves the old file or the new one. A forgotten temporary file has the same mode, and a key in it is sealed.
 - Nothing is overwritten unless the caller says so.
-- What fails ends in an error of this package. `write_whole`, `write_new` and `sync_directory` know nothing
-  of keys, and end in `OSError`.
+- What fails ends in an error of this package. `write_whole`, `write_new`, `write_all`, `sync_file` and
+  `sync_directory` know nothing of keys, and end in `OSError`: runtime/files.py is made of them.
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ def write_whole(
     path: Path, data: bytes, *, entropy: Entropy, mode: int = _FILE_MODE, replace: bool = False
 ) -> None:
     """The same for a file that need not be about keys; `OSError` where it fails."""
-    temporary = path.with_name(f".{path.name}.{entropy(8).hex()}.tmp")
+    # Not the name itself with more to it: that may be too long for the disk.
+    temporary = path.with_name(f".{entropy(8).hex()}.tmp")
     try:
         write_new(temporary, data, mode=mode)
         if replace:
@@ -104,7 +105,21 @@ def write_new(path: Path, data: bytes, *, mode: int = _FILE_MODE) -> None:
     """
     with _opened(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as descriptor:
         os.fchmod(descriptor, mode)
-        _write(descriptor, data)
+        write_all(descriptor, data)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write it, however many calls that takes, and bring it to the disk; `OSError` where it fails."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+    os.fsync(descriptor)
+
+
+def sync_file(path: Path) -> None:
+    """Bring to the disk what somebody else wrote into a file; `OSError` where it fails."""
+    with _opened(path, os.O_RDONLY) as descriptor:
+        os.fsync(descriptor)
 
 
 def sync_directory(directory: Path) -> None:
@@ -127,7 +142,7 @@ def destroy_private(path: Path, *, entropy: Entropy) -> None:
     """Overwrite and remove. Overwriting is best effort: a disk may keep old blocks, which are sealed."""
     with _as_our_error(path):
         with _opened(path, os.O_WRONLY) as descriptor:
-            _write(descriptor, entropy(os.fstat(descriptor).st_size))
+            write_all(descriptor, entropy(os.fstat(descriptor).st_size))
         path.unlink()
         sync_directory(path.parent)
 
@@ -209,13 +224,6 @@ def _read(descriptor: int, path: Path, found: os.stat_result, fault: type[KeySto
     while chunk := os.read(descriptor, MAX_SEALED - len(data)):
         data += chunk
     return data
-
-
-def _write(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
-    os.fsync(descriptor)
 
 
 def _check_regular(found: os.stat_result, path: Path) -> None:

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from runtime.cli.new_file import write_new_file
+from runtime.files import write_new_file
 
 _MADE_OF = ("leaf", "log", "index", "record", "salt")
 

@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from runtime.cli.new_file import write_new_file
+from runtime.files import write_new_file
 
 
 def write_receipts(found: dict[str, Any], out: Path) -> None:

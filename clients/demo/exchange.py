@@ -24,12 +24,13 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from clients.cli.local_api import DaemonClient
+from clients.demo.directory import claim_directory
 from clients.demo.errors import DemoError
-from clients.demo.processes import CONTRADA, Processes, eventually, run_contrada
+from clients.demo.processes import TETHERED, Processes, eventually, run_contrada
 from runtime.cli.render import say
 from runtime.process.homes import UnitHome
+from runtime.process.lock import HomeLock
 
-MARKER = "contrada-demo"
 CHECKOUT = Path(__file__).resolve().parents[2]
 LAUNCHER = CHECKOUT / "deploy" / "kafka" / "launcher.py"
 EXAMPLES = CHECKOUT / "examples"
@@ -60,6 +61,7 @@ class Exchange:
     daemons: tuple[str, ...] = WITH_DAEMON
     with_ledger: bool = True
     processes: Processes = field(init=False)
+    _held: HomeLock | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         """Nothing is started yet."""
@@ -90,7 +92,8 @@ class Exchange:
 
     def start(self) -> None:
         """Build everything, from nothing."""
-        self._clear()
+        self._held = claim_directory(self.directory)
+        self.processes.inherited = self._held.descriptors
         say("starting Kafka")
         self.kafka = os.environ.get("CONTRADA_KAFKA") or self._start_kafka()
         say(f"founding the exchange on {self.kafka}, with new keys")
@@ -107,19 +110,11 @@ class Exchange:
         return "the router, the ledger" if self.with_ledger else "the router"
 
     def stop(self) -> None:
-        """End every process."""
+        """End every process, and leave the directory to the next demo."""
         self.processes.stop()
-
-    def _clear(self) -> None:
-        if self.directory.exists() and any(self.directory.iterdir()):
-            if not (self.directory / MARKER).exists():
-                raise DemoError(
-                    f"{self.directory} is not a demo's directory", hint="name an empty one with --dir"
-                )
-            shutil.rmtree(self.directory)
-        self.directory.mkdir(parents=True, mode=0o700, exist_ok=True)
-        self.directory.chmod(0o700)
-        (self.directory / MARKER).write_text("made by 'contrada demo'; may be removed\n", encoding="utf-8")
+        if self._held is not None:
+            self._held.close()
+            self._held = None
 
     def _start_kafka(self) -> str:
         if not LAUNCHER.exists():
@@ -181,12 +176,12 @@ class Exchange:
 
     def _start_centre(self) -> None:
         self.processes.start(
-            "router", [*CONTRADA, "router", "run", "--config", str(self.centre / "router.toml")]
+            "router", [*TETHERED, "router", "run", "--config", str(self.centre / "router.toml")]
         )
         if self.with_ledger:
-            self.processes.start("ledger", [*CONTRADA, "--home", str(self.centre), "ledger", "run"])
+            self.processes.start("ledger", [*TETHERED, "--home", str(self.centre), "ledger", "run"])
         for unit in self.daemons:
-            self.processes.start(f"unit-{unit}", [*CONTRADA, "--home", str(self.home(unit)), "unit", "run"])
+            self.processes.start(f"unit-{unit}", [*TETHERED, "--home", str(self.home(unit)), "unit", "run"])
 
     def _wait(self) -> None:
         for name in ("router", "ledger") if self.with_ledger else ("router",):

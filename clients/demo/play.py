@@ -8,7 +8,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -19,6 +20,8 @@ from clients.demo.ledger_case import LedgerCase
 from clients.demo.scene import Scene
 from runtime.cli.exits import Exit
 from runtime.cli.render import Column, say, write_json, write_table
+
+_ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 COLUMNS = (
     Column("name", "ACT"),
@@ -31,17 +34,8 @@ COLUMNS = (
 def play(directory: Path, *, once: bool, as_json: bool) -> int:
     """The whole demo; 0 only if every act came as it had to."""
     began = time.monotonic()
-    leave = threading.Event()
-
-    def on_signal(number: int, _: FrameType | None) -> None:
-        leave.set()
-        if number == signal.SIGINT and not staying:
-            raise KeyboardInterrupt
-
-    staying = False
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
     exchange = Exchange(directory)
-    try:
+    with _ending(exchange) as leave:
         exchange.start()
         case = Case(exchange)
         acts = [_played(act) for act in case.acts()]
@@ -49,14 +43,41 @@ def play(directory: Path, *, once: bool, as_json: bool) -> int:
         ok = all(act.ok for act in acts)
         _report(acts, ok=ok, seconds=time.monotonic() - began, as_json=as_json)
         if not once:
-            staying = True
             _suggest(exchange)
+            leave.staying = True
             while not leave.wait(0.5):
                 for sentence in exchange.processes.revive():
                     say(sentence)
         return Exit.OK if ok else Exit.FAILURE
+
+
+class _Leave(threading.Event):
+    """Set by a signal. Before the demo stays up there is nothing to wait for: then the signal interrupts."""
+
+    staying = False
+
+    def on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self.set()
+        if not self.staying:
+            raise KeyboardInterrupt
+
+
+@contextmanager
+def _ending(exchange: Exchange) -> Iterator[_Leave]:
+    """Whatever ends the demo - Ctrl-C, SIGTERM, a closed terminal, an error - ends its processes in order."""
+    leave = _Leave()
+    # What whoever started it told it to ignore stays ignored: `nohup contrada demo`.
+    chosen = [number for number in _ENDS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.getsignal(number) for number in chosen}
+    try:
+        for number in chosen:
+            signal.signal(number, leave.on_signal)
+        yield leave
     finally:
-        say("stopping")
+        for number in chosen:
+            signal.signal(number, signal.SIG_IGN)  # a second one must not cut the end short
+        with suppress(OSError):  # the terminal may be gone
+            say("stopping")
         exchange.stop()
         for number, handler in before.items():
             signal.signal(number, handler)

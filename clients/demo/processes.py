@@ -1,7 +1,8 @@
 """The demo's processes: started here, logged to files, stopped by their process ids.
 
 Owns starting, waiting and stopping. Every wait is bounded. A process that ends before its time is an
-error that shows the last line of its log.
+error that shows the last line of its log. Each has a pipe as its standard input, and ends when that does:
+none outlives the demo (tethered.py; deploy/kafka/launcher.py does the same for Kafka).
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ STOP_S = 60.0
 
 CONTRADA: tuple[str, ...] = (sys.executable, "-P", "-c", "from clients.cli.main import main; main()")
 """The command line as a user types it, whatever the PATH."""
+
+TETHERED: tuple[str, ...] = (sys.executable, "-P", "-m", "clients.demo.tethered")
+"""The same for what runs as long as the demo."""
 
 
 @dataclass(slots=True)
@@ -49,12 +53,14 @@ class Processes:
     def __init__(self, logs: Path) -> None:
         self._logs = logs
         self._running: list[Process] = []
+        self.inherited: tuple[int, ...] = ()
+        """Descriptors that every process keeps open: the lock of the demo's directory."""
 
     def start(self, name: str, command: Sequence[str], *, piped: bool = False) -> Process:
         """Start one; its standard error goes to its log, and its output too unless it is `piped`."""
         self._logs.mkdir(parents=True, exist_ok=True)
         path = self._logs / f"{name}.log"
-        process = Process(name, tuple(command), piped, path, _launch(command, path, piped=piped))
+        process = Process(name, tuple(command), piped, path, self._launch(command, path, piped=piped))
         self._running.append(process)
         return process
 
@@ -64,7 +70,7 @@ class Processes:
         for process in self._running:
             code = process.popen.poll()
             if code is not None:
-                process.popen = _launch(process.command, process.log, piped=process.piped)
+                process.popen = self._launch(process.command, process.log, piped=process.piped)
                 said.append(f"{process.name} ended with {code} and was started again")
         return said
 
@@ -98,16 +104,16 @@ class Processes:
                 process.popen.wait()
         self._running.clear()
 
-
-def _launch(command: Sequence[str], log: Path, *, piped: bool) -> subprocess.Popen[bytes]:
-    with log.open("ab") as file:
-        return subprocess.Popen(  # noqa: S603 - our own program
-            list(command),
-            stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
-            stdout=subprocess.PIPE if piped else file,
-            stderr=file,
-            start_new_session=True,  # Ctrl-C goes to this process, which ends them in order
-        )
+    def _launch(self, command: Sequence[str], log: Path, *, piped: bool) -> subprocess.Popen[bytes]:
+        with log.open("ab") as file:
+            return subprocess.Popen(  # noqa: S603 - our own program
+                list(command),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE if piped else file,
+                stderr=file,
+                start_new_session=True,  # Ctrl-C goes to this process, which ends them in order
+                pass_fds=self.inherited,
+            )
 
 
 def run_contrada(*arguments: str) -> dict[str, object]:

@@ -147,7 +147,8 @@ class Cluster:
 
     def _hold(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        held = os.open(self.directory / ".lock", os.O_CREAT | os.O_RDWR, 0o600)
+        # The directory itself: a file in it could be removed, and two launchers would run.
+        held = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY)
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -176,7 +177,9 @@ class Cluster:
             "cluster_id": plan.cluster_id,
             "nodes": [[n.index, n.port, n.controller_port, n.directory_id] for n in nodes],
         }
-        path.write_text(json.dumps(kept, indent=1) + "\n")
+        beside = path.with_suffix(".new")
+        beside.write_text(json.dumps(kept, indent=1) + "\n")
+        beside.replace(path)  # whole: half a plan would keep this directory from ever starting again
         return plan
 
     def _known_plan(self, kept: dict[str, object]) -> Plan:

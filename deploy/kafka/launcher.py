@@ -59,7 +59,7 @@ def prepare() -> None:
 
 
 def up(options: argparse.Namespace) -> None:
-    """Run a cluster in the foreground until SIGTERM, SIGINT or the end of standard input."""
+    """Run a cluster in the foreground until a signal (a closed terminal's, too) or the end of its input."""
     _on_signals(_leave)
     if servers := existing():
         _announce(servers, ())
@@ -95,8 +95,9 @@ def _revive(cluster: Cluster, brokers: int) -> None:
 
 
 def _on_signals(handler: Callable[[int, object], None] | signal.Handlers) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, handler)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN or number is not signal.SIGHUP:  # nohup
+            signal.signal(number, handler)
 
 
 def _leave(_number: int, _frame: object) -> None:

@@ -47,7 +47,9 @@ def lock_home(home: Path, *, program: str, hint: str) -> HomeLock:
         taken.append(_locked_file(home / LOCK))
     except BlockingIOError:
         HomeLock(*taken).close()
-        raise AlreadyRunning(f"another {program} works on {home}{_whose(home / LOCK)}", hint=hint) from None
+        holder = holder_of(home)
+        whose = "" if holder is None else f": process {holder}"
+        raise AlreadyRunning(f"another {program} works on {home}{whose}", hint=hint) from None
     except BaseException:
         HomeLock(*taken).close()
         raise
@@ -87,9 +89,10 @@ def _locked_file(path: Path) -> int:
         os.close(descriptor)
 
 
-def _whose(path: Path) -> str:
-    with suppress(OSError):
-        written = path.read_bytes()[:32].strip()
-        if written.isdigit():
-            return f": process {written.decode()}"
-    return ""
+def holder_of(home: Path) -> int | None:
+    """The process that wrote itself down as the holder, if it still lives. For people: the lock decides."""
+    with suppress(OSError, ValueError):
+        holder = int((home / LOCK).read_bytes()[:32])
+        os.kill(holder, 0)
+        return holder
+    return None

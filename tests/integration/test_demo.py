@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.waiting import GENEROUS
+from tests.waiting import GENEROUS, ended, until
 
 
 @pytest.mark.kafka
@@ -30,6 +31,39 @@ def test_the_demo_plays_every_act_as_expected() -> None:
         assert [act["expected"] for act in report["acts"]] == [act["seen"] for act in report["acts"]]
         assert len(report["acts"]) == 11
         assert not _processes_of(directory)
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGKILL], ids=lambda number: number.name)
+def test_nothing_of_the_demo_outlives_it(number: signal.Signals) -> None:
+    """The terminal is closed, or the demo is killed: router, ledger, daemons and Kafka end with it.
+
+    Meanwhile a second demo leaves its directory alone.
+    """
+    with tempfile.TemporaryDirectory(prefix="cd-") as directory:
+        command = [sys.executable, "-P", "-c", "from clients.cli.main import main; main()"]
+        command += ["demo", "--dir", f"{directory}/demo"]
+        logs = Path(directory) / "demo" / "logs"
+        started = {f"unit-{unit}.log" for unit in ("fr", "it", "de", "centre")} | {"kafka.log", "ledger.log"}
+        with (Path(directory) / "said").open("wb") as said:
+            demo = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
+        until(
+            lambda: {path.name for path in logs.glob("*") if path.stat().st_size or path.name == "kafka.log"},
+            lambda names: names >= started,
+            what="the demo's processes",
+            alive=lambda: demo.poll() is None or pytest.fail((Path(directory) / "said").read_text()),
+        )
+        second = subprocess.run(command, capture_output=True, timeout=GENEROUS, text=True)
+        assert second.returncode == 9
+        assert f"another demo works on {directory}/demo: process {demo.pid}" in second.stderr
+        assert {path.name for path in logs.glob("*")} >= started
+
+        demo.send_signal(number)
+        assert ended(demo) == (130 if number == signal.SIGHUP else -signal.SIGKILL)
+        until(lambda: not _processes_of(directory), what="everything to end")
+        stopped = [name for name in started - {"kafka.log"} if '"stopped"' in (logs / name).read_text()]
+        assert set(stopped) == started - {"kafka.log"}
 
 
 def _processes_of(directory: str) -> list[str]:

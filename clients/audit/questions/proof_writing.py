@@ -14,7 +14,7 @@ from protocol.tlog.proof_file import SUFFIX, format_proof
 from protocol.tlog.witnessing import format_add_checkpoint
 from protocol.trail.ledger_leaves import Row, leaves_of_row
 from protocol.trail.records import RecordType
-from runtime.cli.new_file import write_new_file
+from runtime.files import write_new_file
 
 _HINT = "name another place with --out"
 

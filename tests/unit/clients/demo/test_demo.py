@@ -1,18 +1,28 @@
-"""What the demo tells the reader to type."""
+"""What the demo tells the reader to type, whose directory it takes, and what it leaves running: nothing."""
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from clients.daemon.home import make_unit_home
+from clients.demo import directory
+from clients.demo.directory import MARKER, claim_directory
+from clients.demo.errors import DemoError
 from clients.demo.exchange import CHECKOUT, Exchange
 from clients.demo.play import suggestions
-from tests.waiting import GENEROUS
+from protocol.identifiers import UnitId
+from runtime.errors import AlreadyRunning
+from runtime.process.lock import LOCK, holder_of, lock_home
+from tests.cli.homes import world
+from tests.waiting import GENEROUS, until
 
 SCRIPT = Path(sys.executable).parent / "contrada"
 
@@ -49,3 +59,92 @@ def test_the_program_is_this_installations(on_path: bool, monkeypatch: pytest.Mo
         [word, "--version"], cwd=CHECKOUT, capture_output=True, text=True, check=True, timeout=GENEROUS
     )
     assert done.stdout.startswith("contrada ")
+
+
+def test_a_directory_is_cleared_for_the_next_demo(tmp_path: Path) -> None:
+    """What an earlier demo left goes, links not followed; the lock stays, which is held."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "mine").touch()
+    place = tmp_path / "demo"
+    claim_directory(place).close()
+    (place / "units" / "fr").mkdir(parents=True)
+    (place / "file").touch()
+    (place / "link").symlink_to(elsewhere)
+
+    held = claim_directory(place)
+    assert {path.name for path in place.iterdir()} == {LOCK, MARKER}
+    assert holder_of(place) == os.getpid()
+    assert (elsewhere / "mine").exists()
+    held.close()
+
+
+def test_a_demo_that_runs_keeps_its_directory(tmp_path: Path) -> None:
+    """A second one says which process has it and how to end that; nothing of it is touched."""
+    place = tmp_path / "demo"
+    held = claim_directory(place)
+    (place / "kafka").mkdir()
+
+    with pytest.raises(AlreadyRunning, match=f"another demo works on {place}: process {os.getpid()}") as told:
+        claim_directory(place)
+    assert f"'kill {os.getpid()}'" in told.value.hint
+    assert "--dir" in told.value.hint
+    assert {path.name for path in place.iterdir()} == {LOCK, MARKER, "kafka"}
+    held.close()
+
+
+def test_what_no_demo_made_is_not_touched(tmp_path: Path) -> None:
+    """Not even by a lock."""
+    (tmp_path / "thesis").touch()
+    with pytest.raises(DemoError, match="is not a demo's directory"):
+        claim_directory(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis"]
+
+
+def test_a_demo_that_was_killed_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its processes hold the directory until they have ended; the next demo waits so long, and not for ever."""
+    place = tmp_path / "demo"
+    place.mkdir()
+    held = lock_home(place, program="demo", hint="")
+    gone = subprocess.run(["/bin/sh", "-c", "echo $$"], capture_output=True, check=True, text=True)
+    (place / LOCK).write_text(gone.stdout)  # whoever took the lock is gone; its descriptor was inherited
+
+    monkeypatch.setattr(directory, "PATIENCE", 0.0)
+    with pytest.raises(AlreadyRunning):
+        claim_directory(place)
+    monkeypatch.setattr(directory, "PATIENCE", GENEROUS)
+    monkeypatch.setattr(directory.time, "sleep", lambda _: held.close())
+    claim_directory(place).close()
+
+
+LEAVES = """
+import sys
+from pathlib import Path
+from clients.demo.processes import TETHERED, Processes
+processes = Processes(Path(sys.argv[1]) / "logs")
+started = processes.start("fr", [*TETHERED, "--home", sys.argv[1], "unit", "run"])
+print(started.popen.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.slow
+def test_a_process_of_the_demo_ends_with_it_however_it_ends(tmp_path: Path) -> None:
+    """SIGKILL, which no program can answer: the daemon ends in order all the same."""
+    home = tmp_path / "fr"
+    make_unit_home(home, unit=UnitId("fr"), bootstrap="127.0.0.1:9", root=world().root.encoded())
+    log = home / "logs" / "fr.log"
+    with subprocess.Popen(
+        [sys.executable, "-P", "-c", LEAVES, str(home)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        cwd=CHECKOUT, env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+    ) as demo:  # fmt: skip
+        assert demo.stdout is not None
+        daemon = Path("/proc", demo.stdout.readline().decode().strip())
+        until(lambda: '"event": "started"' in log.read_text(), what="the daemon to start", despite=(OSError,))
+        assert daemon.exists()
+        demo.send_signal(signal.SIGKILL)
+        demo.wait(GENEROUS)
+
+    until(lambda: not daemon.exists(), what="the daemon to end")
+    assert '"event": "stopped"' in log.read_text()
+    assert not (home / "run" / "api.sock").exists()

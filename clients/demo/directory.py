@@ -1,0 +1,66 @@
+"""The demo's directory: held by one demo, cleared by the next.
+
+Rules: what no demo made is not touched; nothing is removed while a demo works there, or a process that an
+earlier one left. The lock is the directory's own, so that clearing it cannot lose it. Every process of the
+demo inherits it: a demo that was killed leaves some for a few seconds.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import Final
+
+from clients.demo.errors import DemoError
+from runtime.cli.render import say
+from runtime.errors import AlreadyRunning
+from runtime.files import replace_file
+from runtime.process.lock import LOCK, HomeLock, holder_of, lock_home
+
+MARKER: Final = "contrada-demo"
+PATIENCE: Final = 60.0
+"""Seconds that the processes of a demo that was killed may take to end."""
+
+
+def claim_directory(path: Path) -> HomeLock:
+    """Hold the directory, empty but for the lock and the mark that it is a demo's."""
+    if path.exists() and not (path / MARKER).exists() and {each.name for each in path.iterdir()} - {LOCK}:
+        raise DemoError(f"{path} is not a demo's directory", hint="name an empty one with --dir")
+    path.mkdir(parents=True, mode=0o700, exist_ok=True)
+    held = _held(path)
+    try:
+        path.chmod(0o700)
+        # First, so that a demo that is killed while it clears leaves what the next one may clear.
+        replace_file(path / MARKER, b"made by 'contrada demo'; may be removed\n")
+        for each in path.iterdir():
+            if each.is_dir() and not each.is_symlink():
+                shutil.rmtree(each)
+            elif each.name not in (LOCK, MARKER):
+                each.unlink()
+    except BaseException:
+        held.close()
+        raise
+    return held
+
+
+def _held(path: Path) -> HomeLock:
+    until = time.monotonic() + PATIENCE
+    waits = False
+    while True:
+        running = holder_of(path)
+        try:
+            return lock_home(
+                path,
+                program="demo",
+                hint="use that one, or end it with Ctrl-C in its terminal"
+                + (f" or 'kill {running}'" if running else "")
+                + "; another directory (--dir) has room for another demo",
+            )
+        except AlreadyRunning:
+            if running is not None or time.monotonic() > until:
+                raise
+        if not waits:
+            say("waiting until the processes of an earlier demo have ended")
+        waits = True
+        time.sleep(0.1)
