@@ -47,14 +47,15 @@ class CrossRule:
 
     name: str
     field: str
+    draft: bool
     check: Callable[[Any], Breach | None]
 
 
-def cross_rule(name: str, *, field: str) -> Callable[[Check], Check]:
-    """Make a method of a model a rule of this stable name about this field."""
+def cross_rule(name: str, *, field: str, draft: bool = False) -> Callable[[Check], Check]:
+    """Make a method of a model a rule of this name about this field; with `draft`, for drafts alone."""
 
     def mark(check: Check) -> Check:
-        setattr(check, _MARK, (name, field))
+        setattr(check, _MARK, (name, field, draft))
         return check
 
     return mark
@@ -84,7 +85,7 @@ def rules_of(model: type) -> tuple[CrossRule, ...]:
         if hasattr(method, _MARK)
     }
     return tuple(
-        CrossRule(name, field, method)
+        CrossRule(name, field, draft, method)
         for method in methods.values()
-        for name, field in [getattr(method, _MARK)]
+        for name, field, draft in [getattr(method, _MARK)]
     )

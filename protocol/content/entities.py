@@ -122,17 +122,10 @@ class Person(ItemBase):
             return DataClass.MINOR
         return DataClass.SPECIAL if self.special_categories else DataClass.PERSONAL
 
-    def is_empty(self) -> bool:
-        """A role without anybody in it."""
-        names = (
-            self.surname,
-            self.forenames,
-            self.maiden_name,
-            self.aliases,
-            self.nicknames,
-            self.false_names,
-        )
-        return not any((*names, self.national_id, self.documents, self.description, self.marks, self.files))
+    def identified_by(self) -> tuple[str, ...]:
+        """A role without anybody in it is none."""
+        names = ("surname", "forenames", "maiden_name", "aliases", "nicknames", "false_names")
+        return (*names, "national_id", "documents", "description", "marks", "files")
 
     @cross_rule("relation", field="relation")
     def _has_its_relation(self) -> Breach | None:
@@ -188,9 +181,9 @@ class Location(ItemBase):
     radius_m: Annotated[Count | None, OURS] = None
     remarks: Annotated[Text | None, OURS] = None
 
-    def is_empty(self) -> bool:
-        """A place that is nowhere."""
-        return not any((self.name, self.address, self.latitude))
+    def identified_by(self) -> tuple[str, ...]:
+        """A place that is nowhere is none."""
+        return ("name", "address", "latitude", "longitude")
 
     @cross_rule("position", field="longitude")
     def _has_a_whole_position(self) -> Breach | None:

@@ -4,7 +4,8 @@ Owns how one value looks in JSON and what it may hold. Does not own any structur
 
 Rules: a field reads what it writes and nothing else, so that content has one encoding. Text holds no control
 characters, which could act on a terminal, and no bidirectional overrides, which could show a name in another
-order than it has. There are no floats. A model's representation never shows content.
+order than it has (`texts`). There are no floats. A model's representation never shows content. A field that
+breaks its rule says what is wrong with the value, and not only what ought to hold.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date
 from enum import Enum
 from typing import Annotated, Any, Final, Self, TypeVar
 
@@ -33,6 +33,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails
 
 from protocol.codes import CrimeArea, Purpose
+from protocol.content import texts
 from protocol.content.code_forms import (
     Evaluation,
     HandlingCodes,
@@ -53,12 +54,13 @@ T = TypeVar("T")
 CodeT = TypeVar("CodeT", bound=Enum)
 
 DRAFT: Final = "draft"
-"""The validation context for drafts: times may be written as RFC 3339 text."""
+"""The validation context of drafts: times may be text, and what would be a slip of the pen is refused.
+
+What was delivered is read without it, and marked instead (`caveats`): a message that a router accepted stays
+readable, also for a program that has learnt more about numbers and documents since.
+"""
 
 _ABSENT: Final[tuple[Any, ...]] = (None, [], ())
-_CONTROLS: Final = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff"
-_NOT_IN_TEXT: Final = re.compile(f"[{_CONTROLS}]")
-_NOT_IN_LINE: Final = re.compile(rf"[{_CONTROLS}\t\n]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +81,20 @@ class Model(BaseModel):
         return {key: value for key, value in handler(self).items() if value not in _ABSENT}
 
     @model_validator(mode="after")
-    def _keeps_its_cross_rules(self) -> Self:
-        found = list(self.breaches())
+    def _keeps_its_cross_rules(self, info: ValidationInfo) -> Self:
+        found = list(self.breaches(draft=info.context == DRAFT))
         if found:
             raise ValidationError.from_exception_data(type(self).__name__, found)
         return self
 
-    def breaches(self) -> Iterator[InitErrorDetails]:
+    def breaches(self, *, draft: bool) -> Iterator[InitErrorDetails]:
         """The rules between fields that are broken, all of them.
 
         One that reads a field that the model lacks is passed over (`partial` makes such models).
         """
         for rule in rules_of(type(self)):
+            if rule.draft and not draft:
+                continue
             try:
                 breach = rule.check(self)
             except AttributeError:
@@ -112,9 +116,13 @@ def _or_broken(read: Callable[[str], T], text: str) -> T:
 
 def coded(codes: type[CodeT]) -> BeforeValidator:
     """Read the textual form of a code of this list."""
-    return BeforeValidator(
-        lambda value: _or_broken(lambda text: read_code(codes, text), value) if type(value) is str else value
-    )
+
+    def read(value: object) -> CodeT:
+        if isinstance(value, codes):
+            return value
+        return _or_broken(lambda text: read_code(codes, text), value if isinstance(value, str) else "")
+
+    return BeforeValidator(read)
 
 
 SHOWN: Final = PlainSerializer(show_code, return_type=str)
@@ -149,13 +157,14 @@ def _ascending(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
     if len(set(values)) != len(values):
-        raise broken("distinct", "each entry once")
+        twice = next(place for place, value in enumerate(values) if value in values[:place])
+        raise broken("distinct", "each entry once", f"entry [{twice}] a second time")
     return values
 
 
 def _not_empty(values: tuple[Any, ...]) -> tuple[Any, ...]:
     if not values:
-        raise broken("not_empty", "at least one entry")
+        raise broken("not_empty", "at least one entry", "an empty list")
     return values
 
 
@@ -181,7 +190,7 @@ def _time(value: object, info: ValidationInfo, read: Callable[[str], PointInTime
         try:
             return read(value).as_bound(Bound.TERM)
         except Rejected as rejected:
-            raise broken("instant", f"{Exception.__str__(rejected)}; expected {rejected.hint}") from None
+            raise broken("instant", rejected.hint, Exception.__str__(rejected)) from None
     raise broken("instant", expected)
 
 
@@ -192,16 +201,27 @@ Term = Annotated[Millis, PlainValidator(_term)]
 """By when something is to be done; in a draft a date, too, which means its end."""
 
 
-def _line(text: str) -> str:
-    if text != text.strip() or _NOT_IN_LINE.search(text):
-        raise broken("line", "one line without control characters, tabs or outer spaces")
-    return text
+def _free_of(rule: str, fault_of: Callable[[str], str | None], right: str) -> AfterValidator:
+    """Hold text to what it may hold; a draft's also to something that is seen."""
+
+    def check(text: str, info: ValidationInfo) -> str:
+        fault = fault_of(text)
+        if fault is not None:
+            raise broken(rule, right, fault)
+        if info.context == DRAFT and not texts.is_seen(text):
+            unseen = f"only characters of which nothing is seen ({texts.code_points(text)})"
+            raise broken("unseen", "at least one character that is seen", unseen)
+        return text
+
+    return AfterValidator(check)
 
 
-def _text(text: str) -> str:
-    if text != text.strip() or _NOT_IN_TEXT.search(text):
-        raise broken("text", "text without control characters (lines end in \\n) or outer spaces")
-    return text
+_LINE: Final = _free_of(
+    "line", texts.fault_of_line, "one line without control characters, tabs or outer spaces"
+)
+_TEXT: Final = _free_of(
+    "text", texts.fault_of_text, "text without control characters (lines end in \\n) or outer spaces"
+)
 
 
 def shaped(pattern: str, expected: str) -> AfterValidator:
@@ -216,36 +236,30 @@ def shaped(pattern: str, expected: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _calendar_date(text: str) -> str:
-    year, month, day = (*text.split("-"), "01", "01")[:3]
-    try:
-        date(int(year), int(month), int(day))
-    except ValueError:
-        raise broken("calendar_date", "a date of the calendar") from None
-    return text
+def _without(fault_of: Callable[[str], tuple[str, str, str | None] | None]) -> AfterValidator:
+    """Hold text to a check that names the rule, what is right and what was found."""
+
+    def check(text: str) -> str:
+        fault = fault_of(text)
+        if fault is not None:
+            raise broken(*fault)
+        return text
+
+    return AfterValidator(check)
 
 
-Line = Annotated[str, StringConstraints(min_length=1, max_length=300), AfterValidator(_line)]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT), AfterValidator(_text)]
+Line = Annotated[str, StringConstraints(min_length=1, max_length=300), _LINE]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT), _TEXT]
 Lines = Annotated[tuple[Line, ...], DISTINCT]
 Language = Annotated[str, shaped("[a-z]{2,3}(-[A-Z]{2})?", "a language code such as en or pt-BR")]
 Country = Annotated[str, shaped("[A-Z]{3}", "a country code of three letters, such as FRA")]
 """A three-letter code of ICAO Doc 9303-3 (ISO 3166-1, and codes such as XXA for stateless persons)."""
 
-CalendarDate = Annotated[
-    str,
-    shaped("[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?", "a date such as 1989, 1989-04 or 1989-04-17"),
-    AfterValidator(_calendar_date),
-]
+CalendarDate = Annotated[str, _without(texts.fault_of_date)]
 """A date as far as it is known: `1989`, `1989-04` or `1989-04-17`."""
 
-Latitude = Annotated[
-    str, shaped(r"-?(90(\.0{1,6})?|[1-8]?[0-9](\.[0-9]{1,6})?)", 'degrees as text, such as "-33.8568"')
-]
-Longitude = Annotated[
-    str,
-    shaped(r"-?(180(\.0{1,6})?|(1[0-7]|[1-9])?[0-9](\.[0-9]{1,6})?)", 'degrees as text, such as "151.2153"'),
-]
+Latitude = Annotated[str, _without(lambda text: texts.fault_of_degrees(text, 90))]
+Longitude = Annotated[str, _without(lambda text: texts.fault_of_degrees(text, 180))]
 """Degrees (WGS 84) as decimal text: exact, and the same in every language."""
 
 

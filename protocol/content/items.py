@@ -65,9 +65,9 @@ class ItemBase(Model):
         """The data class that the item has at least, by its structure; free text cannot be judged."""
         return DataClass.NON_PERSONAL
 
-    def is_empty(self) -> bool:
-        """Whether nothing in the item identifies the thing."""
-        return False
+    def identified_by(self) -> tuple[str, ...]:
+        """The fields of which at least one says which thing is meant; none where every item says it."""
+        return ()
 
     @cross_rule("h3_restriction", field="restriction")
     def _restricts_in_words(self) -> Breach | None:
@@ -95,7 +95,10 @@ class ItemBase(Model):
 
     @cross_rule("item_empty", field=WHOLE)
     def _means_something(self) -> Breach | None:
-        return Breach("at least one field that says which one is meant") if self.is_empty() else None
+        identifying = self.identified_by()
+        if not identifying or any(getattr(self, name) for name in identifying):
+            return None
+        return Breach(f"at least one of {', '.join(identifying)}: which one is meant", "none of them")
 
 
 def half_position(latitude: str | None, longitude: str | None) -> Breach | None:
@@ -103,4 +106,4 @@ def half_position(latitude: str | None, longitude: str | None) -> Breach | None:
     if (latitude is None) == (longitude is None):
         return None
     missing = "latitude" if latitude is None else "longitude"
-    return Breach("latitude and longitude together", "nothing", field=missing)
+    return Breach(f"a {missing}, which belongs to the position", "nothing", field=missing)

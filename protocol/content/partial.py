@@ -45,7 +45,7 @@ def partial_breaches(model: type[Model], written: Mapping[str, Any]) -> list[Err
 
 
 def _breaches_at(place: Place, model: Model) -> Iterator[ErrorDetails]:
-    details = list(model.breaches())
+    details = list(model.breaches(draft=True))
     if details:
         error = ValidationError.from_exception_data(type(model).__name__, details)
         for one in error.errors(include_url=False):

@@ -76,6 +76,23 @@ def test_times_may_be_written_with_a_zone():
     assert "without its zone" in complaint({**DRAFT, "items": [{**VESSEL, "seen_at": "2026-03-01T04:20:00"}]})
 
 
+CASES = json.loads((Path(__file__).parent / "drafts_that_went_wrong.json").read_text())
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+def test_drafts_that_went_wrong(case):
+    """What people wrote, and what is right: taken, or each fault at its field, with its rule and what was found."""
+    draft = {**DRAFT, "items": [{"purposes": ["operational"], "data_class": "personal", **case["item"]}]}
+    data = json.dumps(draft).encode()
+    if not case["faults"]:
+        assert parse_draft(MessageKind.INFORMATION, data).items
+        return
+    with pytest.raises(DraftError) as caught:
+        parse_draft(MessageKind.INFORMATION, data)
+    told = [[fault.field, fault.rule, fault.found] for fault in caught.value.faults]
+    assert told == [[f"items[0].{field}".rstrip("."), rule, found] for field, rule, found in case["faults"]]
+
+
 def test_known_fields_win():
     """What the command line says, such as the message that is answered, stands over the file."""
     other = "0195a0c2-7c3e-7b1a-8f4d-000000000000"
@@ -87,7 +104,7 @@ def test_known_fields_win():
 @pytest.mark.parametrize(
     ("draft", "said"),
     [
-        ({**DRAFT, "subject": " x"}, 'subject: found " x"; expected one line'),
+        ({**DRAFT, "subject": " x"}, "subject: found a space at its beginning; expected one line"),
         (
             {**DRAFT, "language": "English"},
             'language: found "English"; expected a language code such as en or pt-BR',
@@ -104,7 +121,7 @@ def test_known_fields_win():
             {**DRAFT, "sought": "who"},
             "sought: found a field that does not exist here; expected it in request",
         ),
-        ({**DRAFT, "items": []}, "items: expected at least one entry"),
+        ({**DRAFT, "items": []}, "items: found an empty list; expected at least one entry"),
         (
             {**DRAFT, "items": [{"name": "x"}]},
             "items[0].type: found nothing; expected one of narrative, person",
@@ -112,7 +129,7 @@ def test_known_fields_win():
         ({**DRAFT, "items": [{"type": "ship"}]}, "items[0].type: expected one of narrative, person"),
         (
             {**DRAFT, "items": [{**VESSEL, "imo": "1234568"}]},
-            'items[0].imo: found "1234568"; expected seven digits with the right check',
+            "items[0].imo: found 1234568, whose first six digits give the check digit 7; expected a number",
         ),
         (
             {**DRAFT, "items": [{**VESSEL, "handling": "H0+H1"}]},

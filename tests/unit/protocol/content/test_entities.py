@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from protocol.codes import DataClass
 from protocol.content.entities import Item
-from protocol.content.fields import RuleSource
+from protocol.content.fields import DRAFT, RuleSource
 from protocol.content.items import ItemBase
 
 ITEM = TypeAdapter(Item)
@@ -37,14 +37,14 @@ GENUINE = ["P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<", "L898902C36UTO7408122
 ALTERED = [GENUINE[0], GENUINE[1][:-1] + "7"]
 
 
-def read(type_, **fields):
-    return ITEM.validate_json(json.dumps({"type": type_, **TERMS, **LEAST[type_], **fields}))
+def read(type_, context=None, **fields):
+    return ITEM.validate_json(json.dumps({"type": type_, **TERMS, **LEAST[type_], **fields}), context=context)
 
 
-def rules(type_, **fields):
+def rules(type_, context=None, **fields):
     """The rules that the item breaks."""
     with pytest.raises(ValidationError) as caught:
-        read(type_, **fields)
+        read(type_, context, **fields)
     return {error["type"] for error in caught.value.errors()}
 
 
@@ -205,7 +205,7 @@ def test_half_a_position_is_none():
 )
 def test_a_latitude_is_decimal_text_in_range(latitude):
     """Positions are exact decimal text; there are no floats in content."""
-    assert "shape" in rules("location", latitude=latitude, longitude="0")
+    assert rules("location", latitude=latitude, longitude="0") & {"shape", "decimals", "range"}
 
 
 def test_positions_are_not_floats():
@@ -215,16 +215,34 @@ def test_positions_are_not_floats():
 
 def test_a_wrong_check_digit_is_a_slip_on_a_genuine_document_and_a_finding_on_a_forged_one():
     """The machine-readable zone of a forged document is recorded as it stands."""
-    assert rules("identity_document", mrz=ALTERED, status="stolen") == {"mrz_check_digit"}
+    assert rules("identity_document", mrz=ALTERED, status="stolen", context=DRAFT) == {"mrz_check_digit"}
     for status in ("false", "forged", "counterfeit"):
-        assert read("identity_document", mrz=ALTERED, status=status).mrz == tuple(ALTERED)
+        assert read("identity_document", mrz=ALTERED, status=status, context=DRAFT).mrz == tuple(ALTERED)
     assert rules("identity_document", mrz=["<" * 44], status="forged") == {"mrz_shape"}
+
+
+@pytest.mark.parametrize("status", ["stolen", "lost", "misappropriated", "invalidated"])
+def test_nobody_has_to_call_a_genuine_document_false(status):
+    """Any zone can be sent of it: of any layout, and with digits that do not fit, if it says that they are printed."""
+    for zone in (ALTERED, ["I<UTO", "0" * 90], GENUINE[:1], ["X" * 90] * 5):
+        assert read("identity_document", mrz=zone, status=status, mrz_as_printed=True, context=DRAFT)
+    for zone in (["QX12345"], ["0" * 90] * 5):
+        assert read("identity_document", mrz=zone, status=status, context=DRAFT)
+    for zone in (["Q" * 91], ["Q" * 4], ["Q" * 9] * 6, ["q" * 9], ["Q 123456"]):
+        assert rules("identity_document", mrz=zone, status=status) <= {"mrz_line", "too_long"}
+
+
+def test_what_was_delivered_is_read_and_not_judged():
+    """A program that learns more about documents and numbers still shows the messages that it has."""
+    assert read("identity_document", mrz=ALTERED, status="stolen", number="X1")
+    assert read("vessel", imo="0000000", mmsi="999999999", name="\u200b")
+    assert "mrz_as_printed" not in read("identity_document", mrz=GENUINE).model_dump()
 
 
 def test_number_and_zone_agree():
     """On a genuine document the number that was typed is the one that the zone states."""
     assert read("identity_document", mrz=GENUINE)
-    assert rules("identity_document", mrz=GENUINE, number="L898902C4") == {"mrz_number"}
+    assert rules("identity_document", mrz=GENUINE, number="L898902C4", context=DRAFT) == {"mrz_number"}
 
 
 @pytest.mark.parametrize("date", ["1989", "1989-04", "1989-04-17", "2024-02-29"])
