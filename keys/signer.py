@@ -16,19 +16,22 @@ from urllib.parse import unquote
 from keys.errors import KeyStoreError, KeyUriError
 from keys.key_files import epoch_files, read_epoch, read_identity
 from keys.soft_keys import SoftOpener
-from keys.store import check_private_directory
+from keys.store import check_private_directory, read_private
 from keys.unlock import Secret
 from protocol.signatures import Signer
 
 
 def signer_from_uri(uri: str, secret: Secret) -> Signer:
     """The signer that the URI names."""
-    scheme = uri.partition(":")[0]
-    if ":" not in uri or scheme not in SIGNER_SCHEMES:
-        shown = scheme if ":" in uri and re.fullmatch(r"[a-z][a-z0-9+.-]{0,19}", scheme) else "no scheme"
-        known = ", ".join(f"{name}:" for name in sorted(SIGNER_SCHEMES))
-        raise KeyUriError(f"keys cannot be taken from {shown!r}", hint=f"known are: {known}")
-    return SIGNER_SCHEMES[scheme](uri.partition(":")[2], secret)
+    scheme, rest = _parts(uri)
+    return SIGNER_SCHEMES[scheme](rest, secret)
+
+
+def check_signer_uri(uri: str) -> None:
+    """Refuse what no secret could open: an unknown scheme, a file that is missing or exposed."""
+    scheme, rest = _parts(uri)
+    if scheme == "file":
+        read_private(_path(rest))
 
 
 def load_opener(directory: Path, *, secret: Secret) -> SoftOpener:
@@ -38,6 +41,15 @@ def load_opener(directory: Path, *, secret: Secret) -> SoftOpener:
     for _, _, path in epoch_files(directory):
         opener.put(read_epoch(path, secret=secret))
     return opener
+
+
+def _parts(uri: str) -> tuple[str, str]:
+    scheme, colon, rest = uri.partition(":")
+    if not colon or scheme not in SIGNER_SCHEMES:
+        shown = scheme if colon and re.fullmatch(r"[a-z][a-z0-9+.-]{0,19}", scheme) else "no scheme"
+        known = ", ".join(f"{name}:" for name in sorted(SIGNER_SCHEMES))
+        raise KeyUriError(f"keys cannot be taken from {shown!r}", hint=f"known are: {known}")
+    return scheme, rest
 
 
 def _file_signer(rest: str, secret: Secret) -> Signer:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from pathlib import Path
 
-import httpx
 import uvloop
 
 from broker.ledger import app
@@ -22,15 +20,9 @@ def start(config: Path | None, *, check_only: bool = False) -> None:
     settings = LedgerSettings.load(config)
     logs.configure(settings.log_level)
     if check_only:
-        asyncio.run(_check(settings))
-        say("the settings are complete, the keys open, and the policy is one")
+        say(app.check_ledger(settings))
     else:
         uvloop.run(app.run_ledger(settings))
-
-
-async def _check(settings: LedgerSettings) -> None:
-    async with httpx.AsyncClient() as client:
-        app.build_ledger(settings, client)
 
 
 def main(config: Path | None) -> int:

@@ -33,11 +33,13 @@ from broker.replica import OLDEST, Replica
 from broker.statement_feed import KafkaStatements
 from keys.ceremony import read_pin
 from keys.note_keys import read_note_key
-from keys.signer import signer_from_uri
+from keys.signer import check_signer_uri, signer_from_uri
+from keys.store import read_private
 from runtime.errors import Unavailable
 from runtime.kafka.partition_log import KafkaTopics
 from runtime.process.clock import now
 from runtime.process.http import bind_loopback, serve
+from runtime.process.secrets import credential_to_come
 from runtime.process.tasks import check_end, end_tasks, note_crash, told_to_stop, waiting_to_stop
 
 log = structlog.get_logger()
@@ -92,6 +94,24 @@ def _follow(ledger: LedgerRun, cosigner: Cosigner) -> None:
         statements=lambda: ledger.replica.directory.head.size,
         failing=lambda: len(cosigner.failures),
     )
+
+
+def check_ledger(settings: LedgerSettings) -> str:
+    """What a start would need and can be checked without one; says what was checked."""
+    later = credential_to_come("ledger.secret", secret=settings.secret)
+    if later is None:
+        asyncio.run(_check_parts(settings))
+        return "the settings are complete, the keys open, and the policy is one"
+    check_signer_uri(settings.key)
+    read_private(settings.note_key)
+    read_pin(settings.root)
+    read_policy_file(settings.policy)
+    return later
+
+
+async def _check_parts(settings: LedgerSettings) -> None:
+    async with httpx.AsyncClient() as client:
+        build_ledger(settings, client)
 
 
 async def run_ledger(settings: LedgerSettings) -> None:

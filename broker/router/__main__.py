@@ -20,8 +20,7 @@ def start(config: Path | None, *, check_only: bool = False) -> None:
     settings = RouterSettings.load(config)
     logs.configure(settings.log_level)
     if check_only:
-        app.build_router(settings)
-        say("the settings are complete and the keys open")
+        say(app.check_router(settings))
     else:
         uvloop.run(app.run_router(settings))
 

@@ -20,12 +20,13 @@ from broker.router.outboxes import KafkaOutboxes
 from broker.router.settings import RouterSettings, router_secret
 from broker.statement_feed import KafkaStatements
 from keys.ceremony import read_pin
-from keys.signer import signer_from_uri
+from keys.signer import check_signer_uri, signer_from_uri
 from runtime.errors import Unavailable
 from runtime.kafka.partition_log import KafkaTopics
 from runtime.process.clock import now
 from runtime.process.health import health_pages
 from runtime.process.http import bind_loopback, serve
+from runtime.process.secrets import credential_to_come
 from runtime.process.tasks import check_end, end_tasks, note_crash, told_to_stop, waiting_to_stop
 
 log = structlog.get_logger()
@@ -55,6 +56,19 @@ def build_router(settings: RouterSettings) -> tuple[Router, KafkaOutboxes]:
         entries=lambda: 0 if ledger is None else ledger.gossip.entries,
     )
     return router, outboxes
+
+
+def check_router(settings: RouterSettings) -> str:
+    """What a start would need and can be checked without one; says what was checked."""
+    later = credential_to_come("router.secret", secret=settings.secret)
+    if later is None:
+        build_router(settings)
+        return "the settings are complete and the keys open"
+    check_signer_uri(settings.key)
+    read_pin(settings.root)
+    if settings.ledger_policy is not None:
+        read_policy_file(settings.ledger_policy)
+    return later
 
 
 async def run_router(settings: RouterSettings) -> None:

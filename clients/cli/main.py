@@ -6,6 +6,7 @@ it is used. Commands of the centre's processes join by entry point, so that `cli
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from runtime.cli import joined
 from runtime.cli.command import CONTEXT_SETTINGS, Group, Impact, Lazy, set_home, set_kafka
 from runtime.cli.exits import Exit, table
 from runtime.cli.joined import added, load_added
+from runtime.environment import COMMAND_LINE, unknown_variables
 from runtime.process.streams import with_streams
 
 _READS, _WRITES = Impact.READS, Impact.WRITES
@@ -120,6 +122,8 @@ def contrada() -> None:
 
     Data goes to stdout, talk to stderr. Every command has --json, and examples in its --help.
     """
+    for name, near in unknown_variables(os.environ, COMMAND_LINE).items():
+        raise click.UsageError(f"{name} is in the environment, and nothing reads it; did you mean {near}?")
 
 
 def run_line(arguments: Sequence[str]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from clients.daemon.app import run_daemon
+from clients.daemon.app import check_daemon, run_daemon
 from runtime.cli.failures import exit_code_of
 from runtime.process.streams import tell, with_streams
 
@@ -17,7 +17,8 @@ def main(arguments: list[str]) -> int:
     if len(homes) != 1:
         tell("usage: python -P -m clients.daemon [--check-config] HOME")
         return 2
-    return exit_code_of(lambda: run_daemon(Path(homes[0]), check_only=check_only))
+    home = Path(homes[0])
+    return exit_code_of(lambda: tell(check_daemon(home)) if check_only else run_daemon(home))
 
 
 if __name__ == "__main__":

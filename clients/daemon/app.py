@@ -21,7 +21,7 @@ from clients.daemon.daemon import Daemon
 from clients.daemon.home import check_home
 from clients.daemon.metrics import UnitMetrics
 from clients.daemon.sending.kafka_outbox import KafkaOutbox
-from clients.daemon.settings import UnitSettings, unit_secret
+from clients.daemon.settings import UnitSettings, unit_credential_to_come, unit_secret
 from clients.daemon.state.ledger_state import Ledger, read_followed_policy
 from clients.daemon.state.stored_directory import StoredDirectory
 from clients.daemon.state.stream import Stream
@@ -30,6 +30,8 @@ from clients.daemon.store.at_rest import Vault
 from clients.daemon.store.database import Store
 from clients.witness.app import check_beside, witness_beside
 from keys.ceremony import read_pin
+from keys.key_files import IDENTITY_FILE
+from keys.store import check_private_directory, read_private
 from keys.unit_keys import UnitKeys
 from runtime.errors import HomeError
 from runtime.kafka.feeds import KafkaFeeds
@@ -45,23 +47,30 @@ from runtime.process.worker import Worker
 log = structlog.get_logger()
 
 
-def run_daemon(home: Path, *, kafka: str | None = None, check_only: bool = False) -> None:
+def check_daemon(home: Path, *, kafka: str | None = None) -> str:
+    """What a start would need and can be checked without one; says what was checked."""
+    place, settings = _opened_home(home, kafka)
+    later = unit_credential_to_come(settings, place)
+    if later is None:
+        opened_keys(place, settings)
+    else:
+        check_private_directory(place.keys)
+        read_private(place.keys / IDENTITY_FILE)
+    read_pin(place.root)
+    read_followed_policy(place.ledger_policy)
+    # Of two credentials that are to come the unit's is told.
+    beside = check_beside(place.path)
+    return later or beside or "the settings are complete and the keys open"
+
+
+def run_daemon(home: Path, *, kafka: str | None = None) -> None:
     """Run the daemon of this home until it is told to stop.
 
     `kafka` overrides the bootstrap servers of the settings. What keeps the daemon from starting is raised
     as a `ContradaError`: `AlreadyRunning`, `HomeError`, or an error of the keys; so is what ends it before
     its time, as `Crashed` where nothing else is known.
     """
-    place = UnitHome(home.absolute())
-    check_home(place)
-    settings = _load(place, kafka)
-    logs.configure(settings.log_level)
-    if check_only:
-        UnitKeys.load(place.keys, secret=unit_secret(settings, place))
-        read_pin(place.root)
-        read_followed_policy(place.ledger_policy)
-        check_beside(place.path)
-        return
+    place, settings = _opened_home(home, kafka)
     # A job that computes must not delay the event loop's connections for long.
     sys.setswitchinterval(0.001)
     held = place.hold()
@@ -124,14 +133,20 @@ async def _serve(
         check_end(done, program="daemon")
 
 
-def open_context(home: UnitHome, settings: UnitSettings) -> UnitContext:
-    """The context of a home's unit. In the worker's thread: SQLite wants to be used where it was opened."""
+def opened_keys(home: UnitHome, settings: UnitSettings) -> UnitKeys:
+    """The unit's keys, opened."""
     keys = UnitKeys.load(home.keys, secret=unit_secret(settings, home))
     if keys.unit != settings.unit:
         raise HomeError(
             f"the keys are those of {keys.unit}, and the settings name {settings.unit}",
             hint="correct 'unit' in unit.toml, or put the unit's own keys there",
         )
+    return keys
+
+
+def open_context(home: UnitHome, settings: UnitSettings) -> UnitContext:
+    """The context of a home's unit. In the worker's thread: SQLite wants to be used where it was opened."""
+    keys = opened_keys(home, settings)
     return UnitContext(
         unit=settings.unit,
         store=Store(home.database),
@@ -152,9 +167,12 @@ def _ledger(home: UnitHome) -> Ledger | None:
     return None if policy is None else Ledger(policy)
 
 
-def _load(home: UnitHome, kafka: str | None) -> UnitSettings:
-    settings = UnitSettings.load(home.settings)
-    return settings if kafka is None else settings.model_copy(update={"kafka": kafka})
+def _opened_home(home: Path, kafka: str | None) -> tuple[UnitHome, UnitSettings]:
+    place = UnitHome(home.absolute())
+    check_home(place)
+    settings = UnitSettings.load(place.settings)
+    logs.configure(settings.log_level)
+    return place, settings if kafka is None else settings.model_copy(update={"kafka": kafka})
 
 
 @contextmanager

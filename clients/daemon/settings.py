@@ -13,7 +13,7 @@ from protocol.errors import Rejected
 from protocol.identifiers import UnitId, parse_unit_id
 from runtime.errors import HomeError
 from runtime.process.homes import UnitHome
-from runtime.process.secrets import below, find_secret
+from runtime.process.secrets import below, credential_to_come, find_secret
 from runtime.process.settings import HomeSettings
 
 
@@ -39,17 +39,28 @@ class UnitSettings(HomeSettings):
             raise ValueError(rejected.hint) from None
 
 
+CREDENTIAL = "unit.secret"
+
+
 def unit_secret(settings: UnitSettings, home: UnitHome) -> Secret:
     """What opens the unit's keys, or `HomeError`."""
-    found = find_secret(
-        "unit.secret",
-        secret=below(home.path, settings.secret),
-        passphrase=below(home.path, settings.passphrase),
-        beside=home.secret,
-    )
+    found = find_secret(CREDENTIAL, **_places(settings, home))
     if found is None:
         raise HomeError(
             "nothing opens the unit's keys",
             hint="set 'secret' or 'passphrase' in unit.toml, or use systemd's LoadCredential=unit.secret",
         )
     return found
+
+
+def unit_credential_to_come(settings: UnitSettings, home: UnitHome) -> str | None:
+    """What to say of keys that only the service manager can open, where this is not its service."""
+    return credential_to_come(CREDENTIAL, **_places(settings, home))
+
+
+def _places(settings: UnitSettings, home: UnitHome) -> dict[str, Path | None]:
+    return {
+        "secret": below(home.path, settings.secret),
+        "passphrase": below(home.path, settings.passphrase),
+        "beside": home.secret,
+    }

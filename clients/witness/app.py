@@ -23,9 +23,10 @@ from clients.witness.metrics import WitnessMetrics
 from clients.witness.mirror import Mirror, open_tile_source
 from clients.witness.queue import WitnessQueue
 from clients.witness.service import WitnessService
-from clients.witness.settings import WitnessSettings, witness_secret
+from clients.witness.settings import WitnessSettings, witness_credential_to_come, witness_secret
 from clients.witness.witness_api import monitoring_api, witness_api
 from keys.note_keys import NoteSigner, NoteUse, read_note_key
+from keys.store import read_private
 from keys.unlock import Secret
 from protocol.errors import ContradaError, Rejected
 from protocol.limits import MAX_POLICY_TEXT
@@ -44,16 +45,23 @@ log = structlog.get_logger()
 Task = Coroutine[Any, Any, None]
 
 
-def run_witness(path: Path, *, check_only: bool = False) -> None:
+def check_witness(path: Path) -> str:
+    """What a start would need and can be checked without one; says what was checked."""
+    home, settings = _opened_home(path)
+    return _check(home, settings) or "the settings and the policy are complete and the key opens"
+
+
+def run_witness(path: Path) -> None:
     """Run the witness of this home until it is told to stop; what keeps it from that is raised."""
+    uvloop.run(_run(*_opened_home(path)))
+
+
+def _opened_home(path: Path) -> tuple[WitnessHome, WitnessSettings]:
     home = witness_home(path)
     home.check()
     settings = WitnessSettings.load(home.settings)
     logs.configure(settings.log_level)
-    if check_only:
-        _check(home, settings)
-    else:
-        uvloop.run(_run(home, settings))
+    return home, settings
 
 
 async def _run(home: WitnessHome, settings: WitnessSettings) -> None:
@@ -68,18 +76,27 @@ async def _run(home: WitnessHome, settings: WitnessSettings) -> None:
         check_end(done, program="witness")
 
 
-def _check(home: WitnessHome, settings: WitnessSettings) -> None:
-    _signers(home, settings, witness_secret(settings, home))
+def _check(home: WitnessHome, settings: WitnessSettings) -> str | None:
+    later = witness_credential_to_come(settings, home)
+    if later is None:
+        _signers(home, settings, witness_secret(settings, home))
+    else:
+        read_private(home.key)
     read_cosigned_logs(home)
     HeadStore(home.heads, read_only=True).close()
+    return later
 
 
-def check_beside(unit: Path) -> None:
-    """Raise what would keep the witness of this unit's home, if there is one, from starting."""
+def check_beside(unit: Path) -> str | None:
+    """Raise what would keep the witness of this unit's home, if there is one, from starting.
+
+    What could not be checked is returned.
+    """
     home = witness_home(unit)
-    if home.is_there:
-        home.check()
-        _check(home, WitnessSettings.load(home.settings))
+    if not home.is_there:
+        return None
+    home.check()
+    return _check(home, WitnessSettings.load(home.settings))
 
 
 @asynccontextmanager

@@ -8,12 +8,12 @@ from typing import ClassVar
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from clients.daemon.settings import UnitSettings, unit_secret
+from clients.daemon.settings import UnitSettings, unit_credential_to_come, unit_secret
 from clients.witness.home import WitnessHome
 from keys.unlock import Secret
 from runtime.errors import HomeError
 from runtime.process.homes import UnitHome
-from runtime.process.secrets import below, find_secret
+from runtime.process.secrets import below, credential_to_come, find_secret
 from runtime.process.settings import HomeSettings
 
 
@@ -39,20 +39,36 @@ class WitnessSettings(HomeSettings):
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
 
 
+CREDENTIAL = "witness.secret"
+
+
 def witness_secret(settings: WitnessSettings, home: WitnessHome) -> Secret:
     """What opens the key, or `HomeError`: its own secret, or else what opens the unit's own keys."""
-    found = find_secret(
-        "witness.secret",
-        secret=below(home.path, settings.secret),
-        passphrase=below(home.path, settings.passphrase),
-        beside=home.secret,
-    )
+    found = find_secret(CREDENTIAL, **_places(settings, home))
     if found is not None:
         return found
     if home.unit is not None:
-        unit = UnitHome(home.unit)
-        return unit_secret(UnitSettings.load(unit.settings), unit)
+        return unit_secret(*_unit(home.unit))
     raise HomeError(
         "nothing opens the witness's key",
         hint="set 'secret' or 'passphrase' in witness.toml, or use systemd's LoadCredential=witness.secret",
     )
+
+
+def witness_credential_to_come(settings: WitnessSettings, home: WitnessHome) -> str | None:
+    """What to say of a key that only the service manager can open, where this is not its service."""
+    later = credential_to_come(CREDENTIAL, **_places(settings, home))
+    return later if later is None or home.unit is None else unit_credential_to_come(*_unit(home.unit))
+
+
+def _unit(path: Path) -> tuple[UnitSettings, UnitHome]:
+    unit = UnitHome(path)
+    return UnitSettings.load(unit.settings), unit
+
+
+def _places(settings: WitnessSettings, home: WitnessHome) -> dict[str, Path | None]:
+    return {
+        "secret": below(home.path, settings.secret),
+        "passphrase": below(home.path, settings.passphrase),
+        "beside": home.secret,
+    }

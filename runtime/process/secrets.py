@@ -37,6 +37,23 @@ def find_secret(
     return None
 
 
+def credential_to_come(
+    name: str, *, secret: Path | None = None, passphrase: Path | None = None, beside: Path | None = None
+) -> str | None:
+    """What to say of keys that only the service manager can open, where this is not its service; else None.
+
+    For a check of the settings from a shell. A secret that is set, or that lies beside the keys, is there to
+    be tried; and where the service manager brings credentials, this one has to be among them.
+    """
+    set_here = secret is not None or passphrase is not None or (beside is not None and beside.exists())
+    if set_here or os.environ.get("CREDENTIALS_DIRECTORY"):
+        return None
+    return (
+        "the settings are complete; the keys were not opened: the service manager brings what opens them,"
+        f" the credential {name} ('systemd-run --pipe --wait -p LoadCredential={name}:FILE ...' tries it)"
+    )
+
+
 def below(home: Path, path: Path | None) -> Path | None:
     """A path of a home's settings: where it is not absolute, it begins at the home."""
     return None if path is None else home / path

@@ -7,14 +7,20 @@ an address may hold a password.
 
 from __future__ import annotations
 
+import os
+import re
 import tomllib
+from collections.abc import Callable, Collection
+from difflib import get_close_matches
 from pathlib import Path
-from typing import ClassVar, Self, cast
+from typing import Any, ClassVar, Final, Self, cast
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, TomlConfigSettingsSource
 
 from runtime.bounded import read_bounded
+from runtime.environment import unknown_variables, variables_of
 from runtime.errors import HomeError, Misconfigured, ProcessError, TooLarge
 from runtime.process.settings_text import MAX_SETTINGS
 
@@ -30,6 +36,8 @@ class FileSettings(BaseSettings):
 
     program: ClassVar[str]
 
+    fault: ClassVar[type[ProcessError]] = Misconfigured
+
     needs_file: ClassVar[bool] = True
     """Whether a file that is named has to be there."""
 
@@ -41,6 +49,8 @@ class FileSettings(BaseSettings):
             problem = _unreadable(each, missing_ok=not cls.needs_file)
             if problem is not None:
                 raise cls._unreadable(each, problem)
+
+        cls._check_environment()
 
         class FromFiles(cls):  # type: ignore[misc, valid-type]
             @classmethod
@@ -59,11 +69,24 @@ class FileSettings(BaseSettings):
             return cast(Self, FromFiles())
         except ValidationError as error:
             faults = [
-                (".".join(map(str, fault["loc"])), fault["msg"].lower())
+                (".".join(map(str, fault["loc"])), _words(fault, cls.model_fields))
                 for fault in error.errors(include_input=False)
             ]
         # Raised outside the handler, without a context: a ValidationError behind it would carry the values.
         raise cls._wrong(file, faults)
+
+    @classmethod
+    def _check_environment(cls) -> None:
+        # pydantic passes over variables of no field, although it refuses such lines of a file.
+        prefix = variables_of(cls.program)
+        known = [prefix + name.upper() for name in cls.model_fields]
+        found = unknown_variables(os.environ, known, prefix=prefix)
+        if found:
+            meant = " or ".join(dict.fromkeys(near for near in found.values() if near))
+            raise cls.fault(
+                f"{', '.join(sorted(found))} in the environment: the {cls.program} has no such setting",
+                hint=f"did you mean {meant}?" if meant else f"unset it, or use one of {', '.join(known)}",
+            )
 
     @classmethod
     def _wrong(cls, file: Path | None, faults: list[Fault]) -> ProcessError:  # noqa: ARG003 - for homes
@@ -85,6 +108,7 @@ class HomeSettings(FileSettings):
     The file may be missing: a home without one is refused where the home is opened, with a better hint.
     """
 
+    fault = HomeError
     needs_file = False
 
     @classmethod
@@ -97,6 +121,35 @@ class HomeSettings(FileSettings):
     @classmethod
     def _unreadable(cls, file: Path, problem: str) -> ProcessError:
         return HomeError(f"{file} {problem}", hint="correct that line, or let this user read it")
+
+
+_WORDS: Final[dict[str, Callable[[dict[str, Any]], str]]] = {
+    "missing": lambda _: "is missing",
+    "int_parsing": lambda _: "must be a whole number",
+    "int_type": lambda _: "must be a whole number",
+    "int_from_float": lambda _: "must be a whole number",
+    "string_type": lambda _: "must be text in quotes",
+    "path_type": lambda _: "must be a path in quotes",
+    "greater_than_equal": lambda known: f"must be {known['ge']} or more",
+    "less_than_equal": lambda known: f"must be {known['le']} or less",
+    "string_too_short": lambda known: f"must have {known['min_length']} characters or more",
+    "string_too_long": lambda known: f"must have {known['max_length']} characters or fewer",
+    "string_pattern_mismatch": lambda known: f"must be one of {_choices(known['pattern'])}",
+    "value_error": lambda known: f"must be {known['error']}",
+}
+"""Our own words for every complaint that a setting can give rise to; none of them has the value."""
+
+
+def _choices(pattern: str) -> str:
+    return ", ".join(re.findall(r"[a-z]+", pattern))
+
+
+def _words(fault: ErrorDetails, known: Collection[str]) -> str:
+    if fault["type"] == "extra_forbidden":
+        near = get_close_matches(str(fault["loc"][-1]), known, n=1)
+        return "is no setting; " + (f"did you mean {near[0]!r}?" if near else f"they are: {', '.join(known)}")
+    words = _WORDS.get(fault["type"])
+    return fault["msg"].lower() if words is None else words(fault.get("ctx", {}))
 
 
 def _unreadable(file: Path, *, missing_ok: bool) -> str | None:

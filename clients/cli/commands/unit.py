@@ -116,11 +116,13 @@ def unit_init(
 @pass_invocation
 def unit_run(invocation: Invocation, *, check_config: bool) -> None:
     """Run the daemon: it sends, receives, opens and keeps, until SIGTERM or Ctrl-C."""
-    from clients.daemon.app import run_daemon
+    from clients.daemon.app import check_daemon, run_daemon
 
-    run_daemon(unit_home(invocation).path, kafka=invocation.kafka, check_only=check_config)
+    home = unit_home(invocation).path
     if check_config:
-        say("the settings are complete and the keys open")
+        say(check_daemon(home, kafka=invocation.kafka))
+    else:
+        run_daemon(home, kafka=invocation.kafka)
 
 
 @command(

@@ -126,11 +126,13 @@ def witness_run(invocation: Invocation, *, check_config: bool) -> None:
     Listens on loopback only; a reverse proxy makes it public. A checkpoint that does not continue what
     was signed before is refused, kept as evidence, and an alarm in log and metrics.
     """
-    from clients.witness.app import run_witness
+    from clients.witness.app import check_witness, run_witness
 
-    run_witness(chosen_home(invocation).path, check_only=check_config)
+    home = chosen_home(invocation).path
     if check_config:
-        say("the settings and the policy are complete and the key opens")
+        say(check_witness(home))
+    else:
+        run_witness(home)
 
 
 @command(

@@ -8,7 +8,7 @@ import pytest
 
 from keys.errors import KeyFileExposed, KeyFileMissing
 from keys.unlock import Credential, Passphrase, Secret
-from runtime.process.secrets import below, find_secret
+from runtime.process.secrets import below, credential_to_come, find_secret
 
 
 @pytest.fixture
@@ -58,3 +58,15 @@ def test_a_home_s_paths_begin_at_the_home(tmp_path: Path) -> None:
     assert below(tmp_path, Path("a")) == tmp_path / "a"
     assert below(tmp_path, Path("/a")) == Path("/a")
     assert below(tmp_path, None) is None
+
+
+def test_a_credential_is_awaited_where_nothing_else_can_open(
+    places: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not where something is set, wrong or not; not where it lies beside; and not within the service itself."""
+    assert credential_to_come("y.secret") is None
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY")
+    assert "credential y.secret" in (credential_to_come("y.secret", beside=tmp_path / "nowhere") or "")
+    for given in ("secret", "passphrase"):
+        assert credential_to_come("y.secret", **{given: tmp_path / "nowhere"}) is None
+    assert credential_to_come("y.secret", beside=places["beside"]) is None
