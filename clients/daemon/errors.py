@@ -5,7 +5,9 @@
         ├── StoreUnavailable   the disk is full or the database cannot be written: not now
         ├── Stopping           the daemon ends and takes nothing in any more
         ├── ForbiddenMove      a message was to go into a state that it cannot have: a fault of the program
-        └── BadRequest         the request is not one of the local API's
+        ├── BadRequest         the request is not one of the local API's
+        ├── KeyReused          another request was taken in under this idempotency key
+        └── RequestInHand      a request with this idempotency key is not answered yet
 
 `status` is the HTTP status that the local API answers with. No message carries content.
 """
@@ -66,3 +68,27 @@ class BadRequest(DaemonError):
 
     code = "E_REQUEST"
     status = 400
+
+
+class KeyReused(DaemonError):
+    """An idempotency key stands for one request, and this is another one. Nothing was taken in."""
+
+    code = "E_KEY_REUSED"
+    status = 422
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this idempotency key was used for another request", hint="use a fresh key for each request"
+        )
+
+
+class RequestInHand(DaemonError):
+    """The first request with this idempotency key is still worked on. Its answer will be the answer."""
+
+    code = "E_IN_HAND"
+    status = 409
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a request with this idempotency key is not answered yet", hint="ask again in a moment"
+        )

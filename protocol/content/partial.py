@@ -33,11 +33,12 @@ def partial_breaches(model: type[Model], written: Mapping[str, Any]) -> list[Err
     found: list[ErrorDetails] = []
     items: list[Model] = []
     for number, item in enumerate(_list(written.get("items"))):
-        kind = _BY_TYPE.get(item.get("type")) if isinstance(item, dict) else None
+        name = item.get("type") if isinstance(item, dict) else None
+        kind = _BY_TYPE.get(name) if isinstance(name, str) else None
         if kind is None:
             continue
         items.append(_made_of_right_fields(kind, item))
-        found += _breaches_at(("items", number, item["type"]), items[-1])
+        found += _breaches_at(("items", number, name), items[-1])
     body = _made_of_right_fields(model, written)
     if "items" in model.model_fields and "items" in written:
         body.__dict__["items"] = tuple(items)

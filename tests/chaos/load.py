@@ -149,7 +149,8 @@ class Load:
                 continue
             if status == 202:
                 return answer
-            if status < 500:
+            # What was not answered in time may still be in hand: 409.
+            if status < 500 and answer["code"] != "E_IN_HAND":
                 raise Refused(f"{sender}: {status} {answer}")
             self.retries += 1
             await asyncio.sleep(0.2)

@@ -200,7 +200,7 @@ async def test_a_full_disk_pauses_the_intake_and_nothing_else(site):
 
 
 async def test_the_same_request_twice_is_one_message(site):
-    """An idempotency key names one message, over a restart too; with another content it is a conflict."""
+    """An idempotency key names one message, over a restart too; with another content it is refused."""
     fr, it = run_all(site)
     first = fr.send("it", idempotency_key="case-17/1")
     fr.kill()
@@ -209,7 +209,7 @@ async def test_the_same_request_twice_is_one_message(site):
     assert fr.send("it", idempotency_key="case-17/1") == first
     with pytest.raises(Problem) as refused:
         fr.send("it", idempotency_key="case-17/1", draft=draft(text="something else"))
-    assert (refused.value.body["code"], refused.value.body["status"]) == ("E_CONFLICT", 409)
+    assert (refused.value.body["code"], refused.value.body["status"]) == ("E_KEY_REUSED", 422)
     eventually(it.inbox)
     assert len(it.inbox()) == 1
 

@@ -25,13 +25,14 @@ from starlette.routing import Route
 
 from clients.daemon.api import directory_views, ledger_views, views
 from clients.daemon.api.gate import Gate
+from clients.daemon.api.idempotency import KeysInHand, key_of, no_key_of, one_key_of
 from clients.daemon.api.problems import problem_of
 from clients.daemon.api.status import daemon_status, readiness_checks, refresh_gauges
 from clients.daemon.daemon import Daemon
 from clients.daemon.errors import BadRequest
 from clients.daemon.receiving import receipts
 from clients.daemon.sending import acknowledgements
-from clients.daemon.sending.requests import AckRequest, SendRequest
+from clients.daemon.sending.requests import AckRequest, SendRequest, Submitted
 from keys.store import write_private
 from protocol.content.model_faults import faults_of
 from protocol.errors import SHOWN_FAULTS, ContradaError
@@ -59,6 +60,7 @@ class LocalApi:
         self._context = daemon.context
         self._home = home
         self.gate = Gate()
+        self._keys_in_hand = KeysInHand()
 
     async def stop(self) -> None:
         """Refuse new requests, and end those that wait for messages."""
@@ -67,8 +69,11 @@ class LocalApi:
 
     async def send(self, request: Request) -> Response:
         """Take a message in. 202: it is on disk and will be sent."""
-        done = await self._daemon.intake.submit(await _form(request, SendRequest))
-        return JSONResponse({"id": done.id, "thread": done.thread, "state": done.state}, status_code=202)
+        form = await _form(request, SendRequest)
+        key = one_key_of(request, form.idempotency_key)
+        with self._keys_in_hand.hold(key):
+            done = await self._daemon.intake.submit(form.model_copy(update={"idempotency_key": key}))
+        return _accepted(done)
 
     async def outbox(self, request: Request) -> Response:
         """What was sent."""
@@ -106,16 +111,17 @@ class LocalApi:
     async def acknowledge(self, request: Request) -> Response:
         """Acknowledge a received message to its sender."""
         message_id, sender = _message_id_of(request), _sender(request)
-        form = await _form(request, AckRequest)
-        done = await self._daemon.job(
-            "acknowledge",
-            lambda: acknowledgements.acknowledge_row(
-                self._context, views.find_received(self._context, message_id, sender), form
-            ),
-        )
-        self._daemon.lanes.wake()
-        await self._daemon.disk.flushed()
-        return JSONResponse({"id": done.id, "thread": done.thread, "state": done.state}, status_code=202)
+        key, form = key_of(request), await _form(request, AckRequest)
+
+        def work() -> Submitted:
+            row = views.find_received(self._context, message_id, sender)
+            return acknowledgements.acknowledge_row(self._context, row, form, key=key)
+
+        with self._keys_in_hand.hold(key):
+            done = await self._daemon.job("acknowledge", work)
+            self._daemon.lanes.wake()
+            await self._daemon.disk.flushed()
+        return _accepted(done)
 
     async def units(self, _: Request) -> Response:
         """The units of the directory."""
@@ -130,8 +136,9 @@ class LocalApi:
         """The unit's own keys."""
         return await self._job("keys", lambda: directory_views.own_keys(self._context))
 
-    async def rotate(self, _: Request) -> Response:
+    async def rotate(self, request: Request) -> Response:
         """Make the next identity and write the request for the centre."""
+        no_key_of(request)
 
         def work() -> dict[str, Any]:
             made = self._context.keys.rotation_request(self._context.clock())
@@ -220,6 +227,10 @@ async def _form(request: Request, model: type[M]) -> M:
     except ValidationError as error:
         faults = faults_of(error.errors(include_url=False), {})[:SHOWN_FAULTS]
     raise BadRequest("\n".join(map(str, faults)), hint=f"the fields are: {', '.join(_names(model))}")
+
+
+def _accepted(done: Submitted) -> Response:
+    return JSONResponse({"id": done.id, "thread": done.thread, "state": done.state}, status_code=202)
 
 
 def _names(model: type[BaseModel]) -> list[str]:

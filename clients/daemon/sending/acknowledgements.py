@@ -7,6 +7,7 @@ run in the worker's thread.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Final
 
@@ -14,8 +15,10 @@ from clients.daemon.sending.requests import AckRequest, Submitted
 from clients.daemon.sending.sealer import seal_row, take_in
 from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store import inbox, outbox
+from clients.daemon.store.at_rest import Vault
 from clients.daemon.store.database import Row
 from clients.daemon.store.order import Order, Recipient
+from clients.daemon.store.request_keys import RequestKey, first_answer
 from protocol.codes import AcknowledgementStage, DataClass, MessageKind, Purpose, RefKind, Role
 from protocol.content.bodies import (
     AcknowledgedMessage,
@@ -40,9 +43,13 @@ from runtime.errors import Conflict
 ACKNOWLEDGEMENT_LIFE: Final = 14 * DAY
 
 
-def acknowledge_row(context: UnitContext, row: Row, request: AckRequest) -> Submitted:
-    """An officer acknowledges a received message to its sender."""
-    now = context.clock()
+def acknowledge_row(
+    context: UnitContext, row: Row, request: AckRequest, *, key: str | None = None
+) -> Submitted:
+    """An officer acknowledges a received message to its sender; under one idempotency key once."""
+    now, once = context.clock(), _once(context.vault, row, request, key)
+    if (first := first_answer(context.store, once)) is not None:
+        return Submitted.again(first)
     if row["kind"] == MessageKind.ACKNOWLEDGEMENT:
         raise Conflict("an acknowledgement is not acknowledged")
     message_id = new_message_id(now, context.entropy)
@@ -57,9 +64,16 @@ def acknowledge_row(context: UnitContext, row: Row, request: AckRequest) -> Subm
         case_ref=request.case_ref,
     )
     with context.transaction():
-        state = take_in(context, order, now=now)
+        state = take_in(context, order, now=now, once=once)
         inbox.mark_acknowledged(context.store, row["id"], now=now)
     return Submitted(show_id(order.message_id), show_id(order.thread), state)
+
+
+def _once(vault: Vault, row: Row, request: AckRequest, key: str | None) -> RequestKey | None:
+    if key is None:
+        return None
+    form = {"ack": show_id(row["mid"]), "sender": row["sender"], **request.model_dump(mode="json")}
+    return RequestKey(key, vault.mac(json.dumps(form, sort_keys=True).encode()))
 
 
 def seal_receipts(context: UnitContext) -> bool:

@@ -11,20 +11,21 @@ import asyncio
 import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
-from clients.daemon.errors import DaemonError
+from clients.daemon.errors import DaemonError, KeyReused
 from clients.daemon.jobs import Jobs
 from clients.daemon.sending.requests import Earlier, SendRequest, Submitted, compose
 from clients.daemon.sending.sealer import take_in
 from clients.daemon.state.unit_context import UnitContext
-from clients.daemon.store import inbox, outbox
+from clients.daemon.store import inbox
 from clients.daemon.store.at_rest import Vault
-from clients.daemon.store.database import Row
 from clients.daemon.store.disk import Disk
 from clients.daemon.store.order import Order, check_addressees
+from clients.daemon.store.request_keys import RequestKey, first_answer
 from protocol.codes import Purpose
 from protocol.content.code_forms import show_code
 from protocol.errors import Code, ContradaError, Rejected
@@ -140,34 +141,47 @@ def submit_requests(context: UnitContext, requests: Sequence[SendRequest]) -> li
     """Take requests in, each for itself, in one transaction; and seal at once what can be sealed."""
     now = context.clock()
     prepared = [_prepare(context, request, now) for request in requests]
-    results: list[Submitted | ContradaError] = []
     with context.transaction():
-        for made in prepared:
-            if isinstance(made, ContradaError):
-                results.append(made)
-                continue
-            order, once = made
-            again = None if once is None else outbox.by_key(context.store, once.key)
-            if again is not None:
-                results.append(_repeated(again, once))
-                continue
-            state = take_in(context, order, now=now, once=once)
-            results.append(Submitted(show_id(order.message_id), show_id(order.thread), state))
-    for request, result in zip(requests, results, strict=True):
-        if isinstance(result, Submitted):
-            context.metrics.submitted.labels(show_code(request.kind)).inc()
-    return results
+        return [_taken(context, made, now) if isinstance(made, _Prepared) else made for made in prepared]
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A request that may be taken in."""
+
+    order: Order
+    once: RequestKey | None
+
+
+def _taken(context: UnitContext, made: _Prepared, now: Millis) -> Submitted | ContradaError:
+    """Take one in, unless one of the same batch stands under its key already."""
+    try:
+        if (first := first_answer(context.store, made.once)) is not None:
+            return Submitted.again(first)
+    except KeyReused as error:
+        return error
+    order = made.order
+    state = take_in(context, order, now=now, once=made.once)
+    context.metrics.submitted.labels(show_code(order.kind)).inc()
+    return Submitted(show_id(order.message_id), show_id(order.thread), state)
 
 
 def _prepare(
     context: UnitContext, request: SendRequest, now: Millis
-) -> tuple[Order, outbox.Idempotency | None] | ContradaError:
-    """Everything about a request that can fail, before anything is written."""
+) -> _Prepared | Submitted | ContradaError:
+    """Everything about a request that can fail, before anything is written.
+
+    One that was taken in before fails no more: what has changed since, in the directory perhaps, is not its
+    affair.
+    """
     try:
+        once = _once(context.vault, request)
+        if (first := first_answer(context.store, once)) is not None:
+            return Submitted.again(first)
         earlier = None if request.reply_to is None else _earlier(context, request.reply_to)
         order = compose(request, earlier=earlier, now=now, entropy=context.entropy)
         check_addressees(order, me=context.unit, parties=context.directory)
-        return order, _once(context.vault, request)
+        return _Prepared(order, once)
     except ContradaError as error:
         return error
     except Exception as error:  # noqa: BLE001 - a fault of ours over one request must not take others along
@@ -175,19 +189,11 @@ def _prepare(
         return DaemonError("the daemon failed over this request", hint="see its log, and report it")
 
 
-def _once(vault: Vault, request: SendRequest) -> outbox.Idempotency | None:
+def _once(vault: Vault, request: SendRequest) -> RequestKey | None:
     if request.idempotency_key is None:
         return None
     text = json.dumps(request.model_dump(mode="json", by_alias=True), sort_keys=True)
-    return outbox.Idempotency(request.idempotency_key, vault.mac(text.encode()))
-
-
-def _repeated(row: Row, once: outbox.Idempotency | None) -> Submitted | ContradaError:
-    if once is None or row["request_mac"] != once.mac:
-        return Conflict(
-            "this idempotency key was used for another message", hint="use a fresh key for each message"
-        )
-    return Submitted(show_id(row["mid"]), show_id(row["thread"]), row["state"])
+    return RequestKey(request.idempotency_key, vault.mac(text.encode()))
 
 
 def _earlier(context: UnitContext, message_id: MessageId) -> Earlier:

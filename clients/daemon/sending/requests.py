@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from clients.daemon.store.order import Order, Recipient
+from clients.daemon.store.request_keys import LONGEST_KEY, FirstAnswer
 from protocol.codes import (
     AcknowledgementStage,
     Classification,
@@ -69,11 +70,7 @@ from protocol.signatures import Suite
 from protocol.times import Bound, read_date_or_time
 
 WEEK_S = 7 * DAY // SECOND
-
-
 THREE_YEARS_S = 3 * 365 * DAY // SECOND
-
-
 MONTH_S = 30 * DAY // SECOND
 
 
@@ -101,11 +98,7 @@ def _term(value: object) -> object:
 
 
 Unit = Annotated[UnitId, BeforeValidator(_unit)]
-
-
 Mid = Annotated[MessageId, BeforeValidator(_id)]
-
-
 Thread = Annotated[ThreadId, BeforeValidator(_id)]
 
 
@@ -159,7 +152,7 @@ class SendRequest(Form):
     review_in_s: int = Field(default=THREE_YEARS_S, ge=1, le=10 * THREE_YEARS_S)
     suite: Suite | None = None
     attachments: tuple[AttachedFile, ...] = ()
-    idempotency_key: str | None = Field(default=None, min_length=1, max_length=200)
+    idempotency_key: str | None = Field(default=None, min_length=1, max_length=LONGEST_KEY)
 
 
 class AckRequest(Form):
@@ -186,6 +179,11 @@ class Submitted:
     id: str
     thread: str
     state: str
+
+    @classmethod
+    def again(cls, first: FirstAnswer) -> Submitted:
+        """What the user was told the first time."""
+        return cls(show_id(first.message_id), show_id(first.thread), first.state)
 
 
 _REPLIES: Final = (MessageKind.ANSWER, MessageKind.REFUSAL)

@@ -14,6 +14,7 @@ from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store import outbox, sealings
 from clients.daemon.store.message_states import OutboxState
 from clients.daemon.store.order import Order, Unsealable, choose_keys, core_from_order
+from clients.daemon.store.request_keys import RequestKey, remember
 from protocol.envelope.core import Position
 from protocol.envelope.sealing import Sealed, seal
 from protocol.errors import Code, ContradaError, Rejected
@@ -34,16 +35,22 @@ class _Made:
 
 
 def take_in(
-    context: UnitContext, order: Order, *, now: Millis, once: outbox.Idempotency | None = None
+    context: UnitContext, order: Order, *, now: Millis, once: RequestKey | None = None
 ) -> OutboxState:
     """A new row for an order, sealed at once if that is possible; its state. Inside a transaction."""
+    state = _take_in(context, order, now=now)
+    remember(context.store, once, message_id=order.message_id, state=state, now=now)
+    return state
+
+
+def _take_in(context: UnitContext, order: Order, *, now: Millis) -> OutboxState:
     if outbox.is_conversation_undecided(context.store, order.thread):
-        outbox.insert_order(context.store, context.vault, order, now=now, once=once)
+        outbox.insert_order(context.store, context.vault, order, now=now)
         return OutboxState.QUEUED
     made = _seal(context, order, now=now)
     sealed = isinstance(made, _Made)
     # Sealed already, it is written once and not twice.
-    row = outbox.insert_order(context.store, context.vault, order, now=now, once=once, sealed=sealed)
+    row = outbox.insert_order(context.store, context.vault, order, now=now, sealed=sealed)
     return _write(context, row, order, made, now=now, anew=sealed)
 
 

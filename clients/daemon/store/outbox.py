@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from clients.daemon.errors import ForbiddenMove
 from clients.daemon.store.at_rest import AtRest, Vault
@@ -30,26 +29,17 @@ _BEYOND = 2**62
 _UNDECIDED = among(UNDECIDED)
 
 
-@dataclass(frozen=True, slots=True)
-class Idempotency:
-    """What makes a repeated request the same request."""
-
-    key: str
-    mac: bytes
-
-
 def insert_order(
     store: Store,
     vault: Vault,
     order: Order,
     *,
     now: Millis,
-    once: Idempotency | None = None,
     sealed: bool = False,
 ) -> int:
     """A new row, queued, or sealed with a sealing that is written next; its id."""
     kept = vault.lock(encode_order(order), PLACE, order.message_id)
-    return _insert(store, order, kept, now=now, once=once, sealed=sealed)
+    return _insert(store, order, kept, now=now, sealed=sealed)
 
 
 def insert_receipt(store: Store, order: Order, *, now: Millis) -> int:
@@ -63,13 +53,12 @@ def _insert(
     kept: AtRest | None,
     *,
     now: Millis,
-    once: Idempotency | None = None,
     sealed: bool = False,
 ) -> int:
     row = store.insert(
         """INSERT INTO outbox (mid, thread, kind, recipients, state, sealed_times, automatic, created,
-                               changed, dek, content, idempotency_key, request_mac)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+                               changed, dek, content)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         order.message_id,
         order.thread,
         int(order.kind),
@@ -81,8 +70,6 @@ def _insert(
         now,
         None if kept is None else kept.dek,
         None if kept is None else kept.content,
-        None if once is None else once.key,
-        None if once is None else once.mac,
     )
     assert row is not None
     return row
@@ -210,11 +197,6 @@ def sent_by_digest(store: Store, subject: Digest) -> Row | None:
     return store.row(
         "SELECT o.mid FROM sealings s JOIN outbox o ON o.id = s.message WHERE s.subject = ?", subject
     )
-
-
-def by_key(store: Store, key: str) -> Row | None:
-    """The row that an idempotency key has made."""
-    return store.row("SELECT id, mid, thread, state, request_mac FROM outbox WHERE idempotency_key = ?", key)
 
 
 def erase_sent(store: Store, row: int) -> None:

@@ -14,7 +14,7 @@ CREATE TABLE IF NOT EXISTS outbox (
     changed         INTEGER NOT NULL,
     sealed_times    INTEGER NOT NULL DEFAULT 0,
     reasons         TEXT NOT NULL DEFAULT '[]',     -- JSON: [[code, unit or null], ...]
-    idempotency_key TEXT,
+    idempotency_key TEXT,                           -- of earlier versions: stands in request_keys now
     request_mac     BLOB,
     dek             BLOB,                           -- both NULL once the content was erased, and in receipts
     content         BLOB
@@ -24,6 +24,23 @@ CREATE INDEX IF NOT EXISTS outbox_queued ON outbox (id) WHERE state = 'queued';
 CREATE INDEX IF NOT EXISTS outbox_under_way ON outbox (thread, id) WHERE state IN ('queued', 'sealed', 'sent');
 CREATE INDEX IF NOT EXISTS outbox_own ON outbox (id) WHERE automatic = 0;
 CREATE UNIQUE INDEX IF NOT EXISTS outbox_once ON outbox (idempotency_key) WHERE idempotency_key IS NOT NULL;
+
+-- Requests that were taken in under an idempotency key, and what was answered (request_keys.py).
+CREATE TABLE IF NOT EXISTS request_keys (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    key             TEXT NOT NULL UNIQUE,
+    mac             BLOB NOT NULL,                  -- of the request; tells another one, and shows no content
+    message         INTEGER NOT NULL REFERENCES outbox (id) ON DELETE CASCADE,
+    state           TEXT NOT NULL,                  -- of the message when it was answered
+    taken           INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX IF NOT EXISTS request_keys_message ON request_keys (message);
+
+INSERT OR IGNORE INTO request_keys (key, mac, message, state, taken)
+    SELECT idempotency_key, request_mac, id, state, created FROM outbox
+    WHERE idempotency_key IS NOT NULL ORDER BY id;
+UPDATE outbox SET idempotency_key = NULL, request_mac = NULL WHERE idempotency_key IS NOT NULL;
 
 -- One row for each time that a message was sealed: what lies in Kafka, byte for byte.
 CREATE TABLE IF NOT EXISTS sealings (

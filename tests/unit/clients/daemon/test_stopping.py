@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import httpx
-import pytest
 
 from clients.daemon.api.routes import LocalApi, application, loopback_application
 from clients.daemon.app import _serve
@@ -17,33 +16,10 @@ from clients.daemon.daemon import Daemon
 from clients.daemon.settings import UnitSettings
 from protocol.identifiers import UnitId
 from runtime.process.homes import UnitHome
-from runtime.process.worker import Worker
-from tests.sim.world import World
-from tests.unit.clients.daemon.unit_contexts import UnitFixture, draft
+from tests.unit.clients.daemon.unit_contexts import draft
 from tests.waiting import GENEROUS
 
 MESSAGE = {"kind": "information", "to": ["it"], "draft": draft()}
-
-
-class Silent:
-    """A Kafka that never answers: implements `runtime.kafka.ports.FeedReader`."""
-
-    async def partitions(self, topic: str) -> int:
-        return await asyncio.Future()
-
-    async def end(self, topic: str, partition: int) -> int:
-        return await asyncio.Future()
-
-
-@pytest.fixture
-async def daemon(tmp_path: Path) -> AsyncIterator[Daemon]:
-    worker = Worker()
-    unit = await worker.do(lambda: UnitFixture(World(), UnitId("es"), tmp_path / "es"))
-    made = Daemon(unit.context, worker, log_=None, feeds=Silent(), directory=None)
-    yield made
-    made.disk.close()
-    await worker.do(unit.context.store.close)
-    worker.close()
 
 
 def is_stopping(answer: httpx.Response) -> bool:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +49,16 @@ def draft(text: str = "three persons on deck", **more: Any) -> dict[str, Any]:
 def wish(*to: str, kind: str = "information", **more: Any) -> SendRequest:
     body = {"kind": kind, "to": list(to), "draft": more.pop("draft", None) or draft(), **more}
     return SendRequest.model_validate(body)
+
+
+class Silent:
+    """A Kafka that never answers: implements `runtime.kafka.ports.FeedReader`."""
+
+    async def partitions(self, topic: str) -> int:
+        return await asyncio.Future()
+
+    async def end(self, topic: str, partition: int) -> int:
+        return await asyncio.Future()
 
 
 @dataclass

@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from clients.daemon.errors import StoreUnavailable
+from clients.daemon.errors import KeyReused, StoreUnavailable
 from clients.daemon.sending import intake, waiting
 from clients.daemon.sending.requests import Submitted
 from clients.daemon.store import outbox
@@ -17,7 +17,6 @@ from protocol.errors import Code, ContradaError, DraftError, Rejected
 from protocol.identifiers import Millis, UnitId, read_id
 from protocol.limits import DAY, HOUR
 from protocol.signatures import Suite
-from runtime.errors import Conflict
 from tests.sim.world import World, facts
 from tests.unit.clients.daemon.unit_contexts import UnitFixture, draft, pump, wish
 
@@ -163,7 +162,7 @@ def test_an_idempotency_key_names_one_message(world, es):
     again = es.submit("it", idempotency_key="k")
     assert isinstance(first, Submitted)
     assert first.id == same.id == again.id
-    with pytest.raises(Conflict):
+    with pytest.raises(KeyReused):
         es.submit("de", idempotency_key="k")
 
 
@@ -190,7 +189,7 @@ def test_a_request_with_everything_in_it_is_known_again(world, es):
 
     first = es.submit("it", **everything(bytes(range(256))))
     assert es.submit("it", **everything(bytes(range(256)))).id == first.id
-    with pytest.raises(Conflict):
+    with pytest.raises(KeyReused):
         es.submit("it", **everything(bytes(256)))
 
 
