@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import os
 import socket
+import time
+from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,11 @@ from runtime.cli.exits import of_problem
 from runtime.process.homes import LONGEST_SOCKET_PATH, UnitHome
 
 TIMEOUT = 30.0
+AGAIN_FOR = 10.0
+"""Seconds for which a request is asked again: a daemon that was told to start anew is back by then."""
+
+AGAIN_AFTER = 0.2
+NOTHING_MORE: Mapping[str, str] = {}
 
 
 class _UnixConnection(HTTPConnection):
@@ -31,6 +38,10 @@ class _UnixConnection(HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         self.sock.connect(str(self._path))
+
+
+class _WentAway(DaemonUnreachable):
+    """Whether it did what it was asked is not known."""
 
 
 class DaemonClient:
@@ -50,9 +61,26 @@ class DaemonClient:
         chosen = {name: value for name, value in query.items() if value is not None}
         return self._call("GET", path + ("?" + urlencode(chosen) if chosen else ""), None, timeout)
 
-    def post(self, path: str, body: object, *, timeout: float | None = None) -> Any:
-        """POST JSON; the decoded body."""
-        return self._call("POST", path, json.dumps(body).encode(), timeout)
+    def post(self, path: str, body: object, *, timeout: float | None = None, once: str | None = None) -> Any:
+        """POST JSON; the decoded body.
+
+        Under an idempotency key, `once`, it is asked again for a while where nobody can tell whether it was
+        taken in: the daemon takes it in once.
+        """
+        data = json.dumps(body).encode()
+        if once is None:
+            return self._call("POST", path, data, timeout)
+        until: float | None = None
+        while True:
+            try:
+                return self._call("POST", path, data, timeout, {"Idempotency-Key": _quoted(once)})
+            except (DaemonUnreachable, DaemonProblem, NotInTime) as error:
+                # No daemon at all is an answer the first time; later it may be one that starts anew.
+                again = _is_open(error) or (until is not None and isinstance(error, DaemonUnreachable))
+                until = time.monotonic() + AGAIN_FOR if until is None else until
+                if not again or time.monotonic() > until:
+                    raise
+                time.sleep(AGAIN_AFTER)
 
     def pages(
         self, path: str, *, limit: int | None, after: str | None = None
@@ -67,9 +95,18 @@ class DaemonClient:
             if after is None or (limit is not None and len(rows) >= limit):
                 return rows, after
 
-    def _call(self, method: str, path: str, body: bytes | None, timeout: float | None) -> Any:
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        timeout: float | None,
+        more: Mapping[str, str] = NOTHING_MORE,
+    ) -> Any:
         connection = _UnixConnection(self._home.socket, self._timeout if timeout is None else timeout)
-        headers = {"Accept": "application/json"} | ({"Content-Type": "application/json"} if body else {})
+        headers = {"Accept": "application/json", **more}
+        if body:
+            headers["Content-Type"] = "application/json"
         try:
             connection.request(method, path, body, headers)
             response = connection.getresponse()
@@ -84,7 +121,7 @@ class DaemonClient:
                 hint=f"start it with 'contrada --home {self._home.path} unit run'",
             ) from None
         except (ConnectionError, HTTPException):
-            raise DaemonUnreachable(
+            raise _WentAway(
                 "the daemon went away while it was asked", hint="what was handed over is kept; try again"
             ) from None
         finally:
@@ -94,6 +131,18 @@ class DaemonClient:
 def segment(text: str) -> str:
     """A path segment, quoted, from what the person typed."""
     return quote(text, safe="")
+
+
+def _is_open(error: Exception) -> bool:
+    """Whether the request may have been taken in, or may be soon."""
+    if isinstance(error, DaemonProblem):
+        return error.code in ("E_IN_HAND", "E_STOPPING")
+    return isinstance(error, _WentAway | NotInTime)
+
+
+def _quoted(key: str) -> str:
+    """The key as the header has it (RFC 9651, 3.3.3)."""
+    return '"' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _decoded(status: int, data: bytes) -> Any:

@@ -23,7 +23,22 @@ from runtime.cli.errors import BadInput
 from runtime.cli.input_files import read_input
 from runtime.cli.params import Codes, Duration, HandlingCodes, Identifier, Moment, Units, flatten
 
+MAX_KEY = 200
+
 Function = TypeVar("Function", bound=Callable[..., object])
+
+
+class _Key(click.ParamType[str]):
+    """A key that a header can hold (RFC 9651, 3.3.3)."""
+
+    name = "key"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value)
+        if not 1 <= len(text) <= MAX_KEY or not (text.isascii() and text.isprintable()):
+            self.fail(f"1 to {MAX_KEY} printable ASCII characters", param, ctx)
+        return text
+
 
 _OPTIONS = (
     click.option(
@@ -73,7 +88,12 @@ _OPTIONS = (
     click.option(
         "--review", type=Duration(), help="To be reviewed after; else as the items say, 1095d at most."
     ),
-    click.option("--idempotency-key", metavar="KEY", help="Said twice, it is sent once."),
+    click.option(
+        "--idempotency-key",
+        type=_Key(),
+        metavar="KEY",
+        help="Said twice, it is sent once.",
+    ),
     click.option("--wait", is_flag=True, help="Wait for the router's decision; 6 if it refuses."),
     click.option(
         "--timeout", type=Duration(), default="60s", show_default=True, help="How long --wait waits."
@@ -119,7 +139,6 @@ def message_to_send(
         "expires_in_s": options["expires"],
         "suite": None if options["suite"] is None else int(options["suite"]),
         "attachments": [attachment(path) for path in options["attachments"]],
-        "idempotency_key": options["idempotency_key"],
     } | ({} if options["review"] is None else {"review_in_s": options["review"]})
 
 

@@ -34,8 +34,7 @@ def partial_breaches(model: type[Model], written: Mapping[str, Any]) -> list[Err
     items: list[Model] = []
     for number, item in enumerate(_list(written.get("items"))):
         name = item.get("type") if isinstance(item, dict) else None
-        kind = _BY_TYPE.get(name) if isinstance(name, str) else None
-        if kind is None:
+        if not isinstance(name, str) or (kind := _BY_TYPE.get(name)) is None:
             continue
         items.append(_made_of_right_fields(kind, item))
         found += _breaches_at(("items", number, name), items[-1])

@@ -33,6 +33,7 @@ class Daemon(socketserver.ThreadingUnixStreamServer):
         self.home = str(home)
         self.answers: list[tuple[int, Any]] = []
         self.asked: list[tuple[str, str, Any]] = []
+        self.keys: list[str | None] = []
 
     def handle_error(self, *_: object) -> None:
         """A connection that a test cut off is no news."""
@@ -51,6 +52,7 @@ class Handler(BaseHTTPRequestHandler):
         size = int(self.headers.get("Content-Length") or 0)
         body = json.loads(self.rfile.read(size)) if size else None
         self.server.asked.append((self.command, self.path, body))
+        self.server.keys.append(self.headers.get("Idempotency-Key"))
         status, said = self.server.answers.pop(0) if len(self.server.answers) > 1 else self.server.answers[0]
         if status == 0:
             self.connection.close()
@@ -126,6 +128,7 @@ def test_send_says_what_was_asked(daemon: Daemon) -> None:
     )  # fmt: skip
 
     method, path, body = daemon.asked[0]
+    assert daemon.keys == ['"k"']
     attached = body.pop("attachments")
     assert (seen.exit, seen.out) == (0, ID + "\n")
     assert (method, path) == ("POST", "/v1/messages")
@@ -137,8 +140,47 @@ def test_send_says_what_was_asked(daemon: Daemon) -> None:
         "h3": {"only": ["de", "it"], "delete_by": None}, "classification": "bpl", "data_class": "special",
         "purposes": ["operational"], "urgency": None, "ground": None, "basis": None, "copy_exemption": None,
         "reply_to": None, "thread": ID, "expires_in_s": 28800, "review_in_s": 2592000, "suite": 2,
-        "idempotency_key": "k",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("lost", [(0, None), (409, {"code": "E_IN_HAND"}), (503, {"code": "E_STOPPING"})])
+def test_what_may_have_been_taken_in_is_asked_again_under_one_key(
+    daemon: Daemon, lost: tuple[int, Any]
+) -> None:
+    """The connection is lost, or the daemon stops: the same request with the same key, until it is answered."""
+    daemon.answers = [lost, lost, (202, {"id": ID, "thread": ID, "state": "queued"})]
+    for command in (("send", "--to", "it", daemon.home + "/../draft.json"), ("inbox", "ack", ID)):
+        daemon.keys, daemon.answers = [], [lost, lost, (202, {"id": ID, "thread": ID, "state": "queued"})]
+        assert daemon.run(*command).exit == 0
+        assert len(daemon.keys) == 3
+        assert len(set(daemon.keys)) == 1
+        assert daemon.keys[0] is not None
+
+
+def test_without_an_answer_the_key_is_told(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever goes on by hand can say the same request again."""
+    monkeypatch.setattr("clients.cli.local_api.AGAIN_FOR", 0.0)
+    daemon.answers = [(0, None)]
+    seen = daemon.run("send", "--to", "it", daemon.home + "/../draft.json")
+
+    assert seen.exit == 8
+    assert f"--idempotency-key {json.loads(daemon.keys[0])}" in seen.err
+
+
+@pytest.mark.parametrize("status", [400, 422, 500, 507])
+def test_what_was_refused_is_not_asked_again(daemon: Daemon, status: int) -> None:
+    """Nothing was taken in, and the next answer would be the same."""
+    daemon.answers = [(status, {"code": "E_X", "detail": "no"})]
+    assert daemon.run("send", "--to", "it", daemon.home + "/../draft.json").exit != 0
+    assert len(daemon.asked) == 1
+
+
+@pytest.mark.parametrize("key", ["", "é", "a\nb", "a" * 201])
+def test_a_key_that_no_header_can_hold_is_refused_at_once(daemon: Daemon, key: str) -> None:
+    """A mistake of the command line, with what would be right."""
+    seen = daemon.run("send", "--to", "it", "--idempotency-key", key, daemon.home + "/../draft.json")
+    assert (seen.exit, daemon.asked) == (2, [])
+    assert "printable ASCII" in seen.err
 
 
 def test_send_with_wait_asks_until_the_router_has_decided(daemon: Daemon) -> None:

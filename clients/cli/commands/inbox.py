@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -148,7 +149,8 @@ def inbox_ack(
         raise click.UsageError("--case-ref is the case that it is taken into: say --stage accepted too")
     query = "" if sender is None else f"?sender={segment(sender)}"
     form = {"stage": stage, "case_ref": case_ref}
-    done = DaemonClient(unit_home(invocation)).post(f"/v1/inbox/{segment(message_id)}/ack{query}", form)
+    daemon, path = DaemonClient(unit_home(invocation)), f"/v1/inbox/{segment(message_id)}/ack{query}"
+    done = daemon.post(path, form, once=os.urandom(16).hex())
     if invocation.json:
         write_json(done)
     else:

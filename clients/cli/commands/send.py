@@ -6,6 +6,8 @@ queued, whatever happens to this process.
 
 from __future__ import annotations
 
+import os
+import shlex
 import time
 from typing import Any
 
@@ -16,7 +18,7 @@ from clients.cli.outgoing import message_options, message_to_send, read_draft_fi
 from clients.cli.rules_of import reasons
 from protocol.codes import UrgencyGround
 from runtime.cli.command import Impact, Invocation, command, pass_invocation
-from runtime.cli.errors import NotInTime, RefusedByPolicy
+from runtime.cli.errors import DaemonUnreachable, NotInTime, RefusedByPolicy
 from runtime.cli.home import unit_home
 from runtime.cli.params import Codes, flatten
 from runtime.cli.render import say, write, write_json
@@ -84,7 +86,12 @@ def hand_over(
 ) -> None:
     """Hand over, print the id, and wait if that was asked for."""
     daemon = DaemonClient(unit_home(invocation))
-    queued = daemon.post("/v1/messages", message_to_send(kind, draft, to=to, options=options))
+    key = options["idempotency_key"] or os.urandom(16).hex()
+    try:
+        queued = daemon.post("/v1/messages", message_to_send(kind, draft, to=to, options=options), once=key)
+    except (DaemonUnreachable, NotInTime) as error:
+        error.hint = f"{error.hint}; with --idempotency-key {shlex.quote(key)} it is taken in once"
+        raise
     wait = options["wait"]
     if not invocation.json:
         write(queued["id"])
