@@ -23,8 +23,8 @@ import uvicorn
 from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from runtime.api.problems import PROBLEM, problem_text
 from runtime.errors import AlreadyRunning, HomeError, ProcessError
-from runtime.process.problems import PROBLEM, problem_text
 
 ENDS_WITHIN: Final = 2
 """Seconds for requests in hand once a server ends."""

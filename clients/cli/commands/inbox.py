@@ -210,7 +210,7 @@ def _reply(
     received = DaemonClient(unit_home(invocation)).get(f"/v1/inbox/{segment(message_id)}")
     if draft is None:
         draft = _refusal_draft(received, ground=options["ground"], reasons=options["reasons"])
-    options |= {"reply_to": message_id, "thread": received["thread"]}
+    options |= {"reply_to": received["id"], "thread": received["thread"]}
     hand_over(invocation, kind, draft, to=[received["sender"]], options=options)
 
 

@@ -1,4 +1,4 @@
-"""Which status each error of the local API has. The form of a problem is runtime/process/problems.py.
+"""Which status each error of the local API has. The form of a problem is runtime/api/problems.py.
 
 Rule: a problem goes back to the person who asked and is never logged, because a draft's error names its
 values.
@@ -11,8 +11,8 @@ from starlette.responses import Response
 
 from clients.daemon.errors import DaemonError
 from protocol.errors import ContradaError, DraftError, Rejected
-from runtime.errors import AlreadyRunning, Conflict, NotFound, TooLarge
-from runtime.process.problems import problem
+from runtime.api.problems import problem
+from runtime.errors import AlreadyRunning, Ambiguous, Conflict, NotFound, TooLarge
 
 
 async def problem_of(_: Request, error: Exception) -> Response:
@@ -24,7 +24,7 @@ async def problem_of(_: Request, error: Exception) -> Response:
             code = error.status
         case NotFound():
             code = 404
-        case Conflict() | AlreadyRunning():
+        case Conflict() | AlreadyRunning() | Ambiguous():
             code = 409
         case TooLarge():
             code = 413

@@ -23,7 +23,9 @@ from clients.daemon.sending.sealer import take_in
 from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store import inbox
 from clients.daemon.store.at_rest import Vault
+from clients.daemon.store.database import Store
 from clients.daemon.store.disk import Disk
+from clients.daemon.store.message_ids import Place, find_id, find_thread
 from clients.daemon.store.order import Order, check_addressees
 from clients.daemon.store.request_keys import RequestKey, first_answer
 from protocol.codes import Purpose
@@ -31,6 +33,7 @@ from protocol.content.code_forms import show_code
 from protocol.errors import Code, ContradaError, Rejected
 from protocol.identifiers import (
     Digest,
+    IdPrefix,
     MessageId,
     Millis,
     ThreadId,
@@ -178,7 +181,8 @@ def _prepare(
         once = _once(context.vault, request)
         if (first := first_answer(context.store, once)) is not None:
             return Submitted.again(first)
-        earlier = None if request.reply_to is None else _earlier(context, request.reply_to)
+        request = _with_whole_ids(context.store, request)
+        earlier = _earlier(context, request.reply_to)
         order = compose(request, earlier=earlier, now=now, entropy=context.entropy)
         check_addressees(order, me=context.unit, parties=context.directory)
         return _Prepared(order, once)
@@ -189,6 +193,17 @@ def _prepare(
         return DaemonError("the daemon failed over this request", hint="see its log, and report it")
 
 
+def _with_whole_ids(store: Store, request: SendRequest) -> SendRequest:
+    """The request with whole ids in place of their first digits."""
+    if not (isinstance(request.reply_to, IdPrefix) or isinstance(request.thread, IdPrefix)):
+        return request
+    whole = {
+        "reply_to": None if request.reply_to is None else find_id(store, request.reply_to, Place.BOTH),
+        "thread": None if request.thread is None else find_thread(store, request.thread),
+    }
+    return request.model_copy(update=whole)
+
+
 def _once(vault: Vault, request: SendRequest) -> RequestKey | None:
     if request.idempotency_key is None:
         return None
@@ -196,8 +211,11 @@ def _once(vault: Vault, request: SendRequest) -> RequestKey | None:
     return RequestKey(request.idempotency_key, vault.mac(text.encode()))
 
 
-def _earlier(context: UnitContext, message_id: MessageId) -> Earlier:
+def _earlier(context: UnitContext, wanted: MessageId | IdPrefix | None) -> Earlier | None:
     """The message that is answered: a received one, or a sent one."""
+    if wanted is None:
+        return None
+    message_id = find_id(context.store, wanted, Place.BOTH)
     received = inbox.received_by_id(context.store, message_id)
     if len(received) > 1:
         raise Conflict(

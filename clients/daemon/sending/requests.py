@@ -14,13 +14,13 @@ from typing import Annotated, Any, Final
 from pydantic import (
     Base64Bytes,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     ValidationInfo,
     field_validator,
 )
 
+from clients.daemon.sending.request_fields import Mid, Term, Thread, Unit
 from clients.daemon.store.order import Order, Recipient
 from clients.daemon.store.request_keys import LONGEST_KEY, FirstAnswer
 from protocol.codes import (
@@ -51,55 +51,24 @@ from protocol.content.drafts import body_of_draft
 from protocol.content.fields import HandlingField, Line, PurposeField, coded
 from protocol.content.parts import Attachment
 from protocol.envelope.core import Limits, Reference
-from protocol.errors import DraftError, Rejected
+from protocol.errors import DraftError
 from protocol.identifiers import (
     Digest,
     Entropy,
+    IdPrefix,
     MessageId,
     Millis,
     ThreadId,
-    UnitId,
     new_message_id,
     new_thread_id,
-    parse_unit_id,
-    read_id,
     show_id,
 )
 from protocol.limits import DAY, MAX_ONLY, MAX_RECIPIENTS, SECOND
 from protocol.signatures import Suite
-from protocol.times import Bound, read_date_or_time
 
 WEEK_S = 7 * DAY // SECOND
 THREE_YEARS_S = 3 * 365 * DAY // SECOND
 MONTH_S = 30 * DAY // SECOND
-
-
-def _unit(value: object) -> UnitId:
-    try:
-        return parse_unit_id(value)
-    except Rejected as rejected:
-        raise broken("unit", rejected.hint) from None
-
-
-def _id(value: object) -> bytes:
-    try:
-        return read_id(value if isinstance(value, str) else "")
-    except Rejected as rejected:
-        raise broken("id", rejected.hint) from None
-
-
-def _term(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    try:
-        return read_date_or_time(value).as_bound(Bound.TERM)
-    except Rejected as rejected:
-        raise broken("term", f"{Exception.__str__(rejected)}; expected {rejected.hint}") from None
-
-
-Unit = Annotated[UnitId, BeforeValidator(_unit)]
-Mid = Annotated[MessageId, BeforeValidator(_id)]
-Thread = Annotated[ThreadId, BeforeValidator(_id)]
 
 
 class Form(BaseModel):
@@ -118,8 +87,7 @@ class H3Limits(Form):
     """The part of an H3 restriction that the system enforces."""
 
     only: tuple[Unit, ...] = Field(default=(), max_length=MAX_ONLY)
-    delete_by: Annotated[Millis, Field(ge=0), BeforeValidator(_term)] | None = None
-    """Unix milliseconds, or a date or time (protocol/times.py); a date means its end."""
+    delete_by: Term | None = None
 
 
 class AttachedFile(Form):
@@ -210,7 +178,7 @@ def compose(request: SendRequest, *, earlier: Earlier | None, now: Millis, entro
     order = Order(
         kind=request.kind,
         message_id=new_message_id(now, entropy),
-        thread=request.thread or (earlier.thread if earlier is not None else new_thread_id(entropy)),
+        thread=_thread(request, earlier, entropy),
         to=_recipients(request),
         handling=handling,
         h3=_h3(request, handling),
@@ -252,6 +220,13 @@ def _body(request: SendRequest, earlier: Earlier | None) -> Body:
         else {}
     )
     return body_of_draft(request.kind, request.draft, known=known)
+
+
+def _thread(request: SendRequest, earlier: Earlier | None, entropy: Entropy) -> ThreadId:
+    if request.thread is None:
+        return earlier.thread if earlier is not None else new_thread_id(entropy)
+    assert not isinstance(request.thread, IdPrefix), "the intake has made it whole"
+    return request.thread
 
 
 def _recipients(request: SendRequest) -> tuple[Recipient, ...]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from clients.daemon.api import views
+from clients.daemon.api import lists, views
 from clients.daemon.directory.statements import upkeep
 from clients.daemon.errors import StoreUnavailable
 from clients.daemon.receiving import deliveries as receiving
@@ -151,7 +151,7 @@ def test_arrival_is_acknowledged_and_acknowledgements_are_not(world, es, pt):
     shown = views.outbox_item(es.context, read_id(sent.id))
     assert shown["deliveries"] == [{"unit": "pt", "stage": "delivered", "received": world.now}]
     assert (count(es, "outbox"), count(pt, "outbox")) == (1, 1)
-    assert views.inbox_page(es.context, limit=10, after=0)["items"] == []
+    assert lists.inbox_page(es.context, lists.ListQuery())["items"] == []
 
 
 def test_a_receipt_is_owed_over_a_kill(world, es, pt):
