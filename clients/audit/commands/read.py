@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from clients.audit.commands.arguments import MessageName, copy_argument, policy_option
-from protocol.identifiers import IdPrefix
 from runtime.cli.command import Impact, Invocation, command, pass_invocation
 from runtime.cli.params import refuse_empty_span, since_option, until_option
 from runtime.cli.render import Column, say, write_json, write_table
@@ -69,7 +68,7 @@ def audit_search(  # noqa: PLR0913 - one for each thing that can be asked for
     until: int | None,
     kind: str | None,
     reason: str | None,
-    message: bytes | IdPrefix | None,
+    message: bytes | None,
 ) -> None:
     """Find records, oldest first. Every record shown is the one that its leaf commits to.
 
@@ -80,8 +79,7 @@ def audit_search(  # noqa: PLR0913 - one for each thing that can be asked for
 
     refuse_empty_span(since, until)
     session = AuditSession.open(directory, policy=policy, root=None, tell=_note)
-    mid = None if message is None else session.message(message)
-    found = find_records(session, RecordSearch(unit, since, until, kind, reason, mid))
+    found = find_records(session, RecordSearch(unit, since, until, kind, reason, message))
     write_table(found.rows, FOUND, as_json=invocation.json, none="no record answers to that")
     if found.ahead:
         say(f"note: {found.ahead} left out that no checkpoint covers yet: ask again in a second")

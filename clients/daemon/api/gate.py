@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from functools import wraps
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,7 +18,7 @@ from starlette.routing import Route
 from clients.daemon.errors import Stopping, StoreUnavailable
 from protocol.errors import ContradaError
 
-Handler = Callable[..., Awaitable[Response]]
+Handler = Callable[[Request], Awaitable[Response]]
 
 
 class Gate:
@@ -43,12 +41,11 @@ class Gate:
         ]
 
     def _guarded(self, handler: Handler) -> Handler:
-        @wraps(handler)
-        async def guarded(request: Request, **query: Any) -> Response:
+        async def guarded(request: Request) -> Response:
             if self._shut:
                 raise Stopping
             try:
-                return await handler(request, **query)
+                return await handler(request)
             except (asyncio.CancelledError, Exception) as error:
                 if self._shut and _may_come_of_it(error):
                     raise Stopping from None

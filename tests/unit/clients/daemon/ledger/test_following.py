@@ -44,8 +44,13 @@ async def followed(tmp_path: Path):
 
 
 def follow(daemon: Daemon, after: int, wait: int):
-    scope = {"type": "http", "method": "GET", "headers": []}
-    return LocalApi(daemon, None).inbox(Request(scope), after=after, wait=wait)
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "headers": [],
+        "query_string": f"after={after}&wait={wait}".encode(),
+    }
+    return LocalApi(daemon, None).inbox(Request(scope))
 
 
 def looks(daemon: Daemon) -> float:
