@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from hashlib import sha256
-from typing import NewType
+from typing import Final, NewType
 
 from protocol.errors import Code, Rejected
 
@@ -25,6 +26,12 @@ Millis = NewType("Millis", int)
 Entropy = Callable[[int], bytes]
 """`os.urandom`, or a test's own: n -> n random bytes."""
 
+SHORTEST_PREFIX: Final = 8
+"""Hexadecimal digits: of a message's id they name 65 seconds; fewer would seldom name one message."""
+
+ID_WORDS: Final = f"an id, or {SHORTEST_PREFIX} or more of its first digits where no other begins with them"
+
+_HEX = re.compile(r"[0-9a-f]+")
 _UNIT = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 
 
@@ -65,6 +72,61 @@ def read_id(text: str) -> bytes:
         return uuid.UUID(text).bytes
     except ValueError:
         raise Rejected(Code.E_SCHEMA, "not a message id", hint="a message id looks like a UUID") from None
+
+
+@dataclass(frozen=True, slots=True)
+class IdPrefix:
+    """The first hexadecimal digits of an id of 16 bytes: what a person types in place of all of it."""
+
+    digits: str
+
+    @property
+    def first(self) -> bytes:
+        """The lowest id that begins so."""
+        return bytes.fromhex(self.digits.ljust(32, "0"))
+
+    @property
+    def last(self) -> bytes:
+        """The highest one."""
+        return bytes.fromhex(self.digits.ljust(32, "f"))
+
+    def begins(self, raw: bytes) -> bool:
+        """Whether this id begins so."""
+        return raw.hex().startswith(self.digits)
+
+    def __str__(self) -> str:
+        return _dashed(self.digits)
+
+
+def read_id_or_prefix(text: str) -> bytes | IdPrefix:
+    """The 16 bytes behind a textual id, or what an id begins with; hyphens may be left out."""
+    digits = text.strip().replace("-", "").lower()
+    if SHORTEST_PREFIX <= len(digits) < 32 and _HEX.fullmatch(digits):
+        return IdPrefix(digits)
+    try:
+        return read_id(text)
+    except Rejected:
+        raise Rejected(Code.E_SCHEMA, "not an id", hint=ID_WORDS) from None
+
+
+def short_id(raw: bytes, *neighbours: bytes | None) -> str:
+    """So much of an id's textual form that no neighbour begins with it, and no less than its time.
+
+    A message's id begins with its milliseconds in 12 digits, so that later messages do not begin so either.
+    """
+    digits = raw.hex()
+    length = 12
+    for other in neighbours:
+        text = "" if other is None or other == raw else other.hex()
+        while text.startswith(digits[:length]):
+            length += 1
+    return _dashed(digits[:length])
+
+
+def _dashed(digits: str) -> str:
+    """Hyphens where a UUID has them."""
+    parts = (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
+    return "-".join(part for part in parts if part)
 
 
 def digest(data: bytes) -> Digest:

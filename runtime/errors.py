@@ -8,6 +8,8 @@
         ├── AlreadyRunning   another process works on this home
         ├── NotFound         there is no such thing here
         ├── TooLarge         a file or a request has more bytes than it may have
+        ├── Ambiguous        what was said names several things
+        ├── BadQuery         an address has a query that its page does not take
         ├── Conflict         it is there already, or contradicts what is there
         ├── NotVerified      something that was read does not verify
         └── TopicConflict    a topic is there, and not as it must be, and cannot be made so
@@ -17,6 +19,8 @@ how a command ends (runtime/cli/exits.py) and is stable.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from protocol.errors import ContradaError
 
@@ -61,6 +65,25 @@ class TooLarge(ProcessError):
     """A file, a stream or a request has more bytes than what should be in it can have."""
 
     code = "E_SIZE"
+
+
+class Ambiguous(ProcessError):
+    """What was said names several things: the first digits of several ids."""
+
+    code = "E_AMBIGUOUS"
+
+    def __init__(self, begin: object, candidates: Sequence[str], *, more: bool = False) -> None:
+        count = f"more than {len(candidates)}" if more else str(len(candidates))
+        super().__init__(
+            f"{count} ids begin with {begin}",
+            hint="\n".join(["type more digits, or all of one of these:", *candidates]),
+        )
+
+
+class BadQuery(ProcessError):
+    """The query of a request has parameters that the page does not take, or values that they do not."""
+
+    code = "E_REQUEST"
 
 
 class Conflict(ProcessError):

@@ -21,7 +21,7 @@ from runtime.cli.command import Invocation
 from runtime.cli.home import bootstrap, chosen_home
 from runtime.cli.kafka_calls import follow, read_to_end, run_quietly
 from runtime.cli.render import reasons_text, say
-from runtime.errors import NotFound, NotVerified
+from runtime.errors import Ambiguous, NotFound, NotVerified
 from runtime.kafka.feeds import KafkaFeeds
 from runtime.kafka.ports import InputRecord
 from runtime.process.homes import Home
@@ -40,6 +40,7 @@ class RowFilter:
     """Milliseconds, this one not included."""
 
     message: str | None = None
+    """The id of a message, or what it begins with, as it is shown."""
 
     def takes(self, row: Row) -> bool:
         """Whether this row is one of them."""
@@ -48,7 +49,7 @@ class RowFilter:
             and self.decision in (None, row["decision"])
             and (self.since is None or row["t"] >= self.since)
             and (self.until is None or row["t"] < self.until)
-            and self.message in (None, row["id"])
+            and (self.message is None or str(row["id"]).startswith(self.message))
         )
 
 
@@ -107,9 +108,12 @@ def trace_in_audit(invocation: Invocation, message_id: str) -> dict[str, Any]:
     """The trace of one message in the audit trail."""
     rows: list[Row] = []
     run_quietly(read_trail(invocation, RowFilter(message=message_id), rows.append))
-    if not rows:
+    found = sorted({row["id"] for row in rows})
+    if not found:
         raise NotFound(f"the audit trail says nothing of {message_id}")
-    return {"id": message_id, "steps": [step for row in rows for step in _steps(row)], "decisions": rows}
+    if len(found) > 1:
+        raise Ambiguous(message_id, found[:10], more=len(found) > 10)
+    return {"id": found[0], "steps": [step for row in rows for step in _steps(row)], "decisions": rows}
 
 
 def _steps(row: Row) -> Iterator[Row]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from broker.centre.registry import Registry, registrar_of, warn_of_refused
+from broker.centre.registry import Registry, read_directory_topic, registrar_of, warn_of_refused
 from keys.directory import Directory
 from keys.enrolment import EnrolmentRequest, enrolment_statements, parse_enrolment, rotation_statements
 from keys.lifecycle import epoch_state, key_state
@@ -21,13 +21,14 @@ from protocol.content.code_forms import read_code, show_code
 from protocol.content.unit_text import unit_in_words
 from protocol.epochs import bounds
 from protocol.errors import Rejected
-from protocol.identifiers import KeyId, Millis, UnitId, parse_unit_id
+from protocol.identifiers import IdPrefix, KeyId, Millis, UnitId, parse_unit_id
 from protocol.limits import MAX_HEADER, SECOND
 from protocol.signatures import Suite, parse_signed
 from runtime.bounded import read_bounded
 from runtime.cli.command import Invocation
+from runtime.cli.home import bootstrap, centre_home
 from runtime.cli.render import moment as show_moment
-from runtime.errors import Conflict, NotFound
+from runtime.errors import Ambiguous, Conflict, NotFound
 from runtime.process.clock import now
 from runtime.process.homes import CentreHome
 
@@ -199,15 +200,36 @@ async def change_status(invocation: Invocation, unit: str, *, suspended: bool, r
         return {"unit": unit, "suspended": suspended, "directory_size": registry.directory.head.size}
 
 
+async def named_key(invocation: Invocation, unit: str, wanted: bytes | IdPrefix) -> KeyId:
+    """The key of this unit, or of a router, that is meant, before anybody is asked whether it is to go.
+
+    A whole id is taken as it is.
+    """
+    if not isinstance(wanted, IdPrefix):
+        return KeyId(wanted)
+    home = centre_home(invocation)
+    directory, _ = await read_directory_topic(home, bootstrap(invocation, home))
+    signing = (*directory.identities(UnitId(unit)), *directory.routers())
+    own = {key.public.kid for key in signing} | {key.public.kid for key in directory.epochs(UnitId(unit))}
+    found = sorted(kid for kid in own if wanted.begins(kid))
+    if not found:
+        raise NotFound(
+            f"no key of {unit} begins with {wanted.digits}", hint=f"see 'contrada units show {unit} --json'"
+        )
+    if len(found) > 1:
+        raise Ambiguous(wanted.digits, [kid.hex() for kid in found])
+    return KeyId(found[0])
+
+
 async def revoke_key(
-    invocation: Invocation, unit: str, kid: str, *, reason: str, since: int | None
+    invocation: Invocation, unit: str, kid: KeyId, *, reason: str, since: int | None
 ) -> dict[str, Any]:
     """Withdraw a key."""
     async with Registry.open(invocation) as registry:
         moment = None if since is None else Millis(since)
-        statement = registry.revocation(UnitId(unit), KeyId(bytes.fromhex(kid)), reason=reason, since=moment)
+        statement = registry.revocation(UnitId(unit), kid, reason=reason, since=moment)
         await registry.state([statement])
-        return {"unit": unit, "kid": kid, "directory_size": registry.directory.head.size}
+        return {"unit": unit, "kid": kid.hex(), "directory_size": registry.directory.head.size}
 
 
 async def list_units(invocation: Invocation) -> list[dict[str, Any]]:

@@ -23,9 +23,9 @@ from broker.ledger.store.tile_store import CHECKPOINT, TileStore
 from protocol.errors import Rejected
 from protocol.tlog.shards import parse_shard
 from protocol.tlog.tiles import parse_path
+from runtime.api.problems import problem
 from runtime.errors import Unavailable
 from runtime.process.health import Checks, health_pages
-from runtime.process.problems import problem
 
 _FOR_EVER: Final = {"cache-control": "public, max-age=31536000, immutable"}
 _FOR_NOW: Final = {"cache-control": "no-cache"}

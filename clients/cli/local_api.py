@@ -17,8 +17,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from protocol.fault_text import faults_of_rows
-from protocol.json_text import read_json
 from runtime.cli.errors import DaemonProblem, DaemonUnreachable, NotInTime
 from runtime.cli.exits import of_problem
 from runtime.process.homes import LONGEST_SOCKET_PATH, UnitHome
@@ -29,8 +27,6 @@ AGAIN_FOR = 10.0
 
 AGAIN_AFTER = 0.2
 NOTHING_MORE: Mapping[str, str] = {}
-MAX_ANSWER = 64 << 20
-"""A page of 500 messages, or a message with its attachments, has less."""
 
 
 class _UnixConnection(HTTPConnection):
@@ -150,8 +146,10 @@ def _quoted(key: str) -> str:
 
 
 def _decoded(status: int, data: bytes) -> Any:
-    read = read_json(data, at_most=MAX_ANSWER)
-    body = None if read.faults else read.value
+    try:
+        body = json.loads(data)
+    except ValueError:
+        body = None
     if status < 400:
         if isinstance(body, dict | list):
             return body
@@ -159,18 +157,6 @@ def _decoded(status: int, data: bytes) -> Any:
     problem = body if isinstance(body, dict) else {}
     code = str(problem.get("code") or "E_DAEMON_ERROR")
     detail = str(problem.get("detail") or problem.get("title") or f"the daemon answered {status}")
-    rows = problem.get("reasons")
     raise DaemonProblem(
-        detail,
-        code=code,
-        hint=str(problem.get("hint") or ""),
-        exit_=of_problem(status, code),
-        faults=faults_of_rows(problem.get("faults")),
-        reasons=tuple(_reason(row) for row in rows) if isinstance(rows, list) else (),
+        detail, code=code, hint=str(problem.get("hint") or ""), exit_=of_problem(status, code)
     )
-
-
-def _reason(row: object) -> tuple[str, str | None]:
-    found = row if isinstance(row, dict) else {}
-    unit = found.get("unit")
-    return str(found.get("code")), None if unit is None else str(unit)

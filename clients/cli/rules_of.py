@@ -6,7 +6,6 @@ table. Light: the rules themselves are imported only when one is to be shown.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from protocol.errors import HINTS, Code
@@ -56,9 +55,4 @@ def reason(code: str, unit: str | None) -> dict[str, str | None]:
 def reasons(found: list[Any]) -> tuple[dict[str, str | None], ...]:
     """The reasons in the daemon's answer."""
     pairs = [(row.get("code"), row.get("unit")) if isinstance(row, dict) else (row, None) for row in found]
-    return reasons_of((str(code), unit if unit is None else str(unit)) for code, unit in pairs)
-
-
-def reasons_of(pairs: Iterable[tuple[str, str | None]]) -> tuple[dict[str, str | None], ...]:
-    """Codes, each with the unit that it is about."""
-    return tuple(reason(code, unit) for code, unit in pairs)
+    return tuple(reason(str(code), unit if unit is None else str(unit)) for code, unit in pairs)

@@ -25,8 +25,8 @@ from clients.witness.errors import WitnessError
 from clients.witness.queue import WitnessQueue
 from clients.witness.service import HttpAnswer, plain_answer
 from protocol.tlog.witnessing import MAX_REQUEST
+from runtime.api.problems import pages_of
 from runtime.process.health import health_routes
-from runtime.process.problems import pages_of
 
 log = structlog.get_logger()
 

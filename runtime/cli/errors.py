@@ -17,7 +17,7 @@ Rules: a message is a lower-case sentence without a final period and carries no 
 
 from __future__ import annotations
 
-from protocol.errors import ContradaError, Fault, with_fault_lines
+from protocol.errors import ContradaError
 from runtime.cli.exits import Exit
 
 
@@ -45,22 +45,10 @@ class DaemonUnreachable(CommandError):
 class DaemonProblem(CommandError):
     """The daemon answered with a problem (RFC 9457)."""
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        code: str,
-        hint: str,
-        exit_: Exit,
-        faults: tuple[Fault, ...] = (),
-        reasons: tuple[tuple[str, str | None], ...] = (),
-    ) -> None:
+    def __init__(self, message: str, *, code: str, hint: str, exit_: Exit) -> None:
         super().__init__(message, hint=hint)
         self.code = code
         self.exit = exit_
-        self.faults = faults
-        self.reasons = reasons
-        """Codes of the router, each with the unit that it is about."""
 
 
 class RefusedByPolicy(CommandError):
@@ -86,10 +74,6 @@ class BadInput(CommandError):
 
     code = "E_DRAFT"
     exit = Exit.USAGE
-
-    def __init__(self, message: str, *, hint: str = "", faults: tuple[Fault, ...] = ()) -> None:
-        super().__init__(with_fault_lines(message, faults), hint=hint)
-        self.faults = faults
 
 
 class NotInstalled(CommandError):

@@ -18,8 +18,7 @@ from dataclasses import dataclass
 
 import click
 
-from protocol.errors import ContradaError, Fault, Rejected
-from protocol.fault_text import fault_rows
+from protocol.errors import ContradaError, Rejected
 from runtime.cli.errors import RefusedByPolicy
 from runtime.cli.exits import Exit, of_code
 from runtime.cli.render import json_text, printable
@@ -37,8 +36,6 @@ class Failure:
     exit: Exit
     hints: tuple[str, ...] = ()
     reasons: tuple[dict[str, str | None], ...] = ()
-    faults: tuple[Fault, ...] = ()
-    """The message has lines for them, too."""
 
 
 def report(error: BaseException, arguments: Sequence[str]) -> Exit:
@@ -115,7 +112,6 @@ def _ours(error: ContradaError) -> Failure:
         exit_ if isinstance(exit_, Exit) else of_code(error.code),
         hints,
         reasons,
-        getattr(error, "faults", ()),
     )
 
 
@@ -186,6 +182,4 @@ def _as_json(failure: Failure) -> str:
     }
     if failure.reasons:
         error["reasons"] = list(failure.reasons)
-    if failure.faults:
-        error["faults"] = fault_rows(failure.faults)
     return json_text({"error": error})

@@ -6,7 +6,6 @@ Owns the textual forms at the command line. Codes are written as everywhere (pro
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Iterable
 from enum import Enum
 from typing import Any
@@ -16,8 +15,8 @@ import click
 from protocol import limits
 from protocol.content.code_forms import read_handling, show_code, show_handling
 from protocol.errors import Rejected
-from protocol.identifiers import parse_unit_id
-from protocol.times import DURATION_WORDS, POINT_WORDS, Bound, read_duration, read_point, show_duration
+from protocol.identifiers import ID_WORDS, IdPrefix, parse_unit_id, read_id_or_prefix, show_id
+from protocol.times import DURATION_WORDS, POINT_WORDS, Bound, read_duration, read_point
 from runtime.process.clock import now
 
 
@@ -75,29 +74,36 @@ class HandlingCodes(click.ParamType[str]):
 
 
 class Identifier(click.ParamType[str]):
-    """The id of a message or conversation."""
+    """The id of a message or conversation, or its first digits; which one they mean is for who is asked."""
 
     name = "id"
+    words = ID_WORDS
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The id in its one written form."""
+        """The id, or so much of it, in its one written form."""
         try:
-            return str(uuid.UUID(str(value)))
-        except ValueError:
-            self.fail(f"{str(value)!r} is not a message id; it looks like {uuid.UUID(int=0)}", param, ctx)
+            read = read_id_or_prefix(str(value))
+        except Rejected as rejected:
+            self.fail(_not_so(value, rejected), param, ctx)
+        return str(read) if isinstance(read, IdPrefix) else show_id(read)
 
 
-class KeyName(click.ParamType[str]):
-    """A key id: 16 bytes in hexadecimal, with or without the spaces of a fingerprint."""
+class KeyName(click.ParamType[bytes | IdPrefix]):
+    """A key id in hexadecimal, with or without the spaces of a fingerprint, or its first digits."""
 
     name = "key"
+    words = ID_WORDS
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """32 hexadecimal digits."""
-        text = str(value).replace(" ", "").lower()
-        if re.fullmatch(r"[0-9a-f]{32}", text) is None:
-            self.fail(f"{value!r} is not a key id; expected 32 hexadecimal digits", param, ctx)
-        return text
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> bytes | IdPrefix:
+        """The 16 bytes, or what they begin with."""
+        if isinstance(value, bytes | IdPrefix):
+            return value
+        try:
+            return read_id_or_prefix(str(value).replace(" ", ""))
+        except Rejected as rejected:
+            self.fail(_not_so(value, rejected), param, ctx)
 
 
 class Sha256(click.ParamType[bytes]):
@@ -150,47 +156,6 @@ class Moment(click.ParamType[int]):
             return read_point(str(value), now=now()).as_bound(self.bound)
         except Rejected as rejected:
             self.fail(_not_so(value, rejected), param, ctx)
-
-
-class Term(click.ParamType[int]):
-    """By when, as a length of time from now or as a point in time (protocol/times.py); in seconds."""
-
-    name = "term"
-    words = "a DURATION from now, or a MOMENT"
-
-    def __init__(self, *, at_most: int) -> None:
-        self.at_most = at_most
-        """Milliseconds."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Seconds from now."""
-        if isinstance(value, int):
-            return value
-        try:
-            left = self._left(str(value))
-        except Rejected as rejected:
-            self.fail(_not_so(value, rejected), param, ctx)
-        longest = show_duration(self.at_most)
-        if left < limits.SECOND:
-            self.fail(f"{value!r} is over; expected a time to come, at most {longest} from now", param, ctx)
-        if left > self.at_most:
-            found = f"{show_duration(left)} from now"
-            self.fail(f"{value!r} is too late, {found}; expected at most {longest}", param, ctx)
-        return left // limits.SECOND
-
-    def _left(self, text: str) -> int:
-        try:
-            return read_duration(text)
-        except Rejected as no_length:
-            moment = now()
-            try:
-                return read_point(text, now=moment).as_bound(Bound.TERM) - moment
-            except Rejected as no_point:
-                # A number is a length without its unit; all else may have been meant as either.
-                if text.strip().isdigit():
-                    raise no_length from None
-                hint = "a length of time such as 8h or 7d, or a date or time such as 2026-11-22"
-                raise Rejected(no_point.reason, Exception.__str__(no_point), hint=hint) from None
 
 
 since_option = click.option("--since", type=Moment(Bound.LOWER), help="From then on.")

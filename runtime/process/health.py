@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from runtime.process.problems import pages_of
+from runtime.api.problems import pages_of
 
 Checks = dict[str, dict[str, object]]
 """Named checks, each with `ok` and whatever explains it."""

@@ -23,8 +23,8 @@ import uvicorn
 from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from runtime.api.problems import PROBLEM, problem_text
 from runtime.errors import AlreadyRunning, HomeError, ProcessError
-from runtime.process.problems import PROBLEM, problem_text
 
 ENDS_WITHIN: Final = 2
 """Seconds for requests in hand once a server ends."""
@@ -102,21 +102,26 @@ class QuietServer(uvicorn.Server):
 def unix_listener(path: Path) -> Iterator[socket.socket]:
     """A listening unix socket with mode 0600; its name is removed at the end, if it is still this one's.
 
-    The home is locked, so what has the name is a dead daemon's socket. Where the lock did not hold, somebody
-    answers there, and is left alone: `AlreadyRunning`.
+    The name appears when the socket listens already: whoever sees it can connect. The home is locked, so what
+    had the name before is a dead daemon's socket. Where the lock did not hold, somebody answers there, and is
+    left alone: `AlreadyRunning`.
     """
     path.parent.mkdir(mode=0o700, exist_ok=True)
     _clear(path)
+    # No longer than the name itself, which is bounded for sockets.
+    beside = path.with_suffix(".new")
+    beside.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with contextlib.closing(listener):
         before = os.umask(0o177)
         try:
-            listener.bind(os.fspath(path))
+            listener.bind(os.fspath(beside))
         finally:
             os.umask(before)
+        listener.listen(256)
+        beside.rename(path)
         ours = path.lstat()
         try:
-            listener.listen(256)
             yield listener
         finally:
             with contextlib.suppress(FileNotFoundError):

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from protocol.codes import Classification, LegalBasis, Purpose, UnitKind
+from protocol.identifiers import IdPrefix
 from protocol.times import Bound
 from runtime.cli.command import Impact, Invocation, command, pass_invocation
 from runtime.cli.confirm import confirm
@@ -158,7 +159,7 @@ def _change_status(invocation: Invocation, unit: str, *, suspended: bool, reason
     ),
 )
 @_unit
-@click.argument("kid", metavar="KEY", type=KeyName())
+@click.argument("wanted", metavar="KEY", type=KeyName())
 @_reason
 @click.option(
     "--compromised-since",
@@ -168,14 +169,21 @@ def _change_status(invocation: Invocation, unit: str, *, suspended: bool, reason
 @_yes
 @pass_invocation
 def centre_revoke(
-    invocation: Invocation, *, unit: str, kid: str, reason: str, compromised_since: int | None, yes: bool
+    invocation: Invocation,
+    *,
+    unit: str,
+    wanted: bytes | IdPrefix,
+    reason: str,
+    compromised_since: int | None,
+    yes: bool,
 ) -> None:
     """Withdraw a key of a unit or router. This cannot be undone."""
-    from broker.centre.membership import revoke_key
+    from broker.centre.membership import named_key, revoke_key
     from runtime.cli.kafka_calls import run_quietly
 
-    confirm(f"revoke {kid} of {unit}, for good", yes=yes)
+    kid = run_quietly(named_key(invocation, unit, wanted))
+    confirm(f"revoke {kid.hex()} of {unit}, for good", yes=yes)
     done = run_quietly(revoke_key(invocation, unit, kid, reason=reason, since=compromised_since))
     if invocation.json:
         write_json(done)
-    say(f"revoked {kid} of {unit}")
+    say(f"revoked {kid.hex()} of {unit}")

@@ -5,29 +5,35 @@ Owns reading them from the command line, not opening the files. Rule: nothing he
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from protocol.errors import Rejected
+from protocol.identifiers import ID_WORDS, IdPrefix, read_id_or_prefix
+
 Function = TypeVar("Function", bound=Callable[..., object])
 
 
-class MessageName(click.ParamType[bytes]):
-    """The id of a message, as its 16 bytes."""
+class MessageName(click.ParamType[bytes | IdPrefix]):
+    """The id of a message as its 16 bytes, or its first digits; the copy says which message they mean."""
 
     name = "id"
+    words = ID_WORDS
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> bytes:
-        """The 16 bytes."""
-        if isinstance(value, bytes):
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> bytes | IdPrefix:
+        """The 16 bytes, or what they begin with."""
+        if isinstance(value, bytes | IdPrefix):
             return value
         try:
-            return uuid.UUID(str(value)).bytes
-        except ValueError:
-            self.fail(f"{str(value)!r} is not a message id; it looks like {uuid.UUID(int=0)}", param, ctx)
+            return read_id_or_prefix(str(value))
+        except Rejected as rejected:
+            said = f"{str(value)!r} is {Exception.__str__(rejected)}; expected {rejected.hint}"
+            self.fail(said, param, ctx)
 
 
 # The code that opens them reports missing ones: in one way, and with the exit code for it.

@@ -16,6 +16,7 @@ from clients.audit.commands.arguments import (
     policy_option,
     root_option,
 )
+from protocol.identifiers import IdPrefix
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
 from runtime.cli.render import Column, fields_of, say, write, write_details, write_json, write_table
 
@@ -202,7 +203,7 @@ def audit_prove_inclusion(
     directory: Path,
     *,
     policy: Path | None,
-    message: bytes | None,
+    message: bytes | IdPrefix | None,
     name: str | None,
     leaf: int | None,
     out: Path,
@@ -214,7 +215,10 @@ def audit_prove_inclusion(
     if (message is None) == (leaf is None):
         raise click.UsageError("say --message ID or --leaf N")
     session = _session(directory, policy)
-    leaves = session.leaves_of(message) if message is not None else [(session.audit_head(name), leaf or 0)]
+    if message is not None:
+        leaves = session.leaves_of(session.message(message))
+    else:
+        leaves = [(session.audit_head(name), leaf or 0)]
     rows = write_inclusion_proofs(leaves, session, out, with_record=not no_record)
     write_table(rows, PROOFS, as_json=invocation.json, none="nothing to prove")
 

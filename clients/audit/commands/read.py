@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from clients.audit.commands.arguments import MessageName, copy_argument, policy_option
+from protocol.identifiers import IdPrefix
 from runtime.cli.command import Impact, Invocation, command, pass_invocation
 from runtime.cli.params import refuse_empty_span, since_option, until_option
 from runtime.cli.render import Column, say, write_json, write_table
@@ -68,7 +69,7 @@ def audit_search(  # noqa: PLR0913 - one for each thing that can be asked for
     until: int | None,
     kind: str | None,
     reason: str | None,
-    message: bytes | None,
+    message: bytes | IdPrefix | None,
 ) -> None:
     """Find records, oldest first. Every record shown is the one that its leaf commits to.
 
@@ -79,7 +80,8 @@ def audit_search(  # noqa: PLR0913 - one for each thing that can be asked for
 
     refuse_empty_span(since, until)
     session = AuditSession.open(directory, policy=policy, root=None, tell=_note)
-    found = find_records(session, RecordSearch(unit, since, until, kind, reason, message))
+    mid = None if message is None else session.message(message)
+    found = find_records(session, RecordSearch(unit, since, until, kind, reason, mid))
     write_table(found.rows, FOUND, as_json=invocation.json, none="no record answers to that")
     if found.ahead:
         say(f"note: {found.ahead} left out that no checkpoint covers yet: ask again in a second")

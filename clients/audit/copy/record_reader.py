@@ -114,6 +114,12 @@ class RecordReader:
         for number, *row in _fetched(self._ask(asked, values)):
             yield origins.get(number, f"log number {number}"), Row._make(row)
 
+    def messages(self, first: bytes, last: bytes, *, most: int) -> list[bytes]:
+        """The ids of messages between these two, lowest first, that are ids at all."""
+        asked = f"SELECT DISTINCT mid FROM {RECORDS} WHERE mid BETWEEN ? AND ? ORDER BY mid LIMIT ?"
+        rows = _fetched(self._ask(asked, (first, last, most)))
+        return [mid for (mid,) in rows if isinstance(mid, bytes) and len(mid) == 16]
+
     def _ask(self, statement: str, values: Iterable[object] = ()) -> sqlite3.Cursor:
         try:
             return self._database.execute(statement, tuple(values))

@@ -16,10 +16,10 @@ from clients.audit.copy.ledger_copy import LedgerCopy, LogFiles, open_copy
 from clients.audit.copy.record_reader import RecordReader
 from clients.audit.findings import Finding, Tell
 from keys.directory import Directory
-from protocol.identifiers import show_id
+from protocol.identifiers import IdPrefix, show_id
 from protocol.tlog.policy import Policy
 from protocol.trail.ledger_leaves import Row
-from runtime.errors import NotFound, NotVerified
+from runtime.errors import Ambiguous, NotFound, NotVerified
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,21 @@ class AuditSession:
         """The key directory, every statement verified from the pinned root."""
         root = read_root(self._copy(), self.root, self.tell)
         return replay_directory(self.directory_head(), root, self.tell)
+
+    def message(self, wanted: bytes | IdPrefix) -> bytes:
+        """The id of the message that is meant; a whole id is taken as it is."""
+        if not isinstance(wanted, IdPrefix):
+            return wanted
+        with RecordReader(self.records()) as reader:
+            found = reader.messages(wanted.first, wanted.last, most=11)
+        if not found:
+            raise NotFound(
+                f"no record is about a message that begins with {wanted}",
+                hint="a deleted record is not found by its message",
+            )
+        if len(found) > 1:
+            raise Ambiguous(wanted, [show_id(each) for each in found[:10]], more=len(found) > 10)
+        return found[0]
 
     def leaves_of(self, message: bytes) -> list[tuple[CopiedHead, int]]:
         """All leaves of a message: its decision, and its deliveries."""

@@ -10,13 +10,11 @@ from typing import Any
 import click
 
 from clients.cli.commands.send import hand_over
-from clients.cli.draft_faults import in_options
 from clients.cli.local_api import DaemonClient, segment
 from clients.cli.outgoing import message_options, read_draft_file
 from clients.cli.received import FIELDS, save_attachments, show_content
 from protocol.codes import AcknowledgementStage, RefusalGround
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
-from runtime.cli.errors import DaemonProblem
 from runtime.cli.home import unit_home
 from runtime.cli.params import Codes, Duration, Identifier, OneUnit
 from runtime.cli.render import Column, moment, say, write_details, write_json, write_json_line, write_table
@@ -152,10 +150,7 @@ def inbox_ack(
     query = "" if sender is None else f"?sender={segment(sender)}"
     form = {"stage": stage, "case_ref": case_ref}
     daemon, path = DaemonClient(unit_home(invocation)), f"/v1/inbox/{segment(message_id)}/ack{query}"
-    try:
-        done = daemon.post(path, form, once=os.urandom(16).hex())
-    except DaemonProblem as problem:
-        raise in_options(problem) from None
+    done = daemon.post(path, form, once=os.urandom(16).hex())
     if invocation.json:
         write_json(done)
     else:
@@ -177,7 +172,7 @@ def inbox_ack(
 @pass_invocation
 def inbox_answer(invocation: Invocation, /, message_id: str, file: str, **options: Any) -> None:
     """Answer a request, in whole or in part (Directive (EU) 2023/977, Art. 5)."""
-    _reply(invocation, "answer", message_id, read_draft_file(file, "answer"), options)
+    _reply(invocation, "answer", message_id, read_draft_file(file), options)
 
 
 @command(
@@ -204,7 +199,7 @@ def inbox_refuse(
         raise click.UsageError("say either --reasons TEXT or --file FILE")
     if reasons is not None and options["ground"] is None:
         raise click.UsageError("--reasons needs the --ground that they are for")
-    draft = read_draft_file(file, "refusal") if file is not None else None
+    draft = read_draft_file(file) if file is not None else None
     _reply(invocation, "refusal", message_id, draft, options | {"reasons": reasons})
 
 
@@ -215,7 +210,7 @@ def _reply(
     received = DaemonClient(unit_home(invocation)).get(f"/v1/inbox/{segment(message_id)}")
     if draft is None:
         draft = _refusal_draft(received, ground=options["ground"], reasons=options["reasons"])
-    options |= {"reply_to": message_id, "thread": received["thread"]}
+    options |= {"reply_to": received["id"], "thread": received["thread"]}
     hand_over(invocation, kind, draft, to=[received["sender"]], options=options)
 
 

@@ -87,14 +87,12 @@ def outbox_ls(invocation: Invocation, state: str | None, limit: int | None, afte
 def outbox_show(invocation: Invocation, message_id: str, *, wait: bool, follow: bool, timeout: int) -> None:
     """Show one message of the outbox. The content is not shown: only this unit's store has it."""
     daemon = DaemonClient(unit_home(invocation))
+    row = daemon.get(f"/v1/outbox/{segment(message_id)}")
     if follow:
-        _follow(daemon, message_id, timeout=timeout, as_json=invocation.json)
+        _follow(daemon, row["id"], timeout=timeout, as_json=invocation.json)
         return
-    row = (
-        await_decision(daemon, message_id, timeout=timeout)
-        if wait
-        else daemon.get(f"/v1/outbox/{segment(message_id)}")
-    )
+    if wait:
+        row = await_decision(daemon, row["id"], timeout=timeout)
     write_details(row, FIELDS, as_json=invocation.json)
     if wait:
         check_accepted(row)

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import wraps
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,7 +20,7 @@ from starlette.routing import Route
 from clients.daemon.errors import Stopping, StoreUnavailable
 from protocol.errors import ContradaError
 
-Handler = Callable[[Request], Awaitable[Response]]
+Handler = Callable[..., Awaitable[Response]]
 
 
 class Gate:
@@ -41,11 +43,12 @@ class Gate:
         ]
 
     def _guarded(self, handler: Handler) -> Handler:
-        async def guarded(request: Request) -> Response:
+        @wraps(handler)
+        async def guarded(request: Request, **query: Any) -> Response:
             if self._shut:
                 raise Stopping
             try:
-                return await handler(request)
+                return await handler(request, **query)
             except (asyncio.CancelledError, Exception) as error:
                 if self._shut and _may_come_of_it(error):
                     raise Stopping from None

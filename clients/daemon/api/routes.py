@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import structlog
+from pydantic import BaseModel, ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -25,28 +26,46 @@ from starlette.routing import Route
 from clients.daemon.api import directory_views, ledger_views, views
 from clients.daemon.api.gate import Gate
 from clients.daemon.api.idempotency import KeysInHand, key_of, no_key_of, one_key_of
+from clients.daemon.api.lists import (
+    INBOX_STATES,
+    MAX_LIMIT,
+    OUTBOX_STATES,
+    ListQuery,
+    inbox_page,
+    outbox_page,
+)
 from clients.daemon.api.problems import problem_of
 from clients.daemon.api.status import daemon_status, readiness_checks, refresh_gauges
 from clients.daemon.daemon import Daemon
 from clients.daemon.errors import BadRequest
 from clients.daemon.receiving import receipts
 from clients.daemon.sending import acknowledgements
-from clients.daemon.sending.composing import Submitted
-from clients.daemon.sending.requests import MAX_REQUEST, AckRequest, Form, SendRequest, read_api_request
+from clients.daemon.sending.requests import AckRequest, SendRequest, Submitted
+from clients.daemon.store.message_ids import Place, find_id
 from keys.store import write_private
-from protocol.errors import ContradaError
-from protocol.identifiers import MessageId, UnitId, parse_unit_id, read_id
+from protocol.content.model_faults import faults_of
+from protocol.errors import SHOWN_FAULTS, ContradaError
+from protocol.identifiers import MessageId, UnitId, parse_unit_id, read_id_or_prefix
+from protocol.limits import MAX_RECORD, MAX_UINT
+from runtime.api.problems import pages_of
+from runtime.api.queries import Reader, one_of, read_wait, takes, whole
 from runtime.bounded import gather_bounded
 from runtime.process.health import health_routes
 from runtime.process.homes import UnitHome
-from runtime.process.problems import pages_of
 
 log = structlog.get_logger()
 
-F = TypeVar("F", bound=Form)
+M = TypeVar("M", bound=BaseModel)
 
-MAX_PAGE = 500
+MAX_REQUEST = 2 * MAX_RECORD
 MAX_WAIT = 30.0
+
+_LIST: Final[dict[str, Reader]] = {
+    "limit": whole(1, MAX_LIMIT),
+    "after": whole(0, MAX_UINT),
+    "order": one_of("oldest", "newest"),
+    "thread": read_id_or_prefix,
+}
 
 
 class LocalApi:
@@ -72,46 +91,46 @@ class LocalApi:
             done = await self._daemon.intake.submit(form.model_copy(update={"idempotency_key": key}))
         return _accepted(done)
 
-    async def outbox(self, request: Request) -> Response:
+    @takes(state=one_of(*OUTBOX_STATES), **_LIST)
+    async def outbox(self, _: Request, **query: Any) -> Response:
         """What was sent."""
-        limit, after = _limit(request), _cursor(request)
-        return await self._job("outbox", lambda: views.outbox_page(self._context, limit=limit, before=after))
+        return await self._job("outbox", lambda: outbox_page(self._context, ListQuery(**query)))
 
     async def outbox_item(self, request: Request) -> Response:
         """One message that was sent."""
-        message_id = _message_id_of(request)
-        return await self._job("outbox_item", lambda: views.outbox_item(self._context, message_id))
+        find = self._find(request, Place.OUTBOX)
+        return await self._job("outbox_item", lambda: views.outbox_item(self._context, find()))
 
-    async def inbox(self, request: Request) -> Response:
+    @takes(state=one_of(*INBOX_STATES), wait=read_wait, **_LIST)
+    async def inbox(self, _: Request, *, wait: float = 0.0, **query: Any) -> Response:
         """What was received; with `wait`, as soon as there is something behind `after`."""
-        limit, after = _limit(request), _cursor(request) or 0
-        wait = min(_number(request, "wait", 0.0), MAX_WAIT)
+        asked = ListQuery(**query)
         level = self._daemon.arrivals.level
         newest = self._daemon.newest
         # A client that follows the inbox has mostly seen all of it: no query before the wait.
-        if wait <= 0 or newest is None or after < newest:
-            page = await self._page(limit, after)
+        if wait <= 0 or newest is None or (asked.after or 0) < newest or asked.order != "oldest":
+            page = await self._page(asked)
             if page["items"] or wait <= 0:
                 return JSONResponse(page)
-        await self._daemon.arrivals.reached(level + 1, within=wait)
-        return JSONResponse(await self._page(limit, after))
+        await self._daemon.arrivals.reached(level + 1, within=min(wait, MAX_WAIT))
+        return JSONResponse(await self._page(asked))
 
-    async def inbox_item(self, request: Request) -> Response:
+    @takes(sender=parse_unit_id)
+    async def inbox_item(self, request: Request, *, sender: UnitId | None = None) -> Response:
         """Open a received message."""
-        message_id, sender = _message_id_of(request), _sender(request)
-        shown = await self._daemon.job(
-            "open", lambda: views.open_inbox_item(self._context, message_id, sender)
-        )
+        find = self._find(request, Place.INBOX)
+        shown = await self._daemon.job("open", lambda: views.open_inbox_item(self._context, find(), sender))
         log.info("opened", message_id=shown["id"], sender=shown["sender"], unit=self._context.unit)
         return JSONResponse(shown)
 
-    async def acknowledge(self, request: Request) -> Response:
+    @takes(sender=parse_unit_id)
+    async def acknowledge(self, request: Request, *, sender: UnitId | None = None) -> Response:
         """Acknowledge a received message to its sender."""
-        message_id, sender = _message_id_of(request), _sender(request)
+        find = self._find(request, Place.INBOX)
         key, form = key_of(request), await _form(request, AckRequest)
 
         def work() -> Submitted:
-            row = views.find_received(self._context, message_id, sender)
+            row = views.find_received(self._context, find(), sender)
             return acknowledgements.acknowledge_row(self._context, row, form, key=key)
 
         with self._keys_in_hand.hold(key):
@@ -146,18 +165,18 @@ class LocalApi:
 
     async def trace(self, request: Request) -> Response:
         """What is known of a message."""
-        message_id = _message_id_of(request)
-        return await self._job("trace", lambda: views.message_trace(self._context, message_id))
+        find = self._find(request, Place.BOTH)
+        return await self._job("trace", lambda: views.message_trace(self._context, find()))
 
     async def proofs(self, request: Request) -> Response:
         """The proofs that a message has in the ledger."""
-        message_id = _message_id_of(request)
-        return await self._job("proofs", lambda: ledger_views.proofs(self._context, message_id))
+        find = self._find(request, Place.BOTH)
+        return await self._job("proofs", lambda: ledger_views.proofs(self._context, find()))
 
     async def receipts(self, request: Request) -> Response:
         """What routers signed of a message."""
-        message_id = _message_id_of(request)
-        return await self._job("receipts", lambda: receipts.receipts_of_message(self._context, message_id))
+        find = self._find(request, Place.BOTH)
+        return await self._job("receipts", lambda: receipts.receipts_of_message(self._context, find()))
 
     async def evidence(self, _: Request) -> Response:
         """What was kept against a log of the ledger."""
@@ -179,10 +198,13 @@ class LocalApi:
     async def _job(self, name: str, work: Callable[[], dict[str, Any]]) -> Response:
         return JSONResponse(await self._daemon.job(name, work))
 
-    async def _page(self, limit: int, after: int) -> dict[str, Any]:
-        return await self._daemon.job(
-            "inbox", lambda: views.inbox_page(self._context, limit=limit, after=after)
-        )
+    async def _page(self, asked: ListQuery) -> dict[str, Any]:
+        return await self._daemon.job("inbox", lambda: inbox_page(self._context, asked))
+
+    def _find(self, request: Request, place: Place) -> Callable[[], MessageId]:
+        """Read the id, or its first digits, of the address; which message it is, the worker finds out."""
+        wanted = read_id_or_prefix(request.path_params["id"])
+        return lambda: find_id(self._context.store, wanted, place)
 
 
 def application(api: LocalApi) -> Starlette:
@@ -217,40 +239,18 @@ def _behind(gate: Gate, routes: list[Route]) -> Starlette:
     return pages_of(gate.before(routes), errors={ContradaError: problem_of})
 
 
-async def _form(request: Request, model: type[F]) -> F:
+async def _form(request: Request, model: type[M]) -> M:
     data = await gather_bounded(request.stream(), MAX_REQUEST, name="this one", what="a request")
-    return read_api_request(data, model)
+    try:
+        return model.model_validate_json(data or b"{}")
+    except ValidationError as error:
+        faults = faults_of(error.errors(include_url=False), {})[:SHOWN_FAULTS]
+    raise BadRequest("\n".join(map(str, faults)), hint=f"the fields are: {', '.join(_names(model))}")
 
 
 def _accepted(done: Submitted) -> Response:
     return JSONResponse({"id": done.id, "thread": done.thread, "state": done.state}, status_code=202)
 
 
-def _message_id_of(request: Request) -> MessageId:
-    return MessageId(read_id(request.path_params["id"]))
-
-
-def _sender(request: Request) -> UnitId | None:
-    given = request.query_params.get("sender")
-    return None if given is None else parse_unit_id(given)
-
-
-def _limit(request: Request) -> int:
-    return max(1, min(int(_number(request, "limit", 100)), MAX_PAGE))
-
-
-def _cursor(request: Request) -> int | None:
-    return None if "after" not in request.query_params else int(_number(request, "after", 0))
-
-
-def _number(request: Request, name: str, default: float) -> float:
-    given = request.query_params.get(name)
-    if given is None:
-        return default
-    try:
-        number = float(given)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number < 2**53:
-        raise BadRequest(f"{name} is not a number from 0")
-    return number
+def _names(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]

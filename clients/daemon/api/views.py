@@ -31,46 +31,19 @@ from runtime.errors import Conflict, NotFound
 
 Shown = dict[str, Any]
 
-_BEYOND = 2**62
-# Everything of a received message but its content.
-_LISTED = "id, sender, mid, thread, kind, subject, role, state, received, opened, acknowledged, signed_header"
-
-
-def outbox_page(context: UnitContext, *, limit: int, before: int | None) -> Shown:
-    """What was sent, newest first; acknowledgements that the daemon made by itself are left out."""
-    rows = context.store.rows(
-        "SELECT * FROM outbox WHERE automatic = 0 AND id < ? ORDER BY id DESC LIMIT ?",
-        _BEYOND if before is None else before,
-        limit + 1,
-    )
-    items = [_sent(context, row) for row in rows[:limit]]
-    return _page(items, rows, limit)
-
 
 def outbox_item(context: UnitContext, message_id: MessageId) -> Shown:
     """One message that was sent."""
     row = outbox.sent_by_id(context.store, message_id)
     if row is None:
         raise NotFound(f"there is no message {show_id(message_id)} in the outbox", hint="see 'outbox ls'")
-    return _sent(context, row)
-
-
-def inbox_page(context: UnitContext, *, limit: int, after: int) -> Shown:
-    """What was received, in the order of arrival; acknowledgements of this unit's messages are left out."""
-    rows = context.store.rows(
-        f"SELECT {_LISTED} FROM inbox WHERE id > ? AND kind <> ? ORDER BY id LIMIT ?",  # noqa: S608 - a constant
-        after,
-        int(MessageKind.ACKNOWLEDGEMENT),
-        limit + 1,
-    )
-    page = _page([_received(context, row) for row in rows[:limit]], rows, limit)
-    return page if rows else {**page, "cursor": str(after)}
+    return sent_item(context, row)
 
 
 def open_inbox_item(context: UnitContext, message_id: MessageId, sender: UnitId | None) -> Shown:
     """One received message with its content. That it was opened is written down."""
     row = find_received(context, message_id, sender)
-    shown = _received(context, row)
+    shown = received_item(context, row)
     try:
         _, parts = inbox.read_parts(row, context.vault)
     except ContentErased:
@@ -112,12 +85,8 @@ def message_trace(context: UnitContext, message_id: MessageId) -> Shown:
     return {"id": show_id(message_id), "steps": [*steps, *ledger_views.steps(context, message_id)]}
 
 
-def _page(items: list[Shown], rows: Sequence[Row], limit: int) -> Shown:
-    cursor = str(rows[min(limit, len(rows)) - 1]["id"]) if rows else None
-    return {"items": items, "cursor": cursor, "next": cursor if len(rows) > limit else None}
-
-
-def _sent(context: UnitContext, row: Row) -> Shown:
+def sent_item(context: UnitContext, row: Row) -> Shown:
+    """A row of the outbox, with the state that the daemon knows now."""
     stages = {
         found["unit"]: found
         for found in context.store.rows("SELECT * FROM acknowledgements WHERE message = ?", row["id"])
@@ -169,7 +138,8 @@ def _ordered(store: Store, order: Order) -> Shown:
     }
 
 
-def _received(context: UnitContext, row: Row) -> Shown:
+def received_item(context: UnitContext, row: Row) -> Shown:
+    """A row of the inbox, without content."""
     core = context.headers.of(row)
     return {
         "id": show_id(row["mid"]),

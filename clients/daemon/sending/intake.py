@@ -16,22 +16,24 @@ from typing import Final
 
 import structlog
 
-from clients.daemon.errors import DaemonError, KeyReused, RouterWouldRefuse
+from clients.daemon.errors import DaemonError, KeyReused
 from clients.daemon.jobs import Jobs
-from clients.daemon.sending.composing import Earlier, Submitted, compose
-from clients.daemon.sending.requests import SendRequest
+from clients.daemon.sending.requests import Earlier, SendRequest, Submitted, compose
 from clients.daemon.sending.sealer import take_in
 from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store import inbox
 from clients.daemon.store.at_rest import Vault
+from clients.daemon.store.database import Store
 from clients.daemon.store.disk import Disk
-from clients.daemon.store.order import Order, check_addressees, reasons_against
+from clients.daemon.store.message_ids import Place, find_id, find_thread
+from clients.daemon.store.order import Order, check_addressees
 from clients.daemon.store.request_keys import RequestKey, first_answer
 from protocol.codes import Purpose
 from protocol.content.code_forms import show_code
 from protocol.errors import Code, ContradaError, Rejected
 from protocol.identifiers import (
     Digest,
+    IdPrefix,
     MessageId,
     Millis,
     ThreadId,
@@ -179,16 +181,27 @@ def _prepare(
         once = _once(context.vault, request)
         if (first := first_answer(context.store, once)) is not None:
             return Submitted.again(first)
-        earlier = None if request.reply_to is None else _earlier(context, request.reply_to)
+        request = _with_whole_ids(context.store, request)
+        earlier = _earlier(context, request.reply_to)
         order = compose(request, earlier=earlier, now=now, entropy=context.entropy)
         check_addressees(order, me=context.unit, parties=context.directory)
-        against = reasons_against(order, sender=context.unit, parties=context.directory, now=now)
-        return RouterWouldRefuse(against) if against else _Prepared(order, once)
+        return _Prepared(order, once)
     except ContradaError as error:
         return error
     except Exception as error:  # noqa: BLE001 - a fault of ours over one request must not take others along
         log.error("request_failed", error=type(error).__name__)  # noqa: TRY400 - no traceback in our logs
         return DaemonError("the daemon failed over this request", hint="see its log, and report it")
+
+
+def _with_whole_ids(store: Store, request: SendRequest) -> SendRequest:
+    """The request with whole ids in place of their first digits."""
+    if not (isinstance(request.reply_to, IdPrefix) or isinstance(request.thread, IdPrefix)):
+        return request
+    whole = {
+        "reply_to": None if request.reply_to is None else find_id(store, request.reply_to, Place.BOTH),
+        "thread": None if request.thread is None else find_thread(store, request.thread),
+    }
+    return request.model_copy(update=whole)
 
 
 def _once(vault: Vault, request: SendRequest) -> RequestKey | None:
@@ -198,8 +211,11 @@ def _once(vault: Vault, request: SendRequest) -> RequestKey | None:
     return RequestKey(request.idempotency_key, vault.mac(text.encode()))
 
 
-def _earlier(context: UnitContext, message_id: MessageId) -> Earlier:
+def _earlier(context: UnitContext, wanted: MessageId | IdPrefix | None) -> Earlier | None:
     """The message that is answered: a received one, or a sent one."""
+    if wanted is None:
+        return None
+    message_id = find_id(context.store, wanted, Place.BOTH)
     received = inbox.received_by_id(context.store, message_id)
     if len(received) > 1:
         raise Conflict(

@@ -23,6 +23,8 @@ CREATE TABLE IF NOT EXISTS outbox (
 CREATE INDEX IF NOT EXISTS outbox_queued ON outbox (id) WHERE state = 'queued';
 CREATE INDEX IF NOT EXISTS outbox_under_way ON outbox (thread, id) WHERE state IN ('queued', 'sealed', 'sent');
 CREATE INDEX IF NOT EXISTS outbox_own ON outbox (id) WHERE automatic = 0;
+CREATE INDEX IF NOT EXISTS outbox_refused ON outbox (id) WHERE state = 'refused' AND automatic = 0;
+CREATE INDEX IF NOT EXISTS outbox_thread ON outbox (thread);
 CREATE UNIQUE INDEX IF NOT EXISTS outbox_once ON outbox (idempotency_key) WHERE idempotency_key IS NOT NULL;
 
 -- Requests that were taken in under an idempotency key, and what was answered (request_keys.py).
@@ -113,6 +115,8 @@ CREATE TABLE IF NOT EXISTS inbox (
 ) STRICT;
 
 CREATE INDEX IF NOT EXISTS inbox_new ON inbox (id) WHERE state = 'new' AND kind <> 5;
+CREATE INDEX IF NOT EXISTS inbox_opened ON inbox (id) WHERE state = 'opened' AND kind <> 5;
+CREATE INDEX IF NOT EXISTS inbox_thread ON inbox (thread);
 CREATE INDEX IF NOT EXISTS inbox_owed ON inbox (id) WHERE receipt_owed = 1;
 CREATE INDEX IF NOT EXISTS inbox_receipted ON inbox (receipted_by) WHERE receipted_by IS NOT NULL;
 CREATE INDEX IF NOT EXISTS inbox_subject ON inbox (subject);

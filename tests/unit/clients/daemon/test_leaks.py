@@ -16,7 +16,7 @@ import pytest
 import structlog
 from prometheus_client import generate_latest
 
-from clients.daemon.api import directory_views, views
+from clients.daemon.api import directory_views, lists, views
 from clients.daemon.errors import StoreUnavailable
 from clients.daemon.receiving import deliveries as receiving
 from clients.daemon.sending import acknowledgements, intake, waiting
@@ -151,9 +151,9 @@ def test_what_a_page_of_the_outbox_shows_is_codes(units):
     pump(world, es, pt)
     message_id = read_id(sent.id)
     for shown in (
-        views.outbox_page(es.context, limit=10, before=None),
+        lists.outbox_page(es.context, lists.ListQuery()),
         views.outbox_item(es.context, message_id),
-        views.inbox_page(pt.context, limit=10, after=0),
+        lists.inbox_page(pt.context, lists.ListQuery()),
         views.message_trace(es.context, message_id),
         views.message_trace(pt.context, message_id),
         directory_views.unit_list(pt.context),

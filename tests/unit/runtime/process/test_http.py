@@ -61,6 +61,20 @@ def test_a_dead_daemons_socket_is_replaced_and_ones_own_is_removed(tmp_path: Pat
     assert not path.exists()
 
 
+def test_whoever_sees_the_name_can_connect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It appears once the socket listens: a command that comes in between must not hear that no daemon runs."""
+    path, listen, seen = tmp_path / "api.sock", socket.socket.listen, []
+
+    def look_and_listen(listener: socket.socket, backlog: int) -> None:
+        seen.append(path.exists())
+        listen(listener, backlog)
+
+    monkeypatch.setattr(socket.socket, "listen", look_and_listen)
+    with unix_listener(path):
+        assert seen == [False]
+        assert [name.name for name in tmp_path.iterdir()] == ["api.sock"]
+
+
 def test_a_socket_that_another_put_there_stays(tmp_path: Path) -> None:
     """The end of one process does not take the next one's address."""
     path = tmp_path / "api.sock"

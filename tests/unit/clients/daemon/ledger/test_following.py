@@ -44,13 +44,8 @@ async def followed(tmp_path: Path):
 
 
 def follow(daemon: Daemon, after: int, wait: int):
-    scope = {
-        "type": "http",
-        "method": "GET",
-        "headers": [],
-        "query_string": f"after={after}&wait={wait}".encode(),
-    }
-    return LocalApi(daemon, None).inbox(Request(scope))
+    scope = {"type": "http", "method": "GET", "headers": []}
+    return LocalApi(daemon, None).inbox(Request(scope), after=after, wait=wait)
 
 
 def looks(daemon: Daemon) -> float:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from clients.daemon.api import views
+from clients.daemon.api import lists, views
 from clients.daemon.directory.statements import upkeep
 from clients.daemon.errors import StoreUnavailable
 from clients.daemon.receiving import deliveries as receiving
@@ -151,7 +151,7 @@ def test_arrival_is_acknowledged_and_acknowledgements_are_not(world, es, pt):
     shown = views.outbox_item(es.context, read_id(sent.id))
     assert shown["deliveries"] == [{"unit": "pt", "stage": "delivered", "received": world.now}]
     assert (count(es, "outbox"), count(pt, "outbox")) == (1, 1)
-    assert views.inbox_page(es.context, limit=10, after=0)["items"] == []
+    assert lists.inbox_page(es.context, lists.ListQuery())["items"] == []
 
 
 def test_a_receipt_is_owed_over_a_kill(world, es, pt):
@@ -178,9 +178,7 @@ def test_stages_only_rise(world, es, pt):
     sent = es.submit("pt")
     pump(world, es, pt, rounds=1)
     row = views.find_received(pt.context, read_id(sent.id), None)
-    acknowledgements.acknowledge_row(
-        pt.context, row, AckRequest.model_validate_json(b'{"stage": "accepted"}')
-    )
+    acknowledgements.acknowledge_row(pt.context, row, AckRequest.model_validate({"stage": "accepted"}))
     pump(world, pt, es, rounds=1)
     acknowledgements.seal_receipts(pt.context)
     pump(world, pt, es, rounds=1)
@@ -269,7 +267,7 @@ def _deliver_raw(
     keys = choose_keys(order, parties=world.directory, now=world.now)
     core = core_from_order(
         order,
-        kids=[key.kid for key in keys],
+        keys=keys,
         sender=sender.unit,
         position=Position(sender.context.stream.id, 1000 + len(world.outboxes[sender.unit])),
         signing_key=sender.keys.signer.public.kid,

@@ -22,6 +22,8 @@ def queries() -> list[str]:
     for path in sorted(PLACE.rglob("*.py")):
         for long, short in QUERY.findall(path.read_text("utf-8")):
             query = (long or short).replace("{_LISTED}", "*")
+            if "{chosen}" in query:
+                continue  # the lists: tests/unit/clients/daemon/api/test_lists.py
             found.append(query.replace("{_UNDECIDED}", among(UNDECIDED)))
     return found
 
@@ -32,7 +34,9 @@ def test_it_uses_an_index(query: str):
     connection = sqlite3.connect(":memory:")
     connection.executescript((PLACE / "store" / "schema.sql").read_text("utf-8"))
     plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}", (1,) * query.count("?"))]
-    walks = [step for step in plan if step.startswith("SCAN") and "INDEX" not in step]
+    walks = [
+        step for step in plan if step.startswith("SCAN") and "INDEX" not in step and "CONSTANT" not in step
+    ]
     assert not walks or any(small in query for small in ALARMS), plan
 
 

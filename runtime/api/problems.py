@@ -20,6 +20,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from runtime.api.queries import strict
+from runtime.errors import BadQuery
+
 PROBLEM: Final = "application/problem+json"
 
 log = structlog.get_logger()
@@ -27,8 +30,8 @@ log = structlog.get_logger()
 _SHOWN = 200
 
 
-def problem_text(status: int, code: str, detail: str, hint: str, **more: Any) -> bytes:
-    """A problem in JSON, with `more` members of its own (RFC 9457, 3.2)."""
+def problem_text(status: int, code: str, detail: str, hint: str) -> bytes:
+    """A problem in JSON."""
     members = {
         "type": f"urn:contrada:error:{code}",
         "title": code,
@@ -36,23 +39,26 @@ def problem_text(status: int, code: str, detail: str, hint: str, **more: Any) ->
         "code": code,
         "detail": detail,
         "hint": hint,
-        **more,
     }
     return json.dumps(members).encode()
 
 
 def problem(
-    status: int, code: str, detail: str, hint: str, *, headers: Mapping[str, str] | None = None, **more: Any
+    status: int, code: str, detail: str, hint: str, *, headers: Mapping[str, str] | None = None
 ) -> Response:
     """The answer with this problem."""
-    text = problem_text(status, code, detail, hint, **more)
-    return Response(text, status_code=status, media_type=PROBLEM, headers=headers)
+    return Response(
+        problem_text(status, code, detail, hint), status_code=status, media_type=PROBLEM, headers=headers
+    )
 
 
 def pages_of(routes: Sequence[Route], *, errors: Mapping[Any, Any] | None = None) -> Starlette:
-    """An application of these routes. What they do not answer is answered with a problem, and never moved."""
-    handlers = {HTTPException: _no_page, Exception: _failed} | dict(errors or {})
-    pages = Starlette(routes=list(routes), exception_handlers=handlers)
+    """An application of these routes. What they do not answer is answered with a problem, and never moved.
+
+    Each takes the parameters of a query that it declares (queries.py), and no other.
+    """
+    handlers = {HTTPException: _no_page, BadQuery: _bad_query, Exception: _failed} | dict(errors or {})
+    pages = Starlette(routes=strict(routes), exception_handlers=handlers)
     # With it /metrics/ would be moved to an address that the client's own Host header names.
     pages.router.redirect_slashes = False
     return pages
@@ -71,6 +77,12 @@ async def _no_page(request: Request, error: Exception) -> Response:
             return problem(405, "E_REQUEST", detail, f"it takes {takes}", headers=headers)
         case status:
             return problem(status, "E_REQUEST", error.detail, "", headers=headers)
+
+
+async def _bad_query(_: Request, error: Exception) -> Response:
+    if not isinstance(error, BadQuery):
+        raise error
+    return problem(400, error.code, str(error), error.hint)
 
 
 def _nearest(request: Request, path: str) -> str:

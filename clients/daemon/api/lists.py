@@ -1,0 +1,109 @@
+"""The local API's lists of messages: what is chosen, in which order, page by page.
+
+Owns choosing rows; their JSON is `views`. Runs in the worker's thread.
+
+Rules, the same for inbox and outbox:
+- Whatever a query asks for is asked of the database, before the page is cut.
+- The oldest comes first, so that a program that follows misses nothing; `order=newest` turns the list round.
+- `next` is set where there is more in that order, and goes on as `after`. `cursor` is the last row's, for a
+  program that asks again later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final
+
+from clients.daemon.api import views
+from clients.daemon.state.unit_context import UnitContext
+from clients.daemon.store import message_ids
+from clients.daemon.store.database import Row
+from clients.daemon.store.message_states import UNDECIDED, InboxState, OutboxState, among
+from protocol.identifiers import IdPrefix
+
+MAX_LIMIT: Final = 500
+
+INBOX_STATES: Final = tuple(state.value for state in InboxState)
+OUTBOX_STATES: Final = tuple(state.value for state in OutboxState)
+
+# Everything of a received message but its content.
+_LISTED: Final = (
+    "id, sender, mid, thread, kind, subject, role, state, received, opened, acknowledged, signed_header"
+)
+_BEYOND: Final = 2**62
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListQuery:
+    """What is asked of a list; a field that is None is not compared."""
+
+    limit: int = 100
+    after: int | None = None
+    """The cursor of the last row that was seen, in the order of this list."""
+
+    order: str = "oldest"
+    """Which end comes first: `oldest` or `newest`."""
+
+    state: str | None = None
+    thread: bytes | IdPrefix | None = None
+
+
+def inbox_page(context: UnitContext, query: ListQuery) -> views.Shown:
+    """What was received; acknowledgements of this unit's messages are left out."""
+    # Constants, and not values: the partial indexes have them.
+    chosen = "kind <> 5" if query.state is None else f"kind <> 5 AND state = '{InboxState(query.state)}'"
+    return _page(context, query, f"SELECT {_LISTED} FROM inbox WHERE {chosen}", views.received_item)  # noqa: S608 - constants
+
+
+def outbox_page(context: UnitContext, query: ListQuery) -> views.Shown:
+    """What was sent; acknowledgements that the daemon made by itself are left out."""
+    match query.state:
+        case None:
+            chosen = "automatic = 0"
+        case OutboxState.SEALED | OutboxState.SENT:
+            # For a moment only the memory knows which of the two it is: told apart by what is shown.
+            chosen = f"automatic = 0 AND {among(UNDECIDED)} AND state <> 'queued'"
+        case state:
+            chosen = f"automatic = 0 AND state = '{OutboxState(state)}'"
+    return _page(context, query, f"SELECT * FROM outbox WHERE {chosen}", views.sent_item)  # noqa: S608 - constants
+
+
+def _page(
+    context: UnitContext, query: ListQuery, select: str, show: Callable[[UnitContext, Row], views.Shown]
+) -> views.Shown:
+    found = [
+        (row["id"], shown) for row, shown in islice(_shown(context, query, select, show), query.limit + 1)
+    ]
+    kept = found[: query.limit]
+    for _, shown in kept:
+        shown["short"] = message_ids.short_form(context.store, bytes.fromhex(shown["id"].replace("-", "")))
+    before = query.after if query.after is not None or query.order == "newest" else 0
+    last = kept[-1][0] if kept else before
+    cursor = None if last is None else str(last)
+    return {
+        "items": [shown for _, shown in kept],
+        "cursor": cursor,
+        "next": cursor if len(found) > query.limit else None,
+    }
+
+
+def _shown(
+    context: UnitContext, query: ListQuery, select: str, show: Callable[[UnitContext, Row], views.Shown]
+) -> Iterator[tuple[Row, views.Shown]]:
+    """Rows with what is shown of them, so many at a time as a page has."""
+    side, order = (">", "") if query.order == "oldest" else ("<", " DESC")
+    after = query.after if query.after is not None else 0 if query.order == "oldest" else _BEYOND
+    values: tuple[Any, ...] = ()
+    if query.thread is not None:
+        select, values = f"{select} AND thread = ?", (message_ids.find_thread(context.store, query.thread),)
+    asked = f"{select} AND id {side} ? ORDER BY id{order} LIMIT ?"
+    while rows := context.store.rows(asked, *values, after, query.limit + 1):
+        for row in rows:
+            shown = show(context, row)
+            if query.state in (None, shown["state"]):
+                yield row, shown
+        if len(rows) <= query.limit:
+            return
+        after = rows[-1]["id"]
