@@ -7,7 +7,7 @@ its directory, and nothing is overwritten.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -47,11 +47,18 @@ FIELDS = (
 MOMENTS = frozenset({"review", "first_seen", "last_seen", "seen_at", "silent_since"})
 
 
+def show_caveats(message: dict[str, Any], line: Callable[[str], object]) -> None:
+    """What the daemon says of fields that nobody is refused for, such as a zone that was not checked."""
+    for caveat in message.get("caveats") or []:
+        line(f"caveat: {plain(caveat.get('field'))}: {plain(caveat.get('text'))}")
+
+
 def show_content(message: dict[str, Any]) -> None:
     """The body, field by field, items with their codes first."""
     body = message.get("body")
     if not isinstance(body, dict):
         return
+    show_caveats(message, write)
     write("")
     for line in _lines({name: value for name, value in body.items() if name != "items"}, 0):
         write(line)

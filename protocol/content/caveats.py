@@ -9,45 +9,47 @@ placeholders or have wrong check digits where nobody is refused for it (document
 telephones); text of which nothing is seen.
 
 Rules: a caveat says what was compared, and never that something is false. Its words hold places and check
-digits, and no other content.
+digits, and no other content. What is read is the JSON of a body that was found valid: a draft's or a model's.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from itertools import islice
 from typing import Any, Final
 
 from protocol.content import texts
-from protocol.content.bodies import Body
-from protocol.content.entities import MeansOfCommunication, Person
-from protocol.content.fields import Model
-from protocol.content.things import IdentityDocument, MeansOfTransport, Vessel
 from protocol.fault_text import place_text
 from protocol.numbers import check_digits, zones
 from protocol.numbers.zone_layouts import VISAS
 
 MAX_CAVEATS: Final = 100
 
+_SHORTEST: Final = 15  # of the numbers that are looked for in texts
 _BLANKS: Final = re.compile(r"[\s./-]+")
 # Numbers may be written in groups. Bounded, so that no text takes long to look through.
 _ACCOUNT: Final = re.compile(r"\b[A-Z]{2}[0-9]{2}", re.ASCII)
 _TELEPHONE: Final = re.compile(r"\bIMEI\b[^A-Z0-9]{0,5}([0-9](?:[ /.-]?[0-9]){14})(?![0-9])", re.ASCII)
 
-_NUMBERS: Final[tuple[tuple[type[Model], str, str, Callable[[str], str | None]], ...]] = (
-    (IdentityDocument, "number", "document number", check_digits.placeholder_document),
-    (Person, "national_id", "document number", check_digits.placeholder_document),
-    (Person, "documents", "document number", check_digits.placeholder_document),
-    (Vessel, "imo", "IMO number", check_digits.placeholder),
-    (Vessel, "mmsi", "MMSI", check_digits.placeholder_mmsi),
-    (MeansOfTransport, "registration", "container's serial number", check_digits.placeholder_container),
-    (MeansOfTransport, "serial_number", "serial number", check_digits.placeholder_document),
-    (MeansOfCommunication, "address", "IMEI", check_digits.placeholder_imei),
-)
-"""The fields that hold numbers, what each is, and what it looks like instead."""
+_NUMBERS: Final[Mapping[tuple[str, str], tuple[str, Callable[[str], str | None]]]] = {
+    ("identity_document", "number"): ("document number", check_digits.placeholder_document),
+    ("person", "national_id"): ("document number", check_digits.placeholder_document),
+    ("person", "documents"): ("document number", check_digits.placeholder_document),
+    ("vessel", "imo"): ("IMO number", check_digits.placeholder),
+    ("vessel", "mmsi"): ("MMSI", check_digits.placeholder_mmsi),
+    ("means_of_transport", "registration"): (
+        "container's serial number",
+        check_digits.placeholder_container,
+    ),
+    ("means_of_transport", "serial_number"): ("serial number", check_digits.placeholder_document),
+    ("means_of_communication", "address"): ("IMEI", check_digits.placeholder_imei),
+}
+"""The fields that hold numbers, by the type of their item: what each is, and what it looks like instead."""
+
+_NO_NUMBER: Final[tuple[str, Callable[[str], str | None]]] = ("", check_digits.placeholder)
 
 Steps = tuple[int | str, ...]
 
@@ -68,39 +70,34 @@ class Caveat:
         return f"{self.field}: {self.text}"
 
 
-def caveats_on(body: Body) -> tuple[Caveat, ...]:
-    """The caveats on a body, in its order; the first hundred."""
-    return tuple(islice(_caveats(body, ()), MAX_CAVEATS))
+def caveats_on(body: Mapping[str, Any]) -> tuple[Caveat, ...]:
+    """The caveats on the JSON of a body, in its order; the first hundred."""
+    return tuple(islice(_of_fields(body, ()), MAX_CAVEATS))
 
 
-def _caveats(model: Model, at: Steps) -> Iterator[Caveat]:
-    for name in type(model).model_fields:
-        if name != "mrz":  # lines for a machine, which _of_zone reads as a whole
-            yield from _of_value(getattr(model, name), (*at, name))
-        for rule, words in _of_field(model, name):
-            yield Caveat(place_text((*at, name)), rule, words)
+def _of_fields(written: Mapping[str, Any], at: Steps) -> Iterator[Caveat]:
+    for name, value in written.items():
+        if name == "mrz":
+            # Lines for a machine: read as a whole, and not as texts.
+            told = _of_zone(tuple(value or ()), written.get("number"))
+            yield from (Caveat(place_text((*at, name)), *each) for each in told)
+            continue
+        yield from _of_value(value, (*at, name))
+        what, found = _NUMBERS.get((str(written.get("type")), name), _NO_NUMBER)
+        for number in (value if isinstance(value, list) else [value]) if what else ():
+            told = _of_number(what, found(_bare(number or "")))
+            yield from (Caveat(place_text((*at, name)), *each) for each in told)
 
 
 def _of_value(value: Any, at: Steps) -> Iterator[Caveat]:
     match value:
-        case Model():
-            yield from _caveats(value, at)
-        case tuple():
+        case str():
+            yield from (Caveat(place_text(at), *told) for told in _of_text(value))
+        case list():
             for place, entry in enumerate(value):
                 yield from _of_value(entry, (*at, place))
-        case str():
-            for rule, words in _of_text(value):
-                yield Caveat(place_text(at), rule, words)
-
-
-def _of_field(model: Model, name: str) -> Iterator[tuple[str, str]]:
-    if isinstance(model, IdentityDocument) and name == "mrz":
-        yield from _of_zone(model)
-    for kind, field, what, found in _NUMBERS:
-        if isinstance(model, kind) and name == field:
-            value = getattr(model, name)
-            for number in value if isinstance(value, tuple) else (value or "",):
-                yield from _of_number(what, found(_bare(number)))
+        case dict():
+            yield from _of_fields(value, at)
 
 
 def _of_number(what: str, found: str | None) -> Iterator[tuple[str, str]]:
@@ -108,8 +105,7 @@ def _of_number(what: str, found: str | None) -> Iterator[tuple[str, str]]:
         yield "placeholder", f"the {what} is {found}, as a placeholder is"
 
 
-def _of_zone(document: IdentityDocument) -> Iterator[tuple[str, str]]:
-    zone = document.mrz
+def _of_zone(zone: zones.Zone, number: str | None) -> Iterator[tuple[str, str]]:
     if not zone:
         return
     layout = zones.layout_of(zone)
@@ -128,15 +124,17 @@ def _of_zone(document: IdentityDocument) -> Iterator[tuple[str, str]]:
     stated = zones.zone_number(zone, layout)
     if stated is None:
         return
-    if document.number is None:
+    if number is None:
         yield from _of_number("document number in the zone", check_digits.placeholder_document(stated))
-    elif stated != document.number and (layout.name in VISAS or not zones.mentions(zone, document.number)):
+    elif stated != number and (layout.name in VISAS or not zones.mentions(zone, number)):
         yield "mrz_number", "the zone states another number than the field 'number'"
 
 
 def _of_text(text: str) -> Iterator[tuple[str, str]]:
     if not texts.is_seen(text):
         yield "unseen", f"nothing of this text is seen ({texts.code_points(text)})"
+    if len(text) < _SHORTEST:
+        return
     for found in _ACCOUNT.finditer(text):
         length = check_digits.iban_length(found[0])
         whole = None if length is None else _of_length(length).match(text, found.start())

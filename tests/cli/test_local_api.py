@@ -250,6 +250,20 @@ def test_a_reply_goes_to_the_sender(daemon: Daemon) -> None:
     }  # fmt: skip
 
 
+def test_caveats_are_shown_at_both_ends(daemon: Daemon) -> None:
+    """The sender reads them beside the id, the addressee before the content; no word of them can act on the terminal."""
+    caveats = [{"field": "items[0].mrz", "rule": "mrz_not_checked", "text": "not checked: \x1b[2J"}]
+    daemon.answers = [(202, {"id": ID, "thread": ID, "state": "queued", "caveats": caveats})]
+    sent = daemon.run("send", "--to", "it", daemon.home + "/../draft.json")
+    daemon.answers = [(200, {"id": ID, "state": "new", "caveats": caveats, "body": {"subject": "x"}})]
+    read = daemon.run("inbox", "show", ID)
+
+    assert sent.out == ID + "\n"
+    assert "caveat: items[0].mrz: not checked: " in sent.err
+    assert "caveat: items[0].mrz: not checked: " in read.out
+    assert "\x1b" not in sent.err + read.out
+
+
 def test_ids_stay_in_their_place(daemon: Daemon) -> None:
     """What is typed as an id cannot become another path of the API."""
     seen = daemon.run("inbox", "show", "../keys")

@@ -79,13 +79,13 @@ def test_the_fields_of_drafts_are_those_of_the_models() -> None:
 
 def test_the_items_of_drafts_are_those_of_the_program() -> None:
     """Each type of item is listed, and each term that all items have."""
-    from protocol.content.drafts import _ITEM_MODELS
+    from protocol.content.partial import ITEM_MODELS
 
     here = page("docs/drafts.md")
     types = [row[0].strip("`") for row in here.rows("`type`", "What it describes")]
     terms = [row[0].strip("`") for row in here.rows("Field", "Left out", "Meaning")]
 
-    assert sorted(types) == sorted(model.model_fields["type"].default for model in _ITEM_MODELS)
+    assert sorted(types) == sorted(model.model_fields["type"].default for model in ITEM_MODELS)
     assert sorted(terms) == sorted(ItemBase.model_fields)
 
 

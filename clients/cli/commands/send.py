@@ -15,6 +15,7 @@ import click
 
 from clients.cli.local_api import DaemonClient, segment
 from clients.cli.outgoing import message_options, message_to_send, read_draft_file, thread_option, to_option
+from clients.cli.received import show_caveats
 from clients.cli.rules_of import reasons
 from protocol.codes import UrgencyGround
 from runtime.cli.command import Impact, Invocation, command, pass_invocation
@@ -97,6 +98,7 @@ def hand_over(
         write(queued["id"])
     elif not wait:
         write_json(queued)
+    show_caveats(queued, say)
     if not wait:
         say(f"queued in conversation {queued['thread']}")
         say(f"hint: 'contrada outbox show {queued['id']} --wait' tells what becomes of it")

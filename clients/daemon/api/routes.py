@@ -13,7 +13,7 @@ API in `gate`.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -89,7 +89,7 @@ class LocalApi:
         key = one_key_of(request, form.idempotency_key)
         with self._keys_in_hand.hold(key):
             done = await self._daemon.intake.submit(form.model_copy(update={"idempotency_key": key}))
-        return _accepted(done)
+        return _accepted(done, views.caveats_shown(form.draft))
 
     @takes(state=one_of(*OUTBOX_STATES), **_LIST)
     async def outbox(self, _: Request, **query: Any) -> Response:
@@ -248,8 +248,9 @@ async def _form(request: Request, model: type[M]) -> M:
     raise BadRequest("\n".join(map(str, faults)), hint=f"the fields are: {', '.join(_names(model))}")
 
 
-def _accepted(done: Submitted) -> Response:
-    return JSONResponse({"id": done.id, "thread": done.thread, "state": done.state}, status_code=202)
+def _accepted(done: Submitted, caveats: Sequence[views.Shown] = ()) -> Response:
+    answer = {"id": done.id, "thread": done.thread, "state": done.state, "caveats": list(caveats)}
+    return JSONResponse(answer, status_code=202)
 
 
 def _names(model: type[BaseModel]) -> list[str]:

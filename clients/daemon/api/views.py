@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any
 
@@ -21,6 +21,7 @@ from clients.daemon.store.database import Row, Store
 from clients.daemon.store.order import Order
 from protocol.codes import AcknowledgementStage, MessageKind, RefKind, Role
 from protocol.content.body_parts import body_from_parts
+from protocol.content.caveats import caveats_on
 from protocol.content.code_forms import show_code, show_handling
 from protocol.content.parts import Attachment
 from protocol.envelope.core import Core, Limits, Reference
@@ -47,16 +48,23 @@ def open_inbox_item(context: UnitContext, message_id: MessageId, sender: UnitId 
     try:
         _, parts = inbox.read_parts(row, context.vault)
     except ContentErased:
-        return {**shown, "body": None, "attachments": [], "erased": True}
+        return {**shown, "body": None, "caveats": [], "attachments": [], "erased": True}
     with context.transaction():
         inbox.mark_opened(context.store, row["id"], now=context.clock())
     body, attachments = body_from_parts(MessageKind(row["kind"]), parts)
+    shown_body = body.model_dump(mode="json")
     return {
         **shown,
         "state": "opened" if row["state"] == "new" else row["state"],
-        "body": body.model_dump(mode="json"),
+        "body": shown_body,
+        "caveats": caveats_shown(shown_body),
         "attachments": [_attachment(attachment) for attachment in attachments],
     }
+
+
+def caveats_shown(body: Mapping[str, Any]) -> list[Shown]:
+    """What is to be known of the fields of a body, though nothing was refused for it."""
+    return [{"field": one.field, "rule": one.rule, "text": one.text} for one in caveats_on(body)]
 
 
 def find_received(context: UnitContext, message_id: MessageId, sender: UnitId | None) -> Row:
