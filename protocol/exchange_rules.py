@@ -19,7 +19,7 @@ from protocol.envelope.core import Core
 from protocol.epochs import is_acceptable
 from protocol.errors import Code
 from protocol.identifiers import Digest, Millis, UnitId
-from protocol.parties import Parties, Unit
+from protocol.parties import OUTSIDE_THE_UNION, Parties, Unit
 from protocol.trail.batches import Reason
 
 
@@ -152,15 +152,12 @@ def _clearance(q: ExchangeCase) -> Iterator[Reason]:
             yield Reason(Code.E_CLASS_CLEARANCE, unit.unit)
 
 
-_OUTSIDE_THE_UNION = (UnitKind.THIRD_PARTY, UnitKind.INTERNATIONAL_ORGANISATION)
-
-
 def _data_basis(q: ExchangeCase) -> Iterator[Reason]:
     if q.core.data_class is DataClass.NON_PERSONAL:
         return
     for unit in q.addressees():
         # A working arrangement never carries personal data; a transfer must name the ground it rests on.
-        unnamed = unit.kind in _OUTSIDE_THE_UNION and q.core.basis is not unit.basis
+        unnamed = unit.kind in OUTSIDE_THE_UNION and q.core.basis is not unit.basis
         if unit.basis is LegalBasis.WORKING_ARRANGEMENT or unnamed:
             yield Reason(Code.E_DATA_BASIS, unit.unit)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Final, Protocol
 
 from protocol.codes import Classification, LegalBasis, Purpose, UnitKind
 from protocol.identifiers import KeyId, Millis, UnitId
@@ -26,6 +26,10 @@ class TreeHead:
 
 
 NO_HEAD = TreeHead(0, EMPTY_ROOT)
+
+
+OUTSIDE_THE_UNION: Final = (UnitKind.THIRD_PARTY, UnitKind.INTERNATIONAL_ORGANISATION)
+"""The kinds of party to which a transfer of personal data names the ground that it rests on (ER 25)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from protocol.errors import Rejected
 from protocol.exchange_rules import ExchangeCase, explain_exchange
 from protocol.identifiers import Millis, UnitId, show_id
 from protocol.trail.batches import Reason
+from protocol.trail.reason_words import ReasonContext, found_in
 from protocol.verification import verify_submission
 
 SOURCE = "docs/spec, How a router verifies a submission"
@@ -52,8 +53,9 @@ def explain_file(
             submission, owner=core.sender, parties=directory, now=now
         )))  # fmt: skip
     verified = all(rule["holds"] for rule in rules)
+    context = ReasonContext(said=core, parties=directory, created=core.created, decided=now)
     rules += [
-        _row(rule.name, rule.article, rule.text, found)
+        _row(rule.name, rule.article, rule.text, found, context)
         for rule, found in explain_exchange(ExchangeCase(core=core, parties=directory, now=now))
     ]
     accepted = all(rule["holds"] for rule in rules)
@@ -82,11 +84,13 @@ def _verification(check: Any) -> dict[str, Any]:
     return _row("verification", SOURCE, text, ())
 
 
-def _row(name: str, article: str, text: str, found: tuple[Reason, ...]) -> dict[str, Any]:
+def _row(
+    name: str, article: str, text: str, found: tuple[Reason, ...], context: ReasonContext | None = None
+) -> dict[str, Any]:
     reasons = []
     for one in found:
-        told = reason(one.code.value, one.unit)
-        reasons.append({"code": told["code"], "unit": told["unit"], "hint": told["hint"]})
+        told = reason(one.code.value, one.unit, None if context is None else found_in(one, context))
+        reasons.append({name: told[name] for name in ("code", "unit", "found", "hint")})
     return {"rule": name, "holds": not found, "article": article, "text": text, "reasons": reasons}
 
 

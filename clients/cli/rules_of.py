@@ -6,6 +6,7 @@ table. Light: the rules themselves are imported only when one is to be shown.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from protocol.errors import HINTS, Code
@@ -39,20 +40,26 @@ RULE_OF: dict[str, str] = {
 }
 
 
-def reason(code: str, unit: str | None) -> dict[str, str | None]:
-    """A reason of a decision with its hint, its rule and the article behind it."""
+def reason(code: str, unit: str | None, found: str | None = None) -> dict[str, str | None]:
+    """A reason of a decision: what was found, the rule behind it with its article, and what to do.
+
+    `found` is what the daemon or the rules say of this message; else it is told by code and unit alone.
+    """
     from protocol.exchange_rules import RULES  # noqa: PLC0415 - brings cryptography, 80 ms; only when refused
+    from protocol.trail.code_meanings import reason_in_words  # noqa: PLC0415
 
     rule = next((row for row in RULES if row.name == RULE_OF.get(code)), None)
+    known = code in Code.__members__
     return {
         "code": code,
         "unit": unit,
+        "found": found or (reason_in_words(Code(code), unit) if known else None),
         "rule": None if rule is None else f"{rule.text} ({rule.name}: {rule.article})",
-        "hint": HINTS[Code(code)] if code in Code.__members__ else None,
+        "source": None if rule is None else f"{rule.name}, {rule.article}",
+        "hint": HINTS[Code(code)] if known else None,
     }
 
 
-def reasons(found: list[Any]) -> tuple[dict[str, str | None], ...]:
+def reasons(answered: Iterable[Mapping[str, Any]]) -> tuple[dict[str, str | None], ...]:
     """The reasons in the daemon's answer."""
-    pairs = [(row.get("code"), row.get("unit")) if isinstance(row, dict) else (row, None) for row in found]
-    return tuple(reason(str(code), unit if unit is None else str(unit)) for code, unit in pairs)
+    return tuple(reason(row["code"], row.get("unit"), row.get("found")) for row in answered)

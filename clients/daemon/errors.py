@@ -20,7 +20,7 @@ from protocol.errors import ContradaError
 class DaemonError(ContradaError):
     """The root of this package's errors."""
 
-    code = "E_DAEMON"
+    code = "E_DAEMON_ERROR"
     status = 500
 
 

@@ -78,11 +78,12 @@ class Case:
         """Personal data to a party under a working arrangement: the router refuses and names the rule."""
         sent = self._send("fr", "information", ["nz"], "identity-document.json", without_files=True)
         settled = self._settled("fr", sent)
-        rules = "; ".join(str(reason["rule"]) for reason in reasons(settled["reasons"]))
+        found = "; ".join(f"{row['found']} ({row['source']})" for row in reasons(settled["reasons"]))
         return Scene(
             "personal data to NZ, which has a working arrangement",
-            "refused: personal data only to a party whose legal basis allows it (data basis: ER 23(4), 25)",
-            f"{settled['state']}: {rules}",
+            "refused: nz takes part under a working-arrangement, and the message has personal data"
+            " (data basis, ER 23(4), 25)",
+            f"{settled['state']}: {found}",
         )
 
     def tampered(self) -> Scene:

@@ -10,7 +10,9 @@ are here and not in the header, because they may name people.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Annotated, ClassVar, Final, Literal, assert_never
 
 from pydantic import Field
@@ -24,7 +26,13 @@ from protocol.codes import (
     RefusalGround,
     UrgencyGround,
 )
-from protocol.content.code_forms import HandlingCodes, missing_handling, show_code, unite_handling
+from protocol.content.code_forms import (
+    HandlingCodes,
+    missing_handling,
+    show_code,
+    show_handling,
+    unite_handling,
+)
 from protocol.content.cross_rules import Breach, cross_rule
 from protocol.content.entities import Item, Organisation, Person
 from protocol.content.fields import (
@@ -45,6 +53,7 @@ from protocol.content.items import OURS
 from protocol.errors import Code, Rejected
 from protocol.identifiers import Millis
 from protocol.limits import MAX_ACKNOWLEDGED, MAX_ITEMS
+from protocol.times import show_time
 
 Items = Annotated[tuple[Item, ...], Field(max_length=MAX_ITEMS)]
 AtLeastOneItem = Annotated[tuple[Item, ...], Field(max_length=MAX_ITEMS), NOT_EMPTY]
@@ -245,19 +254,27 @@ def check_header_codes(
     ground: RefusalGround | None,
     review: Millis,
 ) -> None:
-    """Refuse a header that is laxer than the content; the router judged by the header alone."""
-    lax: list[str] = []
+    """Refuse a header that is not what its content asks for; the router judged by the header alone."""
+    differ: list[str] = []
     if missing_handling(required=required.handling, given=handling):
-        lax.append("handling")
+        differ.append(_differs("handling", show_handling(required.handling), show_handling(handling)))
     if data_class < required.data_class:
-        lax.append("data_class")
+        differ.append(_differs("data_class", show_code(required.data_class), show_code(data_class)))
     if not required.purposes <= purposes:
-        lax.append("purposes")
+        differ.append(_differs("purposes", _listed(required.purposes), _listed(purposes)))
     if urgency != required.urgency:
-        lax.append("urgency")
+        differ.append(_differs("urgency", _listed((required.urgency,)), _listed((urgency,))))
     if (ground not in required.grounds) if required.grounds else (ground is not None):
-        lax.append("ground")
+        differ.append(_differs("ground", _listed(required.grounds), _listed((ground,))))
     if required.review is not None and review > required.review:
-        lax.append("review")
-    if lax:
-        raise Rejected(Code.E_HEADER_LAX, f"the header says less than the content: {', '.join(lax)}")
+        differ.append(_differs("review", show_time(required.review), show_time(review)))
+    if differ:
+        raise Rejected(Code.E_HEADER_LAX, f"the header is not what its content asks for: {'; '.join(differ)}")
+
+
+def _differs(what: str, content: str, header: str) -> str:
+    return f"{what} ({content} in the content, {header} in the header)"
+
+
+def _listed(codes: Iterable[Enum | None]) -> str:
+    return ", ".join(sorted(show_code(code) for code in codes if code is not None)) or "none"

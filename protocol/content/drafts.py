@@ -14,8 +14,9 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
-from protocol.codes import MessageKind
+from protocol.codes import MessageKind, UrgencyGround
 from protocol.content.bodies import MODELS, Body, GroundWithReasons, Urgency
+from protocol.content.code_forms import show_code
 from protocol.content.fields import DRAFT
 from protocol.content.model_faults import faults_of
 from protocol.content.partial import ITEM_MODELS, partial_breaches
@@ -48,6 +49,20 @@ def body_of_draft(
     told = {(one["loc"], one["type"]) for one in found}
     found += [one for one in partial_breaches(MODELS[kind], written) if (one["loc"], one["type"]) not in told]
     raise _not_valid(kind, faults_of(found, _OWNERS))
+
+
+def check_urgency(kind: MessageKind, *, asked: UrgencyGround | None, written: UrgencyGround | None) -> None:
+    """Refuse an urgency beside the draft that is not in it, with its reasons (DIR Art. 4(5)(e))."""
+    if asked is None or asked is written:
+        return
+    ground = show_code(asked)
+    if written is None:
+        right = f'{{"ground": "{ground}", "reasons": "..."}}, as an urgent request gives its reasons'
+        raise _not_valid(kind, (Fault("urgency", "urgency", right, "none in the draft"),))
+    fault = Fault(
+        "urgency.ground", "urgency", f'"{ground}", which was asked for', value_text(show_code(written))
+    )
+    raise _not_valid(kind, (fault,))
 
 
 def _faults_of_value(kind: MessageKind, read: JsonText, known: Mapping[str, str]) -> tuple[Fault, ...]:

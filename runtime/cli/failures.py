@@ -161,9 +161,9 @@ def _as_text(failure: Failure) -> str:
     first, *rest = failure.message.splitlines() or [""]
     lines = [f"contrada: {first}{code}", *rest]
     for reason in failure.reasons:
-        unit = f" {reason['unit']}" if reason.get("unit") else ""
-        rule = f": {reason['rule']}" if reason.get("rule") else ""
-        lines.append(f"  {reason['code']}{unit}{rule}")
+        rule = f"; {reason['source']}" if reason.get("source") else ""
+        found = reason.get("found") or f"for a reason that this program does not know: {reason['code']}"
+        lines.append(f"  {found} ({reason['code']}{rule})")
         if reason.get("hint"):
             lines.append(f"hint: {reason['hint']}")
     lines += [f"hint: {hint}" for hint in failure.hints]

@@ -67,8 +67,13 @@ def plain(value: object) -> str:
 
 
 def reasons_text(found: Iterable[Mapping[str, Any]]) -> str:
-    """Reasons of a refusal in one line, each with the unit that it is about."""
-    return ", ".join(f"{row['code']} {row['unit'] or ''}".strip() for row in found)
+    """Reasons of a refusal in one line: what was found, or else the code and the unit that it is about."""
+    return "; ".join(
+        f"{row['found']} ({row['code']})"
+        if row.get("found")
+        else f"{row['code']} {row['unit'] or ''}".strip()
+        for row in found
+    )
 
 
 def moment(value: object) -> str:

@@ -184,7 +184,7 @@ def test_a_key_that_no_header_can_hold_is_refused_at_once(daemon: Daemon, key: s
 
 
 def test_send_with_wait_asks_until_the_router_has_decided(daemon: Daemon) -> None:
-    """--wait asks until the router has decided; a refusal names code, unit, rule and hint, and ends in 6."""
+    """--wait asks until the router has decided; a refusal says what is wrong, by which rule, and ends in 6."""
     refused = {"id": ID, "state": "refused", "reasons": [{"code": "E_DATA_BASIS", "unit": "no"}]}
     daemon.answers = [
         (202, {"id": ID, "thread": ID, "state": "queued"}), (200, {"id": ID, "state": "sent"}), (200, refused),
@@ -194,7 +194,7 @@ def test_send_with_wait_asks_until_the_router_has_decided(daemon: Daemon) -> Non
     assert (seen.exit, seen.out) == (6, ID + "\n")
     assert seen.err == (
         "contrada: the router refused the message\n"
-        "  E_DATA_BASIS no: personal data only to a party whose legal basis allows it (data basis: ER 23(4), 25)\n"
+        "  the legal basis of no does not carry personal data, or is not named (E_DATA_BASIS; data basis, ER 23(4), 25)\n"
         "hint: send non-personal data only, or leave that party out\n"
     )
 

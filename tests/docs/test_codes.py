@@ -17,6 +17,7 @@ from clients.daemon.metrics import UnitMetrics as UnitMetrics
 from clients.witness.metrics import WitnessMetrics as WitnessMetrics
 from protocol.errors import Code
 from protocol.exchange_rules import RULES
+from runtime.cli.local_codes import LOCAL_CODES
 from tests.docs.pages import ROOT, own_sources, page, pages
 
 METRICS = (RouterMetrics, LedgerMetrics, UnitMetrics, WitnessMetrics)
@@ -67,7 +68,8 @@ def _codes_of_classes() -> set[str]:
                 value = line.value if isinstance(line, ast.Assign | ast.AnnAssign) else None
                 if isinstance(value, ast.Constant) and str(value.value).startswith("E_"):
                     found.add(str(value.value))
-    return found - set(Code)
+    # And those of what is no class of ours, such as an error of the system.
+    return (found | LOCAL_CODES.keys()) - set(Code)
 
 
 def test_every_alarm_has_a_section() -> None:

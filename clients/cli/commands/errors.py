@@ -1,4 +1,4 @@
-"""`contrada errors`: look up an error code, offline."""
+"""`contrada errors`: look up an error code, offline: those of messages, and a program's own."""
 
 from __future__ import annotations
 
@@ -6,20 +6,24 @@ import click
 
 from clients.cli.rules_of import RULE_OF, reason
 from protocol.errors import HINTS, Code
+from protocol.trail.code_meanings import MEANINGS
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
 from runtime.cli.exits import of_code
+from runtime.cli.local_codes import LOCAL_CODES
 from runtime.cli.render import Column, write_details, write_table
 from runtime.errors import NotFound
 
 errors = group("errors", short="look up an error code")
 
-COLUMNS = (Column("code", "CODE"), Column("exit", "EXIT"), Column("hint", "WHAT TO DO"))
+COLUMNS = (Column("code", "CODE"), Column("exit", "EXIT"), Column("means", "MEANS"))
 FIELDS = (
     Column("code", "code"),
-    Column("exit", "exit code"),
+    Column("means", "means"),
     Column("rule", "rule"),
     Column("hint", "what to do"),
+    Column("exit", "exit code"),
 )
+ALL = (*Code, *LOCAL_CODES)
 
 
 @command(
@@ -31,34 +35,37 @@ FIELDS = (
 )
 @pass_invocation
 def errors_ls(invocation: Invocation) -> None:
-    """List every code with which something can be rejected."""
-    write_table([_row(code) for code in Code], COLUMNS, as_json=invocation.json, none="no codes")
+    """List every code: those with which something can be rejected, then those of a program's own trouble."""
+    write_table([_row(code) for code in ALL], COLUMNS, as_json=invocation.json, none="no codes")
 
 
 @command(
     errors,
     "show",
     impact=Impact.READS,
-    short="one code: its rule, its exit code, what to do",
+    short="one code: what it means, its rule, what to do, its exit code",
     examples=("contrada errors show E_DATA_BASIS", "contrada errors show e_purpose --json"),
 )
 @click.argument("code", metavar="CODE")
 @pass_invocation
 def errors_show(invocation: Invocation, code: str) -> None:
     """Explain one code."""
-    name = code.upper()
+    name = code.strip().upper()
     name = name if name.startswith("E_") else f"E_{name}"
-    if name not in Code.__members__:
+    if name not in ALL:
         from difflib import get_close_matches  # noqa: PLC0415 - only for a slip
 
-        near = get_close_matches(name, list(Code.__members__), n=3)
+        near = get_close_matches(name, ALL, n=3, cutoff=0.75)
         hint = f"did you mean {' or '.join(near)}?" if near else "see 'contrada errors ls'"
         raise NotFound(f"there is no code {name}", hint=hint)
-    row = _row(Code(name))
+    row = _row(name)
     if name in RULE_OF:
         row["rule"] = reason(name, None)["rule"]
     write_details(row, FIELDS, as_json=invocation.json)
 
 
-def _row(code: Code) -> dict[str, object]:
-    return {"code": code.value, "exit": int(of_code(code.value)), "rule": None, "hint": HINTS[code]}
+def _row(code: str) -> dict[str, object]:
+    local = LOCAL_CODES.get(code)
+    means = MEANINGS[Code(code)] if local is None else local.means
+    hint = HINTS[Code(code)] if local is None else local.hint
+    return {"code": str(code), "exit": int(of_code(code)), "means": means, "rule": None, "hint": hint}

@@ -108,8 +108,8 @@ def _show(found: dict[str, Any]) -> None:
         mark = "holds" if rule["holds"] else "DOES NOT HOLD"
         write(f"{mark:<14} {rule['rule']}: {rule['text']} [{rule['article']}]")
         for reason in rule["reasons"]:
-            unit = f" {reason['unit']}" if reason["unit"] else ""
-            write(f"{'':<14}   {reason['code']}{unit}: {reason['hint']!s}")
+            write(f"{'':<14}   {reason['found']} ({reason['code']})")
+            write(f"{'':<14}   hint: {reason['hint']}")
     write("")
     write("would be accepted" if found["accepted"] else "would not be accepted")
     for assumed in found["assumed"]:

@@ -27,7 +27,10 @@ from protocol.content.parts import Attachment
 from protocol.envelope.core import Core, Limits, Reference
 from protocol.errors import HINTS, Code
 from protocol.identifiers import Digest, MessageId, UnitId, show_id
-from protocol.trail.batches import parse_record
+from protocol.trail.batches import Reason, Record, parse_record
+from protocol.trail.code_meanings import reason_in_words
+from protocol.trail.decision_text import header_in_words
+from protocol.trail.reason_words import ReasonContext, found_in
 from runtime.errors import Conflict, NotFound
 
 Shown = dict[str, Any]
@@ -119,7 +122,10 @@ def sent_item(context: UnitContext, row: Row) -> Shown:
         "changed": row["changed"],
         "decided": None if decided is None else decided.t,
         "sealed_times": row["sealed_times"],
-        "reasons": [_reason(code, unit) for code, unit in json.loads(row["reasons"])],
+        "reasons": [
+            _reason(Reason(Code(code), unit), context, order, decided)
+            for code, unit in json.loads(row["reasons"])
+        ],
         "deliveries": [_delivery(unit, stages.get(unit)) for unit, _ in recipients]
         if row["state"] == "accepted"
         else [],
@@ -202,8 +208,14 @@ def _reply_to(store: Store, refs: Sequence[Reference]) -> str | None:
     return None if row is None else show_id(row["mid"])
 
 
-def _reason(code: str, unit: str | None) -> Shown:
-    return {"code": code, "unit": unit, "hint": HINTS[Code(code)]}
+def _reason(reason: Reason, context: UnitContext, order: Order | None, decided: Record | None) -> Shown:
+    found = reason_in_words(reason.code, reason.unit)
+    if order is not None:
+        created = None if decided is None else header_in_words(decided)["created"]
+        at = None if decided is None else decided.t
+        known = ReasonContext(said=order, parties=context.directory, created=created, decided=at)
+        found = found_in(reason, known)
+    return {"code": reason.code.value, "unit": reason.unit, "found": found, "hint": HINTS[reason.code]}
 
 
 def _delivery(unit: str, found: Row | None) -> Shown:

@@ -47,7 +47,7 @@ from protocol.content.bodies import (
 from protocol.content.body_parts import body_to_parts
 from protocol.content.code_forms import HandlingCodes
 from protocol.content.cross_rules import broken
-from protocol.content.drafts import body_of_draft
+from protocol.content.drafts import body_of_draft, check_urgency
 from protocol.content.fields import HandlingField, Line, PurposeField, coded
 from protocol.content.parts import Attachment
 from protocol.envelope.core import Limits, Reference
@@ -173,6 +173,7 @@ def compose(request: SendRequest, *, earlier: Earlier | None, now: Millis, entro
     attachments = [Attachment(a.name, a.media_type, a.content_b64) for a in request.attachments]
     parts = body_to_parts(body, attachments)
     required = required_header_codes(body)
+    check_urgency(request.kind, asked=request.urgency, written=required.urgency)
     handling = required.handling if request.handling is None else request.handling
     expires, review = _times(request, required, now)
     order = Order(

@@ -283,17 +283,67 @@ def test_a_header_that_says_the_required_passes(kind_and_body):
 @pytest.mark.parametrize(
     ("kind", "fields", "header", "lax"),
     [
-        (K.INFORMATION, {}, {"handling": frozenset({Handling.H0})}, "handling"),
-        (K.INFORMATION, {}, {"handling": frozenset({Handling.H2})}, "handling"),
-        (K.INFORMATION, {}, {"data_class": DataClass.NON_PERSONAL}, "data_class"),
-        (K.INFORMATION, {}, {"purposes": frozenset({Purpose.STRATEGIC})}, "purposes"),
-        (K.INFORMATION, {"items": [{**VESSEL, "review": 5}]}, {"review": 6}, "review"),
-        (K.INFORMATION, {}, {"ground": RefusalGround.INACCURATE}, "ground"),
-        (K.INFORMATION, {}, {"urgency": UrgencyGround.LIFE}, "urgency"),
-        (K.REQUEST, {"urgency": {"ground": "life", "reasons": "x"}}, {"urgency": None}, "urgency"),
-        (K.REQUEST, {"restrictions": "Not for tax."}, {"handling": frozenset({Handling.H0})}, "handling"),
-        (K.REFUSAL, {}, {"ground": None}, "ground"),
-        (K.REFUSAL, {}, {"ground": RefusalGround.INACCURATE}, "ground"),
+        (
+            K.INFORMATION,
+            {},
+            {"handling": frozenset({Handling.H0})},
+            "handling (H1 in the content, H0 in the header)",
+        ),
+        (
+            K.INFORMATION,
+            {},
+            {"handling": frozenset({Handling.H2})},
+            "handling (H1 in the content, H2 in the header)",
+        ),
+        (
+            K.INFORMATION,
+            {},
+            {"data_class": DataClass.NON_PERSONAL},
+            "data_class (personal in the content, non-personal in the header)",
+        ),
+        (
+            K.INFORMATION,
+            {},
+            {"purposes": frozenset({Purpose.STRATEGIC})},
+            "purposes (operational in the content, strategic in the header)",
+        ),
+        (
+            K.INFORMATION,
+            {"items": [{**VESSEL, "review": 5}]},
+            {"review": 1005},
+            "review (1970-01-01T00:00:00Z in the content, 1970-01-01T00:00:01Z in the header)",
+        ),
+        (
+            K.INFORMATION,
+            {},
+            {"ground": RefusalGround.INACCURATE},
+            "ground (none in the content, inaccurate in the header)",
+        ),
+        (
+            K.INFORMATION,
+            {},
+            {"urgency": UrgencyGround.LIFE},
+            "urgency (none in the content, life in the header)",
+        ),
+        (
+            K.REQUEST,
+            {"urgency": {"ground": "life", "reasons": "x"}},
+            {"urgency": None},
+            "urgency (life in the content, none in the header)",
+        ),
+        (
+            K.REQUEST,
+            {"restrictions": "Not for tax."},
+            {"handling": frozenset({Handling.H0})},
+            "handling (H3 in the content, H0 in the header)",
+        ),
+        (K.REFUSAL, {}, {"ground": None}, "ground (not-available in the content, none in the header)"),
+        (
+            K.REFUSAL,
+            {},
+            {"ground": RefusalGround.INACCURATE},
+            "ground (not-available in the content, inaccurate in the header)",
+        ),
     ],
 )
 def test_a_header_that_says_less_is_refused(kind, fields, header, lax):
@@ -301,7 +351,7 @@ def test_a_header_that_says_less_is_refused(kind, fields, header, lax):
     with pytest.raises(Rejected) as caught:
         admitted(make(kind, **fields), **header)
     assert caught.value.reason is Code.E_HEADER_LAX
-    assert str(caught.value).endswith(": " + lax)
+    assert str(caught.value).endswith(f": {lax}")
 
 
 def test_a_header_may_say_more():

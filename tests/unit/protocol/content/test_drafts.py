@@ -13,7 +13,7 @@ from protocol.codes import DataClass, MessageKind, UrgencyGround
 from protocol.content.bodies import required_header_codes
 from protocol.content.body_parts import body_from_parts, body_to_parts
 from protocol.content.code_forms import show_handling
-from protocol.content.drafts import parse_draft
+from protocol.content.drafts import check_urgency, parse_draft
 from protocol.errors import MAX_FAULTS, DraftError
 
 EXAMPLES = Path(__file__).parents[4] / "examples"
@@ -275,3 +275,25 @@ def test_any_time_text_is_read_or_explained(text):
     except DraftError:
         return
     assert body.items[0].seen_at >= 0
+
+
+@pytest.mark.parametrize(
+    ("written", "field", "found"),
+    [
+        (None, "urgency", "none in the draft"),
+        (UrgencyGround.RELEVANCE_LOSS, "urgency.ground", '"relevance-loss"'),
+    ],
+)
+def test_an_urgency_that_is_asked_for_is_in_the_draft(written, field: str, found: str) -> None:
+    """It is told what the draft has, and what would be right: the ground, with its reasons."""
+    with pytest.raises(DraftError) as caught:
+        check_urgency(MessageKind.REQUEST, asked=UrgencyGround.LIFE, written=written)
+    [fault] = caught.value.faults
+    assert (fault.field, fault.found) == (field, found)
+    assert '"life"' in fault.right
+
+
+def test_an_urgency_that_the_draft_has_is_taken() -> None:
+    """Asked for or not."""
+    for asked in (None, UrgencyGround.LIFE):
+        check_urgency(MessageKind.REQUEST, asked=asked, written=UrgencyGround.LIFE)
