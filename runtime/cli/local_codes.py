@@ -53,6 +53,9 @@ LOCAL_CODES: Final[dict[str, LocalCode]] = {
     ),
     "E_INSTALLATION": LocalCode("a part of the program is not there", "install contrada again, whole"),
     "E_DEMO": LocalCode("a part of the demo did not start", "its log is in logs/ of the demo's directory"),
+    "E_AMBIGUOUS": LocalCode(
+        "several ids begin with the digits that were typed", "type more digits, or all of one"
+    ),
     # A daemon, and its local API.
     "E_DAEMON": LocalCode("no daemon answers on the home's socket", "start it: contrada unit run"),
     "E_DAEMON_ERROR": LocalCode("the daemon failed to answer", "see its log, and report it"),
