@@ -169,7 +169,9 @@ def _settle(context: UnitContext, ledger: Ledger, held: FollowedLog) -> None:
     follower = held.follower
     held.tiles.put((parse_path(path), data) for path, data in held.writer.take().items())
     held.tiles.forget_old(follower.head.size)
-    ledger_store.put_log(context.store, follower, next_offset=held.next_offset, now=context.clock())
+    # What waits for its witnesses is in memory alone: after a restart it is read again, and must count then.
+    taken = held.next_offset if held.waits_from is None else held.waits_from
+    ledger_store.put_log(context.store, follower, next_offset=taken, now=context.clock())
     held.grown = False
     promises.keep(context, ledger.book, held)
     if held is ledger.audit:

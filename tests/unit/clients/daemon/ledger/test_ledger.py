@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -359,6 +360,37 @@ def test_a_restart_goes_on_where_the_disk_says(world, es, pt):
     log.witnesses = SimLog().witnesses
     assert es.publish(log.add(leaves(9))).read().restart().ledger.head == log.checkpoint().head
     assert es.alarms == ["ledger_untrusted", "ledger_untrusted"]
+
+
+def test_what_waits_for_witnesses_is_read_again_though_a_head_before_it_came_in_the_same_batch(es):
+    """The head moves what the disk says was taken in, and must not move it over what waits behind."""
+    log = SimLog().add(leaves(300))
+    es.publish(log)
+    log.witnesses = ()
+    es.publish(log.add(leaves(9))).read().restart()
+    log.witnesses = SimLog().witnesses
+    es.publish(log.add(leaves(9))).read()
+    assert es.ledger.head == log.checkpoint().head
+    assert set(es.alarms) == {"ledger_untrusted"}
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_however_it_is_read_no_leaf_is_missed(es, seed: int):
+    """Publications with and without their witnesses, in batches of any size, with restarts between."""
+    chance = random.Random(seed)
+    log = SimLog().add(leaves(3))
+    es.publish(log).read()
+    for _ in range(25):
+        log.witnesses = SimLog().witnesses if chance.random() < 0.4 else ()
+        es.publish(log.add(leaves(chance.randrange(1, 400))))
+        if chance.random() < 0.5:
+            es.read()
+        if chance.random() < 0.4:
+            es.restart()
+    log.witnesses = SimLog().witnesses
+    es.publish(log.add(leaves(1))).read()
+    assert es.ledger.head == log.checkpoint().head
+    assert set(es.alarms) <= {"ledger_untrusted"}
 
 
 def test_a_damaged_disk_of_our_own_stops_nothing(es):
