@@ -16,8 +16,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from keys.errors import KeyFileUnreadable
-from keys.key_files import IDENTITY_FILE, write_identity
+from keys.errors import KeyFileExists, KeyFileUnreadable
+from keys.key_files import IDENTITY_FILE, read_identity, write_identity
 from keys.lifecycle import LEDGER_LIFETIME, REGISTRAR_LIFETIME, ROUTER_LIFETIME
 from keys.possession import appoint
 from keys.root_of_trust import RootOfTrust
@@ -47,11 +47,19 @@ class Founding:
 def found_exchange(
     directory: Path, *, secret: Secret, now: Millis, entropy: Entropy = os.urandom
 ) -> Founding:
-    """Make the keys of a new exchange, write them, and return the statements to publish first."""
+    """Make the keys of a new exchange, write them, and return the statements to publish first.
+
+    What an interrupted founding left is kept and completed. `KeyFileExists` where there is a root and not all
+    keys that made it: one was taken elsewhere, as the root key should be.
+    """
     prepare_directory(directory)
+    names = ("root", "registrar", "router", "ledger")
+    if (directory / PIN_FILE).exists() and not all((directory / n / IDENTITY_FILE).exists() for n in names):
+        raise KeyFileExists(
+            f"{directory / PIN_FILE} is there already", hint="move it away first; keys are not overwritten"
+        )
     root_key, registrar, router, ledger = (
-        _new_identity(directory / name, UnitId(name), secret=secret, entropy=entropy)
-        for name in ("root", "registrar", "router", "ledger")
+        _identity_in(directory / name, UnitId(name), secret=secret, entropy=entropy) for name in names
     )
     root = RootOfTrust((root_key.public,))
     statements = (
@@ -59,7 +67,11 @@ def found_exchange(
         appoint_router(router, registrar=registrar, now=now),
         appoint_ledger(ledger, registrar=registrar, now=now),
     )
-    write_pin(directory / PIN_FILE, root, entropy=entropy)
+    try:
+        write_pin(directory / PIN_FILE, root, entropy=entropy)
+    except KeyFileExists:
+        if read_pin(directory / PIN_FILE) != root:
+            raise
     return Founding(root, registrar, router, ledger, statements)
 
 
@@ -99,8 +111,11 @@ def _appoint(stype: StatementType, holder: SoftIdentity, lifetime: int, *, by: S
     return issue(made, signer=by, issued=now)
 
 
-def _new_identity(directory: Path, name: UnitId, *, secret: Secret, entropy: Entropy) -> SoftIdentity:
+def _identity_in(directory: Path, name: UnitId, *, secret: Secret, entropy: Entropy) -> SoftIdentity:
     prepare_directory(directory)
+    path = directory / IDENTITY_FILE
+    if path.exists():
+        return read_identity(path, secret=secret)
     identity = SoftIdentity.generate(name, entropy)
-    write_identity(directory / IDENTITY_FILE, identity, secret=secret, entropy=entropy)
+    write_identity(path, identity, secret=secret, entropy=entropy)
     return identity

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from keys import key_files
 from keys.enrolment import request_enrolment, request_rotation
-from keys.errors import KeyFileMissing, KeyFileUnreadable
+from keys.errors import KeyFileExists, KeyFileMissing, KeyFileUnreadable
 from keys.lifecycle import IDENTITY_LIFETIME
 from keys.possession import appoint
 from keys.secrecy import Guarded
@@ -52,8 +52,11 @@ class UnitKeys(Guarded):
         prepare_directory(directory)
         storage_key = entropy(SEED_SIZE)
         identity = SoftIdentity.generate(unit, entropy)
-        # The identity goes last: with it there, everything is.
-        key_files.write_storage(directory, unit, key=storage_key, secret=secret, entropy=entropy)
+        # The identity goes last: with it there, everything is. Without it, an earlier call was interrupted.
+        try:
+            key_files.write_storage(directory, unit, key=storage_key, secret=secret, entropy=entropy)
+        except KeyFileExists:
+            storage_key = key_files.read_storage(directory, unit, secret=secret)
         key_files.write_identity(
             directory / key_files.IDENTITY_FILE, identity, secret=secret, entropy=entropy
         )

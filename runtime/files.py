@@ -36,16 +36,17 @@ Naming = Callable[[Path], None]
 
 
 def write_new_file(path: Path, data: bytes, *, hint: str = "name another directory") -> None:
-    """Write a new file; `Conflict` where there is another one of that name."""
+    """Write a new file; `Conflict` where there is one of that name."""
     write_new_files({path: data}, hint=hint)
 
 
 def write_new_files(files: Mapping[Path, bytes], *, hint: str = "name another directory") -> None:
-    """Write new files, all or none; `Conflict` where there is another one of such a name.
+    """Write new files, all or none; `Conflict` where there is one of such a name.
 
-    One that has the same content already is left as it is: an attempt that was killed may have got so far.
+    Where only some are there, with the same content, the others are added: a process that was killed between
+    two names has left them so.
     """
-    wanted = {path: data for path, data in files.items() if not _is_there(path, data)}
+    wanted = {path: data for path, data in files.items() if not _is_there(path, data)} or files
     for path in wanted:
         if os.path.lexists(path):
             raise Conflict(f"{path} is there already", hint=hint)
@@ -84,7 +85,8 @@ def new_file(path: Path) -> Iterator[Path]:
             beside.replace(path)
         _settle(path.parent)
     finally:
-        beside.unlink(missing_ok=True)
+        for left in beside.parent.glob(f"{beside.name}*"):  # a database leaves its log beside it
+            left.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """`centre init`: a new exchange in a directory: keys, pinned root, settings, topics, first statements.
 
 Order: topics first, so that nothing is made while Kafka is not there; the settings file last, because it
-is what makes the directory a centre's home.
+is what makes the directory a centre's home. What was interrupted goes on with the keys that it made.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from broker.centre.registry import publish_pending
-from keys.ceremony import found_exchange, write_pin
+from keys.ceremony import found_exchange
 from keys.root_of_trust import fingerprint
 from keys.store import prepare_directory
 from protocol import topics
@@ -19,6 +19,7 @@ from runtime.cli.errors import NoHome
 from runtime.cli.home import chosen_home
 from runtime.cli.unlocking import new_secret
 from runtime.errors import Conflict
+from runtime.files import replace_file
 from runtime.kafka.admin import KafkaTopicAdmin
 from runtime.kafka.feeds import KafkaFeeds
 from runtime.process.clock import now
@@ -46,7 +47,7 @@ async def found_centre(
     prepare_directory(home.path)
     secret, secret_path = new_secret(home, file=secret_file)
     founding = found_exchange(home.keys, secret=secret, now=now())
-    write_pin(home.root, founding.root)
+    replace_file(home.root, founding.root.encoded())
     write_statements(home.pending, founding.statements)
     _write_settings(home, kafka=invocation.kafka, secret=secret_path, router_port=router_port)
     await publish_pending(home, invocation.kafka)
@@ -76,5 +77,5 @@ def _write_settings(home: CentreHome, *, kafka: str, secret: str, router_port: i
         "router": f"http://127.0.0.1:{router_port}",
         "secret": secret,
     }
-    home.router_settings.write_text(toml_text(router), encoding="utf-8")
-    home.settings.write_text(toml_text(centre), encoding="utf-8")
+    replace_file(home.router_settings, toml_text(router).encode())
+    replace_file(home.settings, toml_text(centre).encode())

@@ -10,17 +10,19 @@ import json
 from pathlib import Path
 from typing import Any
 
-from runtime.files import write_new_file
-
 _MADE_OF = ("leaf", "log", "index", "record", "salt")
 
 
 def write_proof_files(found: dict[str, Any], out: Path) -> None:
-    """Write the files, and name each proof's in `found`; never over others."""
-    out.mkdir(parents=True, exist_ok=True)
+    """Write the files, all or none, and name each proof's in `found`; never over others."""
+    from runtime.files import write_new_files  # noqa: PLC0415 - it brings the keys; most calls write nothing
+
+    files: dict[Path, bytes] = {}
     for row in found["proofs"]:
         name = out / f"{found['id']}-{row['leaf']}"
         row["file"] = f"{name}.tlog-proof"
         made_of = json.dumps({key: row[key] for key in _MADE_OF}, indent=2) + "\n"
-        write_new_file(Path(row["file"]), row["proof"].encode())
-        write_new_file(Path(f"{name}.json"), made_of.encode())
+        files[Path(row["file"])] = row["proof"].encode()
+        files[Path(f"{name}.json")] = made_of.encode()
+    out.mkdir(parents=True, exist_ok=True)
+    write_new_files(files)

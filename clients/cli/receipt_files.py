@@ -12,16 +12,18 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from runtime.files import write_new_file
-
 
 def write_receipts(found: dict[str, Any], out: Path) -> None:
-    """Write the files, and name each in `found`; never over others."""
-    out.mkdir(parents=True, exist_ok=True)
+    """Write the files, all or none, and name each in `found`; never over others."""
     names: Counter[str] = Counter()
+    from runtime.files import write_new_files  # noqa: PLC0415 - it brings the keys; most calls write nothing
+
+    files: dict[Path, bytes] = {}
     for row in found["receipts"]:
         name = f"{found['id']}-{row['side']}-{row['leaf']}"
         names[name] += 1
         path = out / (f"{name}-{names[name]}.receipt" if names[name] > 1 else f"{name}.receipt")
         row["file"] = str(path)
-        write_new_file(path, bytes.fromhex(row["receipt"]))
+        files[path] = bytes.fromhex(row["receipt"])
+    out.mkdir(parents=True, exist_ok=True)
+    write_new_files(files)

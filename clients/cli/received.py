@@ -1,7 +1,7 @@
 """Showing a received message, and saving its attachments.
 
 Rules: what another unit wrote is printed through `render.printable` only; an attachment's name never decides
-its directory, and nothing is overwritten.
+its directory, nothing is overwritten, and of the attachments of a message all are saved or none.
 """
 
 from __future__ import annotations
@@ -95,14 +95,16 @@ def _lines(value: dict[str, Any], depth: int) -> Iterator[str]:
                 yield f"{label}: {plain(entry)}"
 
 
-def save_attachments(message: dict[str, Any], directory: Path) -> Iterator[Path]:
-    """Write the attachments into the directory; each as a new file."""
-    directory.mkdir(parents=True, exist_ok=True)
+def save_attachments(message: dict[str, Any], directory: Path) -> list[Path]:
+    """Write the attachments into the directory, each as a new file: all of them or none."""
+    from runtime.files import write_new_files  # noqa: PLC0415 - it brings the keys; most calls write nothing
+
+    files: dict[Path, bytes] = {}
     for file in message.get("attachments") or []:
         name = PurePath(str(file["name"])).name
-        if name in ("", ".", ".."):
+        if name in ("", ".", "..") or directory / name in files:
             raise BadInput("an attachment has no usable name", hint="take it from --json instead")
-        path = directory / name
-        with path.open("xb") as target:
-            target.write(base64.b64decode(file["content_b64"]))
-        yield path
+        files[directory / name] = base64.b64decode(file["content_b64"])
+    directory.mkdir(parents=True, exist_ok=True)
+    write_new_files(files, hint="name another directory with --save-to")
+    return list(files)

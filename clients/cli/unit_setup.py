@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 from clients.daemon.home import make_unit_home
 from keys.enrolment import parse_enrolment
 from keys.root_of_trust import RootOfTrust
-from keys.store import read_credential, read_passphrase, write_public
+from keys.store import prepare_directory, read_credential, read_passphrase
 from keys.unlock import Secret
 from protocol.errors import Rejected
 from protocol.identifiers import UnitId
@@ -20,6 +19,7 @@ from runtime.cli.command import Invocation
 from runtime.cli.errors import BadInput, NoHome
 from runtime.cli.home import chosen_home
 from runtime.errors import Conflict
+from runtime.files import replace_file
 from runtime.process.homes import UnitHome
 from runtime.process.settings_text import toml_text
 
@@ -45,18 +45,17 @@ def make_home(
         raise NoHome("no Kafka named", hint="say --kafka HOST:PORT, or set CONTRADA_KAFKA")
     pinned = _root(root)
     policy = None if ledger_policy is None else _policy(ledger_policy)
+    opens = _secret(secret, passphrase)
+    _write_more(UnitHome(chosen.path), policy, secret=secret, passphrase=passphrase)
     home = make_unit_home(
         chosen.path,
         unit=UnitId(unit),
         bootstrap=invocation.kafka,
         root=pinned.encoded(),
-        secret=_secret(secret, passphrase),
+        secret=opens,
         http_port=http_port,
         contact=contact,
     )
-    if policy is not None:
-        write_public(home.ledger_policy, policy, entropy=os.urandom)
-    _name_secret(home, secret=secret, passphrase=passphrase)
     return {
         "home": str(home.path),
         "unit": unit,
@@ -66,12 +65,20 @@ def make_home(
     }
 
 
-def _name_secret(home: UnitHome, *, secret: Path | None, passphrase: Path | None) -> None:
-    """Where the daemon finds what opens the keys, if that was said."""
+def _write_more(
+    home: UnitHome, policy: bytes | None, *, secret: Path | None, passphrase: Path | None
+) -> None:
+    """The ledger's policy, and where the daemon finds what opens the keys: before it is a home."""
     where = {"secret": secret, "passphrase": passphrase}
     named = {name: str(path.absolute()) for name, path in where.items() if path is not None}
+    if policy is None and not named:
+        return
+    prepare_directory(home.path)
+    if policy is not None:
+        replace_file(home.ledger_policy, policy)
     if named:
-        (home.path / "conf.d" / SECRET_DROP_IN).write_text(toml_text(named), encoding="utf-8")
+        (home.path / "conf.d").mkdir(mode=0o700, exist_ok=True)
+        replace_file(home.path / "conf.d" / SECRET_DROP_IN, toml_text(named).encode())
 
 
 def _root(path: Path) -> RootOfTrust:

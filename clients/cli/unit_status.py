@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from runtime.cli.render import Column, moment, plain, write, write_table
+from runtime.files import new_folder, replace_file
 
 ALARMS = (Column("raised", "RAISED", moment), Column("code", "ALARM"), Column("detail", "DETAIL"))
 
@@ -44,12 +46,20 @@ def _show_ledger(ledger: dict[str, Any]) -> None:
 
 def write_evidence(found: dict[str, Any], out: Path) -> int:
     """A folder for each piece, with the notes as the log signed them; how many there are."""
+    out.mkdir(parents=True, exist_ok=True)
     for item in found["items"]:
-        folder = out / f"{item['id']:04}-{item['code']}"
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in ("held", "shown"):
-            if item[name] is not None:
-                (folder / name).write_text(item[name], encoding="utf-8")
         about = {key: item[key] for key in ("raised", "code", "about")}
-        (folder / "about.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+        files = {name: item[name].encode() for name in ("held", "shown") if item[name] is not None}
+        files["about.json"] = (json.dumps(about, indent=2) + "\n").encode()
+        _write_piece(out / f"{item['id']:04}-{item['code']}", files)
     return len(found["items"])
+
+
+def _write_piece(folder: Path, files: Mapping[str, bytes]) -> None:
+    if folder.exists():  # from an earlier time: the same piece
+        for name, data in files.items():
+            replace_file(folder / name, data)
+        return
+    with new_folder(folder) as beside:
+        for name, data in files.items():
+            (beside / name).write_bytes(data)

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from clients.witness.head_store import HeadStore
 from clients.witness.home import WitnessHome, witness_home
 from clients.witness.settings import WitnessSettings, witness_secret
-from keys.note_keys import NoteKey, NoteUse, write_note_key
-from keys.store import prepare_directory, write_private, write_public
+from keys.errors import KeyFileExists
+from keys.note_keys import NoteKey, NoteUse, read_note_key, write_note_key
+from keys.store import prepare_directory, write_private
 from keys.unlock import CREDENTIAL_SIZE
 from protocol.errors import Rejected
 from protocol.limits import MAX_POLICY_TEXT
@@ -24,11 +26,16 @@ from protocol.tlog.policy_text import WitnessEntry, policy_text
 from runtime.bounded import read_bounded
 from runtime.cli.errors import BadInput
 from runtime.errors import Conflict, HomeError
+from runtime.files import replace_file
 from runtime.process.settings_text import toml_text
 
 
 def make_witness(path: Path, settings: Mapping[str, Any], *, policy: Path | None) -> dict[str, Any]:
-    """Make it; returns what to print. The settings are written last: an interrupted run leaves no witness."""
+    """Make it; returns what to print.
+
+    The settings are written last: an interrupted run leaves no witness, and the next completes it. A key that
+    is there is kept, and so is what it signed.
+    """
     home = witness_home(path)
     if home.is_there:
         raise Conflict(f"{home.path} is a witness's home already", hint="name another directory with --home")
@@ -37,16 +44,19 @@ def make_witness(path: Path, settings: Mapping[str, Any], *, policy: Path | None
     rules = None if policy is None else _policy(policy)
     prepare_directory(home.path)
     _own_secret(home, chosen)
-    key = NoteKey.generate(os.urandom)
-    write_note_key(home.key, key, secret=witness_secret(WitnessSettings(**chosen), home), entropy=os.urandom)
+    opens = witness_secret(WitnessSettings(**chosen), home)
+    with suppress(KeyFileExists):
+        write_note_key(home.key, NoteKey.generate(os.urandom), secret=opens, entropy=os.urandom)
+    key = read_note_key(home.key, secret=opens)
     entry = WitnessEntry(name, key.vkeys(name, NoteUse.WITNESS), f"http://127.0.0.1:{settings['port']}")
     own = policy_text([], witnesses=[entry], quorum=1)
-    write_public(home.public, own.encode(), entropy=os.urandom)
+    replace_file(home.public, own.encode())
     if rules is not None:
-        write_public(home.policy, rules, entropy=os.urandom)
+        replace_file(home.policy, rules)
     home.evidence.mkdir(mode=0o700, exist_ok=True)
     (home.path / "conf.d").mkdir(mode=0o700, exist_ok=True)
-    HeadStore.create(home.heads)
+    with suppress(FileExistsError):
+        HeadStore.create(home.heads)
     write_private(home.settings, _text(chosen).encode(), entropy=os.urandom)
     return {
         "name": name,

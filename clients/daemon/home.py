@@ -10,12 +10,14 @@ import json
 import os
 from pathlib import Path
 
+from keys.errors import KeyFileExists
 from keys.root_of_trust import RootOfTrust
-from keys.store import check_private_directory, prepare_directory, write_private, write_public
+from keys.store import check_private_directory, prepare_directory, read_credential, write_private
 from keys.unit_keys import UnitKeys
-from keys.unlock import CREDENTIAL_SIZE, Credential, Secret
+from keys.unlock import CREDENTIAL_SIZE, Secret
 from protocol.identifiers import Millis, UnitId
 from runtime.errors import HomeError
+from runtime.files import replace_file
 from runtime.process import clock
 from runtime.process.homes import LONGEST_SOCKET_PATH, UnitHome
 
@@ -51,8 +53,9 @@ def make_unit_home(
 ) -> UnitHome:
     """Make a home with fresh keys and an enrolment request for the centre.
 
-    Without a secret, a random one is kept beside the keys: good for trials and encrypted disks. The keys
-    are made last but one and the settings last: what was interrupted is not a home, and can be made again.
+    Without a secret, a random one is kept beside the keys: good for trials and encrypted disks. The settings
+    are written last: what was interrupted is not a home, and the next call completes it, with the keys that
+    are there.
     """
     home = UnitHome(path.absolute())
     check_socket_path(home.socket)
@@ -62,10 +65,10 @@ def make_unit_home(
     prepare_directory(home.path)
     (home.path / "conf.d").mkdir(mode=0o700, exist_ok=True)
     opens = secret or _own_secret(home)
-    moment = clock.now() if now is None else now
-    keys = UnitKeys.create(home.keys, unit=unit, secret=opens)
-    write_public(home.enrolment, keys.enrolment_request(moment, contact=contact), entropy=os.urandom)
-    write_public(home.root, root, entropy=os.urandom)
+    keys = _keys(home, unit, opens)
+    request = keys.enrolment_request(clock.now() if now is None else now, contact=contact)
+    replace_file(home.enrolment, request)
+    replace_file(home.root, root)
     lines = (
         "# Settings of this unit's daemon. Every line can be overridden in conf.d/*.toml and by the",
         "# environment (CONTRADA_UNIT_KAFKA and so on).",
@@ -77,7 +80,18 @@ def make_unit_home(
     return home
 
 
+def _keys(home: UnitHome, unit: UnitId, secret: Secret) -> UnitKeys:
+    """New keys, or those that an interrupted call has made."""
+    try:
+        return UnitKeys.create(home.keys, unit=unit, secret=secret)
+    except KeyFileExists:
+        keys = UnitKeys.load(home.keys, secret=secret)
+    if keys.unit != unit:
+        raise HomeError(f"{home.keys} has the keys of {keys.unit}", hint="move them away, or name that unit")
+    return keys
+
+
 def _own_secret(home: UnitHome) -> Secret:
-    raw = os.urandom(CREDENTIAL_SIZE)
-    write_private(home.secret, raw, entropy=os.urandom)
-    return Credential(raw)
+    if not home.secret.exists():
+        write_private(home.secret, os.urandom(CREDENTIAL_SIZE), entropy=os.urandom)
+    return read_credential(home.secret)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import sys
 import tomllib
@@ -28,7 +27,8 @@ from clients.demo.directory import claim_directory
 from clients.demo.errors import DemoError
 from clients.demo.processes import TETHERED, Processes, eventually, run_contrada
 from runtime.cli.render import say
-from runtime.process.homes import UnitHome
+from runtime.files import replace_file
+from runtime.process.homes import CentreHome, UnitHome
 from runtime.process.lock import HomeLock
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -167,12 +167,14 @@ class Exchange:
             named += ["--witness", str(self.home(unit) / "witness" / "witness.policy")]
         run_contrada("--home", str(self.centre), "ledger", "init", "--origin", ORIGIN, *named,
                  "--quorum", str(len(WITNESSES)), "--http-port", str(free_port()))  # fmt: skip
+        policy = (self.ledger / "policy").read_bytes()
         for unit in self.daemons:
-            shutil.copy(self.ledger / "policy", self.home(unit) / "ledger-policy")
+            replace_file(self.home(unit) / "ledger-policy", policy)
         for unit in WITNESSES:
-            shutil.copy(self.ledger / "policy", self.home(unit) / "witness" / "policy")
-        with (self.centre / "router.toml").open("a", encoding="utf-8") as file:
-            file.write(f"ledger_policy = {json.dumps(str(self.ledger / 'policy'))}\n")
+            replace_file(self.home(unit) / "witness" / "policy", policy)
+        router = CentreHome(self.centre).router_settings
+        line = f"ledger_policy = {json.dumps(str(self.ledger / 'policy'))}\n"
+        replace_file(router, router.read_bytes() + line.encode())
 
     def _start_centre(self) -> None:
         self.processes.start(

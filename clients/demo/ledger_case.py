@@ -23,6 +23,7 @@ from clients.demo.intruder import Intruder
 from clients.demo.processes import CONTRADA, eventually
 from clients.demo.scene import PATIENCE, Scene
 from protocol.tlog.checkpoints import parse_checkpoint
+from runtime.files import replace_file
 
 _Found = dict[str, Any]
 
@@ -81,7 +82,8 @@ class LedgerCase:
         config = old.parent / "put-back.toml"
         text = (self.exchange.centre / "ledger.toml").read_text(encoding="utf-8")
         lines = [line for line in text.splitlines() if not line.startswith("directory ")]
-        config.write_text("\n".join([*lines, f"directory = {json.dumps(str(old))}"]) + "\n", encoding="utf-8")
+        lines.append(f"directory = {json.dumps(str(old))}")
+        replace_file(config, ("\n".join(lines) + "\n").encode())
         code, found = self._contrada("ledger", "check", "--config", str(config))
         return Scene(
             "the ledger put back to an older copy",

@@ -9,17 +9,18 @@ Does not decide: protocol/tlog/witnessing.py does. All use is from one thread (r
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, cast
 
 from clients.witness.errors import StateLost, StateUnavailable
-from keys.store import sync_directory
+from runtime.files import new_file
 from runtime.process.sqlite import name_of, one_step
 
 SCHEMA_VERSION: Final = 1
@@ -90,11 +91,13 @@ class HeadStore:
     @staticmethod
     def create(path: Path) -> None:
         """Make an empty state; `FileExistsError` where there is one."""
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        connection = _open(path, mode="rw")
-        connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT")
-        connection.close()
-        sync_directory(path.parent)
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+        with new_file(path) as beside:
+            os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            connection = _open(beside, mode="rw")
+            with closing(connection):
+                connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

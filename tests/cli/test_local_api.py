@@ -7,8 +7,12 @@ fails in every way cannot be had on demand. What a good daemon says is tested in
 from __future__ import annotations
 
 import json
+import os
 import socketserver
+import subprocess
+import sys
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -18,6 +22,8 @@ import pytest
 
 from tests.cli.homes import fixture_homes
 from tests.cli.terminal import Seen, contrada
+from tests.full_disk import room
+from tests.waiting import GENEROUS
 
 ID = "019aa5f2-7c1e-7a00-8000-3c5e9f0d1b2a"
 
@@ -281,3 +287,69 @@ def test_a_home_too_deep_for_a_socket(tmp_path: Path) -> None:
 
     assert seen.exit == 8
     assert "too long for a socket" in seen.err
+
+
+def received(*contents: bytes) -> dict[str, Any]:
+    """What the daemon gives of a new message with attachments."""
+    attachments = [
+        {"name": f"{number}.pdf", "media_type": "application/pdf", "content_b64": b64encode(content).decode()}
+        for number, content in enumerate(contents)
+    ]
+    return {
+        "id": ID, "sender": "it", "state": "new", "kind": "information", "attachments": attachments,
+        "body": {"subject": "Wanda-1984"},
+    }  # fmt: skip
+
+
+OPENED = ("POST", f"/v1/inbox/{ID}/opened?sender=it", {})
+
+
+def test_a_message_that_was_shown_counts_as_opened(daemon: Daemon, tmp_path: Path) -> None:
+    """Content first, and only then the word that it was seen."""
+    daemon.answers = [(200, received(b"one", b"two")), (200, {"state": "opened"})]
+    seen = daemon.run("inbox", "show", ID, "--save-to", str(tmp_path / "case"))
+
+    assert (seen.exit, daemon.asked) == (0, [("GET", f"/v1/inbox/{ID}/content", None), OPENED])
+    assert [path.read_bytes() for path in sorted((tmp_path / "case").iterdir())] == [b"one", b"two"]
+    assert "\nstate  opened\n" in seen.out
+
+
+def test_a_disk_that_is_full_at_the_second_attachment_leaves_the_message_new(
+    daemon: Daemon, tmp_path: Path
+) -> None:
+    """None is saved, the message is not opened, and the same command works when there is room."""
+    case = tmp_path / "case"
+    daemon.answers = [(200, received(b"small", os.urandom(300_000)))]
+    with room(100_000):
+        seen = daemon.run("inbox", "show", ID, "--save-to", str(case))
+    assert seen.exit == 1
+    assert f"{case / '1.pdf'}: file too large" in seen.err
+    assert "Wanda" not in seen.out
+    assert list(case.iterdir()) == []
+    assert OPENED not in daemon.asked
+
+    daemon.answers = [*daemon.answers, (200, {"state": "opened"})]
+    assert daemon.run("inbox", "show", ID, "--save-to", str(case)).exit == 0
+    assert [path.stat().st_size for path in sorted(case.iterdir())] == [5, 300_000]
+    assert daemon.asked[-1] == OPENED
+
+
+@pytest.mark.parametrize("json_", [[], ["--json"]])
+def test_what_could_not_be_printed_was_not_opened(daemon: Daemon, json_: list[str]) -> None:
+    """Its output goes to a full disk: the officer has seen nothing."""
+    daemon.answers = [(200, received())]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "clients.cli.main", "--home", daemon.home, "inbox", "show", ID, *json_],
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=GENEROUS,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert "no space left on device" in done.stderr
+    assert daemon.asked == [("GET", f"/v1/inbox/{ID}/content", None)]
+
+
+def test_an_erased_message_is_not_opened(daemon: Daemon) -> None:
+    """There is nothing to see any more."""
+    daemon.answers = [(200, received() | {"body": None, "erased": True})]
+    assert daemon.run("inbox", "show", ID).exit == 0
+    assert OPENED not in daemon.asked

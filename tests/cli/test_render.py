@@ -15,6 +15,7 @@ import pytest
 from clients.cli.received import MOMENTS, save_attachments, show_content
 from protocol.content.bodies import MODELS
 from protocol.content.entities import Item
+from runtime.cli.errors import BadInput
 from runtime.cli.render import (
     Column,
     fields_of,
@@ -25,6 +26,7 @@ from runtime.cli.render import (
     write_json,
     write_table,
 )
+from runtime.errors import Conflict
 from tests.cli.homes import fixture_homes
 from tests.waiting import GENEROUS
 
@@ -99,12 +101,20 @@ def test_the_moments_of_bodies_are_known() -> None:
 def test_an_attachment_stays_in_its_directory(tmp_path: Path) -> None:
     """Its name never leads elsewhere, and nothing is overwritten."""
     files = [{"name": "../../etc/passwd", "content_b64": "eA=="}]
-    saved = list(save_attachments({"attachments": files}, tmp_path / "case"))
+    saved = save_attachments({"attachments": files}, tmp_path / "case")
 
     assert saved == [tmp_path / "case" / "passwd"]
     assert saved[0].read_bytes() == b"x"
-    with pytest.raises(FileExistsError):
-        list(save_attachments({"attachments": files}, tmp_path / "case"))
+    with pytest.raises(Conflict):
+        save_attachments({"attachments": files}, tmp_path / "case")
+
+
+def test_two_attachments_of_one_name_are_not_saved_as_one(tmp_path: Path) -> None:
+    """One of them would be lost, and nobody would know which."""
+    files = [{"name": name, "content_b64": "eA=="} for name in ("a/list", "b/list")]
+    with pytest.raises(BadInput, match="no usable name"):
+        save_attachments({"attachments": files}, tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def _on_terminal(*arguments: str, answer: bytes = b"", **env: str) -> tuple[int, str]:

@@ -7,6 +7,7 @@ for the next export.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any, Final
 from broker.ledger.settings import LedgerSettings
 from broker.ledger.store.record_store import LogState, RecordStore
 from runtime.errors import Conflict
+from runtime.files import new_file
 
 _PAGE: Final = 5_000
 
@@ -23,17 +25,13 @@ def export_records(settings: LedgerSettings, out: Path) -> dict[str, Any]:
     """Copy everything to a new file; returns how many rows of each log."""
     if out.exists():
         raise Conflict(f"{out} is there already", hint="name a new file")
-    source, target = (
-        RecordStore(settings.records_url, read_only=True),
-        RecordStore(f"sqlite:///{out.absolute()}"),
-    )
     told: dict[str, Any] = {"file": str(out)}
-    try:
-        for state in source.states():
-            told[state.origin] = _copy(source, target, state)
-    finally:
-        source.close()
-        target.close()
+    source = RecordStore(settings.records_url, read_only=True)
+    with new_file(out.absolute()) as beside, contextlib.closing(source):
+        target = RecordStore(f"sqlite:///{beside}")
+        with contextlib.closing(target):
+            for state in source.states():
+                told[state.origin] = _copy(source, target, state)
     return told
 
 

@@ -29,6 +29,7 @@ from protocol.tlog.policy_text import WitnessEntry, ledger_policy
 from protocol.tlog.shards import directory_origin, shard_of
 from runtime.bounded import read_bounded
 from runtime.errors import Conflict, Misconfigured
+from runtime.files import replace_file
 from runtime.process.homes import CentreHome
 from runtime.process.settings_text import MAX_SETTINGS, toml_text
 
@@ -79,7 +80,7 @@ def found_ledger(plan: LedgerPlan, *, now: Millis) -> dict[str, Any]:
     }
     settings = LedgerSettings(**values)
     states = begin_logs(RecordStore(settings.records_url), own, plan.origin, now=now)
-    config.write_text(toml_text(values), encoding="utf-8")
+    replace_file(config, toml_text(values).encode())
     return {
         "config": str(config),
         "directory": str(directory),

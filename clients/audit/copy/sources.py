@@ -16,6 +16,7 @@ from clients.audit.copy.ledger_copy import RECORDS
 from protocol.errors import Code, Rejected
 from protocol.tlog.tiles import Tile, TileReader
 from runtime.errors import NotFound, Unavailable
+from runtime.files import new_file
 from runtime.log_files import DirectoryLogFiles, HttpLogFiles, LogFileSource
 
 _SECONDS = 30.0
@@ -52,11 +53,10 @@ def copy_records(source: LogFileSource, target: Path) -> bool:
     path = source.local(RECORDS)
     if path is None or not path.is_file():
         return False
-    beside = target.with_name(f".{target.name}.new")
-    beside.unlink(missing_ok=True)
     try:
         # Not immutable: a running ledger may write meanwhile, and the backup begins again then.
         with (
+            new_file(target) as beside,
             closing(
                 sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=_SECONDS)
             ) as here,
@@ -65,7 +65,6 @@ def copy_records(source: LogFileSource, target: Path) -> bool:
             here.backup(there)
     except sqlite3.Error as error:
         raise Unavailable(f"the store of records cannot be copied: {error}", hint="try again") from None
-    beside.replace(target)
     return True
 
 

@@ -14,7 +14,7 @@ from protocol.tlog.proof_file import SUFFIX, format_proof
 from protocol.tlog.witnessing import format_add_checkpoint
 from protocol.trail.ledger_leaves import Row, leaves_of_row
 from protocol.trail.records import RecordType
-from runtime.files import write_new_file
+from runtime.files import write_new_file, write_new_files
 
 _HINT = "name another place with --out"
 
@@ -22,14 +22,14 @@ _HINT = "name another place with --out"
 def write_inclusion_proofs(
     leaves: Sequence[tuple[CopiedHead, int]], session: AuditSession, out: Path, *, with_record: bool
 ) -> list[dict[str, Any]]:
-    """Write a file for each leaf; returns a row for each."""
-    out.mkdir(parents=True, exist_ok=True)
-    rows = []
+    """Write a file for each leaf, all or none; returns a row for each."""
+    rows: list[dict[str, Any]] = []
+    files: dict[Path, bytes] = {}
     for head, index in leaves:
         opening = opening_of_leaf(session.row(head, index), index) if with_record else None
         proof = prove_inclusion(head, index, opening)
         path = out / f"{head.log.label.replace('/', '-')}-{index}{SUFFIX}"
-        write_new_file(path, format_proof(proof), hint=_HINT)
+        files[path] = format_proof(proof)
         rows.append(
             {
                 "file": str(path),
@@ -38,6 +38,8 @@ def write_inclusion_proofs(
                 "type": None if opening is None else RecordType(opening.record[2]).name.lower(),
             }
         )
+    out.mkdir(parents=True, exist_ok=True)
+    write_new_files(files, hint=_HINT)
     return rows
 
 

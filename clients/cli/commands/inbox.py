@@ -17,7 +17,16 @@ from protocol.codes import AcknowledgementStage, RefusalGround
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
 from runtime.cli.home import unit_home
 from runtime.cli.params import Codes, Duration, Identifier, OneUnit
-from runtime.cli.render import Column, moment, say, write_details, write_json, write_json_line, write_table
+from runtime.cli.render import (
+    Column,
+    flush,
+    moment,
+    say,
+    write_details,
+    write_json,
+    write_json_line,
+    write_table,
+)
 
 inbox = group("inbox", short="what was received: list, open, acknowledge, answer, refuse")
 
@@ -110,9 +119,13 @@ def _follow(daemon: DaemonClient, *, state: str | None, after: str | None, as_js
 def inbox_show(invocation: Invocation, *, message_id: str, sender: str | None, save_to: Path | None) -> None:
     """Open a message and show its content with the codes of every item.
 
-    The daemon has verified it before it is shown. That it was opened is logged (EUDPR, Art. 88).
+    The daemon has verified it before it is shown. That it was opened is logged (EUDPR, Art. 88). It
+    counts as opened when everything asked for was shown and saved.
     """
-    found = DaemonClient(unit_home(invocation)).get(f"/v1/inbox/{segment(message_id)}", sender=sender)
+    daemon = DaemonClient(unit_home(invocation))
+    found = daemon.get(f"/v1/inbox/{segment(message_id)}/content", sender=sender)
+    if not found.get("erased") and found["state"] == "new":
+        found["state"] = "opened"
     if save_to is not None:
         for path in save_attachments(found, save_to):
             say(f"wrote {path}")
@@ -121,6 +134,10 @@ def inbox_show(invocation: Invocation, *, message_id: str, sender: str | None, s
     else:
         write_details(found, FIELDS, as_json=False)
         show_content(found)
+    flush()
+    if not found.get("erased"):
+        # By its whole name: another one may have come meanwhile that begins with the same digits.
+        daemon.post(f"/v1/inbox/{found['id']}/opened?sender={segment(found['sender'])}", {})
 
 
 @command(

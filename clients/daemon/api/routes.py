@@ -5,6 +5,7 @@ API in `gate`.
 
     POST /v1/messages            GET /v1/outbox       GET /v1/outbox/{id}
     GET  /v1/inbox               GET /v1/inbox/{id}   POST /v1/inbox/{id}/ack
+                                 GET /v1/inbox/{id}/content   POST /v1/inbox/{id}/opened
     GET  /v1/units               GET /v1/units/{id}   GET /v1/keys   POST /v1/keys/rotate
     GET  /v1/trace/{id}          GET /v1/proofs/{id}  GET /v1/receipts/{id}
     GET  /v1/evidence            GET /v1/status       GET /healthz, /readyz, /metrics (also on loopback)
@@ -124,6 +125,23 @@ class LocalApi:
         return JSONResponse(shown)
 
     @takes(sender=parse_unit_id)
+    async def inbox_content(self, request: Request, *, sender: UnitId | None = None) -> Response:
+        """The same for a client that says with `opened` that it has shown it. That it left is logged."""
+        find = self._find(request, Place.INBOX)
+        shown = await self._daemon.job("read", lambda: views.read_inbox_item(self._context, find(), sender))
+        log.info("shown", message_id=shown["id"], sender=shown["sender"], unit=self._context.unit)
+        return JSONResponse(shown)
+
+    @takes(sender=parse_unit_id)
+    async def opened(self, request: Request, *, sender: UnitId | None = None) -> Response:
+        """An officer has seen it: it counts as opened."""
+        no_key_of(request)
+        find = self._find(request, Place.INBOX)
+        shown = await self._daemon.job("opened", lambda: views.count_as_opened(self._context, find(), sender))
+        log.info("opened", message_id=shown["id"], sender=shown["sender"], unit=self._context.unit)
+        return JSONResponse(shown)
+
+    @takes(sender=parse_unit_id)
     async def acknowledge(self, request: Request, *, sender: UnitId | None = None) -> Response:
         """Acknowledge a received message to its sender."""
         find = self._find(request, Place.INBOX)
@@ -216,6 +234,8 @@ def application(api: LocalApi) -> Starlette:
         Route("/v1/inbox", api.inbox),
         Route("/v1/inbox/{id}", api.inbox_item),
         Route("/v1/inbox/{id}/ack", api.acknowledge, methods=["POST"]),
+        Route("/v1/inbox/{id}/content", api.inbox_content),
+        Route("/v1/inbox/{id}/opened", api.opened, methods=["POST"]),
         Route("/v1/units", api.units),
         Route("/v1/units/{id}", api.unit),
         Route("/v1/keys", api.keys),

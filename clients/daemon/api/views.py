@@ -46,23 +46,37 @@ def outbox_item(context: UnitContext, message_id: MessageId) -> Shown:
 
 def open_inbox_item(context: UnitContext, message_id: MessageId, sender: UnitId | None) -> Shown:
     """One received message with its content. That it was opened is written down."""
+    shown = read_inbox_item(context, message_id, sender)
+    if shown.get("erased"):
+        return shown
+    return shown | count_as_opened(context, message_id, sender)
+
+
+def read_inbox_item(context: UnitContext, message_id: MessageId, sender: UnitId | None) -> Shown:
+    """The same, and nothing is written down."""
     row = find_received(context, message_id, sender)
     shown = received_item(context, row)
     try:
         _, parts = inbox.read_parts(row, context.vault)
     except ContentErased:
         return {**shown, "body": None, "caveats": [], "attachments": [], "erased": True}
-    with context.transaction():
-        inbox.mark_opened(context.store, row["id"], now=context.clock())
     body, attachments = body_from_parts(MessageKind(row["kind"]), parts)
     shown_body = body.model_dump(mode="json")
     return {
         **shown,
-        "state": "opened" if row["state"] == "new" else row["state"],
         "body": shown_body,
         "caveats": caveats_shown(shown_body),
         "attachments": [_attachment(attachment) for attachment in attachments],
     }
+
+
+def count_as_opened(context: UnitContext, message_id: MessageId, sender: UnitId | None) -> Shown:
+    """Write down that a received message was opened; the first time counts."""
+    row = find_received(context, message_id, sender)
+    with context.transaction():
+        inbox.mark_opened(context.store, row["id"], now=context.clock())
+    state = "opened" if row["state"] == "new" else row["state"]
+    return {"id": show_id(row["mid"]), "sender": row["sender"], "state": state}
 
 
 def caveats_shown(body: Mapping[str, Any]) -> list[Shown]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keys import ceremony
 from keys.ceremony import PIN_FILE, appoint_registrar, found_exchange, read_pin
 from keys.directory import Directory
-from keys.errors import KeyFileExists, KeyFileUnreadable
+from keys.errors import KeyFileExists, KeyFileUnreadable, KeyStoreError
+from keys.key_files import read_identity
 from keys.root_of_trust import RootOfTrust, fingerprint
 from keys.signer import signer_from_uri
 from keys.unlock import Credential
@@ -51,11 +54,51 @@ def test_root_key_can_be_taken_offline(tmp_path: Path) -> None:
 
 
 def test_exchange_is_founded_once(tmp_path: Path) -> None:
-    """A second founding in the same place is refused, and the first root stays."""
-    founding = found_exchange(tmp_path / "centre", secret=SECRET, now=NOW, entropy=entropy_of("one"))
+    """A second founding in the same place makes no second root, and none where the first's keys are elsewhere."""
+    centre = tmp_path / "centre"
+    founding = found_exchange(centre, secret=SECRET, now=NOW, entropy=entropy_of("one"))
+    again = found_exchange(centre, secret=SECRET, now=NOW, entropy=entropy_of("other"))
+    assert (again.root, again.router.public) == (founding.root, founding.router.public)
+
+    (centre / "root" / "identity.key").unlink()
     with pytest.raises(KeyFileExists):
-        found_exchange(tmp_path / "centre", secret=SECRET, now=NOW, entropy=entropy_of("other"))
-    assert read_pin(tmp_path / "centre" / PIN_FILE) == founding.root
+        found_exchange(centre, secret=SECRET, now=NOW, entropy=entropy_of("third"))
+    assert not (centre / "root" / "identity.key").exists()
+    (centre / PIN_FILE).unlink()
+    founding = found_exchange(centre, secret=SECRET, now=NOW, entropy=entropy_of("fourth"))
+    (centre / "router" / "identity.key").replace(centre / "root" / "identity.key")
+    shutil.copy(centre / "root" / "identity.key", centre / "router" / "identity.key")
+    with pytest.raises(KeyFileExists):
+        found_exchange(centre, secret=SECRET, now=NOW, entropy=entropy_of("fifth"))
+    assert read_pin(centre / PIN_FILE) == founding.root
+
+
+@pytest.mark.parametrize("written", range(1, 5))
+def test_an_interrupted_founding_is_completed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: int
+) -> None:
+    """However far it came: no key that was made is lost or made twice."""
+    real, count = ceremony.write_identity, 0
+
+    def full(*arguments: object, **named: object) -> None:
+        nonlocal count
+        count += 1
+        if count > written:
+            raise KeyStoreError("no space left on device")
+        real(*arguments, **named)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ceremony, "write_identity", full)
+        if written < 4:
+            with pytest.raises(KeyStoreError):
+                found_exchange(tmp_path, secret=SECRET, now=NOW, entropy=entropy_of("one"))
+        else:
+            found_exchange(tmp_path, secret=SECRET, now=NOW, entropy=entropy_of("one"))
+            (tmp_path / PIN_FILE).unlink()
+    first = read_identity(tmp_path / "root" / "identity.key", secret=SECRET)
+    founding = found_exchange(tmp_path, secret=SECRET, now=NOW, entropy=entropy_of("two"))
+    assert founding.root.keys == (first.public,)
+    assert read_pin(tmp_path / PIN_FILE) == founding.root
 
 
 def test_pin_round_trip() -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
-import signal
 import stat
 import subprocess
 import sys
@@ -18,6 +16,7 @@ import pytest
 from runtime import files
 from runtime.errors import Conflict
 from runtime.files import new_file, new_folder, replace_file, write_new_file, write_new_files
+from tests.full_disk import room
 from tests.waiting import ended
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -58,20 +57,6 @@ DISKS = (_unnamed, _named, _linkless)
 def disk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each kind of disk."""
     request.param(monkeypatch)
-
-
-@contextmanager
-def room(size: int) -> Iterator[None]:
-    """No file may become larger than this: every write beyond it fails in the kernel, as on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    # Without this the process would be killed; Python ignores it already.
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, handler)
 
 
 def there(folder: Path) -> dict[str, bytes]:
@@ -125,9 +110,13 @@ def test_what_an_attempt_left_whole_is_no_conflict(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"first")
     write_new_files({tmp_path / "a": b"first", tmp_path / "b": b"second"})
     assert there(tmp_path) == {"a": b"first", "b": b"second"}
+    (tmp_path / "b").unlink()
     for other in (b"firs", b"first "):
         with pytest.raises(Conflict):
-            write_new_file(tmp_path / "a", other)
+            write_new_files({tmp_path / "a": other, tmp_path / "b": b"second"})
+    assert there(tmp_path) == {"a": b"first"}
+    with pytest.raises(Conflict):
+        write_new_file(tmp_path / "a", b"first")
 
 
 @pytest.mark.usefixtures("disk")

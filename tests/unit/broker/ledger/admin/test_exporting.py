@@ -7,7 +7,7 @@ import pytest
 from broker.ledger.admin.exporting import export_records
 from broker.ledger.settings import LedgerSettings
 from broker.ledger.store.record_store import Erasure, RecordStore
-from runtime.errors import Conflict
+from runtime.errors import Conflict, Unavailable
 from tests.unit.broker.ledger.rows import NEXT, ORIGIN, empty, filled, grown
 
 
@@ -41,3 +41,22 @@ def test_a_file_that_is_there_is_not_touched(url, tmp_path):
     with pytest.raises(Conflict):
         export_records(settings(tmp_path, url), tmp_path / "copy.sqlite")
     assert (tmp_path / "copy.sqlite").read_bytes() == b"earlier"
+
+
+def test_an_export_that_fails_leaves_nothing_and_works_the_next_time(url, tmp_path, monkeypatch):
+    """Half a store would pass for the whole one, and would be in the way."""
+    store, _, _ = filled(url)
+    out = tmp_path / "out"
+    out.mkdir()
+
+    def fail(*_):
+        raise Unavailable("the database went away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RecordStore, "signed", fail)
+        with pytest.raises(Unavailable):
+            export_records(settings(tmp_path, url), out / "copy.sqlite")
+    assert list(out.iterdir()) == []
+    export_records(settings(tmp_path, url), out / "copy.sqlite")
+    assert [path.name for path in out.iterdir()] == ["copy.sqlite"]
+    assert RecordStore(f"sqlite:///{out / 'copy.sqlite'}", read_only=True).states() == store.states()

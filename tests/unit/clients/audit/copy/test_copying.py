@@ -14,6 +14,7 @@ from clients.audit.copy.copying import mirror_all
 from protocol.errors import Code, Rejected
 from protocol.tlog.tiles import Tile
 from runtime.errors import NotVerified, Unavailable
+from tests.full_disk import room
 from tests.sim.ledger import Ledger, put
 from tests.unit.clients.audit.audits import copied, flip, found, small
 
@@ -155,3 +156,18 @@ def test_a_source_that_is_not_there(ledger: Ledger, tmp_path: Path) -> None:
     """A source that does not answer is unavailable, and no copy is begun."""
     with pytest.raises(Unavailable):
         mirror("http://127.0.0.1:9", tmp_path / "copy", ledger)
+
+
+def test_a_full_disk_leaves_the_store_that_was_there(ledger: Ledger, tmp_path: Path) -> None:
+    """The store of records is whole at its name, or it is the one of before; nothing is left beside it."""
+    copy = tmp_path / "copy"
+    mirror(ledger.path, copy, ledger)
+    before = (copy / "records.sqlite").read_bytes()
+    ledger.decide(10)
+    ledger.publish()
+    with room(4096), pytest.raises(Unavailable, match="cannot be copied"):
+        mirror(ledger.path, copy, ledger)
+    assert (copy / "records.sqlite").read_bytes() == before
+    assert not [path.name for path in copy.iterdir() if path.name.startswith(".")]
+    mirror(ledger.path, copy, ledger)
+    assert (copy / "records.sqlite").read_bytes() != before

@@ -61,6 +61,23 @@ def test_a_message_comes_in_with_its_content(world, es, pt):
     assert pt.rows("SELECT state, opened IS NULL FROM inbox") == [("opened", 0)]
 
 
+def test_what_is_read_and_not_said_to_be_seen_stays_new(world, es, pt):
+    """A client that could not show it has opened nothing; once it says so, the first time counts."""
+    sent = es.submit("pt", draft=draft("three persons on deck"))
+    pump(world, es, pt, rounds=1)
+    mid = read_id(sent.id)
+    read = views.read_inbox_item(pt.context, mid, None)
+    assert read["body"]["items"][0]["text"] == "three persons on deck"
+    assert pt.rows("SELECT state, opened FROM inbox") == [("new", None)]
+
+    told = views.count_as_opened(pt.context, mid, None)
+    first = pt.rows("SELECT state, opened FROM inbox")
+    assert (told, first[0][0]) == ({"id": sent.id, "sender": "es", "state": "opened"}, "opened")
+    world.now = Millis(world.now + 60_000)
+    views.count_as_opened(pt.context, mid, None)
+    assert pt.rows("SELECT state, opened FROM inbox") == first
+
+
 def test_however_often_it_arrives_it_is_there_once(world, es, pt):
     """In one batch, in a later one, and after a restart."""
     delivery = delivered(world, es, "pt")
