@@ -240,14 +240,17 @@ class DraftError(ContradaError):
     code = "E_DRAFT"
 
     def __init__(self, message: str, *, hint: str = "", faults: tuple[Fault, ...] = ()) -> None:
-        super().__init__("\n".join((message, *_fault_lines(faults))), hint=hint)
+        super().__init__(with_fault_lines(message, faults), hint=hint)
         self.faults = faults[:MAX_FAULTS]
         self.fault_count = len(faults)
 
 
-def _fault_lines(faults: tuple[Fault, ...]) -> list[str]:
+def with_fault_lines(message: str, faults: tuple[Fault, ...]) -> str:
+    """The message with the first of the faults in lines below it, for a terminal."""
     lines = [f"  {fault}" for fault in faults[:SHOWN_FAULTS]]
-    return [*lines, f"and {len(faults) - SHOWN_FAULTS} more"] if len(faults) > SHOWN_FAULTS else lines
+    if len(faults) > SHOWN_FAULTS:
+        lines.append(f"and {len(faults) - SHOWN_FAULTS} more")
+    return "\n".join((message, *lines))
 
 
 class MisuseError(ContradaError):

@@ -96,6 +96,11 @@ def decide_exchange(question: ExchangeCase) -> Decision:
     return Decision(tuple(reason for rule in RULES for reason in rule.check(question)))
 
 
+def reasons_of_header(question: ExchangeCase) -> tuple[Reason, ...]:
+    """The reasons that header and clock give, so that a sender knows of them before any router."""
+    return tuple(reason for rule in RULES if rule.check in _BY_HEADER for reason in rule.check(question))
+
+
 def explain_exchange(question: ExchangeCase) -> list[tuple[Rule, tuple[Reason, ...]]]:
     """Each rule with the reasons that it found: none means that it holds."""
     return [(rule, tuple(rule.check(question))) for rule in RULES]
@@ -270,3 +275,6 @@ RULES: tuple[Rule, ...] = (
     Rule("kind", "DIR 4(4), 6(1), 18", "the fields of the header fit the kind of message", _kind_fields),
     Rule("directory head", "docs/adr/0007", "sender and router see one and the same directory", _gossip),
 )
+
+_BY_HEADER = frozenset({_time, _handling, _h3_limits, _kind_fields})
+"""The rules that look at header and clock alone."""

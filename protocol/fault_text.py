@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
+
+from protocol.errors import MAX_FAULTS, Fault
 
 TOP: Final = "(top)"
 """The place of what is wrong with the whole."""
@@ -38,6 +41,40 @@ def value_text(value: object) -> str | None:
         return _cut(json.dumps(value), _LONGEST_VALUE)
     except ValueError:  # more digits than Python writes
         return f"a number of {value.bit_length() if isinstance(value, int) else 0} bits"
+
+
+def fault_rows(faults: Iterable[Fault]) -> list[dict[str, str | None]]:
+    """The faults in JSON, for programs."""
+    return [
+        {"field": one.field, "rule": one.rule, "found": one.found, "expected": one.right} for one in faults
+    ]
+
+
+def faults_of_rows(rows: object) -> tuple[Fault, ...]:
+    """What `fault_rows` wrote; what is none is left out."""
+    if not isinstance(rows, list):
+        return ()
+    texts = [
+        (row.get("field"), row.get("rule"), row.get("expected"), row.get("found"))
+        for row in rows[:MAX_FAULTS]
+        if isinstance(row, dict)
+    ]
+    return tuple(
+        Fault(field, rule, right, found if isinstance(found, str) else None)
+        for field, rule, right, found in texts
+        if isinstance(field, str) and isinstance(rule, str) and isinstance(right, str)
+    )
+
+
+def faults_below(place: str, faults: Iterable[Fault]) -> tuple[Fault, ...]:
+    """The same faults, whose places lie below this one."""
+    return tuple(replace(fault, field=_joined(place, fault.field)) for fault in faults)
+
+
+def _joined(place: str, inner: str) -> str:
+    if inner == TOP:
+        return place
+    return place + inner if inner.startswith("[") else f"{place}.{inner}"
 
 
 def _name(text: str) -> str:

@@ -34,6 +34,7 @@ MAX_BODY_JSON = 262_144
 CLOCK_TOLERANCE = 5 * MINUTE
 MAX_AGE = 7 * DAY
 MAX_LIFETIME = 30 * DAY
+MAX_REVIEW = 30 * 365 * DAY  # how far ahead a sender may put the review of a message
 
 # Epoch keys.
 EPOCH = 7 * DAY

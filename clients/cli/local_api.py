@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from protocol.fault_text import faults_of_rows
+from protocol.json_text import read_json
 from runtime.cli.errors import DaemonProblem, DaemonUnreachable, NotInTime
 from runtime.cli.exits import of_problem
 from runtime.process.homes import LONGEST_SOCKET_PATH, UnitHome
@@ -27,6 +29,8 @@ AGAIN_FOR = 10.0
 
 AGAIN_AFTER = 0.2
 NOTHING_MORE: Mapping[str, str] = {}
+MAX_ANSWER = 64 << 20
+"""A page of 500 messages, or a message with its attachments, has less."""
 
 
 class _UnixConnection(HTTPConnection):
@@ -146,10 +150,8 @@ def _quoted(key: str) -> str:
 
 
 def _decoded(status: int, data: bytes) -> Any:
-    try:
-        body = json.loads(data)
-    except ValueError:
-        body = None
+    read = read_json(data, at_most=MAX_ANSWER)
+    body = None if read.faults else read.value
     if status < 400:
         if isinstance(body, dict | list):
             return body
@@ -157,6 +159,16 @@ def _decoded(status: int, data: bytes) -> Any:
     problem = body if isinstance(body, dict) else {}
     code = str(problem.get("code") or "E_DAEMON_ERROR")
     detail = str(problem.get("detail") or problem.get("title") or f"the daemon answered {status}")
+    rows = problem.get("reasons")
     raise DaemonProblem(
-        detail, code=code, hint=str(problem.get("hint") or ""), exit_=of_problem(status, code)
+        detail,
+        code=code,
+        hint=str(problem.get("hint") or ""),
+        exit_=of_problem(status, code),
+        faults=faults_of_rows(problem.get("faults")),
+        reasons=_reasons(rows) if isinstance(rows, list) else (),
     )
+
+
+def _reasons(rows: list[Any]) -> tuple[dict[str, Any], ...]:
+    return tuple(row for row in rows if isinstance(row, dict) and isinstance(row.get("code"), str))

@@ -6,22 +6,22 @@ draft: the daemon does, with the models of the protocol.
 
 from __future__ import annotations
 
-import base64
-import json
-import mimetypes
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from protocol import limits
+from protocol.base64_text import to_base64
 from protocol.codes import Classification, CopyExemption, DataClass, LegalBasis, Purpose
+from protocol.content.file_names import name_fault, normal_name, same_name
+from protocol.content.media_types import media_type_of
+from protocol.json_text import read_json
 from protocol.times import Bound
 from runtime.bounded import read_bounded
-from runtime.cli.errors import BadInput
 from runtime.cli.input_files import read_input
-from runtime.cli.params import Codes, Duration, HandlingCodes, Identifier, Moment, Units, flatten
+from runtime.cli.params import Codes, Duration, HandlingCodes, Identifier, Moment, Term, Units, flatten
 
 MAX_KEY = 200
 
@@ -82,11 +82,19 @@ _OPTIONS = (
         multiple=True,
         type=click.Path(path_type=Path),
         metavar="FILE",
-        help="A file that the draft's items name.",
+        help="A file; one that no item names is added to all items, and takes their strictest codes.",
     ),
-    click.option("--expires", type=Duration(), default="7d", show_default=True, help="Not delivered after."),
     click.option(
-        "--review", type=Duration(), help="To be reviewed after; else as the items say, 1095d at most."
+        "--expires",
+        type=Term(at_most=limits.MAX_LIFETIME),
+        default="7d",
+        show_default=True,
+        help="Not delivered after; 30d from now at most.",
+    ),
+    click.option(
+        "--review",
+        type=Term(at_most=limits.MAX_REVIEW),
+        help="To be reviewed after; else as the items say, 1095d at most.",
     ),
     click.option(
         "--idempotency-key",
@@ -115,12 +123,14 @@ def message_options(function: Function) -> Function:
 
 def message_to_send(
     kind: str, draft: dict[str, Any], *, to: list[str], options: dict[str, Any]
-) -> dict[str, Any]:
-    """The body of POST /v1/messages."""
+) -> tuple[dict[str, Any], list[str]]:
+    """The body of POST /v1/messages; and what to tell of it once it is taken."""
     only, delete_by = flatten(options["h3_only"]), options["h3_delete_by"]
     if (only or delete_by is not None) and "H3" not in (options["handling"] or ""):
         raise click.UsageError("--h3-only and --h3-delete-by need --handling with H3")
-    return {
+    files = [attachment(path) for path in options["attachments"]]
+    draft, added = with_files(draft, [file["name"] for file in files])
+    body = {
         "kind": kind,
         "to": to,
         "copy": flatten(options["copy"]),
@@ -138,42 +148,56 @@ def message_to_send(
         "thread": options.get("thread"),
         "expires_in_s": options["expires"],
         "suite": None if options["suite"] is None else int(options["suite"]),
-        "attachments": [attachment(path) for path in options["attachments"]],
+        "attachments": files,
     } | ({} if options["review"] is None else {"review_in_s": options["review"]})
+    return body, [f"{name} is named by no item: added to {_items_of(draft)}" for name in added]
 
 
-def read_draft_file(name: str) -> dict[str, Any]:
-    """The draft in the file, or on stdin for `-`."""
-    where = "stdin" if name == "-" else name
+def read_draft_file(name: str, kind: str = "information") -> dict[str, Any]:
+    """The draft in the file, or on stdin for `-`. With JSON that is wrong, all else that is wrong is told."""
     data = read_input(name, limits.MAX_RECORD, what="a draft")
-    try:
-        draft = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_each_once)
-    except json.JSONDecodeError as error:
-        raise BadInput(
-            f"{where} is not JSON: line {error.lineno}, column {error.colno}",
-            hint="a draft is a JSON object; see examples/",
-        ) from None
-    except (UnicodeDecodeError, RecursionError, ValueError):
-        raise BadInput(f"{where} is not JSON in UTF-8", hint="a draft is a JSON object in UTF-8") from None
-    if not isinstance(draft, dict):
-        raise BadInput(f"{where} is not a JSON object", hint="a draft begins with { and has a subject")
-    return draft
+    read = read_json(data, at_most=limits.MAX_RECORD)
+    if not read.faults and isinstance(read.value, dict):
+        return read.value
+    from clients.cli.draft_faults import explain_draft  # noqa: PLC0415 - the models, only for one that is wrong
+
+    raise explain_draft("stdin" if name == "-" else name, data, kind)
+
+
+def with_files(draft: dict[str, Any], names: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    """The draft with the files that no item of it names, in every item; and their names.
+
+    A file takes the codes of the items that name it: of all, so that none of their restrictions is lost.
+    """
+    items = draft.get("items")
+    if not isinstance(items, list) or not items or not all(isinstance(item, dict) for item in items):
+        return draft, []
+    known = {same_name(str(name)) for item in items for name in _list(item.get("files"))}
+    # A name that is refused anyway is told of where it was typed, and not in an item that nobody wrote.
+    added = [
+        name
+        for name in dict.fromkeys(names)
+        if same_name(name) not in known and name_fault(normal_name(name)) is None
+    ]
+    if not added:
+        return draft, []
+    return draft | {"items": [item | {"files": [*_list(item.get("files")), *added]} for item in items]}, added
+
+
+def _items_of(draft: dict[str, Any]) -> str:
+    count = len(draft["items"])
+    return "the item" if count == 1 else f"each of the {count} items"
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def attachment(path: Path) -> dict[str, str]:
     """A file as the API takes it."""
     content = read_bounded(path, limits.MAX_ATTACHMENT, what="an attachment")
-    media_type, _ = mimetypes.guess_type(path.name)
     return {
         "name": path.name,
-        "media_type": media_type or "application/octet-stream",
-        "content_b64": base64.b64encode(content).decode(),
+        "media_type": media_type_of(path.name),
+        "content_b64": to_base64(content),
     }
-
-
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    # The daemon refuses a duplicate field; json.loads here would drop one of them silently.
-    together = dict(pairs)
-    if len(together) != len(pairs):
-        raise BadInput("a field stands twice in one object of the draft", hint="keep one of the two")
-    return together

@@ -7,14 +7,16 @@
         ├── ForbiddenMove      a message was to go into a state that it cannot have: a fault of the program
         ├── BadRequest         the request is not one of the local API's
         ├── KeyReused          another request was taken in under this idempotency key
-        └── RequestInHand      a request with this idempotency key is not answered yet
+        ├── RequestInHand      a request with this idempotency key is not answered yet
+        └── RouterWouldRefuse  the header alone breaks a rule of the exchange
 
 `status` is the HTTP status that the local API answers with. No message carries content.
 """
 
 from __future__ import annotations
 
-from protocol.errors import ContradaError
+from protocol.errors import HINTS, MAX_FAULTS, ContradaError, Fault, with_fault_lines
+from protocol.trail.batches import Reason
 
 
 class DaemonError(ContradaError):
@@ -64,10 +66,14 @@ class ForbiddenMove(DaemonError):
 
 
 class BadRequest(DaemonError):
-    """The request is not one of this API's."""
+    """The request is not one of this API's. Its faults go back to whoever sent it, and are never logged."""
 
     code = "E_REQUEST"
     status = 400
+
+    def __init__(self, message: str, *, hint: str = "", faults: tuple[Fault, ...] = ()) -> None:
+        super().__init__(with_fault_lines(message, faults), hint=hint)
+        self.faults = faults[:MAX_FAULTS]
 
 
 class KeyReused(DaemonError):
@@ -92,3 +98,17 @@ class RequestInHand(DaemonError):
         super().__init__(
             "a request with this idempotency key is not answered yet", hint="ask again in a moment"
         )
+
+
+class RouterWouldRefuse(DaemonError):
+    """The header breaks rules of the exchange that every router judges by the header alone."""
+
+    status = 422
+
+    def __init__(self, reasons: tuple[tuple[Reason, str], ...]) -> None:
+        first = reasons[0][0].code
+        told = "; ".join(found for _, found in reasons)
+        super().__init__(f"the router would refuse the message: {told}", hint=HINTS[first])
+        self.code = first.value
+        self.reasons = reasons
+        """Each with what was found, in words."""

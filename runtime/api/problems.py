@@ -30,8 +30,8 @@ log = structlog.get_logger()
 _SHOWN = 200
 
 
-def problem_text(status: int, code: str, detail: str, hint: str) -> bytes:
-    """A problem in JSON."""
+def problem_text(status: int, code: str, detail: str, hint: str, **more: Any) -> bytes:
+    """A problem in JSON, with `more` members of its own (RFC 9457, 3.2)."""
     members = {
         "type": f"urn:contrada:error:{code}",
         "title": code,
@@ -39,17 +39,17 @@ def problem_text(status: int, code: str, detail: str, hint: str) -> bytes:
         "code": code,
         "detail": detail,
         "hint": hint,
+        **more,
     }
     return json.dumps(members).encode()
 
 
 def problem(
-    status: int, code: str, detail: str, hint: str, *, headers: Mapping[str, str] | None = None
+    status: int, code: str, detail: str, hint: str, *, headers: Mapping[str, str] | None = None, **more: Any
 ) -> Response:
     """The answer with this problem."""
-    return Response(
-        problem_text(status, code, detail, hint), status_code=status, media_type=PROBLEM, headers=headers
-    )
+    text = problem_text(status, code, detail, hint, **more)
+    return Response(text, status_code=status, media_type=PROBLEM, headers=headers)
 
 
 def pages_of(routes: Sequence[Route], *, errors: Mapping[Any, Any] | None = None) -> Starlette:

@@ -17,7 +17,10 @@ Rules: a message is a lower-case sentence without a final period and carries no 
 
 from __future__ import annotations
 
-from protocol.errors import ContradaError
+from collections.abc import Mapping
+from typing import Any
+
+from protocol.errors import ContradaError, Fault, with_fault_lines
 from runtime.cli.exits import Exit
 
 
@@ -45,10 +48,22 @@ class DaemonUnreachable(CommandError):
 class DaemonProblem(CommandError):
     """The daemon answered with a problem (RFC 9457)."""
 
-    def __init__(self, message: str, *, code: str, hint: str, exit_: Exit) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str,
+        hint: str,
+        exit_: Exit,
+        faults: tuple[Fault, ...] = (),
+        reasons: tuple[Mapping[str, Any], ...] = (),
+    ) -> None:
         super().__init__(message, hint=hint)
         self.code = code
         self.exit = exit_
+        self.faults = faults
+        self.reasons = reasons
+        """Those of the router, as the daemon answers them."""
 
 
 class RefusedByPolicy(CommandError):
@@ -74,6 +89,10 @@ class BadInput(CommandError):
 
     code = "E_DRAFT"
     exit = Exit.USAGE
+
+    def __init__(self, message: str, *, hint: str = "", faults: tuple[Fault, ...] = ()) -> None:
+        super().__init__(with_fault_lines(message, faults), hint=hint)
+        self.faults = faults
 
 
 class NotInstalled(CommandError):

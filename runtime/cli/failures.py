@@ -18,7 +18,8 @@ from dataclasses import dataclass
 
 import click
 
-from protocol.errors import ContradaError, Rejected
+from protocol.errors import ContradaError, Fault, Rejected
+from protocol.fault_text import fault_rows
 from runtime.cli.errors import RefusedByPolicy
 from runtime.cli.exits import Exit, of_code
 from runtime.cli.render import json_text, printable
@@ -36,6 +37,8 @@ class Failure:
     exit: Exit
     hints: tuple[str, ...] = ()
     reasons: tuple[dict[str, str | None], ...] = ()
+    faults: tuple[Fault, ...] = ()
+    """The message has lines for them, too."""
 
 
 def report(error: BaseException, arguments: Sequence[str]) -> Exit:
@@ -112,6 +115,7 @@ def _ours(error: ContradaError) -> Failure:
         exit_ if isinstance(exit_, Exit) else of_code(error.code),
         hints,
         reasons,
+        getattr(error, "faults", ()),
     )
 
 
@@ -182,4 +186,6 @@ def _as_json(failure: Failure) -> str:
     }
     if failure.reasons:
         error["reasons"] = list(failure.reasons)
+    if failure.faults:
+        error["faults"] = fault_rows(failure.faults)
     return json_text({"error": error})

@@ -16,7 +16,7 @@ from protocol import limits
 from protocol.content.code_forms import read_handling, show_code, show_handling
 from protocol.errors import Rejected
 from protocol.identifiers import ID_WORDS, IdPrefix, parse_unit_id, read_id_or_prefix, show_id
-from protocol.times import DURATION_WORDS, POINT_WORDS, Bound, read_duration, read_point
+from protocol.times import DURATION_WORDS, POINT_WORDS, Bound, read_duration, read_point, show_duration
 from runtime.process.clock import now
 
 
@@ -156,6 +156,47 @@ class Moment(click.ParamType[int]):
             return read_point(str(value), now=now()).as_bound(self.bound)
         except Rejected as rejected:
             self.fail(_not_so(value, rejected), param, ctx)
+
+
+class Term(click.ParamType[int]):
+    """By when, as a length of time from now or as a point in time (protocol/times.py); in seconds."""
+
+    name = "term"
+    words = "a DURATION from now, or a MOMENT"
+
+    def __init__(self, *, at_most: int) -> None:
+        self.at_most = at_most
+        """Milliseconds."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Seconds from now."""
+        if isinstance(value, int):
+            return value
+        try:
+            left = self._left(str(value))
+        except Rejected as rejected:
+            self.fail(_not_so(value, rejected), param, ctx)
+        longest = show_duration(self.at_most)
+        if left < limits.SECOND:
+            self.fail(f"{value!r} is over; expected a time to come, at most {longest} from now", param, ctx)
+        if left > self.at_most:
+            found = f"{show_duration(left)} from now"
+            self.fail(f"{value!r} is too late, {found}; expected at most {longest}", param, ctx)
+        return left // limits.SECOND
+
+    def _left(self, text: str) -> int:
+        try:
+            return read_duration(text)
+        except Rejected as no_length:
+            moment = now()
+            try:
+                return read_point(text, now=moment).as_bound(Bound.TERM) - moment
+            except Rejected as no_point:
+                # A number is a length without its unit; all else may have been meant as either.
+                if text.strip().isdigit():
+                    raise no_length from None
+                hint = "a length of time such as 8h or 7d, or a date or time such as 2026-11-22"
+                raise Rejected(no_point.reason, Exception.__str__(no_point), hint=hint) from None
 
 
 since_option = click.option("--since", type=Moment(Bound.LOWER), help="From then on.")

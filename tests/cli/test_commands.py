@@ -12,7 +12,7 @@ from clients.cli.main import ADDED, COMMANDS
 from clients.cli.main import contrada as root
 from protocol.times import DURATION_WORDS, POINT_WORDS
 from runtime.cli.command import Command, Group, Impact, tag_of
-from runtime.cli.params import Duration, Moment
+from runtime.cli.params import Duration, Moment, Term
 from tests.cli.terminal import contrada
 
 
@@ -71,6 +71,8 @@ def test_times_are_explained_in_the_same_words_everywhere(name: str) -> None:
             assert f"MOMENT {POINT_WORDS}" in words
         elif isinstance(param.type, Duration):
             assert f"DURATION {DURATION_WORDS}" in words
+        elif isinstance(param.type, Term):
+            assert all(word in words for word in (f"TERM {Term.words}", "MOMENT a date", "DURATION a length"))
         else:
             assert not isinstance(param.type, click.DateTime | click.types.FloatParamType)
             assert TIMELY.isdisjoint(param.opts)

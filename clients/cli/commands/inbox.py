@@ -10,11 +10,13 @@ from typing import Any
 import click
 
 from clients.cli.commands.send import hand_over
+from clients.cli.draft_faults import in_options
 from clients.cli.local_api import DaemonClient, segment
 from clients.cli.outgoing import message_options, read_draft_file
 from clients.cli.received import FIELDS, save_attachments, show_content
 from protocol.codes import AcknowledgementStage, RefusalGround
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
+from runtime.cli.errors import DaemonProblem
 from runtime.cli.home import unit_home
 from runtime.cli.params import Codes, Duration, Identifier, OneUnit
 from runtime.cli.render import (
@@ -167,7 +169,10 @@ def inbox_ack(
     query = "" if sender is None else f"?sender={segment(sender)}"
     form = {"stage": stage, "case_ref": case_ref}
     daemon, path = DaemonClient(unit_home(invocation)), f"/v1/inbox/{segment(message_id)}/ack{query}"
-    done = daemon.post(path, form, once=os.urandom(16).hex())
+    try:
+        done = daemon.post(path, form, once=os.urandom(16).hex())
+    except DaemonProblem as problem:
+        raise in_options(problem) from None
     if invocation.json:
         write_json(done)
     else:
@@ -189,7 +194,7 @@ def inbox_ack(
 @pass_invocation
 def inbox_answer(invocation: Invocation, /, message_id: str, file: str, **options: Any) -> None:
     """Answer a request, in whole or in part (Directive (EU) 2023/977, Art. 5)."""
-    _reply(invocation, "answer", message_id, read_draft_file(file), options)
+    _reply(invocation, "answer", message_id, read_draft_file(file, "answer"), options)
 
 
 @command(
@@ -216,7 +221,7 @@ def inbox_refuse(
         raise click.UsageError("say either --reasons TEXT or --file FILE")
     if reasons is not None and options["ground"] is None:
         raise click.UsageError("--reasons needs the --ground that they are for")
-    draft = read_draft_file(file) if file is not None else None
+    draft = read_draft_file(file, "refusal") if file is not None else None
     _reply(invocation, "refusal", message_id, draft, options | {"reasons": reasons})
 
 

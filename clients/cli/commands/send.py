@@ -13,13 +13,14 @@ from typing import Any
 
 import click
 
+from clients.cli.draft_faults import in_options
 from clients.cli.local_api import DaemonClient, segment
 from clients.cli.outgoing import message_options, message_to_send, read_draft_file, thread_option, to_option
 from clients.cli.received import show_caveats
 from clients.cli.rules_of import reasons
 from protocol.codes import UrgencyGround
 from runtime.cli.command import Impact, Invocation, command, pass_invocation
-from runtime.cli.errors import DaemonUnreachable, NotInTime, RefusedByPolicy
+from runtime.cli.errors import CommandError, DaemonProblem, DaemonUnreachable, NotInTime, RefusedByPolicy
 from runtime.cli.home import unit_home
 from runtime.cli.params import Codes, flatten
 from runtime.cli.render import say, write, write_json
@@ -79,7 +80,7 @@ def request(invocation: Invocation, /, file: str, to: tuple[tuple[str, ...], ...
     FILE is a draft in JSON, or - for stdin. An urgent request says its ground and its reasons: answers
     are then due in 8 hours or 3 days, else in 7 days (Art. 5(1)).
     """
-    hand_over(invocation, "request", read_draft_file(file), to=flatten(to), options=options)
+    hand_over(invocation, "request", read_draft_file(file, "request"), to=flatten(to), options=options)
 
 
 def hand_over(
@@ -88,17 +89,22 @@ def hand_over(
     """Hand over, print the id, and wait if that was asked for."""
     daemon = DaemonClient(unit_home(invocation))
     key = options["idempotency_key"] or os.urandom(16).hex()
+    body, notes = message_to_send(kind, draft, to=to, options=options)
     try:
-        queued = daemon.post("/v1/messages", message_to_send(kind, draft, to=to, options=options), once=key)
+        queued = daemon.post("/v1/messages", body, once=key)
     except (DaemonUnreachable, NotInTime) as error:
         error.hint = f"{error.hint}; with --idempotency-key {shlex.quote(key)} it is taken in once"
         raise
+    except DaemonProblem as problem:
+        raise _refusal(problem, body) from None
     wait = options["wait"]
     if not invocation.json:
         write(queued["id"])
     elif not wait:
         write_json(queued)
     show_caveats(queued, say)
+    for note in notes:
+        say(note)
     if not wait:
         say(f"queued in conversation {queued['thread']}")
         say(f"hint: 'contrada outbox show {queued['id']} --wait' tells what becomes of it")
@@ -108,6 +114,12 @@ def hand_over(
         write_json(decided)
     check_accepted(decided)
     say("accepted")
+
+
+def _refusal(problem: DaemonProblem, body: dict[str, Any]) -> CommandError:
+    if problem.reasons:
+        return RefusedByPolicy("the router would refuse the message", reasons=reasons(problem.reasons))
+    return in_options(problem, [file["name"] for file in body["attachments"]])
 
 
 def await_decision(daemon: DaemonClient, message_id: str, *, timeout: float) -> dict[str, Any]:

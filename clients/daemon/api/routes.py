@@ -18,7 +18,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 import structlog
-from pydantic import BaseModel, ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -38,16 +37,15 @@ from clients.daemon.api.lists import (
 from clients.daemon.api.problems import problem_of
 from clients.daemon.api.status import daemon_status, readiness_checks, refresh_gauges
 from clients.daemon.daemon import Daemon
-from clients.daemon.errors import BadRequest
 from clients.daemon.receiving import receipts
 from clients.daemon.sending import acknowledgements
-from clients.daemon.sending.requests import AckRequest, SendRequest, Submitted
+from clients.daemon.sending.composing import Submitted
+from clients.daemon.sending.requests import MAX_REQUEST, AckRequest, Form, SendRequest, read_api_request
 from clients.daemon.store.message_ids import Place, find_id
 from keys.store import write_private
-from protocol.content.model_faults import faults_of
-from protocol.errors import SHOWN_FAULTS, ContradaError
+from protocol.errors import ContradaError
 from protocol.identifiers import MessageId, UnitId, parse_unit_id, read_id_or_prefix
-from protocol.limits import MAX_RECORD, MAX_UINT
+from protocol.limits import MAX_UINT
 from runtime.api.problems import pages_of
 from runtime.api.queries import Reader, one_of, read_wait, takes, whole
 from runtime.bounded import gather_bounded
@@ -56,9 +54,8 @@ from runtime.process.homes import UnitHome
 
 log = structlog.get_logger()
 
-M = TypeVar("M", bound=BaseModel)
+F = TypeVar("F", bound=Form)
 
-MAX_REQUEST = 2 * MAX_RECORD
 MAX_WAIT = 30.0
 
 _LIST: Final[dict[str, Reader]] = {
@@ -259,19 +256,11 @@ def _behind(gate: Gate, routes: list[Route]) -> Starlette:
     return pages_of(gate.before(routes), errors={ContradaError: problem_of})
 
 
-async def _form(request: Request, model: type[M]) -> M:
+async def _form(request: Request, model: type[F]) -> F:
     data = await gather_bounded(request.stream(), MAX_REQUEST, name="this one", what="a request")
-    try:
-        return model.model_validate_json(data or b"{}")
-    except ValidationError as error:
-        faults = faults_of(error.errors(include_url=False), {})[:SHOWN_FAULTS]
-    raise BadRequest("\n".join(map(str, faults)), hint=f"the fields are: {', '.join(_names(model))}")
+    return read_api_request(data, model)
 
 
 def _accepted(done: Submitted, caveats: Sequence[views.Shown] = ()) -> Response:
     answer = {"id": done.id, "thread": done.thread, "state": done.state, "caveats": list(caveats)}
     return JSONResponse(answer, status_code=202)
-
-
-def _names(model: type[BaseModel]) -> list[str]:
-    return [field.alias or name for name, field in model.model_fields.items()]

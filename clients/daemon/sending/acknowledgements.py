@@ -11,7 +11,8 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
-from clients.daemon.sending.requests import AckRequest, Submitted
+from clients.daemon.sending.composing import Submitted
+from clients.daemon.sending.requests import AckRequest
 from clients.daemon.sending.sealer import seal_row, take_in
 from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store import inbox, outbox

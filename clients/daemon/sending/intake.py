@@ -16,9 +16,10 @@ from typing import Final
 
 import structlog
 
-from clients.daemon.errors import DaemonError, KeyReused
+from clients.daemon.errors import DaemonError, KeyReused, RouterWouldRefuse
 from clients.daemon.jobs import Jobs
-from clients.daemon.sending.requests import Earlier, SendRequest, Submitted, compose
+from clients.daemon.sending.composing import Earlier, Submitted, compose
+from clients.daemon.sending.requests import SendRequest
 from clients.daemon.sending.sealer import take_in
 from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store import inbox
@@ -26,7 +27,7 @@ from clients.daemon.store.at_rest import Vault
 from clients.daemon.store.database import Store
 from clients.daemon.store.disk import Disk
 from clients.daemon.store.message_ids import Place, find_id, find_thread
-from clients.daemon.store.order import Order, check_addressees
+from clients.daemon.store.order import Order, check_addressees, reasons_against
 from clients.daemon.store.request_keys import RequestKey, first_answer
 from protocol.codes import Purpose
 from protocol.content.code_forms import show_code
@@ -185,7 +186,8 @@ def _prepare(
         earlier = _earlier(context, request.reply_to)
         order = compose(request, earlier=earlier, now=now, entropy=context.entropy)
         check_addressees(order, me=context.unit, parties=context.directory)
-        return _Prepared(order, once)
+        against = reasons_against(order, sender=context.unit, parties=context.directory, now=now)
+        return RouterWouldRefuse(against) if against else _Prepared(order, once)
     except ContradaError as error:
         return error
     except Exception as error:  # noqa: BLE001 - a fault of ours over one request must not take others along

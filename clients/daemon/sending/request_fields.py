@@ -1,16 +1,18 @@
-"""The fields of the local API's requests that content does not have: units, ids, terms.
+"""The fields of the local API's requests that content does not have: units, ids, terms, files in base64.
 
-Owns how each is written. A refusal says what was expected, and never what was found.
+Owns how each is written. A refusal says what was expected; of a file's content it shows nothing.
 """
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, PlainValidator
 
+from protocol.base64_text import RIGHT, base64_fault, from_base64
 from protocol.content.cross_rules import broken
 from protocol.errors import Rejected
+from protocol.fault_text import value_text
 from protocol.identifiers import (
     IdPrefix,
     MessageId,
@@ -20,6 +22,8 @@ from protocol.identifiers import (
     parse_unit_id,
     read_id_or_prefix,
 )
+from protocol.limits import MAX_ATTACHMENT, MAX_UINT
+from protocol.signatures import Suite
 from protocol.times import Bound, read_date_or_time
 
 
@@ -43,7 +47,26 @@ def _term(value: object) -> object:
     try:
         return read_date_or_time(value).as_bound(Bound.TERM)
     except Rejected as rejected:
-        raise broken("term", rejected.hint, Exception.__str__(rejected)) from None
+        raise broken("term", rejected.hint, f"{value_text(value)}, {Exception.__str__(rejected)}") from None
+
+
+def _content(value: object) -> bytes:
+    if not isinstance(value, str):
+        raise broken("base64", RIGHT)
+    try:
+        content = from_base64(value)
+    except ValueError:
+        # The text is content: what is wrong with it is shown, and not what it is.
+        raise broken("base64", RIGHT, base64_fault(value)) from None
+    if len(content) > MAX_ATTACHMENT:
+        raise broken("size", f"at most {MAX_ATTACHMENT} bytes", f"{len(content)} bytes")
+    return content
+
+
+def _suite(value: object) -> Suite:
+    if type(value) is not int or value not in set(Suite):
+        raise broken("suite", " or ".join(str(int(suite)) for suite in Suite))
+    return Suite(value)
 
 
 Unit = Annotated[UnitId, BeforeValidator(_unit)]
@@ -53,5 +76,10 @@ Mid = Annotated[MessageId | IdPrefix, BeforeValidator(_id)]
 
 Thread = Annotated[ThreadId | IdPrefix, BeforeValidator(_id)]
 
-Term = Annotated[Millis, Field(ge=0), BeforeValidator(_term)]
+Term = Annotated[Millis, Field(ge=0, le=MAX_UINT), BeforeValidator(_term)]
 """Unix milliseconds, or a date or time (protocol/times.py); a date means its end."""
+
+Content = Annotated[bytes, PlainValidator(_content)]
+"""A file's content in base64."""
+
+SuiteNumber = Annotated[Suite, PlainValidator(_suite)]

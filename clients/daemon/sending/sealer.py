@@ -82,7 +82,7 @@ def _seal(context: UnitContext, order: Order, *, now: Millis) -> _Made | Unseala
     position = context.stream.take(partition)
     core = core_from_order(
         order,
-        keys=keys,
+        kids=[key.kid for key in keys],
         sender=context.unit,
         position=position,
         signing_key=signer.public.kid,

@@ -33,13 +33,17 @@ from protocol.content.parts import Part
 from protocol.envelope.core import Addressee, Core, Limits, Position, Reference
 from protocol.epochs import epoch_of, is_acceptable
 from protocol.errors import Code, DraftError, Rejected
-from protocol.identifiers import Digest, KeyId, MessageId, Millis, ThreadId, UnitId
+from protocol.exchange_rules import ExchangeCase, reasons_of_header
+from protocol.identifiers import Digest, KeyId, MessageId, Millis, StreamId, ThreadId, UnitId
 from protocol.limits import MAX_RECORD
 from protocol.parties import NO_HEAD, Parties, TreeHead
 from protocol.public_keys import EpochPublic
 from protocol.signatures import Suite
+from protocol.trail.batches import Reason
+from protocol.trail.reason_words import ReasonContext, found_in
 
 _VERSION: Final = 1
+_NO_KEY: Final = KeyId(bytes(16))
 _MAX_ORDER: Final = MAX_RECORD + 100_000
 
 
@@ -143,7 +147,7 @@ def choose_keys(order: Order, *, parties: Parties, now: Millis) -> tuple[EpochPu
 def core_from_order(
     order: Order,
     *,
-    keys: Sequence[EpochPublic],
+    kids: Sequence[KeyId],
     sender: UnitId,
     position: Position,
     signing_key: KeyId,
@@ -163,8 +167,8 @@ def core_from_order(
         position=position,
         signing_key=signing_key,
         to=tuple(
-            Addressee(recipient.unit, key.kid, recipient.role)
-            for recipient, key in zip(order.to, keys, strict=True)
+            Addressee(recipient.unit, kid, recipient.role)
+            for recipient, kid in zip(order.to, kids, strict=True)
         ),
         handling=order.handling,
         h3=order.h3,
@@ -180,6 +184,27 @@ def core_from_order(
         directory_head=parties.head,
         ledger_head=ledger_head,
     )
+
+
+def reasons_against(
+    order: Order, *, sender: UnitId, parties: Parties, now: Millis
+) -> tuple[tuple[Reason, str], ...]:
+    """Why every router would refuse the order, by what its header will say, whatever keys it is sealed to.
+
+    Each reason with what was found, in words.
+    """
+    core = core_from_order(
+        order,
+        kids=[_NO_KEY] * len(order.to),
+        sender=sender,
+        position=Position(StreamId(bytes(8)), 0),
+        signing_key=_NO_KEY,
+        parties=parties,
+        now=now,
+    )
+    known = ReasonContext(said=core, parties=parties, created=now, decided=now)
+    reasons = reasons_of_header(ExchangeCase(core=core, parties=parties, now=now))
+    return tuple((reason, found_in(reason, known)) for reason in reasons)
 
 
 def required_suite(order: Order, *, sender: UnitId, parties: Parties) -> Suite:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,8 @@ from clients.daemon.metrics import UnitMetrics
 from clients.daemon.receiving import deciding
 from clients.daemon.receiving import deliveries as receiving
 from clients.daemon.sending import intake
-from clients.daemon.sending.requests import SendRequest, Submitted
+from clients.daemon.sending.composing import Submitted
+from clients.daemon.sending.requests import SendRequest, read_api_request
 from clients.daemon.state.stored_directory import StoredDirectory
 from clients.daemon.state.stream import Stream
 from clients.daemon.state.unit_context import UnitContext
@@ -48,7 +50,7 @@ def draft(text: str = "three persons on deck", **more: Any) -> dict[str, Any]:
 
 def wish(*to: str, kind: str = "information", **more: Any) -> SendRequest:
     body = {"kind": kind, "to": list(to), "draft": more.pop("draft", None) or draft(), **more}
-    return SendRequest.model_validate(body)
+    return read_api_request(json.dumps(body).encode(), SendRequest)
 
 
 class Silent:

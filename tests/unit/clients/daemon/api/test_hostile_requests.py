@@ -149,5 +149,6 @@ def test_a_case_without_its_stage_is_told_the_stage(rig: Rig, case: dict[str, st
     request = httpx.Request("POST", f"http://local/v1/inbox/{rig.ids[0]}/ack", json=case)
     answer = answer_of(rig.runner, application(rig.api), request)
     assert (answer.status_code, answer.json()["code"]) == (400, "E_REQUEST")
-    assert answer.json()["detail"].startswith("case_ref: ")
+    (fault,) = answer.json()["faults"]
+    assert (fault["field"], fault["rule"]) == ("case_ref", "case_ref")
     assert all(f"'{stage}'" in answer.json()["detail"] for stage in ("accepted", "opened"))

@@ -16,7 +16,7 @@ from clients.daemon.ledger import following as ledger
 from clients.daemon.ledger import promises
 from clients.daemon.ledger.directory_log import compare_directory
 from clients.daemon.ledger.gossip import compare
-from clients.daemon.sending.requests import compose
+from clients.daemon.sending.composing import compose
 from clients.daemon.sending.sealer import take_in
 from clients.daemon.state.ledger_state import Ledger
 from clients.daemon.state.open_promises import SEARCH_AFTER

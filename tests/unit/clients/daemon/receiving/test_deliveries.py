@@ -195,7 +195,9 @@ def test_stages_only_rise(world, es, pt):
     sent = es.submit("pt")
     pump(world, es, pt, rounds=1)
     row = views.find_received(pt.context, read_id(sent.id), None)
-    acknowledgements.acknowledge_row(pt.context, row, AckRequest.model_validate({"stage": "accepted"}))
+    acknowledgements.acknowledge_row(
+        pt.context, row, AckRequest.model_validate_json(b'{"stage": "accepted"}')
+    )
     pump(world, pt, es, rounds=1)
     acknowledgements.seal_receipts(pt.context)
     pump(world, pt, es, rounds=1)
@@ -284,7 +286,7 @@ def _deliver_raw(
     keys = choose_keys(order, parties=world.directory, now=world.now)
     core = core_from_order(
         order,
-        keys=keys,
+        kids=[key.kid for key in keys],
         sender=sender.unit,
         position=Position(sender.context.stream.id, 1000 + len(world.outboxes[sender.unit])),
         signing_key=sender.keys.signer.public.kid,

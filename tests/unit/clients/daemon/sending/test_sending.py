@@ -8,7 +8,7 @@ import pytest
 
 from clients.daemon.errors import KeyReused, StoreUnavailable
 from clients.daemon.sending import intake, waiting
-from clients.daemon.sending.requests import Submitted
+from clients.daemon.sending.composing import Submitted
 from clients.daemon.store import outbox
 from protocol.envelope.core import Limits
 from protocol.envelope.wire import parse_submission
