@@ -19,7 +19,7 @@ from protocol.identifiers import Millis, UnitId
 from runtime.errors import HomeError
 from runtime.files import replace_file
 from runtime.process import clock
-from runtime.process.homes import LONGEST_SOCKET_PATH, UnitHome
+from runtime.process.homes import UnitHome, check_socket_path
 
 
 def check_home(home: UnitHome) -> None:
@@ -28,16 +28,6 @@ def check_home(home: UnitHome) -> None:
         raise HomeError(f"{home.path} is not a unit's home", hint="make one with 'contrada unit init'")
     check_private_directory(home.path)
     check_socket_path(home.socket)
-
-
-def check_socket_path(path: Path) -> None:
-    """Refuse a path that the system would refuse without a reason."""
-    size = len(os.fsencode(path.absolute()))
-    if size > LONGEST_SOCKET_PATH:
-        raise HomeError(
-            f"the path of the unit's socket has {size} bytes, at most {LONGEST_SOCKET_PATH} work: {path}",
-            hint="choose a home with a shorter path",
-        )
 
 
 def make_unit_home(

@@ -28,7 +28,7 @@ from clients.demo.errors import DemoError
 from clients.demo.processes import TETHERED, Processes, eventually, run_contrada
 from runtime.cli.render import say
 from runtime.files import replace_file
-from runtime.process.homes import CentreHome, UnitHome
+from runtime.process.homes import CentreHome, UnitHome, check_socket_path
 from runtime.process.lock import HomeLock
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -91,7 +91,9 @@ class Exchange:
         return DaemonClient(UnitHome(self.home(unit)))
 
     def start(self) -> None:
-        """Build everything, from nothing."""
+        """Build everything, from nothing. That a daemon has no place for its socket is said first."""
+        for unit in self.daemons:
+            check_socket_path(UnitHome(self.home(unit)).socket)
         self._held = claim_directory(self.directory)
         self.processes.inherited = self._held.descriptors
         say("starting Kafka")

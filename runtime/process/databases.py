@@ -7,6 +7,7 @@ millisecond for each row of a statement with parameters.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
@@ -29,6 +30,9 @@ _PRAGMAS = (
     "cache_size=-8192",  # KiB for each connection: appends touch few pages, and memory must stay flat
 )
 
+_LONGEST_SOCKET = 107
+"""Bytes, on Linux."""
+
 _SPECIAL = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
@@ -38,6 +42,7 @@ def open_database(url: str, *, read_only: bool) -> Engine:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
             return _sqlite(parsed, read_only=read_only)
+        _check_socket(parsed)
         # Asked before it is used: a server that was started again has none of the connections in the pool.
         engine = create_engine(parsed, pool_pre_ping=True)
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
@@ -49,6 +54,17 @@ def open_database(url: str, *, read_only: bool) -> Engine:
         raise Misconfigured("not a database for the ledger's records", hint="SQLite, or PostgreSQL by pg8000")
     _durable_postgresql(engine, read_only=read_only)
     return engine
+
+
+def _check_socket(url: URL) -> None:
+    # The driver would call it a communication error, and the ledger would wait for its end.
+    given = url.query.get("unix_sock", "")
+    size = max(len(os.fsencode(path)) for path in ((given,) if isinstance(given, str) else given))
+    if size > _LONGEST_SOCKET:
+        raise Misconfigured(
+            f"the path of PostgreSQL's unix socket has {size} bytes, and {_LONGEST_SOCKET} at most work",
+            hint="give PostgreSQL a directory with a shorter path (unix_socket_directories), or name a host",
+        )
 
 
 def insert_many(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:

@@ -20,14 +20,26 @@ is clients/witness/home.py. Rule: the command line begins with this module, so i
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from runtime.errors import HomeError
 from runtime.process.lock import HomeLock, lock_home
 
 LONGEST_SOCKET_PATH: Final = 100
 """Bytes. Unix sockets have 108 for their path on Linux, and fewer elsewhere."""
+
+
+def check_socket_path(path: Path) -> None:
+    """Refuse a path that no socket can have, before the system refuses it without a reason."""
+    size = len(os.fsencode(path.absolute()))
+    if size > LONGEST_SOCKET_PATH:
+        raise HomeError(
+            f"a unix socket's path has at most {LONGEST_SOCKET_PATH} bytes, and this one has {size}: {path}",
+            hint=f"choose a directory whose path is {size - LONGEST_SOCKET_PATH} bytes shorter, or more",
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from runtime.api.problems import PROBLEM, problem_text
 from runtime.errors import AlreadyRunning, HomeError, ProcessError
+from runtime.process.homes import check_socket_path
 
 ENDS_WITHIN: Final = 2
 """Seconds for requests in hand once a server ends."""
@@ -106,6 +107,7 @@ def unix_listener(path: Path) -> Iterator[socket.socket]:
     had the name before is a dead daemon's socket. Where the lock did not hold, somebody answers there, and is
     left alone: `AlreadyRunning`.
     """
+    check_socket_path(path)
     path.parent.mkdir(mode=0o700, exist_ok=True)
     _clear(path)
     # No longer than the name itself, which is bounded for sockets.

@@ -19,7 +19,7 @@ from clients.demo.errors import DemoError
 from clients.demo.exchange import CHECKOUT, Exchange
 from clients.demo.play import suggestions
 from protocol.identifiers import UnitId
-from runtime.errors import AlreadyRunning
+from runtime.errors import AlreadyRunning, HomeError
 from runtime.process.lock import LOCK, holder_of, lock_home
 from tests.cli.homes import world
 from tests.waiting import GENEROUS, until
@@ -45,6 +45,15 @@ def test_what_is_printed_can_be_typed(here: Path) -> None:
 def test_below_the_reader_paths_are_short() -> None:
     """In the checkout nothing is written out that one need not type."""
     assert not [line for line in suggestions(Exchange(CHECKOUT / "demo"), CHECKOUT) if f" {CHECKOUT}" in line]
+
+
+def test_a_directory_that_is_too_deep_is_refused_at_once(tmp_path: Path) -> None:
+    """Its daemons could not have their sockets: said before Kafka is started, and nothing is left there."""
+    deep = tmp_path / ("d" * 90) / "demo"
+    with pytest.raises(HomeError, match="a unix socket's path has at most 100 bytes"):
+        Exchange(deep).start()
+
+    assert not deep.exists()
 
 
 @pytest.mark.parametrize("on_path", [True, False])

@@ -121,3 +121,16 @@ def test_a_file_of_that_name_is_not_removed(tmp_path: Path) -> None:
     with pytest.raises(HomeError, match="is no socket"), unix_listener(path):
         pytest.fail("it must not listen")
     assert path.read_text() == "mine"
+
+
+def test_a_path_that_is_too_long_for_a_socket_is_said_so(tmp_path: Path) -> None:
+    """With its length, the bound and what to do, before anything is made of it."""
+    path = tmp_path / ("d" * 100) / "run" / "api.sock"
+    with (
+        pytest.raises(HomeError, match="at most 100 bytes, and this one has") as refused,
+        unix_listener(path),
+    ):
+        pass
+
+    assert "bytes shorter" in refused.value.hint
+    assert not path.parent.exists()
