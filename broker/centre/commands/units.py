@@ -154,8 +154,8 @@ def _change_status(invocation: Invocation, unit: str, *, suspended: bool, reason
     impact=Impact.WRITES,
     short="withdraw a key for good",
     examples=(
-        "contrada centre revoke fr 0f3a9c... --reason 'rotated'",
-        "contrada centre revoke fr 0f3a9c... --reason 'stolen laptop' --compromised-since 2026-11-20",
+        "contrada centre revoke fr 0f3a9c1e5b7d --reason 'rotated'",
+        "contrada centre revoke fr 0f3a9c1e5b7d --reason 'stolen laptop' --compromised-since 2026-11-20",
     ),
 )
 @_unit

@@ -184,7 +184,10 @@ def inbox_ack(
     "answer",
     impact=Impact.WRITES,
     short="answer a request",
-    examples=("contrada inbox answer ID --file answer.json", "contrada inbox answer ID --file - --wait"),
+    examples=(
+        "contrada inbox answer ID --file examples/answer.json",
+        "contrada inbox answer ID --file - --wait < examples/answer.json",
+    ),
 )
 @_id
 @click.option(
@@ -204,7 +207,7 @@ def inbox_answer(invocation: Invocation, /, message_id: str, file: str, **option
     short="refuse a request, with a ground of the closed list",
     examples=(
         "contrada inbox refuse ID --ground not-available --reasons 'no record of this vessel'",
-        "contrada inbox refuse ID --ground investigation-or-safety --file refusal.json",
+        "contrada inbox refuse ID --file examples/refusal.json",
     ),
 )
 @_id

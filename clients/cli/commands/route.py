@@ -38,7 +38,7 @@ route = group("route", short="what the rules say to a message, and why")
     short="each rule: holds or not, its article, why",
     examples=(
         "contrada route explain submission.cbor",
-        "contrada route explain vessel.json --to it,centre --handling H1",
+        "contrada route explain examples/vessel.json --to it,centre --handling H1",
         """echo '{"from": "fr", "to": ["no"], "data_class": "personal"}' | contrada route explain - --json""",
     ),
 )

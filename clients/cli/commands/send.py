@@ -34,9 +34,9 @@ _draft_argument = click.argument("file", metavar="FILE", type=click.Path(allow_d
     impact=Impact.WRITES,
     short="send information to units",
     examples=(
-        "contrada send --to it,centre vessel.json",
-        "contrada send --to it --handling H1 --attach passport.jpg document.json --wait",
-        "jq .draft case.json | contrada send --to de --purpose operational --json -",
+        "contrada send --to it,centre examples/vessel.json",
+        "contrada send --to it --handling H2 --expires 8h examples/identity-document.json --wait",
+        "contrada send --to it --json - < examples/vessel.json",
     ),
 )
 @_draft_argument
@@ -59,8 +59,8 @@ def send(invocation: Invocation, /, file: str, to: tuple[tuple[str, ...], ...], 
     impact=Impact.WRITES,
     short="ask units for information",
     examples=(
-        "contrada request --to de request.json",
-        "contrada request --to de,it --urgent life request.json --wait",
+        "contrada request --to fr examples/urgent-request.json",
+        "contrada request --to fr,de --urgent life examples/urgent-request.json --wait",
     ),
 )
 @_draft_argument
@@ -69,7 +69,7 @@ def send(invocation: Invocation, /, file: str, to: tuple[tuple[str, ...], ...], 
     "--urgent",
     "urgency",
     type=Codes(UrgencyGround),
-    help="The ground of urgency (DIR 4(4)); else the draft's.",
+    help="The ground of urgency (DIR 4(4)) that the draft must have, with its reasons.",
 )
 @thread_option
 @message_options
