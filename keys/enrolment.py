@@ -57,7 +57,7 @@ def request_enrolment(made: Appointment, *, signer: Signer, contact: str, epochs
     try:
         printable_text(contact, MAX_CONTACT)
     except Rejected as error:
-        raise MisuseError(str(error), hint="name a person and how to reach them, in one line") from None
+        raise MisuseError(error.sentence, hint="name a person and how to reach them, in one line") from None
     payload = encode([1, contact, appointment_item(made), list(epochs)])
     return sign(payload, suite=Suite.HYBRID, signer=signer, context=ENROLMENT)
 

@@ -46,7 +46,7 @@ class RootOfTrust:
                 try:
                     return cls(tuple(_public(pair) for pair in pairs), threshold)
                 except MisuseError as error:
-                    raise Rejected(Code.E_SCHEMA, str(error)) from None
+                    raise Rejected(Code.E_SCHEMA, error.sentence) from None
             case _:
                 raise Rejected(Code.E_SCHEMA, "not a root of trust")
 

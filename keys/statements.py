@@ -66,7 +66,7 @@ def issue(body: Body, *, signer: Signer, issued: Millis) -> bytes:
     try:
         _parse_payload(payload)
     except Rejected as error:
-        raise MisuseError(f"this statement would be refused: {error}", hint=error.hint) from None
+        raise MisuseError(f"this statement would be refused: {error.sentence}", hint=error.hint) from None
     return sign(payload, suite=Suite.HYBRID, signer=signer, context=STATEMENT)
 
 

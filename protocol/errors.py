@@ -191,6 +191,11 @@ class ContradaError(Exception):
         super().__init__(message)
         self.hint = hint
 
+    @property
+    def sentence(self) -> str:
+        """What is wrong, without the code, for a message that says it of something of its own."""
+        return Exception.__str__(self)
+
 
 class Rejected(ContradaError):
     """Data of another party is not acceptable. The class of every malformed input."""

@@ -75,7 +75,7 @@ def check_said(said: Published, where: str, state: LogState, read: TileReader) -
         root = root_at(said.size, smaller_from(read, size=state.size))
     except Rejected as rejected:
         raise StoreCorrupt(
-            f"the tiles of {state.origin} do not reach back to size {said.size} ({rejected})",
+            f"the tiles of {state.origin} do not reach back to size {said.size} ({rejected.sentence})",
             hint="restore the tile store from a mirror ('contrada audit mirror')",
         ) from None
     if root != said.checkpoint.root:

@@ -51,7 +51,7 @@ def resume_head(state: LogState, read: TileReader) -> LogHead:
     try:
         tree = TreeWriter.resume(state.size, read)
     except Rejected as rejected:
-        raise _corrupt(state, str(rejected)) from None
+        raise _corrupt(state, rejected.sentence) from None
     if tree.root() != state.root:
         raise _corrupt(state, "the tiles make another root")
     return LogHead(state, tree)

@@ -48,7 +48,9 @@ def read_policy_file(path: Path) -> Policy:
             f"{path} cannot be read ({error.strerror})", hint="'contrada ledger init' writes it"
         ) from None
     except Rejected as rejected:
-        raise Misconfigured(f"{path} is not a policy: {rejected}", hint="correct that line") from None
+        raise Misconfigured(
+            f"{path} is not a policy: {rejected.sentence}", hint="correct that line"
+        ) from None
 
 
 def own_policy(keys: OwnKeys, origins: Sequence[str], file: Policy) -> Policy:

@@ -199,6 +199,6 @@ def _read(name: str, how: Callable[[Any], _T], value: object) -> _T:
     try:
         return how(value)
     except Rejected as rejected:
-        raise BadInput(f"'{name}' is not valid: {Exception.__str__(rejected)}", hint=rejected.hint) from None
+        raise BadInput(f"'{name}' is not valid: {rejected.sentence}", hint=rejected.hint) from None
     except (ValueError, TypeError, OverflowError):
         raise BadInput(f"'{name}' is not valid") from None

@@ -96,7 +96,7 @@ def _policy(path: Path) -> bytes:
         parse_policy(data)
     except Rejected as rejected:
         raise BadInput(
-            f"{path}: {rejected}", hint="it is the file that the centre's ledger gives out"
+            f"{path}: {rejected.sentence}", hint="it is the file that the centre's ledger gives out"
         ) from None
     return data
 

@@ -95,7 +95,7 @@ def _policy(path: Path) -> bytes:
     try:
         parse_policy(data)
     except Rejected as rejected:
-        raise BadInput(f"{path}: {Exception.__str__(rejected)}", hint=rejected.hint) from None
+        raise BadInput(f"{path}: {rejected.sentence}", hint=rejected.hint) from None
     return data
 
 

@@ -177,7 +177,7 @@ def read_cosigned_logs(home: WitnessHome) -> Policy:
             f"there is no {home.policy}", hint="put the exchange's policy file there; the centre gives it out"
         ) from None
     except Rejected as rejected:
-        raise HomeError(f"{home.policy}: {rejected}", hint=rejected.hint) from None
+        raise HomeError(f"{home.policy}: {rejected.sentence}", hint=rejected.hint) from None
 
 
 def _signers(home: WitnessHome, settings: WitnessSettings, secret: Secret) -> tuple[NoteSigner, ...]:

@@ -41,7 +41,7 @@ class WitnessQueue:
             except Rejected as rejected:
                 if rejected.reason is not Code.E_CONSISTENCY:
                     # Nothing contradicts the signature: the log's tiles may not be stored yet.
-                    raise SourceUnavailable(str(rejected)) from None
+                    raise SourceUnavailable(rejected.sentence) from None
                 contradiction = rejected
                 return await self._worker.do(lambda: self.witness.contradicted(prepared, contradiction))
         # Its state is written even if the request was cancelled.

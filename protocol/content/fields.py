@@ -190,7 +190,7 @@ def _time(value: object, info: ValidationInfo, read: Callable[[str], PointInTime
         try:
             return read(value).as_bound(Bound.TERM)
         except Rejected as rejected:
-            raise broken("instant", rejected.hint, Exception.__str__(rejected)) from None
+            raise broken("instant", rejected.hint, rejected.sentence) from None
     raise broken("instant", expected)
 
 

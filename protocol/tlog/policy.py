@@ -147,7 +147,7 @@ def parse_policy(text: str | bytes) -> Policy:
         try:
             reader.read(words)
         except Rejected as error:
-            raise Rejected(Code.E_LOG_POLICY, f"line {number}: {error}") from None
+            raise Rejected(Code.E_LOG_POLICY, f"line {number}: {error.sentence}") from None
     return reader.policy()
 
 

@@ -76,7 +76,7 @@ def read_query(given: Iterable[tuple[str, str]], readers: Mapping[str, Reader]) 
             try:
                 found[name] = readers[name](text)
             except Rejected as rejected:
-                faults.append(f"'{name}' is {Exception.__str__(rejected)}; expected {rejected.hint}")
+                faults.append(f"'{name}' is {rejected.sentence}; expected {rejected.hint}")
     if faults:
         known = ", ".join(sorted(readers)) or "none"
         raise BadQuery("; ".join(dict.fromkeys(faults)), hint=f"parameters here: {known}")
@@ -115,9 +115,7 @@ def read_wait(text: str) -> float:
     try:
         return read_duration(text) / SECOND
     except Rejected as rejected:
-        raise Rejected(
-            Code.E_SCHEMA, Exception.__str__(rejected), hint=f"seconds, or {DURATION_WORDS}"
-        ) from None
+        raise Rejected(Code.E_SCHEMA, rejected.sentence, hint=f"seconds, or {DURATION_WORDS}") from None
 
 
 def _shown(name: str) -> str:

@@ -105,7 +105,7 @@ def _usage(error: click.ClickException) -> Failure:
 
 def _ours(error: ContradaError) -> Failure:
     # Rejected shows its code first; here the code follows the sentence, for every error alike.
-    message = Exception.__str__(error) if isinstance(error, Rejected) else str(error)
+    message = error.sentence
     exit_ = getattr(error, "exit", None)
     reasons = error.reasons if isinstance(error, RefusedByPolicy) else ()
     hints = tuple(error.hint.splitlines())

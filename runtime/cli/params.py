@@ -196,7 +196,7 @@ class Term(click.ParamType[int]):
                 if text.strip().isdigit():
                     raise no_length from None
                 hint = "a length of time such as 8h or 7d, or a date or time such as 2026-11-22"
-                raise Rejected(no_point.reason, Exception.__str__(no_point), hint=hint) from None
+                raise Rejected(no_point.reason, no_point.sentence, hint=hint) from None
 
 
 since_option = click.option("--since", type=Moment(Bound.LOWER), help="From then on.")
@@ -210,7 +210,7 @@ def refuse_empty_span(since: int | None, until: int | None) -> None:
 
 
 def _not_so(value: object, rejected: Rejected) -> str:
-    return f"{value!r} is {Exception.__str__(rejected)}; expected {rejected.hint}"
+    return f"{value!r} is {rejected.sentence}; expected {rejected.hint}"
 
 
 def flatten(groups: Iterable[tuple[str, ...]]) -> list[str]:

@@ -100,7 +100,7 @@ def _policy(plan: LedgerPlan, keys: OwnKeys, *, now: Millis) -> str:
             plan.origin, now=now, log_keys=keys.vkeys, witnesses=plan.witnesses, quorum=plan.quorum
         )
     except Rejected as rejected:
-        raise Misconfigured(str(rejected), hint=rejected.hint) from None
+        raise Misconfigured(rejected.sentence, hint=rejected.hint) from None
 
 
 def begin_logs(records: RecordStore, keys: OwnKeys, origin: str, *, now: Millis) -> tuple[LogState, ...]:

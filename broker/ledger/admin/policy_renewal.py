@@ -52,7 +52,7 @@ def renew_policy(
             [key for origin in origins for key in keys.vkeys(origin)], witnesses=witnesses, quorum=quorum
         )
     except (MisuseError, Rejected) as error:
-        raise Misconfigured(str(error), hint="name other witnesses, or another --quorum") from None
+        raise Misconfigured(error.sentence, hint="name other witnesses, or another --quorum") from None
     try:
         write_public(out, text.encode(), entropy=os.urandom)
     except KeyFileExists:

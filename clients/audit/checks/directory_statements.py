@@ -107,7 +107,7 @@ def entries_of(log: LogFiles, size: int, tell: Tell, *, origin: str) -> list[byt
         try:
             entries += read_entries(log.read, tile_of(ENTRIES, index, size=size))
         except Rejected as rejected:
-            tell(Finding(FindingKind.NOT_CHECKED, origin, f"the statements: {Exception.__str__(rejected)}"))
+            tell(Finding(FindingKind.NOT_CHECKED, origin, f"the statements: {rejected.sentence}"))
             return None
     return entries
 

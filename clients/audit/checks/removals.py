@@ -79,7 +79,7 @@ def _check_memory(
     try:
         memory = policy.signed_by_log(parse_checkpoint(data))
     except Rejected as rejected:
-        what = f"the checkpoint that the store of records keeps: {Exception.__str__(rejected)}"
+        what = f"the checkpoint that the store of records keeps: {rejected.sentence}"
         tell(Finding(FindingKind.CHECKPOINT_SIGNATURE, origin, what, PLACE))
         return
     here = None if head is None else head.checkpoint

@@ -191,7 +191,7 @@ class TreeCheck:
         try:
             read_hashes(self._log.read, tile)
         except Rejected as rejected:
-            return Exception.__str__(rejected)
+            return rejected.sentence
         return "missing"
 
     def _missing(self, tile: Tile) -> str:

@@ -32,7 +32,7 @@ class MessageName(click.ParamType[bytes | IdPrefix]):
         try:
             return read_id_or_prefix(str(value))
         except Rejected as rejected:
-            said = f"{str(value)!r} is {Exception.__str__(rejected)}; expected {rejected.hint}"
+            said = f"{str(value)!r} is {rejected.sentence}; expected {rejected.hint}"
             self.fail(said, param, ctx)
 
 

@@ -63,12 +63,12 @@ def check_head(log: LogFiles, policy: Policy, tell: Tell) -> CopiedHead | None:
     try:
         data = log.checkpoint()
     except Rejected as rejected:
-        tell(Finding(FindingKind.CHECKPOINT_MISSING, log.label, Exception.__str__(rejected), place))
+        tell(Finding(FindingKind.CHECKPOINT_MISSING, log.label, rejected.sentence, place))
         return None
     try:
         signed = parse_checkpoint(data)
     except Rejected as rejected:
-        tell(Finding(FindingKind.CHECKPOINT_FORM, log.label, Exception.__str__(rejected), place))
+        tell(Finding(FindingKind.CHECKPOINT_FORM, log.label, rejected.sentence, place))
         return None
     origin = signed.checkpoint.origin
     if not origin.endswith(f"/{log.label}"):
@@ -87,7 +87,7 @@ def trusted_witnesses(
     except Rejected as rejected:
         unseen = rejected.reason is Code.E_QUORUM
         kind = FindingKind.QUORUM if unseen else FindingKind.CHECKPOINT_SIGNATURE
-        tell(Finding(kind, signed.checkpoint.origin, Exception.__str__(rejected), place))
+        tell(Finding(kind, signed.checkpoint.origin, rejected.sentence, place))
         return None
 
 
@@ -123,7 +123,7 @@ def check_against(head: CopiedHead, seen: Checkpoint, tell: Tell, *, name: str) 
     try:
         root: Digest | None = here.root if seen.size == here.size else _root_at(head, seen.size)
     except Rejected as rejected:
-        tell(Finding(FindingKind.NOT_CHECKED, here.origin, f"{name}: {Exception.__str__(rejected)}"))
+        tell(Finding(FindingKind.NOT_CHECKED, here.origin, f"{name}: {rejected.sentence}"))
         return False
     if root != seen.root:
         what = f"{name} says another root over the first {seen.size} leaves than this copy gives"

@@ -88,11 +88,11 @@ def load_tile(log: LogFiles, index: int, *, size: int) -> LoadedTile:
     try:
         entries = read_entries(log.read, tile_of(ENTRIES, index, size=size))
     except Rejected as rejected:
-        trouble.append(Exception.__str__(rejected))
+        trouble.append(rejected.sentence)
     try:
         hashes = read_hashes(log.read, tile_of(0, index, size=size))
     except Rejected as rejected:
-        trouble.append(Exception.__str__(rejected))
+        trouble.append(rejected.sentence)
     return LoadedTile(index, entries, hashes, tuple(trouble))
 
 

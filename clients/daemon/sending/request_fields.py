@@ -47,7 +47,7 @@ def _term(value: object) -> object:
     try:
         return read_date_or_time(value).as_bound(Bound.TERM)
     except Rejected as rejected:
-        raise broken("term", rejected.hint, f"{value_text(value)}, {Exception.__str__(rejected)}") from None
+        raise broken("term", rejected.hint, f"{value_text(value)}, {rejected.sentence}") from None
 
 
 def _content(value: object) -> bytes:

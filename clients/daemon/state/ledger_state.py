@@ -147,10 +147,13 @@ def read_followed_policy(path: Path) -> Policy | None:
         return parse_policy(read_bounded(path, MAX_POLICY_TEXT, what="a policy"))
     except FileNotFoundError:
         return None
-    except (OSError, Rejected, TooLarge) as error:
-        raise HomeError(
-            f"{path}: {error}", hint="get the policy file of the ledger from the centre again, or correct it"
-        ) from None
+    except OSError as error:
+        what = (error.strerror or "cannot be read").lower()
+    except (Rejected, TooLarge) as error:
+        what = error.sentence
+    raise HomeError(
+        f"{path}: {what}", hint="get the policy file of the ledger from the centre again, or correct it"
+    )
 
 
 def _shard(origin: str) -> Shard | None:
