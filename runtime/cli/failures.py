@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import click
 
-from protocol.errors import ContradaError, Fault, Rejected
+from protocol.errors import ContradaError, Fault
 from protocol.fault_text import fault_rows
 from runtime.cli.errors import RefusedByPolicy
 from runtime.cli.exits import Exit, of_code

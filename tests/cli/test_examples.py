@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from clients.cli.main import contrada as root
-from clients.daemon.sending.requests import Earlier, SendRequest, compose
+from clients.daemon.sending.composing import Earlier, compose
+from clients.daemon.sending.requests import SendRequest
 from protocol.codes import MessageKind, Purpose
 from protocol.identifiers import Digest, MessageId, Millis, ThreadId
 from runtime.cli.command import Command

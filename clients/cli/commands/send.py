@@ -35,7 +35,7 @@ _draft_argument = click.argument("file", metavar="FILE", type=click.Path(allow_d
     short="send information to units",
     examples=(
         "contrada send --to it,centre examples/vessel.json",
-        "contrada send --to it --handling H2 --expires 8h examples/identity-document.json --wait",
+        "contrada send --to it --attach examples/passport.png examples/identity-document.json --wait",
         "contrada send --to it --json - < examples/vessel.json",
     ),
 )
