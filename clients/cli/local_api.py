@@ -24,6 +24,11 @@ from runtime.cli.exits import of_problem
 from runtime.process.homes import LONGEST_SOCKET_PATH, UnitHome
 
 TIMEOUT = 30.0
+
+MOST_ROWS = 500
+"""So many rows a page of a list may have."""
+
+Row = dict[str, Any]
 AGAIN_FOR = 10.0
 """Seconds for which a request is asked again: a daemon that was told to start anew is back by then."""
 
@@ -86,18 +91,21 @@ class DaemonClient:
                     raise
                 time.sleep(AGAIN_AFTER)
 
-    def pages(
-        self, path: str, *, limit: int | None, after: str | None = None
-    ) -> tuple[list[dict[str, Any]], str | None]:
-        """All rows of a list, page by page, or the first `limit`; and where to go on, if there are more."""
-        rows: list[dict[str, Any]] = []
+    def pages(self, path: str, *, limit: int | None = None, **query: Any) -> tuple[list[Row], str | None]:
+        """All rows of a list, page by page, the oldest first; or the newest `limit`.
+
+        Also where a list of older ones ends, if there are any.
+        """
+        rows: list[Row] = []
+        side, order = ("after", "oldest") if limit is None else ("before", "newest")
         while True:
-            want = 500 if limit is None else min(500, limit - len(rows))
-            page = self.get(path, limit=want, after=after)
+            want = MOST_ROWS if limit is None else min(MOST_ROWS, limit - len(rows))
+            page = self.get(path, limit=want, order=order, **query)
             rows += page["items"]
-            after = page.get("next")
-            if after is None or (limit is not None and len(rows) >= limit):
-                return rows, after
+            more: str | None = page["next"]
+            if more is None or (limit is not None and len(rows) >= limit):
+                return (rows, None) if limit is None else (rows[::-1], more)
+            query[side] = more
 
     def _call(
         self,

@@ -15,9 +15,19 @@ from typing import NoReturn
 import click
 
 from runtime.cli import joined
-from runtime.cli.command import CONTEXT_SETTINGS, Group, Impact, Lazy, set_home, set_kafka
+from runtime.cli.command import (
+    CONTEXT_SETTINGS,
+    Group,
+    Impact,
+    Lazy,
+    set_home,
+    set_kafka,
+    set_no_color,
+    set_wide,
+)
 from runtime.cli.exits import Exit, table
 from runtime.cli.joined import added, load_added
+from runtime.cli.pipes import ReaderLeft
 from runtime.environment import COMMAND_LINE, unknown_variables
 from runtime.process.streams import with_streams
 
@@ -110,6 +120,20 @@ def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None: 
     help="Kafka's bootstrap servers, in place of those that the home names.",
 )
 @click.option(
+    "--wide",
+    is_flag=True,
+    expose_value=False,
+    callback=set_wide,
+    help="On a terminal, too: whole ids and times, every column, one line for each row.",
+)
+@click.option(
+    "--no-color",
+    is_flag=True,
+    expose_value=False,
+    callback=set_no_color,
+    help="No colours on a terminal; NO_COLOR and TERM=dumb say the same.",
+)
+@click.option(
     "--version",
     is_flag=True,
     is_eager=True,
@@ -128,13 +152,17 @@ def contrada() -> None:
 
 def run_line(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code. Never raises, never shows a traceback."""
+    stdout = sys.stdout
     try:
         result = contrada.main(args=list(arguments), prog_name="contrada", standalone_mode=False)
         from runtime.cli.render import flush  # noqa: PLC0415 - most commands have it by now
 
         flush()
-    except BrokenPipeError:
-        return _reader_left()
+    except SystemExit as end:
+        # Click replaces the stream where nobody reads the help that it writes itself.
+        if isinstance(end, ReaderLeft) or sys.stdout is not stdout:
+            return _reader_left()
+        raise
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last place before a traceback
         from runtime.cli.failures import report  # noqa: PLC0415 - only when something failed
 
@@ -145,7 +173,7 @@ def run_line(arguments: Sequence[str]) -> int:
 def _reader_left() -> int:
     """`contrada ... | head`: stop quietly; what was asked for is not all written."""
     sys.stdout = None  # or the interpreter tries to flush it again
-    return Exit.FAILURE
+    return Exit.READER_LEFT
 
 
 def main() -> NoReturn:

@@ -7,10 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from runtime.cli.columns import Kind
 from runtime.cli.render import Column, moment, plain, write, write_table
 from runtime.files import new_folder, replace_file
 
-ALARMS = (Column("raised", "RAISED", moment), Column("code", "ALARM"), Column("detail", "DETAIL"))
+ALARMS = (
+    Column("raised", "RAISED", moment),
+    Column("code", "ALARM"),
+    Column("detail", "DETAIL", kind=Kind.TEXT),
+)
 
 
 def unit_is_well(found: dict[str, Any]) -> bool:

@@ -18,6 +18,7 @@ from clients.demo.case import Case
 from clients.demo.exchange import EXAMPLES, Exchange
 from clients.demo.ledger_case import LedgerCase
 from clients.demo.scene import Scene
+from runtime.cli.columns import Kind
 from runtime.cli.exits import Exit
 from runtime.cli.render import Column, say, write_json, write_table
 
@@ -25,8 +26,8 @@ _ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 COLUMNS = (
     Column("name", "ACT"),
-    Column("expected", "EXPECTED"),
-    Column("seen", "SEEN"),
+    Column("expected", "EXPECTED", kind=Kind.TEXT),
+    Column("seen", "SEEN", kind=Kind.TEXT),
     Column("ok", "OK"),
 )
 

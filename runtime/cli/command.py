@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 
 import click
 
+from runtime.cli.pipes import reader_watched
+
 CONTEXT_SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 JSON_HELP = "Print JSON on stdout, and errors as JSON on stderr."
 
@@ -39,6 +41,15 @@ class Invocation:
     """Given as an option, not inherited from the environment."""
 
     json: bool = False
+    """Whether data and errors are JSON, in either form."""
+
+    jsonl: bool = False
+    """Whether the JSON is one object for each line."""
+
+    wide: bool = False
+    """Whether a terminal is written to as a pipe is."""
+
+    color: bool = True
 
 
 pass_invocation = click.make_pass_decorator(Invocation, ensure=True)
@@ -54,6 +65,13 @@ class Command(click.Command):
         self.impact = impact
         self.examples = tuple(examples)
         self.params = [*self.params, *_common_options(json_help)]
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it; a command that only reads ends as soon as nobody reads what it says."""
+        if self.impact is not Impact.READS:
+            return super().invoke(ctx)
+        with reader_watched():
+            return super().invoke(ctx)
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Usage, then examples, then the text: a reader looks for the line to copy."""
@@ -189,6 +207,15 @@ def _common_options(json_help: str) -> list[click.Parameter]:
             help=json_help,
         ),
         click.Option(
+            ["--jsonl", "as_jsonl"],
+            is_flag=True,
+            expose_value=False,
+            callback=_set_jsonl,
+            help="The same, one object for each line.",
+        ),
+        click.Option(["--wide"], is_flag=True, expose_value=False, callback=set_wide, hidden=True),
+        click.Option(["--no-color"], is_flag=True, expose_value=False, callback=set_no_color, hidden=True),
+        click.Option(
             ["--home"], type=click.Path(path_type=Path), expose_value=False, callback=set_home, hidden=True
         ),
         click.Option(["--kafka"], expose_value=False, callback=set_kafka, hidden=True),
@@ -198,6 +225,24 @@ def _common_options(json_help: str) -> list[click.Parameter]:
 def _set_json(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - Click's signature
     if value:
         ctx.ensure_object(Invocation).json = True
+
+
+def _set_jsonl(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - Click's signature
+    if value:
+        invocation = ctx.ensure_object(Invocation)
+        invocation.json = invocation.jsonl = True
+
+
+def set_wide(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - Click's signature
+    """Write to a terminal as to a pipe."""
+    if value:
+        ctx.ensure_object(Invocation).wide = True
+
+
+def set_no_color(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - Click's signature
+    """Draw without colours."""
+    if value:
+        ctx.ensure_object(Invocation).color = False
 
 
 def set_home(ctx: click.Context, _: click.Parameter, value: Path | None) -> None:

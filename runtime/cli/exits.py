@@ -25,6 +25,7 @@ class Exit(IntEnum):
     UNAVAILABLE = 8
     CONFLICT = 9
     INTERRUPTED = 130
+    READER_LEFT = 141
 
 
 MEANINGS: Final[dict[Exit, str]] = {
@@ -39,6 +40,7 @@ MEANINGS: Final[dict[Exit, str]] = {
     Exit.UNAVAILABLE: "not reachable, or not in time: try again",
     Exit.CONFLICT: "already there, or changed by somebody else",
     Exit.INTERRUPTED: "interrupted",
+    Exit.READER_LEFT: "the reader of stdout left, as head does; not all is written",
 }
 
 _GROUPS: Final[dict[Exit, str]] = {

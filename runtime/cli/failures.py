@@ -26,6 +26,7 @@ from runtime.cli.render import json_text, printable
 from runtime.process.streams import tell
 
 TRACEBACK = "CONTRADA_TRACEBACK"
+_JSON = {"--json", "--jsonl"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def report(error: BaseException, arguments: Sequence[str]) -> Exit:
     if os.environ.get(TRACEBACK):
         tell("".join(traceback.format_exception(error)))
     failure = failure_of(error)
-    tell(_as_json(failure) if "--json" in arguments else _as_text(failure))
+    tell(_as_json(failure) if not _JSON.isdisjoint(arguments) else _as_text(failure))
     return failure.exit
 
 

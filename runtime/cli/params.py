@@ -199,6 +199,11 @@ class Term(click.ParamType[int]):
                 raise Rejected(no_point.reason, no_point.sentence, hint=hint) from None
 
 
+limit_option = click.option(
+    "--limit",
+    type=click.IntRange(1),
+    help="Only the newest so many; without it, all.",
+)
 since_option = click.option("--since", type=Moment(Bound.LOWER), help="From then on.")
 until_option = click.option("--until", type=Moment(Bound.UPPER), help="Up to then.")
 

@@ -1,10 +1,10 @@
 """The one place that writes to stdout: tables, details, JSON, JSON lines.
 
 Rules:
-- Data on stdout, messages to the person (`say`) on stderr. A list is always shown whole; an empty one is `[]`
-  in JSON.
-- On a terminal a table is drawn (Rich, imported then and only then); elsewhere it is plain text, one row
-  per line, nothing cut off. NO_COLOR is honoured.
+- Data on stdout, messages to the person (`say`) on stderr. An empty list is `[]` in JSON, and no line in JSON
+  lines.
+- On a terminal a table is drawn to its width (`drawing`); elsewhere, and with --wide, it is plain text, one
+  row per line, nothing shortened, no colours.
 - Every line passes `printable` before it is written, so that no caller can forget it: a message or a record
   must not be able to move the cursor, change colours or turn the direction of the line that it stands in.
 """
@@ -12,73 +12,36 @@ Rules:
 from __future__ import annotations
 
 import json
-import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
 
-from protocol.times import show_time
+import click
+
+from runtime.cli.columns import UNPRINTABLE, Column, Row, moment, plain, printable, reasons_text, short_cells
+from runtime.cli.command import Invocation
 from runtime.cli.errors import OutputLost
+from runtime.cli.pipes import ReaderLeft
 from runtime.process.streams import escape, tell
 
-# C0 and C1 controls, soft hyphen, zero-width and bidirectional controls, line and paragraph separators,
-# tags and unpaired surrogates.
-_UNPRINTABLE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff\U000e0000-\U000e0fff]"
-)
-
-Row = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column, or one line of details: where its value is, its title, and how it is written."""
-
-    key: str
-    title: str
-    show: Callable[[Any], str] | None = None
-
-    def text(self, row: Row) -> str:
-        """The cell, safe to print."""
-        value = row.get(self.key)
-        if value is None:
-            return ""
-        return printable(plain(value) if self.show is None else self.show(value))
-
-
-def printable(text: str) -> str:
-    """The text with everything that a terminal would act on escaped."""
-    return _UNPRINTABLE.sub(lambda match: escape(match[0]), text)
-
-
-def plain(value: object) -> str:
-    """A value in a cell."""
-    match value:
-        case bool():
-            return "yes" if value else "no"
-        case list() | tuple():
-            return ", ".join(plain(entry) for entry in value)
-        case dict():
-            return json.dumps(value, ensure_ascii=False)
-        case _:
-            return str(value)
-
-
-def reasons_text(found: Iterable[Mapping[str, Any]]) -> str:
-    """Reasons of a refusal in one line: what was found, or else the code and the unit that it is about."""
-    return "; ".join(
-        f"{row['found']} ({row['code']})"
-        if row.get("found")
-        else f"{row['code']} {row['unit'] or ''}".strip()
-        for row in found
-    )
-
-
-def moment(value: object) -> str:
-    """Unix milliseconds as ISO 8601, in UTC."""
-    return show_time(value) if isinstance(value, int) else plain(value)
+__all__ = [
+    "Column",
+    "Row",
+    "fields_of",
+    "flush",
+    "json_text",
+    "line_of",
+    "moment",
+    "plain",
+    "printable",
+    "reasons_text",
+    "say",
+    "write",
+    "write_details",
+    "write_json",
+    "write_json_line",
+    "write_table",
+]
 
 
 def say(text: str) -> None:
@@ -92,8 +55,12 @@ def write(text: str) -> None:
 
 
 def write_json(value: object) -> None:
-    """One JSON document."""
-    _put(json_text(value, indent=2) + "\n")
+    """One JSON document; with --jsonl a list is a line for each of its entries, and a thing is one line."""
+    if not _invocation().jsonl:
+        _put(json_text(value, indent=2) + "\n")
+        return
+    for each in value if isinstance(value, list) else [value]:
+        write_json_line(each)
 
 
 def write_json_line(value: object) -> None:
@@ -107,7 +74,7 @@ def json_text(value: object, *, indent: int | None = None) -> str:
     text = json.dumps(value, ensure_ascii=False, indent=indent)
     # JSON escapes C0 itself; the line breaks are the layout's. The rest can stand only within strings,
     # where \uXXXX means the same.
-    return _UNPRINTABLE.sub(lambda match: match[0] if match[0] == "\n" else escape(match[0]), text)
+    return UNPRINTABLE.sub(lambda match: match[0] if match[0] == "\n" else escape(match[0]), text)
 
 
 def flush() -> None:
@@ -123,13 +90,15 @@ def write_table(rows: Iterable[Row], columns: Sequence[Column], *, as_json: bool
         write_json(rows)
     elif not rows:
         say(none)
+    elif _is_drawn():
+        from runtime.cli.drawing import draw_table  # noqa: PLC0415 - 40 ms, only for a person at a terminal
+
+        drawn, left_out = draw_table(columns, rows, color=_invocation().color)
+        _put(drawn)
+        if left_out:
+            say(f"hint: no room for {', '.join(left_out)}: --wide shows all")
     else:
-        cells = [[column.text(row) for column in columns] for row in rows]
-        titles = [column.title for column in columns]
-        if sys.stdout.isatty():
-            _draw(titles, cells)
-        else:
-            _align([titles, *cells])
+        _align([[column.title for column in columns], *([c.text(row) for c in columns] for row in rows)])
 
 
 def write_details(row: Row, fields: Sequence[Column], *, as_json: bool) -> None:
@@ -137,8 +106,21 @@ def write_details(row: Row, fields: Sequence[Column], *, as_json: bool) -> None:
     if as_json:
         write_json(row)
         return
-    lines = [(field.title, field.text(row)) for field in fields]
-    _align([[title, text] for title, text in lines if text])
+    lines = [(printable(field.title), text) for field in fields if (text := field.text(row))]
+    if _is_drawn():
+        from runtime.cli.drawing import draw_lines  # noqa: PLC0415 - as above
+
+        _put(draw_lines(lines, color=_invocation().color))
+    else:
+        _align([list(line) for line in lines])
+
+
+def line_of(row: Row, columns: Sequence[Column]) -> list[str]:
+    """One row of a list that goes on: its cells, short on a terminal."""
+    cells = [column.text(row) for column in columns]
+    if _is_drawn():
+        cells = [short_cells(column, [row])[0] for column in columns]
+    return [cell or "-" for cell in cells]
 
 
 def fields_of(row: Row) -> list[Column]:
@@ -146,25 +128,20 @@ def fields_of(row: Row) -> list[Column]:
     return [Column(key, key) for key in row]
 
 
+def _invocation() -> Invocation:
+    context = click.get_current_context(silent=True)
+    found = None if context is None else context.find_object(Invocation)
+    return Invocation() if found is None else found
+
+
+def _is_drawn() -> bool:
+    return sys.stdout.isatty() and not _invocation().wide
+
+
 def _align(rows: list[list[str]]) -> None:
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))] if rows else []
     for row in rows:
         write("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-
-
-def _draw(titles: list[str], cells: list[list[str]]) -> None:
-    from rich.box import SIMPLE_HEAD  # noqa: PLC0415 - 40 ms, only for a person at a terminal
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for title in titles:
-        table.add_column(title, overflow="fold")
-    for row in cells:
-        # Text, not str: square brackets in a message are not markup.
-        table.add_row(*(Text(cell) for cell in row))
-    Console().print(table)
 
 
 def _put(text: str) -> None:
@@ -177,6 +154,6 @@ def _written() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        raise
+        raise ReaderLeft from None
     except OSError as error:
         raise OutputLost(error.strerror or type(error).__name__) from None

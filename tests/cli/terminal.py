@@ -12,9 +12,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
+import pty
 import shlex
+import struct
+import subprocess
+import sys
+import termios
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -22,6 +28,7 @@ from pathlib import Path
 from unittest import mock
 
 from clients.cli.main import run_line
+from tests.waiting import GENEROUS
 
 WRITE = "CONTRADA_TRANSCRIPTS"
 EXAMPLES = str(Path(__file__).resolve().parents[2] / "examples")
@@ -54,6 +61,29 @@ def contrada(*arguments: str, stdin: str = "", env: dict[str, str] | None = None
     ):
         code = run_line(list(arguments))
     return Seen(int(code), out.getvalue(), err.getvalue())
+
+
+def on_terminal(*arguments: str, answer: bytes = b"", columns: int = 100, **env: str) -> tuple[int, str]:
+    """Run one command line at a terminal of this width, and answer its question; exit code and all that it showed."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    command = [sys.executable, "-m", "clients.cli.main", *arguments]
+    left_out = {"NO_COLOR", "COLUMNS", "LINES", "FORCE_COLOR"}
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("CONTRADA") and k not in left_out}
+    process = subprocess.Popen(
+        command, stdin=slave, stdout=slave, stderr=slave, env=kept | {"TERM": "xterm"} | env
+    )
+    os.close(slave)
+    os.write(master, answer)
+    shown = b""
+    while True:
+        try:
+            chunk = os.read(master, 65536)
+        except OSError:
+            break
+        shown += chunk
+    os.close(master)
+    return process.wait(GENEROUS), shown.decode()
 
 
 def play(path: Path, *, tmp: Path) -> tuple[str, str]:

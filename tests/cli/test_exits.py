@@ -24,7 +24,6 @@ from runtime.errors import (
     TopicConflict,
     Unavailable,
 )
-from tests.cli.terminal import contrada
 
 
 def test_every_code_has_one_exit() -> None:
@@ -147,16 +146,3 @@ def test_an_error_as_json_cannot_paint_the_terminal_either(capsys: pytest.Captur
     shown = capsys.readouterr().err
     assert not {"\x9b", "\u202e"} & set(shown)
     assert json.loads(shown)["error"]["message"] == "\x9b2Jgone\u202e"
-
-
-def test_a_pipe_that_closes_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`contrada errors ls | head -1` ends without a word."""
-    from runtime.cli import render
-
-    def gone(_: str) -> None:
-        raise BrokenPipeError
-
-    monkeypatch.setattr(render, "write", gone)
-    seen = contrada("errors", "ls")
-
-    assert (seen.exit, seen.err) == (1, "")

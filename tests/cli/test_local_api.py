@@ -218,19 +218,21 @@ def test_send_does_not_wait_for_ever(daemon: Daemon) -> None:
 
 
 def test_lists_are_whole(daemon: Daemon) -> None:
-    """A list is read page by page to its end; one that --limit cuts says so and where to go on."""
+    """A list is read to its end; one that --limit cuts has the newest, and says where the older ones are."""
     rows = [{"id": str(n), "state": "new"} for n in range(3)]
     daemon.answers = [(200, {"items": rows[:2], "next": "2"}), (200, {"items": rows[2:], "next": None})]
     whole = daemon.run("inbox", "ls", "--json")
     daemon.answers = [(200, {"items": rows[:2], "next": "2"})]
-    cut = daemon.run("outbox", "ls", "--limit", "2", "--json")
+    cut = daemon.run("outbox", "ls", "--limit", "2", "--state", "sent", "--before", "9", "--json")
 
     assert json.loads(whole.out) == rows
     assert [path for _, path, _ in daemon.asked] == [
-        "/v1/inbox?limit=500", "/v1/inbox?limit=500&after=2", "/v1/outbox?limit=2",
-    ]  # fmt: skip
-    assert len(json.loads(cut.out)) == 2
-    assert "there are more: --after 2" in cut.err
+        "/v1/inbox?limit=500&order=oldest",
+        "/v1/inbox?limit=500&order=oldest&after=2",
+        "/v1/outbox?limit=2&order=newest&state=sent&before=9",
+    ]
+    assert json.loads(cut.out) == rows[1::-1]
+    assert cut.err == "hint: there are older ones: say --before 2, or no --limit\n"
 
 
 def test_an_empty_list(daemon: Daemon) -> None:

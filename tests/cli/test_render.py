@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import subprocess
-import sys
 from pathlib import Path
 from typing import get_args
 
@@ -28,7 +24,7 @@ from runtime.cli.render import (
 )
 from runtime.errors import Conflict
 from tests.cli.homes import fixture_homes
-from tests.waiting import GENEROUS
+from tests.cli.terminal import contrada, on_terminal
 
 COLUMNS = (Column("a", "A"), Column("t", "TIME", moment))
 
@@ -117,41 +113,35 @@ def test_two_attachments_of_one_name_are_not_saved_as_one(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
-def _on_terminal(*arguments: str, answer: bytes = b"", **env: str) -> tuple[int, str]:
-    master, slave = pty.openpty()
-    command = [sys.executable, "-m", "clients.cli.main", *arguments]
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("CONTRADA") and k != "NO_COLOR"}
-    process = subprocess.Popen(
-        command, stdin=slave, stdout=slave, stderr=slave, env=kept | {"TERM": "xterm", "COLUMNS": "100"} | env
-    )
-    os.close(slave)
-    os.write(master, answer)
-    shown = b""
-    while True:
-        try:
-            chunk = os.read(master, 65536)
-        except OSError:
-            break
-        shown += chunk
-    os.close(master)
-    return process.wait(GENEROUS), shown.decode()
-
-
-def test_a_table_is_drawn_on_a_terminal() -> None:
-    """At a terminal there are lines and bold titles; NO_COLOR takes the colours away."""
-    code, drawn = _on_terminal("errors", "ls")
-    _, bare = _on_terminal("errors", "ls", NO_COLOR="1")
+def test_colours_are_for_a_person_at_a_terminal() -> None:
+    """Titles are bold at a terminal; NO_COLOR, TERM=dumb and --no-color take every escape away."""
+    code, drawn = on_terminal("errors", "ls")
+    plain = [
+        on_terminal("errors", "ls", NO_COLOR="1")[1],
+        on_terminal("errors", "ls", TERM="dumb")[1],
+        on_terminal("errors", "ls", "--no-color")[1],
+        on_terminal("--no-color", "errors", "ls")[1],
+    ]
 
     assert code == 0
-    assert "─" in drawn and "E_SIZE" in drawn
-    assert "\x1b[3" not in bare
+    assert "\x1b[1mCODE" in drawn and "E_SIZE" in drawn
+    assert len(set(plain)) == 1 and "\x1b" not in plain[0] and "E_SIZE" in plain[0]
+
+
+def test_a_pipe_is_never_coloured() -> None:
+    """Whatever the environment asks for, a program that reads gets text."""
+    piped = contrada(
+        "errors", "ls", env={"FORCE_COLOR": "1", "CLICOLOR_FORCE": "1", "TERM": "xterm-256color"}
+    )
+
+    assert piped.exit == 0 and "E_SIZE" in piped.out and "\x1b" not in piped.out
 
 
 def test_a_person_can_say_no(tmp_path: Path) -> None:
     """At a terminal it is asked first; no is an answer, and nothing is done."""
     fixture_homes(tmp_path)
     home = str(tmp_path / "centre")
-    code, shown = _on_terminal("--home", home, "centre", "suspend", "fr", "--reason", "x", answer=b"n\n")
+    code, shown = on_terminal("--home", home, "centre", "suspend", "fr", "--reason", "x", answer=b"n\n")
 
     assert code == 1
     assert "Really? suspend fr [y/N]" in shown

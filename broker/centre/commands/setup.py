@@ -7,10 +7,15 @@ from pathlib import Path
 
 import click
 
+from runtime.cli.columns import Kind
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
 from runtime.cli.render import Column, say, write_details, write_table
 
-TOPIC_COLUMNS = (Column("name", "TOPIC"), Column("action", "ACTION"), Column("settings", "SETTINGS"))
+TOPIC_COLUMNS = (
+    Column("name", "TOPIC"),
+    Column("action", "ACTION"),
+    Column("settings", "SETTINGS", kind=Kind.TEXT),
+)
 
 topics = group("topics", short="the shape of the exchange in Kafka")
 

@@ -11,6 +11,7 @@ import click
 from protocol.codes import Classification, LegalBasis, Purpose, UnitKind
 from protocol.identifiers import IdPrefix
 from protocol.times import Bound
+from runtime.cli.columns import Kind
 from runtime.cli.command import Impact, Invocation, command, pass_invocation
 from runtime.cli.confirm import confirm
 from runtime.cli.params import Codes, KeyName, Moment, OneUnit
@@ -18,12 +19,12 @@ from runtime.cli.render import Column, moment, say, write_details, write_json, w
 
 COLUMNS = (
     Column("unit", "UNIT"),
-    Column("kind", "KIND"),
-    Column("name", "NAME"),
+    Column("kind", "KIND", spare=2),
+    Column("name", "NAME", kind=Kind.TEXT),
     Column("suspended", "SUSPENDED"),
-    Column("identity", "IDENTITY"),
-    Column("identity_until", "UNTIL", moment),
-    Column("epochs", "EPOCHS"),
+    Column("identity", "IDENTITY", painted=True),
+    Column("identity_until", "UNTIL", moment, spare=1),
+    Column("epochs", "EPOCHS", kind=Kind.TEXT),
 )
 REQUEST = (
     Column("unit", "unit"),

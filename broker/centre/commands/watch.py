@@ -3,17 +3,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import click
 
+from runtime.cli.columns import Kind
 from runtime.cli.command import Impact, Invocation, Lazy, command, group, pass_invocation
 from runtime.cli.errors import CommandError
 from runtime.cli.exits import Exit
-from runtime.cli.params import OneUnit, refuse_empty_span, since_option, until_option
+from runtime.cli.params import OneUnit, limit_option, refuse_empty_span, since_option, until_option
 from runtime.cli.render import (
     Column,
+    flush,
+    line_of,
     moment,
     plain,
     reasons_text,
@@ -36,24 +38,24 @@ BACKLOG = (
 
 DECISIONS = (
     Column("t", "TIME", moment),
-    Column("decision", "DECISION"),
+    Column("decision", "DECISION", painted=True),
     Column("unit", "FROM"),
-    Column("to", "TO"),
-    Column("kind", "KIND"),
-    Column("id", "MESSAGE"),
-    Column("reasons", "REASONS", reasons_text),
+    Column("to", "TO", kind=Kind.TEXT),
+    Column("kind", "KIND", spare=1),
+    Column("id", "MESSAGE", kind=Kind.ID),
+    Column("reasons", "REASONS", reasons_text, kind=Kind.TEXT),
 )
 QUARANTINE = (
     Column("number", "NUMBER"),
     Column("t", "TIME", moment),
     Column("unit", "OUTBOX OF"),
-    Column("partition", "PARTITION"),
-    Column("offset", "OFFSET"),
+    Column("partition", "PARTITION", spare=3),
+    Column("offset", "OFFSET", spare=2),
     Column("reason", "REASON"),
-    Column("size", "BYTES"),
+    Column("size", "BYTES", spare=1),
 )
 QUARANTINE_FIELDS = (
-    *(Column(column.key, column.title.lower(), column.show) for column in QUARANTINE),
+    *(column.line() for column in QUARANTINE),
     Column("submission", "sha-256"),
     Column("hint", "what to do"),
 )
@@ -139,45 +141,50 @@ def _show_status(found: dict[str, Any]) -> None:
 @click.option("--decision", type=click.Choice(["accepted", "rejected", "duplicate"]), help="Only these.")
 @since_option
 @until_option
+@limit_option
 @click.option("--follow", is_flag=True, help="Go on printing decisions as they are made.")
-@click.option("--jsonl", is_flag=True, help="One JSON object per line, at once.")
 @pass_invocation
 def centre_audit(
     invocation: Invocation,
+    /,
     *,
-    unit: str | None,
-    decision: str | None,
     since: int | None,
     until: int | None,
+    limit: int | None,
     follow: bool,
-    jsonl: bool,
+    **chosen: str | None,
 ) -> None:
-    """Print the decisions of the audit trail. Each batch is verified by the router's signature first.
+    """Print the decisions of the audit trail, the oldest first. Each batch is verified by its signature.
 
     Ids, codes and times only: there is no content in the trail. Ends in 7 if a batch does not verify.
     """
     from broker.centre.audit_trail import RowFilter, read_trail
     from runtime.cli.kafka_calls import run_quietly
+    from runtime.cli.newest import Newest, say_left_out
 
     refuse_empty_span(since, until)
-    wanted = RowFilter(unit=unit, decision=decision, since=since, until=until)
-    rows: list[dict[str, Any]] = []
-    at_once = jsonl or follow
-    show: Callable[[dict[str, Any]], None] = rows.append
-    if at_once:
-        show = write_json_line if jsonl or invocation.json else _show_line
+    if follow and (limit is not None or until is not None):
+        raise click.UsageError("--follow goes on: neither --limit nor --until goes with it")
+    rows: Newest[dict[str, Any]] = Newest(limit)
+    at_once = follow or (invocation.jsonl and limit is None)
+    show = rows.append if not at_once else write_json_line if invocation.json else _show_line
+    wanted = RowFilter(since=since, until=until, **chosen)
+    wrong = None
     try:
         run_quietly(read_trail(invocation, wanted, show, go_on=follow))
-    except NotVerified:
+    except NotVerified as error:
+        wrong = error
+    if not at_once:
         # What did verify is shown all the same.
         write_table(rows, DECISIONS, as_json=invocation.json, none="no decisions")
-        raise
-    if not at_once:
-        write_table(rows, DECISIONS, as_json=invocation.json, none="no decisions")
+        say_left_out(rows.left_out)
+    if wrong is not None:
+        raise wrong
 
 
 def _show_line(row: dict[str, Any]) -> None:
-    write("  ".join(column.text(row) or "-" for column in DECISIONS))
+    write("  ".join(line_of(row, DECISIONS)))
+    flush()
 
 
 @command(
@@ -187,14 +194,18 @@ def _show_line(row: dict[str, Any]) -> None:
     short="list coordinates and reasons",
     examples=("contrada --home ./centre centre quarantine ls", "contrada centre quarantine ls --json"),
 )
+@limit_option
 @pass_invocation
-def quarantine_ls(invocation: Invocation) -> None:
-    """List what the router could not parse or verify. Content is never shown."""
+def quarantine_ls(invocation: Invocation, limit: int | None) -> None:
+    """List what the router could not parse or verify, the oldest first. Content is never shown."""
     from broker.centre.quarantine import read_quarantine
     from runtime.cli.kafka_calls import run_quietly
+    from runtime.cli.newest import say_left_out
 
     rows = run_quietly(read_quarantine(invocation))
-    write_table(rows, QUARANTINE, as_json=invocation.json, none="nothing is in quarantine")
+    kept = rows if limit is None else rows[-limit:]
+    write_table(kept, QUARANTINE, as_json=invocation.json, none="nothing is in quarantine")
+    say_left_out(len(rows) - len(kept))
 
 
 @command(

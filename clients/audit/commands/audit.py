@@ -19,6 +19,7 @@ import click
 from clients.audit.commands.arguments import FILE, copy_argument, policy_option, root_option
 from clients.audit.commands.proof import prove, verify
 from clients.audit.commands.read import audit_report, audit_search
+from runtime.cli.columns import Kind
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
 from runtime.cli.render import Column, say, write, write_json, write_table
 
@@ -32,7 +33,7 @@ LOGS = (
     Column("leaves", "leaves"),
     Column("tree", "tree"),
     Column("trusted", "trusted"),
-    Column("witnesses", "witnesses"),
+    Column("witnesses", "witnesses", kind=Kind.TEXT),
 )
 COPIED = (Column("log", "log"), Column("from", "from"), Column("to", "to"), Column("files", "files"))
 

@@ -17,6 +17,7 @@ from clients.audit.commands.arguments import (
     root_option,
 )
 from protocol.identifiers import IdPrefix
+from runtime.cli.columns import Kind
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
 from runtime.cli.render import Column, fields_of, say, write, write_details, write_json, write_table
 
@@ -26,8 +27,13 @@ if TYPE_CHECKING:
 verify = group("verify", short="verify a proof, a receipt, a checkpoint, a replica of the directory")
 prove = group("prove", short="make proofs that verify without the ledger")
 
-PROMISES = (Column("what", "what"), Column("log", "log"), Column("leaf", "leaf"))
-PROOFS = (Column("file", "file"), Column("log", "log"), Column("leaf", "leaf"), Column("type", "type"))
+PROMISES = (Column("what", "what", kind=Kind.TEXT), Column("log", "log"), Column("leaf", "leaf"))
+PROOFS = (
+    Column("file", "file", kind=Kind.TEXT),
+    Column("log", "log"),
+    Column("leaf", "leaf"),
+    Column("type", "type"),
+)
 
 own_policy = click.option(
     "--policy", type=FILE, required=True, metavar="FILE", help="Keys of the log and its witnesses."

@@ -9,8 +9,9 @@ import click
 
 from clients.audit.commands.arguments import MessageName, copy_argument, policy_option
 from protocol.identifiers import IdPrefix
+from runtime.cli.columns import Kind
 from runtime.cli.command import Impact, Invocation, command, pass_invocation
-from runtime.cli.params import refuse_empty_span, since_option, until_option
+from runtime.cli.params import limit_option, refuse_empty_span, since_option, until_option
 from runtime.cli.render import Column, say, write_json, write_table
 
 TYPES = (
@@ -27,15 +28,15 @@ TYPES = (
     "unverified",
 )
 FOUND = (
-    Column("log", "log"),
+    Column("log", "log", spare=3),
     Column("leaf", "leaf"),
     Column("time", "time"),
-    Column("type", "type"),
+    Column("type", "type", painted=True),
     Column("unit", "unit"),
-    Column("to", "to"),
-    Column("kind", "kind"),
-    Column("reasons", "reasons"),
-    Column("message", "message"),
+    Column("to", "to", kind=Kind.TEXT),
+    Column("kind", "kind", spare=2),
+    Column("reasons", "reasons", kind=Kind.TEXT),
+    Column("message", "message", kind=Kind.ID),
 )
 
 
@@ -58,6 +59,7 @@ FOUND = (
 @click.option("--decision", "kind", type=click.Choice(TYPES), help="Only these.")
 @click.option("--reason", metavar="CODE", help="Decided so, among other reasons.")
 @click.option("--message", type=MessageName(), help="About this message.")
+@limit_option
 @pass_invocation
 def audit_search(  # noqa: PLR0913 - one for each thing that can be asked for
     invocation: Invocation,
@@ -70,6 +72,7 @@ def audit_search(  # noqa: PLR0913 - one for each thing that can be asked for
     kind: str | None,
     reason: str | None,
     message: bytes | IdPrefix | None,
+    limit: int | None,
 ) -> None:
     """Find records, oldest first. Every record shown is the one that its leaf commits to.
 
@@ -81,8 +84,10 @@ def audit_search(  # noqa: PLR0913 - one for each thing that can be asked for
     refuse_empty_span(since, until)
     session = AuditSession.open(directory, policy=policy, root=None, tell=_note)
     mid = None if message is None else session.message(message)
-    found = find_records(session, RecordSearch(unit, since, until, kind, reason, mid))
+    found = find_records(session, RecordSearch(unit, since, until, kind, reason, mid), limit=limit)
     write_table(found.rows, FOUND, as_json=invocation.json, none="no record answers to that")
+    if found.cut:
+        say("hint: older ones are left out: say a higher --limit, or none")
     if found.ahead:
         say(f"note: {found.ahead} left out that no checkpoint covers yet: ask again in a second")
     refuse_altered(found.altered)

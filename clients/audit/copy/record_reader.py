@@ -107,10 +107,13 @@ class RecordReader:
         found = _fetched(self._ask(_SIGNED, (base, base + size)))
         return [SignedLeaves(number - base, leaves, signed) for number, leaves, signed in found]
 
-    def search(self, where: str, values: Sequence[object]) -> Iterator[tuple[str, Row]]:
-        """Rows by a condition that this package wrote; oldest first."""
+    def search(
+        self, where: str, values: Sequence[object], *, newest_first: bool = False
+    ) -> Iterator[tuple[str, Row]]:
+        """Rows by a condition that this package wrote; oldest first, or the other way round."""
         origins = {number_in(base): origin for origin, base in self._bases.items()}
-        asked = f"SELECT id >> {INDEX_BITS}, {_ROW} FROM {RECORDS} WHERE {where} ORDER BY id"
+        order = "id DESC" if newest_first else "id"
+        asked = f"SELECT id >> {INDEX_BITS}, {_ROW} FROM {RECORDS} WHERE {where} ORDER BY {order}"
         for number, *row in _fetched(self._ask(asked, values)):
             yield origins.get(number, f"log number {number}"), Row._make(row)
 

@@ -54,14 +54,17 @@ class SearchResult:
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     altered: list[str] = field(default_factory=list)
+    cut: bool = False
+    """Whether there are older ones that answer to it."""
+
     ahead: int = 0
     """How many were left out because no checkpoint covers them yet: the ledger is at work on this store."""
 
 
-def find_records(session: AuditSession, query: RecordSearch) -> SearchResult:
-    """The records that answer to it, oldest first."""
+def find_records(session: AuditSession, query: RecordSearch, *, limit: int | None = None) -> SearchResult:
+    """The records that answer to it, oldest first; or the newest so many."""
     found = SearchResult()
-    for origin, row, is_true in checked(session, query):
+    for origin, row, is_true in checked(session, query, newest_first=limit is not None):
         place = f"leaf {row.index} of {origin}"
         if is_true is None:
             found.ahead += 1
@@ -69,11 +72,18 @@ def find_records(session: AuditSession, query: RecordSearch) -> SearchResult:
         if not is_true:
             found.altered.append(place)
             continue
+        if len(found.rows) == limit:
+            found.cut = True
+            break
         found.rows.append({"log": origin, "leaf": row.index, **_said(row)})
+    if limit is not None:
+        found.rows.reverse()
     return found
 
 
-def checked(session: AuditSession, query: RecordSearch) -> Iterator[tuple[str, Row, bool | None]]:
+def checked(
+    session: AuditSession, query: RecordSearch, *, newest_first: bool = False
+) -> Iterator[tuple[str, Row, bool | None]]:
     """Rows with their logs, and whether each is what its leaf says; of a deleted one, type and time.
 
     None for a row behind the checkpoint's size, where nothing signed exists to check it against: the ledger
@@ -82,7 +92,7 @@ def checked(session: AuditSession, query: RecordSearch) -> Iterator[tuple[str, R
     entries = {head.checkpoint.origin: _Entries(head) for head in session.audit_heads()}
     where, values = query.condition()
     with RecordReader(session.records()) as reader:
-        for origin, row in reader.search(where, values):
+        for origin, row in reader.search(where, values, newest_first=newest_first):
             known = entries.get(origin)
             if known is not None and row.index >= known.size:
                 yield origin, row, None

@@ -7,6 +7,7 @@ import click
 from clients.cli.rules_of import RULE_OF, reason
 from protocol.errors import HINTS, Code
 from protocol.trail.code_meanings import MEANINGS
+from runtime.cli.columns import Kind
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
 from runtime.cli.exits import of_code
 from runtime.cli.local_codes import LOCAL_CODES
@@ -15,7 +16,7 @@ from runtime.errors import NotFound
 
 errors = group("errors", short="look up an error code")
 
-COLUMNS = (Column("code", "CODE"), Column("exit", "EXIT"), Column("means", "MEANS"))
+COLUMNS = (Column("code", "CODE"), Column("exit", "EXIT"), Column("means", "MEANS", kind=Kind.TEXT))
 FIELDS = (
     Column("code", "code"),
     Column("means", "means"),

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from clients.cli.commands.send import hand_over
 from clients.cli.draft_faults import in_options
 from clients.cli.local_api import DaemonClient, segment
+from clients.cli.message_lists import list_options, say_older
 from clients.cli.outgoing import message_options, read_draft_file
 from clients.cli.received import FIELDS, save_attachments, show_content
 from protocol.codes import AcknowledgementStage, RefusalGround
+from runtime.cli.columns import Kind
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
 from runtime.cli.errors import DaemonProblem
 from runtime.cli.home import unit_home
@@ -33,14 +35,16 @@ from runtime.cli.render import (
 inbox = group("inbox", short="what was received: list, open, acknowledge, answer, refuse")
 
 COLUMNS = (
-    Column("id", "ID"),
-    Column("state", "STATE"),
-    Column("kind", "KIND"),
+    Column("id", "ID", kind=Kind.ID),
+    Column("state", "STATE", painted=True),
+    Column("kind", "KIND", spare=1),
     Column("sender", "FROM"),
-    Column("urgency", "URGENT"),
-    Column("handling", "HANDLING"),
+    Column("urgency", "URGENT", painted=True),
+    Column("handling", "HANDLING", spare=2),
     Column("received", "RECEIVED", moment),
 )
+INBOX_STATES = ("new", "opened", "acknowledged")
+
 _id = click.argument("message_id", metavar="ID", type=Identifier())
 _sender = click.option("--sender", type=OneUnit(), help="Whose message, where two used one id.")
 
@@ -56,49 +60,40 @@ _sender = click.option("--sender", type=OneUnit(), help="Whose message, where tw
         "contrada inbox ls --follow --json",
     ),
 )
-@click.option("--state", type=click.Choice(["new", "opened", "acknowledged"]), help="Only these.")
-@click.option("--limit", type=click.IntRange(1), help="At most so many; without it, all.")
-@click.option("--after", metavar="CURSOR", help="Go on where an earlier list ended.")
+@list_options(INBOX_STATES)
 @click.option("--wait", type=Duration(), help="If there is none, wait so long for one.")
 @click.option("--follow", is_flag=True, help="Go on printing what arrives, until interrupted.")
 @pass_invocation
 def inbox_ls(
-    invocation: Invocation,
-    *,
-    state: str | None,
-    limit: int | None,
-    after: str | None,
-    wait: int | None,
-    follow: bool,
+    invocation: Invocation, /, *, wait: int | None, follow: bool, limit: int | None, **chosen: str | None
 ) -> None:
-    """List the messages of this unit's inbox. Nothing is opened by it."""
+    """List the messages of this unit's inbox, the oldest first. Nothing is opened by it."""
     daemon = DaemonClient(unit_home(invocation))
     if follow:
-        _follow(daemon, state=state, after=after, as_json=invocation.json)
+        if limit is not None or chosen["before"] is not None or wait is not None:
+            raise click.UsageError("--follow goes with --state, --thread and --after, and with nothing else")
+        _follow(daemon, chosen, as_json=invocation.json)
     until = time.monotonic() + (wait or 0)
     while True:
-        rows, more = daemon.pages("/v1/inbox", limit=limit, after=after)
-        chosen = [row for row in rows if state in (None, row["state"])]
-        if chosen or time.monotonic() >= until:
+        rows, older = daemon.pages("/v1/inbox", limit=limit, **chosen)
+        if rows or time.monotonic() >= until:
             break
         time.sleep(0.2)
-    write_table(chosen, COLUMNS, as_json=invocation.json, none="nothing there")
-    if more is not None:
-        say(f"there are more: --after {more}")
+    write_table(rows, COLUMNS, as_json=invocation.json, none="nothing there")
+    say_older(older)
 
 
-def _follow(daemon: DaemonClient, *, state: str | None, after: str | None, as_json: bool) -> None:
+def _follow(daemon: DaemonClient, chosen: dict[str, str | None], *, as_json: bool) -> NoReturn:
     while True:
-        page = daemon.get("/v1/inbox", after=after, wait=20, limit=100, timeout=40.0)
+        page = daemon.get("/v1/inbox", wait=20, limit=100, timeout=40.0, **chosen)
         for row in page["items"]:
-            if state not in (None, row["state"]):
-                continue
             if as_json:
                 write_json_line(row)
             else:
                 say("")
                 write_details(row, COLUMNS, as_json=False)
-        after = page.get("next") or page.get("cursor") or after
+                flush()
+        chosen = chosen | {"after": page["cursor"]}
 
 
 @command(

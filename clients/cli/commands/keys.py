@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from clients.cli.local_api import DaemonClient
+from runtime.cli.columns import Kind
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
 from runtime.cli.home import unit_home
 from runtime.cli.render import Column, moment, say, write_details, write_json, write_table
@@ -19,10 +20,10 @@ IDENTITY = (
 )
 EPOCHS = (
     Column("epoch", "EPOCH"),
-    Column("kid", "KEY ID"),
-    Column("state", "STATE"),
+    Column("kid", "KEY ID", kind=Kind.ID),
+    Column("state", "STATE", painted=True),
     Column("held", "HELD HERE"),
-    Column("starts", "STARTS", moment),
+    Column("starts", "STARTS", moment, spare=1),
     Column("ends", "ENDS", moment),
 )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from clients.cli.local_api import DaemonClient, segment
+from runtime.cli.columns import Kind
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
 from runtime.cli.home import chosen_home, unit_home
 from runtime.cli.joined import TRACES, load_added
@@ -19,23 +20,23 @@ PROOFS = (
     Column("leaf", "LEAF"),
     Column("log", "LOG"),
     Column("index", "INDEX"),
-    Column("size", "PROVED AT"),
+    Column("size", "PROVED AT", spare=1),
     Column("proved", "PROVED", moment),
-    Column("file", "FILE"),
+    Column("file", "FILE", kind=Kind.TEXT),
 )
 
 RECEIPTS = (
     Column("side", "SIDE"),
     Column("leaf", "DECISION"),
     Column("decided", "DECIDED", moment),
-    Column("file", "FILE"),
+    Column("file", "FILE", kind=Kind.TEXT),
 )
 
 STEPS = (
     Column("t", "TIME", moment),
-    Column("event", "EVENT"),
+    Column("event", "EVENT", painted=True),
     Column("unit", "UNIT"),
-    Column("detail", "DETAIL"),
+    Column("detail", "DETAIL", kind=Kind.TEXT),
 )
 
 

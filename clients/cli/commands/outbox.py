@@ -9,6 +9,8 @@ import click
 
 from clients.cli.commands.send import await_decision, check_accepted
 from clients.cli.local_api import DaemonClient, segment
+from clients.cli.message_lists import list_options, say_older
+from runtime.cli.columns import Kind
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
 from runtime.cli.home import unit_home
 from runtime.cli.params import Duration, Identifier
@@ -22,16 +24,16 @@ def _deliveries(found: list[dict[str, Any]]) -> str:
 
 
 COLUMNS = (
-    Column("id", "ID"),
-    Column("state", "STATE"),
-    Column("kind", "KIND"),
-    Column("to", "TO"),
-    Column("handling", "HANDLING"),
+    Column("id", "ID", kind=Kind.ID),
+    Column("state", "STATE", painted=True),
+    Column("kind", "KIND", spare=1),
+    Column("to", "TO", kind=Kind.TEXT),
+    Column("handling", "HANDLING", spare=2),
     Column("created", "CREATED", moment),
 )
 
 FIELDS = (
-    *(Column(column.key, column.title.lower(), column.show) for column in COLUMNS),
+    *(column.line() for column in COLUMNS),
     Column("copy", "copy"),
     Column("thread", "thread"),
     Column("reply_to", "reply to"),
@@ -51,19 +53,13 @@ FIELDS = (
         "contrada outbox ls --state refused --json",
     ),
 )
-@click.option(
-    "--state", type=click.Choice(["queued", "sealed", "sent", "accepted", "refused"]), help="Only these."
-)
-@click.option("--limit", type=click.IntRange(1), help="At most so many; without it, all.")
-@click.option("--after", metavar="CURSOR", help="Go on where an earlier list ended.")
+@list_options(("queued", "sealed", "sent", "accepted", "refused"))
 @pass_invocation
-def outbox_ls(invocation: Invocation, state: str | None, limit: int | None, after: str | None) -> None:
-    """List the messages of this unit's outbox, newest first."""
-    rows, more = DaemonClient(unit_home(invocation)).pages("/v1/outbox", limit=limit, after=after)
-    chosen = [row for row in rows if state in (None, row["state"])]
-    write_table(chosen, COLUMNS, as_json=invocation.json, none="nothing was sent")
-    if more is not None:
-        say(f"there are more: --after {more}")
+def outbox_ls(invocation: Invocation, /, *, limit: int | None, **chosen: str | None) -> None:
+    """List the messages of this unit's outbox, the oldest first."""
+    rows, older = DaemonClient(unit_home(invocation)).pages("/v1/outbox", limit=limit, **chosen)
+    write_table(rows, COLUMNS, as_json=invocation.json, none="nothing was sent")
+    say_older(older)
 
 
 @command(

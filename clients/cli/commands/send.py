@@ -23,7 +23,7 @@ from runtime.cli.command import Impact, Invocation, command, pass_invocation
 from runtime.cli.errors import CommandError, DaemonProblem, DaemonUnreachable, NotInTime, RefusedByPolicy
 from runtime.cli.home import unit_home
 from runtime.cli.params import Codes, flatten
-from runtime.cli.render import say, write, write_json
+from runtime.cli.render import flush, say, write, write_json
 
 _draft_argument = click.argument("file", metavar="FILE", type=click.Path(allow_dash=True))
 
@@ -100,6 +100,7 @@ def hand_over(
     wait = options["wait"]
     if not invocation.json:
         write(queued["id"])
+        flush()
     elif not wait:
         write_json(queued)
     show_caveats(queued, say)

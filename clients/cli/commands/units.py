@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from clients.cli.local_api import DaemonClient, segment
+from runtime.cli.columns import Kind
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
 from runtime.cli.home import unit_home
 from runtime.cli.params import OneUnit
@@ -14,15 +15,15 @@ units = group("units", short="the units of the exchange, as the directory has th
 
 COLUMNS = (
     Column("unit", "UNIT"),
-    Column("kind", "KIND"),
-    Column("name", "NAME"),
-    Column("clearance", "CLEARANCE"),
-    Column("basis", "BASIS"),
+    Column("kind", "KIND", spare=1),
+    Column("name", "NAME", kind=Kind.TEXT),
+    Column("clearance", "CLEARANCE", spare=3),
+    Column("basis", "BASIS", spare=2),
     Column("suspended", "SUSPENDED"),
 )
 
 FIELDS = (
-    *(Column(column.key, column.title.lower()) for column in COLUMNS),
+    *(column.line() for column in COLUMNS),
     Column("purposes", "purposes"),
     Column("national_unit", "national unit"),
     Column("waives_copy", "waives copies"),

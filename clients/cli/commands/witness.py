@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from runtime.cli.columns import Kind
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
 from runtime.cli.errors import CommandError
 from runtime.cli.exits import Exit
@@ -25,7 +26,7 @@ FIELDS = (
 HEADS = (
     Column("log", "LOG"),
     Column("size", "SIZE"),
-    Column("root", "ROOT"),
+    Column("root", "ROOT", kind=Kind.DIGEST, spare=1),
     Column("t", "COSIGNED", moment),
 )
 EVIDENCE = (
@@ -34,7 +35,7 @@ EVIDENCE = (
     Column("t", "SEEN", moment),
     Column("offered_size", "OFFERED"),
     Column("cosigned_size", "COSIGNED"),
-    Column("folder", "FOLDER"),
+    Column("folder", "FOLDER", kind=Kind.TEXT),
 )
 
 

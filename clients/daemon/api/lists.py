@@ -5,8 +5,8 @@ Owns choosing rows; their JSON is `views`. Runs in the worker's thread.
 Rules, the same for inbox and outbox:
 - Whatever a query asks for is asked of the database, before the page is cut.
 - The oldest comes first, so that a program that follows misses nothing; `order=newest` turns the list round.
-- `next` is set where there is more in that order, and goes on as `after`. `cursor` is the last row's, for a
-  program that asks again later.
+- `next` is set where there is more: it goes on as `after`, and with `order=newest` as `before`. `cursor` is
+  the last row's, for a program that asks again later.
 """
 
 from __future__ import annotations
@@ -40,11 +40,14 @@ class ListQuery:
     """What is asked of a list; a field that is None is not compared."""
 
     limit: int = 100
-    after: int | None = None
-    """The cursor of the last row that was seen, in the order of this list."""
-
     order: str = "oldest"
     """Which end comes first: `oldest` or `newest`."""
+
+    after: int | None = None
+    """The cursor of a row: only later ones."""
+
+    before: int | None = None
+    """The cursor of a row: only earlier ones."""
 
     state: str | None = None
     thread: bytes | IdPrefix | None = None
@@ -79,8 +82,7 @@ def _page(
     kept = found[: query.limit]
     for _, shown in kept:
         shown["short"] = message_ids.short_form(context.store, bytes.fromhex(shown["id"].replace("-", "")))
-    before = query.after if query.after is not None or query.order == "newest" else 0
-    last = kept[-1][0] if kept else before
+    last = kept[-1][0] if kept else (query.after or 0) if query.order == "oldest" else query.before
     cursor = None if last is None else str(last)
     return {
         "items": [shown for _, shown in kept],
@@ -93,17 +95,20 @@ def _shown(
     context: UnitContext, query: ListQuery, select: str, show: Callable[[UnitContext, Row], views.Shown]
 ) -> Iterator[tuple[Row, views.Shown]]:
     """Rows with what is shown of them, so many at a time as a page has."""
-    side, order = (">", "") if query.order == "oldest" else ("<", " DESC")
-    after = query.after if query.after is not None else 0 if query.order == "oldest" else _BEYOND
+    after, before = query.after or 0, _BEYOND if query.before is None else query.before
     values: tuple[Any, ...] = ()
     if query.thread is not None:
         select, values = f"{select} AND thread = ?", (message_ids.find_thread(context.store, query.thread),)
-    asked = f"{select} AND id {side} ? ORDER BY id{order} LIMIT ?"
-    while rows := context.store.rows(asked, *values, after, query.limit + 1):
+    order = "ORDER BY id" if query.order == "oldest" else "ORDER BY id DESC"
+    asked = f"{select} AND id > ? AND id < ? {order} LIMIT ?"
+    while rows := context.store.rows(asked, *values, after, before, query.limit + 1):
         for row in rows:
             shown = show(context, row)
             if query.state in (None, shown["state"]):
                 yield row, shown
         if len(rows) <= query.limit:
             return
-        after = rows[-1]["id"]
+        if query.order == "oldest":
+            after = rows[-1]["id"]
+        else:
+            before = rows[-1]["id"]

@@ -61,6 +61,7 @@ MAX_WAIT = 30.0
 _LIST: Final[dict[str, Reader]] = {
     "limit": whole(1, MAX_LIMIT),
     "after": whole(0, MAX_UINT),
+    "before": whole(0, MAX_UINT),
     "order": one_of("oldest", "newest"),
     "thread": read_id_or_prefix,
 }

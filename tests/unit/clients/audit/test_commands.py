@@ -110,6 +110,32 @@ def test_since_a_day_until_that_day_is_that_day(ledger: Ledger) -> None:
     assert audit(ledger, "search", "DIR", "--since", "2026-11-02", "--until", "2026-11-01").exit == 2
 
 
+def test_a_search_is_cut_to_its_newest(ledger: Ledger) -> None:
+    """--limit keeps the newest, in the same order, and says that there are older ones; lines are the same rows."""
+    everything = answer(audit(ledger, "search", "DIR", "--json"))
+    cut = audit(ledger, "search", "DIR", "--limit", "3", "--json")
+    lines = audit(ledger, "search", "DIR", "--limit", "3", "--jsonl")
+
+    assert answer(cut) == everything[-3:] == [json.loads(line) for line in lines.out.splitlines()]
+    assert "older ones are left out" in cut.err
+    whole = audit(ledger, "search", "DIR", "--limit", str(len(everything)), "--json")
+    assert answer(whole) == everything and "left out" not in whole.err
+
+
+def test_a_message_is_named_by_its_first_digits(ledger: Ledger, tmp_path: Path) -> None:
+    """In a copy, too: what begins one id finds it, what begins several is refused with them."""
+    rows = answer(audit(ledger, "search", "DIR", "--json", "--decision", "accepted"))
+    ids = sorted({row["message"] for row in rows if "message" in row})
+    found = answer(audit(ledger, "search", "DIR", "--message", ids[0][:30], "--json"))
+    several = audit(ledger, "search", "DIR", "--message", ids[0][:8])
+
+    assert {row["message"] for row in found} == {ids[0]}
+    assert several.exit == 2 and ids[0] in several.err and "begin with" in several.err
+    proved = ("prove", "inclusion", "DIR", "--out", str(tmp_path), "--message")
+    assert audit(ledger, *proved, ids[0][:30]).exit == 0
+    assert audit(ledger, *proved, "ffffffff").exit == 5
+
+
 def test_a_proof_goes_round(ledger: Ledger, tmp_path: Path) -> None:
     """Proved from a copy, verified without it: record, witnesses, and the message itself."""
     made = answer(

@@ -43,13 +43,13 @@ def ids(page):
 
 def walk(make, context, **query):
     """All of a list, page by page."""
-    found, after = [], None
+    found, on = [], {}
     while True:
-        page = make(context, ListQuery(**query, after=after))
+        page = make(context, ListQuery(**query, **on))
         found += ids(page)
         if page["next"] is None:
             return found
-        after = int(page["next"])
+        on = {"before" if query.get("order") == "newest" else "after": int(page["next"])}
 
 
 def test_a_page_is_cut_from_what_was_asked_for(pt, mail):

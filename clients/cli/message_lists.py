@@ -1,0 +1,37 @@
+"""The options that lists of messages share, and what is said where a list is not all there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import click
+
+from runtime.cli.params import Identifier, limit_option
+from runtime.cli.render import say
+
+Function = TypeVar("Function", bound=Callable[..., object])
+
+
+def list_options(states: Sequence[str]) -> Callable[[Function], Function]:
+    """What of a list is wanted: chosen by the daemon, before the list is cut."""
+    options = (
+        click.option("--state", type=click.Choice(list(states)), help="Only these."),
+        click.option("--thread", metavar="ID", type=Identifier(), help="Only this conversation."),
+        limit_option,
+        click.option("--after", metavar="CURSOR", help="Only what came later."),
+        click.option("--before", metavar="CURSOR", help="Only what came earlier, as an earlier list says."),
+    )
+
+    def add(function: Function) -> Function:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
+
+
+def say_older(cursor: str | None) -> None:
+    """Say that a list was cut, and how to see the rest."""
+    if cursor is not None:
+        say(f"hint: there are older ones: say --before {cursor}, or no --limit")

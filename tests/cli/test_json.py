@@ -1,0 +1,121 @@
+"""JSON from every command that prints data: one document, or one object for each line."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.cli.terminal import EXAMPLES, contrada
+from tests.cli.test_commands import LEAVES
+from tests.cli.test_local_api import ID, Daemon, daemon  # noqa: F401 - a fixture
+
+MESSAGE = {
+    "id": ID,
+    "short": ID[:13],
+    "thread": ID,
+    "state": "new",
+    "kind": "information",
+    "sender": "it",
+    "to": ["fr"],
+}
+QUEUED = {"id": ID, "thread": ID, "state": "queued"}
+KEY = {"unit": "fr", "kid": "00" * 16, "state": "active", "fingerprint": "0", "not_before": 1, "not_after": 2}
+PAGE = {"items": [MESSAGE, MESSAGE], "cursor": "2", "next": None}
+DRAFT = f"{EXAMPLES}/vessel.json"
+WELL = {
+    "unit": "fr", "ready": True, "checks": {}, "alarms": [],
+    "ledger": {"followed": False}, "waiting": {}, "queued": 0,
+}  # fmt: skip
+
+ASKED: dict[str, tuple[list[str], Any]] = {
+    "inbox ls": ([], PAGE),
+    "inbox show": ([ID], MESSAGE),
+    "inbox ack": ([ID], QUEUED),
+    "inbox answer": ([ID, "--file", DRAFT], MESSAGE | QUEUED),
+    "inbox refuse": ([ID, "--ground", "minor-offence", "--reasons", "a fine"], MESSAGE | QUEUED),
+    "outbox ls": ([], PAGE),
+    "outbox show": ([ID], MESSAGE),
+    "send": (["--to", "it", DRAFT], QUEUED),
+    "request": (["--to", "it", DRAFT], QUEUED),
+    "units ls": ([], {"items": [{"unit": "fr"}, {"unit": "it"}]}),
+    "units show": (["it"], {"unit": "it"}),
+    "keys show": ([], {"identity": KEY, "epochs": []}),
+    "keys rotate": ([], KEY | {"request": "f"}),
+    "message trace": ([ID], {"id": ID, "steps": [{"t": 1, "event": "created", "unit": "fr", "detail": ""}]}),
+    "message proof": ([ID], {"id": ID, "proofs": []}),
+    "message receipt": ([ID], {"id": ID, "receipts": []}),
+    "unit status": ([], WELL),
+}
+"""Commands of a unit, and what the daemon answers."""
+
+OFFLINE: dict[str, list[str]] = {
+    "errors ls": [],
+    "errors show": ["E_SIZE"],
+    "route explain": [f"{EXAMPLES}/vessel.json", "--to", "it", "--at", "2026-11-22T08:00Z"],
+}
+
+WITHOUT = {
+    "completion": "prints a script for a shell, which has no other form",
+    "unit run": "runs until it is told to stop; its log is JSON lines in any case",
+    "router run": "the same",
+    "ledger run": "the same",
+    "witness run": "the same",
+}
+"""Commands that print no data that JSON could hold: there --json is for errors."""
+
+ELSEWHERE = {
+    "needs Kafka: tests/cli/test_live.py, test_centre_status.py": """
+        centre init, centre status, centre units, centre enrol, centre suspend, centre resume, centre revoke,
+        centre topics apply, centre audit, centre quarantine ls, centre quarantine show, centre quarantine release,
+        centre act policy-change, centre act break-glass, centre act auditor-access, demo""",
+    "needs a ledger: tests/unit/clients/audit/test_commands.py": """
+        audit fsck, audit mirror, audit search, audit report, audit verify message, audit verify receipt,
+        audit verify checkpoint, audit verify directory, audit prove inclusion, audit prove consistency,
+        ledger init, ledger check, ledger record, ledger erase, ledger policy, ledger export""",
+    "makes a home: tests/cli/witness.txt, test_live.py": "unit init, witness init, witness status",
+}
+
+
+def test_every_command_is_in_one_table() -> None:
+    """No command is forgotten: it speaks JSON here or where the table says, or has a reason not to."""
+    elsewhere = [" ".join(name.split()) for names in ELSEWHERE.values() for name in names.split(",")]
+    assert sorted([*ASKED, *OFFLINE, *WITHOUT, *elsewhere]) == sorted(LEAVES)
+
+
+@pytest.mark.parametrize("name", LEAVES)
+def test_every_command_takes_both_forms(name: str) -> None:
+    """--json and --jsonl stand on every line of the tree; the commands of the table say what they are for there."""
+    options = {opt: param for param in LEAVES[name].params for opt in param.opts}
+    assert {"--json", "--jsonl", "--wide", "--no-color"} <= set(options)
+    if name in WITHOUT and name != "completion":
+        assert "errors as JSON" in (getattr(options["--json"], "help", "") or "")
+
+
+def check(whole: str, lines: str) -> None:
+    """A list is a line for each of its entries, anything else is one line; both say the same."""
+    document = json.loads(whole)
+    assert [json.loads(line) for line in lines.splitlines()] == (
+        document if isinstance(document, list) else [document]
+    )
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_a_commands_json(daemon: Daemon, name: str) -> None:  # noqa: F811
+    """What the daemon said, as one document and as lines."""
+    arguments, answer = ASKED[name]
+    daemon.answers = [(200, answer)]
+    whole, lines = (daemon.run(*name.split(), *arguments, form) for form in ("--json", "--jsonl"))
+
+    assert (whole.exit, lines.exit) == (0, 0), whole.err
+    check(whole.out, lines.out)
+
+
+@pytest.mark.parametrize("name", OFFLINE)
+def test_an_offline_commands_json(daemon: Daemon, name: str) -> None:  # noqa: F811
+    """The same of commands that ask nobody; an error is JSON in both forms."""
+    whole, lines = (daemon.run(*name.split(), *OFFLINE[name], form) for form in ("--json", "--jsonl"))
+    check(whole.out, lines.out)
+    wrong = contrada("errors", "show", "E_NOTHING", "--jsonl")
+    assert json.loads(wrong.err)["error"]["exit"] == wrong.exit == 5
