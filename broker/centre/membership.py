@@ -201,16 +201,18 @@ async def change_status(invocation: Invocation, unit: str, *, suspended: bool, r
 
 
 async def named_key(invocation: Invocation, unit: str, wanted: bytes | IdPrefix) -> KeyId:
-    """The key of this unit, or of a router, that is meant, before anybody is asked whether it is to go.
-
-    A whole id is taken as it is.
-    """
+    """The key that is meant, before anybody is asked whether it is to go. A whole id is taken as it is."""
     if not isinstance(wanted, IdPrefix):
         return KeyId(wanted)
     home = centre_home(invocation)
     directory, _ = await read_directory_topic(home, bootstrap(invocation, home))
-    signing = (*directory.identities(UnitId(unit)), *directory.routers())
-    own = {key.public.kid for key in signing} | {key.public.kid for key in directory.epochs(UnitId(unit))}
+    return find_key(directory, UnitId(unit), wanted)
+
+
+def find_key(directory: Directory, unit: UnitId, wanted: IdPrefix) -> KeyId:
+    """The one key of this unit, or of a router, that begins so; `NotFound` or `Ambiguous`."""
+    signing = (*directory.identities(unit), *directory.routers())
+    own = {key.public.kid for key in signing} | {key.public.kid for key in directory.epochs(unit)}
     found = sorted(kid for kid in own if wanted.begins(kid))
     if not found:
         raise NotFound(

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from tests.cli.terminal import EXAMPLES, Seen, contrada
+from tests.cli.test_pipes import QUIET, begin, left
 from tests.conftest import Kafka
 from tests.waiting import GENEROUS, ended, until
 
@@ -196,11 +197,29 @@ def test_a_case_by_command_line(running: Exchange) -> None:
     assert rejected[0]["id"] == refused.out.strip()
     lines = running.at("centre", "centre", "audit", "--jsonl", "--unit", "fr").out.splitlines()
     assert json.loads(lines[0])["id"] == sent["id"]
+    decided = running.json("centre", "centre", "audit")
+    assert running.json("centre", "centre", "audit", "--limit", "2") == decided[-2:]
+    assert running.json("centre", "centre", "audit", "--since", "yesterday", "--until", "today") == decided
+    short = running.json("it", "inbox", "ls", "--state", "acknowledged", "--limit", "1")[0]["short"]
+    assert sent["id"].startswith(short) and short != sent["id"]
+    for home in ("fr", "it", "centre"):
+        assert running.json(home, "message", "trace", short)["id"] == sent["id"]
     assert running.json("centre", "centre", "quarantine", "ls") == []
     running.at("centre", "centre", "quarantine", "show", "0", exit_=5)
     status = running.json("centre", "centre", "status")
     backlog = {row["unit"]: (row["end"] > 0, row["lag"]) for row in status["backlog"]}
     assert backlog == {"fr": (True, 0), "it": (True, 0), "fr-customs": (False, 0)}
+
+
+def test_a_reader_of_the_trail_may_leave(running: Exchange) -> None:
+    """`centre audit | head -1` ends at once and quietly, while Kafka has more and while it has nothing more."""
+    for more in ([], ["--follow"]):
+        process = begin("--home", str(running.path / "centre"), "centre", "audit", "--jsonl", *more)
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["decision"] == "accepted"
+        code, said = left(process)
+        # All of a short trail may be in the pipe before its reader leaves.
+        assert (code, said) == QUIET or (not more and (code, said) == (0, b""))
 
 
 def test_an_identity_is_renewed(running: Exchange) -> None:

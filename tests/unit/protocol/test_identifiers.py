@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.errors import Code, Rejected
-from protocol.identifiers import digest, new_message_id, new_thread_id, parse_unit_id, read_id, show_id
+from protocol.identifiers import (
+    ID_WORDS,
+    digest,
+    new_message_id,
+    new_thread_id,
+    parse_unit_id,
+    read_id,
+    read_id_or_prefix,
+    short_id,
+    show_id,
+)
 from tests.unit.protocol.strategies import QUICK, octets, unit_ids
 
 
@@ -84,3 +94,41 @@ def test_text_is_an_id_or_rejected(text):
 def test_digest_is_sha_256():
     """The digest of nothing is the well-known one."""
     assert digest(b"").hex() == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+@QUICK
+@given(octets(16), st.integers(8, 31), st.booleans())
+def test_the_first_digits_of_an_id_are_what_it_begins_with(raw, length, hyphens):
+    """With hyphens or without, in letters of both cases: the prefix begins the id, and bounds exactly those that it begins."""
+    digits = raw.hex()[:length]
+    text = show_id(raw)[: length + sum(length > at for at in (8, 12, 16, 20))] if hyphens else digits.upper()
+    prefix = read_id_or_prefix(text)
+
+    assert prefix.digits == digits and prefix.begins(raw)
+    assert prefix.first <= raw <= prefix.last
+    assert {prefix.first.hex()[:length], prefix.last.hex()[:length]} == {digits}
+    assert read_id_or_prefix(str(prefix)) == prefix
+
+
+@QUICK
+@given(octets(16), st.lists(octets(16), max_size=4))
+def test_a_short_id_begins_no_neighbour(raw, others):
+    """What a list shows is taken everywhere, and means that id; it has at least the 12 digits of a message's time."""
+    for near in (*others, raw[:15] + bytes([raw[15] ^ 1]), raw[:8] + bytes(8), raw, None):
+        short = short_id(raw, near)
+        assert show_id(raw).startswith(short) and len(short) >= 13
+        read = read_id_or_prefix(short)
+        assert read == raw if isinstance(read, bytes) else read.begins(raw)
+        assert near in (None, raw) or not show_id(near).startswith(short)
+    assert len(short_id(raw)) == 13
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "0195a0c", "0195a0g2", "0195a0c2-7c3e-7b1a-8f4d-0000000000000", "ffffffff ffffffff", "٠١٢٣٤٥٦٧"],
+)
+def test_what_is_neither_an_id_nor_its_beginning(text):
+    """Fewer than eight digits would seldom name one message; the hint says what would be right."""
+    with pytest.raises(Rejected) as caught:
+        read_id_or_prefix(text)
+    assert caught.value.hint == ID_WORDS
