@@ -12,8 +12,10 @@ An id, a time or a state is never broken.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Final
 
 from runtime.cli.columns import Column, Kind, Row, short_cells, tight_cell
@@ -21,6 +23,8 @@ from runtime.cli.columns import Column, Kind, Row, short_cells, tight_cell
 GAP: Final = 2
 LONGEST_WORD: Final = 24
 """A longer word of a text may be broken."""
+
+_TITLE: Final = re.compile(r" *(?:\S+ ){0,2}\S+ {2,}|\S+: ")
 
 Measure = Callable[[str], int]
 """How many columns of the terminal a text takes."""
@@ -56,6 +60,18 @@ def lay_out(
             return None
         kept.remove(spare)
         left_out.append(columns[spare].title)
+
+
+def folded(text: str, *, width: int) -> list[str]:
+    """A line of words as lines of this width; what follows a title goes on under what stands behind it.
+
+    A word that is longer than the width is not broken: it may be an id.
+    """
+    title = _TITLE.match(text)
+    indent = " " * (len(title[0]) if title is not None else len(text) - len(text.lstrip()) + GAP)
+    if len(text) <= width or len(indent) > width // 2:
+        return [text]
+    return wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _fitted(

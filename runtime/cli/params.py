@@ -201,6 +201,7 @@ class Term(click.ParamType[int]):
 
 limit_option = click.option(
     "--limit",
+    metavar="N",
     type=click.IntRange(1),
     help="Only the newest so many; without it, all.",
 )

@@ -15,6 +15,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from shutil import get_terminal_size
 
 import click
 
@@ -37,6 +38,7 @@ __all__ = [
     "reasons_text",
     "say",
     "write",
+    "write_as_is",
     "write_details",
     "write_json",
     "write_json_line",
@@ -50,7 +52,17 @@ def say(text: str) -> None:
 
 
 def write(text: str) -> None:
-    """One line of data."""
+    """One line of words; on a terminal it goes on in the next line, between two of them."""
+    if _is_drawn():
+        from runtime.cli.layout import folded  # noqa: PLC0415 - only for a person at a terminal
+
+        _put("".join(f"{line}\n" for line in folded(printable(text), width=get_terminal_size().columns)))
+    else:
+        write_as_is(text)
+
+
+def write_as_is(text: str) -> None:
+    """One line that is copied or read by a program: never folded."""
     _put(printable(text) + "\n")
 
 
@@ -65,7 +77,7 @@ def write_json(value: object) -> None:
 
 def write_json_line(value: object) -> None:
     """One JSON document on one line, flushed at once: a reader may be following."""
-    write(json_text(value))
+    write_as_is(json_text(value))
     flush()
 
 
@@ -141,7 +153,7 @@ def _is_drawn() -> bool:
 def _align(rows: list[list[str]]) -> None:
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))] if rows else []
     for row in rows:
-        write("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        write_as_is("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def _put(text: str) -> None:

@@ -6,7 +6,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from runtime.cli.command import Impact, command
-from runtime.cli.render import write
+from runtime.cli.render import write_as_is
 from runtime.errors import NotFound
 
 
@@ -29,4 +29,4 @@ def completion(ctx: click.Context, shell: str) -> None:
         raise NotFound(f"no completion for {shell}")
     root = ctx.find_root()
     for line in made(root.command, {}, "contrada", "_CONTRADA_COMPLETE").source().splitlines():
-        write(line)
+        write_as_is(line)

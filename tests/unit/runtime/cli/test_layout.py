@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from runtime.cli import drawing
 from runtime.cli.columns import Column, Kind, moment, short_cells
-from runtime.cli.layout import lay_out
+from runtime.cli.layout import folded, lay_out
 
 ROWS = [
     {"id": f"019aa5f2-7c1e-7a0{n}-8000-3c5e9f0d1b2a", "state": "acknowledged", "kind": "information",
@@ -111,3 +111,18 @@ def test_letters_of_two_columns_are_counted_as_two(monkeypatch):
     lines, _ = draw((Column("name", "NAME"), Column("state", "STATE")), rows, 80, monkeypatch)
 
     assert [drawing.cell_len(line[: line.index("new")]) for line in lines[1:]] == [10, 10]
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_a_line_of_words_goes_on_under_its_words(width):
+    """A line with a title keeps it free; no word is broken, none is lost, and the line fits if its words do."""
+    text = (
+        "ledger     read; 3 messages wait for their leaves, and contrada.example/audit/2026h2 is at 4711 now"
+    )
+    lines = folded(text, width=width)
+
+    assert " ".join(text.split()) == " ".join(" ".join(lines).split())
+    assert all(len(line) <= width for line in lines) and len(lines) > 1
+    assert all(line.startswith(" " * 11) and line[11] != " " for line in lines[1:])
+    assert folded("x" * 200, width=width) == ["x" * 200]
+    assert folded("short", width=width) == ["short"]
