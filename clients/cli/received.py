@@ -29,6 +29,7 @@ FIELDS = (
     Column("to", "to"),
     Column("thread", "thread"),
     Column("reply_to", "reply to"),
+    Column("odd", "odd: it"),
     Column("handling", "handling"),
     Column("h3", "limits", _limits),
     Column("classification", "classification"),

@@ -8,6 +8,7 @@
         ├── BadRequest         the request is not one of the local API's
         ├── KeyReused          another request was taken in under this idempotency key
         ├── RequestInHand      a request with this idempotency key is not answered yet
+        ├── OutOfOrder         a message may not follow the one that it refers to
         └── RouterWouldRefuse  the header alone breaks a rule of the exchange
 
 `status` is the HTTP status that the local API answers with. No message carries content.
@@ -98,6 +99,13 @@ class RequestInHand(DaemonError):
         super().__init__(
             "a request with this idempotency key is not answered yet", hint="ask again in a moment"
         )
+
+
+class OutOfOrder(DaemonError):
+    """A message may not follow the one that it refers to. Nothing was taken in."""
+
+    code = "E_OUT_OF_ORDER"
+    status = 409
 
 
 class RouterWouldRefuse(DaemonError):

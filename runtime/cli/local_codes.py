@@ -62,6 +62,10 @@ LOCAL_CODES: Final[dict[str, LocalCode]] = {
     "E_REQUEST": LocalCode(
         "a request to the local API is not understood", "the message names the field or path"
     ),
+    "E_OUT_OF_ORDER": LocalCode(
+        "this kind of message may not follow the one that it refers to",
+        "only a request is answered or refused, for good once; send the rest as information",
+    ),
     "E_KEY_REUSED": LocalCode(
         "another request was taken in under this idempotency key", "use a fresh key for each request"
     ),

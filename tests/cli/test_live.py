@@ -174,7 +174,10 @@ def test_a_case_by_command_line(running: Exchange) -> None:
     running.until("it", "inbox", "ls", count=2)
     running.at("it", "inbox", "answer", asked["id"], "--file", f"{EXAMPLES}/answer.json", "--wait")
     refuse = ["inbox", "refuse", asked["id"], "--ground", "not-available", "--reasons", "no record", "--wait"]
-    running.at("it", *refuse)
+    # Plain information is neither answered nor refused; what was answered in part is refused in part.
+    running.at("it", *refuse[:2], sent["id"], *refuse[3:], exit_=9)
+    running.at("it", *refuse, exit_=9)
+    running.at("it", *refuse, "--concerns", "the owner")
     replies = running.until("fr", "inbox", "ls", count=2)
     assert [(row["kind"], row["reply_to"]) for row in replies] == [
         ("answer", asked["id"]),

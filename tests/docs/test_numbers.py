@@ -10,7 +10,7 @@ from broker.router import gossip, ledger_feed
 from broker.router import loop as router
 from clients.daemon.sending import lanes
 from clients.daemon.state import open_promises as book
-from clients.daemon.store import decisions
+from clients.daemon.store import decisions, request_keys
 from keys import lifecycle, unlock
 from protocol import limits, topics
 from protocol.identifiers import UnitId
@@ -41,6 +41,10 @@ STATED = {
         f"publications of the ledger {_days('ledger')} days",
         f"{LEDGER['batch_ms'].default} ms or {LEDGER['batch_entries'].default} entries",
         f"may take {book.PATIENCE:.0f} s",
+    ],
+    "docs/drafts.md": [
+        f"kept for {request_keys.KEPT_FOR // limits.DAY} days",
+        f"newest {request_keys.MOST:,} of them",
     ],
     "docs/adr/0018-the-second-transaction-protocol.md": [
         f"`{transactions.FEATURE[0]}` {transactions.FEATURE[1]} switched on",

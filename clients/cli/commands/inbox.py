@@ -80,7 +80,14 @@ def inbox_ls(
             break
         time.sleep(0.2)
     write_table(rows, COLUMNS, as_json=invocation.json, none="nothing there")
+    _say_what_is_odd(rows)
     say_older(older)
+
+
+def _say_what_is_odd(rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        if row.get("odd"):
+            say(f"note: {row['kind']} {row['id']} {row['odd']}")
 
 
 def _follow(daemon: DaemonClient, chosen: dict[str, str | None], *, as_json: bool) -> NoReturn:
@@ -202,25 +209,39 @@ def inbox_answer(invocation: Invocation, /, message_id: str, file: str, **option
     short="refuse a request, with a ground of the closed list",
     examples=(
         "contrada inbox refuse ID --ground not-available --reasons 'no record of this vessel'",
+        "contrada inbox refuse ID --ground not-available --reasons 'no record' --concerns 'the crew'",
         "contrada inbox refuse ID --file examples/refusal.json",
     ),
 )
 @_id
 @click.option("--ground", type=Codes(RefusalGround), help="The ground (DIR 6(1)); else the draft's first.")
 @click.option("--reasons", metavar="TEXT", help="The reasons in this case (DIR 6(2)).")
+@click.option("--concerns", metavar="TEXT", help="With --reasons: the part that is refused; else all of it.")
 @click.option("--file", metavar="FILE", type=click.Path(allow_dash=True), help="A whole draft instead, or -.")
 @message_options
 @pass_invocation
 def inbox_refuse(
-    invocation: Invocation, /, message_id: str, *, reasons: str | None, file: str | None, **options: Any
+    invocation: Invocation,
+    /,
+    message_id: str,
+    *,
+    reasons: str | None,
+    concerns: str | None,
+    file: str | None,
+    **options: Any,
 ) -> None:
-    """Refuse a request, for one of the grounds of Directive (EU) 2023/977, Art. 6(1), with reasons."""
+    """Refuse a request, for one of the grounds of Directive (EU) 2023/977, Art. 6(1), with reasons.
+
+    What was answered in part already is refused in part: --concerns says what is not given.
+    """
     if (reasons is None) == (file is None):
         raise click.UsageError("say either --reasons TEXT or --file FILE")
     if reasons is not None and options["ground"] is None:
         raise click.UsageError("--reasons needs the --ground that they are for")
+    if concerns is not None and reasons is None:
+        raise click.UsageError("--concerns goes with --reasons; a draft has a field for it")
     draft = read_draft_file(file, "refusal") if file is not None else None
-    _reply(invocation, "refusal", message_id, draft, options | {"reasons": reasons})
+    _reply(invocation, "refusal", message_id, draft, options | {"reasons": reasons, "concerns": concerns})
 
 
 def _reply(
@@ -229,16 +250,16 @@ def _reply(
     # Opening it here is intended: an answer requires that the request was read, and the log shows it.
     received = DaemonClient(unit_home(invocation)).get(f"/v1/inbox/{segment(message_id)}")
     if draft is None:
-        draft = _refusal_draft(received, ground=options["ground"], reasons=options["reasons"])
+        draft = _refusal_draft(received, options)
     options |= {"reply_to": received["id"], "thread": received["thread"]}
     hand_over(invocation, kind, draft, to=[received["sender"]], options=options)
 
 
-def _refusal_draft(received: dict[str, Any], *, ground: str, reasons: str) -> dict[str, Any]:
-    body = received.get("body") or {}
+def _refusal_draft(received: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+    body, concerns = received.get("body") or {}, options["concerns"]
     return {
         "subject": str(body.get("subject") or "refusal"),
         "language": str(body.get("language") or "en"),
-        "extent": "whole",
-        "grounds": [{"ground": ground, "reasons": reasons}],
+        **({"extent": "whole"} if concerns is None else {"extent": "part", "concerns": concerns}),
+        "grounds": [{"ground": options["ground"], "reasons": options["reasons"]}],
     }

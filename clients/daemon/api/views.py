@@ -19,6 +19,7 @@ from clients.daemon.store import inbox, outbox
 from clients.daemon.store.at_rest import ContentErased
 from clients.daemon.store.database import Row, Store
 from clients.daemon.store.order import Order
+from clients.daemon.store.replies import odd_of_received
 from protocol.codes import AcknowledgementStage, MessageKind, RefKind, Role
 from protocol.content.body_parts import body_from_parts
 from protocol.content.caveats import caveats_on
@@ -188,6 +189,7 @@ def received_item(context: UnitContext, row: Row) -> Shown:
         "expires": core.expires,
         "review": core.review,
         "subject": row["subject"].hex(),
+        "odd": odd_of_received(context.store, row["id"]),
     }
 
 
@@ -276,11 +278,11 @@ def _sent_steps(context: UnitContext, row: Row) -> list[Shown]:
 
 
 def _received_steps(context: UnitContext, row: Row) -> list[Shown]:
-    core = context.headers.of(row)
+    core, odd = context.headers.of(row), odd_of_received(context.store, row["id"])
     place = f"{row['topic']}/{row['partition']}@{row['position']}"
     steps = [
         _step(core.created, "created", row["sender"], "as its sender says"),
-        _step(row["received"], "received", context.unit, place),
+        _step(row["received"], "received", context.unit, f"{place}; it {odd}" if odd else place),
     ]
     if row["opened"] is not None:
         steps.append(_step(row["opened"], "opened", context.unit))

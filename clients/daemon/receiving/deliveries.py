@@ -15,9 +15,17 @@ import structlog
 from clients.daemon.errors import DaemonError
 from clients.daemon.ledger import gossip, promises
 from clients.daemon.receiving.deciding import DirectoryBehind
+from clients.daemon.receiving.reply_places import note_reply_received
 from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store import inbox, outbox
-from protocol.content.bodies import Acknowledgement, Body, check_header_codes, required_header_codes
+from protocol.content.bodies import (
+    Acknowledgement,
+    Answer,
+    Body,
+    Refusal,
+    check_header_codes,
+    required_header_codes,
+)
 from protocol.content.body_parts import body_from_parts
 from protocol.content.code_forms import show_code
 from protocol.envelope.wire import Delivery, parse_delivery
@@ -166,6 +174,8 @@ def _take(
         context.metrics.duplicates.inc()
         return ()
     promises.promise_delivery(context, row)
+    if isinstance(delivery.body, Answer | Refusal):
+        note_reply_received(context, row, opened, delivery.body)
     gossip.compare(context, core.ledger_head, sender=core.sender)
     context.headers.put(opened.delivery.header_digest, core)
     context.metrics.received.labels(show_code(core.kind)).inc()

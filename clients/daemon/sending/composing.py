@@ -10,16 +10,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from clients.daemon.sending.requests import REPLIES, SendRequest, known_fields
+from clients.daemon.sending.requests import SendRequest, known_fields
 from clients.daemon.store.order import Order, Recipient
 from clients.daemon.store.request_keys import FirstAnswer
 from protocol.codes import Handling, MessageKind, Purpose, RefKind, Role
-from protocol.content.bodies import Body, HeaderCodes, check_header_codes, required_header_codes
+from protocol.content.bodies import (
+    Answer,
+    Body,
+    HeaderCodes,
+    Refusal,
+    check_header_codes,
+    required_header_codes,
+)
 from protocol.content.body_parts import body_to_parts
 from protocol.content.code_forms import HandlingCodes, show_code
 from protocol.content.drafts import body_of_draft, check_urgency
 from protocol.content.file_names import file_faults, normal_name
 from protocol.content.parts import Attachment
+from protocol.conversation.following import REPLIES, EarlierMessage, Reply, reply_in
 from protocol.envelope.core import Limits, Reference
 from protocol.errors import DraftError, Fault
 from protocol.fault_text import faults_below
@@ -61,11 +69,20 @@ class Earlier:
 
     message_id: MessageId
     subject: Digest
-    thread: ThreadId
+    place: EarlierMessage
     purposes: frozenset[Purpose]
 
 
-def compose(request: SendRequest, *, earlier: Earlier | None, now: Millis, entropy: Entropy) -> Order:
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """The order for a request, and what it replies to which message."""
+
+    order: Order
+    earlier: Earlier | None
+    reply: Reply | None
+
+
+def compose(request: SendRequest, *, earlier: Earlier | None, now: Millis, entropy: Entropy) -> Composed:
     """The order for a request; `DraftError` or `Rejected` where the request contradicts itself."""
     body = _body(request, earlier, now)
     attachments = [Attachment(a.name, a.media_type, a.content_b64) for a in request.attachments]
@@ -102,7 +119,7 @@ def compose(request: SendRequest, *, earlier: Earlier | None, now: Millis, entro
         ground=order.ground,
         review=order.review,
     )
-    return order
+    return Composed(order, earlier, reply_in(body) if isinstance(body, Answer | Refusal) else None)
 
 
 def _body(request: SendRequest, earlier: Earlier | None, now: Millis) -> Body:
@@ -152,7 +169,7 @@ def _time_faults(request: SendRequest, now: Millis) -> Iterator[Fault]:
 
 def _thread(request: SendRequest, earlier: Earlier | None, entropy: Entropy) -> ThreadId:
     if request.thread is None:
-        return earlier.thread if earlier is not None else new_thread_id(entropy)
+        return earlier.place.thread if earlier is not None else new_thread_id(entropy)
     assert not isinstance(request.thread, IdPrefix), "the intake has made it whole"
     return request.thread
 

@@ -16,9 +16,10 @@ from typing import Final
 
 import structlog
 
-from clients.daemon.errors import DaemonError, KeyReused, RouterWouldRefuse
+from clients.daemon.errors import DaemonError, KeyReused, OutOfOrder, RouterWouldRefuse
 from clients.daemon.jobs import Jobs
-from clients.daemon.sending.composing import Earlier, Submitted, compose
+from clients.daemon.sending.composing import Composed, Earlier, Submitted, compose
+from clients.daemon.sending.conversations import check_conversation, note_reply
 from clients.daemon.sending.requests import SendRequest
 from clients.daemon.sending.sealer import take_in
 from clients.daemon.state.unit_context import UnitContext
@@ -27,17 +28,17 @@ from clients.daemon.store.at_rest import Vault
 from clients.daemon.store.database import Store
 from clients.daemon.store.disk import Disk
 from clients.daemon.store.message_ids import Place, find_id, find_thread
-from clients.daemon.store.order import Order, check_addressees, reasons_against
+from clients.daemon.store.order import check_addressees, reasons_against
+from clients.daemon.store.replies import place_of_received, place_of_sent
 from clients.daemon.store.request_keys import RequestKey, first_answer
 from protocol.codes import Purpose
 from protocol.content.code_forms import show_code
-from protocol.errors import Code, ContradaError, Rejected
+from protocol.errors import Code, ContradaError, DraftError, Rejected
 from protocol.identifiers import (
     Digest,
     IdPrefix,
     MessageId,
     Millis,
-    ThreadId,
     show_id,
 )
 from runtime.errors import Conflict, NotFound
@@ -153,19 +154,24 @@ def submit_requests(context: UnitContext, requests: Sequence[SendRequest]) -> li
 class _Prepared:
     """A request that may be taken in."""
 
-    order: Order
+    made: Composed
     once: RequestKey | None
 
 
-def _taken(context: UnitContext, made: _Prepared, now: Millis) -> Submitted | ContradaError:
-    """Take one in, unless one of the same batch stands under its key already."""
+def _taken(context: UnitContext, prepared: _Prepared, now: Millis) -> Submitted | ContradaError:
+    """Take one in, unless an earlier one of the same batch has its key or its place."""
+    made = prepared.made
     try:
-        if (first := first_answer(context.store, made.once)) is not None:
+        if (first := first_answer(context.store, prepared.once)) is not None:
             return Submitted.again(first)
-    except KeyReused as error:
+        if made.earlier is not None:
+            check_conversation(context, made, made.earlier)
+    except (KeyReused, OutOfOrder, DraftError) as error:
         return error
     order = made.order
-    state = take_in(context, order, now=now, once=made.once)
+    state = take_in(context, order, now=now, once=prepared.once)
+    if made.reply is not None:
+        note_reply(context, made)
     context.metrics.submitted.labels(show_code(order.kind)).inc()
     return Submitted(show_id(order.message_id), show_id(order.thread), state)
 
@@ -184,10 +190,10 @@ def _prepare(
             return Submitted.again(first)
         request = _with_whole_ids(context.store, request)
         earlier = _earlier(context, request.reply_to)
-        order = compose(request, earlier=earlier, now=now, entropy=context.entropy)
-        check_addressees(order, me=context.unit, parties=context.directory)
-        against = reasons_against(order, sender=context.unit, parties=context.directory, now=now)
-        return RouterWouldRefuse(against) if against else _Prepared(order, once)
+        made = compose(request, earlier=earlier, now=now, entropy=context.entropy)
+        check_addressees(made.order, me=context.unit, parties=context.directory)
+        against = reasons_against(made.order, sender=context.unit, parties=context.directory, now=now)
+        return RouterWouldRefuse(against) if against else _Prepared(made, once)
     except ContradaError as error:
         return error
     except Exception as error:  # noqa: BLE001 - a fault of ours over one request must not take others along
@@ -226,9 +232,9 @@ def _earlier(context: UnitContext, wanted: MessageId | IdPrefix | None) -> Earli
     if received:
         row = received[0]
         core = context.headers.of(row)
-        return Earlier(message_id, Digest(row["subject"]), ThreadId(row["thread"]), core.purposes)
+        return Earlier(message_id, Digest(row["subject"]), place_of_received(core), core.purposes)
     sent = context.store.row(
-        """SELECT s.subject, o.thread FROM sealings s JOIN outbox o ON o.id = s.message
+        """SELECT s.subject, o.kind, o.thread, o.recipients FROM sealings s JOIN outbox o ON o.id = s.message
            WHERE o.mid = ? ORDER BY s.verdict = 1 DESC, s.id DESC LIMIT 1""",
         message_id,
     )
@@ -236,4 +242,5 @@ def _earlier(context: UnitContext, wanted: MessageId | IdPrefix | None) -> Earli
         raise NotFound(
             f"there is no message {show_id(message_id)} here", hint="see 'inbox ls' and 'outbox ls'"
         )
-    return Earlier(message_id, Digest(sent["subject"]), ThreadId(sent["thread"]), frozenset[Purpose]())
+    place = place_of_sent(sent, sender=context.unit)
+    return Earlier(message_id, Digest(sent["subject"]), place, frozenset[Purpose]())

@@ -41,6 +41,7 @@ from protocol.content.drafts import body_of_draft
 from protocol.content.fields import DRAFT, HandlingField, Line, PurposeField, coded
 from protocol.content.file_fields import FileName, MediaType
 from protocol.content.model_faults import faults_of
+from protocol.conversation.following import REPLIES
 from protocol.errors import DraftError, Fault, Rejected
 from protocol.fault_text import faults_below
 from protocol.identifiers import MessageId, show_id
@@ -59,7 +60,6 @@ R = TypeVar("R", bound="Form")
 
 MAX_REQUEST: Final = 2 * MAX_RECORD
 WEEK_S: Final = 7 * DAY // SECOND
-REPLIES: Final = (MessageKind.ANSWER, MessageKind.REFUSAL)
 THREE_YEARS_S: Final = 3 * 365 * DAY // SECOND
 
 

@@ -17,7 +17,7 @@ from typing import Final, Literal
 
 from clients.daemon.store.at_rest import Vault
 from clients.daemon.store.database import Row, Store
-from clients.daemon.store.message_states import INBOX, InboxEvent
+from clients.daemon.store.message_states import INBOX, InboxEvent, allowing
 from protocol.canonical import decode, encode
 from protocol.content.parts import Part
 from protocol.envelope.core import Core
@@ -131,7 +131,7 @@ def _move(
     store: Store, row: int, event: InboxEvent, when: Literal["opened", "acknowledged"], now: Millis
 ) -> None:
     store.write(
-        f"UPDATE inbox SET state = ?, {when} = ? WHERE id = ? AND {INBOX.allowing(event)}",  # noqa: S608 - constants of the table
+        f"UPDATE inbox SET state = ?, {when} = ? WHERE id = ? AND {allowing(INBOX, event)}",  # noqa: S608 - constants of the table
         INBOX.target(event),
         now,
         row,

@@ -8,10 +8,11 @@ docs/architecture.md draws both from here. What a router's decision means, and s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from enum import StrEnum
-from typing import Final, Generic, TypeVar
+from typing import Any, Final
+
+from protocol.conversation.state_machine import StateMachine
 
 
 class OutboxState(StrEnum):
@@ -50,34 +51,9 @@ class InboxEvent(StrEnum):
     ACKNOWLEDGE = "an officer acknowledges it"
 
 
-S = TypeVar("S", bound=StrEnum)
-E = TypeVar("E", bound=StrEnum)
-
-
-@dataclass(frozen=True, slots=True)
-class StateMachine(Generic[S, E]):
-    """A table of moves: `moves[state][event]` is the next state; what is not in it is forbidden."""
-
-    start: tuple[S, ...]
-    moves: Mapping[S, Mapping[E, S]]
-
-    def target(self, event: E) -> S:
-        """Where an event leads: to one state, wherever it comes from."""
-        (found,) = {row[event] for row in self.moves.values() if event in row}
-        return found
-
-    def allowing(self, event: E) -> str:
-        """The SQL condition that a row is in a state in which this may happen."""
-        return among(state for state, row in self.moves.items() if event in row)
-
-    def drawing(self) -> str:
-        """The table as a Mermaid state diagram."""
-        arrows = [
-            f"    {state} --> {target}: {event}"
-            for state, row in self.moves.items()
-            for event, target in row.items()
-        ]
-        return "\n".join(["stateDiagram-v2", *(f"    [*] --> {state}" for state in self.start), *arrows])
+def allowing(machine: StateMachine[Any, Any], event: StrEnum) -> str:
+    """The SQL condition that a row is in a state in which this may happen."""
+    return among(state for state, row in machine.moves.items() if event in row)
 
 
 def among(states: Iterable[StrEnum]) -> str:

@@ -18,7 +18,7 @@ from clients.daemon.errors import ForbiddenMove
 from clients.daemon.store.at_rest import AtRest, Vault
 from clients.daemon.store.database import Row, Store
 from clients.daemon.store.decisions import Sealing
-from clients.daemon.store.message_states import OUTBOX, UNDECIDED, OutboxEvent, OutboxState, among
+from clients.daemon.store.message_states import OUTBOX, UNDECIDED, OutboxEvent, OutboxState, allowing, among
 from clients.daemon.store.order import Order, decode_order, encode_order
 from protocol.codes import AcknowledgementStage
 from protocol.identifiers import Digest, MessageId, Millis, ThreadId, UnitId
@@ -193,9 +193,11 @@ def sent_by_id(store: Store, message_id: MessageId) -> Row | None:
 
 
 def sent_by_digest(store: Store, subject: Digest) -> Row | None:
-    """The row of a message by its signed header."""
+    """Id, kind, conversation and addressees of a message by its signed header."""
     return store.row(
-        "SELECT o.mid FROM sealings s JOIN outbox o ON o.id = s.message WHERE s.subject = ?", subject
+        """SELECT o.mid, o.kind, o.thread, o.recipients FROM sealings s JOIN outbox o ON o.id = s.message
+           WHERE s.subject = ?""",
+        subject,
     )
 
 
@@ -217,7 +219,7 @@ def _decide(store: Store, sealing: Sealing, record: Record, raw: bytes) -> None:
 def _move(store: Store, row: int, event: OutboxEvent, reasons: Sequence[Reason], now: Millis) -> None:
     """Apply an event to a message; `ForbiddenMove` where the table has none."""
     changed = store.write(
-        f"UPDATE outbox SET state = ?, reasons = ?, changed = ? WHERE id = ? AND {OUTBOX.allowing(event)}",  # noqa: S608 - constants of the table
+        f"UPDATE outbox SET state = ?, reasons = ?, changed = ? WHERE id = ? AND {allowing(OUTBOX, event)}",  # noqa: S608 - constants of the table
         OUTBOX.target(event),
         _reasons(reasons),
         now,

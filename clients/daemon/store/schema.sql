@@ -121,6 +121,22 @@ CREATE INDEX IF NOT EXISTS inbox_owed ON inbox (id) WHERE receipt_owed = 1;
 CREATE INDEX IF NOT EXISTS inbox_receipted ON inbox (receipted_by) WHERE receipted_by IS NOT NULL;
 CREATE INDEX IF NOT EXISTS inbox_subject ON inbox (subject);
 
+-- Answers and refusals, sent and received (replies.py): how far each request is answered, and what is odd.
+CREATE TABLE IF NOT EXISTS replies (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    request         BLOB NOT NULL,                  -- the id of the message that is replied to, and its sender
+    asker           TEXT NOT NULL,
+    author          TEXT NOT NULL,                  -- who replied
+    reply           TEXT NOT NULL,
+    outbox          INTEGER REFERENCES outbox (id) ON DELETE CASCADE,
+    inbox           INTEGER REFERENCES inbox (id) ON DELETE CASCADE,
+    odd             TEXT                            -- why it may not stand there; NULL if it may
+) STRICT;
+
+CREATE INDEX IF NOT EXISTS replies_request ON replies (request, asker, author);
+CREATE INDEX IF NOT EXISTS replies_outbox ON replies (outbox) WHERE outbox IS NOT NULL;
+CREATE INDEX IF NOT EXISTS replies_inbox ON replies (inbox) WHERE inbox IS NOT NULL;
+
 -- Deliveries that did not verify: where they stand in Kafka, and why; nothing of them is believed.
 CREATE TABLE IF NOT EXISTS rejected (
     topic           TEXT NOT NULL,

@@ -21,12 +21,12 @@ from typing import Final
 
 from clients.daemon.store.database import Store
 from clients.daemon.store.decisions import Sealing
-from clients.daemon.store.message_states import OUTBOX, UNDECIDED, OutboxEvent
+from clients.daemon.store.message_states import OUTBOX, UNDECIDED, OutboxEvent, allowing
 from protocol.envelope.core import Position
 from protocol.envelope.sealing import Sealed
 from protocol.identifiers import Digest, Millis, ThreadId, digest
 
-_APPENDABLE: Final = OUTBOX.allowing(OutboxEvent.APPEND)
+_APPENDABLE: Final = allowing(OUTBOX, OutboxEvent.APPEND)
 
 WINDOW: Final = 200
 

@@ -208,9 +208,9 @@ def test_who_is_sender_and_addressee_of_one_message_finds_every_leaf(world, es, 
 
 def to_itself(unit: UnitFixture, *to: str) -> None:
     """As an older version, or another program of the unit, did: nothing at the local API stands before it."""
-    order = compose(wish(*to), earlier=None, now=unit.world.now, entropy=unit.context.entropy)
+    made = compose(wish(*to), earlier=None, now=unit.world.now, entropy=unit.context.entropy)
     with unit.context.transaction():
-        take_in(unit.context, order, now=unit.world.now)
+        take_in(unit.context, made.order, now=unit.world.now)
 
 
 def test_a_proof_goes_with_its_message_and_not_before(world, es, pt):

@@ -1,0 +1,1 @@
+"""Conversations: what may follow what, and how far a request is answered."""
