@@ -11,7 +11,7 @@ from clients.audit.commands.arguments import MessageName, copy_argument, policy_
 from protocol.identifiers import IdPrefix
 from runtime.cli.columns import Kind
 from runtime.cli.command import Impact, Invocation, command, pass_invocation
-from runtime.cli.params import limit_option, refuse_empty_span, since_option, until_option
+from runtime.cli.params import OneUnit, limit_option, refuse_empty_span, since_option, until_option
 from runtime.cli.render import Column, say, write_json, write_table
 
 TYPES = (
@@ -53,7 +53,7 @@ FOUND = (
 )
 @copy_argument
 @policy_option
-@click.option("--unit", metavar="UNIT", help="Sent by it, addressed to it, or about it.")
+@click.option("--unit", type=OneUnit(), help="Sent by it, addressed to it, or about it.")
 @since_option
 @until_option
 @click.option("--decision", "kind", type=click.Choice(TYPES), help="Only these.")
@@ -83,9 +83,12 @@ def audit_search(  # noqa: PLR0913 - one for each thing that can be asked for
 
     refuse_empty_span(since, until)
     session = AuditSession.open(directory, policy=policy, root=None, tell=_note)
+    code = None if reason is None else reason.upper()
     mid = None if message is None else session.message(message)
-    found = find_records(session, RecordSearch(unit, since, until, kind, reason, mid), limit=limit)
+    found = find_records(session, RecordSearch(unit, since, until, kind, code, mid), limit=limit)
     write_table(found.rows, FOUND, as_json=invocation.json, none="no record answers to that")
+    if code is not None and not found.rows:
+        _hint_at_code(code)
     if found.cut:
         say("hint: older ones are left out: say a higher --limit, or none")
     if found.ahead:
@@ -134,6 +137,17 @@ def audit_report(
         write_table(flat(made), COLUMNS, as_json=False, none="there is nothing to count")
         say("counted from leaves that are signed; what was deleted is counted by type only")
     refuse_altered(altered)
+
+
+def _hint_at_code(code: str) -> None:
+    """Say that a code that finds nothing is none that this program knows; a newer ledger may know it."""
+    from difflib import get_close_matches
+
+    from protocol.errors import Code
+
+    if code not in Code.__members__:
+        near = get_close_matches(code, list(Code.__members__), n=1)
+        say(f"hint: this program knows no code {code}" + (f"; did you mean {near[0]}?" if near else ""))
 
 
 def _note(finding: object) -> None:

@@ -122,6 +122,17 @@ def test_a_search_is_cut_to_its_newest(ledger: Ledger) -> None:
     assert answer(whole) == everything and "left out" not in whole.err
 
 
+def test_units_and_codes_are_found_however_they_are_written(ledger: Ledger) -> None:
+    """In capitals or not; a code that nobody knows is said to be none, since it finds nothing."""
+    lower = answer(audit(ledger, "search", "DIR", "--unit", "fr", "--json"))
+    refused = answer(audit(ledger, "search", "DIR", "--reason", "e_data_basis", "--json"))
+    slip = audit(ledger, "search", "DIR", "--reason", "E_DATA_BASES")
+
+    assert lower == answer(audit(ledger, "search", "DIR", "--unit", "FR", "--json")) != []
+    assert refused == answer(audit(ledger, "search", "DIR", "--reason", "E_DATA_BASIS", "--json"))
+    assert "did you mean E_DATA_BASIS?" in slip.err
+
+
 def test_a_message_is_named_by_its_first_digits(ledger: Ledger, tmp_path: Path) -> None:
     """In a copy, too: what begins one id finds it, what begins several is refused with them."""
     rows = answer(audit(ledger, "search", "DIR", "--json", "--decision", "accepted"))
