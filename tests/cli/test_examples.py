@@ -14,7 +14,8 @@ from clients.cli.main import contrada as root
 from clients.daemon.sending.composing import Earlier, compose
 from clients.daemon.sending.requests import SendRequest
 from protocol.codes import MessageKind, Purpose
-from protocol.identifiers import Digest, MessageId, Millis, ThreadId
+from protocol.conversation.following import EarlierMessage
+from protocol.identifiers import Digest, MessageId, Millis, ThreadId, UnitId
 from runtime.cli.command import Command
 from tests.cli.homes import THEN, fixture_homes
 from tests.cli.terminal import EXAMPLES, contrada
@@ -61,7 +62,7 @@ def test_what_an_example_hands_over_is_taken(
     assert (seen.exit, seen.out != "") == (0, True), seen
     [body] = [body for method, path, body in daemon.asked if (method, path) == ("POST", "/v1/messages")]
     request = SendRequest.model_validate_json(json.dumps(body))
-    order = compose(request, earlier=earlier(request.kind), now=Millis(THEN), entropy=os.urandom)
+    order = compose(request, earlier=earlier(request.kind), now=Millis(THEN), entropy=os.urandom).order
     assert [recipient.unit for recipient in order.to] == list(request.to)
 
 
@@ -69,9 +70,8 @@ def earlier(kind: MessageKind) -> Earlier | None:
     """The request that an answer or a refusal is about."""
     if kind not in (MessageKind.ANSWER, MessageKind.REFUSAL):
         return None
-    return Earlier(
-        MessageId(bytes(16)), Digest(bytes(32)), ThreadId(bytes(16)), frozenset({Purpose.OPERATIONAL})
-    )
+    asked = EarlierMessage(MessageKind.REQUEST, UnitId("it"), frozenset({UnitId("fr")}), ThreadId(bytes(16)))
+    return Earlier(MessageId(bytes(16)), Digest(bytes(32)), asked, frozenset({Purpose.OPERATIONAL}))
 
 
 @pytest.mark.parametrize(
