@@ -28,6 +28,7 @@ class FindingKind(StrEnum):
     ENTRY_ALTERED = "entry-altered"
     ENTRY_FORM = "entry-form"
     SHARD_CHAIN = "shard-chain"
+    LOG_MISSING = "log-missing"
     RECORD_ALTERED = "record-altered"
     RECORD_MISSING = "record-missing"
     RECORD_ORPHAN = "record-orphan"
@@ -69,6 +70,7 @@ MEANINGS: dict[FindingKind, str] = {
     FindingKind.ENTRY_ALTERED: "an entry was changed after it was signed",
     FindingKind.ENTRY_FORM: "an entry that no ledger of ours would write",
     FindingKind.SHARD_CHAIN: "this half-year does not continue the one before it",
+    FindingKind.LOG_MISSING: "another log rests on it, and it is not in the copy: withheld, or not copied",
     FindingKind.RECORD_ALTERED: "the record was changed after it was logged, or stands at another's place",
     FindingKind.RECORD_MISSING: "the record was removed, and no deletion of it is in the log",
     FindingKind.RECORD_ORPHAN: "a record without a leaf: it was put there and never logged",

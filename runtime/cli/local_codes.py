@@ -131,6 +131,14 @@ LOCAL_CODES: Final[dict[str, LocalCode]] = {
     "E_TILES": LocalCode(
         "a log's tiles cannot be read, and this witness signs only what it copied", _TRY_AGAIN
     ),
+    # The auditor.
+    "E_LOG_WITHHELD": LocalCode(
+        "a source does not show a log that must be there", "keep the copy; ask another auditor and the centre"
+    ),
+    "E_SOURCE_EMPTY": LocalCode(
+        "a source shows none of the logs that the policy names",
+        "check its address: it has audit/, directory/",
+    ),
     # Faults without a code of their own.
     **dict.fromkeys(
         ("E_INTERNAL", "E_COMMAND", "E_PROCESS", "E_BROKER", "E_WITNESS"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from clients.audit.checks import ranges
@@ -17,7 +17,7 @@ from clients.audit.checks.directory_statements import check_announcements, check
 from clients.audit.checks.record_walk import Walked, in_order
 from clients.audit.checks.removals import check_removals, check_store
 from clients.audit.checks.signed_leaves import check_signed
-from clients.audit.checks.tree import TreeCheck, ahead
+from clients.audit.checks.tree import TreeCheck
 from clients.audit.copy import record_reader
 from clients.audit.copy.copied_heads import (
     CopiedHead,
@@ -26,7 +26,7 @@ from clients.audit.copy.copied_heads import (
     check_head,
     trusted_witnesses,
 )
-from clients.audit.copy.ledger_copy import LedgerCopy
+from clients.audit.copy.ledger_copy import LedgerCopy, ahead
 from clients.audit.findings import Finding, FindingKind
 from keys.root_of_trust import RootOfTrust
 from protocol.errors import Rejected
@@ -50,6 +50,9 @@ class AuditBasis:
 
     live: bool = False
     """The copy was made while the ledger ran: its store may be ahead of what it has published."""
+
+    part: bool = False
+    """The copy is to have only some of the logs: others that these rest on are noted as not checked."""
 
 
 @dataclass(slots=True)
@@ -103,6 +106,8 @@ class Audit:
 
     def tell(self, finding: Finding) -> None:
         """Take a finding."""
+        if self.wanted.part and finding.kind is FindingKind.LOG_MISSING:
+            finding = replace(finding, kind=FindingKind.NOT_CHECKED)
         self.findings.append(finding)
 
 
@@ -118,9 +123,8 @@ def audit_copy(copy: LedgerCopy, wanted: AuditBasis, *, before: Iterable[Finding
             _check_log(report, records, pool=pool, run=run)
         run.logs = list(known)
         run.findings += in_order(part for report in known for part in report.walked)
-        check_chain(
-            heads, {log.label: _first_entry(head) for log, head in zip(shards, heads, strict=True)}, run.tell
-        )
+        first = {log.label: _first_entry(head) for log, head in zip(shards, heads, strict=True)}
+        check_chain(shards, heads, first, run.tell)
         if records is not None:
             check_removals(records, known, run.tell)
         statements = _check_directory(run, known)
@@ -213,8 +217,13 @@ def _unverified(head: CopiedHead, walked: Walked) -> Iterator[Finding]:
 def _check_directory(run: Audit, audited: list[LogReport]) -> list[bytes] | None:
     """Check the directory's log; its statements, if they are in the copy."""
     log = run.copy.directory_log()
+    announced = [each for log in audited for part in log.walked for each in part.announced]
     if log is None:
-        run.tell(Finding(FindingKind.NOT_CHECKED, "directory", "the copy has no log of the key directory"))
+        kind = FindingKind.LOG_MISSING if announced else FindingKind.NOT_CHECKED
+        what = "the copy has no log of the key directory"
+        if announced:
+            what += f", and the audit log announces {len(announced)} of its statements"
+        run.tell(Finding(kind, "directory", what, "directory"))
         return None
     head = check_head(log, run.wanted.policy, run.tell)
     if head is None:
@@ -226,7 +235,6 @@ def _check_directory(run: Audit, audited: list[LogReport]) -> list[bytes] | None
     if statements is None:
         return None
     check_statements(head, statements, run.wanted.root, run.tell)
-    announced = [each for log in audited for part in log.walked for each in part.announced]
     if any(log.walked for log in audited):
         check_announcements(head, statements, announced, run.tell)
     return statements

@@ -204,13 +204,6 @@ class TreeCheck:
         self._tell(Finding(kind, self._origin, what, f"{self._log.label}/{place}", index))
 
 
-def ahead(log: LogFiles, size: int) -> bool:
-    """Whether the copy holds tiles that a tree of this size has not."""
-    index, width = divmod(size, TILE_WIDTH)
-    following = [Tile(0, index, TILE_WIDTH), *(Tile(0, index, more) for more in range(width + 1, TILE_WIDTH))]
-    return any(log.has(tile) for tile in [*following, Tile(0, index + 1, TILE_WIDTH)])
-
-
 def _or_unknown(hashes: Sequence[Digest] | None, width: int) -> list[Known]:
     return [None] * width if hashes is None else list(hashes)
 

@@ -64,6 +64,7 @@ COPIED = (Column("log", "log"), Column("from", "from"), Column("to", "to"), Colu
     is_flag=True,
     help="DIR was copied while the ledger ran: its store may be ahead of what is published.",
 )
+@click.option("--part", is_flag=True, help="DIR is to have only some of the logs, such as one half-year.")
 @pass_invocation
 def audit_fsck(
     invocation: Invocation,
@@ -73,6 +74,7 @@ def audit_fsck(
     root: Path | None,
     seen: tuple[Path, ...],
     live: bool,
+    part: bool,
 ) -> None:
     """Check a copied ledger: entries, hashes, checkpoints, records, deletions, the directory's log.
 
@@ -85,7 +87,6 @@ def audit_fsck(
     from clients.audit.findings import Finding
     from protocol.limits import MAX_NOTE
     from runtime.bounded import read_bounded
-    from runtime.errors import NotVerified
 
     copy = open_copy(directory)
     notes: list[Finding] = []
@@ -94,9 +95,15 @@ def audit_fsck(
         root=read_root(copy, root, notes.append),
         seen=tuple((path.name, read_bounded(path, MAX_NOTE, what="a checkpoint")) for path in seen),
         live=live,
+        part=part,
     )
-    done = work.audit_copy(copy, wanted, before=notes)
-    if invocation.json:
+    _report(work.audit_copy(copy, wanted, before=notes), as_json=invocation.json)
+
+
+def _report(done: Audit, *, as_json: bool) -> None:
+    from runtime.errors import NotVerified
+
+    if as_json:
         write_json(done.as_report())
     else:
         _show(done)
@@ -108,6 +115,8 @@ def audit_fsck(
 
 
 def _show(done: Audit) -> None:
+    from clients.audit.findings import FindingKind
+
     write_table([log.as_row() for log in done.logs], LOGS, as_json=False, none="no log could be checked")
     for each in done.findings:
         if not each.is_notice:
@@ -120,7 +129,8 @@ def _show(done: Audit) -> None:
         if each.is_notice:
             say(f"note: {each.log}: {each.what}")
     if not done.wrong:
-        say("everything verifies")
+        unchecked = any(each.kind is FindingKind.NOT_CHECKED for each in done.findings)
+        say("what was checked verifies; the notes say what was not" if unchecked else "everything verifies")
 
 
 @command(
@@ -150,12 +160,16 @@ def audit_mirror(
 ) -> None:
     """Copy a ledger, or go on with a copy. Files enter DEST verified, the checkpoint as the last one.
 
-    What does not continue the copy that is there already is refused, and kept beside it as evidence.
+    What does not continue the copy that is there already is refused, and kept beside it as evidence. Ends
+    in 7 if the source shows less than it has shown, or than it must have; what it does show is copied.
     """
-    from clients.audit.copy.copying import mirror_all
+    from clients.audit.copy.copying import Row, mirror_all
 
-    rows = mirror_all(source, destination, policy=policy, logs=logs, records=not no_records)
-    write_table(rows, COPIED, as_json=invocation.json, none="the source has no log")
+    rows: list[Row] = []
+    try:
+        mirror_all(source, destination, policy=policy, logs=logs, records=not no_records, rows=rows, note=say)
+    finally:
+        write_table(rows, COPIED, as_json=invocation.json, none="no log was copied")
 
 
 audit.add_command(audit_search)

@@ -76,9 +76,9 @@ def audit_search(  # noqa: PLR0913 - one for each thing that can be asked for
 ) -> None:
     """Find records, oldest first. Every record shown is the one that its leaf commits to.
 
-    Ends in 7 if one that was found is not; the others are shown all the same.
+    Ends in 7 if one that was found is not, or if records are gone; the others are shown all the same.
     """
-    from clients.audit.questions.searching import RecordSearch, find_records, refuse_altered
+    from clients.audit.questions.searching import RecordSearch, find_records, refuse_altered, refuse_gaps
     from clients.audit.questions.session import AuditSession
 
     refuse_empty_span(since, until)
@@ -94,6 +94,7 @@ def audit_search(  # noqa: PLR0913 - one for each thing that can be asked for
     if found.ahead:
         say(f"note: {found.ahead} left out that no checkpoint covers yet: ask again in a second")
     refuse_altered(found.altered)
+    refuse_gaps(session)
 
 
 @command(
@@ -122,10 +123,10 @@ def audit_report(
     """Count messages and decisions: what the statistics of Directive (EU) 2023/977, Article 18, start from.
 
     Counts only records that their leaves commit to, and says how many were deleted. Ends in 7 if one is
-    altered.
+    altered or gone.
     """
     from clients.audit.questions.reporting import COLUMNS, count_decisions, flat
-    from clients.audit.questions.searching import refuse_altered
+    from clients.audit.questions.searching import refuse_altered, refuse_gaps
     from clients.audit.questions.session import AuditSession
 
     refuse_empty_span(since, until)
@@ -137,6 +138,7 @@ def audit_report(
         write_table(flat(made), COLUMNS, as_json=False, none="there is nothing to count")
         say("counted from leaves that are signed; what was deleted is counted by type only")
     refuse_altered(altered)
+    refuse_gaps(session)
 
 
 def _hint_at_code(code: str) -> None:

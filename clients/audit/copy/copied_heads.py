@@ -6,10 +6,12 @@ be judged, and that is reported as a notice, never passed over.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from clients.audit.copy.absence import continued_log
 from clients.audit.copy.ledger_copy import POLICY, LedgerCopy, LogFiles
 from clients.audit.findings import Finding, FindingKind, Tell
 from protocol.errors import Code, Rejected
@@ -92,24 +94,31 @@ def trusted_witnesses(
 
 
 def check_chain(
-    heads: tuple[CopiedHead | None, ...], first_entries: dict[str, bytes | None], tell: Tell
+    shards: Sequence[LogFiles],
+    heads: Sequence[CopiedHead | None],
+    first_entries: Mapping[str, bytes | None],
+    tell: Tell,
 ) -> None:
-    """Each half-year begins with the checkpoint at which the one before it ended."""
-    for before, after in pairwise(heads):
-        if before is None or after is None or after.checkpoint.size == 0:
+    """Each half-year begins with the checkpoint at which the one before it ended, and that one is here."""
+    here = {log.label for log in shards}
+    for before, after in pairwise((None, *heads)):
+        first = None if after is None else first_entries.get(after.log.label)
+        if after is None or first is None:
             continue
-        expected, found = before.checkpoint.body().encode(), first_entries.get(after.log.label)
-        if found is not None and found != expected:
-            tell(
-                Finding(
-                    FindingKind.SHARD_CHAIN,
-                    after.checkpoint.origin,
-                    f"its first entry is not the last checkpoint of {before.checkpoint.origin} "
-                    f"(size {before.checkpoint.size})",
-                    f"{before.log.label}/checkpoint",
-                    0,
-                )
+        if before is not None and first == before.checkpoint.body().encode():
+            continue
+        named = continued_log(after.log, after.checkpoint, first)
+        since = "" if before is None else before.log.label
+        if named is not None and named not in here and since < named < after.log.label:
+            what = f"its first entry is the last checkpoint of {named}, which is not in the copy"
+            tell(Finding(FindingKind.LOG_MISSING, after.checkpoint.origin, what, named))
+        elif before is not None:
+            what = (
+                f"its first entry is not the last checkpoint of {before.checkpoint.origin} "
+                f"(size {before.checkpoint.size})"
             )
+            place = f"{before.log.label}/checkpoint"
+            tell(Finding(FindingKind.SHARD_CHAIN, after.checkpoint.origin, what, place, 0))
 
 
 def check_against(head: CopiedHead, seen: Checkpoint, tell: Tell, *, name: str) -> bool:

@@ -106,6 +106,13 @@ def open_copy(path: Path) -> LedgerCopy:
     return copy
 
 
+def ahead(log: LogFiles, size: int) -> bool:
+    """Whether the copy holds tiles that a tree of this size has not."""
+    index, width = divmod(size, TILE_WIDTH)
+    following = [Tile(0, index, TILE_WIDTH), *(Tile(0, index, more) for more in range(width + 1, TILE_WIDTH))]
+    return any(log.has(tile) for tile in [*following, Tile(0, index + 1, TILE_WIDTH)])
+
+
 def _read(path: Path, *, limit: int, name: str) -> bytes:
     try:
         return read_bounded(path, limit, what=name)

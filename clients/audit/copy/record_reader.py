@@ -33,6 +33,7 @@ from runtime.errors import Unavailable
 _ROW = f"id & {LAST_INDEX}, {', '.join(ROW_COLUMNS)}"
 _ROWS = f"SELECT {_ROW} FROM {RECORDS} WHERE id >= ? AND id < ? ORDER BY id"
 _LAST = f"SELECT {_ROW} FROM {RECORDS} WHERE id >= ? AND id <= ? ORDER BY id DESC LIMIT 1"
+_COVERED = f"SELECT coalesce(sum(leaves), 0), max(id + leaves) FROM {RECORDS} WHERE id >= ? AND id < ?"
 _SIGNED = f"SELECT id, leaves, signed FROM {BATCHES} WHERE id >= ? AND id < ? ORDER BY id"
 
 
@@ -66,6 +67,14 @@ class RecordReader:
             return None
         row = next(map(Row._make, _fetched(self._ask(_LAST, (base, base + index)))), None)
         return row if row is not None and index < row.index + row.leaves else None
+
+    def coverage(self, origin: str, size: int) -> tuple[int, int]:
+        """How many of the first `size` leaves have a row, deleted ones included; where the last row ends."""
+        base = self._bases.get(origin)
+        if base is None:
+            return 0, 0
+        covered, last = self._ask(_COVERED, (base, base + size)).fetchone()
+        return min(covered, size), 0 if last is None else min(last & LAST_INDEX, size)
 
     def kept(self, origin: str, indexes: Iterable[int]) -> list[int]:
         """Those of these leaves whose records are still there, though their deletion may be ordered."""

@@ -101,12 +101,22 @@ def opening_of_proof(proof: TlogProof, beside: bytes | None) -> Opening:
 
 
 def find_leaf(log: LogFiles, checkpoint: Checkpoint, leaf: Digest) -> int | None:
-    """The index of this leaf hash, by a scan of all. The result still has to be proved."""
-    for index in range(-(-min(checkpoint.size, log.leaves_at_most()) // TILE_WIDTH)):
+    """The index of this leaf hash, by a scan of all. The result still has to be proved.
+
+    `Rejected` where it was not found and a file is missing: that is no sign that the log does not have it.
+    """
+    missing: Rejected | None = None
+    for index in range(-(-checkpoint.size // TILE_WIDTH)):
         try:
             hashes = read_hashes(log.read, tile_of(0, index, size=checkpoint.size))
-        except Rejected:
+        except Rejected as rejected:
+            # The size is a number in an untrusted file: the first file that is not there is enough.
+            missing = missing or rejected
+            if index * TILE_WIDTH > log.leaves_at_most():
+                break
             continue
         if leaf in hashes:
             return index * TILE_WIDTH + hashes.index(leaf)
+    if missing is not None:
+        raise missing
     return None

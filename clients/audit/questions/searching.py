@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from clients.audit.checks.record_walk import opens
+from clients.audit.copy.absence import continued_log
 from clients.audit.copy.copied_heads import CopiedHead
 from clients.audit.copy.record_reader import RecordReader
 from clients.audit.questions.rows import row_of_record
@@ -99,6 +100,31 @@ def checked(
                 continue
             entry = None if known is None else known.at(row.index)
             yield origin, row, entry is not None and _is_of(entry, row)
+
+
+def refuse_gaps(session: AuditSession) -> None:
+    """Raise if leaves have no row in the store: what was removed answers to no question.
+
+    Leaves of the newest half-year behind the last row are no gap: the store was copied before its log.
+    """
+    heads = session.audit_heads()
+    with RecordReader(session.records()) as reader:
+        for head in heads:
+            checkpoint = head.checkpoint
+            covered, end = reader.coverage(checkpoint.origin, checkpoint.size)
+            due = end if head is heads[-1] else checkpoint.size
+            gone = due - covered - (1 if _is_continued(head) else 0)
+            if gone > 0:
+                raise NotVerified(
+                    f"{gone} leaves of {checkpoint.origin} have no record in the store, and are not found",
+                    hint="'contrada audit fsck' says which, and whether their deletion was ordered",
+                )
+
+
+def _is_continued(head: CopiedHead) -> bool:
+    """Whether the first leaf is the last checkpoint of the half-year before, which has no record."""
+    first = _Entries(head).at(0)
+    return first is not None and continued_log(head.log, head.checkpoint, first) is not None
 
 
 def refuse_altered(altered: Sequence[str]) -> None:

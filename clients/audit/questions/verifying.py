@@ -198,9 +198,16 @@ def _promised(record: Record, raw: bytes, salt: bytes) -> Iterator[PromisedLeaf]
 
 
 def _kept(promise: PromisedLeaf, heads: Sequence[CopiedHead]) -> Row:
+    missing: Rejected | None = None
     for head in heads:
-        index = find_leaf(head.log, head.checkpoint, promise.leaf.hash)
+        try:
+            index = find_leaf(head.log, head.checkpoint, promise.leaf.hash)
+        except Rejected as rejected:
+            missing = rejected  # another half-year may have it all the same
+            continue
         if index is not None:
             prove_inclusion(head, index, None)
             return {"what": promise.what, "log": head.checkpoint.origin, "leaf": index}
+    if missing is not None:
+        raise missing
     return {"what": promise.what, "log": None, "leaf": None}

@@ -422,3 +422,45 @@ def test_without_the_pinned_root_nothing_is_said_of_routers(copy: Path) -> None:
     assert FindingKind.DECISION_UNSIGNED not in kinds(copy, root=None)
     assert FindingKind.NOT_CHECKED in {each.kind for each in audit(copy, root=None).findings}
     assert FindingKind.DECISION_UNSIGNED in kinds(copy)
+
+
+def later(path: Path, half_years: int) -> Ledger:
+    """A ledger that goes on into later half-years."""
+    path.mkdir()
+    ledger = Ledger(path)
+    ledger.start()
+    for _ in range(half_years):
+        ledger.decide(5)
+        ledger.next_half_year()
+    ledger.decide(5)
+    ledger.publish()
+    return ledger
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_half_year_is_left_out(tmp_path: Path, lost: int) -> None:
+    """The first or one in the middle: the next begins with its last checkpoint, which nobody has to believe."""
+    ledger = later(tmp_path / "ledger", 2)
+    names = [log.origin.partition("/")[2] for log in ledger.shards]
+    assert found(ledger.path) == []
+    shutil.rmtree(ledger.path / names[lost])
+
+    seen = found(ledger.path)
+    assert (FindingKind.LOG_MISSING, names[lost], None) in seen
+    assert FindingKind.SHARD_CHAIN not in {kind for kind, _, _ in seen}
+    part = audit(ledger.path, part=True)
+    assert FindingKind.LOG_MISSING not in {each.kind for each in part.findings}
+    assert any(each.kind is FindingKind.NOT_CHECKED and each.place == names[lost] for each in part.findings)
+
+
+def test_the_key_directory_is_left_out(copy: Path) -> None:
+    """The audit log announces its statements: a copy without it is not whole."""
+    shutil.rmtree(copy / "directory")
+
+    assert (FindingKind.LOG_MISSING, "directory", None) in found(copy)
+
+
+def test_the_newest_half_year_alone_is_a_beginning(tmp_path: Path) -> None:
+    """A ledger's first half-year continues none, and misses none."""
+    ledger = later(tmp_path / "ledger", 0)
+    assert found(ledger.path) == []

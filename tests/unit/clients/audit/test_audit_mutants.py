@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from clients.audit.checks import (
     directory_statements,
+    fsck,
     record_walk,
     removals,
     signed_leaves,
@@ -155,6 +157,17 @@ def broken_chain(ledger: Ledger) -> None:
     ledger.publish()
 
 
+def lost_half_year(ledger: Ledger) -> None:
+    ledger.next_half_year()
+    ledger.publish()
+    shutil.rmtree(ledger.path / SHARD)
+
+
+def lost_directory(ledger: Ledger) -> None:
+    ledger.publish()
+    shutil.rmtree(ledger.path / "directory")
+
+
 def unannounced(ledger: Ledger) -> None:
     ledger.world.enrol("es")
     for data in ledger.world.directory.snapshot()[ledger.announced :]:
@@ -189,7 +202,9 @@ MUTANTS = [
     (act_of_another_role, FindingKind.ACT_UNSIGNED, Mutant(stated_acts._check_entry, forced(False, "_ROLES"))),
     (act_in_anothers_name, FindingKind.ACT_UNSIGNED, Mutant(signed_leaves._strange, forced(False, "row.sender", "each.actor"))),
     (act_again, FindingKind.ACT_TWICE, Mutant(signed_leaves._strange, unchecked(FindingKind.ACT_TWICE))),
-    (broken_chain, FindingKind.SHARD_CHAIN, Mutant(copied_heads.check_chain, forced(False, "found", "expected"))),
+    (broken_chain, FindingKind.SHARD_CHAIN, Mutant(copied_heads.check_chain, unchecked(FindingKind.SHARD_CHAIN))),
+    (lost_half_year, FindingKind.LOG_MISSING, Mutant(copied_heads.check_chain, unchecked(FindingKind.LOG_MISSING))),
+    (lost_directory, FindingKind.LOG_MISSING, Mutant(fsck._check_directory, rewritten("FindingKind.LOG_MISSING if ... else ...", "FindingKind.NOT_CHECKED"))),
     (unannounced, FindingKind.STATEMENT_UNANNOUNCED, Mutant(directory_statements.check_announcements, unchecked(FindingKind.STATEMENT_UNANNOUNCED))),
     (rolled_back, FindingKind.ROLLED_BACK, Mutant(removals._check_memory, rewritten("memory.size > here.size", "False"))),
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -51,8 +52,10 @@ def test_fsck_of_a_good_copy(ledger: Ledger) -> None:
 
     assert seen.exit == 0
     assert "contrada.example/audit/2026h2" in seen.out
-    assert "everything verifies" in seen.err
+    assert "what was checked verifies; the notes say what was not" in seen.err
     assert "give yours with --policy" in seen.err
+    own = ["--policy", str(ledger.path / "policy"), "--root", str(ledger.path / "root.cbor")]
+    assert "everything verifies" in audit(ledger, "fsck", "DIR", *own).err
 
 
 def test_fsck_of_an_altered_copy(ledger: Ledger, tmp_path: Path) -> None:
@@ -349,3 +352,33 @@ def test_help_begins_with_examples(command: str) -> None:
     assert seen.exit == 0
     assert seen.out.index("Examples:") < seen.out.index("Options:")
     assert f"$ contrada audit {command}" in seen.out
+
+
+@pytest.mark.parametrize("command", ["search", "report"])
+def test_a_removed_record_is_not_passed_over(ledger: Ledger, tmp_path: Path, command: str) -> None:
+    """It answers to no question and is in no number: so the answer says that some are gone, and how many."""
+    copy = copied(ledger.path, tmp_path / "copy")
+    assert contrada("audit", command, str(copy)).exit == 0
+    sql(copy, "DELETE FROM records WHERE id = ?", leaf(ledger, 20))
+    seen = contrada("audit", command, str(copy))
+
+    assert seen.exit == 7
+    assert "3 leaves of contrada.example/audit/2026h2 have no record" in seen.err
+    assert seen.out
+
+
+def test_a_store_that_ends_before_its_log_has_no_gap(ledger: Ledger, tmp_path: Path) -> None:
+    """A store that was copied a moment before the log is behind it, and nothing was removed."""
+    copy = copied(ledger.path, tmp_path / "copy")
+    sql(copy, "DELETE FROM records WHERE id >= ?", leaf(ledger, 20))
+    assert contrada("audit", "search", str(copy)).exit == 0
+
+
+def test_a_file_that_is_missing_accuses_nobody(ledger: Ledger, tmp_path: Path) -> None:
+    """Whether a promised leaf is in the log cannot be said without its file: that is not 'it is not there'."""
+    copy = copied(ledger.path, tmp_path / "copy")
+    shutil.rmtree(copy / "audit" / "2026h2" / "tile" / "0")
+    seen = contrada("audit", "verify", "receipt", str(copy / "receipt"), str(copy))
+    assert seen.exit == 7
+    assert "E_TILE" in seen.err
+    assert "does not have it" not in seen.err
