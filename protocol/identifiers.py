@@ -71,7 +71,9 @@ def read_id(text: str) -> bytes:
     try:
         return uuid.UUID(text).bytes
     except ValueError:
-        raise Rejected(Code.E_SCHEMA, "not a message id", hint="a message id looks like a UUID") from None
+        raise Rejected(
+            Code.E_SCHEMA, "not a message id", hint="a message id, which looks like a UUID"
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)

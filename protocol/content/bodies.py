@@ -157,7 +157,8 @@ class Refusal(Frame):
     @cross_rule("grounds", field="grounds")
     def _has_each_ground_once(self) -> Breach | None:
         grounds = [entry.ground for entry in self.grounds]
-        return Breach("each ground once") if len(set(grounds)) != len(grounds) else None
+        again = next((ground for place, ground in enumerate(grounds) if ground in grounds[:place]), None)
+        return None if again is None else Breach("each ground once", f"{show_code(again)} a second time")
 
 
 class AcknowledgedMessage(Model):

@@ -60,6 +60,7 @@ What was delivered is read without it, and marked instead (`caveats`): a message
 readable, also for a program that has learnt more about numbers and documents since.
 """
 
+_MILLISECONDS: Final = f"milliseconds since 1970, {MAX_UINT} at most"
 _ABSENT: Final[tuple[Any, ...]] = (None, [], ())
 
 
@@ -176,11 +177,11 @@ DISTINCT: Final = AfterValidator(_distinct)
 
 
 def _instant(value: object, info: ValidationInfo) -> Millis:
-    return _time(value, info, read_time, "milliseconds since 1970, or in a draft a time with its zone")
+    return _time(value, info, read_time, f"{_MILLISECONDS}, or in a draft a time with its zone")
 
 
 def _term(value: object, info: ValidationInfo) -> Millis:
-    return _time(value, info, read_date_or_time, "milliseconds since 1970, or in a draft a date or a time")
+    return _time(value, info, read_date_or_time, f"{_MILLISECONDS}, or in a draft a date or a time")
 
 
 def _time(value: object, info: ValidationInfo, read: Callable[[str], PointInTime], expected: str) -> Millis:
@@ -265,7 +266,7 @@ Longitude = Annotated[str, _without(lambda text: texts.fault_of_degrees(text, 18
 
 def _count(value: object) -> int:
     if type(value) is not int or not 0 <= value <= MAX_UINT:
-        raise broken("count", "a whole number from 0")
+        raise broken("count", f"a whole number from 0 to {MAX_UINT}")
     return value
 
 
