@@ -18,12 +18,17 @@ AUDIT = "audit"
 QUARANTINE = "quarantine"
 DIRECTORY = "directory"
 LEDGER = "ledger"
+SHARDS = "shards"
+"""A topic without records. Its partitions are shared out among the routers of the group: whoever has one
+works on the outboxes of that shard."""
 
 OUTBOX_PREFIX = "outbox."
 INBOX_PREFIX = "inbox."
 RECEIPTS_PREFIX = "receipts."
 
 ROUTER_GROUP = "router"
+SHARD_COUNT = 64
+"""Chosen once: two routers that count differently would work on the same outboxes."""
 ROUTER_TRANSACTIONS = "router-"
 
 # A record holds a whole submission (limits.MAX_RECORD); quarantine adds coordinates, audit holds batches.
@@ -79,8 +84,13 @@ def partition_of(thread: ThreadId, partitions: int) -> int:
     return int.from_bytes(digest(thread)[:8], "big") % partitions
 
 
-def transactional_id(topic: str, partition: int) -> str:
-    """The one id under which the router works on an input partition; a second worker fences the first."""
+def outbox_shard(topic: str, partition: int) -> int:
+    """Which shard a partition of an outbox belongs to."""
+    return int.from_bytes(digest(f"{topic}/{partition}".encode())[:8], "big") % SHARD_COUNT
+
+
+def earlier_transactional_id(topic: str, partition: int) -> str:
+    """The id under which routers up to version 0.1 worked on this partition alone."""
     return f"{ROUTER_TRANSACTIONS}{topic}-{partition}"
 
 
@@ -120,6 +130,7 @@ def shared() -> tuple[Topic, ...]:
             Access(("ledger",), ("*",)),
             {**days(30), "max.message.bytes": str(_MAX_MESSAGE), **_NO_BOMBS},
         ),
+        Topic(SHARDS, SHARD_COUNT, Access((), ("router",)), days(1)),
     )
 
 

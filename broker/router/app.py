@@ -13,14 +13,16 @@ import structlog
 from broker.announcements import Stating, announce_start
 from broker.ledger.trust import read_policy_file
 from broker.replica import OLDEST, Replica
+from broker.router.holding import HoldingParts
 from broker.router.ledger_feed import LedgerFeed
-from broker.router.loop import Batching, Router
+from broker.router.loop import Router
 from broker.router.metrics import RouterMetrics
 from broker.router.outboxes import KafkaOutboxes
 from broker.router.settings import RouterSettings, router_secret
 from broker.statement_feed import KafkaStatements
 from keys.ceremony import read_pin
 from keys.signer import check_signer_uri, signer_from_uri
+from protocol import topics
 from runtime.errors import Unavailable
 from runtime.kafka.partition_log import KafkaTopics
 from runtime.process.clock import now
@@ -43,12 +45,20 @@ def build_router(settings: RouterSettings) -> tuple[Router, KafkaOutboxes]:
         replica=replica,
         metrics=metrics,
         clock=now,
-        monotonic=time.monotonic,
         entropy=os.urandom,
-        batching=Batching(spacing=settings.spacing_ms / 1000),
         ledger=ledger,
     )
-    outboxes = KafkaOutboxes(settings.kafka, fetch_wait_ms=settings.fetch_wait_ms)
+    outboxes = KafkaOutboxes(
+        HoldingParts(
+            bootstrap=settings.kafka,
+            transactional_id=topics.ROUTER_TRANSACTIONS + os.urandom(8).hex(),
+            units=lambda: [unit.unit for unit in replica.directory.units()],
+            enrolled=lambda: replica.directory.head.size,
+            monotonic=time.monotonic,
+            fetch_wait_ms=settings.fetch_wait_ms,
+            spacing=settings.spacing_ms / 1000,
+        )
+    )
     metrics.follow(
         claims=lambda: len(outboxes.claimed),
         statements=lambda: replica.directory.head.size,

@@ -4,7 +4,7 @@ The contract of `Claim`, on which the router's safety rests:
 
 - The holder of a claim has fenced every earlier holder of the same input partition, and read the
   committed position only after that.
-- `commit` is one transaction: all outputs, the position and the state, or nothing.
+- `commit` is part of one transaction: all outputs, the position and the state, or nothing.
 - After any exception from a claim, `CancelledError` included, the claim is lost. Its holder drops it and
   claims again; it never retries on the same one.
 """
@@ -41,12 +41,15 @@ class Claim(Protocol):
         """The state that was committed with the position; empty before the first commit."""
         ...
 
-    async def fetch(self, *, wait_ms: int, most: int) -> list[InputRecord]:
-        """Records that follow what was fetched before; empty after `wait_ms` without any."""
+    async def fetch(self, *, wait_ms: int | None, most: int) -> list[InputRecord]:
+        """Records that follow what was fetched before; empty after `wait_ms` without any.
+
+        None waits for as long as it takes.
+        """
         ...
 
     async def commit(self, outputs: Sequence[OutputRecord], *, position: int, state: str) -> None:
-        """Write outputs, position and state in one transaction."""
+        """Write outputs, position and state in one transaction, which may hold other claims' too."""
         ...
 
 

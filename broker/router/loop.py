@@ -7,7 +7,6 @@ in memory (broker/router/outboxes.py, rule 3).
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -37,16 +36,8 @@ CATCH_UP = 1.0
 """Seconds to wait for statements that a sender saw before this router."""
 
 
-@dataclass(frozen=True, slots=True)
-class Batching:
-    """How batches form: a transaction costs Kafka 2 ms of CPU whatever it holds (docs/adr/0004)."""
-
-    spacing: float = 0.005
-    """Seconds between the starts of two transactions of one partition, at the least. What comes in
-    meanwhile joins the next one. While idle a message waits for nothing."""
-
-    idle_wait_ms: int = 1_000
-    fetch_most: int = 500
+FETCH_MOST = 500
+"""So many records of one partition are decided together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +49,7 @@ class Router:
     replica: Replica
     metrics: RouterMetrics
     clock: Callable[[], Millis]
-    monotonic: Callable[[], float]
     entropy: Entropy
-    batching: Batching = field(default_factory=Batching)
     budget: Budget = field(default_factory=Budget)
     ledger: LedgerFeed | None = None
     """What the ledger published; None without a policy that names its keys and witnesses."""
@@ -68,16 +57,8 @@ class Router:
     async def work(self, claim: Claim) -> None:
         """Route one partition until cancelled or until anything fails."""
         state = ReplayState.from_text(claim.state)
-        began = -self.batching.spacing
         while True:
-            records = await claim.fetch(wait_ms=self.batching.idle_wait_ms, most=self.batching.fetch_most)
-            if not records:
-                continue
-            early = began + self.batching.spacing - self.monotonic()
-            if early > 0 and len(records) < self.batching.fetch_most:
-                await asyncio.sleep(early)
-                records += await claim.fetch(wait_ms=0, most=self.batching.fetch_most - len(records))
-            began = self.monotonic()
+            records = await claim.fetch(wait_ms=None, most=FETCH_MOST)
             state = await self._route(claim, [parse_input(record) for record in records], state)
 
     async def _route(self, claim: Claim, records: list[ParsedRecord], state: ReplayState) -> ReplayState:

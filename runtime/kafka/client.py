@@ -17,6 +17,8 @@ from aiokafka import client as aiokafka_client
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
+from aiokafka.consumer.fetcher import PartitionRecords
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import (
     IncompatibleBrokerVersion,
     KafkaConnectionError,
@@ -25,11 +27,15 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol import types
 from aiokafka.protocol.api import RequestStruct, Response, ResponseHeader_v0
-from aiokafka.protocol.commit import OffsetFetchRequest
-from aiokafka.protocol.metadata import MetadataRequest
+from aiokafka.protocol.fetch import FetchRequest_v11 as FetchRequest
+from aiokafka.protocol.metadata import MetadataRequest as _MetadataRequest
+from aiokafka.protocol.offset import OffsetRequest_v1 as OffsetRequest
 from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.protocol.transaction import InitProducerIdRequest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
+
+from protocol import topics
 
 __all__ = [
     "AIOKafkaAdminClient",
@@ -42,23 +48,30 @@ __all__ = [
     "ConsumerRebalanceListener",
     "CoordinationType",
     "DefaultRecordBatchBuilder",
+    "FetchRequest",
     "IncompatibleBrokerVersion",
     "InitProducerIdRequest",
     "KafkaConnectionError",
     "KafkaError",
+    "MemoryRecords",
+    "MetadataRequest",
     "NewTopic",
-    "OffsetFetchRequest",
+    "OffsetRequest",
+    "PartitionRecords",
     "ProduceRequest",
+    "RangePartitionAssignor",
     "RequestStruct",
     "Response",
     "ResponseHeader_v0",
     "TopicPartition",
     "for_code",
+    "prompt_client",
     "types",
 ]
 
 # Asking for a topic never makes one, whatever the cluster's auto.create.topics.enable says.
-aiokafka_client.MetadataRequest = partial(MetadataRequest, allow_auto_topic_creation=False)
+MetadataRequest = partial(_MetadataRequest, allow_auto_topic_creation=False)
+aiokafka_client.MetadataRequest = MetadataRequest
 
 REQUEST_TIMEOUT_MS: Final = 5_000
 COMMIT_TIMEOUT: Final = 20.0
@@ -78,6 +91,18 @@ SPARING: Final[dict[str, Any]] = {
 }
 """For units and commands: thousands, far from the brokers, with topics that hardly change. Each of their
 connections asks for metadata at this interval, busy or not."""
+
+
+def prompt_client(bootstrap: str) -> AIOKafkaClient:
+    """A client that knows the brokers; which topics there are is asked for by runtime/kafka/leaders.py.
+
+    The library refreshes what it knows of the topics that it was told of, and of all of them where it was
+    told of none: of thousands, every five seconds.
+    """
+    client = AIOKafkaClient(bootstrap_servers=bootstrap, **PROMPT)
+    # `set_topics` would ask at once, before there is a connection.
+    client._topics = {topics.DIRECTORY}  # noqa: SLF001
+    return client
 
 
 @contextmanager

@@ -24,8 +24,8 @@ from runtime.kafka.client import (
     TopicPartition,
 )
 from runtime.kafka.closing import close, is_task_cancelled
-from runtime.kafka.ports import InputRecord, LogWriter, OutputRecord
-from runtime.kafka.transactions import Place, Transactions
+from runtime.kafka.ports import InputRecord, LogWriter, OutputRecord, Place
+from runtime.kafka.transactions import Transactions
 
 
 class KafkaReader:

@@ -22,6 +22,9 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+Place = tuple[str, int]
+"""A topic and a partition of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class InputRecord:

@@ -1,22 +1,37 @@
-"""The requests of Kafka's second transaction protocol (KIP-890), which the library does not speak.
+"""Requests that the library does not speak, or not so: of new transactions, and of shared reading.
 
-Owns their bytes and nothing of when they are sent: Produce 12, TxnOffsetCommit 5, EndTxn 5, and the part of
-ApiVersions 3 that says whether a cluster has the protocol switched on. All are flexible versions (KIP-482):
-compact lengths, and a list of tagged fields behind every structure, sent empty and not read, but for the one
-that is needed.
+Owns their bytes and nothing of when they are sent: Produce 12, TxnOffsetCommit 5, EndTxn 5 and the part of
+ApiVersions 3 that says whether a cluster has the protocol switched on (KIP-890); OffsetFetch 7 for stable
+positions (KIP-447); Fetch 11 with sessions (KIP-227) and ListOffsets 1, in the library's own structures.
+All the others are flexible versions (KIP-482): compact lengths, and a list of tagged fields behind every
+structure, sent empty and not read, but for the one that is needed.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
-from runtime.kafka.client import IncompatibleBrokerVersion, RequestStruct, Response, ResponseHeader_v0, types
+from runtime.kafka.client import (
+    FetchRequest,
+    IncompatibleBrokerVersion,
+    OffsetRequest,
+    RequestStruct,
+    Response,
+    ResponseHeader_v0,
+    types,
+)
+from runtime.kafka.fetch_session import FetchQuestion
+from runtime.kafka.ports import Place
 
 NO_TAGS: Final[dict[int, bytes]] = {}
 ALL_IN_SYNC: Final = -1
-NO_GENERATION, NO_MEMBER, NO_INSTANCE, NO_LEADER_EPOCH = -1, "", None, -1
+NO_INSTANCE, NO_LEADER_EPOCH = None, -1
+FETCH_BYTES: Final = 16_000_000
+FETCH_PARTITION_BYTES: Final = 2_000_000
+_NO_REPLICA, _NO_LOG_START, _EARLIEST, _READ_COMMITTED = -1, -1, -2, 1
 
 _Text = types.CompactString("utf-8")
 _Tags = ("tags", types.TaggedFields)
@@ -75,6 +90,35 @@ class _TxnOffsetCommit(RequestStruct):  # type: ignore[misc]
         ("member", _Text),
         ("group_instance", _Text),
         _by_topic(("offset", types.Int64), ("leader_epoch", types.Int32), ("metadata", _Text)),
+        _Tags,
+    )
+
+
+class _OffsetsFetched(Response):  # type: ignore[misc]
+    API_KEY, API_VERSION = 9, 7
+    SCHEMA = types.Schema(
+        ("throttle_ms", types.Int32),
+        _by_topic(
+            ("offset", types.Int64),
+            ("leader_epoch", types.Int32),
+            ("metadata", _Text),
+            ("error_code", types.Int16),
+        ),
+        ("error_code", types.Int16),
+        _Tags,
+    )
+
+
+class _OffsetFetch(RequestStruct):  # type: ignore[misc]
+    FLEXIBLE_VERSION = True
+    API_KEY, API_VERSION, RESPONSE_TYPE = 9, 7, _OffsetsFetched
+    SCHEMA = types.Schema(
+        ("group", _Text),
+        (
+            "topics",
+            types.CompactArray(("topic", _Text), ("partitions", types.CompactArray(types.Int32)), _Tags),
+        ),
+        ("stable", types.Boolean),
         _Tags,
     )
 
@@ -145,9 +189,7 @@ class PinnedRequest:
         return struct(*self._fields)
 
 
-def produce(
-    transactional_id: str, batches: Mapping[tuple[str, int], bytes], *, timeout_ms: int
-) -> PinnedRequest:
+def produce(transactional_id: str, batches: Mapping[Place, bytes], *, timeout_ms: int) -> PinnedRequest:
     """One batch each for any number of partitions that one broker leads."""
     by_topic: dict[str, list[tuple[int, bytes, dict[int, bytes]]]] = {}
     for (topic, partition), batch in batches.items():
@@ -156,22 +198,69 @@ def produce(
     return PinnedRequest(_Produce, transactional_id, ALL_IN_SYNC, timeout_ms, wanted, NO_TAGS)
 
 
-def commit_offset(
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A place in a consumer group. Its coordinator refuses what is committed under an older generation."""
+
+    group: str
+    generation: int
+    member: str
+
+
+def commit_offsets(
     transactional_id: str,
     producer: tuple[int, int],
-    *,
-    group: str,
-    source: tuple[str, int],
-    position: int,
-    metadata: str,
+    membership: Membership,
+    positions: Mapping[Place, tuple[int, str]],
 ) -> PinnedRequest:
-    """A position and its metadata, as a part of the transaction. No generation: the epoch fences."""
-    topic, partition = source
-    wanted = [(topic, [(partition, position, NO_LEADER_EPOCH, metadata, NO_TAGS)], NO_TAGS)]
+    """Positions with their metadata, as a part of the transaction, under a generation (KIP-447)."""
+    by_topic: dict[str, list[tuple[Any, ...]]] = {}
+    for (topic, partition), (position, metadata) in positions.items():
+        row = (partition, position, NO_LEADER_EPOCH, metadata, NO_TAGS)
+        by_topic.setdefault(topic, []).append(row)
+    wanted = [(topic, rows, NO_TAGS) for topic, rows in by_topic.items()]
     return PinnedRequest(
-        _TxnOffsetCommit, transactional_id, group, *producer,
-        NO_GENERATION, NO_MEMBER, NO_INSTANCE, wanted, NO_TAGS,
+        _TxnOffsetCommit, transactional_id, membership.group, *producer,
+        membership.generation, membership.member, NO_INSTANCE, wanted, NO_TAGS,
     )  # fmt: skip
+
+
+def fetch_offsets(group: str, places: Iterable[Place], *, stable: bool) -> PinnedRequest:
+    """A group's positions. `stable`: a position of a transaction that has not ended is an error (KIP-447)."""
+    by_topic: dict[str, list[int]] = {}
+    for topic, partition in places:
+        by_topic.setdefault(topic, []).append(partition)
+    wanted = [(topic, partitions, NO_TAGS) for topic, partitions in by_topic.items()]
+    return PinnedRequest(_OffsetFetch, group, wanted, stable, NO_TAGS)
+
+
+def fetch(question: FetchQuestion, *, wait_ms: int) -> PinnedRequest:
+    """What a fetch session asks next; committed records alone."""
+    new: dict[str, list[tuple[int, int, int, int, int]]] = {}
+    for (topic, partition), position in question.positions.items():
+        row = (partition, NO_LEADER_EPOCH, position, _NO_LOG_START, FETCH_PARTITION_BYTES)
+        new.setdefault(topic, []).append(row)
+    gone: dict[str, list[int]] = {}
+    for topic, partition in question.forgotten:
+        gone.setdefault(topic, []).append(partition)
+    return PinnedRequest(
+        FetchRequest, _NO_REPLICA, wait_ms, 1, FETCH_BYTES, _READ_COMMITTED,
+        question.session, question.epoch, list(new.items()), list(gone.items()), "",
+    )  # fmt: skip
+
+
+def beginning(place: Place) -> PinnedRequest:
+    """Where the records that a partition still has begin."""
+    topic, partition = place
+    return PinnedRequest(OffsetRequest, _NO_REPLICA, [(topic, [(partition, _EARLIEST)])])
+
+
+def beginning_in(answer: Any) -> int | None:
+    """The offset in an answer to `beginning`; None where the broker cannot say."""
+    for _, partitions in answer.topics:
+        for _, code, _, offset in partitions:
+            return None if code else int(offset)
+    return None
 
 
 def end_transaction(transactional_id: str, producer: tuple[int, int], *, commit: bool) -> PinnedRequest:
@@ -184,8 +273,8 @@ def features(software: str, version: str) -> PinnedRequest:
     return PinnedRequest(_ApiVersions, software, version, NO_TAGS)
 
 
-def refusals(answer: Any) -> dict[tuple[str, int], int]:
-    """The partitions that an answer to `produce` or `commit_offset` refuses, with the code of the error."""
+def refusals(answer: Any) -> dict[Place, int]:
+    """The partitions that an answer to `produce` or `commit_offsets` refuses, with the code of the error."""
     return {(topic, row[0]): row[1] for topic, partitions, _ in answer.topics for row in partitions if row[1]}
 
 

@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import chain, repeat
 from typing import Any, Final
@@ -32,18 +31,18 @@ from typing import Any, Final
 from runtime.errors import Unavailable
 from runtime.kafka import requests as ask
 from runtime.kafka.client import (
-    PROMPT,
     REQUEST_TIMEOUT_MS,
-    AIOKafkaClient,
     ConnectionGroup,
     CoordinationType,
     InitProducerIdRequest,
-    TopicPartition,
     as_connection_errors,
     for_code,
+    prompt_client,
 )
-from runtime.kafka.ports import OutputRecord
+from runtime.kafka.leaders import Leaders
+from runtime.kafka.ports import OutputRecord, Place
 from runtime.kafka.record_batches import batches_of
+from runtime.kafka.requests import Membership
 from runtime.process.clock import now
 
 OPEN_TIMEOUT: Final = 20.0
@@ -70,27 +69,21 @@ _NOT_FOUND: Final = frozenset({_LOADING, _NO_COORDINATOR, _NOT_COORDINATOR, _CON
 # Only what a broker answered has a number; the library's own errors of a connection have none.
 _NOT_FOUND_ERRORS: Final = tuple(for_code(code) for code in _NOT_FOUND)
 
-Place = tuple[str, int]
-"""A topic and a partition of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a group has come in one partition, with what it wants to remember."""
-
-    source: Place
-    position: int
-    state: str
+Progress = Mapping[Place, tuple[int, str]]
+"""How far a group has come in each partition, with what it wants to remember."""
 
 
 class Transactions:
     """One transaction after another under one transactional id."""
 
-    def __init__(self, bootstrap: str, transactional_id: str, *, group: str | None = None) -> None:
-        """Without a `group`, its transactions hold records only."""
-        self._client = AIOKafkaClient(bootstrap_servers=bootstrap, **PROMPT)
+    def __init__(
+        self, bootstrap: str, transactional_id: str, *, membership: Membership | None = None
+    ) -> None:
+        """Without a place in a group, its transactions hold records only."""
+        self._client = prompt_client(bootstrap)
+        self._leaders = Leaders(self._client)
         self._id = transactional_id
-        self._group = group
+        self._membership = membership
         self._producer: tuple[int, int] = (-1, -1)
         self._coordinator = self._group_coordinator = -1
 
@@ -102,20 +95,24 @@ class Transactions:
         await self._client.bootstrap()
         async with asyncio.timeout(OPEN_TIMEOUT):
             await self._check_protocol()  # before the id is taken from a holder that may be working
-            if self._group is not None:
-                self._group_coordinator = await self._find(CoordinationType.GROUP, self._group)
+            if self._membership is not None:
+                group = self._membership.group
+                self._group_coordinator = await self._find(CoordinationType.GROUP, group)
             await _until_done(self._take_id)
 
     async def partitions(self, topic: str) -> int:
         """How many partitions a topic has."""
-        return len(await self._client._wait_on_metadata(topic))  # noqa: SLF001
+        return await self._leaders.partitions(topic)
 
     async def commit(
         self, outputs: Mapping[Place, Sequence[OutputRecord]], progress: Progress | None = None
     ) -> None:
-        """Write the records, each partition's in their order, and the progress: all of it or nothing."""
+        """Write the records, each partition's in their order, and the progress: all of it or nothing.
+
+        The progress is refused where the group has a newer generation than ours: then nothing is written.
+        """
         parts = [self._write(outputs)]
-        if progress is not None:
+        if progress:
             parts.append(self._move(progress))
         await _all_of(parts)
         await _until_done(self._end)
@@ -178,7 +175,7 @@ class Transactions:
             for place in left.keys() - refused.keys():
                 del left[place]
             if _MOVED.intersection(refused.values()):
-                await self._client.force_metadata_update()
+                self._leaders.forget({topic for topic, _ in left})
             return _worst(refused)
 
         await _until_done(attempt, again=_NOT_DONE | _MOVED)
@@ -201,20 +198,14 @@ class Transactions:
         return refused
 
     async def _leader(self, place: Place) -> int | None:
-        await self._client._wait_on_metadata(place[0])  # noqa: SLF001
-        leader = self._client.cluster.leader_for_partition(TopicPartition(*place))
-        return None if leader is None or leader < 0 else int(leader)
+        try:
+            return await self._leaders.leader(place)
+        except Unavailable:
+            return None
 
     async def _move(self, progress: Progress) -> None:
-        assert self._group is not None, "a progress belongs to a group"
-        question = ask.commit_offset(
-            self._id,
-            self._producer,
-            group=self._group,
-            source=progress.source,
-            position=progress.position,
-            metadata=progress.state,
-        )
+        assert self._membership is not None, "a progress belongs to a group"
+        question = ask.commit_offsets(self._id, self._producer, self._membership, progress)
 
         async def attempt() -> int:
             answer = await self._ask_coordinator(question, node=self._group_coordinator)

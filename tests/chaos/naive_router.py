@@ -1,6 +1,6 @@
 """A router as one would write it from a tutorial: the mutation that the checker must catch.
 
-Everything but its side of Kafka is the real router's. It breaks the rules of broker/router/outboxes.py:
+Everything but its side of Kafka is the real router's. It breaks the rules of broker/router/holding.py:
 
 1. One producer for the whole process, with an id of its own: nobody fences a router that lost its place.
 2. The position is committed to the group after the transaction, not within it.
@@ -45,9 +45,11 @@ class NaiveClaim:
         self.partition = source.partition
         self.partitions = 1
 
-    async def fetch(self, *, wait_ms: int, most: int) -> list[InputRecord]:
+    async def fetch(self, *, wait_ms: int | None, most: int) -> list[InputRecord]:
         """What comes next."""
-        found = await self._outboxes.consumer.getmany(self._source, timeout_ms=wait_ms, max_records=most)
+        found = await self._outboxes.consumer.getmany(
+            self._source, timeout_ms=wait_ms or 1_000, max_records=most
+        )
         return [InputRecord(r.offset, r.timestamp, r.value or b"") for r in found.get(self._source, ())]
 
     async def commit(self, outputs: Sequence[OutputRecord], *, position: int, state: str) -> None:

@@ -1,15 +1,17 @@
 """aiokafka as it is shipped, and the router's adapter over it, at a test's hand.
 
-Owns the fixtures of the tests on aiokafka's traps, and how they drive broker/router/outboxes.py: `Attempts` through its whole
-life, `claiming` for one claim alone.
+Owns the fixtures of the tests on aiokafka's traps, and how they drive the router's claims: `Attempts` through the whole of
+broker/router/outboxes.py, `claiming` for the claims of broker/router/holding.py alone.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -17,11 +19,14 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
 
-from broker.router.outboxes import KafkaOutboxes, PartitionClaim
+from broker.router.holding import Holding, HoldingParts, PartitionClaim
+from broker.router.outboxes import KafkaOutboxes, ShardAssignor
 from deploy.kafka.cluster import Cluster
 from protocol import topics
 from protocol.identifiers import UnitId
+from runtime.kafka.admin import KafkaTopicAdmin
 from runtime.kafka.ports import OutputRecord
+from runtime.kafka.requests import Membership
 from tests.waiting import GENEROUS, until_async
 
 GROUP = topics.ROUTER_GROUP
@@ -145,7 +150,8 @@ class Attempts:
 
     async def run(self, bootstrap: str) -> None:
         """Let the adapter of a router run until every attempt was made."""
-        task = asyncio.create_task(KafkaOutboxes(bootstrap, fetch_wait_ms=25).run(self))
+        await share_out(bootstrap)
+        task = asyncio.create_task(KafkaOutboxes(parts_of(bootstrap, self._unit)).run(self))
         try:
             await asyncio.wait_for(self.done.wait(), GENEROUS)
         finally:
@@ -168,41 +174,75 @@ async def seen_by_adapter(claim: PartitionClaim) -> list[bytes]:
 
 
 class Claimant:
-    """A router that is about to claim, whatever the group thinks; its claim is held as long as the test wants."""
+    """A router that is about to claim under this membership; its claim is held as long as the test wants."""
 
-    def __init__(self, bootstrap: str, source: TopicPartition, consumer: AIOKafkaConsumer) -> None:
-        self._source = source
-        self._outboxes = KafkaOutboxes(bootstrap, fetch_wait_ms=25)
-        self._outboxes._consumer, self._outboxes._work = consumer, self._hold
-        self._transactions = self._outboxes._transactions(source)
+    def __init__(self, bootstrap: str, unit: UnitId, membership: Membership) -> None:
+        shards = frozenset(range(topics.SHARD_COUNT))
+        self.holding = Holding(parts_of(bootstrap, unit), membership, shards=shards, work=self._hold)
         self._held: asyncio.Future[PartitionClaim] = asyncio.get_running_loop().create_future()
         self._task: asyncio.Task[None] | None = None
 
     async def claim(self) -> PartitionClaim:
-        """Claim as the adapter does."""
-        self._task = asyncio.create_task(self._outboxes._claim_and_work(self._source, self._transactions))
-        return await asyncio.wait_for(self._held, GENEROUS)
+        """Claim as the adapter does; its transactional id is open when this returns."""
+        self._task = asyncio.create_task(self.holding.run())
+        claim = await asyncio.wait_for(self._held, GENEROUS)
+        await until_async(
+            lambda: self.holding.transactions.current, lambda one: one and one._producer[0] >= 0, what="an id"
+        )
+        return claim
 
     async def close(self) -> None:
         """Let go."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
-        with suppress(KafkaError):
-            await asyncio.wait_for(self._transactions.close(), GENEROUS)
 
     async def _hold(self, claim: PartitionClaim) -> None:
-        self._held.set_result(claim)
+        if not self._held.done():
+            self._held.set_result(claim)
         await asyncio.Event().wait()
 
 
+def parts_of(bootstrap: str, unit: UnitId) -> HoldingParts:
+    """A router's parts that see one unit's outbox."""
+    return HoldingParts(
+        bootstrap=bootstrap,
+        transactional_id=topics.ROUTER_TRANSACTIONS + os.urandom(8).hex(),
+        units=lambda: [unit],
+        enrolled=lambda: 1,
+        monotonic=time.monotonic,
+        fetch_wait_ms=25,
+    )
+
+
+async def share_out(bootstrap: str) -> None:
+    """Make the topic over which routers share the outboxes out, if it is not there."""
+    await KafkaTopicAdmin(bootstrap).apply([one for one in topics.shared() if one.name == topics.SHARDS])
+
+
 @asynccontextmanager
-async def claimant(bootstrap: str, source: TopicPartition) -> AsyncIterator[Claimant]:
-    """A router that is ready to claim."""
-    async with consuming(bootstrap, group_id=GROUP) as consumer:
-        consumer.assign([source])
-        await consumer.committed(source)  # its connections are there
-        ready = Claimant(bootstrap, source, consumer)
+async def member(bootstrap: str) -> AsyncIterator[Membership]:
+    """A place in the routers' group; it is left at the end."""
+    await share_out(bootstrap)
+    strategy = (ShardAssignor,)
+    async with consuming(bootstrap, group_id=GROUP, partition_assignment_strategy=strategy) as consumer:
+        consumer.subscribe([topics.SHARDS])
+        await until_async(
+            lambda: consumer.getmany(timeout_ms=20), lambda _: consumer.assignment(), what="a share"
+        )
+        coordinator = consumer._coordinator
+        yield Membership(GROUP, coordinator.generation, coordinator.member_id)
+
+
+@asynccontextmanager
+async def claimant(
+    bootstrap: str, source: TopicPartition, membership: Membership | None = None
+) -> AsyncIterator[Claimant]:
+    """A router that is ready to claim; without a membership of its own."""
+    async with AsyncExitStack() as stack:
+        if membership is None:
+            membership = await stack.enter_async_context(member(bootstrap))
+        ready = Claimant(bootstrap, topics.outbox_owner(source.topic), membership)
         try:
             yield ready
         finally:
@@ -210,7 +250,9 @@ async def claimant(bootstrap: str, source: TopicPartition) -> AsyncIterator[Clai
 
 
 @asynccontextmanager
-async def claiming(bootstrap: str, source: TopicPartition) -> AsyncIterator[PartitionClaim]:
+async def claiming(
+    bootstrap: str, source: TopicPartition, membership: Membership | None = None
+) -> AsyncIterator[PartitionClaim]:
     """A claim."""
-    async with claimant(bootstrap, source) as ready:
+    async with claimant(bootstrap, source, membership) as ready:
         yield await ready.claim()

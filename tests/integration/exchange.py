@@ -37,8 +37,20 @@ class Exchange:
         self.directory = directory
         self.routers: list[subprocess.Popen[bytes]] = []
 
-    async def found(self, *, outbox_partitions: int = 1) -> None:
+    async def found(self, *, outbox_partitions: int = 1, topics_exist: bool = False) -> None:
         """Create the topics of all units, publish the directory, write the router's key."""
+        if not topics_exist:
+            await self._create_topics(outbox_partitions)
+        await self.produce(topics.DIRECTORY, *self.world.directory.snapshot())
+        secret = os.urandom(32)
+        self.directory.mkdir(mode=0o700, exist_ok=True)
+        write_private(self.directory / "router.secret", secret, entropy=os.urandom)
+        write_pin(self.directory / "root.pin", self.world.directory.root, entropy=os.urandom)
+        write_identity(
+            self.directory / "router.key", self.world.router, secret=Credential(secret), entropy=os.urandom
+        )
+
+    async def _create_topics(self, outbox_partitions: int) -> None:
         admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
         await admin.start()
         try:
@@ -50,14 +62,6 @@ class Exchange:
             )
         finally:
             await admin.close()
-        await self.produce(topics.DIRECTORY, *self.world.directory.snapshot())
-        secret = os.urandom(32)
-        self.directory.mkdir(mode=0o700, exist_ok=True)
-        write_private(self.directory / "router.secret", secret, entropy=os.urandom)
-        write_pin(self.directory / "root.pin", self.world.directory.root, entropy=os.urandom)
-        write_identity(
-            self.directory / "router.key", self.world.router, secret=Credential(secret), entropy=os.urandom
-        )
 
     def start_router(self, **settings: object) -> subprocess.Popen[bytes]:
         """One more router process."""

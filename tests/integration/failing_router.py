@@ -18,8 +18,8 @@ from aiokafka.errors import KafkaError
 
 from broker.router.__main__ import main
 from protocol import topics
-from runtime.kafka.ports import OutputRecord
-from runtime.kafka.transactions import Place, Transactions
+from runtime.kafka.ports import OutputRecord, Place
+from runtime.kafka.transactions import Transactions
 
 POINTS = ("before begin", "after send", "before offsets", "before EndTxn", "after EndTxn")
 

@@ -1,5 +1,5 @@
 """aiokafka's traps around taking a partition over: zombies, stale positions, late commits. As in test_kafka_traps.py:
-first what the library or Kafka's old protocol does, then that broker/router/outboxes.py is safe from it.
+first what the library or Kafka's old protocol does, then that the router's claims are safe from it.
 """
 
 from __future__ import annotations
@@ -9,10 +9,16 @@ from contextlib import AsyncExitStack, suppress
 
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import InvalidProducerEpoch, InvalidTxnState, ProducerFenced
+from aiokafka.errors import (
+    IllegalGenerationError,
+    InvalidProducerEpoch,
+    InvalidTxnState,
+    ProducerFenced,
+    UnknownMemberIdError,
+)
 from aiokafka.structs import OffsetAndMetadata
 
-from broker.router.outboxes import PartitionClaim
+from broker.router.holding import PartitionClaim
 from deploy.kafka import wire
 from protocol import topics
 from runtime.kafka import requests as ask
@@ -28,6 +34,7 @@ from tests.integration.adapter import (
     committing,
     consuming,
     create,
+    member,
     producing,
     put,
     seen_by_adapter,
@@ -89,16 +96,39 @@ async def test_the_transactional_id_fences_a_zombie(bootstrap: str, unique) -> N
     assert await take_over(bootstrap, source, output, (name, name)) == [b"by the heir"]
 
 
-async def test_a_claim_fences_the_claim_before_it(bootstrap: str, unique, unit) -> None:
-    """A claim that was taken over commits nothing any more; its successor does."""
+async def test_an_older_generation_commits_nothing(bootstrap: str, unique, unit) -> None:
+    """A router that lost its place in the group, and does not know it, commits nothing; its successor does.
+
+    Neither committed before, so that nothing but the generation can tell them apart.
+    """
     source, output = TopicPartition(topics.outbox(unit), 0), unique("out")
     await create(bootstrap, **{source.topic: {}, output: {}})
-    async with claiming(bootstrap, source) as zombie, claiming(bootstrap, source) as heir:
-        assert zombie._transactions._id == topics.transactional_id(source.topic, 0)
-        with pytest.raises((ProducerFenced, InvalidProducerEpoch)):
+    async with AsyncExitStack() as stack:
+        async with member(bootstrap) as older:
+            zombie = await stack.enter_async_context(claiming(bootstrap, source, older))
+        # It has left the group, and its claim goes on.
+        heir = await stack.enter_async_context(claiming(bootstrap, source))
+        with pytest.raises((IllegalGenerationError, UnknownMemberIdError)):
             await committing((output, b"by the zombie"))(zombie)
         await committing((output, b"by the heir"))(heir)
-    assert await committed(bootstrap, output) == [b"by the heir"]
+        assert await committed(bootstrap, output) == [b"by the heir"]
+
+
+async def test_a_claim_takes_the_id_of_the_claim_before_it(bootstrap: str, unique, unit) -> None:
+    """What the last one that committed has open ends at once, and not after its timeout."""
+    source, output = TopicPartition(topics.outbox(unit), 0), unique("out")
+    await create(bootstrap, **{source.topic: {}, output: {}})
+    async with member(bootstrap) as membership, claiming(bootstrap, source, membership) as zombie:
+        await committing((output, b"first"))(zombie)
+        left_open = zombie._holding.transactions.current
+        await left_open._write({(output, 0): [OutputRecord(output, b"", b"left open")]})
+        await left_open._move({tuple(source): (2, "left open")})
+        async with claiming(bootstrap, source, membership) as heir:
+            assert heir.state == ""
+            with pytest.raises((ProducerFenced, InvalidProducerEpoch)):
+                await committing((output, b"by the zombie"), position=2)(zombie)
+            await committing((output, b"by the heir"), position=2)(heir)
+    assert await committed(bootstrap, output) == [b"first", b"by the heir"]
 
 
 async def test_the_position_may_be_stale_after_a_commit(bootstrap: str, unique) -> None:
@@ -130,8 +160,10 @@ async def test_a_claim_never_starts_from_a_stale_position(bootstrap: str, unique
     """
     source, output, turns = TopicPartition(topics.outbox(unit), 0), unique("out"), 25
     await create(bootstrap, **{source.topic: {}, output: {}})
-    async with AsyncExitStack() as stack:
-        routers = [await stack.enter_async_context(claimant(bootstrap, source)) for _ in range(turns)]
+    async with member(bootstrap) as membership, AsyncExitStack() as stack:
+        routers = [
+            await stack.enter_async_context(claimant(bootstrap, source, membership)) for _ in range(turns)
+        ]
         for turn, router in enumerate(routers):
             claim = await router.claim()
             assert claim.state == (f"state {turn - 1}" if turn else "")
@@ -207,7 +239,7 @@ async def test_a_late_commit_ends_the_next_transaction(bootstrap: str, unique) -
 
 async def end_again(claim: PartitionClaim, producer: tuple[int, int]) -> int:
     """What a repeated commit of the transaction that this producer ended is answered with."""
-    transactions = claim._transactions
+    transactions = claim._holding.transactions.current
     question = ask.end_transaction(transactions._id, producer, commit=True)
     answer = await transactions._ask_coordinator(question, node=transactions._coordinator)
     return answer.error_code
@@ -218,10 +250,12 @@ async def test_a_late_commit_of_an_earlier_transaction_ends_nothing(bootstrap: s
     source, output = TopicPartition(topics.outbox(unit), 0), unique("out")
     await create(bootstrap, **{source.topic: {}, output: {}})
     async with claiming(bootstrap, source) as claim:
-        first = claim._transactions._producer
+        first = claim._holding.transactions.current._producer
         await committing((output, b"first"))(claim)
-        assert claim._transactions._producer != first
-        await claim._transactions._write({(output, 0): [OutputRecord(output, b"", b"not to be committed")]})
+        assert claim._holding.transactions.current._producer != first
+        await claim._holding.transactions.current._write(
+            {(output, 0): [OutputRecord(output, b"", b"not to be committed")]}
+        )
         assert await end_again(claim, first) != 0
     async with claiming(bootstrap, source):  # ends what the claim before left open
         assert await committed(bootstrap, output) == [b"first"]
@@ -231,13 +265,15 @@ async def test_a_late_commit_of_an_earlier_claim_ends_nothing(bootstrap: str, un
     """The same for the claim before: its commit cannot end what its successor has open."""
     source, output = TopicPartition(topics.outbox(unit), 0), unique("out")
     await create(bootstrap, **{source.topic: {}, output: {}})
-    async with claiming(bootstrap, source) as first:
-        async with claiming(bootstrap, source) as second:
+    async with member(bootstrap) as membership, claiming(bootstrap, source, membership) as first:
+        await committing((output, b"first"))(first)
+        async with claiming(bootstrap, source, membership) as second:
+            await committing((output, b"second"), position=2)(second)
             open_ = [OutputRecord(output, b"", b"not to be committed")]
-            await second._transactions._write({(output, 0): open_})
-            assert await end_again(first, first._transactions._producer) != 0
-        async with claiming(bootstrap, source):
-            assert await committed(bootstrap, output) == []
+            await second._holding.transactions.current._write({(output, 0): open_})
+            assert await end_again(first, first._holding.transactions.current._producer) != 0
+        async with claiming(bootstrap, source, membership):  # ends what the claim before left open
+            assert await committed(bootstrap, output) == [b"first", b"second"]
 
 
 async def test_a_late_batch_of_an_earlier_transaction_is_in_no_later_one(
@@ -247,7 +283,7 @@ async def test_a_late_batch_of_an_earlier_transaction_is_in_no_later_one(
     source, output, other = TopicPartition(topics.outbox(unit), 0), unique("out"), unique("other")
     await create(bootstrap, **{source.topic: {}, output: {}, other: {}})
     async with claiming(bootstrap, source) as claim:
-        transactions = claim._transactions
+        transactions = claim._holding.transactions.current
         (late,) = batches_of([OutputRecord(output, b"", b"once")], producer=transactions._producer, now=0)
         await committing((output, b"once"))(claim)
         with suppress(InvalidProducerEpoch, InvalidTxnState):

@@ -1,8 +1,8 @@
 """What aiokafka 0.14 does wrong on a real Kafka, each with the proof that our adapter is safe from it.
 
 Each trap has two tests or two halves. The first pins the library's behaviour: when an upgrade changes it, the
-test fails and somebody decides anew whether the rule of broker/router/outboxes.py is still needed. The second drives
-broker/router/outboxes.py into the same situation.
+test fails and somebody decides anew whether the rule of broker/router/holding.py is still needed. The second drives
+the router's claims into the same situation.
 """
 
 from __future__ import annotations
@@ -17,18 +17,20 @@ from pathlib import Path
 
 import aiokafka
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import (
     MessageSizeTooLargeError,
     OutOfOrderSequenceNumber,
     TopicAuthorizationFailedError,
 )
 
-from broker.router.outboxes import KafkaOutboxes, PartitionClaim
+from broker.router.holding import PartitionClaim
 from deploy.kafka import wire
 from deploy.kafka.cluster import Cluster
 from protocol import topics
 from runtime.errors import Unavailable
+from runtime.kafka.client import prompt_client
+from runtime.kafka.positions import Positions
 from tests.integration import adapter
 from tests.integration.adapter import (
     Attempts,
@@ -255,16 +257,16 @@ async def test_a_coordinator_that_refuses_looks_like_one_without_positions(
     add_rules(guarded, GROUP, closed, (READ, DENY), (DESCRIBE, DENY))
     await create(guarded, **{topics.outbox(unit): {}})
     source = TopicPartition(topics.outbox(unit), 0)
-    outboxes = KafkaOutboxes(guarded, fetch_wait_ms=50)
-    consumer = AIOKafkaConsumer(bootstrap_servers=guarded, group_id=adapter.GROUP, enable_auto_commit=False)
-    await consumer.start()
+    client = prompt_client(guarded)
+    await client.bootstrap()
     try:
-        outboxes._consumer, coordinator = consumer, consumer._coordinator
-        assert await outboxes._committed(source) == (0, "")
-        coordinator.group_id = closed
-        assert await coordinator.fetch_committed_offsets([source]) == {}
+        assert await Positions(client, adapter.GROUP).read(tuple(source), stable=True) is None
+        async with adapter.consuming(guarded, group_id=adapter.GROUP) as consumer:
+            await consumer._coordinator.ensure_coordinator_known()
+            consumer._coordinator.group_id = closed
+            assert await consumer._coordinator.fetch_committed_offsets([source]) == {}
+            consumer._coordinator.group_id = adapter.GROUP
         with pytest.raises(Unavailable):
-            await outboxes._committed(source)
+            await Positions(client, closed).read(tuple(source), stable=True)
     finally:
-        coordinator.group_id = adapter.GROUP
-        await consumer.stop()
+        await client.close()

@@ -41,11 +41,23 @@ def test_conversations_are_spread():
 
 @QUICK
 @given(unit_ids, unit_ids, st.integers(0, 63), st.integers(0, 63))
-def test_two_partitions_have_two_transactional_ids(one, other, first, second):
-    """Two workers fence each other exactly when they work on the same partition."""
-    ids = [topics.transactional_id(topics.outbox(unit), at) for unit, at in ((one, first), (other, second))]
+def test_a_partition_of_an_outbox_is_in_one_shard(one, other, first, second):
+    """All routers find it in the same one; and an earlier router's id is that of one partition alone."""
+    places = [(topics.outbox(unit), at) for unit, at in ((one, first), (other, second))]
+    ids = [topics.earlier_transactional_id(*place) for place in places]
 
+    assert all(0 <= topics.outbox_shard(*place) < topics.SHARD_COUNT for place in places)
     assert (ids[0] == ids[1]) is ((one, first) == (other, second))
+
+
+def test_shards_are_the_same_for_ever():
+    """Two versions that share out differently would work on the same outbox."""
+    assert [topics.outbox_shard("outbox.fr", 0), topics.outbox_shard("outbox.it", 3)] == [18, 9]
+
+
+def test_outboxes_are_spread_over_all_shards():
+    """A thousand units reach all of them."""
+    assert {topics.outbox_shard(f"outbox.u{n}", 0) for n in range(1000)} == set(range(topics.SHARD_COUNT))
 
 
 def test_only_its_owner_writes_an_outbox():
@@ -60,7 +72,7 @@ def test_only_its_owner_writes_an_outbox():
 def test_every_topic_takes_the_largest_record():
     """What may be sent fits where it goes."""
     for topic in topics.all_topics(["fr", "it"]):
-        if topic.name != topics.DIRECTORY:
+        if topic.name not in (topics.DIRECTORY, topics.SHARDS):
             assert int(topic.config["max.message.bytes"]) > MAX_RECORD
     names = [topic.name for topic in topics.all_topics(["fr", "it"])]
-    assert len(set(names)) == len(names) == 4 + 2 * 3
+    assert len(set(names)) == len(names) == 5 + 2 * 3

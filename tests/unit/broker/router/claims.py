@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from broker.replica import Replica
-from broker.router.loop import Batching, Router
+from broker.router.loop import Router
 from broker.router.metrics import RouterMetrics
 from protocol.identifiers import UnitId
 from runtime.kafka.ports import InputRecord, OutputRecord
@@ -42,11 +42,11 @@ class ScriptedClaim:
     partition: int = 0
     partitions: int = 1
     failing: Exception | None = None
-    fetches: list[tuple[int, int]] = field(default_factory=list)
+    fetches: list[tuple[int | None, int]] = field(default_factory=list)
     commits: list[Committed] = field(default_factory=list)
     offset: int = 0
 
-    async def fetch(self, *, wait_ms: int, most: int) -> list[InputRecord]:
+    async def fetch(self, *, wait_ms: int | None, most: int) -> list[InputRecord]:
         """The next batch of the script."""
         self.fetches.append((wait_ms, most))
         await asyncio.sleep(0)
@@ -96,7 +96,6 @@ class Statements:
 
 def router_of(world: World, replica: Replica, **parts: object) -> Router:
     """A router of this world, its clock and its entropy."""
-    parts = {"batching": Batching(spacing=0.0), "monotonic": lambda: 100.0, **parts}
     return Router(
         name="router",
         signer=world.router,

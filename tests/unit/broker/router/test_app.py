@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
-from aiokafka import TopicPartition
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -16,7 +16,7 @@ from tests.unit.broker.files import write_router
 async def test_the_gauges_are_of_the_moment_in_which_they_are_asked_for(tmp_path: Path) -> None:
     """/metrics tells what the router holds and knows now, whether or not anybody asks /readyz."""
     router, outboxes = app.build_router(RouterSettings.load(write_router(tmp_path / "router")))
-    outboxes.claimed.add(TopicPartition("outbox.fr", 0))
+    outboxes._holding = SimpleNamespace(claimed={("outbox.fr", 0)})
     router.replica.refused = 2
 
     page = generate_latest(router.metrics.registry).decode()

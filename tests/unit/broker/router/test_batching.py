@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from broker.replica import Replica
-from broker.router.loop import Batching
+from broker.router.loop import FETCH_MOST
 from broker.router.step import Budget
 from protocol import topics
 from protocol.identifiers import Digest, UnitId
@@ -19,8 +19,6 @@ from tests.unit.broker.router.claims import Exhausted, ScriptedClaim, Statements
 from tests.waiting import GENEROUS
 
 FR, IT = UnitId("fr"), UnitId("it")
-IDLE = 1_000
-MOST = 500
 
 
 @pytest.fixture
@@ -51,39 +49,13 @@ async def route(world: World, replica: Replica, claim: ScriptedClaim, **parts: o
         await router_of(world, replica, **parts).work(claim)
 
 
-async def test_while_idle_no_message_waits_for_another(world: World, replica: Replica) -> None:
-    """Single messages are committed one by one: the router asks for no more before it commits."""
+async def test_no_message_waits_for_another(world: World, replica: Replica) -> None:
+    """What has come is decided and committed: the router asks for no more before it commits."""
     one, two = messages(world, 2)
     claim = ScriptedClaim(FR, [[one], [], [two]])
     await route(world, replica, claim)
-    assert claim.fetches == [(IDLE, MOST)] * 4
+    assert claim.fetches == [(None, FETCH_MOST)] * 4
     assert [commit.position for commit in claim.commits] == [1, 2]
-
-
-async def test_transactions_keep_their_distance(world: World, replica: Replica) -> None:
-    """What comes too soon after the start of a transaction waits for company, and both go in one."""
-    one, three, two = messages(world, 1), messages(world, 3), messages(world, 2)
-    claim = ScriptedClaim(FR, [one, three, two])
-    await route(world, replica, claim, batching=Batching(spacing=0.02))  # the test's clock stands still
-    assert claim.fetches[:3] == [(IDLE, MOST), (IDLE, MOST), (0, MOST - 3)]
-    assert [commit.position for commit in claim.commits] == [1, 6]
-
-
-async def test_a_message_after_a_pause_waits_for_nothing(world: World, replica: Replica) -> None:
-    """Once the distance has passed, a batch is committed as it came."""
-    times = iter(range(100, 200))
-    claim = ScriptedClaim(FR, [messages(world, 3), messages(world, 1)])
-    await route(world, replica, claim, batching=Batching(spacing=0.5), monotonic=lambda: float(next(times)))
-    assert all(wait == IDLE for wait, _ in claim.fetches)
-    assert [commit.position for commit in claim.commits] == [3, 4]
-
-
-async def test_a_backlog_does_not_wait(world: World, replica: Replica) -> None:
-    """A fetch that is full is committed at once: there is nothing to wait for."""
-    claim = ScriptedClaim(FR, [messages(world, 6), messages(world, 6), messages(world, 2), []])
-    await route(world, replica, claim, batching=Batching(spacing=0.02, fetch_most=6))
-    assert claim.fetches[:2] == [(IDLE, 6)] * 2
-    assert [commit.position for commit in claim.commits] == [6, 12, 14]
 
 
 async def test_what_exceeds_the_budget_follows_in_the_next_transaction(

@@ -46,7 +46,7 @@ MUTANTS = {
         promises.test_of_several_partitions_only_the_refused_are_sent_again,
     ),
     "who leads is asked once": (
-        Mutant(T._append, dropped("force_metadata_update")),
+        Mutant(T._append, dropped("forget")),
         lambda t, k: promises.test_a_batch_follows_its_leader(t, k, promises.NOT_LEADER),
     ),
     "a partition that nobody leads ends it": (

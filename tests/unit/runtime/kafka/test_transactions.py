@@ -26,16 +26,18 @@ from hypothesis import strategies as st
 from runtime.kafka import record_batches
 from runtime.kafka import requests as ask
 from runtime.kafka.client import IncompatibleBrokerVersion, types
-from runtime.kafka.ports import OutputRecord
+from runtime.kafka.fetch_session import FetchQuestion
+from runtime.kafka.ports import OutputRecord, Place
 from runtime.kafka.record_batches import batches_of
-from runtime.kafka.transactions import Place, Progress, Transactions
+from runtime.kafka.requests import Membership
+from runtime.kafka.transactions import Transactions
 
 PRODUCE, END_TXN, OFFSETS = 0, 26, 28
 NO_COORDINATOR, NOT_COORDINATOR = 15, 16
 CONCURRENT, TOO_FEW_REPLICAS, LOADING, TOO_LARGE, FENCED = 51, 19, 14, 10, 47
 UNKNOWN_TOPIC, NO_LEADER, NOT_LEADER = 3, 5, 6
 INBOX, AUDIT, SOURCE = ("inbox.it", 3), ("audit", 0), ("outbox.fr", 1)
-PROGRESS = Progress(SOURCE, 7, "state")
+PROGRESS = {SOURCE: (7, "state")}
 
 
 @dataclass
@@ -51,7 +53,7 @@ class Kafka:
     async def leader(self, place: Place) -> int | None:
         return self.leaders[0].get(place, 0)
 
-    async def look(self) -> None:
+    def look(self, _: object) -> None:
         if len(self.leaders) > 1:
             self.leaders.pop(0)
 
@@ -96,11 +98,11 @@ def brokers() -> Kafka:
 @pytest.fixture
 async def transactions(brokers: Kafka, monkeypatch: pytest.MonkeyPatch) -> Transactions:
     """An id that was opened, on brokers that lead as the script says."""
-    made = Transactions("127.0.0.1:9", "router-outbox.fr-1", group="router")
+    made = Transactions("127.0.0.1:9", "router-1", membership=Membership("router", 5, "me"))
     made._producer = (11, 4)
     monkeypatch.setattr(made, "_leader", brokers.leader)
     monkeypatch.setattr(made._client, "send", brokers.send)
-    monkeypatch.setattr(made._client, "force_metadata_update", brokers.look)
+    monkeypatch.setattr(made._leaders, "forget", brokers.look)
     return made
 
 
@@ -124,6 +126,7 @@ async def test_records_and_position_are_acknowledged_before_the_end(transactions
     position = next(request for api, request in brokers.asked if api == OFFSETS)
     assert position.topics == [("outbox.fr", [(1, 7, -1, "state", {})], {})]
     assert (position.group, position.producer_id, position.producer_epoch) == ("router", 11, 4)
+    assert (position.generation, position.member) == (5, "me")
     assert brokers.asked[-1][1].committed is True
 
 
@@ -348,11 +351,29 @@ def test_a_broker_that_does_not_speak_the_version_is_an_error_of_kafka() -> None
             "02 74 0000000000000001 0002 01 00",
         ),
         (
-            lambda: ask.commit_offset("t", (1, 2), group="g", source=("s", 3), position=4, metadata="m"),
-            (
-                "02 74 02 67 0000000000000001 0002 ffffffff 01 00"
-                " 02 02 73 02 00000003 0000000000000004 ffffffff 02 6d 00 00 00"
+            lambda: ask.commit_offsets(
+                "t", (1, 2), Membership("g", 9, "i"), {("s", 3): (4, "m"), ("r", 0): (5, "")}
             ),
+            (
+                "02 74 02 67 0000000000000001 0002 00000009 02 69 00"
+                " 03 02 73 02 00000003 0000000000000004 ffffffff 02 6d 00 00"
+                " 02 72 02 00000000 0000000000000005 ffffffff 01 00 00 00"
+            ),
+        ),
+        (
+            lambda: ask.fetch_offsets("g", [("s", 3)], stable=True),
+            "02 67 02 02 73 02 00000003 00 01 00",
+        ),
+        (
+            lambda: ask.fetch(FetchQuestion(7, 8, {("s", 3): 4}, (("r", 0),)), wait_ms=6),
+            (
+                "ffffffff 00000006 00000001 00f42400 01 00000007 00000008 00000001 0001 73 00000001 00000003 ffffffff"
+                " 0000000000000004 ffffffffffffffff 001e8480 00000001 0001 72 00000001 00000000 0000"
+            ),
+        ),
+        (
+            lambda: ask.beginning(("s", 3)),
+            "ffffffff 00000001 0001 73 00000001 00000003 fffffffffffffffe",
         ),
         (
             lambda: ask.produce("t", {("a", 5): b"\x07\x08"}, timeout_ms=6),
@@ -361,8 +382,8 @@ def test_a_broker_that_does_not_speak_the_version_is_an_error_of_kafka() -> None
     ],
 )
 def test_the_bytes_are_those_of_kafkas_schemas(make: Callable[[], ask.PinnedRequest], expected: str) -> None:
-    """By hand from the message definitions of Kafka 4.3: EndTxn 5, TxnOffsetCommit 5, Produce 12."""
-    request = make().prepare(dict.fromkeys((PRODUCE, END_TXN, OFFSETS), (0, 99)))
+    """By hand from the message definitions of Kafka 4.3: EndTxn 5, TxnOffsetCommit 5, Produce 12, OffsetFetch 7, Fetch 11, ListOffsets 1."""
+    request = make().prepare(dict.fromkeys(range(100), (0, 99)))
     assert request.encode().hex() == expected.replace(" ", "")
 
 
