@@ -24,8 +24,8 @@ from protocol.errors import Rejected
 from protocol.identifiers import IdPrefix, KeyId, Millis, UnitId, parse_unit_id
 from protocol.limits import MAX_HEADER, SECOND
 from protocol.signatures import Suite, parse_signed
-from runtime.bounded import read_bounded
 from runtime.cli.command import Invocation
+from runtime.cli.file_kinds import FileKind, parse_kind
 from runtime.cli.home import bootstrap, centre_home
 from runtime.cli.render import moment as show_moment
 from runtime.errors import Ambiguous, Conflict, NotFound
@@ -61,7 +61,10 @@ class MembershipRequest:
 
 def read_request(path: Path) -> MembershipRequest:
     """The request in the file, every signature in it verified."""
-    data = read_bounded(path, MAX_HEADER, what="a request of a unit")
+    return parse_kind(path, MAX_HEADER, FileKind.REQUEST, _request)
+
+
+def _request(data: bytes) -> MembershipRequest:
     outer = parse_signed(data)
     try:
         # A renewal is a signed request within a signature; an enrolment's payload is no signed structure.

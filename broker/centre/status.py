@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import http.client
-import json
 import urllib.parse
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +14,7 @@ from keys.directory import Directory
 from protocol import topics
 from protocol.errors import Rejected
 from protocol.identifiers import UnitId
+from protocol.json_text import read_json
 from protocol.parties import Unit
 from protocol.trail.batches import verify_decisions
 from runtime.cli.command import Invocation
@@ -25,6 +25,7 @@ from runtime.kafka.feeds import KafkaFeeds
 from runtime.kafka.ports import InputRecord
 
 ROUTER_TIMEOUT = 10.0
+_MAX_ANSWER = 1 << 20
 AT_ONCE = 8
 TAIL = 20
 """Offsets at the end of a unit's receipts that are read first; a decision takes two, with its marker."""
@@ -133,12 +134,13 @@ def ask_router(url: str) -> dict[str, Any]:
     connection = http.client.HTTPConnection(parts.hostname or "127.0.0.1", parts.port, timeout=ROUTER_TIMEOUT)
     try:
         connection.request("GET", "/readyz")
-        body = json.loads(connection.getresponse().read(1 << 20))
+        read = read_json(connection.getresponse().read(_MAX_ANSWER), at_most=_MAX_ANSWER)
     except (OSError, http.client.HTTPException, ValueError):
         return unknown | {"error": "not reachable"}
     finally:
         connection.close()
-    if not isinstance(body, dict):
+    body = read.value
+    if read.faults or not isinstance(body, dict):
         return unknown | {"error": "not a router"}
     return {"url": url, "ready": body.get("ready") is True, "checks": body.get("checks") or {}}
 

@@ -8,10 +8,9 @@ derives them. Options win over the file.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from keys.directory import Directory
 from protocol.codes import (
@@ -43,10 +42,13 @@ from protocol.identifiers import (
     parse_unit_id,
     show_id,
 )
-from protocol.limits import DAY, MAX_UINT
+from protocol.json_text import read_json
+from protocol.limits import DAY, MAX_RECORD, MAX_UINT
 from protocol.signatures import Suite
 from protocol.times import Bound, read_point
 from runtime.cli.errors import BadInput
+
+_HINT: Final = "see 'contrada route explain --help'"
 
 _T = TypeVar("_T")
 _E = TypeVar("_E", bound=Enum)
@@ -98,16 +100,16 @@ def hypothetical_core(
 
 
 def _fields(data: bytes, options: dict[str, Any]) -> dict[str, Any]:
-    try:
-        written = json.loads(data)
-    except (ValueError, RecursionError):
-        raise BadInput(
-            "the file is neither a sealed message nor JSON", hint="see 'contrada route explain --help'"
-        ) from None
+    read = read_json(data, at_most=MAX_RECORD)
+    if not read.is_json:
+        raise BadInput("the file is neither a sealed message nor JSON:", hint=_HINT, faults=read.faults)
+    written = read.value
     if not isinstance(written, dict):
-        raise BadInput("the file is not a JSON object", hint="see 'contrada route explain --help'")
+        raise BadInput("the file is not a JSON object", hint=_HINT)
     given: dict[str, Any] = {name: value for name, value in options.items() if value not in (None, [], ())}
     if not written.keys().isdisjoint(("to", "from")):
+        if read.faults:
+            raise BadInput("this is not a header yet:", hint=_HINT, faults=read.faults)
         return written | given
     kind = _one(MessageKind, "kind", given.get("kind", "information"))
     replies = kind in (MessageKind.ANSWER, MessageKind.REFUSAL)

@@ -14,9 +14,9 @@ from protocol.errors import Rejected
 from protocol.identifiers import UnitId
 from protocol.limits import MAX_HEADER, MAX_POLICY_TEXT
 from protocol.tlog.policy import parse_policy
-from runtime.bounded import read_bounded
 from runtime.cli.command import Invocation
 from runtime.cli.errors import BadInput, NoHome
+from runtime.cli.file_kinds import FileKind, parse_kind, read_kind
 from runtime.cli.home import chosen_home
 from runtime.errors import Conflict
 from runtime.files import replace_file
@@ -43,7 +43,7 @@ def make_home(
         raise Conflict(f"{chosen.path} is a home already", hint="name an empty directory with --home")
     if invocation.kafka is None:
         raise NoHome("no Kafka named", hint="say --kafka HOST:PORT, or set CONTRADA_KAFKA")
-    pinned = _root(root)
+    pinned = parse_kind(root, MAX_HEADER, FileKind.ROOT, RootOfTrust.parse)
     policy = None if ledger_policy is None else _policy(ledger_policy)
     opens = _secret(secret, passphrase)
     _write_more(UnitHome(chosen.path), policy, secret=secret, passphrase=passphrase)
@@ -81,23 +81,12 @@ def _write_more(
         replace_file(home.path / "conf.d" / SECRET_DROP_IN, toml_text(named).encode())
 
 
-def _root(path: Path) -> RootOfTrust:
-    try:
-        return RootOfTrust.parse(read_bounded(path, MAX_HEADER, what="a root of trust"))
-    except Rejected:
-        raise BadInput(
-            f"{path} is not a root of trust", hint="it is the file root.cbor that the centre gives out"
-        ) from None
-
-
 def _policy(path: Path) -> bytes:
-    data = read_bounded(path, MAX_POLICY_TEXT, what="a policy")
+    data = read_kind(path, MAX_POLICY_TEXT, FileKind.POLICY)
     try:
         parse_policy(data)
     except Rejected as rejected:
-        raise BadInput(
-            f"{path}: {rejected.sentence}", hint="it is the file that the centre's ledger gives out"
-        ) from None
+        raise BadInput(f"{path}: {Exception.__str__(rejected)}", hint=FileKind.POLICY.source) from None
     return data
 
 

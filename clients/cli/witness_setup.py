@@ -23,8 +23,8 @@ from protocol.limits import MAX_POLICY_TEXT
 from protocol.tlog.notes import check_key_name
 from protocol.tlog.policy import parse_policy
 from protocol.tlog.policy_text import WitnessEntry, policy_text
-from runtime.bounded import read_bounded
 from runtime.cli.errors import BadInput
+from runtime.cli.file_kinds import FileKind, read_kind
 from runtime.errors import Conflict, HomeError
 from runtime.files import replace_file
 from runtime.process.settings_text import toml_text
@@ -91,7 +91,7 @@ def _settings(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _policy(path: Path) -> bytes:
-    data = read_bounded(path, MAX_POLICY_TEXT, what="a policy")
+    data = read_kind(path, MAX_POLICY_TEXT, FileKind.POLICY)
     try:
         parse_policy(data)
     except Rejected as rejected:

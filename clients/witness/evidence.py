@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from keys.store import sync_directory, write_new
+from protocol.json_text import read_json
 from protocol.limits import MAX_NOTE
 from runtime.bounded import read_bounded
 from runtime.errors import TooLarge
@@ -119,7 +120,7 @@ class EvidenceFolder:
     def _readable(self) -> Iterator[EvidenceSummary]:
         for about in self._path.glob("[!.]*/about.json"):
             try:
-                found = json.loads(read_bounded(about, MAX_NOTE, what="a summary"))
+                found = _summary(read_bounded(about, MAX_NOTE, what="a summary"))
                 yield EvidenceSummary(
                     **(found | {"kind": EvidenceKind(found["kind"]), "folder": str(about.parent)})
                 )
@@ -128,6 +129,13 @@ class EvidenceFolder:
 
     def _is_full(self, evidence: EvidencePiece) -> bool:
         return sum(1 for _ in self._path.glob(f"{_prefix(evidence.kind, evidence.origin)}*")) >= MOST
+
+
+def _summary(data: bytes) -> dict[str, Any]:
+    read = read_json(data, at_most=MAX_NOTE)
+    if read.faults or not isinstance(read.value, dict):
+        raise ValueError("not a summary")
+    return read.value
 
 
 def _prefix(kind: EvidenceKind, origin: str) -> str:

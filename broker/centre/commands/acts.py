@@ -34,10 +34,10 @@ def act_policy_change(invocation: Invocation, *, file: Path, why: str) -> None:
     """State that a policy was changed. The file's SHA-256 is logged, and its name; not its content."""
     from broker.centre.acts import change_policy
     from protocol.limits import MAX_POLICY_TEXT
-    from runtime.bounded import read_bounded
+    from runtime.cli.file_kinds import FileKind, read_kind
     from runtime.cli.kafka_calls import run_quietly
 
-    policy = read_bounded(file, MAX_POLICY_TEXT, what="a policy")
+    policy = read_kind(file, MAX_POLICY_TEXT, FileKind.POLICY)
     _tell(invocation, run_quietly(change_policy(invocation, file.name, policy, why=why)))
 
 

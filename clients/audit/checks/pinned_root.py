@@ -11,16 +11,16 @@ from clients.audit.findings import Finding, FindingKind, Tell
 from keys.directory import Directory
 from keys.root_of_trust import RootOfTrust
 from protocol.limits import MAX_HEADER
-from runtime.bounded import read_bounded
+from runtime.cli.file_kinds import FileKind, parse_kind
 from runtime.errors import NotFound
 
 
 def read_root(copy: LedgerCopy, chosen: Path | None, tell: Tell) -> RootOfTrust | None:
     """The auditor's root, or the one in the copy, which is reported; None if there is none."""
     path = chosen or copy.path / ROOT
-    if not path.is_file():
+    if chosen is None and not path.is_file():
         return None
-    root = RootOfTrust.parse(read_bounded(path, MAX_HEADER, what="a pinned root"))
+    root = parse_kind(path, MAX_HEADER, FileKind.ROOT, RootOfTrust.parse)
     if chosen is None:
         what = f"the pinned root came with the copy; compare its fingerprint: {root.fingerprint()}"
         tell(Finding(FindingKind.NOT_CHECKED, ROOT, what, ROOT))

@@ -86,14 +86,14 @@ def audit_fsck(
     from clients.audit.copy.ledger_copy import open_copy
     from clients.audit.findings import Finding
     from protocol.limits import MAX_NOTE
-    from runtime.bounded import read_bounded
+    from runtime.cli.file_kinds import FileKind, read_kind
 
     copy = open_copy(directory)
     notes: list[Finding] = []
     wanted = work.AuditBasis(
         policy=choose_policy(copy, policy, notes.append),
         root=read_root(copy, root, notes.append),
-        seen=tuple((path.name, read_bounded(path, MAX_NOTE, what="a checkpoint")) for path in seen),
+        seen=tuple((path.name, read_kind(path, MAX_NOTE, FileKind.CHECKPOINT)) for path in seen),
         live=live,
         part=part,
     )

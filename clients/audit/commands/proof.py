@@ -46,11 +46,19 @@ def _session(directory: Path | None, policy: Path | None, root: Path | None = No
     return AuditSession.open(directory, policy=policy, root=root, tell=lambda note: say(f"note: {note.what}"))
 
 
-def _file(path: Path, what: str) -> bytes:
+def _file(path: Path, kind: str) -> bytes:
+    from protocol.limits import MAX_RECORD
+    from runtime.cli.file_kinds import FileKind, read_kind
+
+    return read_kind(path, MAX_RECORD, FileKind[kind])
+
+
+def _message(path: Path) -> bytes:
+    # Whatever was put into an outbox was decided: also what is no message by its form.
     from protocol.limits import MAX_RECORD
     from runtime.bounded import read_bounded
 
-    return read_bounded(path, MAX_RECORD, what=what)
+    return read_bounded(path, MAX_RECORD, what="a message")
 
 
 @command(
@@ -81,12 +89,12 @@ def audit_verify_message(
     from clients.audit.questions.verifying import verify_message
     from protocol.tlog.proof_file import parse_proof
 
-    parsed = parse_proof(_file(proof, "a proof"))
+    parsed = parse_proof(_file(proof, "PROOF"))
     row = verify_message(
         parsed,
-        opening_of_proof(parsed, None if record is None else _file(record, "a record")),
+        opening_of_proof(parsed, None if record is None else _file(record, "RECORD")),
         _session(None, policy).policy,
-        submission=None if submission is None else _file(submission, "a message"),
+        submission=None if submission is None else _message(submission),
     )
     if invocation.json:
         write_json(row)
@@ -118,7 +126,7 @@ def audit_verify_receipt(
     from clients.audit.questions.verifying import keep_promises, promises_of
 
     session = _session(directory, policy, root)
-    promises = promises_of(_file(receipt, "a receipt"), parties=session.directory())
+    promises = promises_of(_file(receipt, "RECEIPT"), parties=session.directory())
     rows = keep_promises(promises, session.audit_heads())
     write_table(rows, PROMISES, as_json=invocation.json, none="nothing is promised")
 
@@ -153,10 +161,10 @@ def audit_verify_checkpoint(
     from clients.audit.questions.verifying import verify_against, verify_checkpoint
 
     session = _session(ledger, policy)
-    own, row = verify_checkpoint(_file(checkpoint, "a checkpoint"), session.policy)
+    own, row = verify_checkpoint(_file(checkpoint, "CHECKPOINT"), session.policy)
     if against is not None:
-        other, _ = verify_checkpoint(_file(against, "a checkpoint"), session.policy)
-        given = None if proof is None else _file(proof, "a proof")
+        other, _ = verify_checkpoint(_file(against, "CHECKPOINT"), session.policy)
+        given = None if proof is None else _file(proof, "PROOF")
         row = {**row, "against": verify_against(own, other, session, given)}
     write_details(row, fields_of(row), as_json=invocation.json)
 
@@ -249,7 +257,7 @@ def audit_prove_consistency(
     from clients.audit.questions.verifying import verify_checkpoint
 
     session = _session(directory, policy)
-    old, _ = verify_checkpoint(_file(older, "a checkpoint"), session.policy)
+    old, _ = verify_checkpoint(_file(older, "CHECKPOINT"), session.policy)
     row = write_consistency(session.head_of(old.origin), old, out)
     if invocation.json:
         write_json(row)

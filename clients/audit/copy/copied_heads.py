@@ -21,7 +21,7 @@ from protocol.tlog.checkpoints import Checkpoint, SignedCheckpoint, parse_checkp
 from protocol.tlog.policy import Policy, parse_policy
 from protocol.tlog.proofs import root_at
 from protocol.tlog.tiles import smaller_from
-from runtime.bounded import read_bounded
+from runtime.cli.file_kinds import FileKind, parse_kind
 from runtime.errors import NotFound
 
 
@@ -43,7 +43,7 @@ class CopiedHead:
 def choose_policy(copy: LedgerCopy | None, chosen: Path | None, tell: Tell) -> Policy:
     """The auditor's policy, or the one that came with the copy, which is reported."""
     path = chosen or (None if copy is None else copy.path / POLICY)
-    if path is None or not path.is_file():
+    if path is None or (chosen is None and not path.is_file()):
         raise NotFound(
             "there is no policy to verify signatures with", hint="give the file that you trust with --policy"
         )
@@ -56,7 +56,7 @@ def choose_policy(copy: LedgerCopy | None, chosen: Path | None, tell: Tell) -> P
                 str(path.name),
             )
         )
-    return parse_policy(read_bounded(path, MAX_POLICY_TEXT, what="a policy"))
+    return parse_kind(path, MAX_POLICY_TEXT, FileKind.POLICY, parse_policy)
 
 
 def check_head(log: LogFiles, policy: Policy, tell: Tell) -> CopiedHead | None:

@@ -53,7 +53,7 @@ from protocol.tlog.tiles import (
     tile_of,
     tiles_between,
 )
-from runtime.bounded import read_bounded
+from runtime.cli.file_kinds import FileKind, read_kind
 from runtime.errors import NotFound, NotVerified
 from runtime.log_files import LogFileSource
 
@@ -90,7 +90,7 @@ def mirror_all(
         run.problems += of_records
         run.problems += judge_absence(copy, wanted, shown=run.shown, named=bool(logs), note=note)
         if run.shown:
-            _put(destination / POLICY, read_bounded(chosen, MAX_POLICY_TEXT, what="a policy"))
+            _put(destination / POLICY, read_kind(chosen, MAX_POLICY_TEXT, FileKind.POLICY))
     raise_gravest(run.problems, note)
 
 

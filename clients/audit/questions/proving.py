@@ -9,7 +9,6 @@ Rule: a proof is verified before it is written. One that does not verify is an e
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 from clients.audit.copy.copied_heads import CopiedHead
@@ -17,7 +16,8 @@ from clients.audit.copy.ledger_copy import LogFiles
 from protocol.canonical import decode, encode
 from protocol.errors import Code, Rejected
 from protocol.identifiers import Digest
-from protocol.limits import MAX_PROOF_EXTRA
+from protocol.json_text import read_json
+from protocol.limits import MAX_PROOF_EXTRA, MAX_RECORD
 from protocol.merkle import leaf_hash, verify_consistency, verify_inclusion
 from protocol.tlog.checkpoints import Checkpoint
 from protocol.tlog.proof_file import TlogProof
@@ -85,10 +85,12 @@ def read_opening(data: bytes) -> Opening:
 
 
 def _in_hexadecimal(data: bytes) -> list[bytes]:
+    read = read_json(data, at_most=MAX_RECORD)
+    if read.faults:
+        raise Rejected(Code.E_SCHEMA, f"not a record with its salt: {read.faults[0]}")
     try:
-        said = json.loads(data)
-        return [bytes.fromhex(said["record"]), bytes.fromhex(said["salt"])]
-    except (ValueError, TypeError, LookupError, RecursionError):
+        return [bytes.fromhex(read.value["record"]), bytes.fromhex(read.value["salt"])]
+    except (ValueError, TypeError, LookupError):
         raise Rejected(Code.E_SCHEMA, "not a record with its salt in hexadecimal") from None
 
 

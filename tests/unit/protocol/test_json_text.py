@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -156,3 +158,29 @@ def test_a_wrong_field_is_told_of_once():
 
     assert merged_faults([text], [text, values]) == (text, values)
     assert math.isfinite(len(merged_faults([], [])))
+
+
+OWN = {
+    "protocol/json_text.py": "the reader itself",
+    "clients/daemon/store/outbox.py": "a column that the daemon wrote",
+    "clients/daemon/store/replies.py": "likewise",
+    "clients/daemon/api/views.py": "likewise",
+    "clients/demo/case.py": "drafts that are shipped",
+    "clients/demo/ledger_case.py": "likewise, and what the demo's own commands print",
+    "clients/demo/exchange.py": "what the demo's own processes say",
+    "clients/demo/processes.py": "likewise",
+}
+"""Where the library reads JSON: what this program has written itself."""
+
+
+def test_json_from_outside_comes_in_through_the_one_reader():
+    """No other module of the product reads JSON with the library."""
+    root = Path(__file__).parents[3]
+    readers = {
+        str(path.relative_to(root))
+        for package in ("broker", "clients", "keys", "protocol", "runtime")
+        for path in (root / package).rglob("*.py")
+        if re.search(r"\bjson\.loads?\(|JSONDecoder", path.read_text(encoding="utf-8"))
+    }
+
+    assert readers == OWN.keys()
