@@ -13,9 +13,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from clients.cli.hypothetical import hypothetical_core
+from clients.cli.hypothetical import draft_caveats, hypothetical_core
 from clients.cli.rules_of import reason
 from keys.directory import Directory
+from protocol.content.caveats import Caveat
 from protocol.content.code_forms import show_code, show_handling
 from protocol.envelope.core import Core
 from protocol.envelope.wire import parse_submission
@@ -44,8 +45,10 @@ def explain_file(
 ) -> Explanation:
     """What would happen to the message in this file."""
     rules: list[dict[str, Any]] = []
+    caveats: tuple[Caveat, ...] = ()
     if not _is_sealed(data):
         core = hypothetical_core(data, directory=directory, sender=sender, options=options, now=now)
+        caveats = draft_caveats(data)
     else:
         submission = parse_submission(data)
         core = submission.header.core
@@ -63,6 +66,7 @@ def explain_file(
         "accepted": accepted,
         "message": _message(core),
         "rules": rules,
+        "caveats": [{"field": one.field, "rule": one.rule, "text": one.text} for one in caveats],
         "assumed": list(ASSUMED),
         "directory": {"size": directory.head.size, "root": directory.head.root.hex()},
         "at": now,

@@ -26,6 +26,7 @@ from protocol.codes import (
     UrgencyGround,
 )
 from protocol.content.bodies import required_header_codes
+from protocol.content.caveats import Caveat, caveats_on
 from protocol.content.code_forms import read_code, read_handling, show_code, show_handling
 from protocol.content.drafts import parse_draft
 from protocol.envelope.core import Addressee, Core, Limits, Position, Reference
@@ -97,6 +98,12 @@ def hypothetical_core(
         review=_time(fields, "review", created + 3 * 365 * DAY, now=now),
         directory_head=directory.head,
     )
+
+
+def draft_caveats(data: bytes) -> tuple[Caveat, ...]:
+    """What is to be known of a draft's fields; a header that stands alone has none."""
+    written = read_json(data, at_most=MAX_RECORD).value
+    return caveats_on(written) if written.keys().isdisjoint(("to", "from")) else ()
 
 
 def _fields(data: bytes, options: dict[str, Any]) -> dict[str, Any]:

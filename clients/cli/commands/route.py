@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from clients.cli.received import show_caveats
 from protocol import limits
 from protocol.codes import (
     Classification,
@@ -112,6 +113,7 @@ def _show(found: dict[str, Any]) -> None:
             write(f"{'':<14}   hint: {reason['hint']}")
     write("")
     write("would be accepted" if found["accepted"] else "would not be accepted")
+    show_caveats(found, say)
     for assumed in found["assumed"]:
         say(f"assumed: {assumed}")
 

@@ -133,7 +133,7 @@ SPECIMENS = {
         ("D11000048690088298703300723<<6",),
         ("D<DELAHUNTY<<<IRL<00000D90W000",),
     ],
-    "Chinese exit-entry permit": [("CSC123456788<2409065<8012126<0",)],
+    "Chinese exit-entry permit": [("CSC314159265<2409065<8012126<6",)],
     "Swiss driving licence": [
         ("AAA001D<<", "FACHE305142128097<<800126<<<<<", "MARCHAND<<FABIENNE<<<<<<<<<<<<"),
     ],
