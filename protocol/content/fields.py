@@ -57,7 +57,7 @@ DRAFT: Final = "draft"
 """The validation context of drafts: times may be text, and what would be a slip of the pen is refused.
 
 What was delivered is read without it, and marked instead (`caveats`): a message that a router accepted stays
-readable, also for a program that has learnt more about numbers and documents since.
+readable, also for a program that has learnt more about numbers and documents since (ADR 0024).
 """
 
 _MILLISECONDS: Final = f"milliseconds since 1970, {MAX_UINT} at most"
