@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from runtime.cli.columns import Kind
-from runtime.cli.render import Column, moment, plain, write, write_table
+from runtime.cli.render import Column, moment, plain, say, write, write_table
 from runtime.files import new_folder, replace_file
 
 ALARMS = (
+    Column("id", "NUMBER"),
     Column("raised", "RAISED", moment),
     Column("code", "ALARM"),
     Column("detail", "DETAIL", kind=Kind.TEXT),
@@ -19,9 +20,9 @@ ALARMS = (
 
 
 def unit_is_well(found: dict[str, Any]) -> bool:
-    """Whether everything is well now; earlier alarms do not count."""
+    """Whether everything is well now; an alarm counts until somebody has acknowledged it."""
     ledger = found["ledger"]
-    return bool(found["ready"]) and not ledger.get("wrong") and not ledger.get("late")
+    return bool(found["ready"]) and not any((ledger.get("wrong"), ledger.get("late"), found["open_alarms"]))
 
 
 def show_status(found: dict[str, Any]) -> None:
@@ -32,7 +33,18 @@ def show_status(found: dict[str, Any]) -> None:
         write(f"{name:<9}  {'ok' if check['ok'] else 'NOT OK'}{f' ({more})' if more else ''}")
     _show_ledger(found["ledger"])
     write("")
-    write_table(found["alarms"], ALARMS, as_json=False, none="no alarm was raised")
+    _show_alarms(found)
+
+
+def _show_alarms(found: dict[str, Any]) -> None:
+    unread = [alarm for alarm in found["alarms"] if alarm["state"] == "open"]
+    write_table(unread, ALARMS, as_json=False, none="no alarm is open")
+    if found["open_alarms"]:
+        more = found["open_alarms"] - len(unread)
+        say(
+            (f"{more} more are open: 'contrada unit alarms ls'; " if more else "")
+            + "what was looked at: 'contrada unit alarms ack NUMBER'"
+        )
 
 
 def _show_ledger(ledger: dict[str, Any]) -> None:

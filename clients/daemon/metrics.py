@@ -25,6 +25,7 @@ class UnitMetrics:
     duplicates: Counter
     acknowledgements: Counter
     alarms: Counter
+    alarms_kept: Gauge
     statements_refused: Counter
     leaves_proved: Counter
     heads_compared: Counter
@@ -60,6 +61,7 @@ class UnitMetrics:
                 "acknowledgements", "Acknowledgements of our messages, by stage.", "stage"
             ),
             alarms=counter("alarms", "Things that an officer must look at, by code.", "code"),
+            alarms_kept=gauge("alarms_kept", "Alarms, open and acknowledged, by code.", "code", "state"),
             statements_refused=counter("statements_refused", "Directory statements that did not verify."),
             leaves_proved=counter("ledger_leaves_proved", "Promised leaves of the ledger that were proved."),
             heads_compared=counter(
@@ -70,9 +72,7 @@ class UnitMetrics:
             directory_size=gauge("directory_statements", "Statements in this unit's replica."),
             undecided=gauge("messages_undecided", "Sealed messages without a decision."),
             queued=gauge("messages_queued", "Messages that wait to be sealed."),
-            last_decision=gauge(
-                "last_decision_timestamp_seconds", "Time of the newest router decision seen."
-            ),
+            last_decision=gauge("last_decision_timestamp_seconds", "Time of the newest decision seen."),
             ledger_size=gauge("ledger_leaves", "Leaves of the newest audit log, as far as it is trusted."),
             ledger_wrong=gauge("ledger_wrong", "Things that are wrong with the ledger now."),
             promises_open=gauge("ledger_promises_open", "Messages whose leaves are not proved yet."),

@@ -24,8 +24,12 @@ QUEUED = {"id": ID, "thread": ID, "state": "queued"}
 KEY = {"unit": "fr", "kid": "00" * 16, "state": "active", "fingerprint": "0", "not_before": 1, "not_after": 2}
 PAGE = {"items": [MESSAGE, MESSAGE], "cursor": "2", "next": None}
 DRAFT = f"{EXAMPLES}/vessel.json"
+ALARM = {
+    "id": 1, "raised": 1, "code": "clock_behind", "detail": "", "state": "open",
+    "acknowledged": None, "by": None, "note": None,
+}  # fmt: skip
 WELL = {
-    "unit": "fr", "ready": True, "checks": {}, "alarms": [],
+    "unit": "fr", "ready": True, "checks": {}, "alarms": [], "open_alarms": 0,
     "ledger": {"followed": False}, "waiting": {}, "queued": 0,
 }  # fmt: skip
 
@@ -47,6 +51,8 @@ ASKED: dict[str, tuple[list[str], Any]] = {
     "message proof": ([ID], {"id": ID, "proofs": []}),
     "message receipt": ([ID], {"id": ID, "receipts": []}),
     "unit status": ([], WELL),
+    "unit alarms ls": ([], {"items": [ALARM, ALARM], "cursor": "2", "next": None}),
+    "unit alarms ack": (["1"], {"items": [ALARM], "acknowledged": [1]}),
 }
 """Commands of a unit, and what the daemon answers."""
 

@@ -355,3 +355,46 @@ def test_an_erased_message_is_not_opened(daemon: Daemon) -> None:
     daemon.answers = [(200, received() | {"body": None, "erased": True})]
     assert daemon.run("inbox", "show", ID).exit == 0
     assert OPENED not in daemon.asked
+
+
+ALARM = {
+    "id": 17,
+    "raised": 1,
+    "code": "clock_behind",
+    "detail": "",
+    "state": "open",
+    "by": None,
+    "note": None,
+}
+
+
+def test_alarms_are_acknowledged_by_their_numbers(daemon: Daemon) -> None:
+    """Who and what was found go along; --all is what is open at that moment, and no alarm that comes later."""
+    done = (200, {"items": [ALARM], "acknowledged": [17]})
+    daemon.answers = [done]
+    one = daemon.run("unit", "alarms", "ack", "17", "--by", "J. Martin", "--note", "clock set")
+    daemon.answers = [(200, {"items": [ALARM], "cursor": "17", "next": None}), done]
+    every = daemon.run("unit", "alarms", "ack", "--all")
+
+    assert (one.exit, one.err) == (0, "1 acknowledged\n")
+    assert daemon.asked[0] == (
+        "POST", "/v1/alarms/ack", {"alarms": [17], "by": "J. Martin", "note": "clock set"},
+    )  # fmt: skip
+    assert daemon.asked[1][1].startswith("/v1/alarms?") and "state=open" in daemon.asked[1][1]
+    assert (every.exit, daemon.asked[2][2]["alarms"], daemon.asked[2][2]["by"] != "") == (0, [17], True)
+    assert daemon.run("unit", "alarms", "ack").exit == 2
+    assert daemon.run("unit", "alarms", "ack", "17", "--all").exit == 2
+
+
+@pytest.mark.parametrize(("open_alarms", "exit_"), [(0, 0), (1, 3)])
+def test_a_unit_is_not_well_while_an_alarm_is_open(daemon: Daemon, open_alarms: int, exit_: int) -> None:
+    """What somebody has acknowledged does not count, and is not shown as open."""
+    state = "open" if open_alarms else "acknowledged"
+    daemon.answers = [
+        (200, {"unit": "fr", "ready": True, "checks": {}, "ledger": {"followed": False},
+               "open_alarms": open_alarms, "alarms": [ALARM | {"state": state}]}),
+    ]  # fmt: skip
+    seen = daemon.run("unit", "status")
+    assert seen.exit == exit_
+    assert ("clock_behind" in seen.out) == bool(open_alarms)
+    assert ("unit alarms ack NUMBER" in seen.err) == bool(open_alarms)

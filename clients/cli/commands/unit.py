@@ -8,14 +8,22 @@ from pathlib import Path
 import click
 
 from clients.cli.local_api import DaemonClient
-from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
+from runtime.cli.command import Impact, Invocation, Lazy, command, group, pass_invocation
 from runtime.cli.errors import CommandError
 from runtime.cli.exits import Exit
 from runtime.cli.home import unit_home
 from runtime.cli.params import OneUnit
 from runtime.cli.render import Column, say, write_details, write_json
 
-unit = group("unit", short="make a unit's home, run its daemon")
+unit = group(
+    "unit",
+    short="make a unit's home, run its daemon",
+    lazy={
+        "alarms": Lazy(
+            "clients.cli.commands.alarms:alarms", None, "what an officer must look at: list, acknowledge"
+        )
+    },
+)
 
 FIELDS = (
     Column("unit", "unit"),
@@ -146,7 +154,7 @@ def unit_run(invocation: Invocation, *, check_config: bool) -> None:
 def unit_status(invocation: Invocation, *, evidence: Path | None) -> None:
     """Show whether the unit is well, and what it saw of the ledger. Ends in 3 if something is not well now.
 
-    Alarms of before are listed, the newest first; docs/runbooks/unit-alarms.md says what they mean.
+    An alarm that nobody has acknowledged is not well; docs/runbooks/unit-alarms.md says what each means.
     """
     from clients.cli.unit_status import show_status, unit_is_well, write_evidence
 

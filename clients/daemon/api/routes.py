@@ -8,7 +8,8 @@ API in `gate`.
                                  GET /v1/inbox/{id}/content   POST /v1/inbox/{id}/opened
     GET  /v1/units               GET /v1/units/{id}   GET /v1/keys   POST /v1/keys/rotate
     GET  /v1/trace/{id}          GET /v1/proofs/{id}  GET /v1/receipts/{id}
-    GET  /v1/evidence            GET /v1/status       GET /healthz, /readyz, /metrics (also on loopback)
+    GET  /v1/alarms              POST /v1/alarms/ack  GET /v1/evidence
+    GET  /v1/status              GET /healthz, /readyz, /metrics (also on loopback)
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from clients.daemon.api import directory_views, ledger_views, views
+from clients.daemon.api import alarm_views, directory_views, ledger_views, views
 from clients.daemon.api.gate import Gate
 from clients.daemon.api.idempotency import KeysInHand, key_of, no_key_of, one_key_of
 from clients.daemon.api.lists import (
@@ -41,6 +42,7 @@ from clients.daemon.receiving import receipts
 from clients.daemon.sending import acknowledgements
 from clients.daemon.sending.composing import Submitted
 from clients.daemon.sending.requests import MAX_REQUEST, AckRequest, Form, SendRequest, read_api_request
+from clients.daemon.store.alarms import ALARM_STATES
 from clients.daemon.store.message_ids import Place, find_id
 from keys.store import write_private
 from protocol.errors import ContradaError
@@ -63,7 +65,6 @@ _LIST: Final[dict[str, Reader]] = {
     "after": whole(0, MAX_UINT),
     "before": whole(0, MAX_UINT),
     "order": one_of("oldest", "newest"),
-    "thread": read_id_or_prefix,
 }
 
 
@@ -90,7 +91,7 @@ class LocalApi:
             done = await self._daemon.intake.submit(form.model_copy(update={"idempotency_key": key}))
         return _accepted(done, views.caveats_shown(form.draft))
 
-    @takes(state=one_of(*OUTBOX_STATES), **_LIST)
+    @takes(state=one_of(*OUTBOX_STATES), thread=read_id_or_prefix, **_LIST)
     async def outbox(self, _: Request, **query: Any) -> Response:
         """What was sent."""
         return await self._job("outbox", lambda: outbox_page(self._context, ListQuery(**query)))
@@ -100,7 +101,7 @@ class LocalApi:
         find = self._find(request, Place.OUTBOX)
         return await self._job("outbox_item", lambda: views.outbox_item(self._context, find()))
 
-    @takes(state=one_of(*INBOX_STATES), wait=read_wait, **_LIST)
+    @takes(state=one_of(*INBOX_STATES), wait=read_wait, thread=read_id_or_prefix, **_LIST)
     async def inbox(self, _: Request, *, wait: float = 0.0, **query: Any) -> Response:
         """What was received; with `wait`, as soon as there is something behind `after`."""
         asked = ListQuery(**query)
@@ -194,6 +195,20 @@ class LocalApi:
         find = self._find(request, Place.BOTH)
         return await self._job("receipts", lambda: receipts.receipts_of_message(self._context, find()))
 
+    @takes(state=one_of(*ALARM_STATES), **_LIST)
+    async def alarms(self, _: Request, **query: Any) -> Response:
+        """What an officer must look at, or has looked at."""
+        return await self._job("alarms", lambda: alarm_views.alarm_page(self._context, ListQuery(**query)))
+
+    async def acknowledge_alarms(self, request: Request) -> Response:
+        """An officer has looked at these alarms."""
+        no_key_of(request)
+        form = await _form(request, alarm_views.AlarmAckRequest)
+        done = await self._daemon.job("ack_alarms", lambda: alarm_views.record_alarm_ack(self._context, form))
+        await self._daemon.disk.flushed()
+        log.info("alarms_acknowledged", count=len(done["acknowledged"]))
+        return JSONResponse(done)
+
     async def evidence(self, _: Request) -> Response:
         """What was kept against a log of the ledger."""
         return await self._job("evidence", lambda: ledger_views.evidence(self._context))
@@ -241,6 +256,8 @@ def application(api: LocalApi) -> Starlette:
         Route("/v1/trace/{id}", api.trace),
         Route("/v1/proofs/{id}", api.proofs),
         Route("/v1/receipts/{id}", api.receipts),
+        Route("/v1/alarms", api.alarms),
+        Route("/v1/alarms/ack", api.acknowledge_alarms, methods=["POST"]),
         Route("/v1/evidence", api.evidence),
         Route("/v1/status", api.status),
         *api.monitoring(),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from clients.daemon.api.alarm_views import newest_alarms
 from clients.daemon.api.ledger_views import ledger_status
 from clients.daemon.daemon import Daemon
 from clients.daemon.errors import StoreUnavailable
 from clients.daemon.state.unit_context import UnitContext
+from clients.daemon.store.alarms import alarms_by_code
 from runtime.process.health import Checks
 
 _COUNTS = {
@@ -16,6 +18,8 @@ _COUNTS = {
     "new": "SELECT count(*) AS n FROM inbox WHERE state = 'new' AND kind <> 5",
     "rejected": "SELECT count(*) AS n FROM rejected",
     "alarms": "SELECT count(*) AS n FROM alarms",
+    "open_alarms": """SELECT count(*) AS n FROM alarms
+        WHERE id NOT IN (SELECT alarm FROM alarm_acknowledgements)""",
 }
 
 
@@ -40,12 +44,7 @@ async def daemon_status(daemon: Daemon) -> dict[str, Any]:
     """Everything at a glance, with the newest alarms."""
     found = await readiness_checks(daemon)
     context = daemon.context
-    alarms = await daemon.worker.do(
-        lambda: [
-            {"raised": row["raised"], "code": row["code"], "detail": row["detail"]}
-            for row in context.store.rows("SELECT * FROM alarms ORDER BY id DESC LIMIT 20")
-        ]
-    )
+    alarms = await daemon.worker.do(lambda: newest_alarms(context))
     read = daemon.ledger.read.is_set()
     ledger = await daemon.worker.do(lambda: ledger_status(context, read=read))
     return {
@@ -55,6 +54,7 @@ async def daemon_status(daemon: Daemon) -> dict[str, Any]:
         "stream": context.stream.id.hex(),
         "directory": {"size": context.directory.head.size, "root": context.directory.head.root.hex()},
         "ledger": ledger,
+        "open_alarms": found["store"].get("open_alarms", 0),
         "alarms": alarms,
     }
 
@@ -63,8 +63,12 @@ async def refresh_gauges(daemon: Daemon) -> None:
     """Bring the gauges up to date before they are read."""
     try:
         counts = await daemon.worker.do(lambda: count_waiting(daemon.context))
+        alarms = await daemon.worker.do(lambda: alarms_by_code(daemon.context.store))
     except StoreUnavailable:
         return
+    for code, (still_open, done) in alarms.items():
+        daemon.context.metrics.alarms_kept.labels(code, "open").set(still_open)
+        daemon.context.metrics.alarms_kept.labels(code, "acknowledged").set(done)
     daemon.context.metrics.queued.set(counts["queued"])
     daemon.context.metrics.undecided.set(counts["undecided"])
     daemon.context.metrics.directory_size.set(daemon.context.directory.head.size)

@@ -16,7 +16,7 @@ from clients.daemon.metrics import UnitMetrics
 from clients.daemon.state.ledger_state import Ledger
 from clients.daemon.state.stored_directory import StoredDirectory
 from clients.daemon.state.stream import Stream
-from clients.daemon.store import inbox
+from clients.daemon.store.alarms import raise_alarm
 from clients.daemon.store.at_rest import Vault
 from clients.daemon.store.database import Store
 from clients.daemon.store.inbox import HeaderCache
@@ -98,7 +98,7 @@ class UnitContext:
         """Raise an alarm for an officer. Inside a transaction; ids and codes only."""
         self.metrics.alarms.labels(code).inc()
         log.error("alarm", code=code, hint=detail)
-        inbox.raise_alarm(self.store, code=code, detail=detail, now=self.clock())
+        raise_alarm(self.store, code=code, detail=detail, now=self.clock())
 
     def seen(self) -> Millis:
         """The latest time that a router's verified decision bore; 0 before the first."""

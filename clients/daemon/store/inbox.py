@@ -160,12 +160,6 @@ def set_position(store: Store, topic: str, partition: int, value: int) -> None:
     )
 
 
-def raise_alarm(store: Store, *, code: str, detail: str, now: Millis) -> None:
-    """Record an alarm for an officer: ids and codes only."""
-    store.write("INSERT INTO alarms (raised, code, detail) VALUES (?, ?, ?)", now, code, detail)
-    store.write("DELETE FROM alarms WHERE id <= (SELECT max(id) - 1000 FROM alarms)")
-
-
 class HeaderCache:
     """Headers by their digest. Used in the worker's thread only."""
 

@@ -163,6 +163,16 @@ CREATE TABLE IF NOT EXISTS alarms (
     detail          TEXT NOT NULL
 ) STRICT;
 
+CREATE INDEX IF NOT EXISTS alarms_code ON alarms (code, id);
+
+-- Which of them an officer has acknowledged (alarms.py): kept as long as the alarm is.
+CREATE TABLE IF NOT EXISTS alarm_acknowledgements (
+    alarm           INTEGER PRIMARY KEY REFERENCES alarms (id) ON DELETE CASCADE,
+    acknowledged    INTEGER NOT NULL,
+    by              TEXT NOT NULL,
+    note            TEXT NOT NULL
+) STRICT;
+
 CREATE TABLE IF NOT EXISTS meta (
     key             TEXT PRIMARY KEY,
     value           TEXT NOT NULL

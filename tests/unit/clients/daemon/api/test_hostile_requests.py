@@ -30,6 +30,7 @@ SEND = {
     "basis": None, "copy_exemption": None, "reply_to": None, "thread": UNKNOWN, "expires_in_s": 3600, "review_in_s": 7200,
     "suite": 1, "attachments": [{"name": "a.txt", "media_type": "text/plain", "content_b64": "eA=="}], "idempotency_key": None,
 }  # fmt: skip
+ALARM_ACK = {"alarms": [1], "by": "J. Martin", "note": "clock set"}
 ACK = {"stage": "accepted", "case_ref": "17/2026"}
 
 
@@ -52,6 +53,7 @@ class Rig:
                 "/v1/messages": [SEND, SEND | {"kind": "answer"}],
                 "/v1/inbox/{}/ack": [ACK],
                 "/v1/keys/rotate": [{}],
+                "/v1/alarms/ack": [ALARM_ACK],
             },
         )
 
@@ -67,7 +69,18 @@ PATHS = [
         "/v1/units",
     ),
     *("/v1/units/{}", "/v1/keys", "/v1/keys/rotate", "/v1/trace/{}", "/v1/proofs/{}", "/v1/receipts/{}"),
-    *("/v1/evidence", "/v1/status", "/healthz", "/readyz", "/metrics", "/{}", "/v1/{}", "//"),
+    *(
+        "/v1/alarms",
+        "/v1/alarms/ack",
+        "/v1/evidence",
+        "/v1/status",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/{}",
+        "/v1/{}",
+        "//",
+    ),
 ]
 
 
