@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from deploy.kafka.launcher import Cluster, existing
@@ -46,6 +47,15 @@ class NewCluster(Protocol):
 # How long an example takes is the machine's affair.
 settings.register_profile("calm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("calm")
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were() -> Iterator[None]:
+    """A command that runs in the tests' own process sets logging up for the process; no other test lives with it."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
+
 
 _BROKERS = {"kafka", "empty_kafka", "new_cluster"}
 _UNIT = Path(__file__).resolve().parent / "unit"

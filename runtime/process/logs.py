@@ -16,6 +16,8 @@ def configure(level: str) -> None:
     """Set up structlog. Of a library's line only the name is written: its text may quote content."""
     stream = LossyStream(sys.stderr)
     logging.basicConfig(stream=stream, level=logging.ERROR, force=True)
+    # Python prints a warning with its text, and a library's may quote what it was given.
+    logging.captureWarnings(capture=True)
     # aiokafka logs each of its retries, four times a second while a broker is away; the readers here log
     # outages themselves.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)

@@ -79,7 +79,8 @@ Thread = Annotated[ThreadId | IdPrefix, BeforeValidator(_id)]
 Term = Annotated[Millis, Field(ge=0, le=MAX_UINT), BeforeValidator(_term)]
 """Unix milliseconds, or a date or time (protocol/times.py); a date means its end."""
 
-Content = Annotated[bytes, PlainValidator(_content)]
+# Not a PlainValidator: writing such a field as JSON ends in a warning of the library that quotes the content.
+Content = Annotated[bytes, BeforeValidator(_content)]
 """A file's content in base64."""
 
 SuiteNumber = Annotated[Suite, PlainValidator(_suite)]

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import logging
 import sys
+import warnings
 
 import structlog
 
@@ -74,6 +75,7 @@ async def work(secret: bytes) -> None:
 
 def library(secret: str) -> None:
     """What a library might say about what it was given."""
+    warnings.warn(f"not as expected: {secret}", UserWarning, stacklevel=1)
     for name in ("aiokafka.producer.sender", "asyncio", "uvicorn.error"):
         logger = logging.getLogger(name)
         logger.error("could not send %r", secret)
