@@ -8,7 +8,6 @@ exit code on which the service manager does not restart it (runtime/cli/exits.py
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import time
 from typing import Any, Final
@@ -40,7 +39,7 @@ from runtime.kafka.partition_log import KafkaTopics
 from runtime.process.clock import now
 from runtime.process.http import bind_loopback, serve
 from runtime.process.secrets import credential_to_come
-from runtime.process.tasks import check_end, end_tasks, note_crash, told_to_stop, waiting_to_stop
+from runtime.process.tasks import check_end, run_until_end, told_to_stop, waiting_to_stop
 
 log = structlog.get_logger()
 
@@ -128,17 +127,12 @@ async def run_ledger(settings: LedgerSettings) -> None:
             waiting_to_stop(told_to_stop()),
         }
         start = asyncio.create_task(announce_start(ledger.stating, ledger.topics, "ledger"), name="start")
-        start.add_done_callback(note_crash)
         serving: set[asyncio.Task[Any]] = set()
         if listener is not None:
             pages = reading.ledger_pages(ledger.store, ledger.metrics.registry, lambda: ready(ledger))
             serving.add(asyncio.create_task(serve(pages, listener), name="http"))
         log.info("started", ledger=settings.origin, bootstrap=settings.kafka, pid=os.getpid())
-        gc.freeze()
-        gc.set_threshold(20_000, 20, 20)
-        done, pending = await asyncio.wait(tasks | serving, return_when=asyncio.FIRST_COMPLETED)
-        await end_tasks(pending & serving)
-        await end_tasks((pending - serving) | {start})
+        done = await run_until_end(tasks, serving=serving, beside=[start])
         ledger.store.close()
         ledger.records.close()
         log.info("stopped", ledger=settings.origin)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import time
 from typing import Any
@@ -29,7 +28,7 @@ from runtime.process.clock import now
 from runtime.process.health import health_pages
 from runtime.process.http import bind_loopback, serve
 from runtime.process.secrets import credential_to_come
-from runtime.process.tasks import check_end, end_tasks, note_crash, told_to_stop, waiting_to_stop
+from runtime.process.tasks import check_end, run_until_end, told_to_stop, waiting_to_stop
 
 log = structlog.get_logger()
 
@@ -102,15 +101,8 @@ async def run_router(settings: RouterSettings) -> None:
     }
     if router.ledger is not None:
         beside.add(asyncio.create_task(router.ledger.run(), name="ledger"))
-    for task in beside:
-        task.add_done_callback(note_crash)
     log.info("started", router=settings.name, bootstrap=settings.kafka, pid=os.getpid())
-    # Objects that exist now stay: the garbage collector skips them from here on, and runs less often.
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
-    done, pending = await asyncio.wait(tasks | serving, return_when=asyncio.FIRST_COMPLETED)
-    await end_tasks(pending & serving)
-    await end_tasks((pending - serving) | beside)
+    done = await run_until_end(tasks, serving=serving, beside=beside)
     log.info("stopped", router=settings.name)
     check_end(done, program="router")
 

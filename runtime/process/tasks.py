@@ -7,6 +7,7 @@ with one line why.
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import traceback
 from collections.abc import Iterable, Iterator
@@ -62,6 +63,27 @@ async def end_tasks(tasks: Iterable[asyncio.Task[Any]], *, within: float = STOP_
         for task in left:
             task.cancel()
         _, left = await asyncio.wait(left, timeout=within / 2)
+
+
+async def run_until_end(
+    tasks: set[asyncio.Task[Any]],
+    *,
+    serving: set[asyncio.Task[Any]],
+    beside: Iterable[asyncio.Task[Any]] = (),
+) -> set[asyncio.Task[Any]]:
+    """Wait until one of `tasks` or of the servers ends, then end all; which ended first, for `check_end`.
+
+    Servers end first, what answers their requests after them. Nothing waits for what runs `beside`.
+    """
+    for task in beside:
+        task.add_done_callback(note_crash)
+    # Objects that exist now stay: the garbage collector skips them from here on, and runs less often.
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+    done, pending = await asyncio.wait(tasks | serving, return_when=asyncio.FIRST_COMPLETED)
+    await end_tasks(pending & serving)
+    await end_tasks((pending - serving) | set(beside))
+    return done
 
 
 def note_crash(task: asyncio.Task[Any]) -> None:
