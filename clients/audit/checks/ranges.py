@@ -86,7 +86,13 @@ def checking(leaves: int) -> Iterator[ProcessPoolExecutor | None]:
             # Not forked: a forked child of a process with threads or an open database is not safe.
             context = multiprocessing.get_context("spawn")
             pool = stack.enter_context(ProcessPoolExecutor(workers, mp_context=context))
-        yield pool
+        try:
+            yield pool
+        except BaseException:
+            if pool is not None:
+                # Nobody waits for the result: what is at work may end, the rest is not begun.
+                pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _read(task: RangeTask, records: Path, loaded: list[LoadedTile]) -> tuple[Walked, int]:
