@@ -79,7 +79,7 @@ ZoneLine = Annotated[str, AfterValidator(_zone_line)]
 
 # On such a document a wrong check digit is a finding; on a genuine one it is a copying error.
 _NOT_GENUINE: Final = frozenset({DocumentStatus.FALSE, DocumentStatus.FORGED, DocumentStatus.COUNTERFEIT})
-_SHOWN_SO: Final = "or mrz_as_printed, if the document itself shows it so"
+_SHOWN_SO: Final = 'or "mrz_as_printed": true, if the document itself shows it so'
 
 
 class Vessel(ItemBase):
