@@ -13,7 +13,7 @@ from typing import Any, Protocol
 _WHAT_EVERY_LINE_HAS = ("event", "level", "timestamp", "logger", "withheld")
 _WHO_AND_WHERE = (
     "unit", "router", "ledger", "witness", "origin", "topic", "partition", "offset", "process", "pid", "port",
-    "path", "bootstrap", "program", "version",
+    "path", "bootstrap", "program", "version", "node", "generation", "transactional_id",
 )  # fmt: skip
 _WHICH_MESSAGE = (
     "message_id", "thread", "subject", "submission", "kind", "kid", "epoch", "stream", "seq", "sender",
@@ -25,7 +25,7 @@ _WHAT_HAPPENED = (
 )  # fmt: skip
 _HOW_MUCH = (
     "count", "accepted", "rejected", "duplicates", "quarantined", "bytes", "size", "entries", "signatures",
-    "seconds", "millis", "wait",
+    "seconds", "millis", "wait", "shards", "beginning",
 )  # fmt: skip
 ALLOWED = frozenset(_WHAT_EVERY_LINE_HAS + _WHO_AND_WHERE + _WHICH_MESSAGE + _WHAT_HAPPENED + _HOW_MUCH)
 
