@@ -51,8 +51,12 @@ class KafkaOutboxes(ConsumerRebalanceListener):  # type: ignore[misc]
 
     @property
     def joined(self) -> bool:
-        """Whether the group has assigned a share, which may be empty."""
-        return self._generation > 0
+        """Whether the group has assigned a share, which may be empty where routers are many.
+
+        Where the topic of the shards is missing everybody's is, and that is none.
+        """
+        consumer = self._consumer
+        return self._generation > 0 and bool(consumer and consumer.partitions_for_topic(topics.SHARDS))
 
     @property
     def claimed(self) -> set[Place]:

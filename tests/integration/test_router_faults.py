@@ -223,6 +223,23 @@ async def test_a_router_waits_for_the_directory(exchange: Exchange) -> None:
     assert router.poll() is None
 
 
+async def test_a_router_waits_for_the_topic_of_the_shards(exchange: Exchange) -> None:
+    """Without it there is nothing to share out: the router says so, and works once it is there."""
+    (port,) = ports.free(1)
+    admin = AIOKafkaAdminClient(bootstrap_servers=exchange.bootstrap)
+    await admin.start()
+    await admin.delete_topics([topics.SHARDS])
+    await admin.close()
+    numbers = await backlog(exchange, 3)
+    exchange.start_router(http_port=port)
+    await until_ready(port, lambda checks: checks.get("directory", {}).get("ok"), what="the directory")
+    assert readiness(port)["group"] == {"ok": False, "claims": 0}
+
+    await KafkaTopicAdmin(exchange.bootstrap).apply([t for t in topics.shared() if t.name == topics.SHARDS])
+    assert await delivered(exchange, len(numbers)) == numbers
+    assert readiness(port)["group"]["ok"]
+
+
 async def test_a_suspended_unit_neither_sends_nor_receives(exchange: Exchange) -> None:
     """Suspension takes effect on messages in flight, for sender and addressee, and ends with it."""
     world = exchange.world
