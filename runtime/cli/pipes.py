@@ -18,9 +18,12 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from runtime.cli.exits import Exit
+
+if TYPE_CHECKING:
+    import asyncio
 
 _GONE = select.POLLERR | select.POLLHUP | select.POLLNVAL
 
@@ -42,8 +45,13 @@ def reader_watched() -> Iterator[None]:
 
     def left(_: int, __: object) -> None:
         # The system sends the same signal for a socket whose other side is gone: that is not for us.
-        if _has_left(number):
+        if not _has_left(number):
+            return
+        loop = _running_loop()
+        if loop is None:
             _leave()
+        # In a callback of its own, so that it ends the loop and not whichever task has its turn.
+        loop.call_soon_threadsafe(_leave)
 
     before = signal.signal(signal.SIGPIPE, left)
     ended, end = os.pipe()
@@ -56,6 +64,17 @@ def reader_watched() -> Iterator[None]:
         watcher.join()
         os.close(ended)
         signal.signal(signal.SIGPIPE, before)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    if "asyncio" not in sys.modules:  # importing it takes longer than most commands
+        return None
+    import asyncio  # noqa: PLC0415
+
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def _leave() -> NoReturn:

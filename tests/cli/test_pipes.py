@@ -130,3 +130,37 @@ def test_kafka_is_not_at_fault_for_a_pipe() -> None:
     with pytest.raises(ReaderLeft) as caught:
         run_quietly(read_to_end(Topic(), "audit", show))
     assert caught.value.code == Exit.READER_LEFT
+
+
+LOOP = """
+import asyncio, gc, sys, time
+from runtime.cli.pipes import ReaderLeft, reader_watched
+
+async def busy():
+    while True:
+        time.sleep(0.001)  # other threads run meanwhile, as while a socket sends
+        await asyncio.sleep(0)
+
+async def work():
+    others = [asyncio.create_task(busy()) for _ in range(20)]
+    print("begun", flush=True)
+    await asyncio.Event().wait()
+
+try:
+    with reader_watched():
+        asyncio.run(work())
+except ReaderLeft as end:
+    code = end.code
+gc.collect()
+sys.exit(code)
+"""
+
+
+def test_an_event_loop_ends_and_none_of_its_tasks_is_blamed() -> None:
+    """Whichever task has its turn when the reader leaves: the loop ends, and nothing is said of an exception."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", LOOP], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENV
+    )
+    assert process.stdout is not None and process.stdout.readline() == b"begun\n"
+
+    assert left(process) == QUIET
