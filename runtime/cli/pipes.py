@@ -18,7 +18,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, ClassVar
 
 from runtime.cli.exits import Exit
 
@@ -29,10 +29,17 @@ _GONE = select.POLLERR | select.POLLHUP | select.POLLNVAL
 
 
 class ReaderLeft(SystemExit):
-    """Nobody reads what this command writes; not all of it is written."""
+    """Nobody reads what this command writes; not all of it is written.
+
+    Raised once: a write that fails and the signal that comes with it are the same news, and what a command
+    does to end in order must not be broken off by the second.
+    """
+
+    on_its_way: ClassVar[bool] = False
 
     def __init__(self) -> None:
         super().__init__(int(Exit.READER_LEFT))
+        ReaderLeft.on_its_way = True
 
 
 @contextmanager
@@ -50,9 +57,11 @@ def reader_watched() -> Iterator[None]:
         loop = _running_loop()
         if loop is None:
             _leave()
-        # In a callback of its own, so that it ends the loop and not whichever task has its turn.
-        loop.call_soon_threadsafe(_leave)
+        else:
+            # In a callback of its own, so that it ends the loop and not whichever task has its turn.
+            loop.call_soon_threadsafe(_leave)
 
+    ReaderLeft.on_its_way = False
     before = signal.signal(signal.SIGPIPE, left)
     ended, end = os.pipe()
     watcher = threading.Thread(target=_watch, args=(number, ended), daemon=True)
@@ -77,8 +86,9 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return None
 
 
-def _leave() -> NoReturn:
-    raise ReaderLeft
+def _leave() -> None:
+    if not ReaderLeft.on_its_way:
+        raise ReaderLeft
 
 
 def _pipe_of_stdout() -> int | None:

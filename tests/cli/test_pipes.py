@@ -156,6 +156,43 @@ sys.exit(code)
 """
 
 
+WRITER = """
+import asyncio, sys
+from runtime.cli.kafka_calls import run_quietly
+from runtime.cli.pipes import ReaderLeft, reader_watched
+from runtime.cli.render import flush, write
+
+async def lines():
+    try:
+        while True:
+            write("line")
+            flush()
+    finally:
+        await asyncio.sleep(0.05)
+        print("closed in order", file=sys.stderr)
+
+async def work():
+    await asyncio.wait({asyncio.create_task(lines())})
+
+try:
+    with reader_watched():
+        run_quietly(work())
+except ReaderLeft as end:
+    code = end.code
+sys.exit(code)
+"""
+
+
+def test_what_ends_in_order_is_not_broken_off_a_second_time() -> None:
+    """The write that fails and the signal that comes with it are one end: what a task has to close, it closes."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", WRITER], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENV
+    )
+    assert process.stdout is not None and process.stdout.readline() == b"line\n"
+
+    assert left(process) == (Exit.READER_LEFT, b"closed in order\n")
+
+
 def test_an_event_loop_ends_and_none_of_its_tasks_is_blamed() -> None:
     """Whichever task has its turn when the reader leaves: the loop ends, and nothing is said of an exception."""
     process = subprocess.Popen(
