@@ -37,7 +37,7 @@ def show_status(found: dict[str, Any]) -> None:
 
 
 def _show_alarms(found: dict[str, Any]) -> None:
-    unread = [alarm for alarm in found["alarms"] if alarm["state"] == "open"]
+    unread = [alarm for alarm in reversed(found["alarms"]) if alarm["state"] == "open"]
     write_table(unread, ALARMS, as_json=False, none="no alarm is open")
     if found["open_alarms"]:
         more = found["open_alarms"] - len(unread)

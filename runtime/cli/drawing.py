@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from runtime.cli.columns import PAINT, Column, Kind, Row, short_cells
-from runtime.cli.layout import GAP, TableLayout, lay_out
+from runtime.cli.layout import GAP, TableLayout, folded, lay_out
 
 _NARROWEST = 20
 """A terminal that says it is narrower is one of this width."""
@@ -38,7 +38,7 @@ def draw_lines(lines: Sequence[tuple[str, str]], *, color: bool) -> str:
     """Details as text: titles in one column, values beside them, in as many lines as they need."""
     console = _console(color=color)
     with console.capture() as drawn:
-        _draw_pairs(console, [(title, Text(text)) for title, text in lines])
+        _draw_pairs(console, [(title, text, "") for title, text in lines])
     return _lines(drawn.get())
 
 
@@ -57,21 +57,26 @@ def _draw_blocks(console: Console, columns: Sequence[Column], rows: Sequence[Row
         if number:
             console.print()
         named = zip(columns, row, strict=True)
-        _draw_pairs(console, [(column.title, _painted(column, cell)) for column, cell in named if cell])
+        _draw_pairs(console, [(each.title, cell, _style(each, cell)) for each, cell in named if cell])
 
 
-def _draw_pairs(console: Console, pairs: Sequence[tuple[str, Text]]) -> None:
-    table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, show_header=False)
-    table.add_column(no_wrap=True, style="bold")
-    table.add_column(overflow="fold")
-    for title, value in pairs:
-        table.add_row(Text(title), value)
-    console.print(table)
+def _draw_pairs(console: Console, pairs: Sequence[tuple[str, str, str]]) -> None:
+    """Titles, values and their styles: folded here and not by a table, which would cut a long path in two."""
+    widest = max((cell_len(title) for title, _, _ in pairs), default=0)
+    for title, value, style in pairs:
+        margin = title + " " * (widest - cell_len(title) + GAP)
+        first, *rest = folded(margin + value, width=console.width, measure=cell_len, indent=widest + GAP)
+        line = Text.assemble((title, "bold"), (first[len(title) :], style))
+        console.print(Text("\n").join([line, *(Text(each, style) for each in rest)]), soft_wrap=True)
 
 
 def _painted(column: Column, cell: str) -> Text:
     # Text, not str: square brackets in a message are not markup.
-    return Text(cell, style=PAINT.get(cell, "") if column.painted else "")
+    return Text(cell, style=_style(column, cell))
+
+
+def _style(column: Column, cell: str) -> str:
+    return PAINT.get(cell, "") if column.painted else ""
 
 
 def _lines(drawn: str) -> str:

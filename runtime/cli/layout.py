@@ -1,7 +1,7 @@
 """Where the columns of a table go on a terminal of a given width. Pure: cells in, widths out.
 
 Rules, in this order, until it fits:
-1. everything, in its short form;
+1. everything that stands in any row, in its short form;
 2. times without their seconds;
 3. text goes on in the next line, between its words;
 4. columns that can be spared are left out, and that is said;
@@ -15,7 +15,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from textwrap import wrap
 from typing import Final
 
 from runtime.cli.columns import Column, Kind, Row, short_cells, tight_cell
@@ -44,6 +43,7 @@ def lay_out(
     columns: Sequence[Column], rows: Sequence[Row], *, width: int, measure: Measure
 ) -> TableLayout | None:
     """The table, or None where only blocks fit."""
+    columns = [each for each in columns if any(each.text(row) for row in rows)] or list(columns)
     short = [short_cells(column, rows) for column in columns]
     tight = [[tight_cell(text) for text in cells] for cells in short]
     if found := _fitted(columns, short, width=width, measure=measure, flows=False):
@@ -62,16 +62,24 @@ def lay_out(
         left_out.append(columns[spare].title)
 
 
-def folded(text: str, *, width: int) -> list[str]:
-    """A line of words as lines of this width; what follows a title goes on under what stands behind it.
+def folded(text: str, *, width: int, measure: Measure = len, indent: int | None = None) -> list[str]:
+    """A line of words as lines of this width; what follows goes on under what stands behind the title.
 
-    A word that is longer than the width is not broken: it may be an id.
+    A word that is longer than the width is not broken: it may be an id, or a path to be copied.
     """
     title = _TITLE.match(text)
-    indent = " " * (len(title[0]) if title is not None else len(text) - len(text.lstrip()) + GAP)
-    if len(text) <= width or len(indent) > width // 2:
+    if indent is None:
+        indent = measure(title[0]) if title is not None else len(text) - len(text.lstrip()) + GAP
+    if measure(text) <= width or indent > width // 2:
         return [text]
-    return wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    lines, words = [text[:indent]], text[indent:].split(" ")
+    for number, word in enumerate(words):
+        gap = "" if number == 0 else " "
+        if number == 0 or measure(lines[-1]) + len(gap) + measure(word) <= width:
+            lines[-1] += gap + word
+        else:
+            lines.append(" " * indent + word)
+    return lines
 
 
 def _fitted(

@@ -29,7 +29,7 @@ prove = group("prove", short="make proofs that verify without the ledger")
 
 PROMISES = (Column("what", "what", kind=Kind.TEXT), Column("log", "log"), Column("leaf", "leaf"))
 PROOFS = (
-    Column("file", "file", kind=Kind.TEXT),
+    Column("file", "file"),
     Column("log", "log"),
     Column("leaf", "leaf"),
     Column("type", "type"),

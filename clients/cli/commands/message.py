@@ -22,14 +22,14 @@ PROOFS = (
     Column("index", "INDEX"),
     Column("size", "PROVED AT", spare=1),
     Column("proved", "PROVED", moment),
-    Column("file", "FILE", kind=Kind.TEXT),
+    Column("file", "FILE"),
 )
 
 RECEIPTS = (
     Column("side", "SIDE"),
     Column("leaf", "DECISION"),
     Column("decided", "DECIDED", moment),
-    Column("file", "FILE", kind=Kind.TEXT),
+    Column("file", "FILE"),
 )
 
 STEPS = (

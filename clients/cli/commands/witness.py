@@ -35,7 +35,7 @@ EVIDENCE = (
     Column("t", "SEEN", moment),
     Column("offered_size", "OFFERED"),
     Column("cosigned_size", "COSIGNED"),
-    Column("folder", "FOLDER", kind=Kind.TEXT),
+    Column("folder", "FOLDER"),
 )
 
 

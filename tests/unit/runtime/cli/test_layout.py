@@ -98,7 +98,8 @@ def test_a_layout_fits_or_is_none(table, width):
     if found is None:
         return
     assert sum(found.widths) + 2 * (len(found.widths) - 1) <= width
-    assert len(found.columns) + len(found.left_out) == len(columns)
+    shown = [each for each in columns if any(each.text(row) for row in rows)] or columns
+    assert len(found.columns) + len(found.left_out) == len(shown)
     assert {each.title for each in columns if each.spare == 0}.isdisjoint(found.left_out)
     for at, column in enumerate(found.columns):
         widest = max(len(row[at]) for row in found.cells)
@@ -126,3 +127,25 @@ def test_a_line_of_words_goes_on_under_its_words(width):
     assert all(line.startswith(" " * 11) and line[11] != " " for line in lines[1:])
     assert folded("x" * 200, width=width) == ["x" * 200]
     assert folded("short", width=width) == ["short"]
+
+
+def test_a_column_in_which_nothing_stands_takes_no_room(monkeypatch):
+    """On a terminal; a list of which nothing is known at all has its titles."""
+    rows = [{"id": ROWS[0]["id"], "state": "new"}]
+    lines, left_out = draw(COLUMNS, rows, 80, monkeypatch)
+
+    assert (lines[0].split(), left_out) == (["ID", "STATE"], ())
+    assert draw(COLUMNS[:2], [{}], 80, monkeypatch)[0][0].split() == ["ID", "STATE"]
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_a_path_that_is_copied_is_whole(width, monkeypatch):
+    """In details and in blocks a long word is never cut: the terminal breaks it, and gives it back in one piece."""
+    path = "/srv/contrada/units/fr/witness/evidence/inconsistent-c5583dc22c65ba14-347-563ca477502bb715"
+    monkeypatch.setenv("COLUMNS", str(width))
+    columns = (Column("log", "LOG"), Column("folder", "FOLDER"))
+    blocks, _ = drawing.draw_table(columns, [{"log": "contrada.example/audit", "folder": path}], color=False)
+    details = drawing.draw_lines([("public keys", path), ("purposes", "strategic, " * 12)], color=False)
+
+    assert path in blocks and path in details
+    assert all(len(line) <= width for line in details.splitlines() if path not in line)
