@@ -8,6 +8,7 @@ keep apart (`unique`).
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 import uuid
@@ -49,12 +50,17 @@ settings.register_profile("calm", deadline=None, suppress_health_check=[HealthCh
 settings.load_profile("calm")
 
 
+_SILENCED = ("aiokafka", "asyncio")
+
+
 @pytest.fixture(autouse=True)
 def logs_as_they_were() -> Iterator[None]:
     """A command that runs in the tests' own process sets logging up for the process; no other test lives with it."""
-    before = structlog.get_config()
+    before, levels = structlog.get_config(), {name: logging.getLogger(name).level for name in _SILENCED}
     yield
     structlog.configure(**before)
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
 
 
 _BROKERS = {"kafka", "empty_kafka", "new_cluster"}

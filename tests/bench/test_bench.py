@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.bench.figures import KINDS, Figure, table
 from tests.bench.ledger import SMALL, bare_rows, grown_large
 from tests.bench.machine import speed
 
 
+@pytest.mark.slow
 def test_a_ledger_that_was_made_large_is_one(tmp_path) -> None:
     """It resumes, takes in what a router writes, and proves its leaves; in small here."""
     cost, proof = grown_large(tmp_path, 2 * SMALL)

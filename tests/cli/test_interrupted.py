@@ -20,6 +20,8 @@ from tests.cli.homes import world
 from tests.cli.terminal import Seen, contrada
 from tests.sim.witnessing import logs_policy
 
+pytestmark = pytest.mark.slow
+
 
 @contextmanager
 def failing(at: int) -> Iterator[list[int]]:

@@ -18,6 +18,8 @@ from runtime.errors import TooLarge
 from tests.cli.homes import fixture_homes
 from tests.waiting import GENEROUS
 
+pytestmark = pytest.mark.slow
+
 SIZE = 3 * 2**30
 MEMORY = 2**30
 SECRETS = {

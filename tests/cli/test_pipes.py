@@ -22,6 +22,8 @@ from runtime.kafka.ports import Fetched, InputRecord
 from tests.cli.homes import fixture_homes
 from tests.waiting import GENEROUS
 
+pytestmark = pytest.mark.slow
+
 ENV = {k: v for k, v in os.environ.items() if not k.startswith("CONTRADA")}
 
 

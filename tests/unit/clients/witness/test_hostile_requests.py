@@ -16,6 +16,8 @@ from runtime.process.worker import Worker
 from tests.hostile import RAW_BODIES, Surface, answer_of, requests
 from tests.sim.witnessing import Branch, Case
 
+pytestmark = pytest.mark.slow
+
 RIGHT = [Branch().request(0, 6), Branch().request(6, 9), Branch("other").request(0, 4)]
 SURFACE = Surface(segments=["0" * 64, "add-checkpoint", "checkpoint"])
 

@@ -12,6 +12,8 @@ from tests.cli.terminal import contrada
 from tests.unit.broker.files import write, write_router
 from tests.waiting import GENEROUS
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_command_line_tells_it_as_json(tmp_path) -> None:
     """`contrada router run --json`: one object with the code, the hints and the exit code."""

@@ -19,6 +19,8 @@ from tests.cli.homes import fixture_homes
 from tests.sim.world import World
 from tests.waiting import GENEROUS, until
 
+pytestmark = pytest.mark.slow
+
 TEXT = "é€\U0001f600"
 ALL_CLOSED = "<&- >&- 2>&-"
 AS_IT_ENDS = {

@@ -22,6 +22,8 @@ from tests.hostile import Surface, answer_of, requests
 from tests.sim.world import World
 from tests.unit.clients.daemon.unit_contexts import Silent, UnitFixture, draft, pump
 
+pytestmark = pytest.mark.slow
+
 UNKNOWN = "019aa5f2-7c1e-7a00-8000-3c5e9f0d1b2a"
 DRAFT = draft() | {"items": [draft()["items"][0] | {"files": ["a.txt"]}]}
 SEND = {

@@ -21,6 +21,8 @@ from tests.mutants.operations import unchecked
 from tests.sim.world import World
 from tests.unit.clients.daemon.unit_contexts import UnitFixture, draft, pump, wish
 
+pytestmark = pytest.mark.slow
+
 REQUEST = {
     "subject": "Who owns it", "language": "en", "crime_areas": ["migrant-smuggling"], "sought": "the owner",
     "facts": "seen at night", "offence": "smuggling", "available_because": "registered there",
