@@ -10,6 +10,7 @@ from typing import Any
 from protocol import limits, topics
 from protocol.canonical import decode
 from protocol.errors import HINTS, Code, Rejected
+from protocol.trail.code_meanings import MEANINGS
 from runtime.cli.command import Invocation
 from runtime.cli.home import bootstrap, chosen_home
 from runtime.cli.kafka_calls import read_to_end
@@ -51,8 +52,10 @@ async def _read(invocation: Invocation) -> list[tuple[dict[str, Any], bytes]]:
 async def one_of_quarantine(invocation: Invocation, number: int) -> dict[str, Any]:
     """The row at this offset."""
     row, _ = await held_in_quarantine(invocation, number)
-    code = row["reason"]
-    return row | {"hint": HINTS[Code(code)] if code in Code.__members__ else None}
+    if row["reason"] not in Code.__members__:
+        return row | {"means": None, "hint": None}
+    code = Code(row["reason"])
+    return row | {"means": MEANINGS[code], "hint": HINTS[code]}
 
 
 def quarantine_row(record: InputRecord) -> dict[str, Any]:

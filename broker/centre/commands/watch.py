@@ -57,6 +57,7 @@ QUARANTINE = (
 QUARANTINE_FIELDS = (
     *(column.line() for column in QUARANTINE),
     Column("submission", "sha-256"),
+    Column("means", "means"),
     Column("hint", "what to do"),
 )
 
