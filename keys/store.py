@@ -41,8 +41,13 @@ _WRITE_TO_OTHERS = 0o022
 
 def prepare_directory(directory: Path) -> None:
     """Make the directory if need be, and refuse one that others can enter."""
-    with _as_our_error(directory):
+    try:
         directory.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
+    except OSError as error:
+        raise KeyStoreError(
+            f"{directory} cannot be made: {(error.strerror or type(error).__name__).lower()}",
+            hint="choose another place, or take what is there away",
+        ) from None
     check_private_directory(directory)
 
 

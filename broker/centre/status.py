@@ -131,7 +131,13 @@ def ask_router(url: str) -> dict[str, Any]:
     """A router's own readiness answer."""
     parts = urllib.parse.urlsplit(url if "://" in url else f"http://{url}")
     unknown = {"url": url, "ready": False, "checks": {}}
-    connection = http.client.HTTPConnection(parts.hostname or "127.0.0.1", parts.port, timeout=ROUTER_TIMEOUT)
+    try:
+        host, port = parts.hostname or "127.0.0.1", parts.port
+    except ValueError:
+        return unknown | {"error": "not an address: its port does not exist"}
+    if parts.scheme != "http":
+        return unknown | {"error": "not an address of http"}
+    connection = http.client.HTTPConnection(host, port, timeout=ROUTER_TIMEOUT)
     try:
         connection.request("GET", "/readyz")
         read = read_json(connection.getresponse().read(_MAX_ANSWER), at_most=_MAX_ANSWER)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
+from runtime.cli.params import OneLine, Whole
 from runtime.cli.render import fields_of, write_details
 from runtime.errors import Misconfigured
 from runtime.process.homes import CentreHome
@@ -60,10 +61,14 @@ ledger = group(
     help="A witness's public file; again for each.",
 )
 @click.option(
-    "--quorum", type=int, default=0, show_default=True, help="So many of them make a checkpoint trusted."
+    "--quorum", type=Whole(0), default=0, show_default=True, help="So many of them make a checkpoint trusted."
 )
 @click.option(
-    "--http-port", type=int, default=9480, show_default=True, help="Loopback port for tiles and health."
+    "--http-port",
+    type=Whole(0, 65535),
+    default=9480,
+    show_default=True,
+    help="Loopback port for tiles and health.",
 )
 @pass_invocation
 def ledger_init(
@@ -150,7 +155,7 @@ def ledger_check(invocation: Invocation, config: Path | None) -> None:
         "contrada --home centre ledger record 17 --log contrada.example/audit/2026h2",
     ),
 )
-@click.argument("index", type=click.IntRange(min=0))
+@click.argument("index", type=Whole(min=0))
 @click.option("--log", "origin", metavar="ORIGIN", help="The log; else the open audit log.")
 @_CONFIG
 @pass_invocation
@@ -170,8 +175,8 @@ def ledger_record(invocation: Invocation, index: int, origin: str | None, config
         "contrada --home centre ledger erase 4711 4712 --ground 'retention: case closed, order 17/2026'",
     ),
 )
-@click.argument("indexes", type=click.IntRange(min=0), nargs=-1, required=True)
-@click.option("--ground", required=True, help="Why; it stands in the log for ever.")
+@click.argument("indexes", type=Whole(min=0), nargs=-1, required=True)
+@click.option("--ground", required=True, type=OneLine(), help="Why; it stands in the log for ever.")
 @click.option("--log", "origin", metavar="ORIGIN", help="The log; else the open audit log.")
 @_CONFIG
 @pass_invocation
@@ -202,7 +207,7 @@ def ledger_erase(
 )
 @click.option("--witness", "joining", type=_FILE, multiple=True, metavar="FILE", help="One that joins.")
 @click.option("--without", "leaving", multiple=True, metavar="NAME", help="A witness that leaves.")
-@click.option("--quorum", type=click.IntRange(min=0), help="So many of them it takes; else as many as now.")
+@click.option("--quorum", type=Whole(min=0), help="So many of them it takes; else as many as now.")
 @click.option("--out", type=_FILE, required=True, metavar="FILE", help="A new file.")
 @_CONFIG
 @pass_invocation

@@ -16,7 +16,7 @@ import structlog
 from broker.router.claims import Work
 from broker.router.holding import Holding, HoldingParts, end_all
 from protocol import topics
-from runtime.errors import Unavailable
+from runtime.kafka.addresses import not_reachable
 from runtime.kafka.client import (
     PROMPT,
     AIOKafkaConsumer,
@@ -84,9 +84,7 @@ class KafkaOutboxes(ConsumerRebalanceListener):  # type: ignore[misc]
             while True:
                 await consumer.getmany(timeout_ms=1_000)
         except KafkaError as error:
-            raise Unavailable(
-                f"Kafka is not reachable at {self._parts.bootstrap} ({type(error).__name__})"
-            ) from error
+            raise not_reachable(self._parts.bootstrap, error) from error
         finally:
             await self._let_go()
             await close(consumer.stop())

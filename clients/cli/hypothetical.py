@@ -9,6 +9,7 @@ derives them. Options win over the file.
 from __future__ import annotations
 
 from collections.abc import Callable
+from difflib import get_close_matches
 from enum import Enum
 from typing import Any, Final, TypeVar
 
@@ -31,7 +32,8 @@ from protocol.content.code_forms import read_code, read_handling, show_code, sho
 from protocol.content.drafts import parse_draft
 from protocol.envelope.core import Addressee, Core, Limits, Position, Reference
 from protocol.epochs import epoch_of
-from protocol.errors import Rejected
+from protocol.errors import Fault, Rejected
+from protocol.fault_text import value_text
 from protocol.identifiers import (
     Digest,
     KeyId,
@@ -70,12 +72,16 @@ def hypothetical_core(
     fields = _fields(data, options)
     unknown = sorted(fields.keys() - _FIELDS)
     if unknown:
-        raise BadInput(f"a header has no field {unknown[0]}", hint=f"known are: {', '.join(sorted(_FIELDS))}")
+        near = get_close_matches(unknown[0], _FIELDS, n=1)
+        raise BadInput(
+            f"a header has no field {unknown[0]!r}",
+            hint=f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(sorted(_FIELDS))}",
+        )
     me = _read("from", parse_unit_id, fields.get("from") or sender)
     identity = directory.current_identity(me, now)
     created = _time(fields, "created", now, now=now, bound=Bound.LOWER)
     return Core(
-        suite=_read("suite", lambda value: Suite(int(value)), fields.get("suite") or 1),
+        suite=_read("suite", lambda value: Suite(int(value)), fields.get("suite") or 1, right="1 or 2"),
         kind=_code(MessageKind, fields, "kind") or MessageKind.INFORMATION,
         message_id=MessageId(bytes(16)),
         thread=ThreadId(bytes(16)),
@@ -142,8 +148,11 @@ def _addressees(fields: dict[str, Any], directory: Directory, now: Millis) -> tu
         unit = _read("to", parse_unit_id, name)
         key = directory.epoch_key_for(unit, epoch_of(now))
         found.append(Addressee(unit, _NO_KEY if key is None else key.public.kid, role))
-    if len({addressee.unit for addressee in found}) != len(found):
-        raise BadInput("a unit is addressed twice", hint="name each unit once, in 'to' or in 'copy'")
+    units = [addressee.unit for addressee in found]
+    if twice := {unit for unit in units if units.count(unit) > 1}:
+        raise BadInput(
+            f"addressed twice: {', '.join(sorted(twice))}", hint="name each unit once, in 'to' or in 'copy'"
+        )
     if not found:
         raise BadInput("the message has no addressee", hint="say --to UNIT, or give the file a field 'to'")
     return tuple(found)
@@ -155,8 +164,8 @@ def _limits(fields: dict[str, Any], now: Millis) -> Limits | None:
         # As the daemon does: H3 without limits of its own has its restriction in words.
         return Limits((), None) if "H3" in str(fields.get("handling")) else None
     if not isinstance(given, dict):
-        raise BadInput("'h3' is not an object", hint='write {"only": ["it"], "delete_by": null}')
-    only = sorted(_read("h3.only", parse_unit_id, name) for name in given.get("only") or ())
+        raise _other("h3", given, 'an object such as {"only": ["it"], "delete_by": null}')
+    only = sorted(_read("h3.only", parse_unit_id, name) for name in _list(given, "only"))
     delete_by = None if given.get("delete_by") is None else _time(given, "delete_by", now, now=now)
     return Limits(tuple(only), delete_by)
 
@@ -166,7 +175,8 @@ def _references(fields: dict[str, Any]) -> tuple[Reference, ...]:
     if fields.get("reply_to"):
         found.append(Reference(RefKind.REPLY_TO, Digest(bytes(32))))
     if fields.get("onward_of"):
-        found.append(Reference(RefKind.ONWARD, _read("onward_of", _digest, fields["onward_of"])))
+        digest = _read("onward_of", _digest, fields["onward_of"], right="64 hexadecimal digits")
+        found.append(Reference(RefKind.ONWARD, digest))
     return tuple(found)
 
 
@@ -191,7 +201,7 @@ def _time(
 def _list(fields: dict[str, Any], name: str) -> list[Any]:
     value = fields.get(name) or []
     if not isinstance(value, list):
-        raise BadInput(f"'{name}' is not a list")
+        raise _other(name, value, 'a list such as ["it"]')
     return value
 
 
@@ -204,10 +214,15 @@ def _one(codes: type[_E], name: str, value: object) -> _E:
     return _read(name, lambda text: read_code(codes, str(text)), value)
 
 
-def _read(name: str, how: Callable[[Any], _T], value: object) -> _T:
+def _read(name: str, how: Callable[[Any], _T], value: object, *, right: str = "another value") -> _T:
     try:
         return how(value)
     except Rejected as rejected:
-        raise BadInput(f"'{name}' is not valid: {rejected.sentence}", hint=rejected.hint) from None
+        raise _other(name, value, rejected.hint) from None
     except (ValueError, TypeError, OverflowError):
-        raise BadInput(f"'{name}' is not valid") from None
+        raise _other(name, value, right) from None
+
+
+def _other(name: str, value: object, right: str) -> BadInput:
+    """The field as a draft's faults name theirs."""
+    return BadInput(str(Fault(name, "value", right, value_text(value))), hint="correct that field")

@@ -36,7 +36,7 @@ class _Key(click.ParamType[str]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         text = str(value)
         if not 1 <= len(text) <= MAX_KEY or not (text.isascii() and text.isprintable()):
-            self.fail(f"1 to {MAX_KEY} printable ASCII characters", param, ctx)
+            self.fail(f"{value!r} is no key; expected 1 to {MAX_KEY} printable ASCII characters", param, ctx)
         return text
 
 

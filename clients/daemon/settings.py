@@ -14,7 +14,7 @@ from protocol.identifiers import UnitId, parse_unit_id
 from runtime.errors import HomeError
 from runtime.process.homes import UnitHome
 from runtime.process.secrets import below, credential_to_come, find_secret
-from runtime.process.settings import HomeSettings
+from runtime.process.settings import HomeSettings, KafkaServers
 
 
 class UnitSettings(HomeSettings):
@@ -24,7 +24,7 @@ class UnitSettings(HomeSettings):
     program: ClassVar[str] = "unit"
 
     unit: UnitId = Field(description="the unit's id, such as fr")
-    kafka: str = Field(min_length=3, description="bootstrap servers, host:port,host:port")
+    kafka: KafkaServers = Field(min_length=3, description="bootstrap servers, host:port,host:port")
     http_port: int = Field(default=0, ge=0, le=65535, description="loopback port for monitoring; 0: none")
     secret: Path | None = Field(default=None, description="file with the 32 bytes that open the keys")
     passphrase: Path | None = Field(default=None, description="file with the passphrase that opens the keys")

@@ -78,12 +78,11 @@ class Case:
         """Personal data to a party under a working arrangement: the router refuses and names the rule."""
         sent = self._send("fr", "information", ["nz"], "identity-document.json", without_files=True)
         settled = self._settled("fr", sent)
-        found = "; ".join(f"{row['found']} ({row['source']})" for row in reasons(settled["reasons"]))
+        rules = "; ".join(f"{row['source']}: {row['unit']}" for row in reasons(settled["reasons"]))
         return Scene(
             "personal data to NZ, which has a working arrangement",
-            "refused: nz takes part under a working-arrangement, and the message has personal data"
-            " (data basis, ER 23(4), 25)",
-            f"{settled['state']}: {found}",
+            "refused by data basis, ER 23(4), 25: nz",
+            f"{settled['state']} by {rules}",
         )
 
     def tampered(self) -> Scene:

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import click
 
 from runtime.cli.pipes import reader_watched
+from runtime.kafka.addresses import SERVERS_WORDS, servers_fault
 
 CONTEXT_SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 JSON_HELP = "Print JSON on stdout, and errors as JSON on stderr."
@@ -254,6 +255,9 @@ def set_home(ctx: click.Context, _: click.Parameter, value: Path | None) -> None
 def set_kafka(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
     """Take the bootstrap servers from the option, and remember whether a person typed them."""
     if value is not None:
+        fault = servers_fault(value)
+        if fault is not None:
+            raise click.BadParameter(f"{fault}; expected {SERVERS_WORDS}", ctx=ctx, param=parameter)
         invocation = ctx.ensure_object(Invocation)
         source = ctx.get_parameter_source(parameter.name or "")
         invocation.kafka = value

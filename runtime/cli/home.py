@@ -12,6 +12,7 @@ from typing import Any
 from runtime.bounded import read_bounded
 from runtime.cli.command import Invocation
 from runtime.cli.errors import BadInput, NoHome
+from runtime.kafka.addresses import SERVERS_WORDS, servers_fault
 from runtime.process.homes import CentreHome, Home, UnitHome
 from runtime.process.settings_text import MAX_SETTINGS
 
@@ -69,4 +70,7 @@ def bootstrap(invocation: Invocation, home: Home) -> str:
         found = found.get("bootstrap")
     if not isinstance(found, str) or not found:
         raise NoHome("no Kafka named", hint="say --kafka HOST:PORT, or set CONTRADA_KAFKA")
+    fault = servers_fault(found)
+    if fault is not None:
+        raise BadInput(f"'kafka' in {path}: {fault}", hint=f"write {SERVERS_WORDS}")
     return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -18,6 +18,9 @@ from protocol.errors import Rejected
 from protocol.identifiers import ID_WORDS, IdPrefix, parse_unit_id, read_id_or_prefix, show_id
 from protocol.times import DURATION_WORDS, POINT_WORDS, Bound, read_duration, read_point, show_duration
 from runtime.process.clock import now
+
+LONGEST_LINE: Final = 200
+"""Characters of a name or a reason, as in every record that keeps one (protocol/trail/act_forms.py)."""
 
 
 class Units(click.ParamType[Any]):
@@ -70,7 +73,43 @@ class HandlingCodes(click.ParamType[str]):
         try:
             return show_handling(read_handling(str(value).upper()))
         except Rejected as error:
-            self.fail(f"expected {error.hint or 'handling codes, each once'}", param, ctx)
+            self.fail(f"{value!r} is no set of handling codes; expected {error.hint}", param, ctx)
+
+
+class Whole(click.IntRange):
+    """A whole number within bounds."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number."""
+        if not isinstance(value, int):
+            if re.fullmatch("[+-]?[0-9]{1,18}", str(value), re.ASCII) is None:
+                self.fail(f"{value!r} is not a whole number; expected {self._bounds()}", param, ctx)
+            value = int(value)
+        least, most = self.min, self.max
+        if (least is not None and value < least) or (most is not None and value > most):
+            self.fail(f"{value} is out of bounds; expected {self._bounds()}", param, ctx)
+        return int(value)
+
+    def _bounds(self) -> str:
+        least = 0 if self.min is None else int(self.min)
+        return f"{least} or more" if self.max is None else f"{least} to {int(self.max)}"
+
+
+class OneLine(click.ParamType[str]):
+    """A line of text that people will read: not empty, and nothing in it that a terminal acts on."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text, without spaces around it."""
+        text = str(value).strip()
+        if not text:
+            self.fail(f"nothing is in it; expected one line of 1 to {LONGEST_LINE} characters", param, ctx)
+        if len(text) > LONGEST_LINE:
+            self.fail(f"it has {len(text)} characters; expected at most {LONGEST_LINE}", param, ctx)
+        if not text.isprintable():
+            self.fail("a line break or another control character is in it; expected one line", param, ctx)
+        return text
 
 
 class Identifier(click.ParamType[str]):
@@ -202,7 +241,7 @@ class Term(click.ParamType[int]):
 limit_option = click.option(
     "--limit",
     metavar="N",
-    type=click.IntRange(1),
+    type=Whole(1),
     help="Only the newest so many; without it, all.",
 )
 since_option = click.option("--since", type=Moment(Bound.LOWER), help="From then on.")

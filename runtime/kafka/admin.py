@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from protocol.topics import Topic
-from runtime.errors import TopicConflict, Unavailable
+from runtime.errors import TopicConflict
+from runtime.kafka.addresses import not_reachable
 from runtime.kafka.client import (
     AIOKafkaAdminClient,
     ConfigResource,
@@ -107,10 +108,7 @@ class KafkaTopicAdmin:
             await admin.start()
             yield admin
         except (KafkaError, OSError, TimeoutError) as error:
-            raise Unavailable(
-                f"Kafka is not reachable at {self._bootstrap} ({type(error).__name__})",
-                hint="start it, or correct the bootstrap servers",
-            ) from error
+            raise not_reachable(self._bootstrap, error) from error
         finally:
             await close(admin.close())
 

@@ -20,6 +20,7 @@ from typing import Any, Final
 import structlog
 
 from runtime.errors import Unavailable
+from runtime.kafka.addresses import not_reachable
 from runtime.kafka.client import (
     SPARING,
     AIOKafkaConsumer,
@@ -137,8 +138,6 @@ class KafkaFeeds:
             await consumer.start()
             yield consumer
         except (KafkaError, OSError, TimeoutError) as error:
-            raise Unavailable(
-                f"Kafka is not reachable at {self._bootstrap} ({type(error).__name__})"
-            ) from error
+            raise not_reachable(self._bootstrap, error) from error
         finally:
             await close(consumer.stop())

@@ -13,19 +13,32 @@ import tomllib
 from collections.abc import Callable, Collection
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, ClassVar, Final, Self, cast
+from typing import Annotated, Any, ClassVar, Final, Self, cast
 
-from pydantic import ValidationError
+from pydantic import AfterValidator, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, TomlConfigSettingsSource
 
 from runtime.bounded import read_bounded
 from runtime.environment import unknown_variables, variables_of
 from runtime.errors import HomeError, Misconfigured, ProcessError, TooLarge
+from runtime.kafka.addresses import SERVERS_WORDS, servers_fault
 from runtime.process.settings_text import MAX_SETTINGS
 
 Fault = tuple[str, str]
 """Which setting, and what is wrong with it."""
+
+
+def _servers(text: str) -> str:
+    fault = servers_fault(text)
+    if fault is not None:
+        # Without the address: it is a setting's value.
+        raise ValueError(SERVERS_WORDS)
+    return text
+
+
+KafkaServers = Annotated[str, AfterValidator(_servers)]
+"""Bootstrap servers."""
 
 
 class FileSettings(BaseSettings):
@@ -89,10 +102,12 @@ class FileSettings(BaseSettings):
             )
 
     @classmethod
-    def _wrong(cls, file: Path | None, faults: list[Fault]) -> ProcessError:  # noqa: ARG003 - for homes
+    def _wrong(cls, file: Path | None, faults: list[Fault]) -> ProcessError:
         return Misconfigured(
             "; ".join(f"{cls.program} setting '{name}': {what}" for name, what in faults),
-            hint=f"correct --config, its conf.d or {cls.model_config['env_prefix']}*",
+            hint=f"correct {file}, its conf.d or {cls.model_config['env_prefix']}*"
+            if file is not None
+            else f"name its file with --config, or set {cls.model_config['env_prefix']}*",
         )
 
     @classmethod

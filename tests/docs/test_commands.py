@@ -21,6 +21,7 @@ PLACEHOLDERS = {
     "$ID": "019aa5f2-7c1e-7a00-8000-3c5e9f0d1b2a",
     "$ASKED": "019aa5f2-7c1e-7a00-8000-3c5e9f0d1b2a",
     "CODE": "E_SIZE",
+    "$KAFKA": "127.0.0.1:9092",
 }
 
 

@@ -10,13 +10,17 @@ import click
 
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
 from runtime.cli.confirm import confirm
-from runtime.cli.params import Sha256
+from runtime.cli.params import OneLine, Sha256, Whole
 from runtime.cli.render import say, write_json
 
 act = group("act", short="state what was done, for the ledger")
 
-_who = click.option("--who", required=True, metavar="NAME", help="The person, and the office.")
-_why = click.option("--why", required=True, metavar="TEXT", help="One line; it is kept for decades.")
+_who = click.option(
+    "--who", required=True, type=OneLine(), metavar="NAME", help="The person, and the office."
+)
+_why = click.option(
+    "--why", required=True, type=OneLine(), metavar="TEXT", help="One line; it is kept for decades."
+)
 _yes = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
@@ -74,7 +78,9 @@ def act_break_glass(
     examples=("contrada centre act auditor-access --who 'EDPS, inspection 4/26' --asked 'all of 2026h2'",),
 )
 @_who
-@click.option("--asked", required=True, metavar="TEXT", help="What was asked for, in one line.")
+@click.option(
+    "--asked", required=True, type=OneLine(), metavar="TEXT", help="What was asked for, in one line."
+)
 @pass_invocation
 def act_auditor_access(invocation: Invocation, *, who: str, asked: str) -> None:
     """State that an auditor was given records of the ledger."""
@@ -91,9 +97,9 @@ def act_auditor_access(invocation: Invocation, *, who: str, asked: str) -> None:
     short="take a record out, into a file; two people",
     examples=("contrada centre quarantine release 3 --by 'A. Costa' --second 'M. Smit' --out record.bin",),
 )
-@click.argument("number", type=click.IntRange(0))
-@click.option("--by", required=True, metavar="NAME", help="Who takes it out.")
-@click.option("--second", required=True, metavar="NAME", help="Who agreed.")
+@click.argument("number", type=Whole(0))
+@click.option("--by", required=True, type=OneLine(), metavar="NAME", help="Who takes it out.")
+@click.option("--second", required=True, type=OneLine(), metavar="NAME", help="Who agreed.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), metavar="FILE", help="A new file.")
 @_yes
 @pass_invocation

@@ -9,6 +9,7 @@ import click
 
 from runtime.cli.columns import Kind
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
+from runtime.cli.params import Whole
 from runtime.cli.render import Column, say, write_details, write_table
 
 TOPIC_COLUMNS = (
@@ -35,7 +36,7 @@ topics = group("topics", short="the shape of the exchange in Kafka")
 )
 @click.option(
     "--router-port",
-    type=click.IntRange(0, 65535),
+    type=Whole(0, 65535),
     default=9470,
     show_default=True,
     help="Where the router's health is served, on loopback.",

@@ -14,7 +14,7 @@ from protocol.times import Bound
 from runtime.cli.columns import Kind
 from runtime.cli.command import Impact, Invocation, command, pass_invocation
 from runtime.cli.confirm import confirm
-from runtime.cli.params import Codes, KeyName, Moment, OneUnit
+from runtime.cli.params import Codes, KeyName, Moment, OneLine, OneUnit, Whole
 from runtime.cli.render import Column, moment, say, write_details, write_json, write_table
 
 COLUMNS = (
@@ -34,7 +34,9 @@ REQUEST = (
 )
 _yes = click.option("--yes", is_flag=True, help="Do not ask.")
 _unit = click.argument("unit", metavar="UNIT", type=OneUnit())
-_reason = click.option("--reason", required=True, metavar="TEXT", help="Why; everybody can read it.")
+_reason = click.option(
+    "--reason", required=True, type=OneLine(), metavar="TEXT", help="Why; everybody can read it."
+)
 
 
 @command(
@@ -67,7 +69,7 @@ def centre_units(invocation: Invocation) -> None:
     ),
 )
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
-@click.option("--name", metavar="TEXT", help="The unit's name for people.")
+@click.option("--name", type=OneLine(), metavar="TEXT", help="The unit's name for people.")
 @click.option("--kind", type=Codes(UnitKind), help="What it is by law. [default: national-unit]")
 @click.option("--clearance", type=Codes(Classification), help="Up to which marking. [default: bpl]")
 @click.option("--basis", type=Codes(LegalBasis), help="Why personal data may go to it (ER 23 to 25).")
@@ -81,8 +83,8 @@ def centre_units(invocation: Invocation) -> None:
 @click.option("--national-unit", type=OneUnit(), metavar="UNIT", help="Who gets copies of what it sends.")
 @click.option("--waives-copy", is_flag=True, help="A national unit that wants no copies (ER 7(5)).")
 @click.option("--min-suite", type=click.Choice(["1", "2"]), help="The least suite it takes. [default: 1]")
-@click.option("--outbox-partitions", type=click.IntRange(1, 64), help="Chosen once. [default: 1]")
-@click.option("--inbox-partitions", type=click.IntRange(1, 64), help="Chosen once. [default: 1]")
+@click.option("--outbox-partitions", type=Whole(1, 64), help="Chosen once. [default: 1]")
+@click.option("--inbox-partitions", type=Whole(1, 64), help="Chosen once. [default: 1]")
 @_yes
 @pass_invocation
 def centre_enrol(invocation: Invocation, /, file: Path, *, yes: bool, **facts: Any) -> None:

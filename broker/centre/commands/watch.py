@@ -11,7 +11,7 @@ from runtime.cli.columns import Kind
 from runtime.cli.command import Impact, Invocation, Lazy, command, group, pass_invocation
 from runtime.cli.errors import CommandError
 from runtime.cli.exits import Exit
-from runtime.cli.params import OneUnit, limit_option, refuse_empty_span, since_option, until_option
+from runtime.cli.params import OneUnit, Whole, limit_option, refuse_empty_span, since_option, until_option
 from runtime.cli.render import (
     Column,
     flush,
@@ -216,7 +216,7 @@ def quarantine_ls(invocation: Invocation, limit: int | None) -> None:
     short="one record's coordinates, reason and what to do",
     examples=("contrada --home ./centre centre quarantine show 3",),
 )
-@click.argument("number", type=click.IntRange(0))
+@click.argument("number", type=Whole(0))
 @pass_invocation
 def quarantine_show(invocation: Invocation, number: int) -> None:
     """Show one record of the quarantine: where it stood, why it is there, what to do. Never its content."""

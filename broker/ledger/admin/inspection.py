@@ -78,7 +78,12 @@ async def waiting(reader: LogReader, position: int, end: int) -> int:
 def opened_record(settings: LedgerSettings, origin: str | None, index: int) -> dict[str, Any]:
     """The row behind a leaf, with the leaf's own record and salt."""
     records = _records(settings)
-    log = origin or open_shard(records.states(), settings.origin).origin
+    states = records.states()
+    log = origin or open_shard(states, settings.origin).origin
+    if log not in {state.origin for state in states}:
+        raise NotFound(
+            f"there is no log {log} here", hint=f"the logs are: {', '.join(state.origin for state in states)}"
+        )
     row = records.row(log, index)
     if row is None:
         raise NotFound(f"{log} has no record behind leaf {index}", hint="the first leaf of a shard has none")

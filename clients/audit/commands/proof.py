@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -19,10 +19,13 @@ from clients.audit.commands.arguments import (
 from protocol.identifiers import IdPrefix
 from runtime.cli.columns import Kind
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
+from runtime.cli.params import Whole
 from runtime.cli.render import Column, fields_of, say, write, write_details, write_json, write_table
 
 if TYPE_CHECKING:
     from clients.audit.questions.session import AuditSession
+
+T = TypeVar("T")
 
 verify = group("verify", short="verify a proof, a receipt, a checkpoint, a replica of the directory")
 prove = group("prove", short="make proofs that verify without the ledger")
@@ -206,7 +209,7 @@ def audit_verify_directory(
 @policy_option
 @click.option("--message", type=MessageName(), help="All leaves of this message.")
 @click.option("--log", "name", metavar="NAME", help="The log, such as 2026h2. [default: the newest]")
-@click.option("--leaf", type=click.IntRange(0), help="The leaf, counted from 0.")
+@click.option("--leaf", type=Whole(0), help="The leaf, counted from 0.")
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="Where. [default: here]"
 )

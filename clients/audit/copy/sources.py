@@ -47,6 +47,11 @@ def open_source(name: str) -> Iterator[LogFileSource]:
                 yield source
         case "file":
             yield _directory(Path(unquote(parts.path)))
+        case _ if "://" in name:
+            raise NotFound(
+                f"{parts.scheme}: is no kind of source",
+                hint="give a directory, or a URL of http, https or file",
+            )
         case _:
             yield _directory(Path(name))
 

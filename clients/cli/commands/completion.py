@@ -20,7 +20,7 @@ from runtime.errors import NotFound
         "contrada completion fish > ~/.config/fish/completions/contrada.fish",
     ),
 )
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.argument("shell", metavar="SHELL", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
     """Print the script that completes commands and options."""

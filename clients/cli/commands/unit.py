@@ -12,7 +12,7 @@ from runtime.cli.command import Impact, Invocation, Lazy, command, group, pass_i
 from runtime.cli.errors import CommandError
 from runtime.cli.exits import Exit
 from runtime.cli.home import unit_home
-from runtime.cli.params import OneUnit
+from runtime.cli.params import OneLine, OneUnit, Whole
 from runtime.cli.render import Column, say, write_details, write_json
 
 unit = group(
@@ -55,14 +55,20 @@ class _Degraded(CommandError):
     metavar="FILE",
     help="root.cbor, from the centre.",
 )
-@click.option("--contact", default="not given", metavar="TEXT", help="Whom the centre calls, in one line.")
+@click.option(
+    "--contact",
+    type=OneLine(),
+    default="not given",
+    metavar="TEXT",
+    help="Whom the centre calls, in one line.",
+)
 @click.option(
     "--secret", type=click.Path(path_type=Path), metavar="FILE", help="32 bytes that seal the keys."
 )
 @click.option("--passphrase", type=click.Path(path_type=Path), metavar="FILE", help="Or a file with words.")
 @click.option(
     "--http-port",
-    type=click.IntRange(0, 65535),
+    type=Whole(0, 65535),
     default=0,
     show_default=True,
     help="Loopback port for health and metrics; 0: none.",

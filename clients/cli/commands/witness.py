@@ -13,6 +13,7 @@ from runtime.cli.command import Impact, Invocation, command, group, pass_invocat
 from runtime.cli.errors import CommandError
 from runtime.cli.exits import Exit
 from runtime.cli.home import chosen_home
+from runtime.cli.params import Whole
 from runtime.cli.render import Column, moment, say, write, write_details, write_json, write_table
 
 witness = group("witness", short="cosign the exchange's logs, and catch one that forks")
@@ -62,11 +63,11 @@ class _Suspicious(CommandError):
 @click.argument("name")
 @click.option("--policy", type=click.Path(path_type=Path), metavar="FILE", help="The logs, from the centre.")
 @click.option(
-    "--port", type=click.IntRange(1, 65535), default=9490, show_default=True,
+    "--port", type=Whole(1, 65535), default=9490, show_default=True,
     help="Loopback port where logs ask.",
 )  # fmt: skip
 @click.option(
-    "--http-port", type=click.IntRange(0, 65535), default=0, show_default=True,
+    "--http-port", type=Whole(0, 65535), default=0, show_default=True,
     help="Loopback port for health and metrics; 0: none.",
 )  # fmt: skip
 @click.option(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
 
 from clients.daemon.sending.requests import SendRequest, known_fields
 from clients.daemon.store.order import Order, Recipient
@@ -29,7 +28,7 @@ from protocol.content.file_names import file_faults, normal_name
 from protocol.content.parts import Attachment
 from protocol.conversation.following import REPLIES, EarlierMessage, Reply, reply_in
 from protocol.envelope.core import Limits, Reference
-from protocol.errors import DraftError, Fault
+from protocol.errors import DraftError, Fault, Rejected
 from protocol.fault_text import faults_below
 from protocol.identifiers import (
     Digest,
@@ -45,8 +44,6 @@ from protocol.identifiers import (
 from protocol.json_text import merged_faults
 from protocol.limits import SECOND
 from protocol.times import show_time
-
-_FILES_HINT: Final = "every attachment is named in an item's 'files', and takes its codes from there"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,16 +107,25 @@ def compose(request: SendRequest, *, earlier: Earlier | None, now: Millis, entro
         suite=request.suite,
         parts=parts,
     )
-    check_header_codes(
-        required,
-        handling=order.handling,
-        data_class=order.data_class,
-        purposes=order.purposes,
-        urgency=order.urgency,
-        ground=order.ground,
-        review=order.review,
-    )
+    _check_codes(order, required)
     return Composed(order, earlier, reply_in(body) if isinstance(body, Answer | Refusal) else None)
+
+
+def _check_codes(order: Order, required: HeaderCodes) -> None:
+    try:
+        check_header_codes(
+            required,
+            handling=order.handling,
+            data_class=order.data_class,
+            purposes=order.purposes,
+            urgency=order.urgency,
+            ground=order.ground,
+            review=order.review,
+        )
+    except Rejected as rejected:
+        # What an addressee is told to do is not for whoever wrote it.
+        hint = "say no less than the draft does, or leave it out: the draft's own codes are then used"
+        raise Rejected(rejected.reason, rejected.sentence, hint=hint) from None
 
 
 def _body(request: SendRequest, earlier: Earlier | None, now: Millis) -> Body:
@@ -141,7 +147,7 @@ def _body(request: SendRequest, earlier: Earlier | None, now: Millis) -> Body:
     else:
         if not others:
             return body
-        faults, hint = others, _FILES_HINT
+        faults, hint = others, "correct what is named, and leave the rest as it is"
     raise DraftError(f"this is not a valid {show_code(request.kind)} yet:", hint=hint, faults=faults)
 
 
