@@ -73,7 +73,7 @@ def shown_lines(recorded: str) -> list[str]:
     """The lines of a recording that the picture shows."""
     lines = [_SEQUENCE.sub("", line).rstrip() for line in recorded.replace("\r", "").splitlines()]
     table = next(at for at, line in enumerate(lines) if line.lstrip().startswith("ACT "))
-    end = next((at for at, line in enumerate(lines) if at > table and not line), len(lines))
+    end = next((at for at, line in enumerate(lines) if at > table and line in ("", "stopping")), len(lines))
     talk = [line for line in lines[:table] if line and not line.startswith(("ok  ", "FAIL"))]
     return [*talk, "", *lines[table:end]]
 
