@@ -2,7 +2,7 @@
 
 Every statement is verified here from the pinned root; the topic is not trusted to do so. Owns when the
 replica counts as current: a router whose replica is older than ten minutes decides nothing, since it
-would not know of a revocation.
+would not know of a revocation. A topic that lacks what it has shown before makes nothing current.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from broker.statement_feed import StatementFeed
 from keys.directory import Directory
 from keys.root_of_trust import RootOfTrust
 from protocol.errors import Rejected
+from protocol.identifiers import Digest, KeyId, digest
 from runtime.errors import Unavailable
 
 log = structlog.get_logger()
@@ -34,11 +35,16 @@ class Replica:
         self._monotonic = monotonic
         self._current_at: float | None = None
         self._rounds = 0
+        self._lost = 0
+        self._seen: set[Digest] = set()
+        """Which statements the topic has shown since it was begun to be read."""
+
         self._waiters: set[asyncio.Event] = set()
 
     async def run(self) -> None:
         """Follow the topic for ever; waits while it is absent."""
         while True:
+            self._seen.clear()
             try:
                 await self._feed.run(self._take, self._caught_up)
             except Unavailable as error:
@@ -51,9 +57,18 @@ class Replica:
         except Rejected as rejected:
             self.refused += 1
             log.warning("statement_refused", code=rejected.code)
+        else:
+            self._seen.add(digest(statement))
 
     def _caught_up(self) -> None:
-        self._current_at = self._monotonic()
+        lost = self.directory.head.size - len(self._seen)
+        if lost > 0:
+            # What this process has read there before is missing: that is no news, and makes nothing current.
+            if lost != self._lost:
+                log.error("directory_lost", size=self.directory.head.size, count=lost)
+        else:
+            self._current_at = self._monotonic()
+        self._lost = lost
         self._rounds += 1
         for waiter in self._waiters:
             waiter.set()
@@ -68,6 +83,19 @@ class Replica:
         while (age := self.age) is None or age > OLDEST:
             await self._wait(1.0)
         return self.directory
+
+    async def appointing(self, key: KeyId) -> None:
+        """Return once the directory has this operator's key.
+
+        A topic that has lost everything looks like that of a new exchange. Whoever decided by it would refuse
+        every message as one of an unknown sender; but that one's own key is not there either.
+        """
+        directory, said = await self.usable(), -1
+        while directory.operator_key(key) is None:
+            if directory.head.size != said:
+                said = directory.head.size
+                log.warning("not_appointed", kid=key, size=said)
+            await self._wait(1.0)
 
     async def at_least(self, size: int, *, patience: float) -> Directory:
         """The directory with `size` statements, or as it is after a bounded wait.

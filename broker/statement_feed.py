@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from protocol import topics
+from runtime.errors import Unavailable
 from runtime.kafka.partition_log import KafkaTopics
 from runtime.kafka.ports import LogReader
 
@@ -34,6 +35,8 @@ class KafkaStatements:
         async with self._topics.reading(topics.DIRECTORY, None) as reader:
             while True:
                 _, end = await reader.span()
+                if end < await reader.position():
+                    raise Unavailable("the topic directory ends before what was read of it")
                 while await reader.position() < end:
                     await _take(reader, take)
                 caught_up()

@@ -62,6 +62,15 @@ def stored_checkpoint(store: TileStore, state: LogState, *, name: str, policy: P
     return Published(signed.checkpoint, data)
 
 
+def is_checkpoint_gone(stored: Published | None, state: LogState, said: Published | None) -> bool:
+    """Whether the tile store had a `checkpoint` of this log, and has none: it was published, or was closed.
+
+    No reason to stop: it is published again, from the records, and its witnesses are asked again. But nobody
+    removes it in the ordinary course of things, so it is told.
+    """
+    return stored is None and (said is not None or state.next is not None)
+
+
 def check_said(said: Published, where: str, state: LogState, read: TileReader) -> None:
     """Refuse a published checkpoint that is not a beginning of this log."""
     if said.size > state.size:

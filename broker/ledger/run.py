@@ -20,7 +20,7 @@ import structlog
 from broker.announcements import Stating
 from broker.ledger import checks
 from broker.ledger.cosigning import WitnessAhead
-from broker.ledger.directory_sequencer import DirectorySequencer
+from broker.ledger.directory_sequencer import DirectorySequencer, check_logged_statements
 from broker.ledger.metrics import LedgerMetrics
 from broker.ledger.published import Published, last_published
 from broker.ledger.publishing import PUBLISHER, Publisher
@@ -85,6 +85,7 @@ class LedgerRun:
         await self.replica.refreshed()
         actor = self.stating.name()
         if actor is None:
+            self._check_nothing_is_lost()
             raise Misconfigured(
                 "the directory appoints no ledger with this key",
                 hint="have the centre appoint it, or name the key that it has appointed with 'key'",
@@ -106,6 +107,12 @@ class LedgerRun:
                     )
                 finally:
                     self.working = False
+
+    def _check_nothing_is_lost(self) -> None:
+        """A directory without what was logged of it is no wrong setting: Kafka lost it, or is another one."""
+        state = self.records.state(self.directory_log.origin)
+        if state is not None:
+            check_logged_statements(state, self.replica.directory)
 
     async def _publish(self, publications: LogWriter) -> None:
         """Publish. A witness ahead of this head, but not of the database, has seen a second ledger."""
@@ -138,6 +145,8 @@ class LedgerRun:
         for state in states:
             read = self.sequencer.reader(state.origin)
             stored = checks.stored_checkpoint(self.store, state, name=self.name, policy=trusted)
+            if checks.is_checkpoint_gone(stored, state, found.get(state.origin)):
+                log.error("checkpoint_gone", origin=state.origin, size=state.size)
             if stored is not None:
                 checks.check_said(stored, "the tile store", state, read)
                 if state.next is not None:

@@ -87,7 +87,7 @@ async def run_router(settings: RouterSettings) -> None:
     listener = bind_loopback(port, setting="http_port", fault=Unavailable) if port else None
     tasks = {
         asyncio.create_task(router.replica.run(), name="directory"),
-        asyncio.create_task(outboxes.run(router.work), name="outboxes"),
+        asyncio.create_task(outboxes.run(router.work, after=router.appointed), name="outboxes"),
         waiting_to_stop(told_to_stop()),
     }
     serving: set[asyncio.Task[Any]] = set()
@@ -116,6 +116,7 @@ def readiness(router: Router, outboxes: KafkaOutboxes) -> dict[str, dict[str, ob
             "age_seconds": age,
             "statements": directory.head.size,
         },
+        "appointed": {"ok": directory.operator_key(router.signer.public.kid) is not None},
         "group": {"ok": outboxes.joined, "claims": len(outboxes.claimed)},
     }
     if router.ledger is not None:

@@ -54,6 +54,10 @@ class Router:
     ledger: LedgerFeed | None = None
     """What the ledger published; None without a policy that names its keys and witnesses."""
 
+    async def appointed(self) -> None:
+        """Return once the directory has this router's key: before that, nobody would take its decisions."""
+        await self.replica.appointing(self.signer.public.kid)
+
     async def work(self, claim: Claim) -> None:
         """Route one partition until cancelled or until anything fails."""
         state = ReplayState.from_text(claim.state)

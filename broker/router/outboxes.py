@@ -8,7 +8,7 @@ decided by its generation and by broker/router/holding.py, which holds the claim
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import structlog
@@ -63,8 +63,11 @@ class KafkaOutboxes(ConsumerRebalanceListener):  # type: ignore[misc]
         """What we hold right now, for health pages."""
         return set() if self._holding is None else self._holding.claimed
 
-    async def run(self, work: Work) -> None:
-        """Take part in the group and work on the outboxes of the assigned shards, until cancelled."""
+    async def run(self, work: Work, *, after: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Take part in the group and work on the outboxes of the assigned shards, until cancelled.
+
+        Not before `after`, if there is something to wait for: others may have the shards meanwhile.
+        """
         self._work = work
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._parts.bootstrap,
@@ -79,6 +82,8 @@ class KafkaOutboxes(ConsumerRebalanceListener):  # type: ignore[misc]
         self._consumer = consumer
         try:
             await consumer.start()
+            if after is not None:
+                await after()
             consumer.subscribe([topics.SHARDS], listener=self)
             # The shards hold no records; but a member that never polls is removed.
             while True:

@@ -22,7 +22,8 @@ ALARMS = (
 def unit_is_well(found: dict[str, Any]) -> bool:
     """Whether everything is well now; an alarm counts until somebody has acknowledged it."""
     ledger = found["ledger"]
-    return bool(found["ready"]) and not any((ledger.get("wrong"), ledger.get("late"), found["open_alarms"]))
+    faults = (ledger.get("wrong"), ledger.get("late"), ledger.get("policy_gone"), found["open_alarms"])
+    return bool(found["ready"]) and not any(faults)
 
 
 def show_status(found: dict[str, Any]) -> None:
@@ -49,7 +50,10 @@ def _show_alarms(found: dict[str, Any]) -> None:
 
 def _show_ledger(ledger: dict[str, Any]) -> None:
     if not ledger["followed"]:
-        write("ledger     not followed: this home has no policy file for it")
+        if ledger.get("policy_gone"):
+            write("ledger     NOT FOLLOWED any more: the policy file of this home is gone")
+        else:
+            write("ledger     not followed: this home has no policy file for it")
         return
     late = f", {ledger['late']} late" if ledger["late"] else ""
     state = "read" if ledger["read"] else "not read yet"

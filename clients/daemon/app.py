@@ -23,6 +23,7 @@ from clients.daemon.metrics import UnitMetrics
 from clients.daemon.sending.kafka_outbox import KafkaOutbox
 from clients.daemon.settings import UnitSettings, unit_credential_to_come, unit_secret
 from clients.daemon.state.ledger_state import Ledger, read_followed_policy
+from clients.daemon.state.losses import check_state_is_there
 from clients.daemon.state.stored_directory import StoredDirectory
 from clients.daemon.state.stream import Stream
 from clients.daemon.state.unit_context import UnitContext
@@ -58,6 +59,7 @@ def check_daemon(home: Path, *, kafka: str | None = None) -> str:
         read_private(place.keys / IDENTITY_FILE)
     read_pin(place.root)
     read_followed_policy(place.ledger_policy)
+    check_state_is_there(place)
     # Of two credentials that are to come the unit's is told.
     beside = check_beside(place.path)
     return later or beside or "the settings are complete and the keys open"
@@ -147,6 +149,7 @@ def opened_keys(home: UnitHome, settings: UnitSettings) -> UnitKeys:
 def open_context(home: UnitHome, settings: UnitSettings) -> UnitContext:
     """The context of a home's unit. In the worker's thread: SQLite wants to be used where it was opened."""
     keys = opened_keys(home, settings)
+    check_state_is_there(home)
     return UnitContext(
         unit=settings.unit,
         store=Store(home.database),

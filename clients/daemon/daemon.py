@@ -34,6 +34,7 @@ from clients.daemon.sending import acknowledgements, waiting
 from clients.daemon.sending.intake import Intake
 from clients.daemon.sending.lanes import Lanes
 from clients.daemon.sending.outbox_log import OutboxLog
+from clients.daemon.state.losses import tell_losses
 from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store.disk import Disk
 from clients.daemon.store.inbox import position
@@ -113,6 +114,7 @@ class Daemon:
                 self._seal_receipts(),
                 self._mark_sent(),
                 self._keep_keys(),
+                self._tell_losses(),
                 self.ledger.run(),
                 self._run_lanes(),
             ):
@@ -233,6 +235,10 @@ class Daemon:
             backoff.reset()
             await self._upkeep_wakeup.wait(UPKEEP_EVERY)
 
+    async def _tell_losses(self) -> None:
+        await self.directory_read.wait()
+        await self.jobs.until_stored("losses", lambda: tell_losses(self.context))
+
     # -- Waiting -------------------------------------------------------------------------------------
 
     async def _patiently(self, name: str, work: Callable[..., T]) -> T:
@@ -257,7 +263,8 @@ def _noting_end(
     on_records: Callable[[Fetched], Awaitable[None]], *, start: int, end: int, read: asyncio.Event
 ) -> Take:
     """Set `read` when everything that was there at the beginning has been taken in."""
-    if start >= end:
+    # A start behind the end is of a topic that was made anew: it is read from its beginning.
+    if start == end or not end:
         read.set()
 
     async def take(fetched: Fetched) -> None:

@@ -56,6 +56,12 @@ class Stopping(DaemonError):
         )
 
 
+class UnitStateLost(DaemonError):
+    """The home was in use, and its database is gone."""
+
+    code = "E_STATE_LOST"
+
+
 class ForbiddenMove(DaemonError):
     """A message was to go into a state that it cannot have now: a fault of the program.
 

@@ -8,6 +8,10 @@ so that a log whose tiles come slowly does not hold up the others.
 from __future__ import annotations
 
 import asyncio
+import math
+import time
+from collections.abc import Callable
+from typing import Final
 
 from clients.witness.errors import SourceUnavailable, StateUnavailable
 from clients.witness.evidence import EvidenceKind
@@ -18,16 +22,30 @@ from protocol.tlog.witnessing import AddCheckpoint
 from runtime.process.health import Checks
 from runtime.process.worker import Worker
 
+PATIENCE: Final = 60.0
+"""Seconds for which a log may ask for a cosignature without showing its tiles."""
+
 
 class WitnessQueue:
     """One witness, and where its work is done."""
 
-    __slots__ = ("_copying", "_mirror", "_worker", "witness")
+    __slots__ = ("_copying", "_mirror", "_missing", "_monotonic", "_worker", "witness")
 
-    def __init__(self, witness: WitnessService, worker: Worker, mirror: Mirror | None = None) -> None:
+    def __init__(
+        self,
+        witness: WitnessService,
+        worker: Worker,
+        mirror: Mirror | None = None,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.witness = witness
         self._worker = worker
         self._mirror = mirror
+        self._monotonic = monotonic
+        self._missing: dict[str, float] = {}
+        """Logs that have asked for a cosignature and do not show their tiles, and since when."""
+
         self._copying = Worker()
 
     async def add_checkpoint(self, data: bytes) -> HttpAnswer:
@@ -40,7 +58,8 @@ class WitnessQueue:
                 await self._copy(self._mirror, prepared)
             except Rejected as rejected:
                 if rejected.reason is not Code.E_CONSISTENCY:
-                    # Nothing contradicts the signature: the log's tiles may not be stored yet.
+                    # Nothing contradicts the signature: the log's tiles may not be stored yet. For how long?
+                    await self._note_missing(prepared)
                     raise SourceUnavailable(rejected.sentence) from None
                 contradiction = rejected
                 return await self._worker.do(lambda: self.witness.contradicted(prepared, contradiction))
@@ -75,7 +94,16 @@ class WitnessQueue:
     async def _copy(self, mirror: Mirror, request: AddCheckpoint) -> None:
         signed = request.signed
         await self._copying.do(lambda: mirror.follow(signed))
+        self._missing.pop(signed.checkpoint.origin, None)
         self.witness.metrics.mirrored.labels(signed.checkpoint.origin).set(signed.checkpoint.size)
+
+    async def _note_missing(self, request: AddCheckpoint) -> None:
+        """A ledger stores its tiles before it asks; what does not come in time is not on its way."""
+        checkpoint = request.signed.checkpoint
+        since = self._missing.setdefault(checkpoint.origin, self._monotonic())
+        if self._monotonic() - since >= PATIENCE:
+            self._missing[checkpoint.origin] = math.inf  # once, until it shows them
+            await self._worker.do(lambda: self.witness.withheld(checkpoint))
 
     def _try_state(self) -> None:
         with self.witness.heads.transaction():

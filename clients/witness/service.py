@@ -26,7 +26,7 @@ from clients.witness.metrics import WitnessMetrics
 from protocol.errors import Rejected
 from protocol.identifiers import Digest, Millis
 from protocol.parties import TreeHead
-from protocol.tlog.checkpoints import CheckpointSigner, SignedCheckpoint, seconds, signature_time
+from protocol.tlog.checkpoints import Checkpoint, CheckpointSigner, SignedCheckpoint, seconds, signature_time
 from protocol.tlog.cosignatures import cosign, with_cosignatures
 from protocol.tlog.notes import Note, format_note
 from protocol.tlog.policy import Policy
@@ -112,6 +112,11 @@ class WitnessService:
         head = self.heads.head(request.signed.checkpoint.origin)
         self._keep(EvidenceKind.INCONSISTENT, request, head)
         return self._counted("inconsistent", plain_answer(422, str(rejected)))
+
+    def withheld(self, checkpoint: Checkpoint) -> None:
+        """The log asks to be cosigned and does not show what it has signed: an alarm, and no answer to it."""
+        self.metrics.alarms.labels("withheld").inc()
+        log.error("alarm", code="withheld", path=checkpoint.origin, size=checkpoint.size)
 
     def newest(self, origin_hash: str) -> bytes | None:
         """The newest cosigned note of the log whose origin has this hash."""

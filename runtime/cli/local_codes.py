@@ -127,7 +127,9 @@ LOCAL_CODES: Final[dict[str, LocalCode]] = {
         "restore the newest copy; docs/runbooks/ledger-stores.md",
     ),
     "E_FORK": LocalCode("a witness has evidence against a log", "docs/runbooks/witness.md, at once"),
-    "E_STATE_LOST": LocalCode("a witness does not remember what it signed", "docs/runbooks/witness.md"),
+    "E_STATE_LOST": LocalCode(
+        "a witness or a unit does not remember what it did", "docs/runbooks/witness.md, restore-a-unit.md"
+    ),
     "E_TILES": LocalCode(
         "a log's tiles cannot be read, and this witness signs only what it copied", _TRY_AGAIN
     ),

@@ -91,8 +91,8 @@ class KafkaFeeds:
                 async with self._consumer() as consumer:
                     consumer.assign([source])
                     begin = (await consumer.beginning_offsets([source]))[source]
-                    lost = max(0, begin - position) if position else 0
-                    position = max(position, begin)
+                    end = (await consumer.end_offsets([source]))[source]
+                    position, lost = _place(position, begin, end)
                     consumer.seek(source, position)
                     while (fetched := await self._next(consumer, source, position, lost)) is not None:
                         backoff.reset()
@@ -141,3 +141,10 @@ class KafkaFeeds:
             raise not_reachable(self._bootstrap, error) from error
         finally:
             await close(consumer.stop())
+
+
+def _place(position: int, begin: int, end: int) -> tuple[int, int]:
+    """Where to read, and how many offsets are lost: those that were deleted, or a whole topic made anew."""
+    if position > end:
+        return begin, position - end
+    return max(position, begin), max(0, begin - position) if position else 0

@@ -179,6 +179,18 @@ async def test_what_retention_took_is_counted(kafka, unit):
     await outbox.close()
 
 
+async def test_a_topic_that_was_made_anew_is_read_from_its_beginning(kafka, unit):
+    """A position behind the end is of another topic: its records are not passed over, and the loss is said."""
+    outbox = KafkaOutbox(kafka.bootstrap, unit)
+    await outbox.append(0, records(*(str(i).encode() for i in range(10))))
+    reading = Reading(kafka.bootstrap, topics.outbox(unit), start=17)
+
+    assert await reading.until(10) == [str(i).encode() for i in range(10)]
+    assert [batch.lost for batch in reading.batches] == [7] + [0] * (len(reading.batches) - 1)
+    await reading.close()
+    await outbox.close()
+
+
 async def test_what_take_raises_comes_out(kafka, unit):
     """A reader does not swallow the fault of whoever reads."""
 

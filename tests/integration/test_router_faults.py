@@ -202,7 +202,10 @@ async def test_a_killed_broker_costs_time_alone(new_cluster, exchanges, brokers:
 
 
 async def test_a_router_waits_for_the_directory(exchange: Exchange) -> None:
-    """Without the directory's topic a router decides nothing and says so; once it is there, it works."""
+    """Without the directory's topic, or with one that is empty, a router decides nothing and says so; then it works.
+
+    An empty one is no exchange without units: whoever decided by it would refuse every message.
+    """
     (port,) = ports.free(1)
     admin = AIOKafkaAdminClient(bootstrap_servers=exchange.bootstrap)
     await admin.start()
@@ -210,16 +213,21 @@ async def test_a_router_waits_for_the_directory(exchange: Exchange) -> None:
     await admin.close()
     numbers = await backlog(exchange, 3)
     router = exchange.start_router(http_port=port)
-    await until_ready(port, lambda checks: checks.get("group", {}).get("ok"), what="a share of the group")
-    assert await delivered(exchange, 0) == []
+    await until_ready(port, lambda checks: "directory" in checks, what="the router to answer")
     assert readiness(port)["directory"] == {"ok": False, "age_seconds": None, "statements": 0}
 
     await KafkaTopicAdmin(exchange.bootstrap).apply(
         [t for t in topics.shared() if t.name == topics.DIRECTORY]
     )
+    await until_ready(port, lambda checks: checks["directory"]["ok"], what="the empty directory to be read")
+    assert readiness(port)["appointed"] == {"ok": False}
+    assert readiness(port)["group"] == {"ok": False, "claims": 0}
+    assert await delivered(exchange, 0) == []
+    assert await exchange.decisions(0) == []
+
     await exchange.produce(topics.DIRECTORY, *exchange.world.directory.snapshot())
     assert await delivered(exchange, len(numbers)) == numbers
-    assert readiness(port)["directory"]["ok"]
+    assert all(check["ok"] for check in readiness(port).values())
     assert router.poll() is None
 
 

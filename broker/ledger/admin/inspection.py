@@ -49,11 +49,14 @@ async def _check(settings: LedgerSettings) -> dict[str, Any]:
     trusted = own_policy(keys, [state.origin for state in states], read_policy_file(settings.policy))
     store, bus = TileStore.open(settings.store_url), KafkaTopics(settings.kafka)
     found = await last_published(bus, trusted, [state.origin for state in states if state.next is None])
+    gone: list[str] = []
     for state in states:
         checks.check_state(state, trusted)
         read = stored_tiles(store, prefix_of(state.origin, settings.origin))
         resume_head(state, read)
         stored = checks.stored_checkpoint(store, state, name=settings.origin, policy=trusted)
+        if checks.is_checkpoint_gone(stored, state, found.get(state.origin)):
+            gone.append(state.origin)
         if stored is not None:
             checks.check_said(stored, "the tile store", state, read)
         if state.origin in found:
@@ -62,7 +65,8 @@ async def _check(settings: LedgerSettings) -> dict[str, Any]:
         first, end = await reader.span()
         checks.check_span(audit, first=first, end=end)
         behind = await waiting(reader, audit.position, end)
-    return {state.origin: state.size for state in states} | {"behind": behind}
+    told = {state.origin: state.size for state in states} | {"behind": behind}
+    return told | ({"checkpoint_gone": gone} if gone else {})
 
 
 async def waiting(reader: LogReader, position: int, end: int) -> int:

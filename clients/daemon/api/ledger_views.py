@@ -10,6 +10,7 @@ from typing import Any
 from clients.daemon.alarms import KEPT
 from clients.daemon.ledger import promises
 from clients.daemon.state.ledger_state import FollowedLog, Ledger
+from clients.daemon.state.losses import is_policy_gone
 from clients.daemon.state.open_promises import RECEIVED, SENT
 from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store import inbox, outbox
@@ -30,7 +31,7 @@ def ledger_status(context: UnitContext, *, read: bool) -> Shown:
     """What this unit holds of the ledger, what is promised, and what is wrong."""
     ledger = context.ledger
     if ledger is None:
-        return OFF
+        return OFF | ({"policy_gone": True} if is_policy_gone(context) else {})
     return {
         "followed": True,
         "read": read,

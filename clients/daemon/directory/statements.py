@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import structlog
 
 from clients.daemon.directory.own_entry import remember_own_key, remember_own_statements, watch
+from clients.daemon.state.losses import is_directory_behind, remember_directory
 from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store import inbox
 from keys.directory import Applied
@@ -45,7 +46,10 @@ def take_statements(context: UnitContext, fetched: Fetched) -> Learned:
     if news:
         _adopt(context)
     with context.transaction():
+        if fetched.lost:
+            context.alarm("feed_lost", detail=f"{fetched.topic}: {fetched.lost} offsets")
         remember_own_key(context)
+        remember_directory(context)
         for applied in news:
             if applied.statement.about == context.unit:
                 watch(context, applied)
@@ -57,7 +61,7 @@ def take_statements(context: UnitContext, fetched: Fetched) -> Learned:
 
 def start_of_feed(context: UnitContext, topic: str) -> int:
     """Where to read the directory from: its beginning, if the stored file has lost anything."""
-    if context.replica.damaged or context.directory.head.size == 0:
+    if context.replica.damaged or is_directory_behind(context) or context.directory.head.size == 0:
         return 0
     return inbox.position(context.store, topic, 0)
 

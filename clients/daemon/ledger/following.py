@@ -54,7 +54,7 @@ def take_publications(context: UnitContext, ledger: Ledger, fetched: Fetched) ->
     try:
         with context.transaction():
             if fetched.lost:
-                context.alarm("feed_lost", detail=f"{fetched.topic}: {fetched.lost} offsets")
+                note_lost(context, ledger, fetched)
             for record in fetched.records:
                 _take(context, ledger, record.value, record.offset)
             for held in ledger.logs.values():
@@ -64,6 +64,16 @@ def take_publications(context: UnitContext, ledger: Ledger, fetched: Fetched) ->
     except BaseException:
         ledger.forget()
         raise
+
+
+def note_lost(context: UnitContext, ledger: Ledger, fetched: Fetched) -> None:
+    """Offsets are gone that were read or not. Inside a transaction.
+
+    Of a topic that was made anew the places of the old one say nothing: every publication in it counts.
+    """
+    context.alarm("feed_lost", detail=f"{fetched.topic}: {fetched.lost} offsets")
+    if fetched.position < inbox.position(context.store, fetched.topic, fetched.partition):
+        ledger.begin_again()
 
 
 def open_ledger(context: UnitContext, ledger: Ledger) -> None:
@@ -136,21 +146,21 @@ def _check_chain(
     context: UnitContext, ledger: Ledger, before: FollowedLog, held: FollowedLog, advance: Advance
 ) -> None:
     """Check that a shard begins with the last checkpoint of the one before: nothing was cut off."""
-    follows = held.shard is not None and before.shard is not None and before.shard.next() == held.shard
-    if not follows or advance.before.size > 0 or not advance.leaves:
+    earlier = held.shard is not None and before.shard is not None and before.shard < held.shard
+    if not earlier or advance.before.size > 0 or not advance.leaves:
         return
     last = before.follower.checkpoint
-    if not begins_with(advance.leaves[0], last):
-        detail = f"does not begin with {last.origin} at {last.size}, which we hold"
-        raise_once(
-            context,
-            ledger,
-            ALARMS[Code.E_LOG_FORK],
-            held.origin,
-            detail,
-            held=before.follower.note,
-            shown=advance.note,
-        )
+    if begins_with(advance.leaves[0], last):
+        return
+    # A half-year may be without a log. If this one begins with another checkpoint, there was one in between.
+    adjacent = before.shard is not None and before.shard.next() == held.shard
+    code = Code.E_LOG_FORK if adjacent else Code.E_LOG_GAP
+    detail = f"does not begin with {last.origin} at {last.size}, which we hold"
+    if not adjacent:
+        detail += ": a half-year between was not shown"
+    raise_once(
+        context, ledger, ALARMS[code], held.origin, detail, held=before.follower.note, shown=advance.note
+    )
 
 
 def _grow(ledger: Ledger, held: FollowedLog, advance: Advance) -> None:

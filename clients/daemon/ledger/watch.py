@@ -61,11 +61,8 @@ class LedgerWatch:
         await self._once_available(lambda: self._feeds.partitions(topics.LEDGER))
         end = await self._once_available(lambda: self._feeds.end(topics.LEDGER, 0))
         start = await self._jobs.run("position", lambda: position(self._context.store, topics.LEDGER, 0))
-        if start > end:
-            # The topic was made anew: what was read of the old one says nothing about the places of this.
-            start = 0
-            await self._jobs.run("ledger", held.begin_again)
-        self._position = start
+        # A place behind the end is of a topic that was made anew: it is read from its beginning.
+        self._position = start if start <= end else 0
         self._note(end)
         await self._feeds.follow(topics.LEDGER, 0, start=start, take=partial(self._take, held, end))
 

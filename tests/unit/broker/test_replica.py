@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
 
 from broker.replica import OLDEST, Replica
+from keys.directory import Directory
 from keys.statement_types import StatusChange
 from keys.statements import issue
 from protocol.identifiers import UnitId
@@ -154,3 +155,49 @@ async def test_a_sender_that_lies_about_the_directory_holds_nobody_up(world: Wor
         await asyncio.wait_for(replica.usable(), GENEROUS)
         directory = await asyncio.wait_for(replica.at_least(1_000_000, patience=0.1), GENEROUS)
     assert directory.head == world.directory.head
+
+
+async def test_a_topic_that_lost_statements_makes_nothing_current(world: World) -> None:
+    """Read again after an outage it is shorter, or empty: what was known stays, and the replica grows old."""
+    statements = world.directory.snapshot()
+    for kept in (0, len(statements) - 1):
+        clock, feed = Clock(), Statements(statements)
+        replica = Replica(feed, world.directory.root, monotonic=clock)
+        async with following(replica):
+            await until(lambda replica=replica: replica.age is not None)
+        clock.now += OLDEST + 1
+        feed.values = statements[:kept]
+        async with following(replica):
+            await until(lambda feed=feed: feed.runs == 2)
+            waiting = asyncio.create_task(replica.usable())
+            await asyncio.sleep(0.05)
+            assert not waiting.done()
+            assert replica.directory.head == world.directory.head
+            feed.put(*statements[kept:])
+            await asyncio.wait_for(waiting, GENEROUS)
+        assert replica.age == 0
+
+
+async def test_a_directory_without_its_own_key_is_waited_out(world: World) -> None:
+    """Empty because it is new or because it lost everything: a router decides nothing by it."""
+    statements, kid = world.directory.snapshot(), world.router.public.kid
+    place = next(
+        number for number in range(len(statements))
+        if _directory(world, statements[: number + 1]).operator_key(kid) is not None
+    )  # fmt: skip
+    feed = Statements(statements[:place])
+    replica = Replica(feed, world.directory.root, monotonic=Clock())
+    async with following(replica):
+        waiting = asyncio.create_task(replica.appointing(kid))
+        await until(lambda: replica.age is not None)
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+        feed.put(statements[place])
+        await asyncio.wait_for(waiting, GENEROUS)
+
+
+def _directory(world: World, statements: Sequence[bytes]) -> Directory:
+    directory = Directory(world.directory.root)
+    for statement in statements:
+        directory.apply(statement)
+    return directory

@@ -203,3 +203,15 @@ async def test_only_records_wait_to_be_sequenced(sequenced: int, behind: int) ->
     assert await waiting(topic, after_the_last, end) == behind
     topic.count += 7
     assert await waiting(topic, after_the_last, end) == behind, "what comes meanwhile does not count"
+
+
+def test_a_checkpoint_that_is_gone_is_told_apart_from_one_that_never_was(rig: Rig) -> None:
+    """A new log has none. A log that was published or closed had one, and somebody removed it."""
+    state = rig.state()
+    known = said(state.size, state.root)
+    closed = replace(state, next="contrada.example/audit/2027h1")
+
+    assert not checks.is_checkpoint_gone(None, state, None)
+    assert not checks.is_checkpoint_gone(known, closed, known)
+    assert checks.is_checkpoint_gone(None, state, known)
+    assert checks.is_checkpoint_gone(None, closed, None)

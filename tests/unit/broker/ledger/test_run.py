@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from broker.announcements import Stating
+from broker.errors import RolledBack
 from broker.ledger import read_api as reading
 from broker.ledger.admin import ledger_founding
 from broker.ledger.cosigning import Cosigner
@@ -24,6 +25,7 @@ from broker.ledger.settings import LedgerSettings
 from broker.ledger.store.record_store import RecordStore
 from broker.replica import Replica
 from keys.ceremony import found_exchange
+from keys.directory import Directory
 from keys.soft_keys import SoftIdentity
 from keys.statement_types import StatementType
 from keys.store import write_private
@@ -152,6 +154,32 @@ async def test_a_key_that_is_not_appointed_keeps_no_ledger(tmp_path: Path) -> No
     ledger.stating = Stating(replica, rig.world.root_key, lambda: NOON, os.urandom)
     following = asyncio.create_task(replica.run())
     with pytest.raises(Misconfigured):
+        await ledger.attempt()
+    following.cancel()
+    await asyncio.wait([following])
+
+
+class EmptyFeed:
+    """A directory topic without a record: implements `broker.statement_feed.StatementFeed`."""
+
+    async def run(self, take, caught_up) -> None:
+        while True:
+            caught_up()
+            await asyncio.sleep(0.01)
+
+
+async def test_a_directory_that_lost_what_was_logged_of_it_is_no_wrong_setting(tmp_path: Path) -> None:
+    """Empty, it appoints nobody. The log knows better: Kafka lost its statements, or is another one."""
+    rig = Rig(tmp_path, world_of(1))
+    root = rig.world.directory.root
+    ledger = ledger_run_of(rig, MemoryTopics(), Replica(EmptyFeed(), root, monotonic=lambda: 0.0))
+    following = asyncio.create_task(ledger.replica.run())
+    with pytest.raises(Misconfigured):  # a ledger that has logged nothing may be at a wrong Kafka
+        await ledger.attempt()
+    ledger.directory_log.resume(Directory(root))
+    ledger.directory_log.advance(rig.world.directory, now=NOON)
+
+    with pytest.raises(RolledBack, match=f"has 0 statements, and {rig.world.directory.head.size} are logged"):
         await ledger.attempt()
     following.cancel()
     await asyncio.wait([following])

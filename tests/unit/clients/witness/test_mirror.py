@@ -189,6 +189,32 @@ async def test_a_witness_with_a_copy_signs_what_it_read(tmp_path: Path) -> None:
     assert case.evidence() == [("inconsistent", 9)]
 
 
+async def test_a_log_that_asks_and_never_shows_is_an_alarm(tmp_path: Path) -> None:
+    """503 each time. A minute of that is no delay: once for each time, and over when it shows its tiles."""
+    now = [0.0]
+    worker = Worker()
+    case = await worker.do(lambda: Case(tmp_path))
+    shown = Shown(tmp_path / "shown", Branch())
+    queue = WitnessQueue(case.witness, worker, mirror_of(tmp_path), monotonic=lambda: now[0])
+    raised = []
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=witness_api(queue)), base_url="http://witness"
+    ) as http:
+        # Hidden, still within a minute, over it twice, shown, hidden again.
+        for moment, old, size, grown in (
+            (0, 0, 6, 0), (59, 0, 6, 0), (60, 0, 6, 0), (99, 0, 6, 0), (100, 0, 6, 6), (200, 6, 9, 6), (260, 6, 9, 6),
+        ):  # fmt: skip
+            now[0] = moment
+            shown.grow(grown)
+            answer = await http.post("/add-checkpoint", content=Branch().request(old, size))
+            count = case.witness.metrics.alarms.labels("withheld")._value.get()
+            raised.append((answer.status_code, count))
+    await queue.close()
+
+    assert raised == [(503, 0), (503, 0), (503, 1), (503, 1), (200, 1), (503, 1), (503, 2)]
+    assert case.evidence() == []
+
+
 @contextmanager
 def full_disk() -> Iterator[None]:
     """No file gets longer than this: the kernel refuses what a full disk would."""

@@ -39,7 +39,8 @@ from tests.unit.clients.daemon.unit_contexts import UnitFixture, pump, wish
 pytestmark = pytest.mark.slow
 
 NEXT_SHARD = "contrada.example/audit/2027h1"
-POLICY = policy(SHARD, NEXT_SHARD, DIRECTORY)
+LATER_SHARD = "contrada.example/audit/2027h2"
+POLICY = policy(SHARD, NEXT_SHARD, LATER_SHARD, DIRECTORY)
 
 
 class Reader:
@@ -468,6 +469,34 @@ def test_a_shard_that_continues_the_last_one_is_followed(es):
     after = SimLog(origin=NEXT_SHARD).add([leaf_hash(log.checkpoint().body().encode())])
     assert es.publish(after).read().alarms == []
     assert es.unit.context.ledger_head == after.checkpoint().head
+
+
+@pytest.mark.parametrize("hidden", [True, False])
+def test_a_half_year_that_is_left_out_is_a_gap(es, hidden: bool):
+    """The next one begins with its last checkpoint, not with ours. A half-year without a log is no such thing."""
+    log = SimLog().add(leaves(5))
+    es.publish(log).read()
+    between = SimLog(origin=NEXT_SHARD).add([leaf_hash(log.checkpoint().body().encode())])
+    before = between if hidden else log
+    later = SimLog(origin=LATER_SHARD).add([leaf_hash(before.checkpoint().body().encode())])
+    es.publish(later).read()
+    assert es.alarms == (["ledger_gap"] if hidden else [])
+    assert es.unit.context.ledger_head == later.checkpoint().head
+
+
+def test_a_topic_that_was_made_anew_counts_from_its_beginning(es):
+    """What was read of the old one says nothing about the places of the new one, and the loss is told."""
+    log = SimLog().add(leaves(5))
+    for size in (5, 6, 7):
+        es.publish(log.add(leaves(size - log.tree.size, first=log.tree.size))).read()
+    es.topic.clear()
+    es.publish(log.add(leaves(1, first=7)), old=0)
+    records = tuple(InputRecord(i, 0, value) for i, value in enumerate(es.topic))
+    fetched = Fetched(topics.LEDGER, 0, records, len(records), lost=2)
+    ledger.take_publications(es.unit.context, es.ledger, fetched)
+
+    assert es.alarms == ["feed_lost"]
+    assert es.unit.context.ledger_head == log.checkpoint().head
 
 
 def test_without_a_policy_nothing_is_followed_and_nothing_is_promised(world, es, pt):
