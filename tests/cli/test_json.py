@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.terminal import EXAMPLES, contrada
+from tests.cli.terminal import EXAMPLES, contrada, on_terminal
 from tests.cli.test_commands import LEAVES
 from tests.cli.test_local_api import ID, Daemon, daemon  # noqa: F401 - a fixture
 
@@ -116,6 +116,25 @@ def test_a_commands_json(daemon: Daemon, name: str) -> None:  # noqa: F811
 
     assert (whole.exit, lines.exit) == (0, 0), whole.err
     check(whole.out, lines.out)
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_a_list_at_a_terminal_of_this_width(daemon: Daemon, columns: int) -> None:  # noqa: F811
+    """No line is wider; ids are short and whole, or whole with --wide; what a program reads is as in a pipe."""
+    rows = [
+        MESSAGE | {"id": ID[:-1] + end, "urgency": "life", "handling": "H1+H2+H3", "received": 1}
+        for end in "ab"
+    ]
+    daemon.answers = [(200, {"items": rows, "cursor": "2", "next": None})]
+    listed = ("--home", daemon.home, "inbox", "ls")
+    code, drawn = on_terminal(*listed, columns=columns, NO_COLOR="1")
+    _, wide = on_terminal(*listed, "--wide", columns=columns)
+    _, lines = on_terminal(*listed, "--jsonl", columns=columns)
+
+    assert code == 0 and drawn.count(f"{ID[:13]} ") + drawn.count(f"{ID[:13]}\r") == 2
+    assert max(len(line) for line in drawn.splitlines()) <= columns
+    assert all(row["id"] in wide for row in rows) and "1970-01-01T00:00:00Z" in wide
+    assert [json.loads(line) for line in lines.splitlines()] == rows
 
 
 @pytest.mark.parametrize("name", OFFLINE)
