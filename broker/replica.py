@@ -24,6 +24,9 @@ log = structlog.get_logger()
 OLDEST = 600.0
 """Seconds after which an unrefreshed replica is no basis for a decision."""
 
+KAFKA_RECENT = 30.0
+"""Seconds after which Kafka counts as gone: the end of the directory's topic is asked for every second."""
+
 
 class Replica:
     """A verified directory that follows the topic."""

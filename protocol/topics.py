@@ -27,6 +27,9 @@ INBOX_PREFIX = "inbox."
 RECEIPTS_PREFIX = "receipts."
 
 ROUTER_GROUP = "router"
+READERS_GROUP = "readers"
+"""No group of members: each reader tells there how far it has read the topics that it alone reads."""
+
 SHARD_COUNT = 64
 """Chosen once: two routers that count differently would work on the same outboxes."""
 ROUTER_TRANSACTIONS = "router-"

@@ -1,14 +1,17 @@
-"""`centre status`: Kafka, topics, routers and backlog, each checked now. No answer is reported as none."""
+"""`centre status`: Kafka, topics, processes and progress, each checked now. No answer is told as none."""
 
 from __future__ import annotations
 
 import asyncio
 import http.client
+import time
 import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
 from broker.centre.exchange_topics import declared_topics
+from broker.centre.progress import Reader, find_standing
+from broker.centre.progress_look import ROUTERS, ProgressLook
 from broker.centre.registry import Registry
 from keys.directory import Directory
 from protocol import topics
@@ -23,21 +26,35 @@ from runtime.cli.kafka_calls import read_to_end
 from runtime.kafka.admin import KafkaTopicAdmin
 from runtime.kafka.feeds import KafkaFeeds
 from runtime.kafka.ports import InputRecord
+from runtime.process.clock import now
+from runtime.process.homes import CentreHome
 
-ROUTER_TIMEOUT = 10.0
+ANSWERS_WITHIN = 10.0
 _MAX_ANSWER = 1 << 20
 AT_ONCE = 8
 TAIL = 20
 """Offsets at the end of a unit's receipts that are read first; a decision takes two, with its marker."""
 
 
-async def read_status(invocation: Invocation, routers: tuple[str, ...]) -> dict[str, Any]:
+async def read_status(
+    invocation: Invocation, *, routers: tuple[str, ...] = (), ledgers: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """The status of all parts. Raises if Kafka itself is not reachable."""
     registry = await Registry.read(invocation)
     there = set(await KafkaTopicAdmin(registry.kafka).list())
     wanted = [topic.name for topic in declared_topics(registry.directory)]
     missing = [name for name in wanted if name not in there]
-    urls = routers or _configured(read_settings(registry.home.settings).get("router"))
+    home = registry.home
+    routers = routers or _configured(read_settings(home.settings).get("router"))
+    ledgers = ledgers or _configured(read_settings(home.settings).get("ledger")) or _own_ledger(home)
+    asked = [asyncio.create_task(asyncio.to_thread(ask_process, url)) for url in (*routers, *ledgers)]
+    async with ProgressLook.at(registry, there) as look:
+        readers = await look.readers()
+        backlog = await _backlog(registry, there)
+        standing = await find_standing(
+            readers, look.readers, clock=now, monotonic=time.monotonic, sleep=asyncio.sleep
+        )
+    answers = await asyncio.gather(*asked)
     return {
         "kafka": {"bootstrap": registry.kafka, "reachable": True},
         "topics": {"declared": len(wanted), "missing": missing},
@@ -46,16 +63,19 @@ async def read_status(invocation: Invocation, routers: tuple[str, ...]) -> dict[
             "root": registry.directory.head.root.hex(),
             "refused": registry.refused,
         },
-        "routers": [ask_router(url) for url in urls],
-        "backlog": await _backlog(registry, there),
+        "routers": answers[: len(routers)],
+        "ledgers": answers[len(routers) :],
+        "backlog": backlog,
+        "readers": [_shown(reader) for reader in readers.values() if reader.name != ROUTERS],
+        "standing": [_shown(one.reader) | {"why": one.why} for one in standing],
     }
 
 
 def exchange_is_well(status: Mapping[str, Any]) -> bool:
     """Whether no part of the status needs attention."""
-    routers = status["routers"]
-    ready = all(router["ready"] for router in routers)
-    return ready and not status["topics"]["missing"] and not any(accused(router) for router in routers)
+    ready = all(process["ready"] for process in (*status["routers"], *status["ledgers"]))
+    one_ledger = not any(accused(router) for router in status["routers"])
+    return ready and one_ledger and not status["topics"]["missing"] and not status["standing"]
 
 
 def accused(router: Mapping[str, Any]) -> list[str]:
@@ -127,8 +147,8 @@ async def _decided(
         tail *= 10
 
 
-def ask_router(url: str) -> dict[str, Any]:
-    """A router's own readiness answer."""
+def ask_process(url: str) -> dict[str, Any]:
+    """The readiness answer of a router or of the ledger itself."""
     parts = urllib.parse.urlsplit(url if "://" in url else f"http://{url}")
     unknown = {"url": url, "ready": False, "checks": {}}
     try:
@@ -137,18 +157,43 @@ def ask_router(url: str) -> dict[str, Any]:
         return unknown | {"error": "not an address: its port does not exist"}
     if parts.scheme != "http":
         return unknown | {"error": "not an address of http"}
-    connection = http.client.HTTPConnection(host, port, timeout=ROUTER_TIMEOUT)
+    connection = http.client.HTTPConnection(host, port, timeout=ANSWERS_WITHIN)
     try:
         connection.request("GET", "/readyz")
         read = read_json(connection.getresponse().read(_MAX_ANSWER), at_most=_MAX_ANSWER)
+    except TimeoutError:
+        return unknown | {"error": f"no answer in {ANSWERS_WITHIN:.0f} s"}
     except (OSError, http.client.HTTPException, ValueError):
         return unknown | {"error": "not reachable"}
     finally:
         connection.close()
     body = read.value
     if read.faults or not isinstance(body, dict):
-        return unknown | {"error": "not a router"}
+        return unknown | {"error": "no process of the exchange"}
     return {"url": url, "ready": body.get("ready") is True, "checks": body.get("checks") or {}}
+
+
+def _shown(reader: Reader) -> dict[str, Any]:
+    mark = reader.mark
+    return {
+        "name": reader.name,
+        "topic": reader.place[0],
+        "partition": reader.place[1],
+        "end": reader.end,
+        "position": reader.position,
+        "lag": reader.waiting,
+        "heard": None if mark is None else mark.told,
+        "moved": None if mark is None else mark.moved,
+    }
+
+
+def _own_ledger(home: CentreHome) -> tuple[str, ...]:
+    """Where the ledger of this home answers, if it has one that does."""
+    if not home.ledger_settings.exists():
+        return ()
+    own = read_settings(home.ledger_settings)
+    port = own.get("http_port")
+    return (f"http://127.0.0.1:{port}",) if isinstance(port, int) and port else ()
 
 
 def _configured(found: object) -> tuple[str, ...]:

@@ -22,21 +22,24 @@ from broker.ledger.directory_sequencer import DirectorySequencer
 from broker.ledger.log_storage import LogStorage
 from broker.ledger.metrics import LedgerMetrics
 from broker.ledger.publishing import Publisher
+from broker.ledger.pulse import Pulse
 from broker.ledger.run import BatchLimits, LedgerRun
 from broker.ledger.sequencer import Sequencer
 from broker.ledger.settings import LedgerSettings, own_secret
 from broker.ledger.store.record_store import Moved, RecordStore
 from broker.ledger.store.tile_store import TileStore
 from broker.ledger.trust import OwnKeys, read_policy_file
-from broker.replica import OLDEST, Replica
+from broker.replica import KAFKA_RECENT, OLDEST, Replica
 from broker.statement_feed import KafkaStatements
 from keys.ceremony import read_pin
 from keys.note_keys import read_note_key
 from keys.signer import check_signer_uri, signer_from_uri
 from keys.store import read_private
 from runtime.errors import Unavailable
+from runtime.kafka.marks import KafkaMarks
 from runtime.kafka.partition_log import KafkaTopics
 from runtime.process.clock import now
+from runtime.process.contact import recent_contact
 from runtime.process.http import bind_loopback, serve
 from runtime.process.secrets import credential_to_come
 from runtime.process.tasks import check_end, run_until_end, told_to_stop, waiting_to_stop
@@ -58,6 +61,15 @@ def build_ledger(settings: LedgerSettings, client: httpx.AsyncClient) -> LedgerR
     metrics, cosigner = LedgerMetrics.create(), Cosigner(client, policy)
     storage = LogStorage(records, store, settings.origin)
     sequencer = Sequencer(storage, keys.signers)
+    publisher = Publisher(
+        name=settings.origin,
+        store=store,
+        policy=policy,
+        cosigner=cosigner,
+        reader=sequencer.reader,
+        metrics=metrics,
+        monotonic=time.monotonic,
+    )
     ledger = LedgerRun(
         name=settings.origin,
         topics=KafkaTopics(settings.kafka),
@@ -69,27 +81,31 @@ def build_ledger(settings: LedgerSettings, client: httpx.AsyncClient) -> LedgerR
         policy=policy,
         sequencer=sequencer,
         directory_log=DirectorySequencer(storage, keys.signers),
-        publisher=Publisher(
-            name=settings.origin,
-            store=store,
-            policy=policy,
-            cosigner=cosigner,
-            reader=sequencer.reader,
-            metrics=metrics,
-            monotonic=time.monotonic,
-        ),
+        publisher=publisher,
         metrics=metrics,
         clock=now,
         monotonic=time.monotonic,
+        pulse=_pulse(settings, publisher, records),
         limits=BatchLimits(wait=settings.batch_ms / 1000, entries=settings.batch_entries),
     )
     _follow(ledger, cosigner)
     return ledger
 
 
+def _pulse(settings: LedgerSettings, publisher: Publisher, records: RecordStore) -> Pulse:
+    return Pulse(
+        records=records,
+        store=publisher.store,
+        publisher=publisher,
+        marks=KafkaMarks(settings.kafka),
+        clock=now,
+        monotonic=time.monotonic,
+    )
+
+
 def _follow(ledger: LedgerRun, cosigner: Cosigner) -> None:
     ledger.metrics.follow(
-        behind=lambda: ledger.behind,
+        behind=lambda: ledger.pulse.behind,
         statements=lambda: ledger.replica.directory.head.size,
         failing=lambda: len(cosigner.failures),
     )
@@ -135,6 +151,7 @@ async def run_ledger(settings: LedgerSettings) -> None:
         done = await run_until_end(tasks, serving=serving, beside=[start])
         ledger.store.close()
         ledger.records.close()
+        await ledger.pulse.marks.close()
         log.info("stopped", ledger=settings.origin)
         check_end(done, program="ledger")
 
@@ -156,11 +173,14 @@ async def attempts(ledger: LedgerRun) -> None:
 def ready(ledger: LedgerRun) -> dict[str, dict[str, object]]:
     """What /readyz answers."""
     age = ledger.replica.age
+    shown = None if age is None else round(age, 1)
     logs = {origin: due.state.size for origin, due in ledger.publisher.due.items()}
     failing = ledger.publisher.cosigner.failures
     return {
-        "directory": {"ok": age is not None and age <= OLDEST, "age_seconds": age},
-        "ledger": {"ok": ledger.working, "sizes": logs, "behind": ledger.behind},
+        "directory": {"ok": age is not None and age <= OLDEST, "age_seconds": shown},
+        "kafka": recent_contact(age, within=KAFKA_RECENT),
+        "ledger": {"ok": ledger.working, "sizes": logs, "behind": ledger.pulse.behind},
+        **ledger.pulse.checks(),
         # A witness that fails does not stop the ledger, and so it does not make it unready.
         "witnesses": {"ok": True, "failing": sorted(failing)},
     }

@@ -2,9 +2,10 @@
 
     hold the topic `ledger` alone -> what was published -> resume -> check -> work
 
-and then three tasks side by side: the audit topic is sequenced, the directory is logged and announced, and
-what is committed is published. Owns the order of an attempt and what a batch is. Rule: after any failure all
-three end, and the next attempt resumes from what is stored (app.py decides whether there is one).
+and then four tasks side by side: the audit topic is sequenced, the directory is logged and announced, what is
+committed is published, and all that is needed is tried again and again (pulse.py). Owns the order of an
+attempt and what a batch is. Rule: after any failure all four end, and the next attempt resumes from what is
+stored (app.py decides whether there is one).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from broker.ledger.directory_sequencer import DirectorySequencer, check_logged_s
 from broker.ledger.metrics import LedgerMetrics
 from broker.ledger.published import Published, last_published
 from broker.ledger.publishing import PUBLISHER, Publisher
+from broker.ledger.pulse import Pulse
 from broker.ledger.record_judge import JudgedRecord, RecordJudge
 from broker.ledger.sequencer import SequencedBatch, Sequencer
 from broker.ledger.store.record_store import LogState, RecordStore, moved_by_another
@@ -73,12 +75,10 @@ class LedgerRun:
     metrics: LedgerMetrics
     clock: Callable[[], Millis]
     monotonic: Callable[[], float]
+    pulse: Pulse
     limits: BatchLimits
     working: bool = False
     """Whether everything is open, checked, and working."""
-
-    behind: int = 0
-    """Records of the audit topic that are not sequenced."""
 
     async def attempt(self) -> None:
         """Open, check, and work until something fails."""
@@ -98,12 +98,15 @@ class LedgerRun:
             async with self.topics.reading(topics.AUDIT, state.position) as audit:
                 first, end = await audit.span()
                 checks.check_span(state, first=first, end=end)
+                self.pulse.sequenced = state.position
+                await self.pulse.beat(audit)
                 self.working = True
                 try:
                     await _together(
                         self._sequence(audit, actor),
                         self._directory(announcements, actor, state.directory_next),
                         self._publish(publications),
+                        self.pulse.run(audit),
                     )
                 finally:
                     self.working = False
@@ -168,15 +171,18 @@ class LedgerRun:
                 with self.metrics.batch_seconds.time():
                     done = await asyncio.to_thread(self.sequencer.advance, readings, now=self.clock())
                 readings, size = readings[len(done.taken) :], done.new.size
+                self.pulse.sequenced = done.new.position
                 self._tell(done)
             _, end = await audit.span()
-            self.behind = max(0, end - await audit.position())
+            self.pulse.behind = max(0, end - await audit.position())
 
     async def _batch(self, audit: LogReader) -> list[InputRecord]:
         """What came within the wait after the first record, or at once if there is plenty."""
         records: list[InputRecord] = []
         while not records:
+            self.pulse.idle = True
             records = await audit.fetch(wait_ms=1_000, most=self.limits.records)
+            self.pulse.idle = False
         until = self.monotonic() + self.limits.wait
         while (left := until - self.monotonic()) > 0 and _estimate(records) < self.limits.entries:
             records += await audit.fetch(wait_ms=max(1, int(left * 1000)), most=self.limits.records)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
 from broker.announcements import Stating, announce_start
 from broker.ledger.trust import read_policy_file
-from broker.replica import OLDEST, Replica
+from broker.replica import KAFKA_RECENT, OLDEST, Replica
 from broker.router.holding import HoldingParts
 from broker.router.ledger_feed import LedgerFeed
 from broker.router.loop import Router
@@ -25,12 +25,16 @@ from protocol import topics
 from runtime.errors import Unavailable
 from runtime.kafka.partition_log import KafkaTopics
 from runtime.process.clock import now
+from runtime.process.contact import recent_contact
 from runtime.process.health import health_pages
 from runtime.process.http import bind_loopback, serve
 from runtime.process.secrets import credential_to_come
 from runtime.process.tasks import check_end, run_until_end, told_to_stop, waiting_to_stop
 
 log = structlog.get_logger()
+
+UNASSIGNED: Final = 30.0
+"""Seconds that a router may be without a share: a rebalance takes a few."""
 
 
 def build_router(settings: RouterSettings) -> tuple[Router, KafkaOutboxes]:
@@ -113,11 +117,16 @@ def readiness(router: Router, outboxes: KafkaOutboxes) -> dict[str, dict[str, ob
     found: dict[str, dict[str, object]] = {
         "directory": {
             "ok": age is not None and age <= OLDEST,
-            "age_seconds": age,
+            "age_seconds": None if age is None else round(age, 1),
             "statements": directory.head.size,
         },
         "appointed": {"ok": directory.operator_key(router.signer.public.kid) is not None},
-        "group": {"ok": outboxes.joined, "claims": len(outboxes.claimed)},
+        # A group that was joined once says nothing about now: a member waits in silence without Kafka.
+        "kafka": recent_contact(age, within=KAFKA_RECENT),
+        "group": {
+            "ok": outboxes.joined and outboxes.unassigned_for <= UNASSIGNED,
+            "claims": len(outboxes.claimed),
+        },
     }
     if router.ledger is not None:
         gossip = router.ledger.gossip

@@ -48,6 +48,7 @@ class KafkaOutboxes(ConsumerRebalanceListener):  # type: ignore[misc]
         self._generation = 0
         self._holding: Holding | None = None
         self._task: asyncio.Task[None] | None = None
+        self._let_go_at = parts.monotonic()
 
     @property
     def joined(self) -> bool:
@@ -57,6 +58,11 @@ class KafkaOutboxes(ConsumerRebalanceListener):  # type: ignore[misc]
         """
         consumer = self._consumer
         return self._generation > 0 and bool(consumer and consumer.partitions_for_topic(topics.SHARDS))
+
+    @property
+    def unassigned_for(self) -> float:
+        """Seconds since there is no share to work on, not even an empty one; 0 while there is one."""
+        return 0.0 if self._holding is not None else self._parts.monotonic() - self._let_go_at
 
     @property
     def claimed(self) -> set[Place]:
@@ -118,10 +124,13 @@ class KafkaOutboxes(ConsumerRebalanceListener):  # type: ignore[misc]
             await holding.run()
         except Exception as error:  # noqa: BLE001 - whatever it is, the group assigns anew
             log.warning("outboxes_lost", error=type(error).__name__)
+            self._holding, self._let_go_at = None, self._parts.monotonic()
             if self._consumer is not None:
                 self._consumer._coordinator.request_rejoin()  # noqa: SLF001
 
     async def _let_go(self) -> None:
+        if self._holding is not None:
+            self._let_go_at = self._parts.monotonic()
         task, self._task, self._holding = self._task, None, None
         if task is not None:
             await end_all([task])

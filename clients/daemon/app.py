@@ -36,6 +36,7 @@ from keys.store import check_private_directory, read_private
 from keys.unit_keys import UnitKeys
 from runtime.errors import HomeError
 from runtime.kafka.feeds import KafkaFeeds
+from runtime.kafka.marks import KafkaMarks
 from runtime.kafka.partition_log import KafkaDirectory
 from runtime.process import logs
 from runtime.process.clock import now
@@ -86,19 +87,21 @@ async def _run(home: UnitHome, settings: UnitSettings) -> None:
     stop = told_to_stop()
     worker = Worker()
     context = await worker.do(lambda: open_context(home, settings))
-    outbox = KafkaOutbox(settings.kafka, settings.unit)
+    outbox, marks = KafkaOutbox(settings.kafka, settings.unit), KafkaMarks(settings.kafka)
     daemon = Daemon(
         context,
         worker,
         log_=outbox,
         feeds=KafkaFeeds(settings.kafka),
         directory=KafkaDirectory(settings.kafka),
+        marks=marks,
     )
     try:
         async with witness_beside(home.path) as witness:
             await _serve(home, settings, daemon, stop, witness)
     finally:
         await outbox.close()
+        await marks.close()
         daemon.disk.close()
         await worker.do(lambda: _close(context))
         worker.close()

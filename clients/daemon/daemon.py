@@ -8,6 +8,7 @@
     receipts    acknowledgements of delivery, some milliseconds later and together
     sealer      messages that had to wait for keys
     ledger      the ledger topic: the published logs (ledger/watch.py)
+    marks       how far was read, told to Kafka for the centre (receiving/position_marks.py)
     upkeep      the unit's keys: made ahead, published, destroyed in time
 
 Owns the tasks and their waiting times. The work on a record or a request is a job on the unit's context, in
@@ -30,6 +31,7 @@ from clients.daemon.ledger.watch import LedgerWatch
 from clients.daemon.receiving import deciding
 from clients.daemon.receiving import deliveries as receiving
 from clients.daemon.receiving.deciding import DirectoryBehind
+from clients.daemon.receiving.position_marks import PositionMarks
 from clients.daemon.sending import acknowledgements, waiting
 from clients.daemon.sending.intake import Intake
 from clients.daemon.sending.lanes import Lanes
@@ -42,7 +44,8 @@ from keys.errors import KeyStoreError
 from protocol import topics
 from runtime.errors import Unavailable
 from runtime.kafka.feeds import Backoff
-from runtime.kafka.ports import DirectoryTopic, FeedReader, Fetched, Take
+from runtime.kafka.ports import DirectoryTopic, FeedReader, Fetched, MarkTeller, Take
+from runtime.process.contact import Contact
 from runtime.process.wakeup import Throttle, Wakeup, Watermark
 from runtime.process.worker import Worker
 
@@ -77,13 +80,18 @@ class Daemon:
         log_: OutboxLog,
         feeds: FeedReader,
         directory: DirectoryTopic,
+        marks: MarkTeller,
     ) -> None:
         self.context = context
         self.worker = worker
         self.jobs = Jobs(context, worker)
         self.disk = Disk(context.store)
         self.directory_read = asyncio.Event()
-        self.lanes = Lanes(context, self.jobs, self.disk, log_)
+        self.kafka = Contact(context.monotonic)
+        """When Kafka has answered last."""
+
+        self.lanes = Lanes(context, self.jobs, self.disk, log_, heard=self.kafka.heard)
+        self._marks = PositionMarks(context, self.jobs, marks, heard=self.kafka.heard)
         self.intake = Intake(
             context, self.jobs, self.disk, taken=self.lanes.wake, directory_read=self.directory_read
         )
@@ -117,6 +125,7 @@ class Daemon:
                 self._tell_losses(),
                 self.ledger.run(),
                 self._run_lanes(),
+                self._marks.run(),
             ):
                 tasks.create_task(part)
 
@@ -187,7 +196,7 @@ class Daemon:
     async def _follow_directory(self) -> None:
         topic = topics.DIRECTORY
         end = await self._once_available(lambda: self._feeds.end(topic, 0))
-        self.lanes.kafka_up = True
+        self.kafka.heard()
         start = await self.job("position", lambda: statements.start_of_feed(self.context, topic))
         await self._statements.advance(self.context.directory.head.size)
         take = _noting_end(self._on_statements, start=start, end=end, read=self.directory_read)
@@ -204,15 +213,18 @@ class Daemon:
 
     async def _on_decisions(self, fetched: Fetched) -> None:
         await self._decisions_throttle.wait()
+        self.kafka.heard()
         decided = await self._patiently("decisions", partial(deciding.take_decisions, self.context, fetched))
         self.lanes.decided(decided.partitions, overtaken=decided.overtaken)
         if decided.sealed:
             self.lanes.wake()
 
     async def _on_deliveries(self, fetched: Fetched) -> None:
+        self.kafka.heard()
         received = await self._patiently(
             "deliveries", partial(receiving.take_deliveries, self.context, fetched)
         )
+        self._marks.moved()
         if received.messages:
             self._receipts_wakeup.wake()
             self.newest = max(received.newest, self.newest or 0)

@@ -105,6 +105,11 @@ class HeadStore:
         with one_step(self._connection, _unavailable):
             yield
 
+    def try_write(self) -> None:
+        """Write what changes nothing; `StateUnavailable` where nothing can be written now."""
+        with self.transaction():
+            self._connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+
     def head(self, origin: str) -> CosignedHead | None:
         """The head of one log; None if nothing of it was ever signed."""
         found = self._all("SELECT origin, size, root, cosigned, t FROM head WHERE origin = ?", origin)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from clients.witness.errors import SourceUnavailable, StateUnavailable
+from clients.witness.errors import SourceUnavailable, StateUnavailable, WitnessError
 from clients.witness.evidence import EvidenceKind
 from clients.witness.mirror import Mirror
 from clients.witness.service import HttpAnswer, WitnessService
@@ -29,7 +29,7 @@ PATIENCE: Final = 60.0
 class WitnessQueue:
     """One witness, and where its work is done."""
 
-    __slots__ = ("_copying", "_mirror", "_missing", "_monotonic", "_worker", "witness")
+    __slots__ = ("_copying", "_mirror", "_mirrors", "_missing", "_monotonic", "_worker", "witness")
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class WitnessQueue:
         self._monotonic = monotonic
         self._missing: dict[str, float] = {}
         """Logs that have asked for a cosignature and do not show their tiles, and since when."""
-
+        self._mirrors = True
         self._copying = Worker()
 
     async def add_checkpoint(self, data: bytes) -> HttpAnswer:
@@ -73,7 +73,7 @@ class WitnessQueue:
     async def checks(self) -> Checks:
         """The readiness checks of this witness."""
         try:
-            await self._worker.do(self._try_state)
+            await self._worker.do(self.witness.heads.try_write)
             writable = True
         except StateUnavailable:
             writable = False
@@ -83,6 +83,8 @@ class WitnessQueue:
             "policy": {"ok": bool(self.witness.policy.logs), "logs": len(self.witness.policy.origins)},
             # A witness that has caught a log still does its work: it is the log that is not ready.
             "evidence": {"ok": True, "forks": forks},
+            # Without the log's tiles a witness that mirrors signs nothing.
+            **({} if self._mirror is None else {"mirror": {"ok": self._mirrors}}),
         }
 
     async def close(self) -> None:
@@ -93,7 +95,12 @@ class WitnessQueue:
 
     async def _copy(self, mirror: Mirror, request: AddCheckpoint) -> None:
         signed = request.signed
-        await self._copying.do(lambda: mirror.follow(signed))
+        try:
+            await self._copying.do(lambda: mirror.follow(signed))
+        except (Rejected, WitnessError):
+            self._mirrors = False
+            raise
+        self._mirrors = True
         self._missing.pop(signed.checkpoint.origin, None)
         self.witness.metrics.mirrored.labels(signed.checkpoint.origin).set(signed.checkpoint.size)
 
@@ -104,7 +111,3 @@ class WitnessQueue:
         if self._monotonic() - since >= PATIENCE:
             self._missing[checkpoint.origin] = math.inf  # once, until it shows them
             await self._worker.do(lambda: self.witness.withheld(checkpoint))
-
-    def _try_state(self) -> None:
-        with self.witness.heads.transaction():
-            pass

@@ -27,6 +27,7 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol import types
 from aiokafka.protocol.api import RequestStruct, Response, ResponseHeader_v0
+from aiokafka.protocol.commit import OffsetCommitRequest_v3 as OffsetCommitRequest
 from aiokafka.protocol.fetch import FetchRequest_v11 as FetchRequest
 from aiokafka.protocol.metadata import MetadataRequest as _MetadataRequest
 from aiokafka.protocol.offset import OffsetRequest_v1 as OffsetRequest
@@ -56,6 +57,7 @@ __all__ = [
     "MemoryRecords",
     "MetadataRequest",
     "NewTopic",
+    "OffsetCommitRequest",
     "OffsetRequest",
     "PartitionRecords",
     "ProduceRequest",

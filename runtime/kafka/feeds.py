@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 import structlog
@@ -28,7 +28,7 @@ from runtime.kafka.client import (
     TopicPartition,
 )
 from runtime.kafka.closing import close
-from runtime.kafka.ports import Fetched, InputRecord, Take
+from runtime.kafka.ports import Fetched, InputRecord, Place, Take
 
 log = structlog.get_logger()
 
@@ -80,6 +80,14 @@ class KafkaFeeds:
             consumer.assign([source])
             ends: dict[TopicPartition, int] = await consumer.end_offsets([source])
             return ends[source]
+
+    async def ends(self, places: Sequence[Place]) -> dict[Place, int]:
+        """The same of many places at once; the topics are there."""
+        sources = [TopicPartition(*place) for place in places]
+        async with self._consumer() as consumer:
+            consumer.assign(sources)
+            ends: dict[TopicPartition, int] = await consumer.end_offsets(sources) if sources else {}
+            return {(source.topic, source.partition): end for source, end in ends.items()}
 
     async def follow(self, topic: str, partition: int, *, start: int, take: Take) -> None:
         """Read for ever from `start`; a reader that fails or stalls is replaced."""

@@ -3,6 +3,7 @@
     FeedReader       any partition, for ever, and through outages      runtime/kafka/feeds.py
     Topics           a topic of one partition, read and written        runtime/kafka/partition_log.py
     DirectoryTopic   the directory, for writing                        runtime/kafka/partition_log.py
+    MarkTeller       how far was read, for the operator                runtime/kafka/marks.py
 
 `FeedReader` and `LogReader` are two, since their users need opposite behaviour at a gap. A unit that was
 away for a month reads what is left and counts what is lost. A ledger that finds its position gone must stop:
@@ -17,10 +18,12 @@ Rules of all of them:
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
+
+from protocol.identifiers import Millis
 
 Place = tuple[str, int]
 """A topic and a partition of it."""
@@ -130,6 +133,30 @@ class DirectoryTopic(Protocol):
 
     async def publish(self, statements: Sequence[bytes]) -> None:
         """Append statements, each keyed by its own hash; returns when Kafka has acknowledged them."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingMark:
+    """How far a place was read."""
+
+    position: int
+    """Where reading goes on."""
+
+    told: Millis
+    moved: Millis
+    """When this was told, and when the position had moved last, by the reader's own clock."""
+
+
+class MarkTeller(Protocol):
+    """Tells the operator how far this process has read."""
+
+    async def tell(self, marks: Mapping[Place, ReadingMark]) -> None:
+        """Tell marks of places that this process alone reads; `Unavailable` where Kafka does not take it."""
+        ...
+
+    async def close(self) -> None:
+        """Close all connections."""
         ...
 
 

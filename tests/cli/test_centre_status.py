@@ -18,7 +18,10 @@ def status(ledger: object, *, ready: bool = True) -> dict[str, Any]:
         "topics": {"declared": 4, "missing": []},
         "directory": {"size": 7, "root": "", "refused": 0},
         "routers": [{"url": "http://router:9470", "ready": ready, "checks": checks}],
+        "ledgers": [],
         "backlog": [],
+        "readers": [],
+        "standing": [],
     }
 
 
@@ -37,3 +40,28 @@ def test_a_unit_that_saw_another_ledger_is_named(capsys: pytest.CaptureFixture[s
     assert not exchange_is_well(found)
     _show_status(found)
     assert "saw another ledger: fr, it" in capsys.readouterr().out
+
+
+STANDING = {
+    "name": "unit it", "topic": "inbox.it", "partition": 0, "end": 7, "position": 4, "lag": 3,
+    "heard": 1_795_000_000_000, "moved": 1_795_000_000_000,
+    "why": "3 records of inbox.it wait, and it was not heard for 90 s",
+}  # fmt: skip
+
+
+def test_what_stands_still_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """Everything else is well, and the exchange is not."""
+    found = status(None) | {"standing": [STANDING], "readers": [STANDING]}
+    assert not exchange_is_well(found)
+    _show_status(found)
+    shown = capsys.readouterr().out
+    assert "STANDS     unit it: 3 records of inbox.it wait, and it was not heard for 90 s" in shown
+
+
+def test_a_ledger_that_is_asked_and_not_ready_is_not_well(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is shown as a router is, with the checks that fail."""
+    ledger = {"url": "http://ledger:9480", "ready": False, "checks": {"stores": {"ok": False}}}
+    found = status(None) | {"ledgers": [ledger]}
+    assert not exchange_is_well(found)
+    _show_status(found)
+    assert "ledger     http://ledger:9480 not ready (stores)" in capsys.readouterr().out

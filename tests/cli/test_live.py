@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ class Exchange:
 
     path: Path
     kafka: str
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def at(self, home: str, *arguments: str, exit_: int = 0) -> Seen:
         """One command line in a home; its exit code is as expected."""
@@ -100,10 +101,11 @@ def exchange(empty_kafka: Kafka, tmp_path: Path) -> Exchange:
 def running(exchange: Exchange) -> Iterator[Exchange]:
     """The same with its router and daemons."""
     with (
-        _process("-m", "broker.router", str(exchange.path / "centre" / "router.toml")),
-        _process("-m", "clients.daemon", str(exchange.path / "fr")),
-        _process("-m", "clients.daemon", str(exchange.path / "it")),
+        _process("-m", "broker.router", str(exchange.path / "centre" / "router.toml")) as router,
+        _process("-m", "clients.daemon", str(exchange.path / "fr")) as fr,
+        _process("-m", "clients.daemon", str(exchange.path / "it")) as it,
     ):
+        exchange.processes = {"router": router, "fr": fr, "it": it}
         for unit in ("fr", "it"):
             until((exchange.path / unit / "run" / "api.sock").exists, what=f"the socket of {unit}")
         exchange.until("fr", "units", "ls", count=3)
@@ -223,6 +225,35 @@ def test_a_reader_of_the_trail_may_leave(running: Exchange) -> None:
         code, said = left(process)
         # All of a short trail may be in the pipe before its reader leaves.
         assert (code, said) == QUIET or (not more and (code, said) == (0, b""))
+
+
+def test_who_stands_still_is_named_and_who_goes_on_is_not(
+    running: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A daemon that is stopped with mail before it, and a router with mail to decide: 3, with their names; then 0."""
+    monkeypatch.setattr("broker.centre.progress.STILL", -1)
+    monkeypatch.setattr("broker.centre.progress.PATIENCE", 2.0)
+    vessel = f"{EXAMPLES}/vessel.json"
+    running.at("fr", "send", "--to", "it", vessel, "--wait")
+    running.until("it", "inbox", "ls")
+    running.processes["it"].send_signal(signal.SIGSTOP)
+    running.at("fr", "send", "--to", "it", vessel, "--wait")
+    running.processes["router"].send_signal(signal.SIGSTOP)
+    running.at("fr", "send", "--to", "it", vessel)
+    until(lambda: standing(running), lambda names: names >= {"unit it", "routers"}, what="both to be named")
+    for name in ("router", "it"):
+        running.processes[name].send_signal(signal.SIGCONT)
+    monkeypatch.undo()
+    running.until("it", "inbox", "ls", count=3)
+    until(lambda: standing(running), lambda names: not names, what="nobody to stand still")
+    running.json("centre", "centre", "status")
+
+
+def standing(exchange: Exchange) -> set[str]:
+    seen = contrada("--home", str(exchange.path / "centre"), "centre", "status", "--json")
+    found = json.loads(seen.out)
+    assert (seen.exit == 3) >= bool(found["standing"])
+    return {one["name"] for one in found["standing"]}
 
 
 def test_an_identity_is_renewed(running: Exchange) -> None:

@@ -16,7 +16,7 @@ centre = group(
             f"{_HERE}.setup:centre_init", _WRITES, "found an exchange: root, registrar, router, topics"
         ),
         "status": Lazy(
-            f"{_HERE}.watch:centre_status", _READS, "Kafka, topics, router and backlog at a glance"
+            f"{_HERE}.watch:centre_status", _READS, "Kafka, topics, processes and progress at a glance"
         ),
         "units": Lazy(f"{_HERE}.units:centre_units", _READS, "all units with the states of their keys"),
         "enrol": Lazy(f"{_HERE}.units:centre_enrol", _WRITES, "take a unit in, or renew its identity"),

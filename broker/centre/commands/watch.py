@@ -36,6 +36,17 @@ BACKLOG = (
 )
 
 
+READERS = (
+    Column("name", "READER"),
+    Column("topic", "TOPIC"),
+    Column("partition", "PARTITION", spare=2),
+    Column("end", "END", spare=1),
+    Column("position", "READ TO"),
+    Column("lag", "LAG"),
+    Column("heard", "HEARD", moment),
+)
+
+
 DECISIONS = (
     Column("t", "TIME", moment),
     Column("decision", "DECISION", painted=True),
@@ -83,7 +94,7 @@ class _Degraded(CommandError):
     None,
     "status",
     impact=Impact.READS,
-    short="Kafka, topics, router and backlog at a glance",
+    short="Kafka, topics, processes and progress at a glance",
     examples=(
         "contrada --home ./centre centre status",
         "contrada centre status --router http://127.0.0.1:9470 --json",
@@ -92,19 +103,30 @@ class _Degraded(CommandError):
 @click.option(
     "--router", "routers", multiple=True, metavar="URL", help="A router's health; else the settings'."
 )
+@click.option(
+    "--ledger", "ledgers", multiple=True, metavar="URL", help="A ledger's health; else the settings'."
+)
 @pass_invocation
-def centre_status(invocation: Invocation, routers: tuple[str, ...]) -> None:
-    """Show whether the exchange is well. Ends in 3 if something is not, in 8 if Kafka is not reachable."""
+def centre_status(invocation: Invocation, *, routers: tuple[str, ...], ledgers: tuple[str, ...]) -> None:
+    """Show whether the exchange is well. Ends in 3 if something is not, in 8 if Kafka is not reachable.
+
+    Whoever seems to stand still is looked at for 20 seconds: routers by their decisions, the ledger and the
+    units' daemons by how far they tell that they have read. Nothing of any message is read for it.
+    """
     from broker.centre.status import exchange_is_well, read_status
     from runtime.cli.kafka_calls import run_quietly
 
-    found = run_quietly(read_status(invocation, routers))
+    found = run_quietly(read_status(invocation, routers=routers, ledgers=ledgers))
     if invocation.json:
         write_json(found)
     else:
         _show_status(found)
     if not exchange_is_well(found):
-        raise _Degraded("not everything is well", hint="see what is missing or not ready above")
+        still = ", ".join(dict.fromkeys(one["name"] for one in found["standing"]))
+        raise _Degraded(
+            "not everything is well" + (f"; {still} stand still" if still else ""),
+            hint="see what is missing, not ready or standing still above",
+        )
 
 
 def _show_status(found: dict[str, Any]) -> None:
@@ -115,16 +137,27 @@ def _show_status(found: dict[str, Any]) -> None:
     write(f"topics     {found['topics']['declared']} declared, missing: {plain(missing) or 'none'}")
     write(f"directory  {found['directory']['size']} statements")
     for router in found["routers"]:
-        state = "ready" if router["ready"] else router.get("error", "not ready")
-        failing = [name for name, check in router["checks"].items() if not check.get("ok")]
-        detail = f" ({', '.join(failing)})" if failing else ""
-        write(f"router     {router['url']} {state}{detail}")
+        _show_process("router", router)
         if units := accused(router):
             write(f"           saw another ledger: {', '.join(units)} (ledger_gossip in its log)")
     if not found["routers"]:
         write("router     none named; say --router URL")
+    for ledger in found["ledgers"]:
+        _show_process("ledger", ledger)
+    by_lag = sorted(found["standing"], key=lambda one: int(one["lag"]))
+    for name, one in {each["name"]: each for each in by_lag}.items():
+        write(f"STANDS     {name}: {one['why']}")
     write("")
     write_table(found["backlog"], BACKLOG, as_json=False, none="no unit is enrolled yet")
+    write("")
+    write_table(found["readers"], READERS, as_json=False, none="nobody reads yet")
+
+
+def _show_process(kind: str, process: dict[str, Any]) -> None:
+    state = "ready" if process["ready"] else process.get("error", "not ready")
+    failing = [name for name, check in process["checks"].items() if not check.get("ok")]
+    detail = f" ({', '.join(failing)})" if failing else ""
+    write(f"{kind:<9}  {process['url']} {state}{detail}")
 
 
 @command(

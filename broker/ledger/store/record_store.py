@@ -102,6 +102,14 @@ class RecordStore:
         """Close the database."""
         self._engine.dispose()
 
+    def try_commit(self) -> None:
+        """Commit what changes nothing; `Unavailable` where nothing can be committed now."""
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(update(about).values(version=SCHEMA_VERSION))
+        except self._errors as error:
+            raise _unavailable(error) from None
+
     def state(self, origin: str) -> LogState | None:
         """The state of this log; None if it was never begun."""
         return next((state for state in self.states() if state.origin == origin), None)

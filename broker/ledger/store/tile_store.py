@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 CHECKPOINT: Final = "checkpoint"
 _AT_ONCE: Final = 8
+_TRIED: Final = "writable.new"
+_TRIED_BYTES: Final = 8_192  # more than a directory's entry can hold by itself
 _RETRY: Final[RetryConfig] = {"max_retries": 5, "retry_timeout": timedelta(seconds=10)}
 
 
@@ -86,6 +88,14 @@ class TileStore:
         self._each(lambda _: self._put(beside, data), [beside])
         self._each(lambda _: obstore.rename(self._store, beside, path), [path])
         self._each(_sync, map(str, self._directories(path)))
+
+    def try_write(self) -> None:
+        """Write a file and remove it; `Unavailable` where none can be written now. Of a bucket: ask it."""
+        if self._root is None:
+            self.get(CHECKPOINT)
+            return
+        self.put({_TRIED: bytes(_TRIED_BYTES)})
+        self.forget([_TRIED])
 
     def names(self, below: str) -> tuple[str, ...]:
         """The paths below this one."""

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from clients.daemon.api.alarm_views import newest_alarms
 from clients.daemon.api.ledger_views import ledger_status
 from clients.daemon.daemon import Daemon
 from clients.daemon.errors import StoreUnavailable
+from clients.daemon.receiving.position_marks import TELL_EVERY
 from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store.alarms import alarms_by_code
+from runtime.process.contact import recent_contact
 from runtime.process.health import Checks
+
+KAFKA_RECENT: Final = 3 * TELL_EVERY
+"""Seconds: an idle daemon speaks to Kafka that often by itself, and may fail once."""
 
 _COUNTS = {
     "queued": "SELECT count(*) AS n FROM outbox WHERE state = 'queued'",
@@ -35,7 +40,7 @@ async def readiness_checks(daemon: Daemon) -> Checks:
     return {
         "store": {"ok": writable, **counts},
         "directory": {"ok": daemon.directory_read.is_set(), "statements": context.directory.head.size},
-        "kafka": {"ok": daemon.lanes.kafka_up},
+        "kafka": recent_contact(daemon.kafka.age, within=KAFKA_RECENT),
         "enrolled": {"ok": enrolled},
     }
 

@@ -19,7 +19,7 @@ and the next one is read when Kafka has acknowledged it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -85,16 +85,17 @@ class Lane:
 class Lanes:
     """All lanes of one unit."""
 
-    def __init__(self, context: UnitContext, jobs: Jobs, disk: Disk, log_: OutboxLog) -> None:
+    def __init__(
+        self, context: UnitContext, jobs: Jobs, disk: Disk, log_: OutboxLog, *, heard: Callable[[], None]
+    ) -> None:
         self._context = context
         self._jobs = jobs
         self._disk = disk
         self._log = log_
+        self._heard = heard
         self._lanes: dict[int, tuple[Lane, Wakeup]] = {}
         self.sent = Wakeup()
         """Rings when Kafka has acknowledged something."""
-
-        self.kafka_up = False
 
     async def run(self, statements: Watermark, *, look_every: float) -> None:
         """A lane for each partition that the outbox has; more of them once the registrar says so."""
@@ -139,7 +140,6 @@ class Lanes:
                 if idle and not await wakeup.wait(lane.patience) and await self._is_stalled(partition):
                     lane.stalled()
             except (Unavailable, StoreUnavailable) as error:
-                self.kafka_up &= isinstance(error, StoreUnavailable)
                 self._context.metrics.append_failures.inc()
                 log.warning("append_failed", partition=partition, error=str(error))
                 await backoff.wait()
@@ -152,7 +152,7 @@ class Lanes:
         appended = await self._log.append(
             partition, [OutboxRecord(item.thread, item.submission) for item in window.items]
         )
-        self.kafka_up = True
+        self._heard()
         self._context.metrics.appended.inc(appended.count)
         sent = [item.id for item in window.items[: appended.count]]
         if appended.offset >= 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,7 +25,7 @@ from protocol.tlog.policy import Policy, parse_policy
 from protocol.tlog.policy_text import ledger_policy
 from protocol.tlog.tiles import entries_between, read_entries
 from runtime.errors import Unavailable
-from runtime.kafka.ports import InputRecord, OutputRecord
+from runtime.kafka.ports import InputRecord, OutputRecord, ReadingMark
 from tests.sim.world import NOON, World
 
 NAME = "contrada.example"
@@ -130,6 +130,19 @@ class MemoryTopics:
         if alone is not None:
             self.holders[alone] = self.holders.get(alone, 0) + 1
         yield MemoryWriter(self, alone, self.holders.get(alone or "", 0))
+
+
+class MemoryMarks:
+    """Implements `runtime.kafka.ports.MarkTeller`."""
+
+    def __init__(self) -> None:
+        self.told: dict[tuple[str, int], ReadingMark] = {}
+
+    async def tell(self, marks: Mapping[tuple[str, int], ReadingMark]) -> None:
+        self.told |= marks
+
+    async def close(self) -> None:
+        """Nothing is open."""
 
 
 @dataclass

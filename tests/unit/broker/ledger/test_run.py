@@ -19,6 +19,7 @@ from broker.ledger.directory_sequencer import DirectorySequencer
 from broker.ledger.log_storage import LogStorage
 from broker.ledger.metrics import LedgerMetrics
 from broker.ledger.publishing import Publisher
+from broker.ledger.pulse import Pulse
 from broker.ledger.record_judge import JudgedRecord, RecordJudge
 from broker.ledger.run import BatchLimits, LedgerRun
 from broker.ledger.settings import LedgerSettings
@@ -40,7 +41,16 @@ from protocol.trail.records import RecordType
 from runtime.errors import Conflict, Misconfigured
 from runtime.kafka.ports import InputRecord
 from tests.sim.world import NOON, World
-from tests.unit.broker.ledger.rig import AUDIT, DIRECTORY, KEYS, NAME, MemoryTopics, Rig, world_of
+from tests.unit.broker.ledger.rig import (
+    AUDIT,
+    DIRECTORY,
+    KEYS,
+    NAME,
+    MemoryMarks,
+    MemoryTopics,
+    Rig,
+    world_of,
+)
 from tests.waiting import until_async
 
 
@@ -65,6 +75,15 @@ def ledger_run_of(rig: Rig, bus: MemoryTopics, replica: Replica) -> LedgerRun:
     """The process's parts on a rig, with Kafka in memory."""
     policy = parse_policy(ledger_policy(NAME, now=NOON, log_keys=KEYS.vkeys))
     sequencer, metrics = rig.writer(), LedgerMetrics.create()
+    publisher = Publisher(
+        name=NAME,
+        store=rig.store,
+        policy=policy,
+        cosigner=Cosigner(httpx.AsyncClient(), policy),
+        reader=sequencer.reader,
+        metrics=metrics,
+        monotonic=lambda: 0.0,
+    )
     return LedgerRun(
         name=NAME,
         topics=bus,
@@ -76,14 +95,14 @@ def ledger_run_of(rig: Rig, bus: MemoryTopics, replica: Replica) -> LedgerRun:
         policy=policy,
         sequencer=sequencer,
         directory_log=DirectorySequencer(LogStorage(rig.records, rig.store, NAME), KEYS.signers),
-        publisher=Publisher(
-            name=NAME,
+        publisher=publisher,
+        pulse=Pulse(
+            records=rig.records,
             store=rig.store,
-            policy=policy,
-            cosigner=Cosigner(httpx.AsyncClient(), policy),
-            reader=sequencer.reader,
-            metrics=metrics,
-            monotonic=lambda: 0.0,
+            publisher=publisher,
+            marks=MemoryMarks(),
+            clock=lambda: NOON,
+            monotonic=time.monotonic,
         ),
         metrics=metrics,
         clock=lambda: NOON,

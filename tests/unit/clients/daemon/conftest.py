@@ -37,7 +37,7 @@ async def daemon(tmp_path: Path) -> AsyncIterator[Daemon]:
     """A daemon that no Kafka answers."""
     worker = Worker()
     unit = await worker.do(lambda: UnitFixture(World(), UnitId("es"), tmp_path / "es"))
-    made = Daemon(unit.context, worker, log_=None, feeds=Silent(), directory=None)
+    made = Daemon(unit.context, worker, log_=None, feeds=Silent(), directory=None, marks=Silent())
     yield made
     made.disk.close()
     await worker.do(unit.context.store.close)

@@ -110,8 +110,8 @@ async def test_a_message_goes_the_ways_that_the_page_lists(tmp_path: Path) -> No
         es = await sender.do(lambda: UnitFixture(world, UnitId("es"), tmp_path / "es"))
         pt = await reader.do(lambda: UnitFixture(world, UnitId("pt"), tmp_path / "pt"))
         await sender.do(es.learn)
-        sending = Daemon(es.context, sender, log_=kafka, feeds=None, directory=None)
-        receiving = Daemon(pt.context, reader, log_=kafka, feeds=None, directory=None)
+        sending = Daemon(es.context, sender, log_=kafka, feeds=None, directory=None, marks=None)
+        receiving = Daemon(pt.context, reader, log_=kafka, feeds=None, directory=None, marks=None)
         tasks = [
             asyncio.create_task(sending.intake.run()),
             asyncio.create_task(sending.lanes.run(Watermark(), look_every=3600)),

@@ -54,13 +54,16 @@ def wish(*to: str, kind: str = "information", **more: Any) -> SendRequest:
 
 
 class Silent:
-    """A Kafka that never answers: implements `runtime.kafka.ports.FeedReader`."""
+    """A Kafka that never answers: implements `FeedReader` and `MarkTeller` of runtime/kafka/ports.py."""
 
     async def partitions(self, topic: str) -> int:
         return await asyncio.Future()
 
     async def end(self, topic: str, partition: int) -> int:
         return await asyncio.Future()
+
+    async def tell(self, marks: object) -> None:
+        await asyncio.Future()
 
 
 @dataclass

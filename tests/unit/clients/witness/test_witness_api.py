@@ -10,10 +10,13 @@ from pathlib import Path
 
 import httpx
 
+from clients.witness.errors import SourceUnavailable
 from clients.witness.mirror import Mirror
 from clients.witness.queue import WitnessQueue
 from clients.witness.witness_api import IN_HAND, monitoring_api, witness_api
+from protocol.tlog.checkpoints import SignedCheckpoint
 from protocol.tlog.witnessing import MAX_REQUEST
+from runtime.log_files import DirectoryLogFiles
 from runtime.process.worker import Worker
 from tests.sim.witnessing import SHARD, Branch, Case, cosigners
 
@@ -138,6 +141,32 @@ async def test_what_cannot_be_stored_is_said(tmp_path: Path) -> None:
         answer = await http.post("/add-checkpoint", content=log.request(0, 6))
         assert (answer.status_code, answer.text.partition(":")[0]) == (503, "E_STORE")
         assert (await own.get("/healthz")).status_code == 200
+        ready = await own.get("/readyz")
+        assert (ready.status_code, ready.json()["checks"]["state"]) == (503, {"ok": False})
+
+
+async def test_a_witness_whose_copy_does_not_follow_is_not_ready(tmp_path: Path) -> None:
+    """It signs what it mirrors and nothing else: while the log's tiles are not to be had it is of no use."""
+
+    class Copies(Mirror):
+        there = False
+
+        def follow(self, signed: SignedCheckpoint) -> None:
+            if not self.there:
+                raise SourceUnavailable("nobody there")
+
+    mirror = Copies(tmp_path / "mirror", DirectoryLogFiles(tmp_path), monotonic=lambda: 0.0)
+    async with (
+        queue_of(tmp_path, mirror) as (queue, _),
+        client(witness_api(queue)) as http,
+        client(monitoring_api(queue)) as own,
+    ):
+        assert (await own.get("/readyz")).status_code == 200
+        assert (await http.post("/add-checkpoint", content=log.request(0, 6))).status_code == 503
+        assert (await own.get("/readyz")).json()["checks"]["mirror"] == {"ok": False}
+        mirror.there = True
+        assert (await http.post("/add-checkpoint", content=log.request(0, 6))).status_code == 200
+        assert (await own.get("/readyz")).status_code == 200
 
 
 async def test_metrics_name_outcomes_and_logs(tmp_path: Path) -> None:

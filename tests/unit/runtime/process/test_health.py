@@ -7,12 +7,14 @@ import json
 import socket
 from collections.abc import AsyncIterator
 
+import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from starlette.applications import Starlette
 
 from broker.router.metrics import RouterMetrics
 from runtime.errors import Unavailable
-from runtime.process.health import health_pages
+from runtime.process.health import health_pages, health_routes
 from runtime.process.http import MAX_HEAD, bind_loopback, serve
 from tests.waiting import GENEROUS
 
@@ -145,3 +147,14 @@ def test_a_port_in_use_is_one_of_our_errors() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(Unavailable, match=f"port {port} on 127.0.0.1"):
             bind_loopback(port, fault=Unavailable)
+
+
+async def test_a_process_that_cannot_even_check_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A check that waits for a worker or a disk for ever is an answer in time, and the answer is no."""
+    monkeypatch.setattr("runtime.process.health.CHECKED_WITHIN", 0.05)
+    routes = health_routes(RouterMetrics.create().registry, asyncio.Future)
+    transport = httpx.ASGITransport(app=Starlette(routes=routes))
+    async with httpx.AsyncClient(transport=transport, base_url="http://any") as client:
+        answer = await client.get("/readyz")
+    assert (answer.status_code, answer.json()["ready"]) == (503, False)
+    assert answer.json()["checks"]["answer"]["ok"] is False

@@ -102,7 +102,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
             es.submit("pt")
             pt.submit("es")
             pump(world, es, pt)
-            daemon = Daemon(es.context, worker, log_=None, feeds=Silent(), directory=None)
+            daemon = Daemon(es.context, worker, log_=None, feeds=Silent(), directory=None, marks=None)
             return daemon, [
                 show_id(mid) for (mid,) in es.rows("SELECT mid FROM inbox UNION ALL SELECT mid FROM outbox")
             ]

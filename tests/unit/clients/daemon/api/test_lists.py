@@ -172,7 +172,7 @@ def test_a_reply_may_name_its_message_by_a_few_digits(world, es, pt, mail):
 @pytest.fixture
 async def http(pt: UnitFixture, mail, monkeypatch):
     """Portugal's local API; the jobs run where they are asked for."""
-    daemon = Daemon(pt.context, None, log_=None, feeds=None, directory=None)
+    daemon = Daemon(pt.context, None, log_=None, feeds=None, directory=None, marks=None)
 
     async def job(_: str, work):
         return work()

@@ -24,7 +24,7 @@ async def followed(tmp_path: Path):
     worker, world = Worker(), World()
     es = await worker.do(lambda: UnitFixture(world, UnitId("es"), tmp_path / "es"))
     pt = await worker.do(lambda: UnitFixture(world, UnitId("pt"), tmp_path / "pt"))
-    daemon = Daemon(pt.context, worker, log_=None, feeds=None, directory=None)
+    daemon = Daemon(pt.context, worker, log_=None, feeds=None, directory=None, marks=None)
 
     def send() -> None:
         es.learn()

@@ -19,7 +19,7 @@ async def test_nobody_is_unknown_before_the_directory_was_read(tmp_path: Path) -
     """The request waits for the directory and is judged again; once it is read, a stranger is refused at once."""
     worker, world = Worker(), World()
     unit = await worker.do(lambda: UnitFixture(world, UnitId("es"), tmp_path / "es"))
-    daemon = Daemon(unit.context, worker, log_=None, feeds=None, directory=None)
+    daemon = Daemon(unit.context, worker, log_=None, feeds=None, directory=None, marks=None)
     intake = asyncio.create_task(daemon.intake.run())
     try:
         asked = asyncio.create_task(daemon.intake.submit(wish("pt")))
