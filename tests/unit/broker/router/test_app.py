@@ -13,6 +13,7 @@ from broker.router import app
 from broker.router.loop import Router
 from broker.router.outboxes import KafkaOutboxes
 from broker.router.settings import RouterSettings
+from tests.sim.world import World
 from tests.unit.broker.files import write_router
 
 
@@ -38,6 +39,7 @@ def test_a_router_is_ready_only_while_kafka_has_answered_lately(tmp_path: Path) 
     """Its place in the group is remembered without Kafka, and decides nothing; seconds of silence do."""
     router, outboxes = app.build_router(RouterSettings.load(write_router(tmp_path / "router")))
     clock, replica = [1000.0], router.replica
+    replica.directory = World().directory
     replica._monotonic = lambda: clock[0]
     outboxes._generation, outboxes._holding = 1, SimpleNamespace(claimed=set())
     outboxes._consumer = SimpleNamespace(partitions_for_topic=lambda _: {0})
@@ -54,6 +56,7 @@ def test_a_router_is_ready_only_while_kafka_has_answered_lately(tmp_path: Path) 
 def test_a_router_without_a_share_is_not_ready_for_long(tmp_path: Path) -> None:
     """While the group shares out anew it is; one that the group has lost is not."""
     router, outboxes = app.build_router(RouterSettings.load(write_router(tmp_path / "router")))
+    router.replica.directory = World().directory
     router.replica._caught_up()
     outboxes._generation = 1
     outboxes._consumer = SimpleNamespace(partitions_for_topic=lambda _: {0})
