@@ -39,7 +39,7 @@ def test_a_router_is_ready_only_while_kafka_has_answered_lately(tmp_path: Path) 
     """Its place in the group is remembered without Kafka, and decides nothing; seconds of silence do."""
     router, outboxes = app.build_router(RouterSettings.load(write_router(tmp_path / "router")))
     clock, replica = [1000.0], router.replica
-    replica.directory = World().directory
+    read_directory(router)
     replica._monotonic = lambda: clock[0]
     outboxes._generation, outboxes._holding = 1, SimpleNamespace(claimed=set())
     outboxes._consumer = SimpleNamespace(partitions_for_topic=lambda _: {0})
@@ -56,7 +56,7 @@ def test_a_router_is_ready_only_while_kafka_has_answered_lately(tmp_path: Path) 
 def test_a_router_without_a_share_is_not_ready_for_long(tmp_path: Path) -> None:
     """While the group shares out anew it is; one that the group has lost is not."""
     router, outboxes = app.build_router(RouterSettings.load(write_router(tmp_path / "router")))
-    router.replica.directory = World().directory
+    read_directory(router)
     router.replica._caught_up()
     outboxes._generation = 1
     outboxes._consumer = SimpleNamespace(partitions_for_topic=lambda _: {0})
@@ -64,6 +64,12 @@ def test_a_router_without_a_share_is_not_ready_for_long(tmp_path: Path) -> None:
     assert is_ready(router, outboxes) is True
     outboxes._let_go_at -= app.UNASSIGNED + 1
     assert is_ready(router, outboxes) is False
+
+
+def read_directory(router: Router) -> None:
+    """The router reads every statement of the exchange whose router it is."""
+    for statement in World().directory.snapshot():
+        router.replica._take(statement)
 
 
 def is_ready(router: Router, outboxes: KafkaOutboxes) -> bool:
