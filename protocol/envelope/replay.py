@@ -59,6 +59,10 @@ class ReplayState:
         # that ran ahead by a year must not lock out all that is sent this year.
         newest = Millis(min(created, now + limits.CLOCK_TOLERANCE))
         before = self.streams.pop(position.stream, None)
+        # Nor does it open a stream. An old message that lies so could otherwise open one that was forgotten,
+        # below the number of a message that was delivered, and that one would be new again.
+        if before is None and created > newest:
+            return
         if before is not None:
             newest = max(newest, before.created)
         # The current stream is never forgotten: its next message may bear the same time.

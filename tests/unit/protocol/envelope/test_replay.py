@@ -83,6 +83,18 @@ def test_a_fast_clock_does_not_lock_out_later_streams():
     assert state.is_fresh(Position(stream(9999), 0), NOW + 2)
 
 
+def test_a_message_from_far_ahead_opens_no_forgotten_stream():
+    """Presented again it would open its stream below what was delivered, which would then be new."""
+    state, far = ReplayState(), NOW + 400 * limits.DAY
+    state.advance(Position(stream(0), 1), created=far, now=NOW)
+    state.advance(Position(stream(0), 2), created=NOW, now=NOW)  # delivered
+    fill(state, first=1, created=NOW + 1)
+    assert stream(0) not in state.streams
+
+    state.advance(Position(stream(0), 1), created=far, now=NOW + 2)
+    assert not state.is_fresh(Position(stream(0), 2), NOW)
+
+
 def test_the_stream_at_work_is_not_forgotten():
     """A stream older than all others goes on: its next message may bear the same millisecond."""
     state = ReplayState()
