@@ -6,11 +6,11 @@ its directory, nothing is overwritten, and of the attachments of a message all a
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath
 from typing import Any
 
+from protocol.base64_text import from_base64
 from runtime.cli.errors import BadInput
 from runtime.cli.render import Column, moment, plain, write
 
@@ -105,7 +105,7 @@ def save_attachments(message: dict[str, Any], directory: Path) -> list[Path]:
         name = PurePath(str(file["name"])).name
         if name in ("", ".", "..") or directory / name in files:
             raise BadInput("an attachment has no usable name", hint="take it from --json instead")
-        files[directory / name] = base64.b64decode(file["content_b64"])
+        files[directory / name] = from_base64(file["content_b64"])
     directory.mkdir(parents=True, exist_ok=True)
     write_new_files(files, hint="name another directory with --save-to")
     return list(files)

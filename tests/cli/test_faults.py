@@ -60,6 +60,19 @@ def test_faults_of_every_sort_are_told_at_once(unit: ServedUnit, tmp_path: Path)
     ]
 
 
+def test_a_time_that_is_over_is_told_without_a_word_of_files(unit: ServedUnit, tmp_path: Path) -> None:
+    """In the option's words, and with no hint about files, which are not wrong."""
+    options = ("--to", "pt", "--handling", "H3", "--h3-delete-by", "2020-01-01")
+    seen = unit.contrada("send", *options, written(tmp_path, DRAFT))
+
+    assert seen.exit == 2
+    assert seen.err == (
+        "contrada: this is not a valid information yet: (E_DRAFT)\n"
+        "  --h3-delete-by: found 2020-01-01T23:59:59Z, which is over; expected a time to come\n"
+        "hint: correct what is named, and leave the rest as it is\n"
+    )
+
+
 def test_a_program_reads_the_faults_as_a_list(unit: ServedUnit, tmp_path: Path) -> None:
     """With --json each fault has its field, its rule, what was found and what would be right."""
     draft = written(tmp_path, DRAFT | {"language": "English"})
