@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import signal
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -44,6 +45,9 @@ class NewCluster(Protocol):
         settings: dict[str, str] | None = None,
     ) -> Cluster: ...
 
+
+# Under nohup a closed terminal is ignored, and so it would be by each process that a test starts.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # How long an example takes is the machine's affair.
 settings.register_profile("calm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
