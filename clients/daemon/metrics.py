@@ -34,6 +34,7 @@ class UnitMetrics:
     directory_size: Gauge
     undecided: Gauge
     queued: Gauge
+    waiting_for_clock: Gauge
     last_decision: Gauge
     ledger_size: Gauge
     ledger_wrong: Gauge
@@ -72,6 +73,7 @@ class UnitMetrics:
             directory_size=gauge("directory_statements", "Statements in this unit's replica."),
             undecided=gauge("messages_undecided", "Sealed messages without a decision."),
             queued=gauge("messages_queued", "Messages that wait to be sealed."),
+            waiting_for_clock=gauge("messages_waiting_for_clock", "Messages that a wrong clock holds up."),
             last_decision=gauge("last_decision_timestamp_seconds", "Time of the newest decision seen."),
             ledger_size=gauge("ledger_leaves", "Leaves of the newest audit log, as far as it is trusted."),
             ledger_wrong=gauge("ledger_wrong", "Things that are wrong with the ledger now."),

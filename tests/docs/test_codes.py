@@ -77,7 +77,7 @@ def test_every_alarm_has_a_section() -> None:
     raised = {*ledger.ALARMS.values(), ledger.DAMAGED, gossip.ALARM, directory_log.DIFFERS}
     raised |= {directory_log.UNLOGGED, *get_args(own_entry.OwnAlarm)}
     for path in sorted((ROOT / "clients" / "daemon").rglob("*.py")):
-        raised |= set(re.findall(r"\.alarm\(\s*\"(\w+)\"", path.read_text(encoding="utf-8")))
+        raised |= set(re.findall(r"\.(?:clock_)?alarm\(\s*\"(\w+)\"", path.read_text(encoding="utf-8")))
     pages = [page(f"docs/runbooks/{name}-alarms.md").text for name in ("unit", "ledger")]
     sections = {name for text in pages for name in re.findall(r"^## ([a-z]\w+)$", text, re.MULTILINE)}
 

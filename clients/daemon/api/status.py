@@ -9,8 +9,10 @@ from clients.daemon.api.ledger_views import ledger_status
 from clients.daemon.daemon import Daemon
 from clients.daemon.errors import StoreUnavailable
 from clients.daemon.receiving.position_marks import TELL_EVERY
+from clients.daemon.sending.clock_waits import clock_state
 from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store.alarms import alarms_by_code
+from protocol.limits import SECOND
 from runtime.process.contact import recent_contact
 from runtime.process.health import Checks
 
@@ -37,11 +39,15 @@ async def readiness_checks(daemon: Daemon) -> Checks:
     except StoreUnavailable:
         counts, writable = {}, False
     enrolled = await daemon.worker.do(lambda: is_enrolled(context))
+    clock: dict[str, object] = {"ok": True}
+    if writable:
+        clock = await daemon.worker.do(lambda: _clock_check(context))
     return {
         "store": {"ok": writable, **counts},
         "directory": {"ok": daemon.directory_read.is_set(), "statements": context.directory.head.size},
         "kafka": recent_contact(daemon.kafka.age, within=KAFKA_RECENT),
         "enrolled": {"ok": enrolled},
+        "clock": clock,
     }
 
 
@@ -69,12 +75,14 @@ async def refresh_gauges(daemon: Daemon) -> None:
     try:
         counts = await daemon.worker.do(lambda: count_waiting(daemon.context))
         alarms = await daemon.worker.do(lambda: alarms_by_code(daemon.context.store))
+        waiting = await daemon.worker.do(lambda: clock_state(daemon.context).waiting)
     except StoreUnavailable:
         return
     for code, (still_open, done) in alarms.items():
         daemon.context.metrics.alarms_kept.labels(code, "open").set(still_open)
         daemon.context.metrics.alarms_kept.labels(code, "acknowledged").set(done)
     daemon.context.metrics.queued.set(counts["queued"])
+    daemon.context.metrics.waiting_for_clock.set(waiting)
     daemon.context.metrics.undecided.set(counts["undecided"])
     daemon.context.metrics.directory_size.set(daemon.context.directory.head.size)
     ledger = daemon.context.ledger
@@ -83,6 +91,19 @@ async def refresh_gauges(daemon: Daemon) -> None:
         daemon.context.metrics.ledger_wrong.set(len(ledger.wrong))
         daemon.context.metrics.promises_open.set(len(ledger.book.promises))
         daemon.context.metrics.promises_late.set(ledger.book.late)
+
+
+def _clock_check(context: UnitContext) -> dict[str, object]:
+    state = clock_state(context)
+    if state.is_right:
+        return {"ok": True}
+    return {
+        "ok": False,
+        "waiting": state.waiting,
+        "ahead_seconds": None if state.ahead is None else state.ahead // SECOND,
+        "behind_seconds": None if state.behind is None else state.behind // SECOND,
+        "hint": state.advice(),
+    }
 
 
 def count_waiting(context: UnitContext) -> dict[str, int]:

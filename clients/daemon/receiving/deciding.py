@@ -125,6 +125,7 @@ def _apply(context: UnitContext, record: Record, leaf: Leaf, came: receipts.Inco
     match consequence:
         case Settle():
             outbox.settle(context.store, sealing, record, leaf.record, now=now)
+            context.clock_alarms.discard("clock_ahead")
             return _go_on(context, sealing.message)
         case RefuseForGood(reasons):
             outbox.refuse(context.store, sealing, record, leaf.record, now=now)
@@ -135,6 +136,8 @@ def _apply(context: UnitContext, record: Record, leaf: Leaf, came: receipts.Inco
         case SealAgain(reasons, alarm):
             if alarm:
                 context.alarm("decision_lost", detail=where)
+            if any(reason.code is Code.E_TIME_FUTURE for reason in reasons):
+                context.clock_alarm("clock_ahead", detail=where)
             outbox.queue_again(context.store, sealing, record, leaf.record, now=now)
             log.info("seal_again", rowid=sealing.message, reasons=[r.code.value for r in reasons])
             return _seal_again(context, sealing, record)

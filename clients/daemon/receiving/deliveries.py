@@ -180,7 +180,7 @@ def _take(
     context.headers.put(opened.delivery.header_digest, core)
     context.metrics.received.labels(show_code(core.kind)).inc()
     if delivery.clock_behind:
-        context.alarm("clock_behind", detail=f"{source[0]}/{source[1]}@{source[2]}")
+        context.clock_alarm("clock_behind", detail=f"{source[0]}/{source[1]}@{source[2]}")
     if isinstance(delivery.body, Acknowledgement):
         _note_acknowledgement(context, opened, delivery.body, now)
         return ()

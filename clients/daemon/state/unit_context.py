@@ -24,6 +24,7 @@ from clients.daemon.store.sealings import RecentSealings
 from keys.directory import Directory
 from keys.unit_keys import UnitKeys
 from protocol.identifiers import Entropy, Millis, ThreadId, UnitId
+from protocol.limits import CLOCK_TOLERANCE, SECOND
 from protocol.parties import NO_HEAD, TreeHead
 from protocol.topics import partition_of
 
@@ -51,6 +52,9 @@ class UnitContext:
     """What was sealed just now, for the lanes."""
 
     headers: HeaderCache = field(default_factory=HeaderCache)
+    clock_alarms: set[str] = field(default_factory=set)
+    """Alarms about clocks that were raised in this run and are not over."""
+
     held: dict[int, float] = field(default_factory=dict)
     """Rows of the outbox that are not to be sealed before this moment of the monotonic clock."""
 
@@ -100,13 +104,24 @@ class UnitContext:
         log.error("alarm", code=code, hint=detail)
         raise_alarm(self.store, code=code, detail=detail, now=self.clock())
 
+    def clock_alarm(self, code: str, *, detail: str) -> None:
+        """Raise an alarm about a clock, unless this was raised and is not over. Inside a transaction."""
+        if code not in self.clock_alarms:
+            self.clock_alarms.add(code)
+            self.alarm(code, detail=detail)
+
     def seen(self) -> Millis:
         """The latest time that a router's verified decision bore; 0 before the first."""
         row = self.store.row("SELECT value FROM meta WHERE key = 'seen'")
         return Millis(0 if row is None else int(row["value"]))
 
     def see(self, moment: Millis) -> None:
-        """Remember the time of a verified decision. Inside a transaction."""
+        """Remember the time of a verified decision, and hold this clock against it. Inside a transaction."""
+        behind = moment - self.clock()
+        if behind > CLOCK_TOLERANCE:
+            self.clock_alarm("clock_behind", detail=f"{behind // SECOND} s behind a router's")
+        elif moment:
+            self.clock_alarms.discard("clock_behind")
         if moment > self.seen():
             self.store.write("INSERT OR REPLACE INTO meta VALUES ('seen', ?)", str(moment))
             self.metrics.last_decision.set(moment / 1000)

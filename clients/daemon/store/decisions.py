@@ -105,9 +105,11 @@ def _is_open(sealing: Sealing) -> bool:
 
 def _refused(reasons: tuple[Reason, ...], sealing: Sealing) -> Consequence:
     codes = {reason.code for reason in reasons}
-    our_clock = Code.E_TIME_FUTURE in codes
+    # Sealed a moment ago and stale again: not the message is old, this clock is a week behind.
+    stale_again = Code.E_TIME_STALE in codes and sealing.sealed_times > 1
+    our_clock = Code.E_TIME_FUTURE in codes or stale_again
     curable = bool(codes) and codes <= (RECOVERABLE | _BY_THE_CLOCK if our_clock else RECOVERABLE)
-    # A clock that is ahead will be corrected; until then the message waits, however often it was tried.
+    # A clock that is wrong will be corrected; until then the message waits, however often it was tried.
     if curable and (our_clock or sealing.sealed_times < MOST_SEALINGS):
         return SealAgain(reasons, alarm=any(reason.code is Code.E_REPLAY for reason in reasons))
     return RefuseForGood(reasons)
