@@ -18,7 +18,7 @@ import os
 import signal
 import sys
 import uuid
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,12 +68,14 @@ class NaiveOutboxes(ConsumerRebalanceListener):
     def __init__(self, bootstrap: str) -> None:
         self.claimed: set[TopicPartition] = set()
         self.joined = False
+        self.unassigned_for = 0.0
         self.lock = asyncio.Lock()
         self._bootstrap = bootstrap
         self._tasks: dict[TopicPartition, asyncio.Task[None]] = {}
 
-    async def run(self, work: Work) -> None:
+    async def run(self, work: Work, *, after: Callable[[], Awaitable[None]]) -> None:
         """Work on what the group gives us, until cancelled."""
+        await after()
         self._work = work
         common = {"bootstrap_servers": self._bootstrap, "metadata_max_age_ms": 5_000}
         self.consumer = AIOKafkaConsumer(
