@@ -118,6 +118,7 @@ def test_a_commands_json(daemon: Daemon, name: str) -> None:  # noqa: F811
     check(whole.out, lines.out)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [60, 80, 120])
 def test_a_list_at_a_terminal_of_this_width(daemon: Daemon, columns: int) -> None:  # noqa: F811
     """No line is wider; ids are short and whole, or whole with --wide; what a program reads is as in a pipe."""

@@ -149,6 +149,7 @@ def test_send_says_what_was_asked(daemon: Daemon) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lost", [(0, None), (409, {"code": "E_IN_HAND"}), (503, {"code": "E_STOPPING"})])
 def test_what_may_have_been_taken_in_is_asked_again_under_one_key(
     daemon: Daemon, lost: tuple[int, Any]

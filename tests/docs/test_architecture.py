@@ -18,6 +18,7 @@ def test_the_picture_shows_the_imports() -> None:
     assert house_picture.PICTURE.read_text(encoding="utf-8") == house_picture.current(), AGAIN
 
 
+@pytest.mark.slow
 def test_a_new_import_between_rooms_changes_the_picture() -> None:
     """An arrow or a dot that is not in the picture makes it another one, and so does one that is gone."""
     imports, rooms = house.read_imports(), house.read_rooms()
@@ -30,6 +31,7 @@ def test_a_new_import_between_rooms_changes_the_picture() -> None:
         assert house_picture.draw(Counter({at: n for at, n in imports.items() if at != less}), rooms) != drawn
 
 
+@pytest.mark.slow
 def test_a_new_room_changes_the_picture() -> None:
     """A folder that the picture does not show makes it another one."""
     imports, rooms = house.read_imports(), house.read_rooms()
@@ -37,6 +39,7 @@ def test_a_new_room_changes_the_picture() -> None:
     assert house_picture.draw(imports, {**rooms, "clients.spool": ""}) != house_picture.draw(imports, rooms)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "wrong", [("protocol", "keys"), ("broker.router", "clients.daemon"), ("runtime.kafka", "broker")]
 )

@@ -60,6 +60,7 @@ def test_a_file_is_there_or_not(web: HttpLogFiles, tmp_path: Path) -> None:
     assert (web.local("there"), directory.local("there")) == (None, tmp_path / "there")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["large", "moved", "broken"])
 def test_what_is_no_answer_is_not_taken(
     web: HttpLogFiles, path: str, monkeypatch: pytest.MonkeyPatch

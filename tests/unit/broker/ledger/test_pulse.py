@@ -66,6 +66,7 @@ class Broken:
         return self.method(*args, **more)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["records", "tiles"])
 async def test_an_idle_ledger_whose_disk_is_full_is_not_ready_until_it_has_room(parts, part, monkeypatch):
     """Nothing comes that would have to be written, and it is noticed all the same; not for a moment it looks ready."""
@@ -149,6 +150,7 @@ def test_trying_leaves_nothing_behind(tmp_path: Path):
     RecordStore(rig.url).close()  # it opens again under the same version
 
 
+@pytest.mark.slow
 async def test_without_the_first_beat_a_ledger_looks_ready_between_two_failures(parts, monkeypatch):
     """The mutant: it works before anything was tried, and is ready for a moment again and again."""
     ledger, _, _ = parts

@@ -358,6 +358,7 @@ def test_a_writer_left_behind_adds_nothing_to_a_closed_shard(tmp_path: Path) -> 
         assert rig.state().size == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("effects", range(40))
 def test_killed_while_the_shard_changes_it_changes_once(tmp_path: Path, effects: int) -> None:
     """At every effect around the change of shards, too."""

@@ -135,6 +135,7 @@ async def until(good) -> None:
     await until_async(good, what="the feed", pause=0.01)
 
 
+@pytest.mark.slow
 async def test_it_begins_near_the_end_of_the_topic(monkeypatch: pytest.MonkeyPatch) -> None:
     """A start reads some minutes of the past, and then what comes; older heads are left."""
     monkeypatch.setattr(ledger_feed, "TAIL", 2)

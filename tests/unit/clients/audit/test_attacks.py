@@ -19,6 +19,8 @@ from tests.unit.clients.audit.audits import audit, break_glass, copied, flip, fo
 
 SHARD = "audit/2026h2"
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Ledger:

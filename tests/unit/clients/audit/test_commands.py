@@ -14,6 +14,8 @@ from tests.cli.terminal import Seen, contrada
 from tests.sim.ledger import Ledger
 from tests.unit.clients.audit.audits import copied, flip, small, sql
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def ledger(tmp_path_factory: pytest.TempPathFactory) -> Ledger:

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import httpx
+import pytest
 
 from clients.daemon.api.routes import LocalApi, application, loopback_application
 from clients.daemon.app import _serve
@@ -66,6 +67,7 @@ async def test_what_is_in_hand_when_its_parts_close_is_told_so(daemon: Daemon) -
         assert is_stopping(await answer)
 
 
+@pytest.mark.slow
 async def test_everybody_is_answered_when_the_daemon_is_told_to_stop(daemon: Daemon, tmp_path: Path) -> None:
     """Who waits for mail at once, a message being taken in with 202, and what does not end in time with 503."""
     home, stop, go_on = UnitHome(tmp_path), asyncio.Event(), threading.Event()

@@ -249,6 +249,7 @@ async def test_a_full_disk_is_said_and_goes_by(tmp_path: Path) -> None:
         assert mirror_of(tmp_path).root_at(SHARD, size) == Branch().checkpoint(size).root
 
 
+@pytest.mark.slow
 def test_tiles_over_http(tmp_path: Path, http_files: str) -> None:
     """The same from a web server: a file that is missing is missing, and one that is too large is refused."""
     shown = Shown(tmp_path / "shown", Branch())

@@ -40,6 +40,7 @@ def code_of(follower: Follower, log: SimLog, **how) -> Code:
     return caught.value.reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("old", [0, 1, 5, 255, 256, 257, 511, 70_000])
 @pytest.mark.parametrize("more", [1, 2, 300, 20_000])
 def test_it_follows_and_proves_every_leaf(old: int, more: int):

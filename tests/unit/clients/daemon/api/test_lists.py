@@ -184,6 +184,7 @@ async def http(pt: UnitFixture, mail, monkeypatch):
     daemon.disk.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "detail"),
     [
