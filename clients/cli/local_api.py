@@ -12,15 +12,17 @@ import os
 import socket
 import time
 from collections.abc import Mapping
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from protocol.fault_text import faults_of_rows
 from protocol.json_text import read_json
+from runtime.bounded import read_stream
 from runtime.cli.errors import DaemonProblem, DaemonUnreachable, NotInTime
 from runtime.cli.exits import of_problem
+from runtime.errors import TooLarge
 from runtime.process.homes import LONGEST_SOCKET_PATH, UnitHome
 
 TIMEOUT = 30.0
@@ -36,6 +38,8 @@ AGAIN_AFTER = 0.2
 NOTHING_MORE: Mapping[str, str] = {}
 MAX_ANSWER = 64 << 20
 """A page of 500 messages, or a message with its attachments, has less."""
+
+NO_DAEMON = "is another program on the socket?"
 
 
 class _UnixConnection(HTTPConnection):
@@ -122,7 +126,7 @@ class DaemonClient:
         try:
             connection.request(method, path, body, headers)
             response = connection.getresponse()
-            return _decoded(response.status, response.read())
+            return _decoded(response.status, _whole(response))
         except TimeoutError:
             raise NotInTime(
                 "the daemon did not answer in time", hint="look at its log, or try again"
@@ -157,13 +161,23 @@ def _quoted(key: str) -> str:
     return '"' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+def _whole(response: HTTPResponse) -> bytes:
+    try:
+        data = read_stream(response, MAX_ANSWER, name="this one", what="an answer of a daemon")
+    except TooLarge as error:
+        raise DaemonUnreachable(str(error), hint=NO_DAEMON) from None
+    if response.length:  # read in parts, an answer that breaks off is no error of the library
+        raise IncompleteRead(data, response.length)
+    return data
+
+
 def _decoded(status: int, data: bytes) -> Any:
     read = read_json(data, at_most=MAX_ANSWER)
     body = None if read.faults else read.value
     if status < 400:
         if isinstance(body, dict | list):
             return body
-        raise DaemonUnreachable("what answers there is no daemon", hint="is another program on the socket?")
+        raise DaemonUnreachable("what answers there is no daemon", hint=NO_DAEMON)
     problem = body if isinstance(body, dict) else {}
     code = str(problem.get("code") or "E_DAEMON_ERROR")
     detail = str(problem.get("detail") or problem.get("title") or f"the daemon answered {status}")

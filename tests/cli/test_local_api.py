@@ -49,6 +49,12 @@ class Daemon(socketserver.ThreadingUnixStreamServer):
         return contrada("--home", self.home, *arguments)
 
 
+class CutOff(bytes):
+    """The beginning of an answer: the connection ends before the rest."""
+
+    __slots__ = ()
+
+
 class Handler(BaseHTTPRequestHandler):
     """One request."""
 
@@ -65,7 +71,7 @@ class Handler(BaseHTTPRequestHandler):
             return
         data = said if isinstance(said, bytes) else json.dumps(said).encode()
         self.send_response(status)
-        self.send_header("Content-Length", str(len(data)))
+        self.send_header("Content-Length", str(len(data) + isinstance(said, CutOff)))
         self.end_headers()
         self.wfile.write(data)
 
@@ -121,6 +127,28 @@ def test_an_answer_that_is_none(daemon: Daemon, answer: tuple[int, Any]) -> None
     assert seen.exit == 8
     assert seen.err.startswith("contrada: ")
     assert "Traceback" not in seen.err
+
+
+def test_an_answer_has_a_bound(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another program on the socket can say what it likes: it is not read to its end."""
+    monkeypatch.setattr("clients.cli.local_api.MAX_ANSWER", 1000)
+    daemon.answers = [(200, b"[" + b" " * 998 + b"]")]
+    assert daemon.run("units", "ls", "--json").exit == 0
+    for status in (200, 500):
+        daemon.answers = [(status, b"[" + b" " * 999 + b"]")]
+        seen = daemon.run("units", "ls")
+        assert seen.exit == 8
+        assert "an answer of a daemon has at most 1000 bytes, and this one has more" in seen.err
+        assert "is another program on the socket?" in seen.err
+
+
+def test_an_answer_that_breaks_off_is_none(daemon: Daemon) -> None:
+    """Half of it is not taken for all of it, even where half is JSON as well."""
+    daemon.answers = [(200, CutOff(b'{"items": [], "next": null}'))]
+    seen = daemon.run("inbox", "ls")
+
+    assert seen.exit == 8
+    assert "the daemon went away while it was asked" in seen.err
 
 
 def test_send_says_what_was_asked(daemon: Daemon) -> None:

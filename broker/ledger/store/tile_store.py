@@ -9,7 +9,8 @@ Rules:
 - A tile's content follows from the tree alone. To put it again changes nothing, so a half-done `put` is
   simply done again, from the row that was staged with the tree's new head (broker/ledger/sequencer.py).
 - A checkpoint replaces another one: it is written beside it, synced, and moved into its place.
-- This store need not be trusted: what is read from it is compared with the lock row (checks.py).
+- This store need not be trusted: what is read from it is compared with the lock row (checks.py), and no file
+  is read that is larger than a log's can be.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from runtime.errors import Misconfigured, Unavailable
+from runtime.log_files import MAX_LOG_FILE
 
 if TYPE_CHECKING:
     from obstore.store import RetryConfig, S3Config
@@ -65,9 +67,16 @@ class TileStore:
             ) from None
 
     def get(self, path: str) -> bytes | None:
-        """The file, or None where there is none."""
+        """The file, or None where there is none. A larger one than any file of a log is `Unavailable`."""
         try:
-            return bytes(obstore.get(self._store, path).bytes())
+            found = obstore.get(self._store, path)
+            # What a bucket announces is all that it can send: nothing is read of what is too much.
+            if (size := found.meta["size"]) > MAX_LOG_FILE:
+                raise Unavailable(
+                    f"{path} in the tile store has {size} bytes, and a file of a log at most {MAX_LOG_FILE}",
+                    hint="is that the ledger's store? compare it with a copy ('contrada audit fsck')",
+                )
+            return bytes(found.bytes())
         except FileNotFoundError:
             return None
         except (BaseError, OSError) as error:

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -12,6 +17,7 @@ from broker.ledger.store.tile_store import TileStore
 from protocol.errors import Rejected
 from protocol.tlog.tiles import ENTRIES, Tile
 from runtime.errors import Misconfigured, Unavailable
+from runtime.log_files import MAX_LOG_FILE
 from tests.unit.broker.ledger.rig import AUDIT, Rig, world_of
 
 
@@ -62,6 +68,57 @@ def test_a_store_that_fails_is_unavailable_and_nothing_else(tmp_path: Path) -> N
         with pytest.raises(Misconfigured) as refused:
             TileStore.open(url)
         assert "secret" not in str(refused.value)
+
+
+class Oversized(BaseHTTPRequestHandler):
+    """A bucket whose answers have no end."""
+
+    sent: ClassVar[list[int]] = []
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("content-length", str(1 << 40))
+        self.send_header("last-modified", "Wed, 01 Jul 2026 12:00:00 GMT")
+        self.send_header("etag", '"x"')
+        self.end_headers()
+        with suppress(OSError):  # as soon as nobody reads any more
+            while True:
+                self.wfile.write(bytes(1 << 20))
+                self.sent.append(1 << 20)
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """That bucket, by its URL."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Oversized)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    for name, value in {
+        "AWS_ENDPOINT": f"http://127.0.0.1:{server.server_port}",
+        "AWS_ALLOW_HTTP": "true", "AWS_REGION": "any", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    yield "s3://bucket/below"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_a_file_that_no_log_has_is_not_read(tmp_path: Path, bucket: str) -> None:
+    """Whoever can write the store, or answers in the place of a bucket, does not decide how much comes into memory."""
+    for size in (MAX_LOG_FILE, MAX_LOG_FILE + 1):
+        with (tmp_path / str(size)).open("wb") as file:
+            file.truncate(size)
+    store = TileStore.open(str(tmp_path))
+    assert len(store.get(str(MAX_LOG_FILE)) or b"") == MAX_LOG_FILE
+    with pytest.raises(Unavailable, match=f"has {MAX_LOG_FILE + 1} bytes, and a file of a log at most"):
+        store.get(str(MAX_LOG_FILE + 1))
+    with pytest.raises(Unavailable, match=f"has {1 << 40} bytes"):
+        TileStore.open(bucket).get("checkpoint")
+    assert sum(Oversized.sent) < MAX_LOG_FILE
 
 
 def test_partial_files_go_when_the_full_one_is_there(tmp_path: Path) -> None:
