@@ -25,6 +25,21 @@ from protocol.fault_text import TOP, value_text
 from protocol.json_text import JsonText, merged_faults, read_json
 from protocol.limits import MAX_RECORD
 
+_KINDS: Final = {
+    MessageKind.INFORMATION: "information",
+    MessageKind.REQUEST: "a request",
+    MessageKind.ANSWER: "an answer",
+    MessageKind.REFUSAL: "a refusal",
+}
+"""What people draft."""
+
+_COMMANDS: Final = {
+    MessageKind.INFORMATION: "'contrada send'",
+    MessageKind.REQUEST: "'contrada request'",
+    MessageKind.ANSWER: "'contrada inbox answer'",
+    MessageKind.REFUSAL: "'contrada inbox refuse'",
+}
+
 _NOTHING_KNOWN: Final[Mapping[str, str]] = {}
 
 
@@ -33,22 +48,23 @@ def parse_draft(kind: MessageKind, data: bytes, *, known: Mapping[str, str] = _N
     read = read_json(data, at_most=MAX_RECORD)
     if not read.faults and isinstance(read.value, dict):
         return body_of_draft(kind, read.value, known=known)
-    raise _not_valid(kind, merged_faults(read.faults, _faults_of_value(kind, read, known)))
+    written = read.value if isinstance(read.value, dict) else {}
+    raise _not_valid(kind, merged_faults(read.faults, _faults_of_value(kind, read, known)), written)
 
 
 def body_of_draft(
     kind: MessageKind, written: Mapping[str, Any], *, known: Mapping[str, str] = _NOTHING_KNOWN
 ) -> Body:
     """The same, of a draft that the caller has read from JSON."""
+    whole = {**written, **known}
     try:
-        written = {**written, **known}
-        return MODELS[kind].model_validate_json(json.dumps(written), context=DRAFT)
+        return MODELS[kind].model_validate_json(json.dumps(whole), context=DRAFT)
     except ValidationError as error:
         found = error.errors(include_url=False)
     # Raised outside the handler: pydantic's error has the values and must not be the context of this one.
     told = {(one["loc"], one["type"]) for one in found}
-    found += [one for one in partial_breaches(MODELS[kind], written) if (one["loc"], one["type"]) not in told]
-    raise _not_valid(kind, faults_of(found, _OWNERS))
+    found += [one for one in partial_breaches(MODELS[kind], whole) if (one["loc"], one["type"]) not in told]
+    raise _not_valid(kind, faults_of(found, _OWNERS), written)
 
 
 def check_urgency(kind: MessageKind, *, asked: UrgencyGround | None, written: UrgencyGround | None) -> None:
@@ -58,11 +74,11 @@ def check_urgency(kind: MessageKind, *, asked: UrgencyGround | None, written: Ur
     ground = show_code(asked)
     if written is None:
         right = f'{{"ground": "{ground}", "reasons": "..."}}, as an urgent request gives its reasons'
-        raise _not_valid(kind, (Fault("urgency", "urgency", right, "none in the draft"),))
+        raise _not_valid(kind, (Fault("urgency", "urgency", right, "none in the draft"),), {})
     fault = Fault(
         "urgency.ground", "urgency", f'"{ground}", which was asked for', value_text(show_code(written))
     )
-    raise _not_valid(kind, (fault,))
+    raise _not_valid(kind, (fault,), {})
 
 
 def _faults_of_value(kind: MessageKind, read: JsonText, known: Mapping[str, str]) -> tuple[Fault, ...]:
@@ -77,12 +93,19 @@ def _faults_of_value(kind: MessageKind, read: JsonText, known: Mapping[str, str]
     return ()
 
 
-def _not_valid(kind: MessageKind, faults: tuple[Fault, ...]) -> DraftError:
-    return DraftError(
-        f"this is not a valid {kind.name.lower()} yet:",
-        hint=f"the fields of this kind: {', '.join(MODELS[kind].model_fields)}",
-        faults=faults,
-    )
+def _not_valid(kind: MessageKind, faults: tuple[Fault, ...], written: Mapping[str, Any]) -> DraftError:
+    other = _looks_like(kind, written)
+    hint = f"the fields of this kind: {', '.join(MODELS[kind].model_fields)}"
+    if other is not None:
+        hint = f"it looks like {_KINDS[other]}; {_COMMANDS[other]} sends it"
+    return DraftError(f"this is not a valid {kind.name.lower()} yet:", hint=hint, faults=faults)
+
+
+def _looks_like(kind: MessageKind, written: Mapping[str, Any]) -> MessageKind | None:
+    """The one other kind that has every field of this draft, if this kind does not; what is no field is passed over."""
+    known = written.keys() & _OWNERS.keys()
+    fitting = [other for other in _KINDS if known <= MODELS[other].model_fields.keys()]
+    return fitting[0] if len(fitting) == 1 and fitting[0] is not kind else None
 
 
 def _owners() -> dict[str, str]:

@@ -157,6 +157,34 @@ def test_a_fault_is_explained(draft, said):
     assert said in complaint(draft)
 
 
+LOOKS = {
+    "vessel.json": "it looks like information; 'contrada send' sends it",
+    "urgent-request.json": "it looks like a request; 'contrada request' sends it",
+    "answer.json": "it looks like an answer; 'contrada inbox answer' sends it",
+    "refusal.json": "it looks like a refusal; 'contrada inbox refuse' sends it",
+}
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_a_draft_of_another_kind_is_recognised(name):
+    """Who sends a request as information is told so, and not only of each of its fields."""
+    written = json.loads((EXAMPLES / name).read_bytes())
+    for kind in set(KINDS.values()) - {KINDS[name]}:
+        with pytest.raises(DraftError) as refused:
+            parse_draft(kind, json.dumps(written | {"typo": 1}).encode())
+        assert refused.value.hint == LOOKS[name]
+    with pytest.raises(DraftError) as refused:
+        parse_draft(KINDS[name], json.dumps(written | {"typo": 1}).encode())
+    assert refused.value.hint.startswith("the fields of this kind: subject")
+
+
+def test_what_could_be_of_several_kinds_is_not_guessed():
+    for draft in ({}, {"subject": "a", "extent": "final"}, {"sought": "a", "grounds": []}):
+        with pytest.raises(DraftError) as refused:
+            parse_draft(MessageKind.INFORMATION, json.dumps(draft).encode())
+        assert refused.value.hint.startswith("the fields of this kind")
+
+
 def test_all_faults_are_told_at_once():
     """Nobody corrects one fault to learn of the next, and a hopeless draft does not flood the screen."""
     told = complaint({**DRAFT, "subject": "", "language": 3, "items": [{**VESSEL, "imo": 7}]})
