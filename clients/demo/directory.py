@@ -12,9 +12,8 @@ import time
 from pathlib import Path
 from typing import Final
 
-from clients.demo.errors import DemoError
 from runtime.cli.render import say
-from runtime.errors import AlreadyRunning
+from runtime.errors import AlreadyRunning, HomeError
 from runtime.files import replace_file
 from runtime.process.lock import LOCK, HomeLock, holder_of, lock_home
 
@@ -26,7 +25,7 @@ PATIENCE: Final = 60.0
 def claim_directory(path: Path) -> HomeLock:
     """Hold the directory, empty but for the lock and the mark that it is a demo's."""
     if path.exists() and not (path / MARKER).exists() and {each.name for each in path.iterdir()} - {LOCK}:
-        raise DemoError(f"{path} is not a demo's directory", hint="name an empty one with --dir")
+        raise HomeError(f"{path} is not a demo's directory", hint="name an empty one with --dir")
     path.mkdir(parents=True, mode=0o700, exist_ok=True)
     held = _held(path)
     try:

@@ -77,8 +77,9 @@ def _ending(exchange: Exchange) -> Iterator[_Leave]:
     finally:
         for number in chosen:
             signal.signal(number, signal.SIG_IGN)  # a second one must not cut the end short
-        with suppress(OSError):  # the terminal may be gone
-            say("stopping")
+        if exchange.processes.were_started:
+            with suppress(OSError):  # the terminal may be gone
+                say("stopping")
         exchange.stop()
         for number, handler in before.items():
             signal.signal(number, handler)

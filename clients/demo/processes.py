@@ -56,6 +56,11 @@ class Processes:
         self.inherited: tuple[int, ...] = ()
         """Descriptors that every process keeps open: the lock of the demo's directory."""
 
+    @property
+    def were_started(self) -> bool:
+        """Whether there is anything to stop."""
+        return bool(self._running)
+
     def start(self, name: str, command: Sequence[str], *, piped: bool = False) -> Process:
         """Start one; its standard error goes to its log, and its output too unless it is `piped`."""
         self._logs.mkdir(parents=True, exist_ok=True)

@@ -15,13 +15,13 @@ import pytest
 from clients.daemon.home import make_unit_home
 from clients.demo import directory
 from clients.demo.directory import MARKER, claim_directory
-from clients.demo.errors import DemoError
 from clients.demo.exchange import CHECKOUT, Exchange
 from clients.demo.play import suggestions
 from protocol.identifiers import UnitId
 from runtime.errors import AlreadyRunning, HomeError
 from runtime.process.lock import LOCK, holder_of, lock_home
 from tests.cli.homes import world
+from tests.cli.terminal import contrada
 from tests.waiting import GENEROUS, until
 
 SCRIPT = Path(sys.executable).parent / "contrada"
@@ -105,9 +105,23 @@ def test_a_demo_that_runs_keeps_its_directory(tmp_path: Path) -> None:
 def test_what_no_demo_made_is_not_touched(tmp_path: Path) -> None:
     """Not even by a lock."""
     (tmp_path / "thesis").touch()
-    with pytest.raises(DemoError, match="is not a demo's directory"):
+    with pytest.raises(HomeError, match="is not a demo's directory"):
         claim_directory(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis"]
+
+
+@pytest.mark.parametrize("held", [False, True], ids=["another's", "held"])
+def test_a_demo_that_never_began_says_nothing_of_an_end(tmp_path: Path, held: bool) -> None:
+    """A directory that it may not take: the error is all there is to say."""
+    (tmp_path / "thesis").touch()
+    place = tmp_path / "demo" if held else tmp_path
+    lock = claim_directory(place) if held else None
+    seen = contrada("demo", "--dir", str(place))
+
+    assert seen.exit == (9 if held else 2)
+    assert seen.err.startswith("contrada: another demo works on" if held else f"contrada: {tmp_path} is not")
+    if lock:
+        lock.close()
 
 
 def test_a_demo_that_was_killed_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
