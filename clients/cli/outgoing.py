@@ -20,7 +20,7 @@ from protocol.content.media_types import media_type_of
 from protocol.json_text import read_json
 from protocol.times import Bound
 from runtime.bounded import read_bounded
-from runtime.cli.input_files import read_input
+from runtime.cli.input_files import as_on_disk, read_input
 from runtime.cli.params import Codes, Duration, HandlingCodes, Identifier, Moment, Term, Units, flatten
 
 MAX_KEY = 200
@@ -195,7 +195,7 @@ def _list(value: object) -> list[Any]:
 
 def attachment(path: Path) -> dict[str, str]:
     """A file as the API takes it."""
-    content = read_bounded(path, limits.MAX_ATTACHMENT, what="an attachment")
+    content = read_bounded(as_on_disk(path), limits.MAX_ATTACHMENT, what="an attachment")
     return {
         "name": path.name,
         "media_type": media_type_of(path.name),

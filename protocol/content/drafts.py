@@ -102,7 +102,7 @@ def _not_valid(kind: MessageKind, faults: tuple[Fault, ...], written: Mapping[st
 
 
 def _looks_like(kind: MessageKind, written: Mapping[str, Any]) -> MessageKind | None:
-    """The one other kind that has every field of this draft, if this kind does not; what is no field is passed over."""
+    """The one kind that has every field of this draft, if it is another. What is no field is passed over."""
     known = written.keys() & _OWNERS.keys()
     fitting = [other for other in _KINDS if known <= MODELS[other].model_fields.keys()]
     return fitting[0] if len(fitting) == 1 and fitting[0] is not kind else None

@@ -20,6 +20,7 @@ from protocol.errors import Code, Rejected
 from protocol.json_text import read_json
 from runtime.bounded import read_bounded
 from runtime.cli.errors import BadInput
+from runtime.cli.input_files import as_on_disk
 
 T = TypeVar("T")
 
@@ -69,7 +70,7 @@ _SHOWN: Final = 65_536
 def read_kind(path: Path, limit: int, kind: FileKind) -> bytes:
     """The file's bytes; `BadInput` if it is certainly no file of this kind."""
     try:
-        data = read_bounded(path, limit, what=kind.words)
+        data = read_bounded(as_on_disk(path), limit, what=kind.words)
     except IsADirectoryError:
         raise BadInput(f"{path} is a directory, and not {kind.words}", hint=kind.source) from None
     refuse_other_kind(data, kind, name=str(path))
