@@ -20,6 +20,7 @@ from typing import Final
 from runtime.errors import AlreadyRunning
 
 LOCK: Final = "lock"
+_MOST_DIGITS: Final = 32
 
 _NO_LOCKS_HERE: Final = frozenset({errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP})
 
@@ -91,8 +92,14 @@ def _locked_file(path: Path) -> int:
 
 def holder_of(home: Path) -> int | None:
     """The process that wrote itself down as the holder, if it still lives. For people: the lock decides."""
-    with suppress(OSError, ValueError):
-        holder = int((home / LOCK).read_bytes()[:32])
-        os.kill(holder, 0)
+    try:
+        with (home / LOCK).open("rb") as file:
+            holder = int(file.read(_MOST_DIGITS))
+        if holder > 0:  # others are groups of processes
+            os.kill(holder, 0)
+            return holder
+    except PermissionError:  # another user's, which lives
         return holder
+    except (OSError, ValueError, OverflowError):
+        pass
     return None

@@ -7,7 +7,7 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -205,6 +205,38 @@ def test_a_folder_is_there_with_all_that_is_in_it(tmp_path: Path) -> None:
         assert not path.exists()
     assert there(path) == {"a": b"small"}
     assert list(tmp_path.iterdir()) == [path]
+
+
+def _new(path: Path) -> None:
+    write_new_file(path, b"data")
+
+
+def _library(path: Path) -> None:
+    with new_file(path) as beside:
+        beside.write_bytes(b"data")
+
+
+def _folder(path: Path) -> None:
+    with new_folder(path) as beside:
+        (beside / "a").write_bytes(b"data")
+
+
+@pytest.mark.parametrize("write", [_new, _library, _folder, lambda path: replace_file(path, b"data")])
+def test_what_has_its_name_is_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path], None]
+) -> None:
+    """A power failure leaves no empty file under a name: the content first, then the name, then its folder."""
+    path, seen, real = tmp_path / "file", [], os.fsync
+
+    def fsync(descriptor: int) -> None:
+        real(descriptor)
+        is_folder = os.fstat(descriptor).st_ino == tmp_path.stat().st_ino
+        seen.append((is_folder, path.exists()))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write(path)
+    assert seen[0] == (False, False)
+    assert seen[-1] == (True, True)
 
 
 KILLED = """

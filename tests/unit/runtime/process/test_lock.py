@@ -14,6 +14,7 @@ import pytest
 from clients.witness.home import WitnessHome
 from runtime.errors import AlreadyRunning
 from runtime.process.homes import CentreHome, UnitHome
+from runtime.process.lock import LOCK, holder_of
 
 HOMES = [
     (UnitHome, "daemon", "two would break the order"),
@@ -39,6 +40,17 @@ def test_a_home_has_one_process(
     assert caught.value.hint is not None
     assert hint in caught.value.hint
     assert stat.S_IMODE((tmp_path / "lock").stat().st_mode) == 0o600
+
+
+def test_whoever_comes_second_is_told_who_is_there(tmp_path: Path) -> None:
+    """Also where an earlier holder wrote a longer id, or none; nobody is named who is gone."""
+    for left in ("", "4194304000\n", "none"):
+        (tmp_path / LOCK).write_text(left)
+        assert holder_of(tmp_path) is None
+        held = UnitHome(tmp_path).hold()
+        assert holder_of(tmp_path) == os.getpid()
+        assert (tmp_path / LOCK).read_text() == f"{os.getpid()}\n"
+        held.close()
 
 
 def test_a_daemon_and_its_witness_do_not_lock_each_other_out(tmp_path: Path) -> None:

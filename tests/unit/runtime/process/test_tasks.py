@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 import pytest
 import structlog
 
 from runtime.errors import Unavailable
-from runtime.process.tasks import Crashed, check_end, end_tasks, note_crash, waiting_to_stop
+from runtime.process.tasks import Crashed, check_end, end_tasks, note_crash, told_to_stop, waiting_to_stop
+from tests.waiting import until_async
 
 
 async def test_a_task_that_lost_its_cancellation_is_cancelled_again() -> None:
@@ -131,6 +134,47 @@ async def test_told_to_stop_nothing_is_wrong() -> None:
     stop = asyncio.Event()
     stop.set()
     check_end(await _done(waiting_to_stop(stop)), program="daemon")
+
+
+async def test_a_task_that_is_over_is_a_crash() -> None:
+    """It ended without an error, though it never should: that is no orderly end."""
+    over = asyncio.create_task(asyncio.sleep(0), name="lanes")
+    with pytest.raises(Crashed, match="the daemon ended: its task 'lanes' is over"):
+        check_end(await _done(over), program="daemon")
+
+
+@contextmanager
+def hangup(handler: signal.Handlers | Callable[[int, object], None]) -> Iterator[None]:
+    """What this process does when its terminal is closed, for a while."""
+    before = signal.signal(signal.SIGHUP, handler)
+    others = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number in (signal.SIGHUP, *others):
+            asyncio.get_running_loop().remove_signal_handler(number)
+        signal.signal(signal.SIGHUP, before)
+        for number, what in others.items():
+            signal.signal(number, what)
+
+
+async def test_a_closed_terminal_is_a_word_to_stop() -> None:
+    """Like SIGTERM: the process ends in order, and is not killed by it."""
+    ignored: list[int] = []
+    with hangup(lambda number, _: ignored.append(number)):
+        stop = told_to_stop()
+        signal.raise_signal(signal.SIGHUP)
+        await until_async(lambda: stop.is_set() or ignored, what="the word to stop")
+        assert ignored == []
+
+
+async def test_under_nohup_it_is_none() -> None:
+    """Whoever starts the process has said so."""
+    with hangup(signal.SIG_IGN):
+        stop = told_to_stop()
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        signal.raise_signal(signal.SIGTERM)
+        await until_async(stop.is_set, what="the word to stop")
 
 
 @pytest.mark.parametrize(
