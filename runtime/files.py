@@ -40,13 +40,16 @@ def write_new_file(path: Path, data: bytes, *, hint: str = "name another directo
     write_new_files({path: data}, hint=hint)
 
 
-def write_new_files(files: Mapping[Path, bytes], *, hint: str = "name another directory") -> None:
+def write_new_files(
+    files: Mapping[Path, bytes], *, hint: str = "name another directory", again: bool = False
+) -> None:
     """Write new files, all or none; `Conflict` where there is one of such a name.
 
     Where only some are there, with the same content, the others are added: a process that was killed between
-    two names has left them so.
+    two names has left them so. `again` is for what may be done twice: there, all of them may be there.
     """
-    wanted = {path: data for path, data in files.items() if not _is_there(path, data)} or files
+    wanted = {path: data for path, data in files.items() if not _is_there(path, data)}
+    wanted = wanted if wanted or again else dict(files)
     for path in wanted:
         if os.path.lexists(path):
             raise Conflict(f"{path} is there already", hint=hint)

@@ -107,5 +107,6 @@ def save_attachments(message: dict[str, Any], directory: Path) -> list[Path]:
             raise BadInput("an attachment has no usable name", hint="take it from --json instead")
         files[directory / name] = from_base64(file["content_b64"])
     directory.mkdir(parents=True, exist_ok=True)
-    write_new_files(files, hint="name another directory with --save-to")
+    # What was saved and could not be shown is asked for once more.
+    write_new_files(files, hint="name another directory with --save-to", again=True)
     return list(files)

@@ -366,17 +366,22 @@ def test_a_disk_that_is_full_at_the_second_attachment_leaves_the_message_new(
 
 
 @pytest.mark.parametrize("json_", [[], ["--json"]])
-def test_what_could_not_be_printed_was_not_opened(daemon: Daemon, json_: list[str]) -> None:
-    """Its output goes to a full disk: the officer has seen nothing."""
-    daemon.answers = [(200, received())]
+def test_what_could_not_be_printed_was_not_opened(daemon: Daemon, tmp_path: Path, json_: list[str]) -> None:
+    """Its output goes to a full disk: the officer has seen nothing. What was saved does not block the retry."""
+    daemon.answers = [(200, received(b"one"))]
+    show = ["inbox", "show", ID, "--save-to", str(tmp_path / "case"), *json_]
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "clients.cli.main", "--home", daemon.home, "inbox", "show", ID, *json_],
+            [sys.executable, "-m", "clients.cli.main", "--home", daemon.home, *show],
             stdout=full, stderr=subprocess.PIPE, text=True, timeout=GENEROUS,
         )  # fmt: skip
     assert done.returncode == 1
     assert "no space left on device" in done.stderr
     assert daemon.asked == [("GET", f"/v1/inbox/{ID}/content", None)]
+
+    daemon.answers = [*daemon.answers, (200, {"state": "opened"})]
+    assert daemon.run(*show).exit == 0
+    assert daemon.asked[-1] == OPENED
 
 
 def test_an_erased_message_is_not_opened(daemon: Daemon) -> None:

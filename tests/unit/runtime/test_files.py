@@ -117,6 +117,9 @@ def test_what_an_attempt_left_whole_is_no_conflict(tmp_path: Path) -> None:
     assert there(tmp_path) == {"a": b"first"}
     with pytest.raises(Conflict):
         write_new_file(tmp_path / "a", b"first")
+    write_new_files({tmp_path / "a": b"first"}, again=True)
+    with pytest.raises(Conflict):
+        write_new_files({tmp_path / "a": b"other"}, again=True)
 
 
 @pytest.mark.usefixtures("disk")
