@@ -21,11 +21,10 @@ from protocol.identifiers import UnitId, digest
 from protocol.signatures import HEADER, verify
 from tests.bench.bare import Copy
 from tests.bench.figures import Figure
-from tests.bench.stage import Stage, cpu_seconds
+from tests.bench.stage import SENDERS, Stage, cpu_seconds
 
 BACKLOG = 12_000
 ROUNDS = 3
-SENDERS = ("fr", "de")
 
 
 async def measure(stage: Stage) -> list[Figure]:

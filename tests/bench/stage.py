@@ -9,7 +9,7 @@ import asyncio
 import os
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +17,34 @@ from pathlib import Path
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from deploy.kafka.launcher import Cluster
+from protocol import topics
 from protocol.content.parts import Part
-from protocol.identifiers import Millis
+from protocol.identifiers import Millis, UnitId
 from tests.bench.figures import Figure
 from tests.integration.exchange import Exchange
 from tests.sim.world import World
 
 CONTENT = 2048
 _TICK = os.sysconf("SC_CLK_TCK")
+
+
+def apart(units: Iterable[str], routers: int) -> tuple[str, ...]:
+    """The first of these units of which so many routers get one each, by their shares of the shards.
+
+    Each router has an equal run of them (`ShardAssignor`). Senders that one router holds together would leave
+    the others nothing to do.
+    """
+    found: dict[int, str] = {}
+    for unit in units:
+        shard = topics.outbox_shard(topics.outbox(UnitId(unit)), 0)
+        found.setdefault(shard * routers // topics.SHARD_COUNT, unit)
+        if len(found) == routers:
+            break
+    return tuple(found[share] for share in sorted(found))
+
+
+SENDERS = apart(["fr", *(f"u{number:03}" for number in range(100))], routers=2)
+"""Two units that send a backlog. Two routers have one of them each."""
 
 
 def cpu_seconds(*pids: int) -> float:
@@ -84,13 +104,16 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(profile: str = "bench") -> AsyncIterator[Stage]:
-    """A broker with the JIT of production, and an exchange founded on it."""
+async def stage(profile: str = "bench", senders: Sequence[str] = SENDERS) -> AsyncIterator[Stage]:
+    """A broker with the JIT of production, and an exchange founded on it that these units belong to."""
     with (
         tempfile.TemporaryDirectory(prefix="cb-", ignore_cleanup_errors=True) as name,
         Cluster(Path(name) / "kafka", profile=profile) as cluster,
     ):
         world = World(now=Millis(time.time_ns() // 1_000_000))
+        for sender in senders:
+            if sender not in world.parties:
+                world.enrol(sender)
         exchange = Exchange(world, cluster.bootstrap, Path(name) / "centre")
         await exchange.found()
         try:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 
 import pytest
+from aiokafka.cluster import ClusterMetadata
 
+from broker.router.outboxes import ShardAssignor
+from protocol import topics
+from protocol.identifiers import UnitId
 from tests.bench.figures import KINDS, Figure, table
 from tests.bench.ledger import SMALL, bare_rows, grown_large
 from tests.bench.machine import speed
+from tests.bench.stage import SENDERS, apart
 
 
 @pytest.mark.slow
@@ -46,3 +51,29 @@ def test_the_table_has_a_row_for_each_figure() -> None:
 
     assert "Ratio" in head.split(" | ")[1] and set(rule) <= set("| -")
     assert [row.split("`")[1] for row in rows] == list(KINDS)
+
+
+class Shards(ClusterMetadata):
+    """What the assignor sees: the topic of the shards."""
+
+    def partitions_for_topic(self, topic):
+        return set(range(topics.SHARD_COUNT)) if topic == topics.SHARDS else None
+
+
+@pytest.mark.parametrize("routers", [2, 3])
+def test_each_router_has_something_to_drain(routers) -> None:
+    """The senders of a backlog are shared out among the routers as Kafka shares the shards out: one each."""
+    senders = apart([*SENDERS, *(f"u{number:03}" for number in range(100))], routers)
+    members = {f"router-{number}": ShardAssignor.metadata([topics.SHARDS]) for number in range(routers)}
+    shares = ShardAssignor.assign(Shards(), members)
+    held = {
+        name: {sender for sender in senders if shard_of(sender) in dict(share.assignment)[topics.SHARDS]}
+        for name, share in shares.items()
+    }
+
+    assert len(SENDERS) == 2 and len(senders) == routers
+    assert [len(mine) for mine in held.values()] == [1] * routers
+
+
+def shard_of(sender: str) -> int:
+    return topics.outbox_shard(topics.outbox(UnitId(sender)), 0)
