@@ -16,11 +16,11 @@ SECONDS ?= 60
 ONLY ?=
 export PYTHON
 
-.PHONY: help demo demo-once test check chaos memory fuzz bench vectors lock docs kafka clean venv-demo venv-dev venv-docs venv-fuzz
+.PHONY: help demo demo-once test check chaos memory fuzz bench bench-against vectors lock docs kafka clean venv-demo venv-dev venv-bench venv-docs venv-fuzz
 .DEFAULT_GOAL := help
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: kafka ## Play the exchange between real processes and stay up to be tried
 	@.venv/bin/contrada demo
@@ -52,8 +52,11 @@ chaos: venv-dev kafka ## Kill and pause routers, brokers, daemons and the ledger
 memory: venv-dev kafka ## Is memory flat? 100,000 messages through daemons, a router and the ledger, half an hour
 	@$(PY) -m tests.chaos --memory
 
-bench: venv-dev kafka ## Measure speed, one JSON line per figure: ONLY=name,name for a part
+bench: venv-bench kafka ## Measure speed, one JSON line per figure: ONLY=name,name for a part
 	@$(PY) -m tests.bench $(if $(ONLY),--only $(ONLY))
+
+bench-against: venv-bench kafka ## Measure this tree and an older one in turn: REV=commit
+	@$(PY) -m tests.bench.against $(REV)
 
 fuzz: venv-fuzz ## Throw mutated input at every parser: SECONDS=60
 	@$(PY) -m tests.fuzz --seconds $(SECONDS)
@@ -75,5 +78,5 @@ clean: ## Remove what tools left in this tree (not .venv, not the Kafka cache)
 	rm -rf demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -path ./.venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
-venv-demo venv-dev venv-docs venv-fuzz:
+venv-demo venv-dev venv-bench venv-docs venv-fuzz:
 	@sh deploy/bootstrap.sh $(@:venv-%=%)

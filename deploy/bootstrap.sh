@@ -1,5 +1,5 @@
 #!/bin/sh
-# Make .venv ready: sh deploy/bootstrap.sh demo|dev|docs|fuzz
+# Make .venv ready: sh deploy/bootstrap.sh demo|dev|bench|docs|fuzz
 #
 # Needs Python 3.11 or newer and nothing else. Installs what requirements/LEVEL.lock names, each file proved by its
 # hash, then this repository itself. Says what it does on standard error. The second run finds its stamp and ends at
@@ -21,7 +21,8 @@ fail() {
 # Each level holds the ones before it.
 holds() {
   case "$1:$level" in
-    fuzz:* | docs:docs | docs:dev | docs:demo | dev:dev | dev:demo | demo:demo) return 0 ;;
+    fuzz:* | docs:docs | docs:bench | docs:dev | docs:demo) return 0 ;;
+    bench:bench | bench:dev | bench:demo | dev:dev | dev:demo | demo:demo) return 0 ;;
     *) return 1 ;;
   esac
 }

@@ -4,10 +4,11 @@
 #   runtime.lock  what a server needs to run a unit or a router
 #   demo.lock     runtime, and what brings Kafka and Java here, and what installs this repository
 #   dev.lock      demo, and the tools of `make check` and `make test`
-#   docs.lock     dev, and what `make docs` builds the site with
+#   bench.lock    dev, and the client of NATS, which `make bench` measures beside ours
+#   docs.lock     bench, and what `make docs` builds the site with
 #   fuzz.lock     docs, and atheris
 #
-# Each is made under the constraints of the widest one, so the five never disagree about a version.
+# Each is made under the constraints of the widest one, so the six never disagree about a version.
 # Known versions are kept; `sh deploy/lock.sh --upgrade` takes the newest that pyproject.toml allows.
 set -eu
 cd "$(dirname "$0")/.."
@@ -26,8 +27,9 @@ compile() {
   echo "$out: $(grep -c '==' "$out") packages" >&2
 }
 mkdir -p requirements
-compile fuzz --group build --group kafka --group dev --group docs --group fuzz "$@"
-compile docs --group build --group kafka --group dev --group docs --constraint requirements/fuzz.lock "$@"
+compile fuzz --group build --group kafka --group dev --group bench --group docs --group fuzz "$@"
+compile docs --group build --group kafka --group dev --group bench --group docs --constraint requirements/fuzz.lock "$@"
+compile bench --group build --group kafka --group dev --group bench --constraint requirements/fuzz.lock "$@"
 compile dev --group build --group kafka --group dev --constraint requirements/fuzz.lock "$@"
 compile demo --group build --group kafka --constraint requirements/fuzz.lock "$@"
 compile runtime --constraint requirements/fuzz.lock "$@"

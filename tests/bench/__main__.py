@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from tests.bench import cli, drain, latency, ledger, steady
+from tests.bench import cli, drain, latency, ledger, peers, spread, steady
 from tests.bench.figures import Figure, table
 from tests.bench.machine import described, speed
 from tests.bench.stage import on_stage
@@ -30,17 +30,38 @@ async def _latency() -> list[Figure]:
 GROUPS: dict[str, tuple[Callable[[], Awaitable[list[Figure]]], tuple[str, ...]]] = {
     "drain": (
         partial(on_stage, drain.measure),
-        ("drain_msgs_per_s", "drain_2proc_ratio", "hub_cpu_ms_drain"),
+        ("drain_msgs_per_s", "drain_over_floor", "drain_2proc_ratio", "hub_cpu_ms_drain"),
     ),
     "steady": (partial(on_stage, steady.measure), ("hub_cpu_ms_at_1000",)),
+    "spread": (
+        spread.measure,
+        (
+            "hub_cpu_ms_at_200_spread",
+            "spread_cpu_ratio",
+            "spread_cpu_ratio_beside_load",
+            "latency_p50_ms_at_200_spread",
+        ),
+    ),
     "latency": (
         _latency,
         (
             "latency_p50_ms_at_200",
             "latency_p99_ms_at_200",
+            "latency_p99_over_p50_at_200",
+            "total_cpu_ms_at_200",
             "latency_p50_ms_idle",
             "cli_send_ms",
             "latency_p50_ms_with_ledger",
+        ),
+    ),
+    "peers": (
+        peers.measure,
+        (
+            "hub_cpu_vs_nats_w8",
+            "hub_cpu_vs_nats_saturated",
+            "end_to_end_msgs_per_s_w1",
+            "end_to_end_msgs_per_s_w8",
+            "end_to_end_msgs_per_s_w64",
         ),
     ),
     "ledger": (partial(on_stage, ledger.throughput), ("ledger_leaves_per_s",)),

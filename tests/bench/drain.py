@@ -1,4 +1,4 @@
-"""How fast a backlog empties, what it costs, and the same records without cryptography beside it."""
+"""How fast a backlog empties, what it costs, and bare copies beside it: without cryptography, and with one signature."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import statistics
 import subprocess
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
 from urllib.request import urlopen
 
 from aiokafka import TopicPartition
@@ -19,7 +21,7 @@ from protocol import topics
 from protocol.envelope.wire import parse_submission
 from protocol.identifiers import UnitId, digest
 from protocol.signatures import HEADER, verify
-from tests.bench.bare import Copy
+from tests.bench.bare import Copy, SignedRecords, make_topics
 from tests.bench.figures import Figure
 from tests.bench.stage import SENDERS, Stage, cpu_seconds
 
@@ -28,19 +30,22 @@ ROUNDS = 3
 
 
 async def measure(stage: Stage) -> list[Figure]:
-    """One process, two processes and the bare copy, in turn."""
+    """One process, two processes and the bare copies, in turn."""
     await one(stage, processes=1, backlog=BACKLOG)  # warms the broker: it costs twice as much when fresh
-    alone, both, cost, bare, bare_cost = [], [], [], [], []
+    checked = await CheckedCopy.made(stage, BACKLOG)
+    alone, both, cost, bare, bare_cost, signed = [], [], [], [], [], []
     for _ in range(ROUNDS):
         rate, ms = await one(stage, processes=1, backlog=BACKLOG)
         alone.append(rate)
         cost.append(ms)
         both.append((await one(stage, processes=2, backlog=BACKLOG))[0])
-        rate, ms = await _bare_copy(stage, BACKLOG // len(SENDERS))
+        rate, ms = await _bare_copy(stage, BACKLOG)
         bare.append(rate)
         bare_cost.append(ms + _bare_cryptography(stage))
+        signed.append(await checked.rate(stage))
     return [
         Figure("drain_msgs_per_s", statistics.median(alone), statistics.median(bare)),
+        Figure("drain_over_floor", statistics.median(alone), statistics.median(signed)),
         Figure("drain_2proc_ratio", statistics.median(b / a for a, b in zip(alone, both, strict=True))),
         Figure("hub_cpu_ms_drain", statistics.median(cost), statistics.median(bare_cost)),
     ]
@@ -56,7 +61,7 @@ async def one(stage: Stage, *, processes: int, backlog: int) -> tuple[float, flo
     ports = [free_port() for _ in range(processes)]
     routers = [stage.exchange.start_router(log_level="warning", http_port=port) for port in ports]
     pids = [*stage.kafka_pids, *(router.pid for router in routers)]
-    await _all_claimed(stage, ports)
+    await all_claimed(stage, ports)
     for router in routers:
         router.send_signal(signal.SIGSTOP)
     for sender, submissions in waiting.items():
@@ -74,7 +79,7 @@ async def one(stage: Stage, *, processes: int, backlog: int) -> tuple[float, flo
     return (done - came) / (ended - began), used / (done - came) * 1000
 
 
-async def _all_claimed(stage: Stage, ports: list[int]) -> None:
+async def all_claimed(stage: Stage, ports: list[int]) -> None:
     """Wait until every outbox is held, and each process holds some."""
     until = time.monotonic() + 60
     while True:
@@ -135,8 +140,29 @@ def _bare_cryptography(stage: Stage) -> float:
 async def _bare_copy(stage: Stage, count: int) -> tuple[float, float]:
     """The same records through a copy that checks nothing: records a second, and CPU with Kafka's for each."""
     copy = Copy(stage.cluster.bootstrap, topics.outbox(UnitId("fr")), topics.inbox(UnitId("it")))
-    used, began = cpu_seconds(*stage.kafka_pids), time.monotonic()
+    used = cpu_seconds(*stage.kafka_pids)
     await copy.run(count)
-    taken = time.monotonic() - began
     used = cpu_seconds(*stage.kafka_pids) - used + copy.thread_seconds
-    return copy.copied / taken, used / copy.copied * 1000
+    return copy.copied / copy.seconds, used / copy.copied * 1000
+
+
+@dataclass(frozen=True)
+class CheckedCopy:
+    """A copy that checks one signature of each record, and nothing else; over a backlog of its own."""
+
+    records: SignedRecords
+    source: str
+
+    @classmethod
+    async def made(cls, stage: Stage, count: int) -> Self:
+        """So many records, each as large as a submission."""
+        made = cls(SignedRecords(count, len(stage.compose("fr", 1)[0])), f"signed-{time.monotonic_ns()}")
+        await make_topics(stage.cluster.bootstrap, made.source)
+        await stage.load(made.source, made.records.values)
+        return made
+
+    async def rate(self, stage: Stage) -> float:
+        """Records a second, once through."""
+        copy = Copy(stage.cluster.bootstrap, self.source, topics.inbox(UnitId("it")), self.records.verify)
+        await copy.run(len(self.records.values))
+        return copy.copied / copy.seconds

@@ -37,14 +37,32 @@ KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
         Kind("drain_msgs_per_s", "1/s", "a bare exactly-once copy of the same records", 0.3, at_least=True),
+        Kind(
+            "drain_over_floor",
+            "1/s",
+            "a bare exactly-once copy with one signature check for each record",
+            0.8,
+            at_least=True,
+        ),
         Kind("drain_2proc_ratio", "ratio", "", 1.5, at_least=True),
         Kind("hub_cpu_ms_drain", "ms", "CPU of the bare copy, and one signature check with its hashes", 2.5),
         Kind("hub_cpu_ms_at_1000", "ms", "CPU of the bare copy at the same rate", 1.8),
+        Kind("hub_cpu_ms_at_200_spread", "ms", "the same while a backlog drains", 4),
+        Kind("spread_cpu_ratio", "ratio", "", 1.3),
+        Kind("spread_cpu_ratio_beside_load", "ratio", "", 1.3),
+        Kind("latency_p50_ms_at_200_spread", "ms", "the same from 2 units", None),
         Kind(
             "latency_p50_ms_idle", "ms", "a bare relay: append, copy exactly once, read; one at a time", 2.5
         ),
         Kind("latency_p50_ms_at_200", "ms", "the bare relay, one record at a time", 3.5),
         Kind("latency_p99_ms_at_200", "ms", "the bare relay, one record at a time", 12),
+        Kind("latency_p99_over_p50_at_200", "ratio", "", 4),
+        Kind("total_cpu_ms_at_200", "ms", "", None),
+        Kind("hub_cpu_vs_nats_w8", "ms", "CPU of nats-server, the same loop", 3),
+        Kind("hub_cpu_vs_nats_saturated", "ms", "CPU of nats-server, the same loop", 1),
+        Kind("end_to_end_msgs_per_s_w1", "1/s", "NATS, the same loop", None),
+        Kind("end_to_end_msgs_per_s_w8", "1/s", "NATS, the same loop", None),
+        Kind("end_to_end_msgs_per_s_w64", "1/s", "NATS, the same loop", None),
         Kind("latency_p50_ms_with_ledger", "ms", "the same without a ledger", None),
         Kind("cli_help_ms", "ms", "a bare Python process", 8),
         Kind("cli_send_ms", "ms", "a bare Python process", 16),
@@ -55,6 +73,19 @@ KINDS: dict[str, Kind] = {
         Kind("ledger_fsck_s_1m", "s", "one process that hashes so many leaves and nodes", 12),
     )
 }
+
+
+AGAINST: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind("end_to_end_msgs_per_s_w64", "1/s", "", 2, at_least=True),
+        Kind("total_cpu_ms_at_200", "ms", "", 0.5),
+        Kind("hub_cpu_ms_at_200", "ms", "", None),
+        Kind("latency_p50_ms_at_200", "ms", "", 1),
+        Kind("latency_p99_ms_at_200", "ms", "", None),
+    )
+}
+"""What `make bench-against` measures of two trees: the target bounds the ratio of this one to the older one."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +131,36 @@ def table(figures: Iterable[Figure]) -> list[str]:
     head = ("Figure", "Ratio", "Target", "Value", "Floor")
     rows: list[Sequence[str]] = [head, ["---"] * len(head)]
     rows += [_row(figure) for figure in figures]
+    return ["| " + " | ".join(row) + " |" for row in rows]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One figure of two trees that were measured in turn."""
+
+    figure: str
+    now: float
+    before: float
+
+    @property
+    def ratio(self) -> float:
+        """This tree's over the older one's."""
+        return self.now / self.before
+
+    def row(self) -> dict[str, object]:
+        """For a line of JSON."""
+        values = {"ratio": self.ratio, "now": self.now, "before": self.before}
+        return {"figure": self.figure} | {name: round(value, 3) for name, value in values.items()}
+
+
+def against_table(compared: Iterable[Compared]) -> list[str]:
+    """The figures of two trees as the table of docs/figures.md."""
+    head = ("Figure", "Ratio", "Target", "Now", "Before")
+    rows: list[Sequence[str]] = [head, ["---"] * len(head)]
+    for one in compared:
+        kind = AGAINST[one.figure]
+        values = (f"{_short(value)} {kind.unit}" for value in (one.now, one.before))
+        rows.append((f"`{kind.name}`", f"{one.ratio:.2f}", kind.target_text, *values))
     return ["| " + " | ".join(row) + " |" for row in rows]
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
 from aiokafka.cluster import ClusterMetadata
+from nacl.exceptions import BadSignatureError
 
 from broker.router.outboxes import ShardAssignor
 from protocol import topics
 from protocol.identifiers import UnitId
-from tests.bench.figures import KINDS, Figure, table
+from tests.bench.bare import SignedRecords
+from tests.bench.figures import AGAINST, KINDS, Compared, Figure, against_table, table
 from tests.bench.ledger import SMALL, bare_rows, grown_large
+from tests.bench.load import closed_loop
 from tests.bench.machine import speed
+from tests.bench.nats import server as nats
 from tests.bench.stage import SENDERS, apart
 
 
@@ -51,6 +56,52 @@ def test_the_table_has_a_row_for_each_figure() -> None:
 
     assert "Ratio" in head.split(" | ")[1] and set(rule) <= set("| -")
     assert [row.split("`")[1] for row in rows] == list(KINDS)
+
+
+def test_two_trees_are_compared_figure_by_figure() -> None:
+    """Each row has this tree's value, the older one's, and what the first over the second should be."""
+    head, rule, *rows = against_table([Compared(name, now=3, before=2) for name in AGAINST])
+
+    assert "Before" in head and set(rule) <= set("| -")
+    assert [row.split("`")[1] for row in rows] == list(AGAINST)
+    assert all("| 1.50 |" in row for row in rows)
+    assert AGAINST.keys() & KINDS.keys() >= {"end_to_end_msgs_per_s_w64", "total_cpu_ms_at_200"}
+
+
+async def test_so_many_messages_are_in_flight_and_no_more() -> None:
+    """A closed loop keeps its number on the way, and sends each message once."""
+    flying, most_seen, sent = 0, 0, iter(range(100))
+
+    async def one() -> float:
+        nonlocal flying, most_seen
+        flying += 1
+        most_seen = max(most_seen, flying)
+        number = next(sent)
+        await asyncio.sleep(0)
+        flying -= 1
+        return float(number)
+
+    assert sorted(await closed_loop(one, 8, 50)) == list(range(50))
+    assert most_seen == 8
+
+
+def test_the_floor_with_a_signature_checks_it() -> None:
+    """Records have the size that is asked for, and one that was changed does not pass."""
+    records = SignedRecords(2, 3_000)
+
+    assert [len(value) for value in records.values] == [3_000, 3_000]
+    assert all(records.verify(value) for value in records.values)
+    with pytest.raises(BadSignatureError):
+        records.verify(records.values[0][:-1] + b"x")
+
+
+def test_without_go_nats_is_left_out_and_the_reason_is_said(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(nats.shutil, "which", lambda _: None)
+    monkeypatch.setattr(nats, "USUAL", str(tmp_path / "go"))
+
+    with pytest.raises(nats.Skipped, match=r"^Go .* is not here"):
+        nats.build(tmp_path)
+    assert nats.version().count(".") == 2
 
 
 class Shards(ClusterMetadata):

@@ -11,7 +11,7 @@ from protocol.content.bodies import MODELS, Frame
 from protocol.content.drafts import parse_draft
 from protocol.content.items import ItemBase
 from tests.bench.__main__ import GROUPS
-from tests.bench.figures import KINDS
+from tests.bench.figures import AGAINST, KINDS
 from tests.docs import demo_picture
 from tests.docs.pages import page
 
@@ -29,6 +29,16 @@ def test_every_figure_has_a_row() -> None:
         kind.name: kind.target_text for kind in KINDS.values()
     }
     assert len(rows) == len(KINDS)
+
+
+def test_every_figure_of_two_trees_has_a_row() -> None:
+    """So do those of `make bench-against`."""
+    rows = page("docs/figures.md").rows("Figure", "Ratio", "Target", "Now", "Before")
+
+    assert {row[0].strip("`"): row[2] for row in rows} == {
+        kind.name: kind.target_text for kind in AGAINST.values()
+    }
+    assert len(rows) == len(AGAINST)
 
 
 def test_a_group_of_the_bench_names_what_it_measures() -> None:

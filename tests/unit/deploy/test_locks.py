@@ -16,7 +16,9 @@ GROUPS = {
     "runtime": (),
     "demo": ("build", "kafka"),
     "dev": ("build", "kafka", "dev"),
-    "fuzz": ("build", "kafka", "dev", "fuzz"),
+    "bench": ("build", "kafka", "dev", "bench"),
+    "docs": ("build", "kafka", "dev", "bench", "docs"),
+    "fuzz": ("build", "kafka", "dev", "bench", "docs", "fuzz"),
 }
 
 
