@@ -57,6 +57,7 @@ def place() -> Iterator[Path]:
                 lambda: (directory / "demo.log").read_text(),
                 lambda said: "everything is up" in said or demo.poll() is not None,
                 what="the demo to be up",
+                within=4 * GENEROUS,  # all acts are played first
             )
             assert demo.poll() is None, (directory / "demo.log").read_text()
             yield directory
