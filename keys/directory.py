@@ -8,7 +8,8 @@ Rules:
   the tables nor in the tree. A statement that is there already (same SHA-256) is ignored.
 - The result depends on the pinned root and the sequence of statements alone. Two replicas that read the
   same have the same head, and with `root_at` each can check what the other saw.
-- Lookups are dictionary lookups: a router makes several for each message.
+- Lookups are dictionary lookups, and none looks through all units: a router makes several for each message,
+  and a list of all units asks for the keys of each.
 
 Form: `statements`. Who may state what: `rules`. Reading and saving is for the caller.
 """
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 
 from keys.root_of_trust import RootOfTrust
 from keys.rules import consequences, find_issuer
-from keys.statement_types import Statement, UnitFacts
+from keys.statement_types import Appointment, Body, EpochPublication, Statement, UnitFacts
 from keys.statements import SignedStatement, parse_statement
 from keys.tables import KeyRole, Tables
 from protocol.identifiers import Digest, KeyId, Millis, UnitId, digest
@@ -48,7 +49,18 @@ class Applied:
 class Directory:
     """A replica. Implements `protocol.parties.Parties`."""
 
-    __slots__ = ("_about", "_clock", "_frontier", "_log", "_places", "_root", "_roots", "_tables")
+    __slots__ = (
+        "_about",
+        "_appointed",
+        "_clock",
+        "_frontier",
+        "_log",
+        "_places",
+        "_published",
+        "_root",
+        "_roots",
+        "_tables",
+    )
 
     def __init__(self, root: RootOfTrust) -> None:
         self._root = root
@@ -57,6 +69,12 @@ class Directory:
         self._log: list[bytes] = []
         self._places: dict[Digest, int] = {}
         self._about: dict[UnitId, list[int]] = {}
+        self._appointed: dict[UnitId | KeyRole, list[KeyId]] = {}
+        """The signing keys of each unit, and those of each other role, in the order of their appointment."""
+
+        self._published: dict[UnitId, list[KeyId]] = {}
+        """The epoch keys of each unit."""
+
         self._frontier = Frontier()
         self._roots: list[Digest] = [EMPTY_ROOT]
 
@@ -145,7 +163,7 @@ class Directory:
 
     def identities(self, unit: UnitId) -> tuple[IdentityKey, ...]:
         """All identities that the unit ever had, in the order of their appointment."""
-        return self._keys(KeyRole.UNIT, name=unit)
+        return self._keys(unit)
 
     def registrars(self) -> tuple[IdentityKey, ...]:
         """All registrars' keys, revoked ones too."""
@@ -161,7 +179,7 @@ class Directory:
 
     def epochs(self, unit: UnitId) -> tuple[EpochKey, ...]:
         """All epoch keys that the unit ever published, by epoch."""
-        own = (known.key for known in self._tables.epochs.values() if known.key.unit == unit)
+        own = (self._tables.epochs[kid].key for kid in self._published.get(unit, ()))
         return tuple(sorted(own, key=lambda key: key.epoch))
 
     def current_identity(self, unit: UnitId, now: Millis) -> IdentityKey | None:
@@ -180,9 +198,21 @@ class Directory:
         self._log.append(data)
         self._places[parsed.digest] = position
         self._about.setdefault(parsed.statement.about, []).append(position)
+        self._index(parsed.statement.body)
         self._frontier.append(leaf_hash(data))
         self._roots.append(self._frontier.root())
         return Applied(position, parsed.digest, parsed.statement, new=True)
+
+    def _index(self, body: Body) -> None:
+        match body:
+            case Appointment() if (known := self._tables.keys.get(body.public.kid)) is not None:
+                # A registrar's key is there only once enough root keys have named it.
+                whose = body.name if known.role is KeyRole.UNIT else known.role
+                self._appointed.setdefault(whose, []).append(body.public.kid)
+            case EpochPublication():
+                self._published.setdefault(body.unit, []).append(body.public.kid)
+            case _:
+                pass
 
     def _applied(self, position: int) -> Applied:
         parsed = parse_statement(self._log[position])
@@ -194,9 +224,5 @@ class Directory:
             return None
         return known.identity
 
-    def _keys(self, role: KeyRole, *, name: UnitId | None = None) -> tuple[IdentityKey, ...]:
-        return tuple(
-            known.identity
-            for known in self._tables.keys.values()
-            if known.role is role and name in (None, known.identity.unit)
-        )
+    def _keys(self, whose: UnitId | KeyRole) -> tuple[IdentityKey, ...]:
+        return tuple(self._tables.keys[kid].identity for kid in self._appointed.get(whose, ()))

@@ -135,7 +135,7 @@ def _appoint(
         raise _not_valid("an identity of a unit that the directory does not know")
     kid, pq_kid = made.public.kid, made.public.pq_kid
     pinned = {name for key in root.keys for name in (key.kid, key.pq_kid)}
-    if not {kid, pq_kid}.isdisjoint(tables.key_names.keys() | pinned):
+    if any(name in tables.key_names or name in pinned for name in (kid, pq_kid)):
         raise _not_valid("this key was appointed before; rotate with a fresh one")
     check_possession(made)
     if made.stype is StatementType.REGISTRAR:
