@@ -3,6 +3,9 @@
 Every statement is verified here from the pinned root; the topic is not trusted to do so. Owns when the
 replica counts as current: a router whose replica is older than ten minutes decides nothing, since it
 would not know of a revocation. A topic that lacks what it has shown before makes nothing current.
+
+What was verified before the process started anew is read in `verified`, and kept there whenever the replica
+has caught up and enough is new.
 """
 
 from __future__ import annotations
@@ -16,8 +19,9 @@ from broker.statement_feed import StatementFeed
 from keys.directory import Directory
 from keys.root_of_trust import RootOfTrust
 from protocol.errors import Rejected
-from protocol.identifiers import Digest, KeyId, digest
+from protocol.identifiers import KeyId
 from runtime.errors import Unavailable
+from runtime.process.directory_file import VerifiedStatements
 
 log = structlog.get_logger()
 
@@ -31,16 +35,26 @@ KAFKA_RECENT = 30.0
 class Replica:
     """A verified directory that follows the topic."""
 
-    def __init__(self, feed: StatementFeed, root: RootOfTrust, *, monotonic: Callable[[], float]) -> None:
-        self.directory = Directory(root)
+    def __init__(
+        self,
+        feed: StatementFeed,
+        root: RootOfTrust,
+        *,
+        monotonic: Callable[[], float],
+        verified: VerifiedStatements | None = None,
+        keeps: bool = True,
+    ) -> None:
+        self.directory = Directory(root, verified=b"" if verified is None else verified.read(), keeps=keeps)
+        self._verified = verified
+        self._writing: asyncio.Task[None] | None = None
         self.refused = 0
         self._feed = feed
         self._monotonic = monotonic
         self._current_at: float | None = None
         self._rounds = 0
         self._lost = 0
-        self._seen: set[Digest] = set()
-        """Which statements the topic has shown since it was begun to be read."""
+        self._seen: set[int] = set()
+        """The places of the statements that the topic has shown since it was begun to be read."""
 
         self._waiters: set[asyncio.Event] = set()
 
@@ -56,12 +70,12 @@ class Replica:
 
     def _take(self, statement: bytes) -> None:
         try:
-            self.directory.apply(statement)
+            applied = self.directory.apply(statement)
         except Rejected as rejected:
             self.refused += 1
             log.warning("statement_refused", code=rejected.code)
         else:
-            self._seen.add(digest(statement))
+            self._seen.add(applied.position)
 
     def _caught_up(self) -> None:
         lost = self.directory.head.size - len(self._seen)
@@ -75,6 +89,19 @@ class Replica:
         self._rounds += 1
         for waiter in self._waiters:
             waiter.set()
+        self._keep_verified()
+
+    def _keep_verified(self) -> None:
+        if self._verified is None or self._writing is not None:
+            return
+        if self._verified.is_due(self.directory.head.size):
+            # Beside the loop: the disk may take its time.
+            writing = asyncio.to_thread(self._verified.write, self.directory.digests)
+            self._writing = asyncio.create_task(writing)
+            self._writing.add_done_callback(self._written)
+
+    def _written(self, _: asyncio.Task[None]) -> None:
+        self._writing = None
 
     @property
     def age(self) -> float | None:

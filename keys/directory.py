@@ -11,6 +11,12 @@ Rules:
 - Lookups are dictionary lookups, and none looks through all units: a router makes several for each message,
   and a list of all units asks for the keys of each.
 
+- Signatures need not be verified twice. A caller that has verified statements before, from this root and with
+  this program, names their digests in their order (`verified`). The same statement behind the same ones has
+  the same outcome: its signatures are not computed again, and every rule still is applied. At the first other
+  statement the rest of the list counts for nothing. Whose list may be believed is for the caller
+  (runtime/process/directory_file.py).
+
 Form: `statements`. Who may state what: `rules`. Reading and saving is for the caller.
 """
 
@@ -24,6 +30,7 @@ from keys.rules import consequences, find_issuer
 from keys.statement_types import Appointment, Body, EpochPublication, Statement, UnitFacts
 from keys.statements import SignedStatement, parse_statement
 from keys.tables import KeyRole, Tables
+from protocol.errors import MisuseError
 from protocol.identifiers import Digest, KeyId, Millis, UnitId, digest
 from protocol.merkle import EMPTY_ROOT, Frontier, leaf_hash
 from protocol.parties import EpochKey, IdentityKey, OperatorKey, OperatorRole, TreeHead, Unit
@@ -33,6 +40,9 @@ _OPERATORS = {
     KeyRole.ROUTER: OperatorRole.ROUTER,
     KeyRole.LEDGER: OperatorRole.LEDGER,
 }
+
+
+_DIGEST = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +64,24 @@ class Directory:
         "_appointed",
         "_clock",
         "_frontier",
+        "_keeps",
         "_log",
         "_places",
         "_published",
         "_root",
         "_roots",
         "_tables",
+        "_verified",
     )
 
-    def __init__(self, root: RootOfTrust) -> None:
+    def __init__(self, root: RootOfTrust, *, verified: bytes = b"", keeps: bool = True) -> None:
+        """Of `verified` digests the first is of the first statement.
+
+        A replica that `keeps` no statements has no `snapshot` and no `history`, and a fifth of the memory.
+        """
         self._root = root
+        self._verified = verified
+        self._keeps = keeps
         self._tables = Tables()
         self._clock = Millis(0)
         self._log: list[bytes] = []
@@ -79,9 +97,9 @@ class Directory:
         self._roots: list[Digest] = [EMPTY_ROOT]
 
     @classmethod
-    def replay(cls, root: RootOfTrust, statements: Iterable[bytes]) -> Directory:
-        """A replica from a snapshot. Everything is verified again; damage is `Rejected`."""
-        directory = cls(root)
+    def replay(cls, root: RootOfTrust, statements: Iterable[bytes], *, verified: bytes = b"") -> Directory:
+        """A replica from a snapshot, verified as ever; damage is `Rejected`."""
+        directory = cls(root, verified=verified)
         for statement in statements:
             directory.apply(statement)
         return directory
@@ -95,9 +113,11 @@ class Directory:
         parsed = parse_statement(data)
         statement = parsed.statement
         issuer = find_issuer(statement, tables=self._tables, root=self._root, clock=self._clock)
-        parsed.verify(issuer.public)
+        proved = self._was_verified(name)
+        if not proved:
+            parsed.verify(issuer.public)
         changes = consequences(
-            statement, issuer=issuer, tables=self._tables, root=self._root, clock=self._clock
+            statement, issuer=issuer, tables=self._tables, root=self._root, clock=self._clock, proved=proved
         )
         # From here on nothing can fail.
         for change in changes:
@@ -106,11 +126,20 @@ class Directory:
             # Not from units, which could set it ahead and so expire all keys; a registrar's is bounded by its
             # own validity.
             self._clock = max(self._clock, statement.issued)
+        if not proved:
+            # Another one than was here before, or more than there was: what followed then, follows no more.
+            self._verified = b""
         return self._append(data, parsed)
 
     def snapshot(self) -> list[bytes]:
         """All statements in their order, for `replay`."""
+        self._check_kept()
         return list(self._log)
+
+    @property
+    def digests(self) -> bytes:
+        """The SHA-256 of each statement, in their order: what this replica has verified."""
+        return b"".join(self._places)
 
     @property
     def root(self) -> RootOfTrust:
@@ -120,7 +149,7 @@ class Directory:
     @property
     def head(self) -> TreeHead:
         """How many statements there are, and their Merkle root."""
-        return TreeHead(len(self._log), self._roots[-1])
+        return TreeHead(self._frontier.size, self._roots[-1])
 
     def root_at(self, size: int) -> bytes | None:
         """The root over the first `size` statements; None if there are not so many."""
@@ -191,17 +220,27 @@ class Directory:
 
     def history(self, unit: UnitId) -> tuple[Applied, ...]:
         """Every statement about this unit, registrar, router or ledger, in order."""
+        self._check_kept()
         return tuple(self._applied(position) for position in self._about.get(unit, ()))
 
     def _append(self, data: bytes, parsed: SignedStatement) -> Applied:
-        position = len(self._log)
-        self._log.append(data)
+        position = self._frontier.size
+        if self._keeps:
+            self._log.append(data)
         self._places[parsed.digest] = position
         self._about.setdefault(parsed.statement.about, []).append(position)
         self._index(parsed.statement.body)
         self._frontier.append(leaf_hash(data))
         self._roots.append(self._frontier.root())
         return Applied(position, parsed.digest, parsed.statement, new=True)
+
+    def _was_verified(self, name: Digest) -> bool:
+        start = self._frontier.size * _DIGEST
+        return self._verified[start : start + _DIGEST] == name
+
+    def _check_kept(self) -> None:
+        if not self._keeps:
+            raise MisuseError("this replica keeps no statements")
 
     def _index(self, body: Body) -> None:
         match body:

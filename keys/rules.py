@@ -28,6 +28,7 @@ from keys.possession import check_possession
 from keys.root_of_trust import RootOfTrust
 from keys.statement_types import (
     Appointment,
+    Body,
     EpochPublication,
     Revocation,
     Statement,
@@ -99,9 +100,14 @@ def find_issuer(statement: Statement, *, tables: Tables, root: RootOfTrust, cloc
 
 
 def consequences(
-    statement: Statement, *, issuer: Issuer, tables: Tables, root: RootOfTrust, clock: Millis
+    statement: Statement, *, issuer: Issuer, tables: Tables, root: RootOfTrust, clock: Millis, proved: bool
 ) -> list[Change]:
-    """The changes that a statement by this issuer brings, or `Rejected`. Changes nothing itself."""
+    """The changes that a statement by this issuer brings, or `Rejected`. Changes nothing itself.
+
+    Of a statement that was `proved` before, its keys' own proofs are not computed again.
+    """
+    if not proved:
+        _prove_keys(statement.body)
     match statement.body:
         case Appointment() as appointment:
             return _appoint(appointment, statement, tables=tables, root=root, clock=clock)
@@ -115,6 +121,17 @@ def consequences(
             return _revoke(revocation, statement.issued, issuer=issuer, tables=tables)
         case _:
             assert_never(statement.body)
+
+
+def _prove_keys(body: Body) -> None:
+    """What a statement proves of its keys; it does not depend on what else is in the directory."""
+    match body:
+        case Appointment():
+            check_possession(body)
+        case EpochPublication():
+            check_epoch(body.public)
+        case _:
+            pass
 
 
 def _check_was_valid(key: IdentityKey, *, issued: Millis, clock: Millis) -> None:
@@ -137,7 +154,6 @@ def _appoint(
     pinned = {name for key in root.keys for name in (key.kid, key.pq_kid)}
     if any(name in tables.key_names or name in pinned for name in (kid, pq_kid)):
         raise _not_valid("this key was appointed before; rotate with a fresh one")
-    check_possession(made)
     if made.stype is StatementType.REGISTRAR:
         ballot = encode(appointment_item(made))
         votes = {**tables.votes.get(ballot, {}), statement.issuer: statement.issued}
@@ -174,7 +190,6 @@ def _publish(made: EpochPublication, statement: Statement, *, issuer: Issuer, ta
     kid = made.public.kid
     if kid in tables.epochs:
         raise _not_valid("this epoch key was published before")
-    check_epoch(made.public)
     key = EpochKey(made.unit, made.epoch, made.public, revoked=False)
     return [
         Put(tables.epochs, kid, KnownEpoch(key, issuer.kid)),

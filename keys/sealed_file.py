@@ -34,10 +34,10 @@ def seal_file(content: bytes, *, purpose: str, secret: Secret, entropy: Entropy)
     )
 
 
-def open_sealed(data: bytes, *, purpose: str, secret: Secret, name: str) -> bytes:
+def open_sealed(data: bytes, *, purpose: str, secret: Secret, name: str, limit: int = MAX_SEALED) -> bytes:
     """The content. One error for damage and for a wrong secret: they cannot be told apart safely."""
     try:
-        item = decode(data, limit=MAX_SEALED)
+        item = decode(data, limit=limit)
     except Rejected:
         raise _unreadable(name) from None
     match item:

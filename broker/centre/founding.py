@@ -70,6 +70,7 @@ def _write_settings(home: CentreHome, *, kafka: str, secret: str, router_port: i
         "root": str(home.root),
         "key": f"file:{home.keys / 'router' / 'identity.key'}",
         "secret": str(home.path / secret),
+        "verified": str(home.router_verified),
         "http_port": router_port,
     }
     centre: dict[str, str | int] = {

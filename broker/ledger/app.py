@@ -35,11 +35,13 @@ from keys.ceremony import read_pin
 from keys.note_keys import read_note_key
 from keys.signer import check_signer_uri, signer_from_uri
 from keys.store import read_private
+from keys.unlock import Secret
 from runtime.errors import Unavailable
 from runtime.kafka.marks import KafkaMarks
 from runtime.kafka.partition_log import KafkaTopics
 from runtime.process.clock import now
 from runtime.process.contact import recent_contact
+from runtime.process.directory_file import verified_statements
 from runtime.process.http import bind_loopback, serve
 from runtime.process.secrets import credential_to_come
 from runtime.process.tasks import check_end, run_until_end, told_to_stop, waiting_to_stop
@@ -56,7 +58,7 @@ def build_ledger(settings: LedgerSettings, client: httpx.AsyncClient) -> LedgerR
     keys = OwnKeys(read_note_key(settings.note_key, secret=secret))
     policy = read_policy_file(settings.policy)
     records, store = RecordStore(settings.records_url), TileStore.open(settings.store_url)
-    replica = Replica(KafkaStatements(settings.kafka), read_pin(settings.root), monotonic=time.monotonic)
+    replica = _replica(settings, secret)
     stating = Stating(replica, signer_from_uri(settings.key, secret), now, os.urandom)
     metrics, cosigner = LedgerMetrics.create(), Cosigner(client, policy)
     storage = LogStorage(records, store, settings.origin)
@@ -90,6 +92,16 @@ def build_ledger(settings: LedgerSettings, client: httpx.AsyncClient) -> LedgerR
     )
     _follow(ledger, cosigner)
     return ledger
+
+
+def _replica(settings: LedgerSettings, secret: Secret) -> Replica:
+    root = read_pin(settings.root)
+    return Replica(
+        KafkaStatements(settings.kafka),
+        root,
+        monotonic=time.monotonic,
+        verified=verified_statements(settings.verified, root, secret),
+    )
 
 
 def _pulse(settings: LedgerSettings, publisher: Publisher, records: RecordStore) -> Pulse:

@@ -32,6 +32,10 @@ class LedgerSettings(FileSettings):
     key: str = Field(description="URI of the ledger's identity, which signs what it states")
     note_key: Path = Field(description="file with the key that signs checkpoints")
     secret: Path | None = Field(default=None, description="file with the 32-byte key that opens both keys")
+    verified: Path | None = Field(
+        default=None,
+        description="file that says which statements were verified before; without it all are at each start",
+    )
     records: str | None = Field(default=None, description="database of the records, as a URL")
     store: str | None = Field(
         default=None, description="where tiles and checkpoints go: a directory or s3://"

@@ -26,6 +26,7 @@ from runtime.errors import Unavailable
 from runtime.kafka.partition_log import KafkaTopics
 from runtime.process.clock import now
 from runtime.process.contact import recent_contact
+from runtime.process.directory_file import verified_statements
 from runtime.process.health import health_pages
 from runtime.process.http import bind_loopback, serve
 from runtime.process.secrets import credential_to_come
@@ -39,12 +40,19 @@ UNASSIGNED: Final = 30.0
 
 def build_router(settings: RouterSettings) -> tuple[Router, KafkaOutboxes]:
     """The router's parts, from its settings."""
-    replica = Replica(KafkaStatements(settings.kafka), read_pin(settings.root), monotonic=time.monotonic)
+    secret, root = router_secret(settings), read_pin(settings.root)
+    replica = Replica(
+        KafkaStatements(settings.kafka),
+        root,
+        monotonic=time.monotonic,
+        verified=verified_statements(settings.verified, root, secret),
+        keeps=False,
+    )
     metrics = RouterMetrics.create()
     ledger = _ledger(settings, metrics)
     router = Router(
         name=settings.name,
-        signer=signer_from_uri(settings.key, router_secret(settings)),
+        signer=signer_from_uri(settings.key, secret),
         replica=replica,
         metrics=metrics,
         clock=now,

@@ -25,6 +25,10 @@ class RouterSettings(FileSettings):
     root: Path = Field(description="file with the pinned root of the directory")
     key: str = Field(description="URI of the signing key, such as file:/etc/contrada/router.key")
     secret: Path | None = Field(default=None, description="file with the 32-byte key that opens the key file")
+    verified: Path | None = Field(
+        default=None,
+        description="file that says which statements were verified before; without it all are at each start",
+    )
     ledger_policy: Path | None = Field(
         default=None, description="the ledger's policy file; without it heads of the ledger are not compared"
     )

@@ -40,6 +40,7 @@ from runtime.kafka.marks import KafkaMarks
 from runtime.kafka.partition_log import KafkaDirectory
 from runtime.process import logs
 from runtime.process.clock import now
+from runtime.process.directory_file import VerifiedStatements
 from runtime.process.homes import UnitHome
 from runtime.process.http import bind_loopback, serve, unix_listener
 from runtime.process.notify import keep_watchdog, notify
@@ -151,14 +152,15 @@ def opened_keys(home: UnitHome, settings: UnitSettings) -> UnitKeys:
 
 def open_context(home: UnitHome, settings: UnitSettings) -> UnitContext:
     """The context of a home's unit. In the worker's thread: SQLite wants to be used where it was opened."""
-    keys = opened_keys(home, settings)
+    keys, root = opened_keys(home, settings), read_pin(home.root)
     check_state_is_there(home)
+    verified = VerifiedStatements(home.verified, root, unit_secret(settings, home))
     return UnitContext(
         unit=settings.unit,
         store=Store(home.database),
         vault=Vault(keys.storage_key, os.urandom),
         keys=keys,
-        replica=StoredDirectory(home.replica, read_pin(home.root)),
+        replica=StoredDirectory(home.replica, root, verified=verified),
         metrics=UnitMetrics.create(),
         clock=now,
         monotonic=time.monotonic,

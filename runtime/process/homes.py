@@ -3,6 +3,7 @@
     both     root.cbor       the pinned root       directory.log   the replica of the directory
              keys/           private keys, sealed  conf.d/*.toml   drop-ins over the settings
              lock            held while a daemon, or a command of the centre, works here
+             directory.verified   which statements were verified here; can be removed
     unit     unit.toml       settings              state.sqlite    outbox and inbox
              run/api.sock    the local API
              enrolment.cbor  what the centre needs to enrol the unit
@@ -11,6 +12,7 @@
              unit.secret     opens the keys, if no better place was chosen (`secret` in unit.toml)
     centre   centre.toml     settings              router.toml, ledger.toml   its processes' settings
              pending.log     statements that are made and not published yet
+             router.verified, ledger.verified   which statements these two have verified; can be removed
              centre.secret   opens the keys, if no better place was chosen (`secret` in centre.toml)
 
 A directory is a home if it has the settings file, which is therefore written last. Makes and reads nothing:
@@ -62,6 +64,11 @@ class Home:
     def replica(self) -> Path:
         """The replica of the directory: the statements as far as this home has read them."""
         return self.path / "directory.log"
+
+    @property
+    def verified(self) -> Path:
+        """Which statements of the directory were verified here."""
+        return self.path / "directory.verified"
 
     @property
     def is_unit(self) -> bool:
@@ -136,6 +143,16 @@ class CentreHome(Home):
     def ledger_settings(self) -> Path:
         """The ledger's settings file."""
         return self.path / "ledger.toml"
+
+    @property
+    def router_verified(self) -> Path:
+        """Which statements of the directory the router has verified."""
+        return self.path / "router.verified"
+
+    @property
+    def ledger_verified(self) -> Path:
+        """Which statements of the directory the ledger has verified."""
+        return self.path / "ledger.verified"
 
     @property
     def secret(self) -> Path:

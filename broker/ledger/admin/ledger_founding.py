@@ -76,6 +76,7 @@ def found_ledger(plan: LedgerPlan, *, now: Millis) -> dict[str, Any]:
         "key": f"file:{keys / 'identity.key'}",
         "note_key": str(note_file),
         "secret": str(secret_file),
+        "verified": str(home.ledger_verified),
         "http_port": plan.http_port,
     }
     settings = LedgerSettings(**values)

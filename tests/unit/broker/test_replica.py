@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -12,8 +13,10 @@ from broker.replica import OLDEST, Replica
 from keys.directory import Directory
 from keys.statement_types import StatusChange
 from keys.statements import issue
+from keys.unlock import Credential
 from protocol.identifiers import UnitId
 from runtime.errors import Unavailable
+from runtime.process.directory_file import VerifiedStatements
 from tests.sim.world import World
 from tests.unit.broker.router.claims import Statements
 from tests.waiting import GENEROUS, until_async
@@ -201,3 +204,23 @@ def _directory(world: World, statements: Sequence[bytes]) -> Directory:
     for statement in statements:
         directory.apply(statement)
     return directory
+
+
+async def test_what_it_verified_is_kept_for_its_next_start(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once it has caught up; and the next one comes to the same directory without a signature."""
+    monkeypatch.setattr("runtime.process.directory_file._WORTH_WRITING", 1)
+    root, secret, path = world.directory.root, Credential(bytes(32)), tmp_path / "verified"
+
+    def replica() -> Replica:
+        feed, verified = Statements(world.directory.snapshot()), VerifiedStatements(path, root, secret)
+        return Replica(feed, root, monotonic=Clock(), verified=verified, keeps=False)
+
+    async with following(replica()):
+        await until(path.exists)
+    monkeypatch.setattr("keys.statements.verify", None)
+    again = replica()
+    async with following(again):
+        await until(lambda: again.age is not None)
+    assert again.directory.head == world.directory.head

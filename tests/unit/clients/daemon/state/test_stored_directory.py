@@ -9,9 +9,10 @@ import pytest
 
 from clients.daemon.errors import StoreUnavailable
 from clients.daemon.state.stored_directory import StoredDirectory
+from keys.unlock import Credential
 from protocol.errors import Rejected
 from runtime.errors import NotVerified
-from runtime.process.directory_file import read_statements
+from runtime.process.directory_file import VerifiedStatements, read_statements
 from tests.sim.world import World
 
 
@@ -116,3 +117,25 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         StoredDirectory(tmp_path / "directory.log", world.directory.root).directory.head
         == world.directory.head
     )
+
+
+def test_signatures_are_verified_once(written, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The next start reads the same statements without a signature; what is new is verified and remembered."""
+    monkeypatch.setattr("runtime.process.directory_file._WORTH_WRITING", 1)
+    world, path, _ = written
+    root, kept = world.directory.root, tmp_path / "directory.verified"
+
+    def opened() -> StoredDirectory:
+        return StoredDirectory(path, root, verified=VerifiedStatements(kept, root, Credential(bytes(32))))
+
+    opened().close()
+    with monkeypatch.context() as without_signatures:
+        without_signatures.setattr("keys.statements.verify", None)
+        replica = opened()
+    world.enrol("se")
+    for statement in world.directory.snapshot():
+        replica.apply(statement)
+    replica.flush()
+    replica.close()
+    monkeypatch.setattr("keys.statements.verify", None)
+    assert opened().directory.head == world.directory.head
