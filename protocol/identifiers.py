@@ -7,7 +7,6 @@ a value of one of these types has already the right form.
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -67,13 +66,11 @@ def show_id(raw: bytes) -> str:
 
 
 def read_id(text: str) -> bytes:
-    """The 16 bytes behind a textual id."""
-    try:
-        return uuid.UUID(text).bytes
-    except ValueError:
-        raise Rejected(
-            Code.E_SCHEMA, "not a message id", hint="a message id, which looks like a UUID"
-        ) from None
+    """The 16 bytes behind a textual id: as it is shown (RFC 9562, 4), in either case, or without hyphens."""
+    digits = _digits(text)
+    if len(digits) != 32:
+        raise Rejected(Code.E_SCHEMA, "not a message id", hint="a message id, which looks like a UUID")
+    return bytes.fromhex(digits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +99,22 @@ class IdPrefix:
 
 def read_id_or_prefix(text: str) -> bytes | IdPrefix:
     """The 16 bytes behind a textual id, or what an id begins with; hyphens may be left out."""
-    digits = text.strip().replace("-", "").lower()
-    if SHORTEST_PREFIX <= len(digits) < 32 and _HEX.fullmatch(digits):
+    digits = _digits(text.strip())
+    if SHORTEST_PREFIX <= len(digits) < 32:
         return IdPrefix(digits)
-    try:
-        return read_id(text)
-    except Rejected:
-        raise Rejected(Code.E_SCHEMA, "not an id", hint=ID_WORDS) from None
+    if len(digits) != 32:
+        raise Rejected(Code.E_SCHEMA, "not an id", hint=ID_WORDS)
+    return bytes.fromhex(digits)
+
+
+def _digits(text: str) -> str:
+    """Its hexadecimal digits, if all hyphens stand where an id has them, or none does; else nothing."""
+    lower = text.lower()
+    digits = lower.replace("-", "")
+    if not _HEX.fullmatch(digits):
+        return ""
+    # The last hyphen of what was copied may stand at its end.
+    return digits if lower in (digits, _dashed(digits), _dashed(digits + "0")[:-1]) else ""
 
 
 def short_id(raw: bytes, *neighbours: bytes | None) -> str:

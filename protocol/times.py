@@ -44,6 +44,8 @@ POINT_WORDS: Final = (
 MAX_DURATION: Final = 36_525 * DAY
 """A hundred years: what is longer is a slip."""
 
+TOO_LONG: Final = "more than a hundred years"
+
 _UNITS: Final = {"w": 7 * DAY, "d": DAY, "h": HOUR, "m": MINUTE, "s": SECOND}
 _DURATION: Final = re.compile("".join(f"(?:([0-9]{{1,10}}){unit})?" for unit in _UNITS), re.ASCII)
 _DATE: Final = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?", re.ASCII)
@@ -154,7 +156,7 @@ def read_duration(text: str) -> int:
     parts = zip(found.groups(), _UNITS.values(), strict=True)
     length = sum(int(count) * unit for count, unit in parts if count is not None)
     if length > MAX_DURATION:
-        raise _none("more than a hundred years", DURATION_WORDS)
+        raise _none(TOO_LONG, DURATION_WORDS)
     return length
 
 

@@ -6,21 +6,23 @@ Rule: nothing heavy is imported here; a command imports its work when it runs.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
+from runtime.cli.input_files import PathName
 from runtime.cli.params import OneLine, Whole
 from runtime.cli.render import fields_of, write_details
-from runtime.errors import Misconfigured
+from runtime.errors import Misconfigured, NotFound
 from runtime.process.homes import CentreHome
 
 if TYPE_CHECKING:
     from broker.ledger.settings import LedgerSettings
 
-_FILE = click.Path(path_type=Path)
+_FILE = PathName(path_type=Path)
 _CONFIG = click.option(
     "--config",
     type=_FILE,
@@ -258,10 +260,19 @@ def _home(invocation: Invocation) -> Path:
 
 
 def _config(invocation: Invocation, given: Path | None) -> Path | None:
-    home = invocation.home
-    if given is None and home is not None and CentreHome(home).ledger_settings.exists():
-        return CentreHome(home.absolute()).ledger_settings
-    return given
+    if given is not None or invocation.home is None:
+        return given
+    home = CentreHome(invocation.home.absolute())
+    if home.ledger_settings.exists():
+        return home.ledger_settings
+    from broker.ledger.settings import LedgerSettings
+
+    if any(name.startswith(LedgerSettings.model_config["env_prefix"]) for name in os.environ):
+        return None
+    raise NotFound(
+        f"there is no ledger in {home.path}: it has no ledger.toml",
+        hint=f"make it with 'contrada --home {home.path} ledger init', or name its settings with --config",
+    )
 
 
 def _settings(invocation: Invocation, config: Path | None) -> LedgerSettings:

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
+from runtime.cli.input_files import PathName
 
 router = group("router", short="run a router of the exchange", text="Run a router of the exchange.")
 
@@ -25,7 +26,7 @@ router = group("router", short="run a router of the exchange", text="Run a route
     ),
     json_help="Print errors as JSON on stderr. The log is JSON in any case.",
 )
-@click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="The router's TOML file.")
+@click.option("--config", type=PathName(path_type=Path), metavar="FILE", help="The router's TOML file.")
 @click.option("--check-config", is_flag=True, help="Check the settings and the keys, then leave.")
 @pass_invocation
 def router_run(_: Invocation, config: Path | None, *, check_config: bool) -> None:

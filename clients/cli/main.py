@@ -26,6 +26,7 @@ from runtime.cli.command import (
     set_wide,
 )
 from runtime.cli.exits import Exit, table
+from runtime.cli.input_files import PathName
 from runtime.cli.joined import added, load_added
 from runtime.cli.pipes import ReaderLeft
 from runtime.environment import COMMAND_LINE, unknown_variables
@@ -103,7 +104,7 @@ def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None: 
 )
 @click.option(
     "--home",
-    type=click.Path(path_type=Path),
+    type=PathName(path_type=Path),
     envvar="CONTRADA_HOME",
     show_envvar=True,
     expose_value=False,

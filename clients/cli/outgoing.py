@@ -20,7 +20,7 @@ from protocol.content.media_types import media_type_of
 from protocol.json_text import read_json
 from protocol.times import Bound
 from runtime.bounded import read_bounded
-from runtime.cli.input_files import as_on_disk, read_input
+from runtime.cli.input_files import PathName, as_on_disk, read_input
 from runtime.cli.params import Codes, Duration, HandlingCodes, Identifier, Moment, Term, Units, flatten
 
 MAX_KEY = 200
@@ -80,7 +80,7 @@ _OPTIONS = (
         "--attach",
         "attachments",
         multiple=True,
-        type=click.Path(path_type=Path),
+        type=PathName(path_type=Path),
         metavar="FILE",
         help="A file; one that no item names is added to all items, and takes their strictest codes.",
     ),

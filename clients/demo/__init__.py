@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from runtime.cli.command import Impact, Invocation, command, pass_invocation
+from runtime.cli.input_files import PathName
 
 
 @command(
@@ -21,7 +22,7 @@ from runtime.cli.command import Impact, Invocation, command, pass_invocation
 @click.option(
     "--dir",
     "directory",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=PathName(path_type=Path, file_okay=False),
     default=Path("demo"),
     show_default=True,
     help="Where everything is kept; cleared at the start.",

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import click
 
+from runtime.cli.input_files import PathName
 from runtime.cli.pipes import reader_watched
 from runtime.kafka.addresses import SERVERS_WORDS, servers_fault
 
@@ -217,7 +218,7 @@ def _common_options(json_help: str) -> list[click.Parameter]:
         click.Option(["--wide"], is_flag=True, expose_value=False, callback=set_wide, hidden=True),
         click.Option(["--no-color"], is_flag=True, expose_value=False, callback=set_no_color, hidden=True),
         click.Option(
-            ["--home"], type=click.Path(path_type=Path), expose_value=False, callback=set_home, hidden=True
+            ["--home"], type=PathName(path_type=Path), expose_value=False, callback=set_home, hidden=True
         ),
         click.Option(["--kafka"], expose_value=False, callback=set_kafka, hidden=True),
     ]

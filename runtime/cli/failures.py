@@ -98,6 +98,8 @@ def _usage(error: click.ClickException) -> Failure:
         close = sorted(error.possibilities or ())
         if close:
             hints.append("did you mean " + " or ".join(f"'{name}'" for name in close) + "?")
+    elif isinstance(error, click.MissingParameter):
+        message = " ".join(message.split())  # its choices come as a list with tabs
     context = getattr(error, "ctx", None)
     if isinstance(context, click.Context):
         hints.append(f"see '{context.command_path} --help'")

@@ -45,6 +45,8 @@ def _not_a_home(home: Home, wanted: str, *, other: str | None) -> NoHome:
         return NoHome(
             f"{home.path} is a {other}'s home, and this needs a {wanted}'s", hint="name the other with --home"
         )
+    if home.path.exists() and not home.path.is_dir():
+        return NoHome(f"{home.path} is a file, and a home is a directory", hint="name another with --home")
     return NoHome(
         f"{home.path} is not a {wanted}'s home",
         hint=f"make one with 'contrada --home {home.path} {wanted} init', or name another with --home",

@@ -9,10 +9,23 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
+
+import click
 
 from protocol.content.file_names import normal_name
 from runtime.bounded import read_bounded, read_stream
 from runtime.cli.errors import BadInput
+
+
+class PathName(click.Path):
+    """A path that is typed. An empty one is none: it would be the directory that one is in."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path, as `click.Path` has it."""
+        if value == "":
+            self.fail("it is empty; expected a path: is it a variable without a value?", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 def read_input(name: str, limit: int, *, what: str) -> bytes:

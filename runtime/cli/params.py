@@ -16,7 +16,15 @@ from protocol import limits
 from protocol.content.code_forms import read_handling, show_code, show_handling
 from protocol.errors import Rejected
 from protocol.identifiers import ID_WORDS, IdPrefix, parse_unit_id, read_id_or_prefix, show_id
-from protocol.times import DURATION_WORDS, POINT_WORDS, Bound, read_duration, read_point, show_duration
+from protocol.times import (
+    DURATION_WORDS,
+    POINT_WORDS,
+    TOO_LONG,
+    Bound,
+    read_duration,
+    read_point,
+    show_duration,
+)
 from runtime.process.clock import now
 
 LONGEST_LINE: Final = 200
@@ -34,13 +42,13 @@ class Units(click.ParamType[Any]):
         """The unit ids."""
         if isinstance(value, tuple):
             return value
-        names = [name.strip().lower() for name in str(value).split(",")]
+        names = [name.strip() for name in str(value).split(",")]
         for name in names:
             try:
-                parse_unit_id(name)
+                parse_unit_id(name.lower())
             except Rejected as error:
                 self.fail(f"{name!r} is not a unit id; expected {error.hint}", param, ctx)
-        return tuple(names)
+        return tuple(name.lower() for name in names)
 
 
 class OneUnit(Units):
@@ -234,6 +242,9 @@ class Term(click.ParamType[int]):
                 # A number is a length without its unit; all else may have been meant as either.
                 if text.strip().isdigit():
                     raise no_length from None
+                if no_length.sentence == TOO_LONG:
+                    hint = f"at most {show_duration(self.at_most)}"
+                    raise Rejected(no_length.reason, no_length.sentence, hint=hint) from None
                 hint = "a length of time such as 8h or 7d, or a date or time such as 2026-11-22"
                 raise Rejected(no_point.reason, no_point.sentence, hint=hint) from None
 

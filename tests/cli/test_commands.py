@@ -12,7 +12,8 @@ from clients.cli.main import ADDED, COMMANDS
 from clients.cli.main import contrada as root
 from protocol.times import DURATION_WORDS, POINT_WORDS
 from runtime.cli.command import Command, Group, Impact, tag_of
-from runtime.cli.params import Duration, Moment, Term
+from runtime.cli.input_files import PathName
+from runtime.cli.params import Duration, Moment, Term, Whole
 from tests.cli.terminal import contrada
 
 
@@ -58,6 +59,18 @@ def test_a_command_has_examples_a_tag_and_json(name: str) -> None:
     assert any(name in example for example in command.examples)
     assert "--json" in {opt for param in command.params for opt in param.opts}
     assert command.help and command.short_help
+
+
+@pytest.mark.parametrize("name", LEAVES)
+def test_numbers_and_paths_are_refused_in_our_words(name: str) -> None:
+    """No number has the library's complaint, and no empty path is the directory that one is in."""
+    for param in (*LEAVES[name].params, *root.params):
+        if isinstance(param.type, click.types.IntParamType):
+            assert isinstance(param.type, Whole)
+        if isinstance(param.type, click.Path):
+            assert isinstance(param.type, PathName)
+            with pytest.raises(click.BadParameter, match="it is empty; expected a path"):
+                param.type.convert("", param, None)
 
 
 @pytest.mark.parametrize("name", LEAVES)

@@ -10,6 +10,7 @@ import click
 
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
 from runtime.cli.confirm import confirm
+from runtime.cli.input_files import PathName
 from runtime.cli.params import OneLine, Sha256, Whole
 from runtime.cli.render import say, write_json
 
@@ -31,7 +32,7 @@ _yes = click.option("--yes", is_flag=True, help="Do not ask.")
     short="a policy file is another one from now on",
     examples=("contrada centre act policy-change policy --why 'a third witness: nl'",),
 )
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("file", type=PathName(dir_okay=False, path_type=Path))
 @_why
 @pass_invocation
 def act_policy_change(invocation: Invocation, *, file: Path, why: str) -> None:
@@ -100,7 +101,7 @@ def act_auditor_access(invocation: Invocation, *, who: str, asked: str) -> None:
 @click.argument("number", type=Whole(0))
 @click.option("--by", required=True, type=OneLine(), metavar="NAME", help="Who takes it out.")
 @click.option("--second", required=True, type=OneLine(), metavar="NAME", help="Who agreed.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="FILE", help="A new file.")
+@click.option("--out", required=True, type=PathName(path_type=Path), metavar="FILE", help="A new file.")
 @_yes
 @pass_invocation
 def quarantine_release(

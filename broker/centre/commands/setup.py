@@ -9,6 +9,7 @@ import click
 
 from runtime.cli.columns import Kind
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
+from runtime.cli.input_files import PathName
 from runtime.cli.params import Whole
 from runtime.cli.render import Column, say, write_details, write_table
 
@@ -31,9 +32,7 @@ topics = group("topics", short="the shape of the exchange in Kafka")
         "contrada --home ./centre --kafka 127.0.0.1:9092 centre init --secret /run/credentials/centre.secret",
     ),
 )
-@click.option(
-    "--secret", type=click.Path(path_type=Path), metavar="FILE", help="32 bytes that seal the keys."
-)
+@click.option("--secret", type=PathName(path_type=Path), metavar="FILE", help="32 bytes that seal the keys.")
 @click.option(
     "--router-port",
     type=Whole(0, 65535),

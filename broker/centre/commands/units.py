@@ -14,6 +14,7 @@ from protocol.times import Bound
 from runtime.cli.columns import Kind
 from runtime.cli.command import Impact, Invocation, command, pass_invocation
 from runtime.cli.confirm import confirm
+from runtime.cli.input_files import PathName
 from runtime.cli.params import Codes, KeyName, Moment, OneLine, OneUnit, Whole
 from runtime.cli.render import Column, moment, say, write_details, write_json, write_table
 
@@ -68,7 +69,7 @@ def centre_units(invocation: Invocation) -> None:
         "contrada centre enrol enrolment-no.cbor --kind third-party --basis agreement --purpose operational",
     ),
 )
-@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("file", metavar="FILE", type=PathName(path_type=Path))
 @click.option("--name", type=OneLine(), metavar="TEXT", help="The unit's name for people.")
 @click.option("--kind", type=Codes(UnitKind), help="What it is by law. [default: national-unit]")
 @click.option("--clearance", type=Codes(Classification), help="Up to which marking. [default: bpl]")

@@ -13,6 +13,7 @@ import click
 
 from protocol.errors import Rejected
 from protocol.identifiers import ID_WORDS, IdPrefix, read_id_or_prefix
+from runtime.cli.input_files import PathName
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -37,8 +38,8 @@ class MessageName(click.ParamType[bytes | IdPrefix]):
 
 
 # The code that opens them reports missing ones: in one way, and with the exit code for it.
-FILE = click.Path(dir_okay=False, path_type=Path)
-DIRECTORY = click.Path(file_okay=False, path_type=Path)
+FILE = PathName(dir_okay=False, path_type=Path)
+DIRECTORY = PathName(file_okay=False, path_type=Path)
 
 
 def copy_argument(function: Function) -> Function:

@@ -21,6 +21,7 @@ from clients.audit.commands.proof import prove, verify
 from clients.audit.commands.read import audit_report, audit_search
 from runtime.cli.columns import Kind
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
+from runtime.cli.input_files import PathName
 from runtime.cli.render import Column, say, write, write_json, write_table
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def _show(done: Audit) -> None:
     ),
 )
 @click.argument("source", metavar="URL|DIR")
-@click.argument("destination", metavar="DEST", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("destination", metavar="DEST", type=PathName(file_okay=False, path_type=Path))
 @policy_option
 @click.option("--log", "logs", multiple=True, metavar="NAME", help="Only this log, such as audit/2026h2.")
 @click.option("--no-records", is_flag=True, help="Copy the logs only, not the store of records.")

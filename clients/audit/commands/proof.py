@@ -19,6 +19,7 @@ from clients.audit.commands.arguments import (
 from protocol.identifiers import IdPrefix
 from runtime.cli.columns import Kind
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
+from runtime.cli.input_files import PathName
 from runtime.cli.params import Whole
 from runtime.cli.render import Column, fields_of, say, write, write_details, write_json, write_table
 
@@ -211,7 +212,7 @@ def audit_verify_directory(
 @click.option("--log", "name", metavar="NAME", help="The log, such as 2026h2. [default: the newest]")
 @click.option("--leaf", type=Whole(0), help="The leaf, counted from 0.")
 @click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="Where. [default: here]"
+    "--out", type=PathName(file_okay=False, path_type=Path), default=Path(), help="Where. [default: here]"
 )
 @click.option("--no-record", is_flag=True, help="Leave record and salt out of the file.")
 @pass_invocation
@@ -250,7 +251,7 @@ def audit_prove_inclusion(
 @copy_argument
 @policy_option
 @click.option("--from", "older", type=FILE, required=True, metavar="FILE", help="The older checkpoint.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The file.")
+@click.option("--out", type=PathName(dir_okay=False, path_type=Path), required=True, help="The file.")
 @pass_invocation
 def audit_prove_consistency(
     invocation: Invocation, directory: Path, *, policy: Path | None, older: Path, out: Path

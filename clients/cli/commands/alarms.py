@@ -13,7 +13,7 @@ from clients.cli.message_lists import say_older
 from runtime.cli.columns import Kind
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
 from runtime.cli.home import unit_home
-from runtime.cli.params import limit_option
+from runtime.cli.params import Whole, limit_option
 from runtime.cli.render import Column, moment, say, write_json, write_table
 
 alarms = group("alarms", short="what an officer must look at: list, acknowledge")
@@ -64,7 +64,7 @@ def alarms_ls(invocation: Invocation, /, *, limit: int | None, **chosen: str | N
         "contrada unit alarms ack --all --by 'J. Martin'",
     ),
 )
-@click.argument("numbers", metavar="[NUMBER]...", nargs=-1, type=click.IntRange(1))
+@click.argument("numbers", metavar="[NUMBER]...", nargs=-1, type=Whole(1))
 @click.option("--all", "every", is_flag=True, help="All that are open now.")
 @click.option("--by", metavar="NAME", help="Who has looked at them; else the user of this machine.")
 @click.option("--note", metavar="TEXT", help="What was found, and done.")

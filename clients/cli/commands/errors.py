@@ -58,7 +58,7 @@ def errors_show(invocation: Invocation, code: str) -> None:
 
         near = get_close_matches(name, ALL, n=3, cutoff=0.75)
         hint = f"did you mean {' or '.join(near)}?" if near else "see 'contrada errors ls'"
-        raise NotFound(f"there is no code {name}", hint=hint)
+        raise NotFound(f"there is no code {code.strip().upper()}", hint=hint)
     row = _row(name)
     if name in RULE_OF:
         row["rule"] = reason(name, None)["rule"]

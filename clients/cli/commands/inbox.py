@@ -20,6 +20,7 @@ from runtime.cli.columns import Kind
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
 from runtime.cli.errors import DaemonProblem
 from runtime.cli.home import unit_home
+from runtime.cli.input_files import PathName
 from runtime.cli.params import Codes, Duration, Identifier, OneUnit
 from runtime.cli.render import (
     Column,
@@ -116,9 +117,7 @@ def _follow(daemon: DaemonClient, chosen: dict[str, str | None], *, as_json: boo
 )
 @_id
 @_sender
-@click.option(
-    "--save-to", type=click.Path(path_type=Path), metavar="DIR", help="Write the attachments there."
-)
+@click.option("--save-to", type=PathName(path_type=Path), metavar="DIR", help="Write the attachments there.")
 @pass_invocation
 def inbox_show(invocation: Invocation, *, message_id: str, sender: str | None, save_to: Path | None) -> None:
     """Open a message and show its content with the codes of every item.
@@ -193,7 +192,7 @@ def inbox_ack(
 )
 @_id
 @click.option(
-    "--file", required=True, metavar="FILE", type=click.Path(allow_dash=True), help="The draft, or -."
+    "--file", required=True, metavar="FILE", type=PathName(allow_dash=True), help="The draft, or -."
 )
 @message_options
 @pass_invocation
@@ -217,7 +216,7 @@ def inbox_answer(invocation: Invocation, /, message_id: str, file: str, **option
 @click.option("--ground", type=Codes(RefusalGround), help="The ground (DIR 6(1)); else the draft's first.")
 @click.option("--reasons", metavar="TEXT", help="The reasons in this case (DIR 6(2)).")
 @click.option("--concerns", metavar="TEXT", help="With --reasons: the part that is refused; else all of it.")
-@click.option("--file", metavar="FILE", type=click.Path(allow_dash=True), help="A whole draft instead, or -.")
+@click.option("--file", metavar="FILE", type=PathName(allow_dash=True), help="A whole draft instead, or -.")
 @message_options
 @pass_invocation
 def inbox_refuse(

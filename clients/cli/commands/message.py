@@ -10,6 +10,7 @@ from clients.cli.local_api import DaemonClient, segment
 from runtime.cli.columns import Kind
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
 from runtime.cli.home import chosen_home, unit_home
+from runtime.cli.input_files import PathName
 from runtime.cli.joined import TRACES, load_added
 from runtime.cli.params import Identifier
 from runtime.cli.render import Column, moment, write_json, write_table
@@ -82,7 +83,7 @@ def message_trace_command(invocation: Invocation, message_id: str) -> None:
 )
 @click.argument("message_id", metavar="ID", type=Identifier())
 @click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Write them there."
+    "--out", type=PathName(path_type=Path, file_okay=False), metavar="DIR", help="Write them there."
 )
 @pass_invocation
 def message_proof(invocation: Invocation, message_id: str, out: Path | None) -> None:
@@ -114,7 +115,7 @@ def message_proof(invocation: Invocation, message_id: str, out: Path | None) -> 
 )
 @click.argument("message_id", metavar="ID", type=Identifier())
 @click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Write them there."
+    "--out", type=PathName(path_type=Path, file_okay=False), metavar="DIR", help="Write them there."
 )
 @pass_invocation
 def message_receipt(invocation: Invocation, message_id: str, out: Path | None) -> None:

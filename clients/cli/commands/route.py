@@ -23,7 +23,7 @@ from protocol.times import Bound
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
 from runtime.cli.errors import RefusedByPolicy
 from runtime.cli.home import chosen_home, read_settings
-from runtime.cli.input_files import read_input
+from runtime.cli.input_files import PathName, read_input
 from runtime.cli.params import Codes, HandlingCodes, Moment, OneUnit, Units, flatten
 from runtime.cli.render import moment, say, write, write_json
 from runtime.errors import NotVerified
@@ -43,7 +43,7 @@ route = group("route", short="what the rules say to a message, and why")
         """echo '{"from": "fr", "to": ["no"], "data_class": "personal"}' | contrada route explain - --json""",
     ),
 )
-@click.argument("file", metavar="FILE", type=click.Path(allow_dash=True))
+@click.argument("file", metavar="FILE", type=PathName(allow_dash=True))
 @click.option("--kind", type=Codes(MessageKind), help="What the draft is. [default: information]")
 @click.option("--from", "sender", type=OneUnit(), help="The sender; else the unit of this home.")
 @click.option("--to", type=Units(), multiple=True, metavar="UNIT,...", help="The units addressed.")

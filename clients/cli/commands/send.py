@@ -22,10 +22,11 @@ from protocol.codes import UrgencyGround
 from runtime.cli.command import Impact, Invocation, command, pass_invocation
 from runtime.cli.errors import CommandError, DaemonProblem, DaemonUnreachable, NotInTime, RefusedByPolicy
 from runtime.cli.home import unit_home
+from runtime.cli.input_files import PathName
 from runtime.cli.params import Codes, flatten
 from runtime.cli.render import flush, say, write, write_json
 
-_draft_argument = click.argument("file", metavar="FILE", type=click.Path(allow_dash=True))
+_draft_argument = click.argument("file", metavar="FILE", type=PathName(allow_dash=True))
 
 
 @command(

@@ -12,6 +12,7 @@ from runtime.cli.command import Impact, Invocation, Lazy, command, group, pass_i
 from runtime.cli.errors import CommandError
 from runtime.cli.exits import Exit
 from runtime.cli.home import unit_home
+from runtime.cli.input_files import PathName
 from runtime.cli.params import OneLine, OneUnit, Whole
 from runtime.cli.render import Column, say, write_details, write_json
 
@@ -51,7 +52,7 @@ class _Degraded(CommandError):
 @click.option(
     "--root",
     required=True,
-    type=click.Path(path_type=Path),
+    type=PathName(path_type=Path),
     metavar="FILE",
     help="root.cbor, from the centre.",
 )
@@ -62,10 +63,8 @@ class _Degraded(CommandError):
     metavar="TEXT",
     help="Whom the centre calls, in one line.",
 )
-@click.option(
-    "--secret", type=click.Path(path_type=Path), metavar="FILE", help="32 bytes that seal the keys."
-)
-@click.option("--passphrase", type=click.Path(path_type=Path), metavar="FILE", help="Or a file with words.")
+@click.option("--secret", type=PathName(path_type=Path), metavar="FILE", help="32 bytes that seal the keys.")
+@click.option("--passphrase", type=PathName(path_type=Path), metavar="FILE", help="Or a file with words.")
 @click.option(
     "--http-port",
     type=Whole(0, 65535),
@@ -75,7 +74,7 @@ class _Degraded(CommandError):
 )
 @click.option(
     "--ledger-policy",
-    type=click.Path(path_type=Path),
+    type=PathName(path_type=Path),
     metavar="FILE",
     help="Which logs and witnesses to believe, from the centre; without it the ledger is not followed.",
 )
@@ -152,7 +151,7 @@ def unit_run(invocation: Invocation, *, check_config: bool) -> None:
 )
 @click.option(
     "--evidence",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=PathName(path_type=Path, file_okay=False),
     metavar="DIR",
     help="Also write what was kept against the ledger.",
 )

@@ -13,6 +13,7 @@ from runtime.cli.command import Impact, Invocation, command, group, pass_invocat
 from runtime.cli.errors import CommandError
 from runtime.cli.exits import Exit
 from runtime.cli.home import chosen_home
+from runtime.cli.input_files import PathName
 from runtime.cli.params import Whole
 from runtime.cli.render import Column, moment, say, write, write_details, write_json, write_table
 
@@ -61,7 +62,7 @@ class _Suspicious(CommandError):
     ),
 )
 @click.argument("name")
-@click.option("--policy", type=click.Path(path_type=Path), metavar="FILE", help="The logs, from the centre.")
+@click.option("--policy", type=PathName(path_type=Path), metavar="FILE", help="The logs, from the centre.")
 @click.option(
     "--port", type=Whole(1, 65535), default=9490, show_default=True,
     help="Loopback port where logs ask.",
@@ -73,8 +74,8 @@ class _Suspicious(CommandError):
 @click.option(
     "--mirror", metavar="URL|DIR", help="Where the tiles are; the witness then keeps a copy of them."
 )
-@click.option("--secret", type=click.Path(path_type=Path), metavar="FILE", help="32 bytes that seal the key.")
-@click.option("--passphrase", type=click.Path(path_type=Path), metavar="FILE", help="Or a file with words.")
+@click.option("--secret", type=PathName(path_type=Path), metavar="FILE", help="32 bytes that seal the key.")
+@click.option("--passphrase", type=PathName(path_type=Path), metavar="FILE", help="Or a file with words.")
 @pass_invocation
 def witness_init(
     invocation: Invocation,

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from protocol.errors import Code, Rejected
 from protocol.identifiers import (
     ID_WORDS,
+    IdPrefix,
     digest,
     new_message_id,
     new_thread_id,
@@ -125,10 +126,37 @@ def test_a_short_id_begins_no_neighbour(raw, others):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "0195a0c", "0195a0g2", "0195a0c2-7c3e-7b1a-8f4d-0000000000000", "ffffffff ffffffff", "٠١٢٣٤٥٦٧"],
+    [
+        "",
+        "0195a0c",
+        "0195a0g2",
+        "0195a0c2-7c3e-7b1a-8f4d-0000000000000",
+        "ffffffff ffffffff",
+        "٠١٢٣٤٥٦٧",
+        "0195a0c2--7c3e",
+        "-0195a0c2",
+        "0195a0c27-c3e",
+        "0195a0c27c3e-",
+        "0195a0c2-7c3e-7b1a-8f4d-000000000000-",
+        "0195-a0c2-7c3e-7b1a-8f4d-0000-0000-0000",
+        "{0195a0c2-7c3e-7b1a-8f4d-000000000000}",
+        "urn:uuid:0195a0c2-7c3e-7b1a-8f4d-000000000000",
+    ],
 )
 def test_what_is_neither_an_id_nor_its_beginning(text):
     """Fewer than eight digits would seldom name one message; the hint says what would be right."""
     with pytest.raises(Rejected) as caught:
         read_id_or_prefix(text)
     assert caught.value.hint == ID_WORDS
+    with pytest.raises(Rejected):
+        read_id(text)
+
+
+def test_an_id_is_read_in_the_forms_in_which_it_is_copied():
+    """In capitals, without hyphens, with the hyphen behind what a double click took; by the API without spaces only."""
+    raw = bytes.fromhex("0195a0c27c3e7b1a8f4d000000000000")
+    for text in (show_id(raw), show_id(raw).upper(), raw.hex()):
+        assert read_id(text) == read_id_or_prefix(f" {text}\n") == raw
+    assert read_id_or_prefix("0195a0c2-") == read_id_or_prefix("0195A0C2") == IdPrefix("0195a0c2")
+    with pytest.raises(Rejected):
+        read_id(f" {show_id(raw)}")
