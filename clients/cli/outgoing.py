@@ -159,9 +159,14 @@ def read_draft_file(name: str, kind: str = "information") -> dict[str, Any]:
     read = read_json(data, at_most=limits.MAX_RECORD)
     if not read.faults and isinstance(read.value, dict):
         return read.value
-    from clients.cli.draft_faults import explain_draft  # noqa: PLC0415 - the models, only for one that is wrong
+    # The models and the kinds of files are imported for one that is wrong.
+    from clients.cli.draft_faults import explain_draft  # noqa: PLC0415
+    from runtime.cli.file_kinds import FileKind, refuse_other_kind  # noqa: PLC0415
 
-    raise explain_draft("stdin" if name == "-" else name, data, kind)
+    where = "stdin" if name == "-" else name
+    if not read.is_json:
+        refuse_other_kind(data, FileKind.DRAFT, name=where)
+    raise explain_draft(where, data, kind)
 
 
 def with_files(draft: dict[str, Any], names: Sequence[str]) -> tuple[dict[str, Any], list[str]]:

@@ -57,7 +57,27 @@ class Invocation:
 pass_invocation = click.make_pass_decorator(Invocation, ensure=True)
 
 
-class Command(click.Command):
+class _Helpful(click.Command):
+    """What has a help, which is written as all else: a full disk or a closed stdout is told alike."""
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """The option, as Click makes it."""
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.callback = _show_help
+        return option
+
+
+def _show_help(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - Click's signature
+    if value and not ctx.resilient_parsing:
+        from runtime.cli.render import write_as_is  # noqa: PLC0415 - only when asked; it imports this module
+
+        for line in ctx.get_help().splitlines():
+            write_as_is(line)
+        ctx.exit()
+
+
+class Command(_Helpful):
     """A command with examples, a tag and `--json`."""
 
     def __init__(
@@ -114,7 +134,7 @@ class Lazy:
         return command
 
 
-class Group(click.Group):
+class Group(_Helpful, click.Group):
     """A group that shows the tags, and knows some commands by their place only."""
 
     def __init__(self, *args: Any, lazy: Mapping[str, Lazy] | None = None, **kwargs: Any) -> None:

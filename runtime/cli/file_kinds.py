@@ -38,6 +38,7 @@ class FileKind(Enum):
     RECEIPT = ("a router's receipt", "it is a file that 'contrada message receipt --out DIR' wrote")
     PROOF = ("a proof", "it is a .tlog-proof file, as 'contrada message proof --out DIR' wrote it")
     CHECKPOINT = ("a checkpoint", "it is the file checkpoint of a log, or a copy of it")
+    DRAFT = ("a draft", "it is JSON, as docs/drafts.md and the files of examples/ have it")
     RECORD = ("a record with its salt", "it is the .json file beside a proof, or the proof has it inside")
 
     @property
@@ -51,7 +52,7 @@ class FileKind(Enum):
         return str(self.value[1])
 
 
-_TEXT: Final = frozenset({FileKind.POLICY, FileKind.PROOF, FileKind.CHECKPOINT})
+_TEXT: Final = frozenset({FileKind.POLICY, FileKind.PROOF, FileKind.CHECKPOINT, FileKind.DRAFT})
 _BEGINNINGS: Final = {
     b"\x89PNG": "an image (PNG)", b"\xff\xd8\xff": "an image (JPEG)", b"%PDF-": "a PDF",
     b"PK\x03\x04": "a ZIP archive or an office document", b"\x1f\x8b": "a gzip archive",

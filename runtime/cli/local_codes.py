@@ -28,7 +28,8 @@ LOCAL_CODES: Final[dict[str, LocalCode]] = {
         "name one with --home or CONTRADA_HOME; the message says what is wrong with it",
     ),
     "E_DRAFT": LocalCode(
-        "a draft is not a valid message yet", "correct each field that is named; docs/drafts.md"
+        "a draft has faults, or a file is not what it has to be",
+        "correct each field that is named, docs/drafts.md; or name the right file",
     ),
     "E_REFUSED": LocalCode(
         "the router refused the message, or would", "correct what the reasons name, send it anew"

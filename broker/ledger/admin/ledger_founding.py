@@ -24,10 +24,12 @@ from keys.note_keys import NOTE_KEY_FILE, NoteKey, read_note_key, write_note_key
 from keys.store import prepare_directory, read_credential, read_public, write_public
 from protocol.errors import Rejected
 from protocol.identifiers import Millis
+from protocol.limits import MAX_POLICY_TEXT
 from protocol.tlog.checkpoints import seconds
 from protocol.tlog.policy_text import WitnessEntry, ledger_policy
 from protocol.tlog.shards import directory_origin, shard_of
 from runtime.bounded import read_bounded
+from runtime.cli.file_kinds import FileKind, read_kind
 from runtime.errors import Conflict, Misconfigured
 from runtime.files import replace_file
 from runtime.process.homes import CentreHome
@@ -124,6 +126,7 @@ def _is_same_log(one: str, other: str) -> bool:
 
 def witnesses_in(file: Path) -> tuple[WitnessEntry, ...]:
     """The witnesses that a file names, as `contrada witness init` writes it: the form of a policy."""
+    read_kind(file, MAX_POLICY_TEXT, FileKind.POLICY)
     policy = read_policy_file(file)
     names = dict.fromkeys(witness.key.name for witness in policy.witnesses)
     if not names:

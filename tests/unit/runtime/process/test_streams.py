@@ -40,7 +40,7 @@ AS_IT_ENDS = {
     "completion fish": 1,
     "audit fsck {tmp}/nowhere": 5,
     "centre enrol {tmp}/nowhere --home {tmp}/centre": 5,
-    "ledger check --home {tmp}/centre": 2,
+    "ledger check --home {tmp}/centre": 5,
     "router run --config {tmp}/nowhere": 2,
 }
 """A command of each family, and its exit code."""
@@ -72,11 +72,12 @@ def test_without_any_stream_each_command_ends_as_it_should(tmp_path: Path) -> No
 )
 def test_what_cannot_be_said_is_a_failure(streams: str, said: bytes) -> None:
     """Whoever asked and got nothing must not read it as an empty answer."""
-    done = shell(f"errors ls {streams}")
+    for line in ("errors ls", "--help", "send --help", "--version"):
+        done = shell(f"{line} {streams}")
 
-    assert (done.returncode, done.stdout) == (1, b"")
-    assert said in done.stderr
-    assert b"Traceback" not in done.stderr
+        assert (done.returncode, done.stdout) == (1, b"")
+        assert said in done.stderr
+        assert b"Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("streams", ["2>&-", "2>/dev/full"])
