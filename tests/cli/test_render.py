@@ -101,8 +101,11 @@ def test_an_attachment_stays_in_its_directory(tmp_path: Path) -> None:
 
     assert saved == [tmp_path / "case" / "passwd"]
     assert saved[0].read_bytes() == b"x"
+    assert save_attachments({"attachments": files}, tmp_path / "case") == saved
+    saved[0].write_bytes(b"another's")
     with pytest.raises(Conflict):
         save_attachments({"attachments": files}, tmp_path / "case")
+    assert saved[0].read_bytes() == b"another's"
 
 
 def test_two_attachments_of_one_name_are_not_saved_as_one(tmp_path: Path) -> None:

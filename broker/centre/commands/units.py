@@ -14,6 +14,7 @@ from protocol.times import Bound
 from runtime.cli.columns import Kind
 from runtime.cli.command import Impact, Invocation, command, pass_invocation
 from runtime.cli.confirm import confirm
+from runtime.cli.home import centre_home
 from runtime.cli.input_files import PathName
 from runtime.cli.params import Codes, KeyName, Moment, OneLine, OneUnit, Whole
 from runtime.cli.render import Column, moment, say, write_details, write_json, write_table
@@ -97,6 +98,7 @@ def centre_enrol(invocation: Invocation, /, file: Path, *, yes: bool, **facts: A
     from broker.centre.membership import enrol_unit, read_request
     from runtime.cli.kafka_calls import run_quietly
 
+    centre_home(invocation)  # before anybody compares fingerprints over the telephone
     request = read_request(file)
     shown = request.shown()
     if not invocation.json:
@@ -145,6 +147,7 @@ def _change_status(invocation: Invocation, unit: str, *, suspended: bool, reason
     from broker.centre.membership import change_status
     from runtime.cli.kafka_calls import run_quietly
 
+    centre_home(invocation)
     confirm(f"{'suspend' if suspended else 'resume'} {unit}", yes=yes)
     done = run_quietly(change_status(invocation, unit, suspended=suspended, reason=reason))
     if invocation.json:

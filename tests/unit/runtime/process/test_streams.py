@@ -25,7 +25,7 @@ TEXT = "é€\U0001f600"
 ALL_CLOSED = "<&- >&- 2>&-"
 AS_IT_ENDS = {
     "--version": 1,  # there is nobody to say it to
-    "demo --dir /etc": 8,
+    "demo --dir /etc": 2,
     "unit status --home {tmp}/fr": 8,
     "send --to it {tmp}/draft.json --home {tmp}/fr": 8,
     "request --to it - --home {tmp}/fr": 2,
