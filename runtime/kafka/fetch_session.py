@@ -11,7 +11,8 @@ records. Rules:
 2. An answer belongs to the positions of its own question. Where a partition was removed or set to another
    position meanwhile, its part of the answer is dropped: records from there on would leave out those
    before.
-3. After any error of the session, and after any failure of the connection, it begins anew with everything.
+3. A request costs what has changed since the one before it, and not what there is.
+4. After any error of the session, and after any failure of the connection, it begins anew with everything.
 """
 
 from __future__ import annotations
@@ -58,17 +59,35 @@ class FetchSession:
 
     def __init__(self) -> None:
         self.wanted: dict[Place, int] = {}
-        """The partitions to read, each with its next offset."""
+        """The partitions to read, each with its next offset. Changed by `want` and `drop` alone."""
 
         self._told: dict[Place, int] = {}
+        self._changed: set[Place] = set()
         self._session, self._epoch = NO_SESSION
+
+    def want(self, place: Place, position: int) -> None:
+        """Read this partition from here on."""
+        self.wanted[place] = position
+        self._changed.add(place)
+
+    def drop(self, place: Place) -> None:
+        """Read this partition no more."""
+        if self.wanted.pop(place, None) is not None:
+            self._changed.add(place)
 
     def ask(self) -> FetchQuestion:
         """The next request; call `answered` or `lost` before the next."""
-        new = {place: at for place, at in self.wanted.items() if self._told.get(place) != at}
-        gone = tuple(place for place in self._told if place not in self.wanted)
-        self._told = dict(self.wanted)
-        return FetchQuestion(self._session, self._epoch, new, gone)
+        new: dict[Place, int] = {}
+        gone: list[Place] = []
+        for place in self._changed:
+            at = self.wanted.get(place)
+            if at is None:
+                if self._told.pop(place, None) is not None:
+                    gone.append(place)
+            elif self._told.get(place) != at:
+                new[place] = self._told[place] = at
+        self._changed.clear()
+        return FetchQuestion(self._session, self._epoch, new, tuple(gone))
 
     def answered(self, answer: Any) -> Iterator[FetchedPart]:
         """The parts of an answer that are still wanted; after an error of the session, none."""
@@ -80,7 +99,7 @@ class FetchSession:
         self._epoch = 0 if not self._session else self._epoch % _LAST_EPOCH + 1
         asked = self._told
         if not self._session:
-            self._told = {}
+            self._forget_told()
         for topic, partitions in answer.topics:
             for partition, code, _, _, _, aborted, _, data in partitions:
                 place = (topic, partition)
@@ -90,5 +109,9 @@ class FetchSession:
 
     def lost(self) -> None:
         """The connection failed, or the broker does not know the session: begin anew."""
-        self._told = {}
+        self._forget_told()
         self._session, self._epoch = NO_SESSION
+
+    def _forget_told(self) -> None:
+        self._told = {}
+        self._changed = set(self.wanted)

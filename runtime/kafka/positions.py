@@ -40,20 +40,30 @@ class Unstable(Unavailable):
     """A transaction that has not ended has moved the position."""
 
 
-def position_in(answer: Any, topic: str, partition: int) -> Found:
-    """Offset and metadata of this partition in an answer to `requests.fetch_offsets`."""
-    if answer.error_code:
-        raise _unknown(topic, f"the coordinator answers with error {answer.error_code}")
-    for name, partitions, _ in answer.topics:
-        for number, offset, _, metadata, code, _ in partitions:
-            if (name, number) != (topic, partition):
-                continue
-            if code == UNSTABLE:
-                raise Unstable(f"the position in {topic} is part of a transaction that has not ended")
-            if code:
-                raise _unknown(topic, f"the coordinator answers with error {code}")
-            return None if offset == NONE_YET else (offset, metadata or "")
-    raise _unknown(topic, "the coordinator's answer does not name it")
+class PositionAnswer:
+    """An answer to `requests.fetch_offsets`: looked through once, for however many positions."""
+
+    def __init__(self, answer: Any) -> None:
+        self._error: int = answer.error_code
+        self._rows = {
+            (topic, row[0]): (row[1], row[3], row[4])
+            for topic, partitions, _ in answer.topics or ()
+            for row in partitions
+        }
+
+    def position(self, topic: str, partition: int) -> Found:
+        """Offset and metadata of this partition."""
+        if self._error:
+            raise _unknown(topic, f"the coordinator answers with error {self._error}")
+        row = self._rows.get((topic, partition))
+        if row is None:
+            raise _unknown(topic, "the coordinator's answer does not name it")
+        offset, metadata, code = row
+        if code == UNSTABLE:
+            raise Unstable(f"the position in {topic} is part of a transaction that has not ended")
+        if code:
+            raise _unknown(topic, f"the coordinator answers with error {code}")
+        return None if offset == NONE_YET else (offset, metadata or "")
 
 
 class Positions:
@@ -87,11 +97,11 @@ class Positions:
             self._asking = None
 
     async def _ask(self, places: list[Place], *, stable: bool) -> None:
-        answer: Any = None
+        answer: PositionAnswer | None = None
         failure: Exception = Unavailable("the coordinator's answer was lost")
         wanted = {place: self._wanted.pop((place, stable)) for place in places}
         try:
-            answer = await self._send(ask.fetch_offsets(self._group, places, stable=stable))
+            answer = PositionAnswer(await self._send(ask.fetch_offsets(self._group, places, stable=stable)))
         except KafkaError as error:
             failure = Unavailable(f"the positions of {self._group} are not known ({type(error).__name__})")
         for place, waiting in wanted.items():
@@ -100,7 +110,7 @@ class Positions:
             try:
                 if answer is None:
                     raise failure
-                waiting.set_result(position_in(answer, *place))
+                waiting.set_result(answer.position(*place))
             except Unavailable as unknown:
                 if not isinstance(unknown, Unstable):
                     self._coordinator = None  # the next question looks for it again

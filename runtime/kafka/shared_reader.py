@@ -63,13 +63,13 @@ class _Lane:
         """Read this partition here, if it has room."""
         self.inflows[inflow.place] = inflow
         if not inflow.full:
-            self.session.wanted[inflow.place] = inflow.position
+            self.session.want(inflow.place, inflow.position)
         self.changed.set()
 
     def drop(self, place: Place) -> None:
         """Read this partition here no more."""
         self.inflows.pop(place, None)
-        self.session.wanted.pop(place, None)
+        self.session.drop(place)
 
 
 class SharedReader:
@@ -229,7 +229,7 @@ class SharedReader:
             self._set_aside(inflow)
             return False
         self._held += inflow.put(records, position)
-        lane.session.wanted[part.place] = position
+        lane.session.want(part.place, position)
         if records:
             inflow.empty_fetches = 0
         if inflow.full:

@@ -38,11 +38,11 @@ class Told(RuleBasedStateMachine):
 
     @rule(place=PLACES, offset=OFFSETS)
     def want(self, place, offset) -> None:
-        self.session.wanted[place] = offset
+        self.session.want(place, offset)
 
     @rule(place=PLACES)
     def want_no_more(self, place) -> None:
-        self.session.wanted.pop(place, None)
+        self.session.drop(place)
 
     @rule()
     def ask(self) -> None:
@@ -94,9 +94,9 @@ TestTold.settings = QUICK
 def records_of_an_older_question_are_dropped() -> None:
     """A claim that was lost begins again before what the question under way was asked for."""
     session, place = FetchSession(), ("outbox.fr", 0)
-    session.wanted[place] = 5
+    session.want(place, 5)
     session.ask()
-    session.wanted[place] = 2
+    session.want(place, 2)
     assert list(session.answered(answer(place))) == []
 
 
@@ -106,3 +106,28 @@ def test_records_of_an_older_question_are_dropped() -> None:
     mutant = Mutant(FetchSession.answered, forced(True, "wanted", "position"))
     with mutated(mutant), pytest.raises(AssertionError):
         records_of_an_older_question_are_dropped()
+
+
+class _Unlisted(dict):
+    """What is asked for a partition, and never for all."""
+
+    def __iter__(self):
+        raise AssertionError("all partitions were looked through")
+
+    keys = values = items = __iter__
+
+
+def test_a_question_costs_what_has_changed() -> None:
+    """Not what there is: among thousands of outboxes a message names its own."""
+    session, place = FetchSession(), ("outbox.fr", 0)
+    for number in range(3):
+        session.want(("outbox.it", number), 0)
+    session.want(place, 0)
+    session.ask()
+    assert len(list(session.answered(answer(place)))) == 1
+    session.wanted, session._told = _Unlisted(session.wanted), _Unlisted(session._told)
+    session.want(place, 1)
+    session.drop(("outbox.it", 1))
+    question = session.ask()
+    assert (question.positions, question.forgotten) == ({place: 1}, (("outbox.it", 1),))
+    assert len(list(session.answered(answer(place)))) == 1

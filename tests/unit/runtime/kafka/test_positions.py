@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from runtime.errors import Unavailable
-from runtime.kafka.positions import Positions, Unstable, position_in
+from runtime.kafka.positions import PositionAnswer, Positions, Unstable
 from tests.mutants.engine import Mutant, mutated
 from tests.mutants.operations import unchecked
 from tests.unit.runtime.kafka.brokers import OFFSET_FETCH, Brokers
@@ -26,13 +26,13 @@ def answer(*partitions: tuple[int, int, str | None, int], error: int = 0, topic:
 
 def test_a_position_and_its_state() -> None:
     """What was committed together is read together."""
-    assert position_in(answer((0, 7, "state", 0)), *FR) == (7, "state")
-    assert position_in(answer((0, 0, None, 0)), *FR) == (0, "")
+    assert PositionAnswer(answer((0, 7, "state", 0))).position(*FR) == (7, "state")
+    assert PositionAnswer(answer((0, 0, None, 0))).position(*FR) == (0, "")
 
 
 def test_nothing_was_committed_yet() -> None:
     """Only an answer that says so about this very partition is one."""
-    assert position_in(answer((0, 9, "", 0), (1, -1, "", 0)), "outbox.fr", 1) is None
+    assert PositionAnswer(answer((0, 9, "", 0), (1, -1, "", 0))).position("outbox.fr", 1) is None
 
 
 SILENT = {
@@ -51,12 +51,12 @@ SILENT = {
 def test_a_coordinator_that_cannot_say_is_no_beginning(silent: str) -> None:
     """A coordinator that has just moved answers without positions: to begin anew would deliver everything again."""
     with pytest.raises(Unavailable):
-        position_in(SILENT[silent], *FR)
+        PositionAnswer(SILENT[silent]).position(*FR)
 
 
 def test_a_coordinator_that_is_believed_all_the_same_is_noticed() -> None:
     """Without the look at a partition's code, an error is a beginning."""
-    mutant = Mutant(position_in, unchecked("code", "_unknown"))
+    mutant = Mutant(PositionAnswer.position, unchecked("code", "_unknown"))
     with mutated(mutant), pytest.raises(pytest.fail.Exception):
         test_a_coordinator_that_cannot_say_is_no_beginning("loading, of the partition")
 
