@@ -94,11 +94,17 @@ def enrolment_statements(
 
     `facts` is None for a unit that the directory describes already and that has lost its keys.
     """
-    parsed = parse_enrolment(request)
-    if facts is not None and facts.unit != parsed.unit:
+    return statements_of(parse_enrolment(request), registrar=registrar, facts=facts, now=now)
+
+
+def statements_of(
+    request: EnrolmentRequest, *, registrar: Signer, facts: UnitFacts | None, now: Millis
+) -> list[bytes]:
+    """The same of a request that `parse_enrolment` has verified."""
+    if facts is not None and facts.unit != request.unit:
         raise Rejected(Code.E_STATEMENT, "the request is another unit's than the facts describe")
     described = [] if facts is None else [issue(facts, signer=registrar, issued=now)]
-    return [*described, issue(parsed.appointment, signer=registrar, issued=now), *parsed.epochs]
+    return [*described, issue(request.appointment, signer=registrar, issued=now), *request.epochs]
 
 
 def rotation_statements(request: bytes, *, registrar: Signer, parties: Parties, now: Millis) -> list[bytes]:

@@ -9,13 +9,16 @@ from keys.directory import Directory
 from protocol import topics
 from protocol.topics import Topic
 from runtime.cli.command import Invocation
+from runtime.cli.progress import progress
 from runtime.kafka.admin import KafkaTopicAdmin
 
 
 async def apply_topics(invocation: Invocation) -> list[dict[str, Any]]:
     """Make Kafka agree with what is declared for the units of the directory."""
     registry = await Registry.read(invocation)
-    changes = await KafkaTopicAdmin(registry.kafka).apply(declared_topics(registry.directory))
+    declared = declared_topics(registry.directory)
+    with progress("topics", len(declared)) as done:
+        changes = await KafkaTopicAdmin(registry.kafka).apply(declared, done=done)
     return [
         {"name": change.name, "action": change.action, "settings": list(change.settings)}
         for change in changes

@@ -20,11 +20,12 @@ from broker.errors import RolledBack
 from keys.ceremony import read_pin
 from keys.directory import Directory
 from keys.key_files import IDENTITY_FILE, read_identity
+from keys.root_of_trust import RootOfTrust
 from keys.soft_keys import SoftIdentity
 from keys.statement_types import Revocation, StatusChange, UnitFacts
 from keys.statements import issue
 from protocol import topics
-from protocol.errors import Rejected
+from protocol.errors import ContradaError, Rejected
 from protocol.identifiers import KeyId, Millis, UnitId
 from protocol.topics import Topic
 from runtime.cli.command import Invocation
@@ -38,7 +39,7 @@ from runtime.kafka.feeds import KafkaFeeds
 from runtime.kafka.partition_log import KafkaDirectory
 from runtime.kafka.ports import TopicChange
 from runtime.process.clock import now
-from runtime.process.directory_file import read_statements, write_statements
+from runtime.process.directory_file import VerifiedStatements, read_statements, write_statements
 from runtime.process.homes import CentreHome, Home
 
 PATIENCE: Final = 60.0
@@ -53,7 +54,9 @@ def registrar_of(home: CentreHome) -> SoftIdentity:
 
 async def read_directory_topic(home: Home, kafka: str) -> tuple[Directory, int]:
     """The directory as the topic has it now, verified from the pinned root; and how many records were not."""
-    directory = Directory(read_pin(home.root))
+    root = read_pin(home.root)
+    verified = _verified(home, root)
+    directory = Directory(root, verified=b"" if verified is None else verified.read())
     refused = 0
 
     def take(statement: bytes) -> None:
@@ -64,7 +67,20 @@ async def read_directory_topic(home: Home, kafka: str) -> tuple[Directory, int]:
             refused += 1
 
     await read_to_end(KafkaFeeds(kafka), topics.DIRECTORY, lambda record: take(record.value))
+    if verified is not None and verified.is_due(directory.head.size):
+        verified.write(directory.digests)
     return directory, refused
+
+
+def _verified(home: Home, root: RootOfTrust) -> VerifiedStatements | None:
+    """What this home has verified before; nothing where nobody opens its keys, since that is no need here."""
+    if not home.is_centre:
+        return None
+    try:
+        secret = existing_secret(CentreHome(home.path))
+    except ContradaError:
+        return None
+    return VerifiedStatements(home.verified, root, secret)
 
 
 def topics_of(facts: UnitFacts | None) -> tuple[Topic, ...]:
@@ -94,9 +110,13 @@ class Registry:
         async with _held(home):
             await publish_pending(home, kafka)
             directory, refused = await read_directory_topic(home, kafka)
-            check_nothing_is_lost(home, directory)
-            write_statements(home.replica, directory.snapshot())
+            known = check_nothing_is_lost(home, directory)
+            if known != directory.snapshot():
+                write_statements(home.replica, directory.snapshot())
+            size = directory.head.size
             yield cls(home, kafka, directory, refused)
+            if directory.head.size > size:
+                write_statements(home.replica, directory.snapshot())
 
     @classmethod
     async def read(cls, invocation: Invocation) -> Registry:
@@ -119,7 +139,6 @@ class Registry:
         wanted = [t for unit in dict.fromkeys(named) for t in topics_of(self.directory.facts(unit))]
         changes = await KafkaTopicAdmin(self.kafka).apply(wanted) if wanted else ()
         await publish_pending(self.home, self.kafka)
-        write_statements(self.home.replica, self.directory.snapshot())
         return changes
 
     def status_change(self, unit: UnitId, *, suspended: bool, reason: str) -> bytes:
@@ -159,13 +178,13 @@ async def _held(home: CentreHome) -> AsyncIterator[None]:
         held.close()
 
 
-def check_nothing_is_lost(home: Home, directory: Directory) -> None:
+def check_nothing_is_lost(home: Home, directory: Directory) -> list[bytes]:
     """Refuse a directory without statements that this home has read before: absence is no news.
 
-    Not their order: a statement of this home may have come into the topic behind another one.
+    Returns those. Not their order: a statement of this home may have come into the topic behind another one.
     """
     if not home.replica.exists():
-        return
+        return []
     known, there = read_statements(home.replica), frozenset(directory.snapshot())
     lost = [statement for statement in known if statement not in there]
     if lost:
@@ -174,6 +193,7 @@ def check_nothing_is_lost(home: Home, directory: Directory) -> None:
             hint="Kafka lost them, or it is another Kafka: name the right one, or write them there again, in "
             "their order; nothing was changed here",
         )
+    return known
 
 
 async def publish_pending(home: CentreHome, kafka: str) -> None:

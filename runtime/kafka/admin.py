@@ -1,10 +1,15 @@
-"""Administration of topics: they are created and altered as declared. Twice changes nothing."""
+"""Administration of topics: they are created and altered as declared. Twice changes nothing.
+
+Owns how many are one request. Thousands are applied in parts, each of which is done before the next begins:
+what was interrupted is gone on with by applying the same again. The cluster is asked for the topics that
+are meant, and not for all that it has.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from typing import Final
 
 from protocol.topics import Topic
@@ -22,7 +27,12 @@ from runtime.kafka.closing import close
 from runtime.kafka.ports import TopicChange
 
 CREATE_TIMEOUT: Final = 30.0
+MOST_TOPICS: Final = 600
+MOST_RECORDS: Final = 5_000
+"""A controller refuses a request that makes more than 10,000: one for each topic, partition and setting."""
+
 _DYNAMIC_TOPIC_CONFIG: Final = 1
+_UNKNOWN_TOPIC: Final = 3
 
 
 class KafkaTopicAdmin:
@@ -31,32 +41,45 @@ class KafkaTopicAdmin:
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
 
+    async def apply(
+        self, wanted: Sequence[Topic], *, done: Callable[[int], None] = lambda _: None
+    ) -> tuple[TopicChange, ...]:
+        """Make Kafka agree with the declaration; `done` is told for how many topics it does by now."""
+        async with self._admin() as admin:
+            parts = tuple(parts_of(wanted))
+            there: dict[str, int] = {}
+            for part in parts:
+                rows = await _described(admin, [topic.name for topic in part])
+                there |= {name: len(partitions) for name, partitions in rows.items()}
+            for topic in wanted:
+                _check_partitions(topic, there.get(topic.name))
+            changes: list[TopicChange] = []
+            for part in parts:
+                changes += await self._apply(admin, part, there.keys())
+                done(len(changes))
+            return tuple(sorted(changes, key=lambda change: change.name))
+
+    async def _apply(
+        self, admin: AIOKafkaAdminClient, part: Sequence[Topic], there: Collection[str]
+    ) -> Sequence[TopicChange]:
+        missing = [topic for topic in part if topic.name not in there]
+        present = [topic for topic in part if topic.name in there]
+        altered = await self._alter(admin, present) if present else {}
+        if missing:
+            await self._create(admin, missing)
+        changes = [TopicChange(topic.name, "created", tuple(topic.config)) for topic in missing]
+        for topic in present:
+            names = altered.get(topic.name, ())
+            changes.append(TopicChange(topic.name, "altered" if names else "kept", names))
+        return changes
+
     async def list(self) -> tuple[str, ...]:
         """The names of all topics."""
         async with self._admin() as admin:
             return tuple(sorted(await admin.list_topics()))
 
-    async def apply(self, wanted: Sequence[Topic]) -> tuple[TopicChange, ...]:
-        """Make Kafka agree with the declaration."""
-        async with self._admin() as admin:
-            described = await admin.describe_topics()
-            there = {row["topic"]: len(row["partitions"]) for row in described}
-            for topic in wanted:
-                _check_partitions(topic, there.get(topic.name))
-            missing = [topic for topic in wanted if topic.name not in there]
-            present = [topic for topic in wanted if topic.name in there]
-            altered = await self._alter(admin, present) if present else {}
-            if missing:
-                await self._create(admin, missing)
-            changes = [TopicChange(topic.name, "created", tuple(topic.config)) for topic in missing]
-            for topic in present:
-                names = altered.get(topic.name, ())
-                changes.append(TopicChange(topic.name, "altered" if names else "kept", names))
-            return tuple(sorted(changes, key=lambda change: change.name))
-
     async def _create(self, admin: AIOKafkaAdminClient, missing: Sequence[Topic]) -> None:
-        cluster = await admin.describe_cluster()
-        replicas = 3 if len(cluster["brokers"]) >= 3 else 1
+        replicas = 3 if await _count_brokers(admin) >= 3 else 1
         answer = await admin.create_topics(
             [NewTopic(t.name, t.partitions, replicas, topic_configs=t.config) for t in missing]
         )
@@ -72,7 +95,7 @@ class KafkaTopicAdmin:
         # Creation is asynchronous: without a leader the first record would fail.
         async with asyncio.timeout(CREATE_TIMEOUT):
             while True:
-                rows = {row["topic"]: row["partitions"] for row in await admin.describe_topics()}
+                rows = await _described(admin, sorted(names))
                 if all(rows.get(name) and all(p["leader"] >= 0 for p in rows[name]) for name in names):
                     return
                 await asyncio.sleep(0.05)
@@ -111,6 +134,33 @@ class KafkaTopicAdmin:
             raise not_reachable(self._bootstrap, error) from error
         finally:
             await close(admin.close())
+
+
+def parts_of(topics: Sequence[Topic]) -> Iterator[list[Topic]]:
+    """The topics in their order, in parts that one request may make."""
+    part: list[Topic] = []
+    records = 0
+    for topic in topics:
+        more = 1 + topic.partitions + len(topic.config)
+        if part and (len(part) == MOST_TOPICS or records + more > MOST_RECORDS):
+            yield part
+            part, records = [], 0
+        part.append(topic)
+        records += more
+    if part:
+        yield part
+
+
+async def _described(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, list[dict[str, int]]]:
+    """The partitions of those of these topics that there are."""
+    rows = await admin.describe_topics(names)
+    return {row["topic"]: row["partitions"] for row in rows if row["error_code"] != _UNKNOWN_TOPIC}
+
+
+async def _count_brokers(admin: AIOKafkaAdminClient) -> int:
+    # Of no topic: `describe_cluster` asks for all that there are.
+    answer = await admin._get_cluster_metadata([])  # noqa: SLF001 - the library has no other question
+    return len(answer.brokers)
 
 
 async def _settings(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, dict[str, str]]:

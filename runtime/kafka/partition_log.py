@@ -8,8 +8,10 @@ a jump; runtime/kafka/ports.py says why), and whatever the library raises become
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Final
 
 from protocol import topics
 from protocol.identifiers import digest
@@ -26,6 +28,9 @@ from runtime.kafka.client import (
 from runtime.kafka.closing import close, is_task_cancelled
 from runtime.kafka.ports import InputRecord, LogWriter, OutputRecord, Place
 from runtime.kafka.transactions import Transactions
+
+APPEND_BYTES: Final = 900_000
+"""So much is one batch: a broker takes a megabyte where nothing else is set."""
 
 
 class KafkaReader:
@@ -159,8 +164,8 @@ class KafkaTopics:
 class KafkaLog:
     """One topic of one partition, for commands that append a few records to it and end.
 
-    One record at a time, where `KafkaWriter` sends all at once: if one is refused, none behind it is in the
-    log. Statements rest on those before them.
+    One batch at a time, where `KafkaWriter` sends all at once: if one is refused, none behind it is in the
+    log, and of a batch all records are or none. Statements rest on those before them.
     """
 
     def __init__(self, bootstrap: str, topic: str) -> None:
@@ -170,12 +175,21 @@ class KafkaLog:
     async def append(self, values: Sequence[bytes]) -> None:
         """Append in their order, each keyed by its own hash; returns when Kafka has acknowledged all."""
         producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap, acks="all", enable_idempotence=True, **SPARING
+            bootstrap_servers=self._bootstrap,
+            acks="all",
+            enable_idempotence=True,
+            max_batch_size=APPEND_BYTES,
+            **SPARING,
         )
         try:
             await producer.start()
-            for value in values:
-                await producer.send_and_wait(self._topic, value, key=digest(value), partition=0)
+            left = deque(values)
+            while left:
+                batch = producer.create_batch()
+                # The first always fits, however large it is; what does not fit begins the next batch.
+                while left and batch.append(key=digest(left[0]), value=left[0], timestamp=None) is not None:
+                    left.popleft()
+                await (await producer.send_batch(batch, self._topic, partition=0))
         except (KafkaError, OSError, TimeoutError) as error:
             raise Unavailable(f"the topic {self._topic} took no record ({type(error).__name__})") from error
         finally:

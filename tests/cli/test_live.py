@@ -136,6 +136,8 @@ def test_the_centre_runs_its_exchange(exchange: Exchange) -> None:
     exchange.at("centre", "centre", "enrol", *third, exit_=2)
     exchange.at("centre", "centre", "enrol", *third, "--basis", "agreement", "--purpose", "operational")
 
+    enrol_many(exchange, root)
+
     exchange.at("centre", "centre", "suspend", "it", "--reason", "test", "--yes")
     exchange.at("centre", "centre", "suspend", "it", "--reason", "test", "--yes", exit_=9)
     exchange.at("centre", "centre", "suspend", "xx", "--reason", "test", "--yes", exit_=5)
@@ -156,6 +158,24 @@ def test_the_centre_runs_its_exchange(exchange: Exchange) -> None:
     status = exchange.json("centre", "centre", "status", exit_=3)
     assert status["topics"]["missing"] == []
     assert [router["ready"] for router in status["routers"]] == [False]
+
+
+def enrol_many(exchange: Exchange, root: str) -> None:
+    """A directory of requests is enrolled by one command; the same again states nothing."""
+    folder = exchange.path / "requests"
+    folder.mkdir()
+    for unit in ("be", "nl"):
+        exchange.at(unit, "--kafka", exchange.kafka, "unit", "init", unit, "--root", root)
+        (exchange.path / unit / "enrolment.cbor").rename(folder / f"{unit}.cbor")
+    (folder / "names.csv").write_text("unit,name\nbe,Belgium\n")
+    many = ["centre", "enrol", str(folder), "--names", str(folder / "names.csv"), "--yes"]
+    done = exchange.json("centre", *many)
+    assert ([one["unit"] for one in done["requests"]], done["statements"]) == (["be", "nl"], 10)
+    assert len(done["topics"]) == 6
+    assert exchange.json("centre", *many)["statements"] == 0
+    names = {row["unit"]: row["name"] for row in exchange.json("centre", "centre", "units")}
+    assert (names["be"], names["nl"]) == ("Belgium", "nl")
+    exchange.at("centre", *many[:3], "--name", "both", "--yes", exit_=2)
 
 
 def test_a_case_by_command_line(running: Exchange) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from broker.centre.membership import check_epochs_are_free
+from broker.centre.enrolments import check_epochs_are_free
 from keys.enrolment import EnrolmentRequest, enrolment_statements, parse_enrolment, request_enrolment
 from keys.statement_types import StatementType
 from protocol.identifiers import KeyId

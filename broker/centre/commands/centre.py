@@ -19,7 +19,7 @@ centre = group(
             f"{_HERE}.watch:centre_status", _READS, "Kafka, topics, processes and progress at a glance"
         ),
         "units": Lazy(f"{_HERE}.units:centre_units", _READS, "all units with the states of their keys"),
-        "enrol": Lazy(f"{_HERE}.units:centre_enrol", _WRITES, "take a unit in, or renew its identity"),
+        "enrol": Lazy(f"{_HERE}.units:centre_enrol", _WRITES, "take units in, or renew an identity"),
         "suspend": Lazy(f"{_HERE}.units:centre_suspend", _WRITES, "stop a unit from sending and receiving"),
         "resume": Lazy(f"{_HERE}.units:centre_resume", _WRITES, "let a suspended unit take part again"),
         "revoke": Lazy(f"{_HERE}.units:centre_revoke", _WRITES, "withdraw a key for good"),

@@ -34,6 +34,12 @@ REQUEST = (
     Column("contact", "contact"),
     Column("fingerprint", "fingerprint"),
 )
+REQUESTS = (
+    Column("unit", "UNIT"),
+    Column("request", "REQUEST", spare=1),
+    Column("contact", "CONTACT", kind=Kind.TEXT),
+    Column("fingerprint", "FINGERPRINT", kind=Kind.ID),
+)
 _yes = click.option("--yes", is_flag=True, help="Do not ask.")
 _unit = click.argument("unit", metavar="UNIT", type=OneUnit())
 _reason = click.option(
@@ -63,15 +69,22 @@ def centre_units(invocation: Invocation) -> None:
     None,
     "enrol",
     impact=Impact.WRITES,
-    short="take a unit in, or renew its identity",
+    short="take units in, or renew an identity",
     examples=(
         "contrada centre enrol enrolment-fr.cbor --name 'France, national unit'",
         "contrada centre enrol enrolment-fr-customs.cbor --kind competent-authority --national-unit fr",
         "contrada centre enrol enrolment-no.cbor --kind third-party --basis agreement --purpose operational",
+        "contrada centre enrol requests/ --names names.csv --kind competent-authority --national-unit fr",
     ),
 )
-@click.argument("file", metavar="FILE", type=PathName(path_type=Path))
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=PathName(path_type=Path))
 @click.option("--name", type=OneLine(), metavar="TEXT", help="The unit's name for people.")
+@click.option(
+    "--names",
+    type=PathName(path_type=Path),
+    metavar="FILE",
+    help="Names of many units: CSV with the columns unit and name. [default: their ids]",
+)
 @click.option("--kind", type=Codes(UnitKind), help="What it is by law. [default: national-unit]")
 @click.option("--clearance", type=Codes(Classification), help="Up to which marking. [default: bpl]")
 @click.option("--basis", type=Codes(LegalBasis), help="Why personal data may go to it (ER 23 to 25).")
@@ -89,26 +102,45 @@ def centre_units(invocation: Invocation) -> None:
 @click.option("--inbox-partitions", type=Whole(1, 64), help="Chosen once. [default: 1]")
 @_yes
 @pass_invocation
-def centre_enrol(invocation: Invocation, /, file: Path, *, yes: bool, **facts: Any) -> None:
-    """Take in the unit whose request is in FILE, or renew the identity of one that is in.
+def centre_enrol(
+    invocation: Invocation, /, files: tuple[Path, ...], *, names: Path | None, yes: bool, **facts: Any
+) -> None:
+    """Take in the units whose requests are in FILE..., or renew the identity of one that is in.
 
-    Shows the fingerprint first: have the unit read theirs to you over another channel, and go on only if
-    the two are the same. A renewal is vouched for by the identity of today and needs no such call.
+    A directory stands for the files *.cbor in it. Shows the fingerprints first: have each unit read theirs to
+    you over another channel, and go on only if the two are the same. A renewal is vouched for by the identity
+    of today and needs no such call. Of several requests those that are enrolled already are passed over: what
+    was interrupted is gone on with by the same command. Options about the unit hold for all of them.
     """
-    from broker.centre.membership import enrol_unit, read_request
+    from broker.centre.enrolments import enrol_units, read_names, read_requests
     from runtime.cli.kafka_calls import run_quietly
+    from runtime.cli.progress import progress
 
     centre_home(invocation)  # before anybody compares fingerprints over the telephone
-    request = read_request(file)
-    shown = request.shown()
+    requests = read_requests(files)
+    many = len(requests) > 1
+    if facts["name"] and (many or names):
+        raise click.UsageError("--name is the name of one unit; those of several are in a file: --names")
+    named = {} if names is None else read_names(names)
+    shown = [request.shown() for request in requests]
     if not invocation.json:
-        write_details(shown, REQUEST, as_json=False)
-    if not request.renewal:
-        confirm("do the fingerprints agree, and is the unit to be taken in", yes=yes)
-    done = run_quietly(enrol_unit(invocation, request, facts))
+        if many:
+            write_table(shown, REQUESTS, as_json=False, none="")
+        else:
+            write_details(shown[0], REQUEST, as_json=False)
+    if not all(request.renewal for request in requests):
+        ask = f"all {len(requests)} fingerprints agree, and are the units" if many else _ONE
+        confirm(f"do {ask} to be taken in", yes=yes)
+    with progress("enrolling", len(requests)) as done_by_now:
+        work = enrol_units(invocation, requests, facts, names=named, done=done_by_now)
+        done = run_quietly(work)
     if invocation.json:
-        write_json(shown | done)
-    say(f"published {done['statements']} statements about {shown['unit']}")
+        write_json({"requests": shown, **done} if many else shown[0] | done)
+    whom = f"{len(requests)} units" if many else shown[0]["unit"]
+    say(f"published {done['statements']} statements about {whom}")
+
+
+_ONE = "the fingerprints agree, and is the unit"
 
 
 @command(

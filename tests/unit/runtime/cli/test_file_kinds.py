@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from broker.centre.membership import read_request
+from broker.centre.enrolments import read_request
 from keys.enrolment import parse_enrolment
 from protocol.errors import Rejected
 from runtime.cli.errors import BadInput
