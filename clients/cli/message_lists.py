@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
-from runtime.cli.params import Identifier, limit_option
+from runtime.cli.params import Identifier, limit_option, refuse_empty_span, since_option, until_option
 from runtime.cli.render import say
 
 Function = TypeVar("Function", bound=Callable[..., object])
@@ -18,6 +18,8 @@ def list_options(states: Sequence[str]) -> Callable[[Function], Function]:
     options = (
         click.option("--state", type=click.Choice(list(states)), help="Only these."),
         click.option("--thread", metavar="ID", type=Identifier(), help="Only this conversation."),
+        since_option,
+        until_option,
         limit_option,
         click.option("--after", metavar="CURSOR", help="Only what came later."),
         click.option("--before", metavar="CURSOR", help="Only what came earlier, as an earlier list says."),
@@ -29,6 +31,13 @@ def list_options(states: Sequence[str]) -> Callable[[Function], Function]:
         return function
 
     return add
+
+
+def asked_of_list(chosen: dict[str, Any]) -> dict[str, Any]:
+    """The options as the daemon's pages take them, which count a bound's last millisecond in."""
+    since, until = chosen["since"], chosen["until"]
+    refuse_empty_span(since, until)
+    return chosen | {"until": None if until is None else until - 1}
 
 
 def say_older(cursor: str | None) -> None:

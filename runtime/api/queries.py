@@ -23,8 +23,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from protocol.errors import Code, Rejected
+from protocol.identifiers import Millis
 from protocol.limits import MAX_UINT, SECOND
-from protocol.times import DURATION_WORDS, read_duration
+from protocol.times import DURATION_WORDS, Bound, PointInTime, read_date_or_time, read_duration
 from runtime.errors import BadQuery
 
 Page = TypeVar("Page", bound=Callable[..., Awaitable[Response]])
@@ -33,6 +34,7 @@ Reader = Callable[[str], Any]
 
 _DECLARED: Final = "query"
 _WHOLE: Final = re.compile(r"[0-9]{1,16}", re.ASCII)
+_MILLIS: Final = re.compile(r"[0-9]{5,16}", re.ASCII)  # four digits are a year
 _SECONDS: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?", re.ASCII)
 
 
@@ -104,6 +106,17 @@ def one_of(*names: str) -> Reader:
             did = f"; did you mean '{near[0]}'?" if near else ""
             raise Rejected(Code.E_SCHEMA, "none of its values", hint=f"one of {', '.join(names)}{did}")
         return text
+
+    return read
+
+
+def bound_in_time(bound: Bound) -> Reader:
+    """A date or a time, or Unix milliseconds as in JSON, as a bound: the number to compare with."""
+
+    def read(text: str) -> Millis:
+        if _MILLIS.fullmatch(text):
+            return PointInTime(Millis(int(text)), Millis(int(text) + 1)).as_bound(bound)
+        return read_date_or_time(text).as_bound(bound)
 
     return read
 

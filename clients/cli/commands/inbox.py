@@ -12,7 +12,7 @@ import click
 from clients.cli.commands.send import hand_over
 from clients.cli.draft_faults import in_options
 from clients.cli.local_api import DaemonClient, segment
-from clients.cli.message_lists import list_options, say_older
+from clients.cli.message_lists import asked_of_list, list_options, say_older
 from clients.cli.outgoing import message_options, read_draft_file
 from clients.cli.received import FIELDS, save_attachments, show_content
 from protocol.codes import AcknowledgementStage, RefusalGround
@@ -57,6 +57,7 @@ _sender = click.option("--sender", type=OneUnit(), help="Whose message, where tw
     short="list what was received",
     examples=(
         "contrada inbox ls",
+        "contrada inbox ls --since today",
         "contrada inbox ls --state new --wait 30s",
         "contrada inbox ls --follow --json",
     ),
@@ -66,13 +67,13 @@ _sender = click.option("--sender", type=OneUnit(), help="Whose message, where tw
 @click.option("--follow", is_flag=True, help="Go on printing what arrives, until interrupted.")
 @pass_invocation
 def inbox_ls(
-    invocation: Invocation, /, *, wait: int | None, follow: bool, limit: int | None, **chosen: str | None
+    invocation: Invocation, /, *, wait: int | None, follow: bool, limit: int | None, **chosen: Any
 ) -> None:
     """List the messages of this unit's inbox, the oldest first. Nothing is opened by it."""
-    daemon = DaemonClient(unit_home(invocation))
+    daemon, chosen = DaemonClient(unit_home(invocation)), asked_of_list(chosen)
     if follow:
-        if limit is not None or chosen["before"] is not None or wait is not None:
-            raise click.UsageError("--follow goes with --state, --thread and --after, and with nothing else")
+        if any(each is not None for each in (limit, wait, chosen["before"], chosen["until"])):
+            raise click.UsageError("--follow goes with --state, --thread, --since and --after alone")
         _follow(daemon, chosen, as_json=invocation.json)
     until = time.monotonic() + (wait or 0)
     while True:
@@ -91,7 +92,7 @@ def _say_what_is_odd(rows: list[dict[str, Any]]) -> None:
             say(f"note: {row['kind']} {row['id']} {row['odd']}")
 
 
-def _follow(daemon: DaemonClient, chosen: dict[str, str | None], *, as_json: bool) -> NoReturn:
+def _follow(daemon: DaemonClient, chosen: dict[str, Any], *, as_json: bool) -> NoReturn:
     while True:
         page = daemon.get("/v1/inbox", wait=20, limit=100, timeout=40.0, **chosen)
         for row in page["items"]:

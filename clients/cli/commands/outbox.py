@@ -9,7 +9,7 @@ import click
 
 from clients.cli.commands.send import await_decision, check_accepted
 from clients.cli.local_api import DaemonClient, segment
-from clients.cli.message_lists import list_options, say_older
+from clients.cli.message_lists import asked_of_list, list_options, say_older
 from runtime.cli.columns import Kind
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
 from runtime.cli.home import unit_home
@@ -50,14 +50,15 @@ FIELDS = (
     short="list what was sent",
     examples=(
         "contrada outbox ls",
-        "contrada outbox ls --state refused --json",
+        "contrada outbox ls --state refused --since yesterday --json",
     ),
 )
 @list_options(("queued", "sealed", "sent", "accepted", "refused"))
 @pass_invocation
-def outbox_ls(invocation: Invocation, /, *, limit: int | None, **chosen: str | None) -> None:
+def outbox_ls(invocation: Invocation, /, *, limit: int | None, **chosen: Any) -> None:
     """List the messages of this unit's outbox, the oldest first."""
-    rows, older = DaemonClient(unit_home(invocation)).pages("/v1/outbox", limit=limit, **chosen)
+    asked = asked_of_list(chosen)
+    rows, older = DaemonClient(unit_home(invocation)).pages("/v1/outbox", limit=limit, **asked)
     write_table(rows, COLUMNS, as_json=invocation.json, none="nothing was sent")
     say_older(older)
 

@@ -21,7 +21,7 @@ from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store import message_ids
 from clients.daemon.store.database import Row
 from clients.daemon.store.message_states import UNDECIDED, InboxState, OutboxState, among
-from protocol.identifiers import IdPrefix
+from protocol.identifiers import IdPrefix, Millis
 
 MAX_LIMIT: Final = 500
 
@@ -51,13 +51,19 @@ class ListQuery:
 
     state: str | None = None
     thread: bytes | IdPrefix | None = None
+    since: Millis | None = None
+    """Only what came in, or was handed over, from then on."""
+
+    until: Millis | None = None
+    """Only what did before then."""
 
 
 def inbox_page(context: UnitContext, query: ListQuery) -> views.Shown:
     """What was received; acknowledgements of this unit's messages are left out."""
     # Constants, and not values: the partial indexes have them.
     chosen = "kind <> 5" if query.state is None else f"kind <> 5 AND state = '{InboxState(query.state)}'"
-    return _page(context, query, f"SELECT {_LISTED} FROM inbox WHERE {chosen}", views.received_item)  # noqa: S608 - constants
+    select = f"SELECT {_LISTED} FROM inbox WHERE {chosen}"  # noqa: S608 - constants
+    return _page(context, query, _spanned(select, "received"), views.received_item)
 
 
 def outbox_page(context: UnitContext, query: ListQuery) -> views.Shown:
@@ -70,7 +76,12 @@ def outbox_page(context: UnitContext, query: ListQuery) -> views.Shown:
             chosen = f"automatic = 0 AND {among(UNDECIDED)} AND state <> 'queued'"
         case state:
             chosen = f"automatic = 0 AND state = '{OutboxState(state)}'"
-    return _page(context, query, f"SELECT * FROM outbox WHERE {chosen}", views.sent_item)  # noqa: S608 - constants
+    select = f"SELECT * FROM outbox WHERE {chosen}"  # noqa: S608 - constants
+    return _page(context, query, _spanned(select, "created"), views.sent_item)
+
+
+def _spanned(select: str, when: str) -> str:
+    return f"{select} AND {when} >= ? AND {when} < ?"
 
 
 def _page(
@@ -96,9 +107,10 @@ def _shown(
 ) -> Iterator[tuple[Row, views.Shown]]:
     """Rows with what is shown of them, so many at a time as a page has."""
     after, before = query.after or 0, _BEYOND if query.before is None else query.before
-    values: tuple[Any, ...] = ()
+    values: tuple[Any, ...] = (query.since or 0, _BEYOND if query.until is None else query.until)
     if query.thread is not None:
-        select, values = f"{select} AND thread = ?", (message_ids.find_thread(context.store, query.thread),)
+        thread = message_ids.find_thread(context.store, query.thread)
+        select, values = f"{select} AND thread = ?", (*values, thread)
     order = "ORDER BY id" if query.order == "oldest" else "ORDER BY id DESC"
     asked = f"{select} AND id > ? AND id < ? {order} LIMIT ?"
     while rows := context.store.rows(asked, *values, after, before, query.limit + 1):

@@ -48,8 +48,9 @@ from keys.store import write_private
 from protocol.errors import ContradaError
 from protocol.identifiers import MessageId, UnitId, parse_unit_id, read_id_or_prefix
 from protocol.limits import MAX_UINT
+from protocol.times import Bound
 from runtime.api.problems import pages_of
-from runtime.api.queries import Reader, one_of, read_wait, takes, whole
+from runtime.api.queries import Reader, bound_in_time, one_of, read_wait, takes, whole
 from runtime.bounded import gather_bounded
 from runtime.process.health import health_routes
 from runtime.process.homes import UnitHome
@@ -65,6 +66,8 @@ _LIST: Final[dict[str, Reader]] = {
     "after": whole(0, MAX_UINT),
     "before": whole(0, MAX_UINT),
     "order": one_of("oldest", "newest"),
+    "since": bound_in_time(Bound.LOWER),
+    "until": bound_in_time(Bound.UPPER),
 }
 
 

@@ -12,8 +12,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from protocol.errors import Rejected
+from protocol.times import Bound
 from runtime.api.problems import PROBLEM, pages_of
-from runtime.api.queries import one_of, takes, whole
+from runtime.api.queries import bound_in_time, one_of, takes, whole
 from runtime.process.health import health_pages
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -59,6 +61,32 @@ async def test_what_is_not_is_refused(path, detail, hint):
 
     assert (answer.status_code, answer.headers["content-type"]) == (400, PROBLEM)
     assert (answer.json()["detail"], answer.json()["hint"]) == (detail, hint)
+
+
+def test_a_bound_in_time_is_a_date_a_time_or_milliseconds():
+    """What was written is within it: the day of a date, the second of a time, the millisecond of a number."""
+    lower, upper = bound_in_time(Bound.LOWER), bound_in_time(Bound.UPPER)
+    for text, begins, ends in (
+        ("2026-11-22", 1_795_305_600_000, 1_795_392_000_000),
+        ("2026", 1_767_225_600_000, 1_798_761_600_000),
+        ("2026-11-22T08:00:00Z", 1_795_334_400_000, 1_795_334_401_000),
+        ("1795334400123", 1_795_334_400_123, 1_795_334_400_124),
+    ):
+        assert (lower(text), upper(text)) == (begins, ends)
+    for text in (
+        "",
+        "today",
+        "-8h",
+        "8h",
+        "2026-13-01",
+        "2026-11-22T08:00",
+        "9" * 17,
+        "-1",
+        "1e3",
+        "\u0661" * 5,
+    ):
+        with pytest.raises(Rejected):
+            upper(text)
 
 
 async def test_the_pages_for_monitoring_take_none():

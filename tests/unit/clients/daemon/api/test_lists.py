@@ -52,6 +52,20 @@ def walk(make, context, **query):
         on = {"before" if query.get("order") == "newest" else "after": int(page["next"])}
 
 
+def test_a_span_has_both_its_ends(es, pt, mail):
+    """From the first moment on, up to the last one and with it, page by page, in either order."""
+    for context, make, name in (
+        (pt.context, lists.inbox_page, "received"),
+        (es.context, lists.outbox_page, "created"),
+    ):
+        rows = make(context, ListQuery())["items"]
+        moments = [row[name] for row in rows]
+        for first, last in itertools.product(sorted(set(moments)), repeat=2):
+            wanted = [row["id"] for row in rows if first <= row[name] <= last]
+            assert walk(make, context, since=first, until=last + 1, limit=2) == wanted
+            assert walk(make, context, since=first, until=last + 1, limit=2, order="newest") == wanted[::-1]
+
+
 def test_a_page_is_cut_from_what_was_asked_for(pt, mail):
     """One new message is found behind older ones that are not new: the state is asked of the database."""
     page = lists.inbox_page(pt.context, ListQuery(state="new", limit=1))
