@@ -7,9 +7,11 @@ from typing import Any, TypeVar
 
 import click
 
-from runtime.cli.params import Identifier, limit_option, refuse_empty_span, since_option, until_option
+from protocol.limits import MAX_UINT
+from runtime.cli.params import Identifier, Whole, limit_option, refuse_empty_span, since_option, until_option
 from runtime.cli.render import say
 
+_CURSOR = Whole(0, MAX_UINT)
 Function = TypeVar("Function", bound=Callable[..., object])
 
 
@@ -21,8 +23,13 @@ def list_options(states: Sequence[str]) -> Callable[[Function], Function]:
         since_option,
         until_option,
         limit_option,
-        click.option("--after", metavar="CURSOR", help="Only what came later."),
-        click.option("--before", metavar="CURSOR", help="Only what came earlier, as an earlier list says."),
+        click.option("--after", type=_CURSOR, metavar="CURSOR", help="Only what came later."),
+        click.option(
+            "--before",
+            type=_CURSOR,
+            metavar="CURSOR",
+            help="Only what came earlier, as a list says.",
+        ),
     )
 
     def add(function: Function) -> Function:

@@ -95,7 +95,7 @@ def _usage(error: click.ClickException) -> Failure:
     message = error.format_message()
     if isinstance(error, click.NoSuchOption | click.NoSuchCommand):
         message = error.message
-        close = sorted(error.possibilities or ())
+        close = _near(error)
         if close:
             hints.append("did you mean " + " or ".join(f"'{name}'" for name in close) + "?")
     elif isinstance(error, click.MissingParameter):
@@ -104,6 +104,15 @@ def _usage(error: click.ClickException) -> Failure:
     if isinstance(context, click.Context):
         hints.append(f"see '{context.command_path} --help'")
     return Failure(_sentence(message), "E_USAGE", Exit.USAGE, tuple(hints))
+
+
+def _near(error: click.NoSuchOption | click.NoSuchCommand) -> list[str]:
+    """What was probably meant: Click compares the hyphens, too, in which any two options are near."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only for a slip
+
+    name = error.option_name if isinstance(error, click.NoSuchOption) else error.command_name
+    known = {each.lstrip("-"): each for each in error.possibilities or ()}
+    return sorted(known[each] for each in get_close_matches(name.lstrip("-"), known))
 
 
 def _ours(error: ContradaError) -> Failure:

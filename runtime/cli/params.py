@@ -14,6 +14,7 @@ import click
 
 from protocol import limits
 from protocol.content.code_forms import read_handling, show_code, show_handling
+from protocol.content.texts import is_seen
 from protocol.errors import Rejected
 from protocol.identifiers import ID_WORDS, IdPrefix, parse_unit_id, read_id_or_prefix, show_id
 from protocol.times import (
@@ -100,7 +101,7 @@ class Whole(click.IntRange):
 
     def _bounds(self) -> str:
         least = 0 if self.min is None else int(self.min)
-        return f"{least} or more" if self.max is None else f"{least} to {int(self.max)}"
+        return f"{least} or more" if self.max in (None, limits.MAX_UINT) else f"{least} to {int(self.max)}"
 
 
 class OneLine(click.ParamType[str]):
@@ -118,6 +119,18 @@ class OneLine(click.ParamType[str]):
         if not text.isprintable():
             self.fail("a line break or another control character is in it; expected one line", param, ctx)
         return text
+
+
+class SomeText(click.ParamType[str]):
+    """Text in which something is to be seen; what else it must be is for who takes it."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text as it was typed."""
+        if not is_seen(str(value)):
+            self.fail("nothing is in it that can be seen; expected text", param, ctx)
+        return str(value)
 
 
 class Identifier(click.ParamType[str]):

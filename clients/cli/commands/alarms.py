@@ -10,10 +10,11 @@ import click
 
 from clients.cli.local_api import DaemonClient
 from clients.cli.message_lists import say_older
+from protocol.limits import MAX_UINT
 from runtime.cli.columns import Kind
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
 from runtime.cli.home import unit_home
-from runtime.cli.params import Whole, limit_option
+from runtime.cli.params import OneLine, Whole, limit_option
 from runtime.cli.render import Column, moment, say, write_json, write_table
 
 alarms = group("alarms", short="what an officer must look at: list, acknowledge")
@@ -64,10 +65,12 @@ def alarms_ls(invocation: Invocation, /, *, limit: int | None, **chosen: str | N
         "contrada unit alarms ack --all --by 'J. Martin'",
     ),
 )
-@click.argument("numbers", metavar="[NUMBER]...", nargs=-1, type=Whole(1))
+@click.argument("numbers", metavar="[NUMBER]...", nargs=-1, type=Whole(1, MAX_UINT))
 @click.option("--all", "every", is_flag=True, help="All that are open now.")
-@click.option("--by", metavar="NAME", help="Who has looked at them; else the user of this machine.")
-@click.option("--note", metavar="TEXT", help="What was found, and done.")
+@click.option(
+    "--by", type=OneLine(), metavar="NAME", help="Who has looked at them; else the user of this machine."
+)
+@click.option("--note", type=OneLine(), metavar="TEXT", help="What was found, and done.")
 @pass_invocation
 def alarms_ack(
     invocation: Invocation, /, numbers: tuple[int, ...], *, every: bool, by: str | None, note: str | None

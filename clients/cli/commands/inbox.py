@@ -21,7 +21,7 @@ from runtime.cli.command import Impact, Invocation, command, group, pass_invocat
 from runtime.cli.errors import DaemonProblem
 from runtime.cli.home import unit_home
 from runtime.cli.input_files import PathName
-from runtime.cli.params import Codes, Duration, Identifier, OneUnit
+from runtime.cli.params import Codes, Duration, Identifier, OneUnit, SomeText
 from runtime.cli.render import (
     Column,
     flush,
@@ -215,8 +215,13 @@ def inbox_answer(invocation: Invocation, /, message_id: str, file: str, **option
 )
 @_id
 @click.option("--ground", type=Codes(RefusalGround), help="The ground (DIR 6(1)); else the draft's first.")
-@click.option("--reasons", metavar="TEXT", help="The reasons in this case (DIR 6(2)).")
-@click.option("--concerns", metavar="TEXT", help="With --reasons: the part that is refused; else all of it.")
+@click.option("--reasons", type=SomeText(), metavar="TEXT", help="The reasons in this case (DIR 6(2)).")
+@click.option(
+    "--concerns",
+    type=SomeText(),
+    metavar="TEXT",
+    help="With --reasons: the part that is refused; else all of it.",
+)
 @click.option("--file", metavar="FILE", type=PathName(allow_dash=True), help="A whole draft instead, or -.")
 @message_options
 @pass_invocation
