@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable
 from typing import Any, Final
 
 import structlog
@@ -23,12 +23,14 @@ from runtime.errors import Unavailable
 from runtime.kafka.addresses import not_reachable
 from runtime.kafka.client import (
     SPARING,
+    AIOKafkaClient,
     AIOKafkaConsumer,
     KafkaError,
     TopicPartition,
 )
 from runtime.kafka.closing import close
 from runtime.kafka.ports import Fetched, InputRecord, Place, Take
+from runtime.kafka.topic_ends import topic_ends
 
 log = structlog.get_logger()
 
@@ -81,13 +83,16 @@ class KafkaFeeds:
             ends: dict[TopicPartition, int] = await consumer.end_offsets([source])
             return ends[source]
 
-    async def ends(self, places: Sequence[Place]) -> dict[Place, int]:
+    async def ends(self, places: Iterable[Place]) -> dict[Place, int]:
         """The same of many places at once; the topics are there."""
-        sources = [TopicPartition(*place) for place in places]
-        async with self._consumer() as consumer:
-            consumer.assign(sources)
-            ends: dict[TopicPartition, int] = await consumer.end_offsets(sources) if sources else {}
-            return {(source.topic, source.partition): end for source, end in ends.items()}
+        client = AIOKafkaClient(bootstrap_servers=self._bootstrap, **SPARING)
+        try:
+            await client.bootstrap()
+            return await topic_ends(client, places)
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise not_reachable(self._bootstrap, error) from error
+        finally:
+            await close(client.close())
 
     async def follow(self, topic: str, partition: int, *, start: int, take: Take) -> None:
         """Read for ever from `start`; a reader that fails or stalls is replaced."""
