@@ -13,16 +13,20 @@ import subprocess
 import sys
 import threading
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from clients.cli import local_api
 from tests.cli.homes import fixture_homes
 from tests.cli.terminal import Seen, contrada
 from tests.full_disk import room
+from tests.mutants.engine import Mutant
+from tests.mutants.operations import rewritten, unchecked
+from tests.mutants.promises import assert_missed
 from tests.waiting import GENEROUS
 
 ID = "019aa5f2-7c1e-7a00-8000-3c5e9f0d1b2a"
@@ -149,6 +153,20 @@ def test_an_answer_that_breaks_off_is_none(daemon: Daemon) -> None:
 
     assert seen.exit == 8
     assert "the daemon went away while it was asked" in seen.err
+
+
+@pytest.mark.parametrize(
+    ("mutant", "promise"),
+    [
+        (Mutant(local_api._whole, rewritten("MAX_ANSWER", "1 << 30")), test_an_answer_has_a_bound),
+        (Mutant(local_api._whole, unchecked("response.length")), test_an_answer_that_breaks_off_is_none),
+    ],
+)
+async def test_what_an_answer_is_held_to_is_needed(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch, mutant: Mutant, promise: Callable[..., None]
+) -> None:
+    """Its bound, and that it is whole."""
+    await assert_missed(mutant, promise, daemon=daemon, monkeypatch=monkeypatch)
 
 
 def test_send_says_what_was_asked(daemon: Daemon) -> None:

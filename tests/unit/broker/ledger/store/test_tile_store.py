@@ -18,6 +18,9 @@ from protocol.errors import Rejected
 from protocol.tlog.tiles import ENTRIES, Tile
 from runtime.errors import Misconfigured, Unavailable
 from runtime.log_files import MAX_LOG_FILE
+from tests.mutants.engine import Mutant
+from tests.mutants.operations import unchecked
+from tests.mutants.promises import assert_missed
 from tests.unit.broker.ledger.rig import AUDIT, Rig, world_of
 
 
@@ -157,3 +160,9 @@ def test_the_prefix_is_the_origin_without_the_ledgers_name() -> None:
     """What an auditor copies has short names; the ledger's name may have a path of its own."""
     assert prefix_of("contrada.example/audit/2026h2", "contrada.example") == "audit/2026h2/"
     assert prefix_of("contrada.example/x/directory", "contrada.example/x") == "directory/"
+
+
+async def test_without_its_bound_a_file_of_any_size_comes_into_memory(tmp_path: Path, bucket: str) -> None:
+    """What keeps it out is needed."""
+    mutant = Mutant(TileStore.get, unchecked("MAX_LOG_FILE"))
+    await assert_missed(mutant, test_a_file_that_no_log_has_is_not_read, tmp_path=tmp_path, bucket=bucket)
