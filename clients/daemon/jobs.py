@@ -1,51 +1,81 @@
-"""Jobs in the worker's thread: timed, and tried again while the disk refuses them."""
+"""Jobs of the worker: timed, and tried again while the disk refuses them.
+
+Owns which of them are brief, and so need no thread (runtime/process/worker.py): those on the way of a
+message, up to a size. What waits for the disk is none of them. So SQLite's log is copied into the database by
+a job of the thread, before SQLite would do it at the end of a transaction.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import structlog
 
 from clients.daemon.errors import StoreUnavailable
 from clients.daemon.state.unit_context import UnitContext
 from runtime.kafka.feeds import Backoff
+from runtime.process.wakeup import Wakeup
 from runtime.process.worker import Worker
 
 log = structlog.get_logger()
 
 T = TypeVar("T")
 
+BRIEF_BYTES: Final = 131_072
+"""A job that reads so many bytes of records takes 30 ms at the most."""
+
+BRIEF_ADDRESSEES: Final = 64
+"""So does one that seals to so many; an attachment counts as `ATTACHMENT_WEIGHT`."""
+
+ATTACHMENT_WEIGHT: Final = 16
+
 
 class Jobs:
-    """Runs jobs of the event loop in the worker's thread."""
+    """Runs jobs of the event loop."""
 
-    __slots__ = ("_seconds", "_worker")
+    __slots__ = ("_seconds", "_store", "_timers", "_worker", "log_is_long")
 
     def __init__(self, context: UnitContext, worker: Worker) -> None:
         self._seconds = context.metrics.job_seconds
+        self._timers: dict[str, Callable[[float], None]] = {}
+        self._store = context.store
         self._worker = worker
+        self.log_is_long = Wakeup()
+        """Rings when SQLite's log is to be copied into the database."""
 
-    @property
-    def idle(self) -> bool:
-        """Whether no job waits."""
-        return self._worker.idle
-
-    async def run(self, name: str, work: Callable[[], T]) -> T:
+    async def run(self, name: str, work: Callable[[], T], *, brief: bool = False) -> T:
         """Run a job once."""
+        timed = partial(self._timed, name, work)
+        if not brief:
+            return await self._worker.do(timed)
+        try:
+            return await self._worker.do_briefly(timed)
+        finally:
+            if self._store.log_is_long:
+                self.log_is_long.wake()
+
+    def _timed(self, name: str, work: Callable[[], T]) -> T:
         began = perf_counter()
         try:
-            return await self._worker.do(work)
+            return work()
         finally:
-            self._seconds.labels(name).observe(perf_counter() - began)
+            self._timer(name)(perf_counter() - began)
 
-    async def until_stored(self, name: str, work: Callable[[], T]) -> T:
+    def _timer(self, name: str) -> Callable[[float], None]:
+        timer = self._timers.get(name)
+        if timer is None:
+            timer = self._timers[name] = self._seconds.labels(name).observe
+        return timer
+
+    async def until_stored(self, name: str, work: Callable[[], T], *, brief: bool = False) -> T:
         """Run a job until it is stored."""
         backoff = Backoff(first=0.2, most=5.0)
         while True:
             try:
-                return await self.run(name, work)
+                return await self.run(name, work, brief=brief)
             except StoreUnavailable as error:
                 log.error("store_unavailable", step=name, error=str(error))  # noqa: TRY400 - no traceback
                 await backoff.wait()

@@ -12,12 +12,13 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import structlog
 
 from clients.daemon.errors import DaemonError, KeyReused, OutOfOrder, RouterWouldRefuse
-from clients.daemon.jobs import Jobs
+from clients.daemon.jobs import ATTACHMENT_WEIGHT, BRIEF_ADDRESSEES, Jobs
 from clients.daemon.sending.composing import Composed, Earlier, Submitted, compose
 from clients.daemon.sending.conversations import check_conversation, note_reply
 from clients.daemon.sending.requests import SendRequest
@@ -123,23 +124,22 @@ class Intake:
 
     async def _submit(self, requests: list[SendRequest]) -> list[Submitted | ContradaError]:
         try:
-            return await self._jobs.run("submit", lambda: self._take(requests))
+            work = partial(submit_requests, self._context, requests)
+            return await self._jobs.run("submit", work, brief=_weight(requests) <= BRIEF_ADDRESSEES)
         except ContradaError as error:
             # The disk failed: no request was taken, and each is answered with that.
             return [error] * len(requests)
-
-    def _take(self, requests: list[SendRequest]) -> list[Submitted | ContradaError]:
-        """In the worker's thread. Under load the disk has a thread of its own, and the worker goes on."""
-        results = submit_requests(self._context, requests)
-        if self._jobs.idle and not self._waiting:
-            self._disk.flush_here()
-        return results
 
     async def _tell(self, answers: list[_Answer], results: list[Submitted | ContradaError]) -> None:
         await self._disk.flushed()
         for answer, result in zip(answers, results, strict=True):
             if not answer.done():
                 answer.set_result(result)
+
+
+def _weight(requests: Sequence[SendRequest]) -> int:
+    """How long sealing takes, counted in addressees."""
+    return sum(len(one.to) + len(one.copy_to) + ATTACHMENT_WEIGHT * len(one.attachments) for one in requests)
 
 
 def submit_requests(context: UnitContext, requests: Sequence[SendRequest]) -> list[Submitted | ContradaError]:

@@ -102,7 +102,7 @@ class Lanes:
         async with asyncio.TaskGroup() as tasks:
             while True:
                 for partition in range(
-                    await self._jobs.run("lanes", lambda: self._context.outbox_partitions)
+                    await self._jobs.run("lanes", lambda: self._context.outbox_partitions, brief=True)
                 ):
                     if partition not in self._lanes:
                         self._lanes[partition] = Lane(), Wakeup()
@@ -166,7 +166,7 @@ class Lanes:
         """What goes out next: from memory if possible, else from the database."""
         window = self._context.recent_sealings.take(partition, after)
         if window is None:
-            window = await self._jobs.run("window", partial(self._window, partition, after))
+            window = await self._jobs.run("window", partial(self._window, partition, after), brief=True)
         return window
 
     def _window(self, partition: int, after: int) -> sealings.Window:
@@ -180,5 +180,7 @@ class Lanes:
 
     async def _is_stalled(self, partition: int) -> bool:
         return await self._jobs.run(
-            "stalled", lambda: sealings.has_undecided_sealings(self._context.store, partition)
+            "stalled",
+            lambda: sealings.has_undecided_sealings(self._context.store, partition),
+            brief=True,
         )

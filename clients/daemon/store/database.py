@@ -5,8 +5,11 @@ Owns the connection; the meaning of the tables is in `outbox` and `inbox`, durab
 The files are the owner's alone, whatever the umask: who wrote to whom stands in them in the clear.
 
 Rules: a write-ahead log, brought to the disk by `Disk.flushed` before anything leaves the process. All use
-of the connection is from the thread that opened it (worker.py). Whatever SQLite refuses comes out as
-`StoreUnavailable`, with nothing changed; the same call may be tried again later.
+of the connection is in jobs, of which one runs at a time (runtime/process/worker.py). Whatever SQLite refuses
+comes out as `StoreUnavailable`, with nothing changed; the same call may be tried again later.
+
+A log that is full is copied into the database, and all of that waits for the disk. So `shorten_log` does it
+in good time, in a job of its own; SQLite would do it in the middle of any transaction.
 """
 
 from __future__ import annotations
@@ -25,19 +28,24 @@ from runtime.process.sqlite import keep_private, name_of, one_step
 
 SCHEMA_VERSION: Final = 1
 
+LONG_LOG: Final = 3_000
+"""So many rows written are a log of 20 MB or so. SQLite's own bound, in pages, is for large rows alone."""
+
 Row = sqlite3.Row
 
 
 class Store:
     """An open database."""
 
-    __slots__ = ("_connection", "commits", "log")
+    __slots__ = ("_connection", "_shortened_at", "commits", "log")
 
     def __init__(self, path: Path) -> None:
         """Open the database, or make it."""
         _keep_private(path)
         try:
-            connection = sqlite3.connect(path, isolation_level=None, cached_statements=256)
+            connection = sqlite3.connect(
+                path, isolation_level=None, cached_statements=256, check_same_thread=False
+            )
             connection.row_factory = sqlite3.Row
             # secure_delete: an erased key is overwritten in its page. FAST leaves whole pages that fall
             # free as they are: what lies there is ciphertext.
@@ -46,7 +54,7 @@ class Store:
                 "synchronous=NORMAL",
                 "foreign_keys=ON",
                 "secure_delete=FAST",
-                "wal_autocheckpoint=4000",
+                "wal_autocheckpoint=16000",
                 "temp_store=MEMORY",
                 "busy_timeout=5000",
             ):
@@ -64,6 +72,7 @@ class Store:
         except sqlite3.Error as error:
             raise _unavailable(error) from None
         self._connection = connection
+        self._shortened_at = connection.total_changes
         self.log = path.with_name(path.name + "-wal")
         self.commits = 0
         """How many transactions were committed since the opening. Any thread may read it."""
@@ -98,6 +107,16 @@ class Store:
         except sqlite3.Error as error:
             raise _unavailable(error) from None
         return found
+
+    @property
+    def log_is_long(self) -> bool:
+        """Whether `shorten_log` is due."""
+        return self._connection.total_changes - self._shortened_at >= LONG_LOG
+
+    def shorten_log(self) -> None:
+        """Copy the log into the database; the next transaction begins the log anew. Waits for the disk."""
+        self._shortened_at = self._connection.total_changes
+        self.row("PRAGMA wal_checkpoint(PASSIVE)")
 
     def close(self) -> None:
         """Close the connection; SQLite copies its log into the file."""

@@ -2,8 +2,8 @@
 
 SQLite writes a transaction into its log and returns (`synchronous=NORMAL`); what is in the log survives the
 death of this process, and not yet a power cut. `Disk.flushed` closes that gap: it brings the log to the
-disk, in a thread of its own, so that the worker goes on while the disk works, and one call serves
-everybody who asked before it began. The rule that everything rests on (docs/adr/0012):
+disk, in a thread of its own, so that jobs go on while the disk works, and one call serves everybody who asked
+before it began. The rule that everything rests on (docs/adr/0012):
 
     Nothing leaves this process, be it an answer to a user or a record to Kafka, before everything that
     was committed up to then is flushed.
@@ -26,7 +26,7 @@ from runtime.process.worker import Worker
 
 
 class Disk:
-    """Brings the store's log to the disk. Used in the event loop, but for `flush_here`."""
+    """Brings the store's log to the disk. Used in the event loop."""
 
     __slots__ = ("_descriptor", "_flushed", "_store", "_thread", "_turn")
 
@@ -54,16 +54,6 @@ class Disk:
             reached = self._store.commits
             await self._thread.do(partial(os.fdatasync, self._descriptor))
             self._flushed = max(self._flushed, reached)
-
-    def flush_here(self) -> None:
-        """The same in the worker's own thread, which waits for the disk meanwhile.
-
-        For an idle worker: it saves a single message two changes of thread.
-        """
-        reached = self._store.commits
-        os.fdatasync(self._descriptor)
-        # Two threads may write this at once. One that puts back an older mark costs one call more.
-        self._flushed = max(self._flushed, reached)
 
     def close(self) -> None:
         """Close the log."""

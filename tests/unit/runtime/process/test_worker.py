@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
+from functools import partial
 
 import pytest
 
 from runtime.process.wakeup import Throttle
 from runtime.process.worker import Worker
+from tests.mutants.engine import Mutant, mutated
+from tests.mutants.operations import unchecked
 from tests.waiting import GENEROUS
 
 
@@ -49,6 +53,49 @@ async def test_a_job_runs_to_its_end_whoever_has_gone_away():
     worker.close()
 
     assert done == ["running", "queued"]
+
+
+async def test_a_brief_job_runs_here_while_nothing_is_under_way():
+    """It needs no thread, its outcome comes back in the same way, and the loop has a turn behind it."""
+    worker, turns = Worker("contrada-test"), []
+    asyncio.get_running_loop().call_soon(turns.append, "another")
+    ran = await worker.do_briefly(lambda: (threading.current_thread(), list(turns)))
+    assert (ran, turns) == ((threading.main_thread(), []), ["another"])
+    with pytest.raises(ZeroDivisionError):
+        await worker.do_briefly(lambda: 1 // 0)
+    worker.close()
+    with pytest.raises(RuntimeError):
+        await worker.do_briefly(lambda: None)
+
+
+async def in_order_and_one_at_a_time() -> None:
+    worker, under_way, seen = Worker("contrada-test"), [], []
+
+    def job(number: int) -> None:
+        under_way.append(number)
+        time.sleep(0.001)  # the other thread may have the interpreter here
+        seen.append((number, list(under_way)))
+        under_way.remove(number)
+
+    # Each of the thread's jobs that ends lets brief ones in between the loop's turns.
+    brief = [bool(number % 3) for number in range(30)]
+    await asyncio.gather(
+        *((worker.do_briefly if each else worker.do)(partial(job, n)) for n, each in enumerate(brief))
+    )
+    worker.close()
+    assert seen == [(number, [number]) for number in range(30)]
+
+
+async def test_brief_jobs_and_others_run_one_at_a_time_in_their_order():
+    """Whatever is asked for while a job of the thread is under way comes behind it."""
+    await in_order_and_one_at_a_time()
+
+
+async def test_a_brief_job_beside_one_of_the_thread_is_noticed():
+    """Without the look at what is under way two jobs run at a time."""
+    looks = Mutant(Worker.do_briefly, unchecked("self._under_way"))
+    with mutated(looks), pytest.raises(AssertionError):
+        await in_order_and_one_at_a_time()
 
 
 async def test_a_closed_worker_takes_no_job():

@@ -115,32 +115,10 @@ class Outbox:
         return Appended(0, len(records))
 
 
-async def test_an_idle_worker_settles_by_itself(tmp_path, power):
-    """What it has settled needs no other call, and survives."""
-    store = Store(tmp_path / "state.sqlite")
-    disk = Disk(store)
-    put(store, "settled")
-    disk.flush_here()
-    await disk.flushed()
-    assert power.calls == 1
-    put(store, "later")
-    (tmp_path / "after").mkdir()
-    back = power.after(tmp_path / "state.sqlite", tmp_path / "after")
-    assert [row["key"] for row in back.rows("SELECT key FROM meta WHERE value = 'x'")] == ["settled"]
-
-
-@pytest.fixture(params=["contrada-worker", "contrada-disk"])
-def settles(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The thread that brings a message to the disk: the worker's while it is idle, the disk's own under load."""
-    if request.param == "contrada-disk":
-        monkeypatch.setattr(Worker, "idle", False)
-    return request.param
-
-
-async def test_neither_answer_nor_record_leaves_before_the_disk_has_the_message(tmp_path, power, settles):
-    """While the disk is busy the user waits and Kafka gets nothing; then both get theirs."""
+async def test_neither_answer_nor_record_leaves_before_the_disk_has_the_message(tmp_path, power):
+    """While the disk is busy the user waits and Kafka gets nothing; then both get theirs. The loop goes on."""
     await neither_leaves_before_the_disk_has_the_message(tmp_path, power)
-    assert power.threads == [settles]
+    assert power.threads == ["contrada-disk"]
 
 
 async def neither_leaves_before_the_disk_has_the_message(tmp_path, power):
@@ -173,13 +151,10 @@ async def neither_leaves_before_the_disk_has_the_message(tmp_path, power):
         worker.close()
 
 
-UNSETTLED = {
-    "contrada-worker": Mutant(Disk.flush_here, dropped(os.fdatasync)),
-    "contrada-disk": Mutant(Disk.flushed, dropped(os.fdatasync)),
-}
+UNSETTLED = Mutant(Disk.flushed, dropped(os.fdatasync))
 
 
-async def test_a_settled_that_was_never_brought_to_the_disk_is_noticed(tmp_path, power, settles):
+async def test_a_settled_that_was_never_brought_to_the_disk_is_noticed(tmp_path, power):
     """Without the call the answer leaves while the disk is busy."""
-    with mutated(UNSETTLED[settles]), pytest.raises(AssertionError):
+    with mutated(UNSETTLED), pytest.raises(AssertionError):
         await neither_leaves_before_the_disk_has_the_message(tmp_path, power)
