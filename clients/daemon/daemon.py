@@ -9,11 +9,12 @@
     sealer      messages that had to wait for keys
     ledger      the ledger topic: the published logs (ledger/watch.py)
     marks       how far was read, told to Kafka for the centre (receiving/position_marks.py)
+    log         the database's log, copied into it before it is long
     upkeep      the unit's keys: made ahead, published, destroyed in time
 
-Owns the tasks and their waiting times. The work on a record or a request is a job on the unit's context, in
-the worker's thread. A job that the disk refuses is tried again until it succeeds; meanwhile nothing is lost,
-because positions move only with what was written.
+Owns the tasks and their waiting times. The work on a record or a request is a job on the unit's context, of
+which one runs at a time (jobs.py). A job that the disk refuses is tried again until it succeeds; meanwhile
+nothing is lost, because positions move only with what was written.
 """
 
 from __future__ import annotations
@@ -26,12 +27,13 @@ from typing import Any, Final, TypeVar
 import structlog
 
 from clients.daemon.directory import statements
-from clients.daemon.jobs import Jobs
+from clients.daemon.jobs import BRIEF_BYTES, Jobs
 from clients.daemon.ledger.watch import LedgerWatch
 from clients.daemon.receiving import deciding
 from clients.daemon.receiving import deliveries as receiving
 from clients.daemon.receiving.deciding import DirectoryBehind
 from clients.daemon.receiving.position_marks import PositionMarks
+from clients.daemon.receiving.unit_feeds import UnitFeeds
 from clients.daemon.sending import acknowledgements, waiting
 from clients.daemon.sending.intake import Intake
 from clients.daemon.sending.lanes import Lanes
@@ -39,12 +41,11 @@ from clients.daemon.sending.outbox_log import OutboxLog
 from clients.daemon.state.losses import tell_losses
 from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store.disk import Disk
-from clients.daemon.store.inbox import position
 from keys.errors import KeyStoreError
 from protocol import topics
 from runtime.errors import Unavailable
 from runtime.kafka.feeds import Backoff
-from runtime.kafka.ports import DirectoryTopic, FeedReader, Fetched, MarkTeller, Take
+from runtime.kafka.ports import DirectoryTopic, FeedReader, Fetched, MarkTeller
 from runtime.process.contact import Contact
 from runtime.process.wakeup import Throttle, Wakeup, Watermark
 from runtime.process.worker import Worker
@@ -56,6 +57,9 @@ T = TypeVar("T")
 DECISIONS_SPACING: Final = 0.020
 """Seconds between the starts of two batches of decisions, at the least: fewer wait for them than for mail."""
 
+DECISIONS_PAUSE: Final = 0.1
+"""Seconds for which no further decisions are asked for once some have come, unless a conversation waits."""
+
 DIRECTORY_PATIENCE: Final = 2.0
 """Seconds that records wait for statements that another party saw first."""
 
@@ -64,6 +68,12 @@ UPKEEP_EVERY: Final = 3600.0
 QUEUED_EVERY: Final = 15.0
 RECEIPTS_AFTER: Final = 0.25
 """Seconds until what arrived is acknowledged: messages go first, and acknowledgements are sent together."""
+
+RECEIPTS_SPACING: Final = 1.0
+"""Seconds between two times that this is done, at the least: each costs both units as much as a message."""
+
+BRIEF_JOBS: Final = frozenset({"position", "inbox", "open", "read", "opened", "acknowledge"})
+"""Those of the local API that come with each message, and those that read one row."""
 
 MARK_AFTER: Final = 1.0
 """Seconds until a row says that Kafka has its message; most are decided by then, and say that."""
@@ -96,7 +106,7 @@ class Daemon:
             context, self.jobs, self.disk, taken=self.lanes.wake, directory_read=self.directory_read
         )
         self.ledger = LedgerWatch(context, self.jobs, feeds)
-        self._feeds = feeds
+        self._feeds = UnitFeeds(context, self.jobs, feeds)
         self._directory_log = directory
         self._sealer_wakeup = Wakeup()
         self._upkeep_wakeup = Wakeup()
@@ -116,11 +126,12 @@ class Daemon:
             for part in (
                 self.intake.run(),
                 self._follow_directory(),
-                self._follow(topics.receipts(self.context.unit), self._on_decisions, self._decisions_read),
-                self._follow(topics.inbox(self.context.unit), self._on_deliveries, asyncio.Event()),
+                self._follow_decisions(),
+                self._follow_deliveries(),
                 self._seal_what_waited(),
                 self._seal_receipts(),
                 self._mark_sent(),
+                self._shorten_log(),
                 self._keep_keys(),
                 self._tell_losses(),
                 self.ledger.run(),
@@ -130,8 +141,13 @@ class Daemon:
                 tasks.create_task(part)
 
     async def job(self, name: str, work: Callable[[], T]) -> T:
-        """Run a job on the unit's context in the worker's thread."""
-        return await self.jobs.run(name, work)
+        """Run a job on the unit's context."""
+        return await self.jobs.run(name, work, brief=name in BRIEF_JOBS)
+
+    async def _shorten_log(self) -> None:
+        while True:
+            await self.jobs.log_is_long.wait()
+            await self.jobs.until_stored("checkpoint", self.context.store.shorten_log)
 
     # -- Sealing and sending -------------------------------------------------------------------------
 
@@ -146,12 +162,14 @@ class Daemon:
         while True:
             await self.lanes.sent.wait()
             await asyncio.sleep(MARK_AFTER)
-            await self.jobs.until_stored("mark", partial(waiting.note_sent, self.context))
+            await self.jobs.until_stored("mark", partial(waiting.note_sent, self.context), brief=True)
 
     async def _seal_receipts(self) -> None:
+        throttle = Throttle(RECEIPTS_SPACING)
         while True:
+            await throttle.wait()
             while await self.jobs.until_stored(
-                "receipts", partial(acknowledgements.seal_receipts, self.context)
+                "receipts", partial(acknowledgements.seal_receipts, self.context), brief=True
             ):
                 self.lanes.wake()
             self.lanes.wake()
@@ -170,37 +188,30 @@ class Daemon:
 
     # -- Reading -------------------------------------------------------------------------------------
 
-    async def _follow(
-        self, topic: str, on_records: Callable[[Fetched], Awaitable[None]], read: asyncio.Event
-    ) -> None:
-        """One reader for each partition of a topic of this unit."""
+    async def _follow_decisions(self) -> None:
         await self.directory_read.wait()
-        partitions = await self._once_available(lambda: self._feeds.partitions(topic))
-        async with asyncio.TaskGroup() as tasks:
-            for partition in range(partitions):
-                tasks.create_task(self._follow_partition(topic, partition, on_records, read))
-
-    async def _follow_partition(
-        self,
-        topic: str,
-        partition: int,
-        on_records: Callable[[Fetched], Awaitable[None]],
-        read: asyncio.Event,
-    ) -> None:
-        end = await self._once_available(lambda: self._feeds.end(topic, partition))
-        start = await self.job("position", lambda: position(self.context.store, topic, partition))
-        await self._feeds.follow(
-            topic, partition, start=start, take=_noting_end(on_records, start=start, end=end, read=read)
+        await self._feeds.follow_all(
+            topics.receipts(self.context.unit),
+            self._on_decisions,
+            read=self._decisions_read,
+            spacing=self._decisions_spacing,
         )
+
+    def _decisions_spacing(self) -> float:
+        return 0.0 if self.context.conversation_waits else DECISIONS_PAUSE
+
+    async def _follow_deliveries(self) -> None:
+        await self.directory_read.wait()
+        await self._feeds.follow_all(topics.inbox(self.context.unit), self._on_deliveries)
 
     async def _follow_directory(self) -> None:
         topic = topics.DIRECTORY
-        end = await self._once_available(lambda: self._feeds.end(topic, 0))
+        end = await self._feeds.end(topic, 0)
         self.kafka.heard()
         start = await self.job("position", lambda: statements.start_of_feed(self.context, topic))
         await self._statements.advance(self.context.directory.head.size)
-        take = _noting_end(self._on_statements, start=start, end=end, read=self.directory_read)
-        await self._feeds.follow(topic, 0, start=start, take=take)
+        place = (topic, 0)
+        await self._feeds.follow(place, self._on_statements, start=start, end=end, read=self.directory_read)
 
     async def _on_statements(self, fetched: Fetched) -> None:
         learned = await self.jobs.until_stored(
@@ -214,16 +225,16 @@ class Daemon:
     async def _on_decisions(self, fetched: Fetched) -> None:
         await self._decisions_throttle.wait()
         self.kafka.heard()
-        decided = await self._patiently("decisions", partial(deciding.take_decisions, self.context, fetched))
+        work = partial(deciding.take_decisions, self.context, fetched)
+        decided = await self._patiently("decisions", work, brief=_is_brief(fetched))
         self.lanes.decided(decided.partitions, overtaken=decided.overtaken)
         if decided.sealed:
             self.lanes.wake()
 
     async def _on_deliveries(self, fetched: Fetched) -> None:
         self.kafka.heard()
-        received = await self._patiently(
-            "deliveries", partial(receiving.take_deliveries, self.context, fetched)
-        )
+        work = partial(receiving.take_deliveries, self.context, fetched)
+        received = await self._patiently("deliveries", work, brief=_is_brief(fetched))
         self._marks.moved()
         if received.messages:
             self._receipts_wakeup.wake()
@@ -253,38 +264,17 @@ class Daemon:
 
     # -- Waiting -------------------------------------------------------------------------------------
 
-    async def _patiently(self, name: str, work: Callable[..., T]) -> T:
+    async def _patiently(self, name: str, work: Callable[..., T], *, brief: bool) -> T:
         """Run a job; if it lacks statements of the directory, wait for them shortly, or go on without."""
         try:
-            return await self.jobs.until_stored(name, partial(work, patient=True))
+            return await self.jobs.until_stored(name, partial(work, patient=True), brief=brief)
         except DirectoryBehind as behind:
             await self._statements.reached(behind.size, within=DIRECTORY_PATIENCE)
-            return await self.jobs.until_stored(name, partial(work, patient=False))
-
-    async def _once_available(self, ask: Callable[[], Awaitable[T]]) -> T:
-        backoff = Backoff()
-        while True:
-            try:
-                return await ask()
-            except Unavailable as error:
-                log.warning("kafka_unavailable", error=str(error))
-                await backoff.wait()
+            return await self.jobs.until_stored(name, partial(work, patient=False), brief=brief)
 
 
-def _noting_end(
-    on_records: Callable[[Fetched], Awaitable[None]], *, start: int, end: int, read: asyncio.Event
-) -> Take:
-    """Set `read` when everything that was there at the beginning has been taken in."""
-    # A start behind the end is of a topic that was made anew: it is read from its beginning.
-    if start == end or not end:
-        read.set()
-
-    async def take(fetched: Fetched) -> None:
-        await on_records(fetched)
-        if fetched.position >= end:
-            read.set()
-
-    return take
+def _is_brief(fetched: Fetched) -> bool:
+    return sum(len(record.value) for record in fetched.records) <= BRIEF_BYTES
 
 
 async def _within(seconds: float, waiting: Awaitable[Any]) -> None:

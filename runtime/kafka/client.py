@@ -30,7 +30,8 @@ from aiokafka.protocol.api import RequestStruct, Response, ResponseHeader_v0
 from aiokafka.protocol.commit import OffsetCommitRequest_v3 as OffsetCommitRequest
 from aiokafka.protocol.fetch import FetchRequest_v11 as FetchRequest
 from aiokafka.protocol.metadata import MetadataRequest as _MetadataRequest
-from aiokafka.protocol.offset import OffsetRequest_v2 as OffsetRequest
+from aiokafka.protocol.offset import OffsetRequest_v1 as OffsetRequest
+from aiokafka.protocol.offset import OffsetRequest_v2 as CommittedOffsetRequest
 from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.protocol.transaction import InitProducerIdRequest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
@@ -43,6 +44,7 @@ __all__ = [
     "AIOKafkaClient",
     "AIOKafkaConsumer",
     "AIOKafkaProducer",
+    "CommittedOffsetRequest",
     "ConfigResource",
     "ConfigResourceType",
     "ConnectionGroup",
@@ -68,6 +70,7 @@ __all__ = [
     "TopicPartition",
     "for_code",
     "prompt_client",
+    "sparing_client",
     "types",
 ]
 
@@ -96,13 +99,20 @@ connections asks for metadata at this interval, busy or not."""
 
 
 def prompt_client(bootstrap: str) -> AIOKafkaClient:
-    """A client that knows the brokers; which topics there are is asked for by runtime/kafka/leaders.py.
+    """A client that knows the brokers; which topics there are is asked for by runtime/kafka/leaders.py."""
+    return _without_topics(AIOKafkaClient(bootstrap_servers=bootstrap, **PROMPT))
 
-    The library refreshes what it knows of the topics that it was told of, and of all of them where it was
-    told of none: of thousands, every five seconds.
+
+def sparing_client(bootstrap: str) -> AIOKafkaClient:
+    """The same for units and commands."""
+    return _without_topics(AIOKafkaClient(bootstrap_servers=bootstrap, **SPARING))
+
+
+def _without_topics(client: AIOKafkaClient) -> AIOKafkaClient:
+    """The library refreshes what it knows of the topics that it was told of, and of all where of none.
+
+    All are thousands, at each refresh. `set_topics` would ask at once, before there is a connection.
     """
-    client = AIOKafkaClient(bootstrap_servers=bootstrap, **PROMPT)
-    # `set_topics` would ask at once, before there is a connection.
     client._topics = {topics.DIRECTORY}  # noqa: SLF001
     return client
 

@@ -1,12 +1,14 @@
 """Reading records of any partition of any topic, through outages that may last for days.
 
-Owns the retries. A reader that stops at a gap is in runtime/kafka/partition_log.py; why there are
-two is said in runtime/kafka/ports.py. The rules, each with its reason (measured on aiokafka 0.14.0 and Kafka
-4.3.1, docs/adr/0004):
+Owns the retries, and the connection that all followers of a process share. A reader that stops at a gap is in
+runtime/kafka/partition_log.py; why there are two is said in runtime/kafka/ports.py. The rules, each with its
+reason (docs/adr/0004, 0026):
 
 1. Readers have no group and commit nothing: the position is the caller's, kept with what was read.
-2. One consumer for each partition. With several on one, a fetch that waits for an idle partition holds up
-   the records of a busy one for as long as `fetch_max_wait_ms`.
+2. All partitions share a client and a fetch session for each broker (runtime/kafka/feed_fetching.py): none
+   waits for another, and an idle one costs nothing that shows.
+3. What failed is begun anew over another connection, from the addresses in the settings: the brokers may have
+   moved meanwhile. Who is idle then goes over to it.
 """
 
 from __future__ import annotations
@@ -14,34 +16,30 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Iterable
-from typing import Any, Final
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Final, TypeVar
 
 import structlog
 
 from runtime.errors import Unavailable
 from runtime.kafka.addresses import not_reachable
-from runtime.kafka.client import (
-    SPARING,
-    AIOKafkaClient,
-    AIOKafkaConsumer,
-    KafkaError,
-    TopicPartition,
-)
+from runtime.kafka.client import REQUEST_TIMEOUT_MS, KafkaError, sparing_client
 from runtime.kafka.closing import close
-from runtime.kafka.ports import Fetched, InputRecord, Place, Take
-from runtime.kafka.topic_ends import topic_ends
+from runtime.kafka.feed_fetching import Feed, FeedFetcher, Taken
+from runtime.kafka.leaders import Leaders
+from runtime.kafka.offsets import PartitionBound, bounds_of
+from runtime.kafka.ports import Fetched, Place, Spacing, Take
 
 log = structlog.get_logger()
 
-FETCH_WAIT_MS: Final = 500
-IDLE_MS: Final = 30_000
+T = TypeVar("T")
+
+IDLE: Final = 30.0
 TAKE_AT_MOST: Final = 64
-_READER: Final[dict[str, Any]] = {
-    **SPARING,
-    # A reader tries again for as long as its broker is away, which may be days.
-    "retry_backoff_ms": 250,
-}
+TOPIC_WITHIN: Final = REQUEST_TIMEOUT_MS / 1000
+"""Seconds that a topic which was made just now has to become known, and a partition to find a leader."""
+
+TOPIC_PAUSE: Final = 0.05
 
 
 class Backoff:
@@ -63,97 +61,160 @@ class Backoff:
         await asyncio.sleep(interval * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
 
 
+class _Connection:
+    """A client with what is read over it, shared by whoever reads now."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self.client = sparing_client(bootstrap)
+        self.leaders = Leaders(self.client)
+        self.fetcher = FeedFetcher(self.client)
+        self.users = 0
+        self._opening: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Connect, once for all."""
+        if self._opening is None:
+            self._opening = asyncio.create_task(self.client.bootstrap())
+        await asyncio.shield(self._opening)
+
+    async def leader(self, place: Place) -> int:
+        """The broker that leads a partition; `Unavailable` where none does for some seconds."""
+        return await _known(lambda: self.leaders.leader(place))
+
+    async def bounds(self, places: Sequence[Place], which: PartitionBound) -> dict[Place, int]:
+        """Where the partitions begin, or where what is committed in them ends."""
+        return await _known(lambda: self._bounds_now(places, which))
+
+    async def _bounds_now(self, places: Sequence[Place], which: PartitionBound) -> dict[Place, int]:
+        led = {place: await self.leaders.leader(place) for place in places}
+        try:
+            return await bounds_of(self.client, led, which)
+        except Unavailable:
+            self.leaders.forget({topic for topic, _ in places})
+            raise
+
+    @contextlib.asynccontextmanager
+    async def feed(self, place: Place, position: int, spacing: Spacing) -> AsyncIterator[Feed]:
+        """What comes in a partition from a position on."""
+        leader = await self.leader(place)
+        feed = self.fetcher.add(place, position, leader=leader, spacing=spacing)
+        try:
+            yield feed
+        except Unavailable:
+            self.leaders.forget([place[0]])
+            raise
+        finally:
+            self.fetcher.remove(feed)
+
+    async def close(self) -> None:
+        """End the reading and close the connections."""
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.wait({self._opening})
+        await self.fetcher.close()
+        await close(self.client.close())
+
+
 class KafkaFeeds:
-    """Committed records of topics. Implements `runtime.kafka.ports.FeedReader`."""
+    """Committed records of topics. Implements `runtime.kafka.ports.FeedReader`.
+
+    The connection is there while somebody reads, and needs no closing.
+    """
 
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
+        self._connection: _Connection | None = None
 
     async def partitions(self, topic: str) -> int:
         """How many partitions the topic has."""
-        async with self._consumer() as consumer:
-            found = await consumer._client._wait_on_metadata(topic)  # noqa: SLF001 - the only way that waits
-            return len(found)
+        async with self._connected() as connection:
+            return await _known(lambda: connection.leaders.partitions(topic))
 
     async def end(self, topic: str, partition: int) -> int:
         """The offset behind the last record."""
-        source = TopicPartition(topic, partition)
-        async with self._consumer() as consumer:
-            consumer.assign([source])
-            ends: dict[TopicPartition, int] = await consumer.end_offsets([source])
-            return ends[source]
+        return (await self.ends([(topic, partition)]))[topic, partition]
 
-    async def ends(self, places: Iterable[Place]) -> dict[Place, int]:
+    async def ends(self, places: Sequence[Place]) -> dict[Place, int]:
         """The same of many places at once; the topics are there."""
-        client = AIOKafkaClient(bootstrap_servers=self._bootstrap, **SPARING)
-        try:
-            await client.bootstrap()
-            return await topic_ends(client, places)
-        except (KafkaError, OSError, TimeoutError) as error:
-            raise not_reachable(self._bootstrap, error) from error
-        finally:
-            await close(client.close())
+        async with self._connected() as connection:
+            return await connection.bounds(places, PartitionBound.END)
 
-    async def follow(self, topic: str, partition: int, *, start: int, take: Take) -> None:
+    async def follow(
+        self, topic: str, partition: int, *, start: int, take: Take, spacing: Spacing = lambda: 0.0
+    ) -> None:
         """Read for ever from `start`; a reader that fails or stalls is replaced."""
-        source = TopicPartition(topic, partition)
-        backoff = Backoff()
-        position = start
+        place, backoff, position = (topic, partition), Backoff(), start
         while True:
             try:
-                async with self._consumer() as consumer:
-                    consumer.assign([source])
-                    begin = (await consumer.beginning_offsets([source]))[source]
-                    end = (await consumer.end_offsets([source]))[source]
-                    position, lost = _place(position, begin, end)
-                    consumer.seek(source, position)
-                    while (fetched := await self._next(consumer, source, position, lost)) is not None:
-                        backoff.reset()
-                        if fetched.position != position or lost:
-                            await take(fetched)
-                        position, lost = fetched.position, 0
-                log.warning("feed_stalled", topic=topic, partition=partition, offset=position)
+                async with self._connected() as connection:
+                    position, lost = await _begin(connection, place, position)
+                    if lost:
+                        await take(Fetched(topic, partition, (), position, lost))
+                    async with connection.feed(place, position, spacing) as feed:
+                        while (found := await self._next(connection, feed, position)) is not None:
+                            backoff.reset()
+                            records, behind = found
+                            await take(Fetched(topic, partition, records, behind))
+                            position = behind
             except Unavailable as error:
                 log.warning("feed_interrupted", topic=topic, partition=partition, error=str(error))
             await backoff.wait()
 
-    async def _next(
-        self, consumer: AIOKafkaConsumer, source: TopicPartition, position: int, lost: int
-    ) -> Fetched | None:
-        """The next records; nothing new is a `Fetched` without records, None is a reader that is stuck."""
-        found = await consumer.getmany(source, timeout_ms=IDLE_MS, max_records=TAKE_AT_MOST)
-        reached = await consumer.position(source)
-        records = tuple(
-            InputRecord(record.offset, record.timestamp, record.value or b"")
-            for record in found.get(source, ())
-        )
-        if reached == position:
-            ends: dict[TopicPartition, int] = await consumer.end_offsets([source])
+    async def _next(self, connection: _Connection, feed: Feed, position: int) -> Taken | None:
+        """What comes next; None where the others have gone over to another connection."""
+        while (found := await feed.take(within=IDLE, most=TAKE_AT_MOST)) is None:
+            if connection is not self._connection:
+                return None
             # There is something, and half a minute was not enough to get it. An open transaction looks the
             # same and ends within its own timeout; a new reader then does no harm.
-            if ends[source] > position:
-                return None
-        return Fetched(source.topic, source.partition, records, reached, lost)
+            if (await connection.bounds([feed.place], PartitionBound.END))[feed.place] > position:
+                raise Unavailable(f"nothing has come from {position} on, though there is something")
+        return found
 
     @contextlib.asynccontextmanager
-    async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap,
-            group_id=None,
-            enable_auto_commit=False,
-            isolation_level="read_committed",
-            auto_offset_reset="earliest",
-            fetch_max_wait_ms=FETCH_WAIT_MS,
-            max_partition_fetch_bytes=4_000_000,
-            **_READER,
-        )
+    async def _connected(self) -> AsyncIterator[_Connection]:
+        connection = self._connection
+        if connection is None:
+            connection = self._connection = _Connection(self._bootstrap)
+        connection.users += 1
         try:
-            await consumer.start()
-            yield consumer
+            await connection.open()
+            yield connection
         except (KafkaError, OSError, TimeoutError) as error:
+            self._leave(connection)
             raise not_reachable(self._bootstrap, error) from error
+        except Unavailable:
+            self._leave(connection)
+            raise
         finally:
-            await close(consumer.stop())
+            connection.users -= 1
+            if not connection.users:
+                self._leave(connection)
+                await connection.close()
+
+    def _leave(self, connection: _Connection) -> None:
+        """Whoever comes next finds another connection."""
+        if self._connection is connection:
+            self._connection = None
+
+
+async def _begin(connection: _Connection, place: Place, position: int) -> tuple[int, int]:
+    begin = (await connection.bounds([place], PartitionBound.BEGINNING))[place]
+    end = (await connection.bounds([place], PartitionBound.END))[place]
+    return _place(position, begin, end)
+
+
+async def _known(ask: Callable[[], Awaitable[T]]) -> T:
+    """What the cluster says of a topic; one that was made just now it may not know yet."""
+    clock = asyncio.get_running_loop().time
+    until = clock() + TOPIC_WITHIN
+    while True:
+        try:
+            return await ask()
+        except Unavailable:
+            if clock() >= until:
+                raise
+        await asyncio.sleep(TOPIC_PAUSE)
 
 
 def _place(position: int, begin: int, end: int) -> tuple[int, int]:

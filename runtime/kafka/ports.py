@@ -69,6 +69,10 @@ Take = Callable[[Fetched], Awaitable[None]]
 """What is done with records. When it returns they count as read."""
 
 
+Spacing = Callable[[], float]
+"""Seconds in which nothing more is asked for once something has come, so that what follows comes together."""
+
+
 class FeedReader(Protocol):
     """Committed records of any partition, for as long as it takes."""
 
@@ -80,7 +84,9 @@ class FeedReader(Protocol):
         """The offset behind the last committed record."""
         ...
 
-    async def follow(self, topic: str, partition: int, *, start: int, take: Take) -> None:
+    async def follow(
+        self, topic: str, partition: int, *, start: int, take: Take, spacing: Spacing = ...
+    ) -> None:
         """Give records from `start` on to `take`, for ever; outages are waited out.
 
         A start that the log no longer has becomes its beginning. What `take` raises comes out.

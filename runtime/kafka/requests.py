@@ -2,7 +2,7 @@
 
 Owns their bytes and nothing of when they are sent: Produce 12, TxnOffsetCommit 5, EndTxn 5 and the part of
 ApiVersions 3 that says whether a cluster has the protocol switched on (KIP-890); OffsetFetch 7 for stable
-positions (KIP-447); Fetch 11 with sessions (KIP-227) and ListOffsets 2, in the library's own structures.
+positions (KIP-447); Fetch 11 with sessions (KIP-227) and ListOffsets 1, in the library's own structures.
 All the others are flexible versions (KIP-482): compact lengths, and a list of tagged fields behind every
 structure, sent empty and not read, but for the one that is needed.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from runtime.kafka.client import (
     FetchRequest,
@@ -31,9 +31,8 @@ ALL_IN_SYNC: Final = -1
 NO_INSTANCE, NO_LEADER_EPOCH = None, -1
 FETCH_BYTES: Final = 16_000_000
 FETCH_PARTITION_BYTES: Final = 2_000_000
-_NO_REPLICA, _NO_LOG_START, _EARLIEST, _LATEST, _READ_COMMITTED = -1, -1, -2, -1, 1
+_NO_REPLICA, _NO_LOG_START, _EARLIEST, _READ_COMMITTED = -1, -1, -2, 1
 
-_Row = TypeVar("_Row")
 _Text = types.CompactString("utf-8")
 _Tags = ("tags", types.TaggedFields)
 _FINALIZED_FEATURES: Final = 2
@@ -192,8 +191,10 @@ class PinnedRequest:
 
 def produce(transactional_id: str, batches: Mapping[Place, bytes], *, timeout_ms: int) -> PinnedRequest:
     """One batch each for any number of partitions that one broker leads."""
-    rows = ((topic, (partition, batch, NO_TAGS)) for (topic, partition), batch in batches.items())
-    wanted = [(topic, partitions, NO_TAGS) for topic, partitions in _grouped(rows)]
+    by_topic: dict[str, list[tuple[int, bytes, dict[int, bytes]]]] = {}
+    for (topic, partition), batch in batches.items():
+        by_topic.setdefault(topic, []).append((partition, batch, NO_TAGS))
+    wanted = [(topic, partitions, NO_TAGS) for topic, partitions in by_topic.items()]
     return PinnedRequest(_Produce, transactional_id, ALL_IN_SYNC, timeout_ms, wanted, NO_TAGS)
 
 
@@ -213,11 +214,11 @@ def commit_offsets(
     positions: Mapping[Place, tuple[int, str]],
 ) -> PinnedRequest:
     """Positions with their metadata, as a part of the transaction, under a generation (KIP-447)."""
-    rows = (
-        (topic, (partition, position, NO_LEADER_EPOCH, metadata, NO_TAGS))
-        for (topic, partition), (position, metadata) in positions.items()
-    )
-    wanted = [(topic, partitions, NO_TAGS) for topic, partitions in _grouped(rows)]
+    by_topic: dict[str, list[tuple[Any, ...]]] = {}
+    for (topic, partition), (position, metadata) in positions.items():
+        row = (partition, position, NO_LEADER_EPOCH, metadata, NO_TAGS)
+        by_topic.setdefault(topic, []).append(row)
+    wanted = [(topic, rows, NO_TAGS) for topic, rows in by_topic.items()]
     return PinnedRequest(
         _TxnOffsetCommit, transactional_id, membership.group, *producer,
         membership.generation, membership.member, NO_INSTANCE, wanted, NO_TAGS,
@@ -226,48 +227,40 @@ def commit_offsets(
 
 def fetch_offsets(group: str, places: Iterable[Place], *, stable: bool) -> PinnedRequest:
     """A group's positions. `stable`: a position of a transaction that has not ended is an error (KIP-447)."""
-    wanted = [(topic, partitions, NO_TAGS) for topic, partitions in _grouped(places)]
+    by_topic: dict[str, list[int]] = {}
+    for topic, partition in places:
+        by_topic.setdefault(topic, []).append(partition)
+    wanted = [(topic, partitions, NO_TAGS) for topic, partitions in by_topic.items()]
     return PinnedRequest(_OffsetFetch, group, wanted, stable, NO_TAGS)
 
 
 def fetch(question: FetchQuestion, *, wait_ms: int) -> PinnedRequest:
     """What a fetch session asks next; committed records alone."""
-    new = _grouped(
-        (topic, (partition, NO_LEADER_EPOCH, position, _NO_LOG_START, FETCH_PARTITION_BYTES))
-        for (topic, partition), position in question.positions.items()
-    )
+    new: dict[str, list[tuple[int, int, int, int, int]]] = {}
+    for (topic, partition), position in question.positions.items():
+        row = (partition, NO_LEADER_EPOCH, position, _NO_LOG_START, FETCH_PARTITION_BYTES)
+        new.setdefault(topic, []).append(row)
+    gone: dict[str, list[int]] = {}
+    for topic, partition in question.forgotten:
+        gone.setdefault(topic, []).append(partition)
     return PinnedRequest(
         FetchRequest, _NO_REPLICA, wait_ms, 1, FETCH_BYTES, _READ_COMMITTED,
-        question.session, question.epoch, new, _grouped(question.forgotten), "",
+        question.session, question.epoch, list(new.items()), list(gone.items()), "",
     )  # fmt: skip
 
 
 def beginning(place: Place) -> PinnedRequest:
     """Where the records that a partition still has begin."""
-    return _offsets([place], _EARLIEST)
-
-
-def ends(places: Iterable[Place]) -> PinnedRequest:
-    """Where what is committed of each of these partitions ends."""
-    return _offsets(places, _LATEST)
-
-
-def _offsets(places: Iterable[Place], when: int) -> PinnedRequest:
-    wanted = _grouped((topic, (partition, when)) for topic, partition in places)
-    return PinnedRequest(OffsetRequest, _NO_REPLICA, _READ_COMMITTED, wanted)
-
-
-def _grouped(rows: Iterable[tuple[str, _Row]]) -> list[tuple[str, list[_Row]]]:
-    by_topic: dict[str, list[_Row]] = {}
-    for topic, row in rows:
-        by_topic.setdefault(topic, []).append(row)
-    return list(by_topic.items())
+    topic, partition = place
+    return PinnedRequest(OffsetRequest, _NO_REPLICA, [(topic, [(partition, _EARLIEST)])])
 
 
 def beginning_in(answer: Any) -> int | None:
     """The offset in an answer to `beginning`; None where the broker cannot say."""
-    rows = [row for _, partitions in answer.topics for row in partitions]
-    return int(rows[0][3]) if rows and not rows[0][1] else None
+    for _, partitions in answer.topics:
+        for _, code, _, offset in partitions:
+            return None if code else int(offset)
+    return None
 
 
 def end_transaction(transactional_id: str, producer: tuple[int, int], *, commit: bool) -> PinnedRequest:

@@ -78,6 +78,8 @@ def take_decisions(context: UnitContext, fetched: Fetched, *, patient: bool) -> 
             for decision, leaf in zip(batch.records, batch.leaves, strict=True):
                 reached[decision.source.partition] = decision.source.offset
                 again |= _apply(context, decision, leaf, came)
+        if context.conversation_waits:
+            context.conversation_waits = outbox.is_any_queued(context.store)
         inbox.set_position(context.store, fetched.topic, fetched.partition, fetched.position)
         overtaken = frozenset(
             partition

@@ -45,6 +45,7 @@ def take_in(
 
 def _take_in(context: UnitContext, order: Order, *, now: Millis) -> OutboxState:
     if outbox.is_conversation_undecided(context.store, order.thread):
+        context.conversation_waits = True
         outbox.insert_order(context.store, context.vault, order, now=now)
         return OutboxState.QUEUED
     made = _seal(context, order, now=now)

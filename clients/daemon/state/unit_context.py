@@ -55,6 +55,9 @@ class UnitContext:
     clock_alarms: set[str] = field(default_factory=set)
     """Alarms about clocks that were raised in this run and are not over."""
 
+    conversation_waits: bool = True
+    """Whether a message may wait for the decision on an earlier one of its conversation."""
+
     held: dict[int, float] = field(default_factory=dict)
     """Rows of the outbox that are not to be sealed before this moment of the monotonic clock."""
 

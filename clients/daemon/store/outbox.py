@@ -123,6 +123,11 @@ def queued(store: Store, *, after: int, most: int) -> list[int]:
     return [row["id"] for row in rows]
 
 
+def is_any_queued(store: Store) -> bool:
+    """Whether anything waits to be sealed, for whatever reason."""
+    return store.row("SELECT 1 FROM outbox WHERE state = 'queued' LIMIT 1") is not None
+
+
 def settle(store: Store, sealing: Sealing, record: Record, raw: bytes, *, now: Millis) -> None:
     """The message was accepted; every sealing of it is done with. `raw` is the record as it came."""
     _decide(store, sealing, record, raw)

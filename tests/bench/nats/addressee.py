@@ -13,6 +13,7 @@ import sys
 import nats
 from nacl.public import PrivateKey, SealedBox
 from nacl.signing import VerifyKey
+from nats.errors import TimeoutError as NothingCame
 from nats.js.api import AckPolicy, ConsumerConfig
 
 STREAM, SUBJECT, CONSUMER = "S", "s.b", "B"
@@ -30,7 +31,7 @@ async def main(url: str, verify_key: str, private_key: str) -> None:
     while True:
         try:
             messages = await inbox.fetch(AT_ONCE, timeout=WAIT_S)
-        except TimeoutError:  # nothing came
+        except NothingCame:
             continue
         for message in messages:
             opened = signer.verify(box.decrypt(message.data))

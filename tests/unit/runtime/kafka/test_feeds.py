@@ -1,10 +1,21 @@
-"""Where a reader goes on, and what is lost: deleted records, or a topic that was made anew."""
+"""Following through outages: where a reader goes on, what is lost, and over which connection."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
 import pytest
 
+from runtime.errors import Unavailable
 from runtime.kafka import feeds
+from runtime.kafka.feeds import KafkaFeeds
+from runtime.kafka.ports import Fetched, Place
+from tests.unit.runtime.kafka.brokers import Brokers
+from tests.waiting import until_async
+
+INBOX, RECEIPTS = ("inbox.fr", 0), ("receipts.fr", 0)
 
 
 @pytest.mark.parametrize(
@@ -25,3 +36,150 @@ def test_a_position_that_the_topic_does_not_have(
 ) -> None:
     """Nothing that is there is passed over, and what is gone is counted."""
     assert feeds._place(position, begin, end) == expected
+
+
+class Cluster:
+    """The brokers behind one address, and how many clients are connected to them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.brokers = Brokers()
+        self.brokers.lead(0, INBOX, RECEIPTS)
+        self.opened = self.closed = 0
+        self.is_there = True
+        monkeypatch.setattr(feeds, "sparing_client", self.client)
+        monkeypatch.setattr(feeds, "TOPIC_WITHIN", 0.0)
+        monkeypatch.setattr(feeds, "Backoff", Hasty)
+
+    def client(self, _: str) -> Brokers:
+        cluster = self
+
+        class Client(Brokers):
+            async def bootstrap(self) -> None:
+                if not cluster.is_there:
+                    raise OSError("nobody is there")
+                cluster.opened += 1
+
+            async def close(self) -> None:
+                cluster.closed += 1
+
+        made = Client.__new__(Client)
+        made.__dict__ = self.brokers.__dict__
+        return made
+
+
+class Hasty(feeds.Backoff):
+    """Waits for nothing."""
+
+    def reset(self) -> None:
+        pass
+
+    async def wait(self) -> None:
+        await asyncio.sleep(0.001)
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    return Cluster(monkeypatch)
+
+
+@asynccontextmanager
+async def following(reader: KafkaFeeds, place: Place, start: int = 0) -> AsyncIterator[list[Fetched]]:
+    found: list[Fetched] = []
+
+    async def take(fetched: Fetched) -> None:
+        found.append(fetched)
+
+    task = asyncio.create_task(reader.follow(*place, start=start, take=take))
+    try:
+        yield found
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def values(found: list[Fetched]) -> list[bytes]:
+    return [record.value for one in found for record in one.records]
+
+
+async def came(found: list[Fetched], *wanted: bytes) -> None:
+    await until_async(lambda: values(found), lambda seen: seen == list(wanted), what=f"{wanted}")
+
+
+async def test_all_who_follow_share_a_connection_and_the_last_one_closes_it(cluster: Cluster) -> None:
+    """Two feeds and a question: one client. With nobody left it is closed."""
+    reader = KafkaFeeds("kafka:9092")
+    async with following(reader, INBOX) as inbox, following(reader, RECEIPTS) as receipts:
+        cluster.brokers.append(INBOX, b"a")
+        cluster.brokers.append(RECEIPTS, b"b")
+        await came(inbox, b"a")
+        await came(receipts, b"b")
+        assert await reader.end(*INBOX) == 1
+        assert await reader.partitions("inbox.fr") == 1
+        assert (cluster.opened, cluster.closed) == (1, 0)
+    assert (cluster.opened, cluster.closed) == (1, 1)
+    assert await reader.end(*RECEIPTS) == 1
+    assert (cluster.opened, cluster.closed) == (2, 2)
+
+
+async def test_after_an_outage_the_brokers_are_found_anew(cluster: Cluster) -> None:
+    """What failed connects again by the address in the settings, and goes on where it was."""
+    reader = KafkaFeeds("kafka:9092")
+    async with following(reader, INBOX) as found:
+        cluster.brokers.append(INBOX, b"a")
+        await came(found, b"a")
+        cluster.is_there = False
+        cluster.brokers.down.add(0)
+        await until_async(lambda: cluster.closed, what="a closed connection")
+        cluster.brokers.sessions.clear()
+        cluster.brokers.down.clear()
+        cluster.is_there = True
+        cluster.brokers.append(INBOX, b"b")
+        await came(found, b"a", b"b")
+        assert cluster.opened >= 2
+
+
+async def test_who_is_idle_goes_over_to_the_new_connection(cluster: Cluster, monkeypatch) -> None:
+    """One feed's fault makes a new connection; the other leaves the old one, which is closed."""
+    monkeypatch.setattr(feeds, "IDLE", 0.02)
+    reader = KafkaFeeds("kafka:9092")
+    async with following(reader, INBOX) as inbox, following(reader, RECEIPTS) as receipts:
+        cluster.brokers.append(RECEIPTS, b"a")
+        await came(receipts, b"a")
+        cluster.brokers.unreadable.add(INBOX)
+        cluster.brokers.append(INBOX, b"b")
+        await until_async(lambda: cluster.opened > 1, what="another connection")
+        cluster.brokers.unreadable.clear()
+        await came(inbox, b"b")
+        await until_async(lambda: cluster.opened - cluster.closed == 1, what="one connection")
+        cluster.brokers.append(RECEIPTS, b"c")
+        await came(receipts, b"a", b"c")
+
+
+@pytest.mark.parametrize(
+    "ask", [lambda reader: reader.partitions("inbox.nobody"), lambda reader: reader.end("inbox.nobody", 0)]
+)
+async def test_a_topic_that_is_not_there_is_unavailable(cluster: Cluster, ask: Callable) -> None:
+    """And nothing stays open."""
+    with pytest.raises(Unavailable, match="does not exist"):
+        await ask(KafkaFeeds("kafka:9092"))
+    assert cluster.opened == cluster.closed == 1
+
+
+async def test_nobody_answers(cluster: Cluster) -> None:
+    """It is said at which address."""
+    cluster.is_there = False
+    with pytest.raises(Unavailable, match="kafka:9092"):
+        await KafkaFeeds("kafka:9092").end(*INBOX)
+
+
+async def test_what_take_raises_comes_out_and_the_connection_is_closed(cluster: Cluster) -> None:
+    """A reader does not swallow the fault of whoever reads."""
+
+    async def take(_: Fetched) -> None:
+        raise ZeroDivisionError
+
+    cluster.brokers.append(INBOX, b"a")
+    with pytest.raises(ZeroDivisionError):
+        await KafkaFeeds("kafka:9092").follow(*INBOX, start=0, take=take)
+    assert cluster.opened == cluster.closed == 1

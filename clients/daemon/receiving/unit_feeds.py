@@ -1,0 +1,84 @@
+"""Following the topics of a unit from where they were read, and knowing when all that was there has been.
+
+Owns the waiting for Kafka at the beginning. Reading through later outages is runtime/kafka/feeds.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeVar
+
+import structlog
+
+from clients.daemon.jobs import Jobs
+from clients.daemon.state.unit_context import UnitContext
+from clients.daemon.store.inbox import position
+from runtime.errors import Unavailable
+from runtime.kafka.feeds import Backoff
+from runtime.kafka.ports import FeedReader, Fetched, Place, Spacing, Take
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+
+class UnitFeeds:
+    """The feeds of one unit."""
+
+    def __init__(self, context: UnitContext, jobs: Jobs, feeds: FeedReader) -> None:
+        self._context = context
+        self._jobs = jobs
+        self._feeds = feeds
+
+    async def end(self, topic: str, partition: int) -> int:
+        """The offset behind the last record, as soon as Kafka says it."""
+        return await self._once_available(lambda: self._feeds.end(topic, partition))
+
+    async def follow_all(
+        self, topic: str, take: Take, *, read: asyncio.Event | None = None, spacing: Spacing = lambda: 0.0
+    ) -> None:
+        """One reader for each partition of a topic of this unit; `read` is set once one has caught up."""
+        partitions = await self._once_available(lambda: self._feeds.partitions(topic))
+        async with asyncio.TaskGroup() as tasks:
+            for partition in range(partitions):
+                tasks.create_task(
+                    self._follow_stored((topic, partition), take, read or asyncio.Event(), spacing)
+                )
+
+    async def _follow_stored(self, place: Place, take: Take, read: asyncio.Event, spacing: Spacing) -> None:
+        end = await self.end(*place)
+        start = await self._jobs.run("position", partial(position, self._context.store, *place), brief=True)
+        await self.follow(place, take, start=start, end=end, read=read, spacing=spacing)
+
+    async def follow(
+        self,
+        place: Place,
+        take: Take,
+        *,
+        start: int,
+        end: int,
+        read: asyncio.Event,
+        spacing: Spacing = lambda: 0.0,
+    ) -> None:
+        """Follow a partition; `read` is set once everything up to `end` has been taken in."""
+        # A start behind the end is of a topic that was made anew: it is read from its beginning.
+        if start == end or not end:
+            read.set()
+
+        async def take_and_note(fetched: Fetched) -> None:
+            await take(fetched)
+            if fetched.position >= end:
+                read.set()
+
+        await self._feeds.follow(*place, start=start, take=take_and_note, spacing=spacing)
+
+    async def _once_available(self, ask: Callable[[], Awaitable[T]]) -> T:
+        backoff = Backoff()
+        while True:
+            try:
+                return await ask()
+            except Unavailable as error:
+                log.warning("kafka_unavailable", error=str(error))
+                await backoff.wait()
