@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterator, Seque
 from typing import Final
 
 from protocol.topics import Topic
-from runtime.errors import TopicConflict
+from runtime.errors import TopicConflict, Unavailable
 from runtime.kafka.addresses import not_reachable
 from runtime.kafka.client import (
     AIOKafkaAdminClient,
@@ -21,18 +21,26 @@ from runtime.kafka.client import (
     ConfigResourceType,
     KafkaError,
     NewTopic,
+    RequestTimedOutError,
     for_code,
 )
 from runtime.kafka.closing import close
 from runtime.kafka.ports import TopicChange
 
-CREATE_TIMEOUT: Final = 30.0
-MOST_TOPICS: Final = 600
+CREATE_TIMEOUT: Final = 120.0
+MOST_TOPICS: Final = 150
+"""A broker makes one after the other, some milliseconds each. With thousands under way it is too busy to say
+that it lives, and its controller takes it for dead."""
+
 MOST_RECORDS: Final = 5_000
 """A controller refuses a request that makes more than 10,000: one for each topic, partition and setting."""
 
 _DYNAMIC_TOPIC_CONFIG: Final = 1
 _UNKNOWN_TOPIC: Final = 3
+_THERE_ALREADY: Final = 36
+"""Another process has just created it, from the same declaration."""
+
+_TOO_FEW_BROKERS: Final = 38
 
 
 class KafkaTopicAdmin:
@@ -80,24 +88,28 @@ class KafkaTopicAdmin:
 
     async def _create(self, admin: AIOKafkaAdminClient, missing: Sequence[Topic]) -> None:
         replicas = 3 if await _count_brokers(admin) >= 3 else 1
-        answer = await admin.create_topics(
-            [NewTopic(t.name, t.partitions, replicas, topic_configs=t.config) for t in missing]
-        )
-        for name, code, message in answer.topic_errors:
-            # 36: another process has just created it, from the same declaration.
-            if code not in (0, 36):
-                raise TopicConflict(
-                    f"Kafka did not create {name}: {for_code(code).__name__}", hint=message or ""
-                )
+        left = [NewTopic(t.name, t.partitions, replicas, topic_configs=t.config) for t in missing]
+        try:
+            async with asyncio.timeout(CREATE_TIMEOUT):
+                while True:
+                    left = await _refused(admin, left)
+                    if not left:
+                        break
+                    await asyncio.sleep(0.5)
+        except TimeoutError:
+            raise Unavailable(
+                f"Kafka has not made {len(left)} topics", hint="see whether its brokers are up, and try again"
+            ) from None
         await self._wait_for_leaders(admin, {topic.name for topic in missing})
 
     async def _wait_for_leaders(self, admin: AIOKafkaAdminClient, names: set[str]) -> None:
         # Creation is asynchronous: without a leader the first record would fail.
         async with asyncio.timeout(CREATE_TIMEOUT):
             while True:
-                rows = await _described(admin, sorted(names))
-                if all(rows.get(name) and all(p["leader"] >= 0 for p in rows[name]) for name in names):
-                    return
+                with contextlib.suppress(RequestTimedOutError):
+                    rows = await _described(admin, sorted(names))
+                    if all(rows.get(name) and all(p["leader"] >= 0 for p in rows[name]) for name in names):
+                        return
                 await asyncio.sleep(0.05)
 
     async def _alter(
@@ -149,6 +161,21 @@ def parts_of(topics: Sequence[Topic]) -> Iterator[list[Topic]]:
         records += more
     if part:
         yield part
+
+
+async def _refused(admin: AIOKafkaAdminClient, wanted: Sequence[NewTopic]) -> list[NewTopic]:
+    """Create topics; those to be asked for again, since too few brokers are up or none has answered."""
+    try:
+        answer = await admin.create_topics(wanted)
+    except RequestTimedOutError:
+        return list(wanted)  # whichever were made are there already the next time
+    too_few = set()
+    for name, code, message in answer.topic_errors:
+        if code == _TOO_FEW_BROKERS:
+            too_few.add(name)
+        elif code not in (0, _THERE_ALREADY):
+            raise TopicConflict(f"Kafka did not create {name}: {for_code(code).__name__}", hint=message or "")
+    return [topic for topic in wanted if topic.name in too_few]
 
 
 async def _described(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, list[dict[str, int]]]:

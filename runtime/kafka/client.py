@@ -23,6 +23,7 @@ from aiokafka.errors import (
     IncompatibleBrokerVersion,
     KafkaConnectionError,
     KafkaError,
+    RequestTimedOutError,
     for_code,
 )
 from aiokafka.protocol import types
@@ -65,6 +66,7 @@ __all__ = [
     "ProduceRequest",
     "RangePartitionAssignor",
     "RequestStruct",
+    "RequestTimedOutError",
     "Response",
     "ResponseHeader_v0",
     "TopicPartition",

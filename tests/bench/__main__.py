@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from tests.bench import cli, drain, latency, ledger, peers, spread, steady
+from tests.bench import cli, drain, idle, latency, ledger, peers, spread, steady
 from tests.bench.figures import Figure, table
 from tests.bench.machine import described, speed
 from tests.bench.stage import on_stage
@@ -62,6 +62,19 @@ GROUPS: dict[str, tuple[Callable[[], Awaitable[list[Figure]]], tuple[str, ...]]]
             "end_to_end_msgs_per_s_w1",
             "end_to_end_msgs_per_s_w8",
             "end_to_end_msgs_per_s_w64",
+        ),
+    ),
+    "idle": (
+        idle.measure,
+        (
+            "idle_cpu_ratio_5000",
+            "router_rss_mb_5000",
+            "router_files_5000",
+            "start_5000_s",
+            "start_daemon_5000_s",
+            "first_start_5000_s",
+            "daemon_rss_mb_5000",
+            "centre_units_5000_s",
         ),
     ),
     "ledger": (partial(on_stage, ledger.throughput), ("ledger_leaves_per_s",)),

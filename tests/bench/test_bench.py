@@ -41,6 +41,7 @@ def test_a_figure_is_judged_by_its_ratio() -> None:
     assert quick.ratio == slow.ratio and quick.met is slow.met is True
     assert Figure("drain_msgs_per_s", 100, 1000).met is False
     assert Figure("latency_p50_ms_with_ledger", 20, 10).met is None
+    assert [Figure("router_rss_mb_5000", value, 60).met for value in (600, 601)] == [True, False]
 
 
 def test_a_line_begins_with_the_ratio_and_ends_with_the_machine() -> None:

@@ -37,11 +37,14 @@ class Exchange:
         self.directory = directory
         self.routers: list[subprocess.Popen[bytes]] = []
 
-    async def found(self, *, outbox_partitions: int = 1, topics_exist: bool = False) -> None:
+    async def found(
+        self, *, outbox_partitions: int = 1, topics_exist: bool = False, publish: bool = True
+    ) -> None:
         """Create the topics of all units, publish the directory, write the router's key."""
         if not topics_exist:
             await self._create_topics(outbox_partitions)
-        await self.produce(topics.DIRECTORY, *self.world.directory.snapshot())
+        if publish:
+            await self.produce(topics.DIRECTORY, *self.world.directory.snapshot())
         secret = os.urandom(32)
         self.directory.mkdir(mode=0o700, exist_ok=True)
         write_private(self.directory / "router.secret", secret, entropy=os.urandom)
