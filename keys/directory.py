@@ -13,9 +13,9 @@ Rules:
 
 - Signatures need not be verified twice. A caller that has verified statements before, from this root and with
   this program, names their digests in their order (`verified`). The same statement behind the same ones has
-  the same outcome: its signatures are not computed again, and every rule still is applied. At the first other
-  statement the rest of the list counts for nothing. Whose list may be believed is for the caller
-  (runtime/process/directory_file.py).
+  the same outcome: neither its signatures nor its one encoding are computed again, and every rule still is
+  applied. At the first other statement the rest of the list counts for nothing. Whose list may be believed is
+  for the caller (runtime/process/directory_file.py).
 
 Form: `statements`. Who may state what: `rules`. Reading and saving is for the caller.
 """
@@ -110,10 +110,10 @@ class Directory:
         place = self._places.get(name)
         if place is not None:
             return Applied(place, name, parse_statement(data).statement, new=False)
-        parsed = parse_statement(data)
+        proved = self._was_verified(name)
+        parsed = parse_statement(data, again=proved)
         statement = parsed.statement
         issuer = find_issuer(statement, tables=self._tables, root=self._root, clock=self._clock)
-        proved = self._was_verified(name)
         if not proved:
             parsed.verify(issuer.public)
         changes = consequences(

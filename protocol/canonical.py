@@ -60,8 +60,19 @@ def decode(data: bytes, *, limit: int = MAX_RECORD) -> Item:
         raise Rejected(Code.E_SIZE, f"{len(data)} bytes, at most {limit} allowed")
     if len(data) > _SMALL:
         _refuse_large_maps(data)
+    item = decode_again(data)
+    # The walk comes before the encoder, which would take floats and simple values too.
+    if not _is_plain(item, MAX_DEPTH):
+        raise Rejected(Code.E_CBOR, "a type, a map key or a depth that the profile does not know")
+    if cbor2.dumps(item, canonical=True) != data:
+        raise Rejected(Code.E_NONDET, "not the deterministic encoding, or bytes behind the item")
+    return item
+
+
+def decode_again(data: bytes) -> Item:
+    """The item of bytes that `decode` took before, known by their hash. Of others anything may come of it."""
     try:
-        item = cbor2.loads(
+        return cbor2.loads(
             data,
             max_depth=MAX_DEPTH + 1,
             allow_indefinite=False,
@@ -70,12 +81,6 @@ def decode(data: bytes, *, limit: int = MAX_RECORD) -> Item:
         )
     except Exception as error:  # noqa: BLE001 - whatever the library raises on hostile bytes ends here
         raise Rejected(Code.E_CBOR, f"not CBOR ({type(error).__name__})") from None
-    # The walk comes before the encoder, which would take floats and simple values too.
-    if not _is_plain(item, MAX_DEPTH):
-        raise Rejected(Code.E_CBOR, "a type, a map key or a depth that the profile does not know")
-    if cbor2.dumps(item, canonical=True) != data:
-        raise Rejected(Code.E_NONDET, "not the deterministic encoding, or bytes behind the item")
-    return item
 
 
 def _refuse_large_maps(data: bytes) -> None:

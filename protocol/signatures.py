@@ -21,7 +21,7 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import Protocol
 
-from protocol.canonical import decode, encode
+from protocol.canonical import decode, decode_again, encode
 from protocol.errors import Code, Rejected
 from protocol.identifiers import KeyId
 from protocol.limits import MAX_HEADER
@@ -92,9 +92,12 @@ def sign(payload: bytes, *, suite: Suite, signer: Signer, context: Context) -> b
     return encode([b"", {}, payload, both])
 
 
-def parse_signed(data: bytes, *, limit: int = MAX_HEADER) -> Signed:
-    """The structure, checked in form only. Call `verify` before any of it is used."""
-    match decode(data, limit=limit):
+def parse_signed(data: bytes, *, limit: int = MAX_HEADER, again: bool = False) -> Signed:
+    """The structure, checked in form only. Call `verify` before any of it is used.
+
+    `again`: these very bytes were parsed before, and so their one encoding is not computed a second time.
+    """
+    match decode_again(data) if again else decode(data, limit=limit):
         case [bytes(prot), dict(unprotected), bytes(payload), bytes(signature)]:
             _empty(unprotected)
             kid = _key_of(prot, ALG_ED25519)
