@@ -43,7 +43,7 @@ from runtime.process.clock import now
 from runtime.process.homes import CentreHome
 
 MAX_NAMES: Final = 4_000_000
-UNITS_AT_ONCE: Final = 150
+UNITS_AT_ONCE: Final = 50
 """So many are one part: their topics are one request to Kafka."""
 
 _OF_THE_UNION = frozenset({Purpose.CROSS_CHECK, Purpose.STRATEGIC, Purpose.OPERATIONAL, Purpose.FACILITATE})

@@ -25,7 +25,7 @@ from runtime.cli.home import read_settings
 from runtime.cli.kafka_calls import read_to_end
 from runtime.kafka.admin import KafkaTopicAdmin
 from runtime.kafka.feeds import KafkaFeeds
-from runtime.kafka.ports import InputRecord
+from runtime.kafka.ports import InputRecord, Place
 from runtime.process.clock import now
 from runtime.process.homes import CentreHome
 
@@ -50,7 +50,7 @@ async def read_status(
     asked = [asyncio.create_task(asyncio.to_thread(ask_process, url)) for url in (*routers, *ledgers)]
     async with ProgressLook.at(registry, there) as look:
         readers = await look.readers()
-        backlog = await _backlog(registry, there)
+        backlog = await _backlog(registry, readers)
         standing = await find_standing(
             readers, look.readers, clock=now, monotonic=time.monotonic, sleep=asyncio.sleep
         )
@@ -87,33 +87,49 @@ def accused(router: Mapping[str, Any]) -> list[str]:
             return []
 
 
-async def _backlog(registry: Registry, there: set[str]) -> list[dict[str, Any]]:
-    known = [unit for unit in registry.directory.units() if topics.outbox(unit.unit) in there]
+async def _backlog(registry: Registry, readers: Mapping[Place, Reader]) -> list[dict[str, Any]]:
+    """A row for each partition of an outbox. Where nothing waits, no decision is read for it."""
+    rows: list[dict[str, Any]] = []
+    behind: dict[UnitId, Unit] = {}
+    for reader in (one for one in readers.values() if one.name == ROUTERS):
+        unit = registry.directory.unit(topics.outbox_owner(reader.place[0]))
+        assert unit is not None
+        if reader.waiting:
+            behind[unit.unit] = unit
+        else:
+            rows.append(_row(unit, reader.place[1], end=reader.end, position=reader.end))
+    rows = [row for row in rows if row["unit"] not in behind]
     turns = asyncio.Semaphore(AT_ONCE)
 
     async def of_unit(unit: Unit) -> list[dict[str, Any]]:
         async with turns:
             return await backlog_of(unit, registry)
 
-    return [row for rows in await asyncio.gather(*map(of_unit, known)) for row in rows]
+    rows += [row for found in await asyncio.gather(*map(of_unit, behind.values())) for row in found]
+    return sorted(rows, key=lambda row: (row["unit"], row["partition"]))
+
+
+def _row(unit: Unit, partition: int, *, end: int, position: int | None) -> dict[str, Any]:
+    return {
+        "unit": unit.unit,
+        "partition": partition,
+        "suspended": unit.suspended,
+        "end": end,
+        "position": position,
+        "lag": None if position is None else max(0, end - position),
+    }
 
 
 async def backlog_of(unit: Unit, registry: Registry) -> list[dict[str, Any]]:
     """How far routers have come with each partition of a unit's outbox, by their own signed decisions."""
     facts, feeds = registry.directory.facts(unit.unit), KafkaFeeds(registry.kafka)
     partitions = 1 if facts is None else facts.outbox_partitions
-    ends = [await feeds.end(topics.outbox(unit.unit), number) for number in range(partitions)]
+    outbox = topics.outbox(unit.unit)
+    ends = await feeds.ends([(outbox, number) for number in range(partitions)])
     decided = await _decided(unit.unit, feeds, registry.directory, partitions=partitions)
     return [
-        {
-            "unit": unit.unit,
-            "partition": number,
-            "suspended": unit.suspended,
-            "end": end,
-            "position": decided.get(number, 0 if end == 0 else None),
-            "lag": None if number not in decided and end else max(0, end - decided.get(number, 0)),
-        }
-        for number, end in enumerate(ends)
+        _row(unit, number, end=end, position=decided.get(number, 0 if end == 0 else None))
+        for (_, number), end in ends.items()
     ]
 
 

@@ -38,6 +38,7 @@ class FileKind(Enum):
     RECEIPT = ("a router's receipt", "it is a file that 'contrada message receipt --out DIR' wrote")
     PROOF = ("a proof", "it is a .tlog-proof file, as 'contrada message proof --out DIR' wrote it")
     CHECKPOINT = ("a checkpoint", "it is the file checkpoint of a log, or a copy of it")
+    REPLICA = ("a replica of the directory", "it is the file directory.log in a unit's home")
     DRAFT = ("a draft", "it is JSON, as docs/drafts.md and the files of examples/ have it")
     RECORD = ("a record with its salt", "it is the .json file beside a proof, or the proof has it inside")
 

@@ -86,9 +86,10 @@ class _Connection:
         return await _known(lambda: self._bounds_now(places, which))
 
     async def _bounds_now(self, places: Sequence[Place], which: PartitionBound) -> dict[Place, int]:
-        led = {place: await self.leaders.leader(place) for place in places}
+        # Together: those who ask in the same moment share a request, and a command asks for thousands.
+        leaders = await asyncio.gather(*map(self.leaders.leader, places))
         try:
-            return await bounds_of(self.client, led, which)
+            return await bounds_of(self.client, dict(zip(places, leaders, strict=True)), which)
         except Unavailable:
             self.leaders.forget({topic for topic, _ in places})
             raise

@@ -17,7 +17,7 @@ class Connection:
 
     async def ask(self, method: str, target: str, body: bytes = b"") -> Any:
         """Send a request, return the decoded answer; an error status raises."""
-        if self._streams is None:
+        if self._streams is None or self._streams[0].at_eof():  # an idle connection is hung up after a while
             self._streams = await asyncio.open_unix_connection(str(self._path), limit=2**24)
         reader, writer = self._streams
         writer.write(

@@ -65,3 +65,19 @@ def test_a_ledger_that_is_asked_and_not_ready_is_not_well(capsys: pytest.Capture
     assert not exchange_is_well(found)
     _show_status(found)
     assert "ledger     http://ledger:9480 not ready (stores)" in capsys.readouterr().out
+
+
+def test_of_thousands_those_are_shown_in_which_something_waits(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody looks through five thousand rows that say nothing; of a few each is shown."""
+    rows = [
+        {"unit": f"u{number:04}", "partition": 0, "suspended": False, "end": 9, "position": 9, "lag": 0}
+        for number in range(5_000)
+    ]
+    rows[7] |= {"position": 4, "lag": 5}
+    rows[9] |= {"position": None, "lag": None}
+    _show_status(status(None) | {"backlog": rows})
+    shown = capsys.readouterr().out
+    assert "5000 outboxes; in 2 of them something waits" in shown
+    assert [f"u{number:04}" in shown for number in range(6, 11)] == [False, True, False, True, False]
+    _show_status(status(None) | {"backlog": rows[:3]})
+    assert "u0002" in capsys.readouterr().out

@@ -47,6 +47,9 @@ READERS = (
 )
 
 
+ALL_OF = 60
+"""So many outboxes are shown one by one, whether or not anything waits in them."""
+
 DECISIONS = (
     Column("t", "TIME", moment),
     Column("decision", "DECISION", painted=True),
@@ -147,10 +150,18 @@ def _show_status(found: dict[str, Any]) -> None:
     by_lag = sorted(found["standing"], key=lambda one: int(one["lag"]))
     for name, one in {each["name"]: each for each in by_lag}.items():
         write(f"STANDS     {name}: {one['why']}")
+    _show_waiting(found["backlog"], BACKLOG, of="outboxes", none="no unit is enrolled yet")
+    _show_waiting(found["readers"], READERS, of="other places", none="nobody reads yet")
+
+
+def _show_waiting(rows: list[dict[str, Any]], columns: tuple[Column, ...], *, of: str, none: str) -> None:
+    """All of a few; of thousands those in which something waits."""
     write("")
-    write_table(found["backlog"], BACKLOG, as_json=False, none="no unit is enrolled yet")
-    write("")
-    write_table(found["readers"], READERS, as_json=False, none="nobody reads yet")
+    shown = rows if len(rows) <= ALL_OF else [row for row in rows if row["lag"] != 0]
+    if len(shown) < len(rows):
+        write(f"{len(rows)} {of}; in {len(shown) or 'none'} of them something waits")
+    if shown or not rows:
+        write_table(shown, columns, as_json=False, none=none)
 
 
 def _show_process(kind: str, process: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from broker.ledger.settings import LedgerSettings
 from broker.ledger.store.record_store import LogState, RecordStore
-from runtime.errors import Conflict
+from runtime.errors import Conflict, NotFound
 from runtime.files import new_file
 
 _PAGE: Final = 5_000
@@ -25,6 +25,8 @@ def export_records(settings: LedgerSettings, out: Path) -> dict[str, Any]:
     """Copy everything to a new file; returns how many rows of each log."""
     if out.exists():
         raise Conflict(f"{out} is there already", hint="name a new file")
+    if not out.absolute().parent.is_dir():
+        raise NotFound(f"there is no directory {out.parent}", hint="make it first, or name another file")
     told: dict[str, Any] = {"file": str(out)}
     source = RecordStore(settings.records_url, read_only=True)
     with new_file(out.absolute()) as beside, contextlib.closing(source):

@@ -30,7 +30,7 @@ from protocol.trail.acts import deletion
 from protocol.trail.ledger_leaves import Row, leaves_of_row
 from protocol.trail.records import RecordType
 from protocol.trail.stated_acts import sign_acts
-from runtime.errors import NotFound
+from runtime.errors import Conflict, NotFound
 from runtime.kafka.partition_log import KafkaTopics
 from runtime.kafka.ports import LogReader, OutputRecord
 from runtime.process.clock import now
@@ -82,17 +82,27 @@ async def waiting(reader: LogReader, position: int, end: int) -> int:
 def opened_record(settings: LedgerSettings, origin: str | None, index: int) -> dict[str, Any]:
     """The row behind a leaf, with the leaf's own record and salt."""
     records = _records(settings)
+    log = _known_log(records, settings, origin)
+    row = _found_row(records, log, index)
+    told = {"log": log, "leaf": index, "type": RecordType(row.type).name.lower(), "t": row.t}
+    return told | _opened(row, index)
+
+
+def _known_log(records: RecordStore, settings: LedgerSettings, origin: str | None) -> str:
     states = records.states()
     log = origin or open_shard(states, settings.origin).origin
     if log not in {state.origin for state in states}:
         raise NotFound(
             f"there is no log {log} here", hint=f"the logs are: {', '.join(state.origin for state in states)}"
         )
+    return log
+
+
+def _found_row(records: RecordStore, log: str, index: int) -> Row:
     row = records.row(log, index)
     if row is None:
         raise NotFound(f"{log} has no record behind leaf {index}", hint="the first leaf of a shard has none")
-    told = {"log": log, "leaf": index, "type": RecordType(row.type).name.lower(), "t": row.t}
-    return told | _opened(row, index)
+    return row
 
 
 def _opened(row: Row, index: int) -> dict[str, Any]:
@@ -112,8 +122,20 @@ def _opened(row: Row, index: int) -> dict[str, Any]:
 def order_deletion(
     settings: LedgerSettings, home: Path, origin: str | None, indexes: Sequence[int], ground: str
 ) -> dict[str, Any]:
-    """State the deletion under the registrar's name."""
-    log = origin or open_shard(_records(settings).states(), settings.origin).origin
+    """State the deletion under the registrar's name.
+
+    Only of records that there are: an order stands in the log for ever, and one for a leaf to come would make
+    a check expect that its record is gone.
+    """
+    records = _records(settings)
+    log = _known_log(records, settings, origin)
+    for index in indexes:
+        row = _found_row(records, log, index)
+        if row.type == RecordType.DELETION:
+            raise Conflict(
+                f"leaf {index} of {log} is an order to delete",
+                hint="such an order is never deleted: it shows why a record is gone",
+            )
     centre = CentreHome(home)
     path = centre.keys / "registrar" / IDENTITY_FILE
     named = centre_settings(centre).get("secret", centre.secret.name)

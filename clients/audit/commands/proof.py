@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_BEGINNING = 65_536  # bytes by which a file of another kind is known
+
 verify = group("verify", short="verify a proof, a receipt, a checkpoint, a replica of the directory")
 prove = group("prove", short="make proofs that verify without the ledger")
 
@@ -189,9 +191,15 @@ def audit_verify_directory(
 ) -> None:
     """Verify that what a unit believes of keys is what the log has, statement by statement."""
     from clients.audit.questions.verifying import verify_replica
+    from runtime.cli.file_kinds import FileKind, refuse_other_kind
+    from runtime.cli.input_files import as_on_disk
 
     session = _session(directory, policy)
-    with replica.open("rb") as file:
+    with as_on_disk(replica).open("rb") as file:
+        beginning = file.read(_BEGINNING)
+        if beginning:
+            refuse_other_kind(beginning, FileKind.REPLICA, name=str(replica))
+        file.seek(0)
         row = verify_replica(file, session.statements(), session.directory_head())
     write_details(row, fields_of(row), as_json=invocation.json)
 

@@ -13,7 +13,6 @@ import sys
 import nats
 from nacl.public import PrivateKey, SealedBox
 from nacl.signing import VerifyKey
-from nats.errors import TimeoutError as NothingCame
 from nats.js.api import AckPolicy, ConsumerConfig
 
 STREAM, SUBJECT, CONSUMER = "S", "s.b", "B"
@@ -31,7 +30,7 @@ async def main(url: str, verify_key: str, private_key: str) -> None:
     while True:
         try:
             messages = await inbox.fetch(AT_ONCE, timeout=WAIT_S)
-        except NothingCame:
+        except TimeoutError:  # nothing came
             continue
         for message in messages:
             opened = signer.verify(box.decrypt(message.data))

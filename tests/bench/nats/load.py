@@ -14,7 +14,7 @@ import time
 from collections.abc import AsyncIterator
 from itertools import count as from_number
 
-from tests.bench.load import closed_loop
+from tests.bench.load import PATIENCE, closed_loop
 from tests.bench.nats.server import Skipped
 
 STREAM, SUBJECT = "S", "s.b"
@@ -39,13 +39,14 @@ class NatsLoad:
         number, began = next(self._numbers), time.perf_counter()
         arrival = self._awaited[number] = asyncio.get_running_loop().create_future()
         sealed = self._seal(number.to_bytes(8, "big") + os.urandom(SIZE - 8))
-        await self._stream.publish(SUBJECT, sealed, headers={"Nats-Msg-Id": str(number)})
+        await self._stream.publish(SUBJECT, sealed, timeout=PATIENCE, headers={"Nats-Msg-Id": str(number)})
         return (await arrival - began) * 1000
 
     async def follow(self) -> None:
-        """Note what the addressee tells, until it ends."""
+        """Note what the addressee tells, for ever."""
         while line := await self._lines.readline():
             self._awaited.pop(int(line)).set_result(time.perf_counter())
+        raise RuntimeError("the addressee has ended: see above")
 
 
 @contextlib.asynccontextmanager
@@ -76,7 +77,10 @@ async def nats_load(url: str) -> AsyncIterator[NatsLoad]:
         yield made
     finally:
         following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
-        addressee.terminate()
+        (ended,) = await asyncio.gather(following, return_exceptions=True)
+        if addressee.returncode is None:
+            addressee.terminate()
         await addressee.wait()
         await client.close()
+        if isinstance(ended, Exception):  # then the sender has waited in vain
+            raise ended

@@ -283,6 +283,10 @@ def test_a_replica_is_the_beginning_of_the_log(ledger: Ledger, tmp_path: Path) -
     assert audit(ledger, "verify", "directory", str(tmp_path / "shorter"), "DIR").exit == 0
     assert audit(ledger, "verify", "directory", str(tmp_path / "other"), "DIR").exit == 7
     assert audit(ledger, "verify", "directory", str(tmp_path / "longer"), "DIR").exit == 7
+    (tmp_path / "draft").write_text("{}")
+    wrong = audit(ledger, "verify", "directory", str(tmp_path / "draft"), "DIR")
+    assert wrong.exit == 2
+    assert "is JSON, and not a replica of the directory" in wrong.err
 
 
 def test_search_finds_by_unit_decision_reason_time_and_message(ledger: Ledger) -> None:

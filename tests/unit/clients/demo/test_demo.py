@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -111,17 +112,20 @@ def test_what_no_demo_made_is_not_touched(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("held", [False, True], ids=["another's", "held"])
-def test_a_demo_that_never_began_says_nothing_of_an_end(tmp_path: Path, held: bool) -> None:
+def test_a_demo_that_never_began_says_nothing_of_an_end(held: bool) -> None:
     """A directory that it may not take: the error is all there is to say."""
-    (tmp_path / "thesis").touch()
-    place = tmp_path / "demo" if held else tmp_path
-    lock = claim_directory(place) if held else None
-    seen = contrada("demo", "--dir", str(place))
+    # Not below pytest's own directory, in which a daemon's socket would have too long a path.
+    with tempfile.TemporaryDirectory(prefix="cd-") as directory:
+        place = Path(directory)
+        lock = claim_directory(place) if held else None
+        (place / "thesis").touch()
+        seen = contrada("demo", "--dir", str(place))
+        if lock:
+            lock.close()
 
     assert seen.exit == (9 if held else 2)
-    assert seen.err.startswith("contrada: another demo works on" if held else f"contrada: {tmp_path} is not")
-    if lock:
-        lock.close()
+    assert seen.err.startswith("contrada: another demo works on" if held else f"contrada: {place} is not")
+    assert "stopping" not in seen.err
 
 
 def test_a_demo_that_was_killed_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,6 +146,7 @@ def test_a_demo_that_was_killed_is_waited_for(tmp_path: Path, monkeypatch: pytes
 
 LEAVES = """
 import sys
+import tempfile
 from pathlib import Path
 from clients.demo.processes import TETHERED, Processes
 processes = Processes(Path(sys.argv[1]) / "logs")

@@ -17,6 +17,7 @@ from runtime.kafka.ports import OutputRecord, Place
 from runtime.kafka.record_batches import batch_of
 
 FETCH, LIST_OFFSETS, METADATA, OFFSET_FETCH = 1, 2, 3, 9
+EARLIEST = -2
 UNKNOWN_TOPIC, NOT_LEADER, OUT_OF_RANGE, NO_SESSION, BAD_EPOCH = 3, 6, 1, 70, 71
 
 
@@ -85,11 +86,11 @@ class Brokers:
             case 1:
                 return await self._fetch(node, request)
             case 2:
-                (topic, ((partition, wanted),)) = request.topics[0]
-                place = (topic, partition)
-                offset = self.begins.get(place, 0) if wanted == -2 else len(self.logs[place])
-                code = 0 if self.leaders.get(place) == node else NOT_LEADER
-                return SimpleNamespace(topics=[(topic, [(partition, code, -1, offset)])])
+                rows = [
+                    (topic, [self._offset(node, (topic, at), when) for at, when in parts])
+                    for topic, parts in request.topics
+                ]
+                return SimpleNamespace(topics=rows)
             case 3:
                 return SimpleNamespace(topics=[self._metadata(topic) for topic in request.topics])
             case 9:
@@ -107,6 +108,10 @@ class Brokers:
             if name == topic
         ]
         return (0 if rows else UNKNOWN_TOPIC, topic, False, rows)
+
+    def _offset(self, node: int, place: Place, when: int) -> tuple[Any, ...]:
+        offset = self.begins.get(place, 0) if when == EARLIEST else len(self.logs[place])
+        return (place[1], 0 if self.leaders.get(place) == node else NOT_LEADER, -1, offset)
 
     def _position(self, place: Place) -> tuple[Any, ...]:
         answers = self.positions.get(place, [(-1, "", 0)])

@@ -12,7 +12,7 @@ from runtime.errors import Unavailable
 from runtime.kafka import feeds
 from runtime.kafka.feeds import KafkaFeeds
 from runtime.kafka.ports import Fetched, Place
-from tests.unit.runtime.kafka.brokers import Brokers
+from tests.unit.runtime.kafka.brokers import LIST_OFFSETS, METADATA, Brokers
 from tests.waiting import until_async
 
 INBOX, RECEIPTS = ("inbox.fr", 0), ("receipts.fr", 0)
@@ -120,6 +120,18 @@ async def test_all_who_follow_share_a_connection_and_the_last_one_closes_it(clus
     assert (cluster.opened, cluster.closed) == (1, 1)
     assert await reader.end(*RECEIPTS) == 1
     assert (cluster.opened, cluster.closed) == (2, 2)
+
+
+async def test_thousands_of_ends_are_asked_for_together(cluster: Cluster) -> None:
+    """A command that looks at all units: some requests for the leaders, and one to each of these for the ends."""
+    places = [(f"outbox.u{number}", 0) for number in range(1_200)]
+    for number, place in enumerate(places):
+        cluster.brokers.lead(number % 2, place)
+    cluster.brokers.append(places[7], b"a", b"b")
+    ends = await KafkaFeeds("kafka:9092").ends(places)
+    assert (ends.keys(), ends[places[7]], sum(ends.values())) == (set(places), 2, 2)
+    kinds = [kind for kind, _ in cluster.brokers.asked]
+    assert (kinds.count(METADATA), kinds.count(LIST_OFFSETS)) == (3, 2)
 
 
 async def test_after_an_outage_the_brokers_are_found_anew(cluster: Cluster) -> None:

@@ -7,7 +7,7 @@ import pytest
 from broker.ledger.admin.exporting import export_records
 from broker.ledger.settings import LedgerSettings
 from broker.ledger.store.record_store import Erasure, RecordStore
-from runtime.errors import Conflict, Unavailable
+from runtime.errors import Conflict, NotFound, Unavailable
 from tests.unit.broker.ledger.rows import NEXT, ORIGIN, empty, filled, grown
 
 
@@ -41,6 +41,13 @@ def test_a_file_that_is_there_is_not_touched(url, tmp_path):
     with pytest.raises(Conflict):
         export_records(settings(tmp_path, url), tmp_path / "copy.sqlite")
     assert (tmp_path / "copy.sqlite").read_bytes() == b"earlier"
+
+
+def test_a_folder_that_is_not_there_is_not_the_database_s_fault(url, tmp_path):
+    """Whoever mistypes the file does not look for a fault of the store."""
+    filled(url)
+    with pytest.raises(NotFound, match=f"there is no directory {tmp_path / 'no'}"):
+        export_records(settings(tmp_path, url), tmp_path / "no" / "copy.sqlite")
 
 
 def test_an_export_that_fails_leaves_nothing_and_works_the_next_time(url, tmp_path, monkeypatch):
