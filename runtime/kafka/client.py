@@ -21,6 +21,7 @@ from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import (
     IncompatibleBrokerVersion,
+    InvalidTimestampError,
     KafkaConnectionError,
     KafkaError,
     RequestTimedOutError,
@@ -55,6 +56,7 @@ __all__ = [
     "FetchRequest",
     "IncompatibleBrokerVersion",
     "InitProducerIdRequest",
+    "InvalidTimestampError",
     "KafkaConnectionError",
     "KafkaError",
     "MemoryRecords",

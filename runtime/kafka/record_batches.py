@@ -14,6 +14,9 @@ from runtime.kafka.client import DefaultRecordBatchBuilder
 BATCH_BYTES: Final = 512_000
 """A batch holds this much, or one record. Every topic's limit is larger (protocol/topics.py)."""
 
+NO_STAMP: Final = -1
+"""In the place of a time: no record states when it was made (Kafka's RecordBatch.NO_TIMESTAMP)."""
+
 _MAGIC, _UNCOMPRESSED, _NOBODY = 2, 0, (-1, -1, -1)
 
 

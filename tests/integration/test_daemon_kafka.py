@@ -6,11 +6,12 @@ import asyncio
 
 import pytest
 
+from clients.daemon.sending import kafka_outbox
 from clients.daemon.sending.kafka_outbox import KafkaOutbox
 from clients.daemon.sending.outbox_log import OutboxRecord
 from protocol import topics
-from protocol.identifiers import UnitId, digest
-from protocol.limits import MAX_RECORD
+from protocol.identifiers import Millis, UnitId, digest
+from protocol.limits import HOUR, MAX_RECORD
 from protocol.topics import Access, Topic
 from runtime.errors import TopicConflict, Unavailable
 from runtime.kafka.admin import KafkaTopicAdmin
@@ -89,6 +90,22 @@ async def test_what_does_not_fit_is_left_for_the_next_batch(kafka, unit):
     single = await outbox.append(0, records(bytes(MAX_RECORD)))
     assert single.count == 1
     await outbox.close()
+
+
+async def test_a_clock_that_is_ahead_of_kafkas_keeps_nothing_from_the_router(kafka, unit, monkeypatch):
+    """Kafka refuses a stamp of more than an hour ahead; the records are appended all the same, in order."""
+    outbox, right = KafkaOutbox(kafka.bootstrap, unit), kafka_outbox.now
+    await outbox.append(0, records(b"0"))
+    monkeypatch.setattr(kafka_outbox, "now", lambda: Millis(right() + 2 * HOUR))
+    ahead = await outbox.append(0, records(b"1", b"2"))
+    monkeypatch.undo()
+    await outbox.append(0, records(b"3"))
+    await outbox.close()
+    reading = Reading(kafka.bootstrap, topics.outbox(unit))
+
+    assert (ahead.offset, ahead.count) == (1, 2)
+    assert await reading.until(4) == [b"0", b"1", b"2", b"3"]
+    await reading.close()
 
 
 async def test_a_topic_is_never_made_by_being_used(new_cluster):

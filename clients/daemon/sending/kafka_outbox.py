@@ -9,6 +9,9 @@ The rules, each with its reason (docs/adr/0004 and 0021):
    exception, `CancelledError` included, the connection is closed. What was not answered may be there, or come
    late: it is a duplicate of what is sent next, and the router drops duplicates by their numbers. So Kafka's
    idempotent producer is not needed as well.
+3. Kafka takes no record whose stamp is an hour ahead of its own clock. Such a unit's messages have to reach
+   a router all the same: its signed decision says by how much the clock is wrong. So they go without a stamp,
+   which nobody reads: what counts is the time under the sender's signature.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from runtime.kafka.client import (
     REQUEST_TIMEOUT_MS,
     SPARING,
     AIOKafkaClient,
+    InvalidTimestampError,
     KafkaError,
     ProduceRequest,
     TopicPartition,
@@ -32,7 +36,7 @@ from runtime.kafka.client import (
     for_code,
 )
 from runtime.kafka.closing import CLOSE_TIMEOUT, close
-from runtime.kafka.record_batches import batch_of
+from runtime.kafka.record_batches import NO_STAMP, batch_of
 from runtime.process.clock import now
 
 ACK_TIMEOUT: Final = 10.0
@@ -61,7 +65,11 @@ class KafkaOutbox:
             async with asyncio.timeout(ACK_TIMEOUT):
                 client = await self._client(partition)
                 batch, count = batch_of(records, now=now())
-                offset = await self._produce(client, partition, batch)
+                try:
+                    offset = await self._produce(client, partition, batch)
+                except InvalidTimestampError:  # rule 3; nothing was appended
+                    batch, count = batch_of(records, now=NO_STAMP)
+                    offset = await self._produce(client, partition, batch)
                 acknowledged = True
                 return Appended(offset, count)
         except (KafkaError, TimeoutError, OSError) as error:

@@ -8,16 +8,17 @@ from typing import Any
 
 import pytest
 from aiokafka.errors import KafkaConnectionError
+from aiokafka.record.default_records import DefaultRecordBatch
 
 from clients.daemon.sending import kafka_outbox
 from clients.daemon.sending.kafka_outbox import KafkaOutbox
-from clients.daemon.sending.outbox_log import OutboxRecord
+from clients.daemon.sending.outbox_log import Appended, OutboxRecord
 from protocol.identifiers import UnitId
 from runtime.errors import Unavailable
 from tests.mutants.engine import Mutant, mutated
-from tests.mutants.operations import dropped, forced
+from tests.mutants.operations import dropped, forced, rewritten
 
-UNKNOWN_TOPIC, NO_LEADER, NOT_LEADER, TOO_FEW_REPLICAS, TOO_LARGE = 3, 5, 6, 19, 10
+UNKNOWN_TOPIC, NO_LEADER, NOT_LEADER, TOO_FEW_REPLICAS, TOO_LARGE, STAMPED_AHEAD = 3, 5, 6, 19, 10, 32
 
 
 class Kafka:
@@ -88,6 +89,28 @@ async def test_a_refusal_by_which_nothing_was_appended_is_asked_again(outbox, br
     assert brokers.closed == 0
 
 
+async def test_a_clock_that_is_ahead_of_kafka_s_does_not_keep_messages_from_the_router(
+    outbox, brokers
+) -> None:
+    """They go without a stamp, the same records, and the router says what is wrong with the clock."""
+    brokers.answers = [STAMPED_AHEAD]
+    assert await outbox.append(0, records(b"a", b"b")) == Appended(7, 2)
+    stamped, unstamped = (list(DefaultRecordBatch(bytearray(batch))) for _, batch in brokers.asked)
+    assert [(record.key, record.value) for record in unstamped] == [(b"thread", b"a"), (b"thread", b"b")]
+    assert [record.value for record in stamped] == [b"a", b"b"]
+    assert {record.timestamp for record in unstamped} == {-1}
+    assert all(record.timestamp > 0 for record in stamped)
+    assert brokers.closed == 0
+
+
+async def test_a_refusal_without_a_stamp_is_an_outage(outbox, brokers) -> None:
+    """There is nothing more to take away."""
+    brokers.answers = [STAMPED_AHEAD, STAMPED_AHEAD]
+    with pytest.raises(Unavailable):
+        await outbox.append(0, records(b"a"))
+    assert len(brokers.asked) == 2
+
+
 @pytest.mark.parametrize(
     "fault",
     [TOO_LARGE, KafkaConnectionError(), OSError(), KeyError((0, 1)), AssertionError(), TimeoutError()],
@@ -135,6 +158,10 @@ MUTANTS = {
     "every refusal is asked again": (
         Mutant(KafkaOutbox._produce, forced(False, "code", "_NOT_DONE")),
         lambda o, k: test_anything_else_is_an_outage_asked_once_and_ends_the_connection(o, k, TOO_LARGE),
+    ),
+    "a stamp is insisted on": (
+        Mutant(KafkaOutbox.append, rewritten("NO_STAMP", "now()")),
+        test_a_clock_that_is_ahead_of_kafka_s_does_not_keep_messages_from_the_router,
     ),
     "who leads is never asked again": (
         Mutant(KafkaOutbox._produce, dropped("force_metadata_update")),
