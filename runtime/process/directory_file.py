@@ -137,11 +137,16 @@ def write_statements(path: Path, statements: Iterable[bytes]) -> None:
     write_whole(path, data, mode=0o644, entropy=os.urandom, replace=True)
 
 
-def local_directory(home: Home) -> Directory:
-    """The directory as the home's replica has it, verified from the pinned root."""
+def local_directory(home: Home, *, secret: Secret | None = None) -> Directory:
+    """The directory as the home's replica has it, verified from the pinned root.
+
+    With the secret that opens the home's keys, no signature is that this home has verified before.
+    """
     if not home.replica.exists():
         raise NotFound(
             f"no replica of the directory at {home.replica}",
             hint="start the unit's daemon once, or run 'contrada centre units' at the centre",
         )
-    return Directory.replay(read_pin(home.root), read_statements(home.replica))
+    root = read_pin(home.root)
+    verified = b"" if secret is None else VerifiedStatements(home.verified, root, secret).read()
+    return Directory.replay(root, read_statements(home.replica), verified=verified)

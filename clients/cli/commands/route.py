@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +19,7 @@ from protocol.codes import (
     RefusalGround,
     UrgencyGround,
 )
+from protocol.errors import ContradaError
 from protocol.times import Bound
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
 from runtime.cli.errors import RefusedByPolicy
@@ -27,7 +28,10 @@ from runtime.cli.input_files import PathName, read_input
 from runtime.cli.params import Codes, HandlingCodes, Moment, OneUnit, Units, flatten
 from runtime.cli.render import moment, say, write, write_json
 from runtime.errors import NotVerified
-from runtime.process.homes import Home, UnitHome
+from runtime.process.homes import CentreHome, Home, UnitHome
+
+if TYPE_CHECKING:
+    from keys.unlock import Secret
 
 route = group("route", short="what the rules say to a message, and why")
 
@@ -82,7 +86,7 @@ def route_explain(
     known = sender or _unit_of(home)
     found = explain_file(
         read_input(file, limits.MAX_RECORD, what="a message"),
-        directory=local_directory(home),
+        directory=local_directory(home, secret=_secret_of(home)),
         sender=None if known is None else UnitId(known),
         options=_header_options(options) | ({} if sender is None else {"from": sender}),
         now=now() if at is None else Millis(at),
@@ -123,6 +127,22 @@ def _header_options(options: dict[str, Any]) -> dict[str, Any]:
     limited = {"only": only, "delete_by": delete_by} if only or delete_by is not None else None
     lists = {name: flatten(options.pop(name)) for name in ("to", "copy")}
     return options | lists | {"h3": limited, "purposes": list(options["purposes"])}
+
+
+def _secret_of(home: Home) -> Secret | None:
+    """What opens the home's keys, where that spares anything; who may not read it verifies all signatures."""
+    if not home.verified.exists():
+        return None
+    from clients.daemon.settings import UnitSettings, unit_secret
+    from runtime.cli.unlocking import existing_secret
+
+    try:
+        if home.is_centre:
+            return existing_secret(CentreHome(home.path))
+        unit = UnitHome(home.path)
+        return unit_secret(UnitSettings.load(unit.settings), unit)
+    except ContradaError:
+        return None
 
 
 def _unit_of(home: Home) -> str | None:

@@ -7,13 +7,20 @@ from pathlib import Path
 
 import pytest
 
+from keys.ceremony import write_pin
 from keys.directory import Directory
 from keys.root_of_trust import RootOfTrust
 from keys.sealed_file import seal_file
 from keys.unlock import Credential, Passphrase
 from protocol.canonical import encode
 from runtime.process import directory_file
-from runtime.process.directory_file import VerifiedStatements, verified_statements
+from runtime.process.directory_file import (
+    VerifiedStatements,
+    local_directory,
+    verified_statements,
+    write_statements,
+)
+from runtime.process.homes import Home
 from tests.unit.keys.world import World, identity
 
 SECRET = Credential(b"\x05" * 32)
@@ -114,3 +121,18 @@ def test_it_spares_the_next_replica_the_signatures(tmp_path: Path) -> None:
     read = VerifiedStatements(tmp_path / "kept", world.root, SECRET).read()
     again = Directory.replay(world.root, world.directory.snapshot(), verified=read)
     assert again.head == world.directory.head
+
+
+def test_a_command_spares_what_its_home_has_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the home's secret; without it, and with another one, every signature is verified."""
+    world, home = World(), Home(tmp_path)
+    world.enrol("fr")
+    write_pin(home.root, world.root)
+    write_statements(home.replica, world.directory.snapshot())
+    VerifiedStatements(home.verified, world.root, SECRET).write(world.directory.digests)
+    for secret in (SECRET, None, Credential(bytes(32))):
+        assert local_directory(home, secret=secret).head == world.directory.head
+    monkeypatch.setattr("keys.statements.verify", None)
+    assert local_directory(home, secret=SECRET).head == world.directory.head
+    with pytest.raises(TypeError):
+        local_directory(home)
