@@ -33,6 +33,7 @@ from typing import Final
 import structlog
 
 from broker.router.claims import Work
+from broker.router.pace import Pace
 from broker.router.shared_transactions import SharedTransactions
 from protocol import topics
 from protocol.errors import ContradaError
@@ -78,7 +79,7 @@ class HoldingParts:
     monotonic: Callable[[], float]
     fetch_wait_ms: int = 500
     spacing: float = 0.0
-    """Seconds between the starts of two transactions, at the least."""
+    """Seconds in which messages gather for one transaction, at the most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +146,14 @@ class Holding:
         self._work = work
         self._client = prompt_client(parts.bootstrap)
         self.leaders = Leaders(self._client)
-        self._reader = SharedReader(self._client, self.leaders, wait_ms=parts.fetch_wait_ms)
+        pace = Pace(longest=parts.spacing, monotonic=parts.monotonic)
+        self._reader = SharedReader(
+            self._client, self.leaders, wait_ms=parts.fetch_wait_ms, pause_after=pace.after
+        )
         self._positions = Positions(self._client, membership.group)
         self.transactions = SharedTransactions(
             lambda: Transactions(parts.bootstrap, parts.transactional_id, membership=membership),
-            monotonic=parts.monotonic,
-            spacing=parts.spacing,
+            under_way=pace.transaction,
         )
         self._fenced: dict[str, asyncio.Task[None]] = {}
         self._claims: dict[Place, asyncio.Task[None]] = {}

@@ -35,7 +35,9 @@ class RouterSettings(FileSettings):
     http_port: int = Field(
         default=0, ge=0, le=65535, description="loopback port for health and metrics; 0: none"
     )
-    spacing_ms: int = Field(default=2, ge=0, le=1000, description="least time between two transactions")
+    spacing_ms: int = Field(
+        default=20, ge=0, le=1000, description="longest time in which messages gather for one transaction"
+    )
     fetch_wait_ms: int = Field(
         default=500, ge=1, le=5000, description="how long Kafka may hold an empty fetch"
     )

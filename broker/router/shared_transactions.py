@@ -1,7 +1,7 @@
 """One Kafka transaction for what many claims commit at the same time.
 
-Owns which parts go together, in what distance transactions follow each other, and what a failure costs
-whom. What a transaction is made of is runtime/kafka/transactions.py. Rules:
+Owns which parts go together and what a failure costs whom. What a transaction is made of is
+runtime/kafka/transactions.py, in what distance they follow each other broker/router/pace.py. Rules:
 
 1. A part is committed whole or not at all, with the position of its own input partition. The parts of a
    transaction are those that wait when it begins, in the order in which they came. While nothing else is
@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Final
 
@@ -54,11 +55,14 @@ class SharedTransactions:
     """Commits the parts that are given to it, one transaction after another, under one transactional id."""
 
     def __init__(
-        self, open_one: Callable[[], Transactions], *, monotonic: Callable[[], float], spacing: float
+        self,
+        open_one: Callable[[], Transactions],
+        *,
+        under_way: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
+        """`under_way` is entered for as long as a transaction takes."""
         self._open_one = open_one
-        self._monotonic = monotonic
-        self._spacing = spacing
+        self._entering = under_way
         self._queue: deque[TransactionPart] = deque()
         self._arrived = asyncio.Event()
         self._alone: set[Place] = set()
@@ -125,11 +129,8 @@ class SharedTransactions:
             while not self._queue:
                 self._arrived.clear()
                 await self._arrived.wait()
-            began = self._monotonic()
-            await self._commit_group(transactions, self._next_group())
-            early = began + self._spacing - self._monotonic()
-            if early > 0:
-                await asyncio.sleep(early)
+            with self._entering():
+                await self._commit_group(transactions, self._next_group())
 
     async def _commit_group(self, transactions: Transactions, group: tuple[TransactionPart, ...]) -> None:
         outputs: dict[Place, list[OutputRecord]] = {}

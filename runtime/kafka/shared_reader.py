@@ -16,7 +16,7 @@ Owns who is read from where, and how much is held in memory. Rules:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 import structlog
@@ -75,10 +75,19 @@ class _Lane:
 class SharedReader:
     """Reads any number of partitions over few connections."""
 
-    def __init__(self, client: AIOKafkaClient, leaders: Leaders, *, wait_ms: int) -> None:
+    def __init__(
+        self,
+        client: AIOKafkaClient,
+        leaders: Leaders,
+        *,
+        wait_ms: int,
+        pause_after: Callable[[int], float] = lambda _: 0.0,
+    ) -> None:
+        """`pause_after` says how many seconds to wait after an answer with so many records."""
         self._client = client
         self._leaders = leaders
         self._wait_ms = wait_ms
+        self._pause_after = pause_after
         self._lanes: dict[tuple[int, int], _Lane] = {}
         self._places: dict[Place, tuple[Inflow, _Lane | None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -188,9 +197,11 @@ class SharedReader:
                 log.warning("fetch_failed", node=lane.node, error=type(error).__name__)
                 self._abandon(lane)
                 continue
-            named = {part.place for part in lane.session.answered(answer) if self._take_in(lane, part)}
+            taken = {part.place: self._take_in(lane, part) for part in lane.session.answered(answer)}
             if lane.busy:
-                self._calm_down(lane, named)
+                self._calm_down(lane, {place for place, count in taken.items() if count})
+            elif pause := self._pause_after(sum(taken.values())):
+                await asyncio.sleep(pause)
 
     def _abandon(self, lane: _Lane) -> None:
         """The broker does not answer: look for the leaders of all that it led."""
@@ -211,23 +222,23 @@ class SharedReader:
             if inflow.empty_fetches >= BUSY_FETCHES:
                 self._move(inflow, self._lane_with_room(lane.node))
 
-    def _take_in(self, lane: _Lane, part: FetchedPart) -> bool:
-        """Keep what was fetched; whether there were records."""
+    def _take_in(self, lane: _Lane, part: FetchedPart) -> int:
+        """Keep what was fetched; how many records there were."""
         inflow = lane.inflows[part.place]
         if part.code == _OUT_OF_RANGE:
             self._move(inflow, None)
             self._start(self._begin_anew(inflow, lane.node))
-            return False
+            return 0
         if part.code:
             self._leaders.forget([part.place[0]])
             self._set_aside(inflow)
-            return False
+            return 0
         try:
             records, position = committed_records(part)
         except Exception as error:  # noqa: BLE001 - whatever the library makes of bytes that are no records
             log.warning("records_unreadable", topic=part.place[0], error=type(error).__name__)
             self._set_aside(inflow)
-            return False
+            return 0
         self._held += inflow.put(records, position)
         lane.session.want(part.place, position)
         if records:
@@ -235,7 +246,7 @@ class SharedReader:
         if inflow.full:
             # It goes on in the busy session once it was taken from.
             self._move(inflow, self._lane(lane.node, 0))
-        return bool(records)
+        return len(records)
 
     async def _begin_anew(self, inflow: Inflow, node: int) -> None:
         """The log has no such position: read on from its beginning."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,8 +64,7 @@ class Kafka:
 @asynccontextmanager
 async def running(fake: Kafka, **settings: Any) -> AsyncIterator[SharedTransactions]:
     """Committing in the background."""
-    clock = asyncio.get_running_loop().time
-    shared = SharedTransactions(lambda: fake, **{"monotonic": clock, "spacing": 0.0, **settings})
+    shared = SharedTransactions(lambda: fake, **settings)
     task = asyncio.create_task(shared.run())
     try:
         yield shared
@@ -96,19 +95,24 @@ async def test_what_waits_goes_together(fake: Kafka) -> None:
     ]
 
 
-async def test_alone_a_part_waits_for_nothing(fake: Kafka) -> None:
-    """With all the time in the world between two transactions the first is committed at once."""
-    async with running(fake, spacing=3_600.0) as shared:
-        await part(shared, FR)
-    assert fake.together() == [{FR}]
+async def test_it_says_how_long_a_transaction_is_under_way(fake: Kafka) -> None:
+    """From its begin to its end, a failed one too."""
+    seen: list[str] = []
 
+    @contextmanager
+    def under_way() -> Iterator[None]:
+        seen.append("begun")
+        try:
+            yield
+        finally:
+            seen.append("ended")
 
-async def test_transactions_keep_their_distance(fake: Kafka) -> None:
-    """What comes too soon after the start of one waits for company, and goes in one."""
-    async with running(fake, spacing=0.05) as shared:
-        await part(shared, FR)
-        await asyncio.gather(part(shared, IT), part(shared, DE), part(shared, FR, 2))
-    assert fake.together() == [{FR}, {IT, DE, FR}]
+    fake.refused.add(FR)
+    async with running(fake, under_way=under_way) as shared:
+        await part(shared, DE)
+        with pytest.raises(MessageSizeTooLargeError):
+            await part(shared, FR)
+    assert seen == ["begun", "ended"] * 2
 
 
 async def a_part_that_kafka_refuses_fails_alone(fake: Kafka) -> None:
