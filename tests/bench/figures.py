@@ -8,6 +8,7 @@ is not read as a slower program. The value beside it is what a person feels on t
 from __future__ import annotations
 
 import json
+import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -152,20 +153,26 @@ def table(figures: Iterable[Figure]) -> list[str]:
 
 @dataclass(frozen=True)
 class Compared:
-    """One figure of two trees that were measured in turn."""
+    """One figure of two trees that were measured in turn, round by round."""
 
     figure: str
-    now: float
-    before: float
+    now: Sequence[float]
+    before: Sequence[float]
 
     @property
     def ratio(self) -> float:
-        """This tree's over the older one's."""
-        return self.now / self.before
+        """This tree's over the older one's: the median of the rounds, since the machine changes between them."""
+        return statistics.median(now / before for now, before in zip(self.now, self.before, strict=True))
+
+    @property
+    def medians(self) -> tuple[float, float]:
+        """This tree's value, and the older one's."""
+        return statistics.median(self.now), statistics.median(self.before)
 
     def row(self) -> dict[str, object]:
         """For a line of JSON."""
-        values = {"ratio": self.ratio, "now": self.now, "before": self.before}
+        now, before = self.medians
+        values = {"ratio": self.ratio, "now": now, "before": before}
         return {"figure": self.figure} | {name: round(value, 3) for name, value in values.items()}
 
 
@@ -175,7 +182,7 @@ def against_table(compared: Iterable[Compared]) -> list[str]:
     rows: list[Sequence[str]] = [head, ["---"] * len(head)]
     for one in compared:
         kind = AGAINST[one.figure]
-        values = (f"{_short(value)} {kind.unit}" for value in (one.now, one.before))
+        values = (f"{_short(value)} {kind.unit}" for value in one.medians)
         rows.append((f"`{kind.name}`", f"{one.ratio:.2f}", kind.target_text, *values))
     return ["| " + " | ".join(row) + " |" for row in rows]
 

@@ -60,8 +60,8 @@ def test_the_table_has_a_row_for_each_figure() -> None:
 
 
 def test_two_trees_are_compared_figure_by_figure() -> None:
-    """Each row has this tree's value, the older one's, and what the first over the second should be."""
-    head, rule, *rows = against_table([Compared(name, now=3, before=2) for name in AGAINST])
+    """Each row has this tree's value and the older one's; the ratio is that of a usual round."""
+    head, rule, *rows = against_table([Compared(name, now=(3, 9, 30), before=(2, 6, 2)) for name in AGAINST])
 
     assert "Before" in head and set(rule) <= set("| -")
     assert [row.split("`")[1] for row in rows] == list(AGAINST)
