@@ -26,6 +26,7 @@ MAX_NOTED: Final = 1_000
 MAX_DIGITS: Final = 40
 """Of a number: more than any field holds, and few enough to be read at once."""
 
+_MARK: Final = b"\xef\xbb\xbf"
 _SYNTAX: Final = {
     "Expecting value": "a value",
     "Expecting property name enclosed in double quotes": "a field's name in double quotes",
@@ -57,7 +58,7 @@ def read_json(data: bytes, *, at_most: int) -> JsonText:
     if len(data) > at_most:
         return _unread("size", f"at most {at_most} bytes", f"{len(data)} bytes")
     try:
-        text = data.decode("utf-8-sig")
+        text = data.removeprefix(_MARK).decode()
     except UnicodeDecodeError as error:
         found = "UTF-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else f"other bytes, at {error.start}"
         return _unread("utf8", "UTF-8", found)
@@ -69,6 +70,8 @@ def read_json(data: bytes, *, at_most: int) -> JsonText:
         return _not_json(text, error)
     except RecursionError:
         return _too_deep(TOP)
+    if _is_clean(value, MAX_JSON_DEPTH):
+        return JsonText(value, ())
     faults: list[Fault] = []
     return JsonText(_clean(value, [], faults), tuple(faults))
 
@@ -124,6 +127,29 @@ def _whole(digits: str) -> int | _Unusable:
 def _fraction(digits: str) -> float | _Unusable:
     number = float(digits) if len(digits) <= MAX_DIGITS else float("inf")
     return number if isfinite(number) else _Unusable(digits)
+
+
+def _is_clean(value: Any, depth: int) -> bool:
+    """Whether `_clean` would find nothing: so it is with nearly every text, and places are not wanted."""
+    kind = type(value)
+    if kind is str:
+        return value.isascii() or _is_whole(value)
+    if kind is dict:
+        return depth > 0 and all(
+            (name.isascii() or _is_whole(name)) and _is_clean(entry, depth - 1)
+            for name, entry in value.items()
+        )
+    if kind is list:
+        return depth > 0 and all(_is_clean(entry, depth - 1) for entry in value)
+    return kind is not _Unusable and kind is not _Twice
+
+
+def _is_whole(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _clean(value: Any, steps: list[int | str], faults: list[Fault]) -> Any:

@@ -69,9 +69,10 @@ def body_to_parts(body: Body, attachments: Sequence[Attachment] = ()) -> tuple[P
             hint="every attachment is named in an item's 'files', and takes its codes from there",
             faults=faults,
         )
+    frame, items = _encoded(body)
     parts = (
-        Part(FRAME, canonical_json(body, exclude={"items"})),
-        *(Part(ITEM, canonical_json(item)) for item in items_of(body)),
+        Part(FRAME, frame),
+        *(Part(ITEM, item) for item in items),
         *(Part(ATTACHMENT, _attachment_bytes(attachment)) for attachment in attachments),
     )
     excess = _excess(parts)
@@ -118,10 +119,16 @@ def _body(kind: MessageKind, frame: bytes, items: list[bytes]) -> Body:
     # does not come out again as the parts that came in.
     whole = frame[:-1] + b',"items":[' + b",".join(items) + b"]}" if items else frame
     body = _validated(_reader(kind), whole)
-    again = [canonical_json(body, exclude={"items"}), *map(canonical_json, items_of(body))]
-    if again != [frame, *items]:
+    if _encoded(body) != (frame, items):
         raise Rejected(Code.E_BODY, "the content is not in canonical form")
     return body
+
+
+def _encoded(body: Body) -> tuple[bytes, list[bytes]]:
+    """The frame and each item, as `canonical_json` encodes them."""
+    written = body.model_dump(mode="json")
+    items = written.pop("items", ())
+    return _dump(written), [_dump(item) for item in items]
 
 
 def _sorted_by_kind(parts: Sequence[Part]) -> tuple[bytes, list[bytes], list[bytes]]:

@@ -64,6 +64,8 @@ def name_fault(name: str) -> tuple[str, str] | None:
 
 def file_faults(named: Sequence[Sequence[str]], attached: Sequence[str]) -> tuple[Fault, ...]:
     """What does not fit between the names in each item's `files` and the names of the attachments."""
+    if not attached and not any(named):
+        return ()
     return (*_missing(named, attached), *_too_many(named, attached))
 
 

@@ -30,11 +30,16 @@ _DRAWN_AS_NOTHING: Final = re.compile(
     "\u2065\ufdd0-\ufdef\ufff0-\ufff8\U000e0000-\U000e0fff]"
 )
 _SEEN: Final = frozenset("LNPS")
+_UNSEEN_ASCII: Final = "".join(map(chr, (*range(0x21), 0x7F)))
+"""The controls and the space; every other one is seen."""
+
 _SHOWN_CHARACTERS: Final = 4
 
 
 def is_seen(text: str) -> bool:
     """Whether anything of it is seen: letters, digits, signs, symbols; not marks or formats alone."""
+    if text.isascii():
+        return bool(text.strip(_UNSEEN_ASCII))
     return any(map(_is_seen, text))
 
 

@@ -202,8 +202,10 @@ def reasons_against(
         parties=parties,
         now=now,
     )
-    known = ReasonContext(said=core, parties=parties, created=now, decided=now)
     reasons = reasons_of_header(ExchangeCase(core=core, parties=parties, now=now))
+    if not reasons:
+        return ()
+    known = ReasonContext(said=core, parties=parties, created=now, decided=now)
     return tuple((reason, found_in(reason, known)) for reason in reasons)
 
 

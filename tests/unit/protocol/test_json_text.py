@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from protocol.errors import DraftError
 from protocol.json_text import MAX_JSON_DEPTH, merged_faults, read_json, read_json_object
+from tests.mutants.engine import Mutant, mutated
+from tests.mutants.operations import returning
 
 MANY = 100_000
 
@@ -158,6 +160,53 @@ def test_a_wrong_field_is_told_of_once():
 
     assert merged_faults([text], [text, values]) == (text, values)
     assert math.isfinite(len(merged_faults([], [])))
+
+
+class _Raw(str):
+    """A part of JSON as it is written."""
+
+    __slots__ = ()
+
+
+_WRITTEN = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.sampled_from([0, -7, 1.5]),
+        # Halves of pairs, endless numbers and names that stand twice come as often as what is right.
+        st.sampled_from(
+            ['"a"', '"\\u00e9"', '"\\ud83d\\ude00"', '"\\ud83d"', "NaN", "9" * 50, '{"a":1,"a":2}']
+        ).map(_Raw),
+    ),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["a", "\ud800", "é"]), inner, max_size=3)
+    ),
+    max_leaves=12,
+)
+
+
+def _text(value: object) -> str:
+    """JSON, in which raw parts stand as they are."""
+    match value:
+        case _Raw():
+            return str(value)
+        case list():
+            return f"[{','.join(map(_text, value))}]"
+        case dict():
+            return f"{{{','.join(f'{json.dumps(name)}:{_text(entry)}' for name, entry in value.items())}}}"
+        case _:
+            return json.dumps(value)
+
+
+@given(_WRITTEN, st.integers(0, MAX_JSON_DEPTH + 1))
+def test_what_counts_as_clean_at_a_glance_is_what_has_no_fault(value, lists):
+    """The glance and the long look agree, at any depth and of whatever is wrong."""
+    text = f"{'[' * lists}{_text(value)}{']' * lists}".encode()
+    read = read_json(text, at_most=10_000)
+    glance = Mutant("protocol.json_text:_is_clean", returning("False"))
+    with mutated(glance):
+        assert read_json(text, at_most=10_000) == read
 
 
 OWN = {

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.content.texts import (
+    _is_seen,
     code_points,
     fault_of_date,
     fault_of_degrees,
@@ -154,3 +155,9 @@ def test_any_text_is_judged(text):
         assert fault is None or fault.isascii()
     for told in (fault_of_degrees(text, 90), fault_of_date(text)):
         assert told is None or all(part is None or part.isascii() for part in told)
+
+
+def test_of_ascii_the_short_look_says_the_same():
+    """Every character of ASCII, alone and beside what is not seen."""
+    for code in range(128):
+        assert is_seen(chr(code)) == is_seen(f" {chr(code)}\x00") == _is_seen(chr(code))
