@@ -21,13 +21,13 @@ from protocol.identifiers import Millis
 from protocol.limits import MAX_UINT
 from runtime.errors import Unavailable
 from runtime.kafka.client import (
-    SPARING,
     AIOKafkaClient,
     ConnectionGroup,
     CoordinationType,
     KafkaError,
     OffsetCommitRequest,
     as_connection_errors,
+    sparing_client,
 )
 from runtime.kafka.closing import close
 from runtime.kafka.ports import Place, ReadingMark
@@ -124,7 +124,7 @@ class KafkaMarks:
 
     async def _connected(self) -> AIOKafkaClient:
         if self._client is None:
-            self._client = AIOKafkaClient(bootstrap_servers=self._bootstrap, **SPARING)
+            self._client = sparing_client(self._bootstrap)
             await self._client.bootstrap()
         return self._client
 

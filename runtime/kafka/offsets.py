@@ -1,19 +1,22 @@
 """Where the records of partitions begin, and where what is committed in them ends.
 
-Owns the question. It goes to the broker that leads a partition, once for all of its partitions.
+Owns the question. It goes to the broker that leads a partition, for many of its partitions at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
-from typing import Final
+from typing import Any, Final
 
 from runtime.errors import Unavailable
 from runtime.kafka.client import AIOKafkaClient, CommittedOffsetRequest, as_connection_errors
 from runtime.kafka.committed_records import READ_COMMITTED
 from runtime.kafka.ports import Place
 from runtime.kafka.requests import PinnedRequest
+
+MOST_PLACES: Final = 1_000
+"""So many are asked for in one request."""
 
 _NO_REPLICA: Final = -1
 
@@ -29,17 +32,30 @@ async def bounds_of(
     client: AIOKafkaClient, leaders: Mapping[Place, int], which: PartitionBound
 ) -> dict[Place, int]:
     """The offset of that end of each partition; `Unavailable` where its leader does not say."""
-    asked: dict[int, dict[str, list[tuple[int, int]]]] = {}
-    for (topic, partition), leader in leaders.items():
-        asked.setdefault(leader, {}).setdefault(topic, []).append((partition, int(which)))
+    led: dict[int, list[Place]] = {}
+    for place, leader in leaders.items():
+        led.setdefault(leader, []).append(place)
     found: dict[Place, int] = {}
-    for leader, wanted in asked.items():
-        question = PinnedRequest(CommittedOffsetRequest, _NO_REPLICA, READ_COMMITTED, list(wanted.items()))
-        with as_connection_errors():
-            answer = await client.send(leader, question)
-        for topic, partitions in answer.topics:
-            for partition, code, _, offset in partitions:
-                if code:
-                    raise Unavailable(f"the offsets of {topic} are not known (error {code})")
-                found[topic, partition] = offset
+    for leader, places in led.items():
+        for first in range(0, len(places), MOST_PLACES):
+            with as_connection_errors():
+                answer = await client.send(leader, _question(places[first : first + MOST_PLACES], which))
+            found |= _offsets_in(answer)
+    return found
+
+
+def _question(places: Sequence[Place], which: PartitionBound) -> PinnedRequest:
+    wanted: dict[str, list[tuple[int, int]]] = {}
+    for topic, partition in places:
+        wanted.setdefault(topic, []).append((partition, int(which)))
+    return PinnedRequest(CommittedOffsetRequest, _NO_REPLICA, READ_COMMITTED, list(wanted.items()))
+
+
+def _offsets_in(answer: Any) -> dict[Place, int]:
+    found: dict[Place, int] = {}
+    for topic, partitions in answer.topics:
+        for partition, code, _, offset in partitions:
+            if code:
+                raise Unavailable(f"the offsets of {topic} are not known (error {code})")
+            found[topic, partition] = offset
     return found
