@@ -60,25 +60,42 @@ class Lane:
     patience: float = FIRST_PATIENCE
     """Seconds without a decision after which everything undecided is sent again."""
 
-    def acknowledged(self, sent: Sequence[int]) -> None:
+    since: float | None = None
+    """When the last decision came, or the first acknowledgement after it; None while none is waited for."""
+
+    def acknowledged(self, sent: Sequence[int], *, now: float) -> None:
         """Kafka has taken these: the first ones of the window that was read behind the cursor."""
         if sent:
             self.after = sent[-1]
+            self.since = now if self.since is None else self.since
 
-    def decided(self) -> None:
+    def decided(self, *, now: float) -> None:
         """The router has decided something: the lane is not stuck."""
         self.patience = FIRST_PATIENCE
+        self.since = None if self.since is None else now
+
+    def left(self, *, now: float) -> float | None:
+        """Seconds of patience that are left; None while no decision is waited for.
+
+        Nothing but a decision makes it more: a lane that is woken in between, by what is sealed or by a look
+        at the clock, does not wait anew.
+        """
+        return None if self.since is None else max(0.0, self.since + self.patience - now)
+
+    def whole(self) -> None:
+        """Everything is decided: no decision is waited for."""
+        self.since = None
 
     def overtaken(self) -> None:
         """The router skipped a sealing: Kafka lost it, and the oldest goes first again."""
         self.after = 0
 
-    def stalled(self) -> None:
+    def stalled(self, *, now: float) -> None:
         """Nothing was decided for the whole waiting time: start again from the oldest, and wait longer.
 
         A router that is down looks the same, and must not find hours of repeats: hence the doubling.
         """
-        self.after = 0
+        self.after, self.since = 0, now
         self.patience = min(self.patience * 2, MOST_PATIENCE)
 
 
@@ -118,7 +135,7 @@ class Lanes:
         """The router decided in these partitions; in some it skipped a sealing."""
         for partition in self._lanes.keys() & set(partitions):
             lane, wakeup = self._lanes[partition]
-            lane.decided()
+            lane.decided(now=_now())
             if partition in overtaken:
                 log.error("overtaken", partition=partition)
                 lane.overtaken()
@@ -133,12 +150,12 @@ class Lanes:
             try:
                 window = await self._next(partition, lane.after)
                 sent = await self._send(partition, window)
-                lane.acknowledged(sent)
+                lane.acknowledged(sent, now=_now())
                 backoff.reset()
                 # A sealing wakes the lane after it is committed: what comes during a send is not missed.
-                idle = window.whole and len(sent) == len(window.items)
-                if idle and not await wakeup.wait(lane.patience) and await self._is_stalled(partition):
-                    lane.stalled()
+                if window.whole and len(sent) == len(window.items):
+                    await wakeup.wait(lane.left(now=_now()))
+                    await self._look_at_patience(partition, lane)
             except (Unavailable, StoreUnavailable) as error:
                 self._context.metrics.append_failures.inc()
                 log.warning("append_failed", partition=partition, error=str(error))
@@ -178,9 +195,21 @@ class Lanes:
             most_bytes=sealings.WINDOW_BYTES,
         )
 
-    async def _is_stalled(self, partition: int) -> bool:
-        return await self._jobs.run(
+    async def _look_at_patience(self, partition: int, lane: Lane) -> None:
+        if lane.left(now=_now()) != 0:
+            return
+        waiting = await self._jobs.run(
             "stalled",
             lambda: sealings.has_undecided_sealings(self._context.store, partition),
             brief=True,
         )
+        if not waiting:
+            lane.whole()
+        elif lane.left(now=_now()) == 0:  # no decision came meanwhile
+            log.warning("sent_again", partition=partition, seconds=round(lane.patience))
+            lane.stalled(now=_now())
+
+
+def _now() -> float:
+    """Seconds that no clock change moves."""
+    return asyncio.get_running_loop().time()

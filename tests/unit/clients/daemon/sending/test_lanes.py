@@ -7,12 +7,22 @@ order of failures, decisions, stalls and restarts: the router never drops what i
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clients.daemon.sending.lanes import FIRST_PATIENCE, MOST_PATIENCE, Lane
+from clients.daemon.sending.lanes import FIRST_PATIENCE, MOST_PATIENCE, Lane, Lanes
+from clients.daemon.sending.outbox_log import Appended, OutboxRecord
+from runtime.process.wakeup import Watermark
+from tests.mutants.engine import Mutant, mutated
+from tests.mutants.operations import instead
+from tests.unit.clients.daemon.unit_contexts import UnitFixture
+from tests.waiting import until_async
 
 WINDOW = 3
 
@@ -47,7 +57,7 @@ class Model:
             batch = batch[:1]  # the batch was full
         self.log += batch
         if outcome != "acknowledgement lost":
-            self.lane.acknowledged(batch)
+            self.lane.acknowledged(batch, now=0.0)
 
     def route(self) -> None:
         """The router comes to the end of the log; its decisions travel to the daemon."""
@@ -64,7 +74,7 @@ class Model:
     def read_decisions(self) -> None:
         self.decided.update(self.receipts)
         self.receipts.clear()
-        self.lane.decided()
+        self.lane.decided(now=0.0)
 
     def restart(self) -> None:
         self.lane = Lane()
@@ -97,7 +107,7 @@ def run(model: Model, steps: list[tuple[str, ...]]) -> None:
             case ("read",):
                 model.read_decisions()
             case ("stall",):
-                model.lane.stalled()
+                model.lane.stalled(now=0.0)
             case ("overtaken",):
                 model.lane.overtaken()
             case ("restart",):
@@ -138,8 +148,83 @@ def test_a_stall_is_met_with_growing_patience():
     waits = []
     for _ in range(12):
         waits.append(lane.patience)
-        lane.stalled()
+        lane.stalled(now=0.0)
     assert waits[:3] == [FIRST_PATIENCE, 2 * FIRST_PATIENCE, 4 * FIRST_PATIENCE]
     assert waits[-1] == MOST_PATIENCE
-    lane.decided()
+    lane.decided(now=0.0)
     assert lane.patience == FIRST_PATIENCE
+
+
+def only_a_decision_begins_the_wait_anew() -> None:
+    """Measured from the first acknowledgement or the last decision: what is sent meanwhile is no reason to wait."""
+    lane = Lane()
+    assert lane.left(now=0.0) is None
+    lane.acknowledged([1], now=100.0)
+    lane.acknowledged([2], now=100.0 + FIRST_PATIENCE - 1)
+    assert lane.left(now=100.0 + FIRST_PATIENCE - 1) == 1
+    lane.decided(now=120.0)
+    assert lane.left(now=120.0) == FIRST_PATIENCE
+    assert lane.left(now=500.0) == 0
+    lane.stalled(now=500.0)
+    assert lane.left(now=500.0) == 2 * FIRST_PATIENCE
+    lane.whole()
+    assert lane.left(now=1_000.0) is None
+    lane.decided(now=1_001.0)
+    assert lane.left(now=1_001.0) is None
+
+
+def test_only_a_decision_begins_the_wait_anew() -> None:
+    """As it says; and with the rule taken away the test fails."""
+    only_a_decision_begins_the_wait_anew()
+    mutant = Mutant(Lane.acknowledged, instead("self.since = now", "self.since"))
+    with mutated(mutant), pytest.raises(AssertionError):
+        only_a_decision_begins_the_wait_anew()
+
+
+class Inline:
+    """Jobs that run at once. Stands for clients.daemon.jobs.Jobs."""
+
+    async def run(self, _: str, work: Callable[[], Any], *, brief: bool = False) -> Any:
+        return work()
+
+
+class Kafka:
+    """An outbox that takes everything and loses it. Stands for the disk, too."""
+
+    def __init__(self) -> None:
+        self.taken: list[bytes] = []
+
+    async def append(self, _: int, records: Sequence[OutboxRecord]) -> Appended:
+        self.taken += [record.value for record in records]
+        return Appended(len(self.taken), len(records))
+
+    async def flushed(self) -> None:
+        """Nothing to wait for."""
+
+
+async def test_what_kafka_lost_is_sent_again_although_a_bell_rings(
+    es: UnitFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The real timer: one record is lost from an idle outbox, and something wakes the lane more often than it waits."""
+    monkeypatch.setattr(Lane, "__init__", _impatient)
+    es.submit("it")
+    kafka = Kafka()
+    under_test = Lanes(es.context, Inline(), kafka, kafka, heard=lambda: None)  # type: ignore[arg-type]
+
+    async def bell() -> None:
+        while True:
+            await asyncio.sleep(0.002)
+            under_test.wake()
+
+    tasks = [asyncio.create_task(bell()), asyncio.create_task(under_test.run(Watermark(), look_every=60))]
+    try:
+        await until_async(lambda: len(kafka.taken), lambda n: n >= 3, what="the message to be sent again")
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    assert len(set(kafka.taken)) == 1
+
+
+def _impatient(lane: Lane) -> None:
+    lane.after, lane.patience, lane.since = 0, 0.05, None
