@@ -13,9 +13,9 @@ import structlog
 from broker.announcements import Stating, announce_start
 from broker.ledger.trust import read_policy_file
 from broker.replica import KAFKA_RECENT, OLDEST, Replica
-from broker.router.holding import HoldingParts
+from broker.router.holding import HoldingParts, end_all
 from broker.router.ledger_feed import LedgerFeed
-from broker.router.loop import Router
+from broker.router.loop import KEY_HINT, Router
 from broker.router.metrics import RouterMetrics
 from broker.router.outboxes import KafkaOutboxes
 from broker.router.settings import RouterSettings, router_secret
@@ -100,7 +100,7 @@ async def run_router(settings: RouterSettings) -> None:
     listener = bind_loopback(port, setting="http_port", fault=Unavailable) if port else None
     tasks = {
         asyncio.create_task(router.replica.run(), name="directory"),
-        asyncio.create_task(outboxes.run(router.work, after=router.appointed), name="outboxes"),
+        asyncio.create_task(take_part(router, outboxes), name="outboxes"),
         waiting_to_stop(told_to_stop()),
     }
     serving: set[asyncio.Task[Any]] = set()
@@ -131,16 +131,34 @@ async def _settle(replica: Replica) -> None:
     gc.freeze()
 
 
+async def take_part(router: Router, outboxes: KafkaOutboxes) -> None:
+    """Work on a share of the outboxes while our key is valid, and leave them to others while it is not.
+
+    A router that went on would hold up every unit: what it decides nobody takes, and nobody else decides it.
+    """
+    while True:
+        routing = asyncio.create_task(outboxes.run(router.work, after=router.appointed), name="routing")
+        leaving = asyncio.create_task(router.dismissed(), name="key")
+        try:
+            await asyncio.wait({routing, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if routing.done():
+                return await routing
+            leaving.result()
+            log.error("left_the_group", hint=KEY_HINT)
+        finally:
+            await end_all([routing, leaving])
+
+
 def readiness(router: Router, outboxes: KafkaOutboxes) -> dict[str, dict[str, object]]:
     """What /readyz answers."""
-    age, directory = router.replica.age, router.replica.directory
+    age, directory, fault = router.replica.age, router.replica.directory, router.key_fault()
     found: dict[str, dict[str, object]] = {
         "directory": {
             "ok": age is not None and age <= OLDEST,
             "age_seconds": None if age is None else round(age, 1),
             "statements": directory.head.size,
         },
-        "appointed": {"ok": directory.operator_key(router.signer.public.kid) is not None},
+        "appointed": {"ok": True} if fault is None else {"ok": False, "code": fault.value},
         # A group that was joined once says nothing about now: a member waits in silence without Kafka.
         "kafka": recent_contact(age, within=KAFKA_RECENT),
         "group": {

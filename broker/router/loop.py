@@ -7,6 +7,7 @@ in memory (broker/router/outboxes.py, rule 3).
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -27,14 +28,24 @@ from broker.router.step import (
 )
 from protocol.envelope.replay import ReplayState
 from protocol.envelope.wire import Submission
+from protocol.errors import Code, Rejected
 from protocol.identifiers import Entropy, Millis, show_id
+from protocol.key_validity import check_signing_key
 from protocol.signatures import Signer
+from runtime.errors import Unavailable
 
 log = structlog.get_logger()
 
 CATCH_UP = 1.0
 """Seconds to wait for statements that a sender saw before this router."""
 
+
+LOOK_AT_KEY = 1.0
+"""Seconds between two looks at whether our own key is valid."""
+
+KEY_HINT = (
+    "compare this machine's clock with others; then have the centre appoint the key that this router has"
+)
 
 FETCH_MOST = 500
 """So many records of one partition are decided together."""
@@ -54,9 +65,36 @@ class Router:
     ledger: LedgerFeed | None = None
     """What the ledger published; None without a policy that names its keys and witnesses."""
 
+    def key_fault(self) -> Code | None:
+        """Why nobody would take what this router signs now; None where everybody would.
+
+        By the directory and by its own clock: one that is years off finds its key not valid yet, or any more.
+        """
+        now = self.clock()
+        try:
+            key = self.replica.directory.router_key(self.signer.public.kid)
+            check_signing_key(key, signed_at=now, judged_at=now)
+        except Rejected as rejected:
+            return rejected.reason
+        return None
+
     async def appointed(self) -> None:
-        """Return once the directory has this router's key: before that, nobody would take its decisions."""
+        """Return once the directory has this router's key and it is valid now."""
         await self.replica.appointing(self.signer.public.kid)
+        said: Code | None = None
+        while (fault := self.key_fault()) is not None:
+            if fault is not said:
+                log.error("key_not_valid", code=fault.value, hint=KEY_HINT)
+                said = fault
+            await asyncio.sleep(LOOK_AT_KEY)
+
+    async def dismissed(self) -> None:
+        """Return once the key, valid until then, is so no more."""
+        await self.appointed()
+        while True:
+            if self.key_fault() is not None:
+                return
+            await asyncio.sleep(LOOK_AT_KEY)
 
     async def work(self, claim: Claim) -> None:
         """Route one partition until cancelled or until anything fails."""
@@ -69,6 +107,10 @@ class Router:
         while records:
             await self.replica.usable()
             parties = await self.replica.at_least(claimed_directory(records), patience=CATCH_UP)
+            if (fault := self.key_fault()) is not None:
+                raise Unavailable(
+                    f"nobody would take what this router signs now ({fault.value})", hint=KEY_HINT
+                )
             context = StepContext(
                 owner=claim.owner,
                 partition=claim.partition,

@@ -220,7 +220,7 @@ async def test_a_router_waits_for_the_directory(exchange: Exchange) -> None:
         [t for t in topics.shared() if t.name == topics.DIRECTORY]
     )
     await until_ready(port, lambda checks: checks["directory"]["ok"], what="the empty directory to be read")
-    assert readiness(port)["appointed"] == {"ok": False}
+    assert readiness(port)["appointed"] == {"ok": False, "code": "E_KEY_UNKNOWN"}
     assert readiness(port)["group"] == {"ok": False, "claims": 0}
     assert await delivered(exchange, 0) == []
     assert await exchange.decisions(0) == []
