@@ -46,8 +46,11 @@ class NewCluster(Protocol):
     ) -> Cluster: ...
 
 
-# Under nohup a closed terminal is ignored, and so it would be by each process that a test starts.
+# Under nohup a closed terminal is ignored, in the background of a script an interrupt, and so it would be by each process
+# that a test starts.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes is the machine's affair.
 settings.register_profile("calm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
