@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 from clients.daemon.api.alarm_views import newest_alarms
@@ -32,32 +33,18 @@ _COUNTS = {
 
 async def readiness_checks(daemon: Daemon) -> Checks:
     """Each thing that must hold before the unit can work, with whatever explains it."""
-    context = daemon.context
-    try:
-        counts = await daemon.worker.do(lambda: count_waiting(context))
-        writable = await daemon.worker.do(lambda: _writable(context))
-    except StoreUnavailable:
-        counts, writable = {}, False
-    enrolled = await daemon.worker.do(lambda: is_enrolled(context))
-    clock: dict[str, object] = {"ok": True}
-    if writable:
-        clock = await daemon.worker.do(lambda: _clock_check(context))
-    return {
-        "store": {"ok": writable, **counts},
-        "directory": {"ok": daemon.directory_read.is_set(), "statements": context.directory.head.size},
-        "kafka": recent_contact(daemon.kafka.age, within=KAFKA_RECENT),
-        "enrolled": {"ok": enrolled},
-        "clock": clock,
-    }
+    return _checks(daemon, await daemon.worker.do(lambda: _look(daemon.context)))
 
 
 async def daemon_status(daemon: Daemon) -> dict[str, Any]:
-    """Everything at a glance, with the newest alarms."""
-    found = await readiness_checks(daemon)
-    context = daemon.context
-    alarms = await daemon.worker.do(lambda: newest_alarms(context))
-    read = daemon.ledger.read.is_set()
-    ledger = await daemon.worker.do(lambda: ledger_status(context, read=read))
+    """Everything at a glance, with the newest alarms; all of the store as it is at one moment."""
+    context, read = daemon.context, daemon.ledger.read.is_set()
+
+    def glance() -> tuple[_Seen, list[dict[str, Any]], dict[str, Any]]:
+        return _look(context), newest_alarms(context), ledger_status(context, read=read)
+
+    seen, alarms, ledger = await daemon.worker.do(glance)
+    found = _checks(daemon, seen)
     return {
         "unit": context.unit,
         "ready": all(check["ok"] for check in found.values()),
@@ -70,12 +57,43 @@ async def daemon_status(daemon: Daemon) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What one job sees of the store."""
+
+    store: dict[str, object]
+    enrolled: bool
+    clock: dict[str, object]
+
+
+def _look(context: UnitContext) -> _Seen:
+    try:
+        counts, writable = count_waiting(context), _writable(context)
+    except StoreUnavailable:
+        counts, writable = {}, False
+    clock: dict[str, object] = _clock_check(context) if writable else {"ok": True}
+    return _Seen({"ok": writable, **counts}, is_enrolled(context), clock)
+
+
+def _checks(daemon: Daemon, seen: _Seen) -> Checks:
+    return {
+        "store": seen.store,
+        "directory": {"ok": daemon.directory_read.is_set(), "statements": daemon.context.directory.head.size},
+        "kafka": recent_contact(daemon.kafka.age, within=KAFKA_RECENT),
+        "enrolled": {"ok": seen.enrolled},
+        "clock": seen.clock,
+    }
+
+
 async def refresh_gauges(daemon: Daemon) -> None:
     """Bring the gauges up to date before they are read."""
+    context = daemon.context
+
+    def glance() -> tuple[dict[str, int], dict[str, tuple[int, int]], int]:
+        return count_waiting(context), alarms_by_code(context.store), clock_state(context).waiting
+
     try:
-        counts = await daemon.worker.do(lambda: count_waiting(daemon.context))
-        alarms = await daemon.worker.do(lambda: alarms_by_code(daemon.context.store))
-        waiting = await daemon.worker.do(lambda: clock_state(daemon.context).waiting)
+        counts, alarms, waiting = await daemon.worker.do(glance)
     except StoreUnavailable:
         return
     for code, (still_open, done) in alarms.items():

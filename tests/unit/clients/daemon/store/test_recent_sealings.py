@@ -39,9 +39,9 @@ class Model:
         assert given == behind[: len(given)]
         assert window is None or window.whole == (given == behind)
         if outcome == "taken":
-            self.lane.acknowledged(given)
+            self.lane.acknowledged(given, now=0.0)
         elif outcome == "partly":
-            self.lane.acknowledged(given[:1])
+            self.lane.acknowledged(given[:1], now=0.0)
         elif outcome == "overtaken":
             self.lane.overtaken()
 
@@ -69,12 +69,12 @@ def test_a_lane_that_keeps_up_needs_no_database():
     model = Model()
     model.seal([0], holds=True)
     assert model.recent_sealings.take(0, 0) is None
-    model.lane.acknowledged([1])
+    model.lane.acknowledged([1], now=0.0)
     for number in (2, 3, 4):
         model.seal([0], holds=True)
         window = model.recent_sealings.take(0, model.lane.after)
         assert window is not None and [item.id for item in window.items] == [number]
-        model.lane.acknowledged([number])
+        model.lane.acknowledged([number], now=0.0)
     assert model.recent_sealings.take(0, model.lane.after).items == ()
 
 
