@@ -32,7 +32,6 @@ from aiokafka.protocol.api import RequestStruct, Response, ResponseHeader_v0
 from aiokafka.protocol.commit import OffsetCommitRequest_v3 as OffsetCommitRequest
 from aiokafka.protocol.fetch import FetchRequest_v11 as FetchRequest
 from aiokafka.protocol.metadata import MetadataRequest as _MetadataRequest
-from aiokafka.protocol.offset import OffsetRequest_v1 as OffsetRequest
 from aiokafka.protocol.offset import OffsetRequest_v2 as CommittedOffsetRequest
 from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.protocol.transaction import InitProducerIdRequest
@@ -63,7 +62,6 @@ __all__ = [
     "MetadataRequest",
     "NewTopic",
     "OffsetCommitRequest",
-    "OffsetRequest",
     "PartitionRecords",
     "ProduceRequest",
     "RangePartitionAssignor",

@@ -13,12 +13,10 @@ from runtime.errors import Unavailable
 from runtime.kafka.client import AIOKafkaClient, CommittedOffsetRequest, as_connection_errors
 from runtime.kafka.committed_records import READ_COMMITTED
 from runtime.kafka.ports import Place
-from runtime.kafka.requests import PinnedRequest
+from runtime.kafka.requests import NO_REPLICA, PinnedRequest
 
 MOST_PLACES: Final = 1_000
 """So many are asked for in one request."""
-
-_NO_REPLICA: Final = -1
 
 
 class PartitionBound(IntEnum):
@@ -48,7 +46,7 @@ def _question(places: Sequence[Place], which: PartitionBound) -> PinnedRequest:
     wanted: dict[str, list[tuple[int, int]]] = {}
     for topic, partition in places:
         wanted.setdefault(topic, []).append((partition, int(which)))
-    return PinnedRequest(CommittedOffsetRequest, _NO_REPLICA, READ_COMMITTED, list(wanted.items()))
+    return PinnedRequest(CommittedOffsetRequest, NO_REPLICA, READ_COMMITTED, list(wanted.items()))
 
 
 def _offsets_in(answer: Any) -> dict[Place, int]:

@@ -2,7 +2,7 @@
 
 Owns their bytes and nothing of when they are sent: Produce 12, TxnOffsetCommit 5, EndTxn 5 and the part of
 ApiVersions 3 that says whether a cluster has the protocol switched on (KIP-890); OffsetFetch 7 for stable
-positions (KIP-447); Fetch 11 with sessions (KIP-227) and ListOffsets 1, in the library's own structures.
+positions (KIP-447); Fetch 11 with sessions (KIP-227), in the library's own structure.
 All the others are flexible versions (KIP-482): compact lengths, and a list of tagged fields behind every
 structure, sent empty and not read, but for the one that is needed.
 """
@@ -17,12 +17,12 @@ from typing import Any, Final
 from runtime.kafka.client import (
     FetchRequest,
     IncompatibleBrokerVersion,
-    OffsetRequest,
     RequestStruct,
     Response,
     ResponseHeader_v0,
     types,
 )
+from runtime.kafka.committed_records import READ_COMMITTED
 from runtime.kafka.fetch_session import FetchQuestion
 from runtime.kafka.ports import Place
 
@@ -31,7 +31,8 @@ ALL_IN_SYNC: Final = -1
 NO_INSTANCE, NO_LEADER_EPOCH = None, -1
 FETCH_BYTES: Final = 16_000_000
 FETCH_PARTITION_BYTES: Final = 2_000_000
-_NO_REPLICA, _NO_LOG_START, _EARLIEST, _READ_COMMITTED = -1, -1, -2, 1
+NO_REPLICA: Final = -1
+_NO_LOG_START: Final = -1
 
 _Text = types.CompactString("utf-8")
 _Tags = ("tags", types.TaggedFields)
@@ -244,23 +245,9 @@ def fetch(question: FetchQuestion, *, wait_ms: int) -> PinnedRequest:
     for topic, partition in question.forgotten:
         gone.setdefault(topic, []).append(partition)
     return PinnedRequest(
-        FetchRequest, _NO_REPLICA, wait_ms, 1, FETCH_BYTES, _READ_COMMITTED,
+        FetchRequest, NO_REPLICA, wait_ms, 1, FETCH_BYTES, READ_COMMITTED,
         question.session, question.epoch, list(new.items()), list(gone.items()), "",
     )  # fmt: skip
-
-
-def beginning(place: Place) -> PinnedRequest:
-    """Where the records that a partition still has begin."""
-    topic, partition = place
-    return PinnedRequest(OffsetRequest, _NO_REPLICA, [(topic, [(partition, _EARLIEST)])])
-
-
-def beginning_in(answer: Any) -> int | None:
-    """The offset in an answer to `beginning`; None where the broker cannot say."""
-    for _, partitions in answer.topics:
-        for _, code, _, offset in partitions:
-            return None if code else int(offset)
-    return None
 
 
 def end_transaction(transactional_id: str, producer: tuple[int, int], *, commit: bool) -> PinnedRequest:

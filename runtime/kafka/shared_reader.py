@@ -28,6 +28,7 @@ from runtime.kafka.committed_records import committed_records
 from runtime.kafka.fetch_session import FetchedPart, FetchSession
 from runtime.kafka.inflow import Inflow
 from runtime.kafka.leaders import Leaders
+from runtime.kafka.offsets import PartitionBound, bounds_of
 from runtime.kafka.ports import Place
 
 log = structlog.get_logger()
@@ -251,11 +252,10 @@ class SharedReader:
     async def _begin_anew(self, inflow: Inflow, node: int) -> None:
         """The log has no such position: read on from its beginning."""
         try:
-            with as_connection_errors():
-                answer = await self._client.send(node, ask.beginning(inflow.place))
-            beginning = ask.beginning_in(answer)
-        except KafkaError:
-            beginning = None
+            found = await bounds_of(self._client, {inflow.place: node}, PartitionBound.BEGINNING)
+        except (KafkaError, Unavailable):
+            found = {}
+        beginning = found.get(inflow.place)
         if beginning is not None and self._is_current(inflow):
             topic, partition = inflow.place
             log.warning(

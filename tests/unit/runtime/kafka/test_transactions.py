@@ -23,10 +23,11 @@ from aiokafka.record.memory_records import MemoryRecords
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.kafka import record_batches
+from runtime.kafka import offsets, record_batches
 from runtime.kafka import requests as ask
 from runtime.kafka.client import IncompatibleBrokerVersion, types
 from runtime.kafka.fetch_session import FetchQuestion
+from runtime.kafka.offsets import PartitionBound
 from runtime.kafka.ports import OutputRecord, Place
 from runtime.kafka.record_batches import batches_of
 from runtime.kafka.requests import Membership
@@ -372,8 +373,8 @@ def test_a_broker_that_does_not_speak_the_version_is_an_error_of_kafka() -> None
             ),
         ),
         (
-            lambda: ask.beginning(("s", 3)),
-            "ffffffff 00000001 0001 73 00000001 00000003 fffffffffffffffe",
+            lambda: offsets._question([("s", 3)], PartitionBound.BEGINNING),
+            "ffffffff 01 00000001 0001 73 00000001 00000003 fffffffffffffffe",
         ),
         (
             lambda: ask.produce("t", {("a", 5): b"\x07\x08"}, timeout_ms=6),
@@ -382,7 +383,7 @@ def test_a_broker_that_does_not_speak_the_version_is_an_error_of_kafka() -> None
     ],
 )
 def test_the_bytes_are_those_of_kafkas_schemas(make: Callable[[], ask.PinnedRequest], expected: str) -> None:
-    """By hand from the message definitions of Kafka 4.3: EndTxn 5, TxnOffsetCommit 5, Produce 12, OffsetFetch 7, Fetch 11, ListOffsets 1."""
+    """By hand from the message definitions of Kafka 4.3: EndTxn 5, TxnOffsetCommit 5, Produce 12, OffsetFetch 7, Fetch 11, ListOffsets 2."""
     request = make().prepare(dict.fromkeys(range(100), (0, 99)))
     assert request.encode().hex() == expected.replace(" ", "")
 
