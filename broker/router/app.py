@@ -13,7 +13,7 @@ import structlog
 from broker.announcements import Stating, announce_start
 from broker.ledger.trust import read_policy_file
 from broker.replica import KAFKA_RECENT, OLDEST, Replica
-from broker.router.holding import HoldingParts, end_all
+from broker.router.holding import HoldingParts
 from broker.router.ledger_feed import LedgerFeed
 from broker.router.loop import KEY_HINT, Router
 from broker.router.metrics import RouterMetrics
@@ -31,7 +31,7 @@ from runtime.process.directory_file import verified_statements
 from runtime.process.health import health_pages
 from runtime.process.http import bind_loopback, serve
 from runtime.process.secrets import credential_to_come
-from runtime.process.tasks import check_end, run_until_end, told_to_stop, waiting_to_stop
+from runtime.process.tasks import check_end, end_tasks, run_until_end, told_to_stop, waiting_to_stop
 
 log = structlog.get_logger()
 
@@ -146,7 +146,7 @@ async def take_part(router: Router, outboxes: KafkaOutboxes) -> None:
             leaving.result()
             log.error("left_the_group", hint=KEY_HINT)
         finally:
-            await end_all([routing, leaving])
+            await end_tasks([routing, leaving])
 
 
 def readiness(router: Router, outboxes: KafkaOutboxes) -> dict[str, dict[str, object]]:

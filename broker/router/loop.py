@@ -43,9 +43,7 @@ CATCH_UP = 1.0
 LOOK_AT_KEY = 1.0
 """Seconds between two looks at whether our own key is valid."""
 
-KEY_HINT = (
-    "compare this machine's clock with others; then have the centre appoint the key that this router has"
-)
+KEY_HINT = "compare this machine's clock with others; a key is valid for the time that its appointment names"
 
 FETCH_MOST = 500
 """So many records of one partition are decided together."""
