@@ -61,6 +61,19 @@ class Backoff:
         await asyncio.sleep(interval * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
 
 
+async def once_available(
+    ask: Callable[[], Awaitable[T]], *, event: str = "kafka_unavailable", **about: str
+) -> T:
+    """The answer, asked for until Kafka gives it; each failure is logged as this event."""
+    backoff = Backoff()
+    while True:
+        try:
+            return await ask()
+        except Unavailable as error:
+            log.warning(event, **about, error=str(error))
+            await backoff.wait()
+
+
 class _Connection:
     """A client with what is read over it, shared by whoever reads now."""
 

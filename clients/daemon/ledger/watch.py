@@ -8,11 +8,8 @@ that following hardly delays messages.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
-
-import structlog
 
 from clients.daemon.alarms import end_unknown_log_alarm
 from clients.daemon.jobs import Jobs
@@ -24,13 +21,13 @@ from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store.inbox import position
 from protocol import topics
 from runtime.errors import Unavailable
-from runtime.kafka.feeds import Backoff
+from runtime.kafka.feeds import once_available
 from runtime.kafka.ports import FeedReader, Fetched
-
-log = structlog.get_logger()
 
 FOLLOW_EVERY: Final = 0.5
 LOOK_EVERY: Final = 10.0
+
+_once_available = partial(once_available, event="ledger_unavailable", topic=topics.LEDGER)
 
 
 class LedgerWatch:
@@ -58,8 +55,8 @@ class LedgerWatch:
             tasks.create_task(self._look(held))
 
     async def _follow(self, held: Ledger) -> None:
-        await self._once_available(lambda: self._feeds.partitions(topics.LEDGER))
-        end = await self._once_available(lambda: self._feeds.end(topics.LEDGER, 0))
+        await _once_available(lambda: self._feeds.partitions(topics.LEDGER))
+        end = await _once_available(lambda: self._feeds.end(topics.LEDGER, 0))
         start = await self._jobs.run("position", lambda: position(self._context.store, topics.LEDGER, 0))
         # A place behind the end is of a topic that was made anew: it is read from its beginning.
         self._position = start if start <= end else 0
@@ -107,12 +104,3 @@ class LedgerWatch:
             return await self._feeds.end(topics.LEDGER, 0)
         except Unavailable:
             return None
-
-    async def _once_available(self, ask: Callable[[], Awaitable[int]]) -> int:
-        backoff = Backoff()
-        while True:
-            try:
-                return await ask()
-            except Unavailable as error:
-                log.warning("ledger_unavailable", topic=topics.LEDGER, error=str(error))
-                await backoff.wait()

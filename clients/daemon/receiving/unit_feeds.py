@@ -6,22 +6,13 @@ Owns the waiting for Kafka at the beginning. Reading through later outages is ru
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TypeVar
-
-import structlog
 
 from clients.daemon.jobs import Jobs
 from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store.inbox import position
-from runtime.errors import Unavailable
-from runtime.kafka.feeds import Backoff
+from runtime.kafka.feeds import once_available
 from runtime.kafka.ports import FeedReader, Fetched, Place, Spacing, Take
-
-log = structlog.get_logger()
-
-T = TypeVar("T")
 
 
 class UnitFeeds:
@@ -34,13 +25,13 @@ class UnitFeeds:
 
     async def end(self, topic: str, partition: int) -> int:
         """The offset behind the last record, as soon as Kafka says it."""
-        return await self._once_available(lambda: self._feeds.end(topic, partition))
+        return await once_available(lambda: self._feeds.end(topic, partition))
 
     async def follow_all(
         self, topic: str, take: Take, *, read: asyncio.Event | None = None, spacing: Spacing = lambda: 0.0
     ) -> None:
         """One reader for each partition of a topic of this unit; `read` is set once one has caught up."""
-        partitions = await self._once_available(lambda: self._feeds.partitions(topic))
+        partitions = await once_available(lambda: self._feeds.partitions(topic))
         async with asyncio.TaskGroup() as tasks:
             for partition in range(partitions):
                 tasks.create_task(
@@ -73,12 +64,3 @@ class UnitFeeds:
                 read.set()
 
         await self._feeds.follow(*place, start=start, take=take_and_note, spacing=spacing)
-
-    async def _once_available(self, ask: Callable[[], Awaitable[T]]) -> T:
-        backoff = Backoff()
-        while True:
-            try:
-                return await ask()
-            except Unavailable as error:
-                log.warning("kafka_unavailable", error=str(error))
-                await backoff.wait()
