@@ -100,6 +100,8 @@ class Registry:
     kafka: str
     directory: Directory
     refused: int
+    published: int
+    """So many of the directory's statements are in the topic."""
 
     @classmethod
     @asynccontextmanager
@@ -114,9 +116,14 @@ class Registry:
             if known != directory.snapshot():
                 write_statements(home.replica, directory.snapshot())
             size = directory.head.size
-            yield cls(home, kafka, directory, refused)
-            if directory.head.size > size:
-                write_statements(home.replica, directory.snapshot())
+            registry = cls(home, kafka, directory, refused, published=size)
+            try:
+                yield registry
+            finally:
+                # Once for all that a command published, and also of one that failed on the way: their absence
+                # would be a loss.
+                if registry.published > size:
+                    write_statements(home.replica, directory.snapshot()[: registry.published])
 
     @classmethod
     async def read(cls, invocation: Invocation) -> Registry:
@@ -139,6 +146,7 @@ class Registry:
         wanted = [t for unit in dict.fromkeys(named) for t in topics_of(self.directory.facts(unit))]
         changes = await KafkaTopicAdmin(self.kafka).apply(wanted) if wanted else ()
         await publish_pending(self.home, self.kafka)
+        self.published = self.directory.head.size
         return changes
 
     def status_change(self, unit: UnitId, *, suspended: bool, reason: str) -> bytes:

@@ -11,8 +11,9 @@ from broker.centre import registry
 from broker.centre.registry import check_nothing_is_lost
 from broker.errors import RolledBack
 from keys.directory import Directory
-from runtime.errors import AlreadyRunning
-from runtime.process.directory_file import write_statements
+from runtime.cli.command import Invocation
+from runtime.errors import AlreadyRunning, Unavailable
+from runtime.process.directory_file import read_statements, write_statements
 from runtime.process.homes import CentreHome
 from tests.cli.homes import world
 
@@ -65,3 +66,45 @@ async def test_commands_wait_for_each_other(tmp_path: Path, monkeypatch: pytest.
         with pytest.raises(AlreadyRunning, match="another command works on"):
             await one("d")
     assert "d" not in order
+
+
+class Topic:
+    """The directory topic and the cluster's topics in memory. Refuses to publish once it is told to."""
+
+    def __init__(self, statements: list[bytes]) -> None:
+        self.statements = statements
+        self.refuses = False
+
+    async def publish(self, statements: list[bytes]) -> None:
+        """Append, or be down."""
+        if self.refuses:
+            raise Unavailable("Kafka is down")
+        self.statements += statements
+
+    async def apply(self, _: object) -> tuple[()]:
+        """Every topic is there."""
+        return ()
+
+    async def read(self, *_: object) -> tuple[Directory, int]:
+        """The directory as the topic has it."""
+        return directory(tuple(self.statements)), 0
+
+
+async def test_what_was_published_is_known_here_although_the_command_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their absence from the topic would be a loss; what was not published is none."""
+    known = len(world().statements) - 2
+    topic = Topic(list(world().statements[:known]))
+    monkeypatch.setattr(registry, "read_directory_topic", topic.read)
+    monkeypatch.setattr(registry, "KafkaDirectory", lambda _: topic)
+    monkeypatch.setattr(registry, "KafkaTopicAdmin", lambda _: topic)
+    home = CentreHome(tmp_path)
+    home.settings.write_text("")
+
+    with pytest.raises(Unavailable):
+        async with registry.Registry.open(Invocation(home=tmp_path, kafka="127.0.0.1:1")) as opened:
+            await opened.state(world().statements[known : known + 1])
+            topic.refuses = True
+            await opened.state(world().statements[known + 1 :])
+    assert read_statements(home.replica) == list(world().statements[: known + 1])
