@@ -30,15 +30,6 @@ from tests.unit.keys.world import (
 )
 
 
-@pytest.fixture
-def world() -> World:
-    """An exchange with two units."""
-    world = World()
-    world.enrol("fr")
-    world.enrol("it")
-    return world
-
-
 def test_empty_directory_knows_nothing() -> None:
     """A replica that has read nothing answers with nothing, and has the agreed empty head."""
     directory = Directory(World().root)

@@ -28,15 +28,6 @@ from tests.unit.keys.world import (
 )
 
 
-@pytest.fixture
-def world() -> World:
-    """An exchange with two units."""
-    world = World()
-    world.enrol("fr")
-    world.enrol("it")
-    return world
-
-
 def of(*statements: bytes) -> bytes:
     """The digests of these statements."""
     return b"".join(sha256(statement).digest() for statement in statements)

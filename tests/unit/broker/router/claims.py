@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from broker.replica import Replica
@@ -105,6 +106,17 @@ def router_of(world: World, replica: Replica, **parts: object) -> Router:
         entropy=world.entropy,
         **parts,
     )
+
+
+@asynccontextmanager
+async def current_replica(world: World) -> AsyncIterator[Replica]:
+    """A replica of this world's directory that has read it."""
+    replica = replica_of(world)
+    task = asyncio.create_task(replica.run())
+    await replica.usable()
+    yield replica
+    task.cancel()
+    await asyncio.wait([task])
 
 
 def replica_of(world: World, feed: Statements | None = None) -> Replica:

@@ -15,7 +15,14 @@ from protocol.identifiers import Digest, UnitId
 from protocol.parties import TreeHead
 from protocol.trail.batches import RecordType, verify_decisions
 from tests.sim.world import World
-from tests.unit.broker.router.claims import Exhausted, ScriptedClaim, Statements, replica_of, router_of
+from tests.unit.broker.router.claims import (
+    Exhausted,
+    ScriptedClaim,
+    Statements,
+    current_replica,
+    replica_of,
+    router_of,
+)
 from tests.waiting import GENEROUS
 
 FR, IT = UnitId("fr"), UnitId("it")
@@ -30,12 +37,8 @@ def world() -> World:
 @pytest.fixture
 async def replica(world: World) -> AsyncIterator[Replica]:
     """Its directory, current."""
-    replica = replica_of(world)
-    task = asyncio.create_task(replica.run())
-    await replica.usable()
-    yield replica
-    task.cancel()
-    await asyncio.wait([task])
+    async with current_replica(world) as replica:
+        yield replica
 
 
 def messages(world: World, count: int) -> list[bytes]:

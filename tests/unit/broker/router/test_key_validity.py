@@ -20,7 +20,7 @@ from runtime.errors import Unavailable
 from tests.mutants.engine import Mutant, mutated
 from tests.mutants.operations import unchecked
 from tests.sim.world import World
-from tests.unit.broker.router.claims import Exhausted, ScriptedClaim, replica_of, router_of
+from tests.unit.broker.router.claims import Exhausted, ScriptedClaim, current_replica, router_of
 from tests.waiting import until_async
 
 THREE_YEARS = 3 * 365 * DAY
@@ -34,12 +34,8 @@ def world() -> World:
 @pytest.fixture
 async def replica(world: World) -> AsyncIterator[Replica]:
     """Its directory, current."""
-    replica = replica_of(world)
-    task = asyncio.create_task(replica.run())
-    await replica.usable()
-    yield replica
-    task.cancel()
-    await asyncio.wait([task])
+    async with current_replica(world) as replica:
+        yield replica
 
 
 def submission(world: World) -> bytes:
