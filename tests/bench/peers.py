@@ -21,7 +21,7 @@ from tests.bench.figures import Figure
 from tests.bench.latency import quantile, warm_up
 from tests.bench.load import load
 from tests.bench.nats.load import nats_load
-from tests.bench.nats.server import Skipped, server, version
+from tests.bench.nats.server import Server, Skipped, server, version
 from tests.bench.stage import cpu_seconds
 
 COUNTS = {1: 300, 8: 1_500, 64: 4_000}
@@ -57,21 +57,28 @@ Rounds = dict[tuple[str, int], list[Round]]
 
 async def measure() -> list[Figure]:
     """All figures of this group."""
-    with (
-        tempfile.TemporaryDirectory(prefix="cn-", ignore_cleanup_errors=True) as directory,
-        exchange() as built,
-    ):
-        async with load(built) as ours, contextlib.AsyncExitStack() as stack:
-            sides = [Side("ours", ours.in_flight, lambda: built.cpu(*HUB))]
-            try:
-                nats = stack.enter_context(server(Path(directory)))
-                theirs = await stack.enter_async_context(nats_load(nats.url))
-                sides.append(Side("nats", theirs.in_flight, lambda: cpu_seconds(nats.pid)))
-                print(f"NATS {version()} beside ours", file=sys.stderr)
-            except Skipped as reason:
-                print(f"NATS is not measured: {reason}", file=sys.stderr)
-            await warm_up(ours)
-            return _figures(await _in_turn(sides))
+    async with contextlib.AsyncExitStack() as stack:
+        # Before anything is connected: the first build takes a minute, in which no connection would be served.
+        nats = _nats(stack)
+        built = stack.enter_context(exchange())
+        ours = await stack.enter_async_context(load(built))
+        sides = [Side("ours", ours.in_flight, lambda: built.cpu(*HUB))]
+        if nats is not None:
+            theirs = await stack.enter_async_context(nats_load(nats.url))
+            sides.append(Side("nats", theirs.in_flight, lambda: cpu_seconds(nats.pid)))
+        await warm_up(ours)
+        return _figures(await _in_turn(sides))
+
+
+def _nats(stack: contextlib.AsyncExitStack) -> Server | None:
+    directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="cn-", ignore_cleanup_errors=True))
+    try:
+        nats = stack.enter_context(server(Path(directory)))
+    except Skipped as reason:
+        print(f"NATS is not measured: {reason}", file=sys.stderr)
+        return None
+    print(f"NATS {version()} beside ours", file=sys.stderr)
+    return nats
 
 
 async def _in_turn(sides: list[Side]) -> Rounds:
