@@ -320,7 +320,7 @@ def _beat(model: KafkaModel, node: Node, asked: Any, party: str, reply: Reply) -
     def release(*, silent: bool = False) -> None:
         model.groups.release(asked.group, asked.member_id, silent=silent)
 
-    model.loop.call_later(model.patience, release)
+    model.later(model.patience, release)
     return release
 
 

@@ -14,6 +14,7 @@ that differ from its followers'. Where it differs from Kafka otherwise, it is wr
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -133,6 +134,7 @@ class KafkaModel:
         self.on_written: Callable[[str, Place, int], None] | None = None
         """Called with party, place and offset of each batch that a client has appended."""
 
+        self._context = contextvars.Context()
         self._mutants = frozenset(mutants)
         assert self._mutants <= MUTANTS, self._mutants - MUTANTS
 
@@ -244,7 +246,7 @@ class KafkaModel:
         node.sessions.clear()
         node.backlog.clear()
         self._break(node)
-        self.loop.call_later(self.failover, self._lose, node)
+        self.later(self.failover, self._lose, node)
 
     def start_broker(self, number: int) -> None:
         """It comes back, and leads what nobody leads."""
@@ -257,7 +259,7 @@ class KafkaModel:
         node = self.nodes[number]
         if node.up and not node.frozen:
             node.frozen = True
-            self.loop.call_later(self.failover, self._lose, node)
+            self.later(self.failover, self._lose, node)
 
     def thaw(self, number: int) -> None:
         """It goes on: what came in meanwhile is done now, as far as it may still do it."""
@@ -355,6 +357,18 @@ class KafkaModel:
                 log.wake()
 
     # For the model's own parts.
+
+    def soon(self, do: Callable[..., object], *given: object) -> None:
+        """Do something next. What the brokers do is nobody's who asked: it is in no party's context."""
+        self.loop.call_soon(do, *given, context=self._context)
+
+    def later(self, seconds: float, do: Callable[..., object], *given: object) -> asyncio.TimerHandle:
+        """Do something after so many seconds."""
+        return self.loop.call_later(seconds, do, *given, context=self._context)
+
+    def at(self, moment: float, do: Callable[..., object], *given: object) -> asyncio.TimerHandle:
+        """Do something at this time of the loop."""
+        return self.loop.call_at(moment, do, *given, context=self._context)
 
     def mutant(self, name: str) -> bool:
         """Whether this rule is taken away."""

@@ -90,14 +90,14 @@ class ModelConnection:
         if fault == "lose_request" or self.party in model.silent:
             self._expire(asked)
         elif fault == "break_before":
-            loop.call_soon(self.break_off)
+            model.soon(self.break_off)
         else:
             now = loop.time()
             at = self._last_arrival = max(now + model.delay(), self._last_arrival)
             if at > now:
-                loop.call_at(at, self._arrive, asked)
+                model.at(at, self._arrive, asked)
             else:
-                loop.call_soon(self._arrive, asked)
+                model.soon(self._arrive, asked)
         return asked.answer
 
     def close(self, reason: Any = None, exc: BaseException | None = None) -> asyncio.Future[None]:
@@ -161,7 +161,7 @@ class ModelConnection:
     def _arrive(self, asked: _Asked) -> None:
         if asked.fault == "late_request":
             _, low, high = self.model.faults.late_request
-            self._loop.call_later(self.model.random.uniform(low, high), self._do_late, asked)
+            self.model.later(self.model.random.uniform(low, high), self._do_late, asked)
             self.break_off()
             return
         self._at_broker.append(asked)
@@ -202,13 +202,13 @@ class ModelConnection:
         if self._busy is asked:
             self._busy = None
             if self._at_broker:
-                self._loop.call_soon(self._next)
+                self.model.soon(self._next)
         if not self._open:
             return
         if asked.fault == "lose_answer":
             self._expire(asked)
         elif asked.fault == "break_after":
-            self._loop.call_soon(self.break_off)
+            self.model.soon(self.break_off)
         else:
             self._deliver(asked, asked.request.RESPONSE_TYPE(*fields))
 
@@ -229,7 +229,7 @@ class ModelConnection:
             self._last_answer = at
             if at > asked.deadline:
                 self._expire(asked)
-            self._loop.call_at(at, self._hand_over, asked, answer)
+            self.model.at(at, self._hand_over, asked, answer)
         else:
             self._hand_over(asked, answer)
 
@@ -238,10 +238,10 @@ class ModelConnection:
         if not asked.answer.done():
             asked.answer.set_result(answer)
         if asked.fault == "answer_twice" and self._open:
-            self._loop.call_soon(lambda: self.close(reason=CloseReason.OUT_OF_SYNC))
+            self.model.soon(lambda: self.close(reason=CloseReason.OUT_OF_SYNC))
 
     def _expire(self, asked: _Asked) -> None:
-        self._loop.call_at(max(asked.deadline, self._loop.time()), self._time_out, asked)
+        self.model.at(max(asked.deadline, self._loop.time()), self._time_out, asked)
 
     @staticmethod
     def _time_out(asked: _Asked) -> None:

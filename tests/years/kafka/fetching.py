@@ -120,7 +120,7 @@ class _Waiting:
         patience = self._asked.max_wait_time / 1000
         if self._model.patience:
             patience = max(patience, self._model.patience)
-        self._timer = self._model.loop.call_later(patience, self._stop)
+        self._timer = self._model.later(patience, self._stop)
         return self._release
 
     def _look(self) -> None:

@@ -262,7 +262,7 @@ class GroupCoordinator:
         member.heard = self._model.loop.time()
         if not group.watched:
             group.watched = True
-            self._model.loop.call_later(member.session, self._look, group)
+            self._model.later(member.session, self._look, group)
 
     def _look(self, group: Group) -> None:
         """Remove members whose session is over; come back when the next one's could be."""
@@ -281,7 +281,7 @@ class GroupCoordinator:
                 soonest = left
         if soonest is not None and not group.watched:
             group.watched = True
-            self._model.loop.call_later(soonest, self._look, group)
+            self._model.later(soonest, self._look, group)
 
     def _remove(self, group: Group, name: str) -> None:
         member = group.members.pop(name)
@@ -320,7 +320,7 @@ class GroupCoordinator:
         patience = max(member.rebalance for member in group.members.values())
         if was_empty and self._model.first_rebalance_delay:
             patience = self._model.first_rebalance_delay
-        self._model.loop.call_later(patience, self._stop_waiting, group, group.round)
+        self._model.later(patience, self._stop_waiting, group, group.round)
 
     def _stop_waiting(self, group: Group, round_: int) -> None:
         if self.groups.get(group.name) is not group or group.round != round_ or group.stage is not Stage.JOINING:
@@ -356,7 +356,7 @@ class GroupCoordinator:
             if joining is not None:
                 joining(*self._joined(group, member))
         # Whoever does not ask for a share within the time of a rebalance is gone.
-        self._model.loop.call_later(
+        self._model.later(
             max(one.rebalance for one in group.members.values()), self._stop_syncing, group, group.round
         )
 

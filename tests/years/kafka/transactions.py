@@ -135,7 +135,7 @@ class TransactionCoordinator:
         self.ids, self._last_producer = {name: one.copy() for name, one in ids.items()}, last_producer
         for one in self.ids.values():
             if one.stage is Stage.ENDING:
-                self._model.loop.call_later(0, self._mark_all, one)
+                self._model.later(0.0, self._mark_all, one)
             elif one.stage is Stage.ONGOING:
                 one.began = self._model.loop.time()
                 self._watch(one)
@@ -168,7 +168,7 @@ class TransactionCoordinator:
         one.marking = (one.producer, one.epoch + 1, commit)
         self._raise_epoch(one)
         low, high = self._model.marker_delay
-        self._model.loop.call_later(self._model.random.uniform(low, high), self._mark_all, one)
+        self._model.later(self._model.random.uniform(low, high), self._mark_all, one)
 
     def _mark_all(self, one: Transactional) -> None:
         if self.ids.get(one.name) is not one or one.stage is not Stage.ENDING:
@@ -178,13 +178,13 @@ class TransactionCoordinator:
         for place in list(one.places):
             log = model.log_at(place)
             if log is not None and log.leader < 0:
-                model.loop.call_later(0.1, self._mark_all, one)
+                model.later(0.1, self._mark_all, one)
                 return
             del one.places[place]
             if log is not None:
                 log.mark(producer, epoch, commit=commit, now=now)
             if one.places and model.faults.spread_markers and model.random.random() < model.faults.spread_markers:
-                model.loop.call_later(model.random.uniform(0.001, 0.2), self._mark_all, one)
+                model.later(model.random.uniform(0.001, 0.2), self._mark_all, one)
                 return
         for group in one.groups:
             model.groups.end_pending(group, producer, commit=commit)
@@ -194,7 +194,7 @@ class TransactionCoordinator:
     def _watch(self, one: Transactional) -> None:
         if not one.watched:
             one.watched = True
-            self._model.loop.call_at(self._look_at(one), self._look, one)
+            self._model.at(self._look_at(one), self._look, one)
 
     def _look_at(self, one: Transactional) -> float:
         return one.began + one.timeout + self._model.looking_after_transactions
