@@ -187,6 +187,8 @@ class Disk:
 
 def _undo(image: Image, name: Name, home: Path) -> None:
     target = name.path.relative_to(home).as_posix()
+    if target in image.files and _is_database(image.files[target][1]):
+        return  # SQLite syncs the directory itself, with the first sync of its log
     found = image.files.pop(target, None)
     if name.moved_from is not None and found is not None and name.moved_from.is_relative_to(home):
         image.files[name.moved_from.relative_to(home).as_posix()] = found
@@ -207,7 +209,7 @@ class Disks:
 
     def add(self, home: Path) -> Disk:
         """The disk below this home; what is there now is on it."""
-        home = home.absolute()
+        home = home.resolve()
         disk = self._disks.get(home)
         if disk is None:
             disk = self._disks[home] = Disk(home, self.chance)

@@ -20,7 +20,7 @@ from keys import store as key_store
 from keys.store import read_private, write_private
 from runtime.files import replace_file, write_new_files
 from tests.mutants.engine import Mutant, mutated
-from tests.mutants.operations import removed
+from tests.mutants.operations import rewritten
 from tests.years.disks import Disk, Disks
 
 SEEDS = range(12)
@@ -112,7 +112,7 @@ def test_a_forgotten_fsync_is_found_out(disks: Disks, tmp_path: Path, forgotten:
     """Mutants: our write without bringing the content, or the name, to the disk."""
     lost = 0
     symbol = key_store.write_all if forgotten == "fsync" else key_store.sync_directory
-    with mutated(Mutant(symbol, removed("os.fsync(descriptor)"))):
+    with mutated(Mutant(symbol, rewritten("os.fsync(descriptor)", "None"))):
         for seed in SEEDS:
             home = tmp_path / f"home-{seed}"
             home.mkdir(mode=0o700)
@@ -130,7 +130,7 @@ def test_a_forgotten_fsync_is_found_out(disks: Disks, tmp_path: Path, forgotten:
 def add(store: Store, number: int) -> None:
     """A row."""
     with store.transaction():
-        store.write("INSERT INTO meta (key, value) VALUES (?, ?)", f"row {number}", b"x")
+        store.write("INSERT INTO meta (key, value) VALUES (?, ?)", f"row {number}", "x")
 
 
 def rows(home: Path) -> int:
