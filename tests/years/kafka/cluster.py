@@ -134,14 +134,17 @@ class KafkaModel:
         self.on_written: Callable[[str, Place, int], None] | None = None
         """Called with party, place and offset of each batch that a client has appended."""
 
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._context = contextvars.Context()
         self._mutants = frozenset(mutants)
         assert self._mutants <= MUTANTS, self._mutants - MUTANTS
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
-        """The loop that runs: its time is the cluster's for all that waits."""
-        return asyncio.get_running_loop()
+        """The loop in which it was first used: its time is the cluster's for all that waits."""
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        return self._loop
 
     @property
     def bootstrap(self) -> str:
