@@ -117,6 +117,7 @@ class Disk:
     def put_back(self, image: Image) -> None:
         """The home has these files and no others. Its process must be gone; what it had open is closed."""
         self.calls.close_databases()
+        self.heal()
         for path in self.home.iterdir():
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         for name, mode in sorted(image.folders.items()):
@@ -126,7 +127,6 @@ class Disk:
             path = self.home / name
             path.write_bytes(data)
             path.chmod(mode)
-        self.heal()
         self.calls.settle(self.home)
 
     # A disk that is wrong. Its process should not run: what it has in memory it would not read again.

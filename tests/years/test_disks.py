@@ -174,7 +174,8 @@ def test_what_was_never_flushed_may_be_gone(disks: Disks, tmp_path: Path) -> Non
             add(store, number)
         disk.cut_power(store.close)
         kept.add(rows(home))
-    assert len(kept) > 3
+    assert len(kept) > 1
+    assert min(kept) < 10
 
 
 def test_a_log_that_was_begun_anew_loses_nothing_that_was_in_it(disk: Disk, home: Path) -> None:

@@ -261,10 +261,10 @@ async def test_records_are_read_in_the_order_in_which_they_were_appended(place, 
 
 
 async def test_the_end_of_a_transaction_takes_an_offset(place, unique) -> None:
-    topic = unique("marker")
+    topic, name = unique("marker"), unique("alone")
     await create(place.bootstrap, **{topic: {}})
     for number in range(3):
-        async with KafkaTopics(place.bootstrap).writing(alone=unique("alone")) as writer:
+        async with KafkaTopics(place.bootstrap).writing(alone=name) as writer:
             await writer.write([OutputRecord(topic, b"", b"%d" % number)])
     found = await read_all(place, topic, count=3)
     assert [record.offset for record in found] == [0, 2, 4]

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 
 import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import InvalidPidMappingError, KafkaConnectionError, KafkaError, RequestTimedOutError
+from aiokafka.errors import InvalidProducerIdMapping, KafkaConnectionError, KafkaError, RequestTimedOutError
 
 from runtime.errors import Unavailable
 from runtime.kafka.client import ProduceRequest
@@ -41,7 +42,7 @@ class Clock:
     """The brokers' clock, at the test's hand."""
 
     def __init__(self) -> None:
-        self.now = 1_800_000_000_000
+        self.now = int(time.time() * 1000)  # our own stamps are the machine's
 
     def __call__(self) -> int:
         return self.now
@@ -340,7 +341,7 @@ async def test_an_id_that_rested_for_a_week_is_forgotten(model: KafkaModel, cloc
         await transactions.commit(outputs(b"one"))
         await until_async(lambda: values(model) == [b"one"], what="the marker")
         clock.now += 8 * DAY
-        with pytest.raises(InvalidPidMappingError):
+        with pytest.raises(InvalidProducerIdMapping):
             await transactions.commit(outputs(b"two"))
     async with opened(model) as transactions:
         await transactions.commit(outputs(b"two"))
@@ -394,8 +395,9 @@ def test_too_many_bytes_go_from_the_beginning(model: KafkaModel, clock: Clock) -
     )
     days(model, clock, lambda _: bytes(1_000), 100)
     model.expire()
-    assert 50 <= len(values(model)) <= 52
+    kept = len(values(model))
+    assert 46 <= kept <= 50
     model.topics[TOPIC].config["retention.bytes"] = "-1"
     clock.now += 4_000 * DAY
     model.expire()
-    assert 50 <= len(values(model)) <= 52
+    assert len(values(model)) == kept
