@@ -212,7 +212,9 @@ def watching(calls_of: CallsOf) -> Iterator[None]:
         else:
             calls.sync(descriptor, path)
 
-    def replace(source: Any, target: Any, *, src_dir_fd: int | None = None, dst_dir_fd: int | None = None) -> None:
+    def replace(
+        source: Any, target: Any, *, src_dir_fd: int | None = None, dst_dir_fd: int | None = None
+    ) -> None:
         name = _path(target, dst_dir_fd)
         calls = calls_of(name)
         if calls is not None:
@@ -226,7 +228,9 @@ def watching(calls_of: CallsOf) -> Iterator[None]:
     ) -> None:  # fmt: skip
         name = _path(target, dst_dir_fd)
         calls = calls_of(name)
-        real["link"](source, target, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd, follow_symlinks=follow_symlinks)
+        real["link"](
+            source, target, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd, follow_symlinks=follow_symlinks
+        )
         if calls is not None:
             try:
                 calls.step()

@@ -7,21 +7,20 @@ waiting of a fetch. What is decided is the log's, the groups' and the transactio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from tests.years.kafka import broker_groups as at_groups
 from tests.years.kafka import codes
+from tests.years.kafka.broker_groups import Released
 from tests.years.kafka.codes import VERSIONS, Refusal
 from tests.years.kafka.fetching import fetch
-from tests.years.kafka.groups import Reply
+from tests.years.kafka.group_state import Place, Reply
 from tests.years.kafka.log import HEADER, PartitionLog, Refused
 
 if TYPE_CHECKING:
-    from tests.years.kafka.cluster import KafkaModel, Node
-
-Place = tuple[str, int]
-Released = Callable[..., None] | None
-"""Ends the wait of a request that was not answered at once. `silent`: nobody is there for the answer."""
+    from tests.years.kafka.cluster import KafkaModel
+    from tests.years.kafka.nodes import Node
 
 READ_COMMITTED: Final = 1
 BEGINNING, END = -2, -1
@@ -156,7 +155,9 @@ def _produce(model: KafkaModel, node: Node, asked: Any, party: str, reply: Reply
     for name, partitions, *_ in asked.topics:
         done = []
         for number, records, *_ in partitions:
-            code, base, stamp, begin = _append(model, node, (name, number), bytes(records), asked.transactional_id, now)
+            code, base, stamp, begin = _append(
+                model, node, (name, number), bytes(records), asked.transactional_id, now
+            )
             if not code:
                 model.written(party, (name, number), base)
             row = (number, code, base, stamp, begin)
@@ -264,173 +265,25 @@ def _end(model: KafkaModel, node: Node, asked: Any, _party: str, reply: Reply) -
     return None
 
 
-def _commit_pending(model: KafkaModel, node: Node, asked: Any, _party: str, reply: Reply) -> Released:
-    code = model.coordinating(node, asked.group)
-    now = model.clock()
-    wanted = {
-        (name, row[0]): (row[1], row[3] or "", now) for name, partitions, _ in asked.topics for row in partitions
-    }
-    if not code and any(len(metadata.encode()) > model.metadata_bytes for _, metadata, _ in wanted.values()):
-        code = Refusal.METADATA_TOO_LARGE
-    if not code:
-        try:
-            if model.coordinator(asked.transactional_id) is None:
-                raise Refused(Refusal.LOADING)
-            model.transactions.add(
-                asked.transactional_id, asked.producer_id, asked.producer_epoch, group=asked.group
-            )
-        except Refused as refused:
-            told = {Refusal.CONCURRENT: Refusal.LOADING, Refusal.FENCED: Refusal.OLD_EPOCH}
-            code = told.get(refused.code, refused.code)
-    if not code:
-        code = model.groups.commit_pending(
-            asked.group, asked.producer_id, asked.generation, asked.member, wanted
-        )
-    reply(0, [(name, [(row[0], code, {}) for row in rows], {}) for name, rows, _ in asked.topics], {})
-    return None
-
-
-# Groups.
-
-
-def _join(model: KafkaModel, node: Node, asked: Any, party: str, reply: Reply) -> Released:
-    if code := model.coordinating(node, asked.group):
-        reply(0, code, -1, "", "", asked.member_id, [])
-    else:
-        model.groups.join(asked, party, reply)
-    return None
-
-
-def _sync(model: KafkaModel, node: Node, asked: Any, _party: str, reply: Reply) -> Released:
-    if code := model.coordinating(node, asked.group):
-        reply(0, code, b"")
-    else:
-        model.groups.sync(asked, reply)
-    return None
-
-
-def _beat(model: KafkaModel, node: Node, asked: Any, party: str, reply: Reply) -> Released:
-    if code := model.coordinating(node, asked.group):
-        reply(0, code)
-        return None
-    hold = bool(model.patience) and party not in model.paused
-    if not model.groups.beat(asked, lambda code: reply(0, code), hold=hold):
-        return None
-
-    def release(*, silent: bool = False) -> None:
-        model.groups.release(asked.group, asked.member_id, silent=silent)
-
-    model.later(model.patience, release)
-    return release
-
-
-def _leave(model: KafkaModel, node: Node, asked: Any, _party: str, reply: Reply) -> Released:
-    reply(0, model.coordinating(node, asked.group) or model.groups.leave(asked))
-    return None
-
-
-def _commit(model: KafkaModel, node: Node, asked: Any, _party: str, reply: Reply) -> Released:
-    code, now = model.coordinating(node, asked.consumer_group), model.clock()
-    if not code:
-        wanted = {
-            (name, number): (offset, metadata or "", now)
-            for name, rows in asked.topics
-            for number, offset, metadata in rows
-        }
-        code = model.groups.commit(
-            asked.consumer_group, asked.consumer_group_generation_id, asked.consumer_id, wanted
-        )
-    reply(0, [(name, [(row[0], code) for row in rows]) for name, rows in asked.topics])
-    return None
-
-
-def _positions(model: KafkaModel, node: Node, asked: Any, _party: str, reply: Reply) -> Released:
-    is_new = asked.API_VERSION >= 7
-    group = asked.group if is_new else asked.consumer_group
-    if code := model.coordinating(node, group):
-        reply(*((0, [], code, {}) if is_new else (0, [], code)))
-        return None
-    rows = []
-    for name, partitions, *_ in asked.topics or ():
-        done = [_position_row(model, group, (name, number), is_new, is_new and asked.stable) for number in partitions]
-        rows.append((name, done, {}) if is_new else (name, done))
-    reply(*((0, rows, 0, {}) if is_new else (0, rows, 0)))
-    return None
-
-
-def _position_row(model: KafkaModel, group: str, place: Place, is_new: bool, stable: bool) -> tuple[Any, ...]:
-    offset, metadata, code = -1, "", 0
-    try:
-        found = model.groups.position(group, place, stable=stable)
-        if found is not None:
-            offset, metadata = found[0], found[1]
-    except Refused as refused:
-        code = refused.code
-    if is_new:
-        return place[1], offset, -1, metadata, code, {}
-    return place[1], offset, metadata, code
-
-
 _HANDLERS: Final[dict[int, Callable[..., Released]]] = {
     codes.PRODUCE: _produce,
     codes.FETCH: _fetch,
     codes.BOUNDS: _bounds,
     codes.METADATA: _metadata,
-    codes.COMMIT: _commit,
-    codes.POSITIONS: _positions,
+    codes.COMMIT: at_groups.commit,
+    codes.POSITIONS: at_groups.positions,
     codes.FIND: _find,
-    codes.JOIN: _join,
-    codes.BEAT: _beat,
-    codes.LEAVE: _leave,
-    codes.SYNC: _sync,
+    codes.JOIN: at_groups.join,
+    codes.BEAT: at_groups.beat,
+    codes.LEAVE: at_groups.leave,
+    codes.SYNC: at_groups.sync,
     codes.FEATURES: _features,
     codes.CREATE: _create,
     codes.DELETE_TOPICS: _delete_topics,
     codes.DELETE_RECORDS: _delete_records,
     codes.PRODUCER_ID: _producer_id,
     codes.END: _end,
-    codes.TXN_COMMIT: _commit_pending,
+    codes.TXN_COMMIT: at_groups.commit_pending,
     codes.SETTINGS: _settings,
     codes.ALTER: _alter,
 }
-
-
-# Refusals by which nothing was done.
-
-
-def _refuse_produce(asked: Any, reply: Reply) -> None:
-    is_new = asked.API_VERSION >= 12
-    code = Refusal.TOO_FEW_REPLICAS
-    rows: list[Any] = []
-    for name, partitions, *_ in asked.topics:
-        done = [(row[0], code, -1, -1, -1, *(([], None, {}) if is_new else ())) for row in partitions]
-        rows.append((name, done, {}) if is_new else (name, done))
-    reply(*((rows, 0, {}) if is_new else (rows, 0)))
-
-
-def _refuse_txn_commit(asked: Any, reply: Reply) -> None:
-    reply(0, [(name, [(row[0], Refusal.LOADING, {}) for row in rows], {}) for name, rows, _ in asked.topics], {})
-
-
-def _refuse_positions(asked: Any, reply: Reply) -> None:
-    code = Refusal.NOT_COORDINATOR
-    reply(*((0, [], code, {}) if asked.API_VERSION >= 7 else (0, [], code)))
-
-
-REFUSALS: Final[dict[int, Callable[[Any, Reply], None]]] = {
-    codes.PRODUCE: _refuse_produce,
-    codes.TXN_COMMIT: _refuse_txn_commit,
-    codes.POSITIONS: _refuse_positions,
-    codes.END: lambda asked, reply: reply(0, Refusal.CONCURRENT, -1, -1, {}),
-    codes.PRODUCER_ID: lambda asked, reply: reply(0, Refusal.CONCURRENT, -1, -1),
-    codes.FIND: lambda asked, reply: reply(0, Refusal.NO_COORDINATOR, "", -1, "", -1),
-    codes.FETCH: lambda asked, reply: reply(0, Refusal.NO_SESSION, 0, []),
-    codes.BEAT: lambda asked, reply: reply(0, Refusal.NOT_COORDINATOR),
-}
-
-
-def places_of(asked: Any) -> Iterator[Place]:
-    """The partitions that a request names."""
-    for name, partitions, *_ in asked.topics:
-        for row in partitions:
-            yield name, row if isinstance(row, int) else row[0]

@@ -13,32 +13,25 @@ that differ from its followers'. Where it differs from Kafka otherwise, it is wr
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
-from zlib import crc32
-
-from aiokafka.record.memory_records import MemoryRecords
 
 from deploy.kafka.settings import REQUIRED
-from tests.years.kafka.codes import Refusal
 from tests.years.kafka.faults import Faults
-from tests.years.kafka.groups import Group, GroupCoordinator
+from tests.years.kafka.group_state import Group, Place
+from tests.years.kafka.groups import GroupCoordinator
 from tests.years.kafka.log import PartitionLog
+from tests.years.kafka.nodes import Brokers, Topic
+from tests.years.kafka.seen import Seen, committed_in
 from tests.years.kafka.transactions import Transactional, TransactionCoordinator
 
 if TYPE_CHECKING:
     from tests.years.kafka.connection import ModelConnection
-    from tests.years.kafka.fetching import Session
-
-Place = tuple[str, int]
 
 HOST: Final = "model"
-FIRST_PORT: Final = 9_092
 LOOKED_EVERY_MS: Final = 300_000
 """log.retention.check.interval.ms."""
 
@@ -46,41 +39,6 @@ MUTANTS: Final = frozenset(
     {"stable_ignored", "fencing_ignored", "generation_ignored", "unstable_ignored", "aborts_forgotten"}
 )
 """Rules that a test of the contract suite takes away, to see that the suite notices."""
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A record, as the checker sees it."""
-
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-
-
-@dataclass(slots=True)
-class Topic:
-    """One topic. Its logs share its settings."""
-
-    config: dict[str, str]
-    logs: list[PartitionLog]
-
-
-@dataclass(slots=True, eq=False)
-class Node:
-    """One broker."""
-
-    number: int
-    host: str
-    port: int
-    up: bool = True
-    frozen: bool = False
-    seen_up: bool = True
-    """Whether the controller believes that it lives."""
-
-    connections: dict[ModelConnection, None] = field(default_factory=dict)
-    sessions: dict[int, Session] = field(default_factory=dict)
-    backlog: list[ModelConnection] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +51,7 @@ class Copy:
     last_producer: int
 
 
-class KafkaModel:
+class KafkaModel(Brokers):
     """The cluster."""
 
     def __init__(
@@ -106,19 +64,13 @@ class KafkaModel:
         mutants: Iterable[str] = (),
     ) -> None:
         """`clock` is the brokers' own, Unix ms. Two models in one loop need two hosts."""
-        self.random = chance
+        super().__init__(chance, brokers=brokers, host=host)
         self.clock = clock
-        self.nodes = [Node(number, host, FIRST_PORT + number) for number in range(brokers)]
-        self.hosts = frozenset({host})
-        self.topics: dict[str, Topic] = {}
         self.groups = GroupCoordinator(self)
         self.transactions = TransactionCoordinator(self)
         self.faults = Faults()
         self.patience = 0.0
         """Seconds for which a fetch that finds nothing, and a heartbeat, are held; 0 is as Kafka does."""
-
-        self.failover = 1.0
-        """Seconds until others lead what a broker led that is gone."""
 
         self.marker_delay = (0.0005, 0.003)
         self.first_rebalance_delay = int(REQUIRED["group.initial.rebalance.delay.ms"]) / 1000
@@ -134,22 +86,8 @@ class KafkaModel:
         self.on_written: Callable[[str, Place, int], None] | None = None
         """Called with party, place and offset of each batch that a client has appended."""
 
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._context = contextvars.Context()
         self._mutants = frozenset(mutants)
         assert self._mutants <= MUTANTS, self._mutants - MUTANTS
-
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        """The loop in which it was first used: its time is the cluster's for all that waits."""
-        if self._loop is None:
-            self._loop = asyncio.get_running_loop()
-        return self._loop
-
-    @property
-    def bootstrap(self) -> str:
-        """What clients are told as the address."""
-        return ",".join(f"{node.host}:{node.port}" for node in self.nodes)
 
     # Topics, without a client.
 
@@ -159,7 +97,7 @@ class KafkaModel:
             shared = dict(config or {})
             self.topics[name] = Topic(shared, [PartitionLog(shared) for _ in range(partitions)])
             for number, log in enumerate(self.topics[name].logs):
-                log.leader = self._leader_for((name, number))
+                log.leader = self.leader_for((name, number))
 
     def delete_topic(self, name: str) -> None:
         """A topic is gone, with the positions in it."""
@@ -196,26 +134,7 @@ class KafkaModel:
 
     def records(self, name: str, partition: int = 0, *, start: int = 0) -> list[Seen]:
         """The committed records that are kept, from an offset on."""
-        log = self.topics[name].logs[partition]
-        aborted = [(producer, first, last) for producer, first, last in log.aborted]
-        found: list[Seen] = []
-        for batch in log.batches:
-            if batch.base >= log.stable:
-                break
-            if batch.is_control or batch.last < max(start, log.begin):
-                continue
-            if batch.is_transactional and any(
-                producer == batch.producer and first <= batch.base < last for producer, first, last in aborted
-            ):
-                continue
-            inside = MemoryRecords(batch.data).next_batch()
-            assert inside is not None
-            found += [
-                Seen(one.offset, one.timestamp, one.key, one.value)
-                for one in inside
-                if one.offset >= max(start, log.begin)
-            ]
-        return found
+        return committed_in(self.topics[name].logs[partition], start=start)
 
     def beginning(self, name: str, partition: int = 0) -> int:
         """Where the kept records begin."""
@@ -237,62 +156,6 @@ class KafkaModel:
     def generation(self, group: str) -> int:
         """The generation of a group."""
         return self.groups.group(group).generation
-
-    # Brokers.
-
-    def stop_broker(self, number: int) -> None:
-        """A broker is killed: its connections break, and others lead after `failover` seconds."""
-        node = self.nodes[number]
-        if not node.up:
-            return
-        node.up, node.frozen = False, False
-        node.sessions.clear()
-        node.backlog.clear()
-        self._break(node)
-        self.later(self.failover, self._lose, node)
-
-    def start_broker(self, number: int) -> None:
-        """It comes back, and leads what nobody leads."""
-        node = self.nodes[number]
-        node.up = node.seen_up = True
-        self._fill_vacancies()
-
-    def freeze(self, number: int) -> None:
-        """A broker stands still: it takes requests and answers none. Others lead after a while."""
-        node = self.nodes[number]
-        if node.up and not node.frozen:
-            node.frozen = True
-            self.later(self.failover, self._lose, node)
-
-    def thaw(self, number: int) -> None:
-        """It goes on: what came in meanwhile is done now, as far as it may still do it."""
-        node = self.nodes[number]
-        if not node.frozen:
-            return
-        node.frozen, node.seen_up = False, True
-        self._fill_vacancies()
-        backlog, node.backlog = node.backlog, []
-        for connection in [*backlog, *node.connections]:
-            connection.go_on()
-
-    def stop(self) -> None:
-        """The whole cluster is off."""
-        for node in self.nodes:
-            self.stop_broker(node.number)
-
-    def start(self) -> None:
-        """The whole cluster is back."""
-        for node in self.nodes:
-            node.up = node.seen_up = True
-        self._fill_vacancies()
-
-    def move_leader(self, name: str, partition: int = 0, *, to: int | None = None) -> int:
-        """Another broker leads a partition; its number."""
-        log = self.topics[name].logs[partition]
-        alive = [one.number for one in self.nodes if one.up and not one.frozen]
-        others = [number for number in alive if number != log.leader] or alive
-        self._lead(log, to if to is not None else self.random.choice(others))
-        return log.leader
 
     # Parties.
 
@@ -348,30 +211,18 @@ class KafkaModel:
         for node in self.nodes:
             node.sessions.clear()
             node.backlog.clear()
-            self._break(node)
+            self.break_off(node)
         self.topics = _copied(copy.topics)
         self.groups.groups = {name: group.copy() for name, group in copy.groups.items()}
         self.transactions.restored(copy.ids, copy.last_producer)
         for name, topic in self.topics.items():
             for number, log in enumerate(topic.logs):
-                self._lead(log, self._leader_for((name, number)))
+                self.lead(log, self.leader_for((name, number)))
         for topic in before.values():
             for log in topic.logs:
                 log.wake()
 
     # For the model's own parts.
-
-    def soon(self, do: Callable[..., object], *given: object) -> None:
-        """Do something next. What the brokers do is nobody's who asked: it is in no party's context."""
-        self.loop.call_soon(do, *given, context=self._context)
-
-    def later(self, seconds: float, do: Callable[..., object], *given: object) -> asyncio.TimerHandle:
-        """Do something after so many seconds."""
-        return self.loop.call_later(seconds, do, *given, context=self._context)
-
-    def at(self, moment: float, do: Callable[..., object], *given: object) -> asyncio.TimerHandle:
-        """Do something at this time of the loop."""
-        return self.loop.call_at(moment, do, *given, context=self._context)
 
     def mutant(self, name: str) -> bool:
         """Whether this rule is taken away."""
@@ -397,60 +248,8 @@ class KafkaModel:
         if self.on_written is not None:
             self.on_written(party, place, offset)
 
-    def node_at(self, _host: str, port: int) -> Node | None:
-        """The broker that listens there."""
-        number = port - FIRST_PORT
-        return self.nodes[number] if 0 <= number < len(self.nodes) else None
-
-    def coordinator(self, key: str) -> Node | None:
-        """The broker that speaks for a group or a transactional id; None while nobody does."""
-        return self._chosen(crc32(key.encode()))
-
-    def coordinating(self, node: Node, key: str) -> Refusal:
-        """Whether this broker speaks for the key."""
-        return Refusal.NONE if self.coordinator(key) is node else Refusal.NOT_COORDINATOR
-
-    def _chosen(self, number: int) -> Node | None:
-        # The one of its own number while it is believed to live, and the next one that is, otherwise.
-        for turn in range(len(self.nodes)):
-            node = self.nodes[(number + turn) % len(self.nodes)]
-            if node.seen_up:
-                return node if node.up else None
-        return None
-
-    def _leader_for(self, place: Place) -> int:
-        node = self._chosen(crc32(f"{place[0]}/{place[1]}".encode()))
-        return -1 if node is None else node.number
-
-    def _lose(self, node: Node) -> None:
-        """The controller takes the broker for dead."""
-        if node.up and not node.frozen:
-            return
-        node.seen_up = False
-        for name, topic in self.topics.items():
-            for number, log in enumerate(topic.logs):
-                if log.leader == node.number:
-                    self._lead(log, self._leader_for((name, number)))
-
-    def _fill_vacancies(self) -> None:
-        for name, topic in self.topics.items():
-            for number, log in enumerate(topic.logs):
-                if log.leader < 0:
-                    self._lead(log, self._leader_for((name, number)))
-
-    @staticmethod
-    def _lead(log: PartitionLog, number: int) -> None:
-        log.leader = number
-        log.leader_epoch += 1
-        log.wake()
-
     def _connections_of(self, party: str) -> list[ModelConnection]:
         return [one for node in self.nodes for one in node.connections if one.party == party]
-
-    @staticmethod
-    def _break(node: Node) -> None:
-        for connection in list(node.connections):
-            connection.break_off()
 
 
 def _copied(topics: dict[str, Topic]) -> dict[str, Topic]:

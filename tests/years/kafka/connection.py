@@ -23,11 +23,13 @@ from aiokafka import client as library
 from aiokafka.conn import CloseReason
 from aiokafka.errors import KafkaConnectionError
 
-from tests.years.kafka.broker import REFUSALS, handle
+from tests.years.kafka.broker import handle
 from tests.years.kafka.codes import BEAT, FETCH, VERSIONS
+from tests.years.kafka.refusals import REFUSALS
 
 if TYPE_CHECKING:
-    from tests.years.kafka.cluster import KafkaModel, Node
+    from tests.years.kafka.cluster import KafkaModel
+    from tests.years.kafka.nodes import Node
 
 PARTY: Final[ContextVar[str]] = ContextVar("party", default="")
 """Who makes a connection: set where a party starts, and inherited by its tasks."""
@@ -52,7 +54,14 @@ class ModelConnection:
     """What `aiokafka.conn.AIOKafkaConnection` is to the client."""
 
     def __init__(
-        self, model: KafkaModel, node: Node, *, party: str, timeout: float, on_close: Any, loop: asyncio.AbstractEventLoop
+        self,
+        model: KafkaModel,
+        node: Node,
+        *,
+        party: str,
+        timeout: float,
+        on_close: Any,
+        loop: asyncio.AbstractEventLoop,
     ) -> None:
         self.model = model
         self.node = node
@@ -76,7 +85,7 @@ class ModelConnection:
         """Whether it can be used."""
         return self._open
 
-    def send(self, request: Any, expect_response: bool = True) -> Awaitable[Any]:  # noqa: FBT001, FBT002 - theirs
+    def send(self, request: Any, expect_response: bool = True) -> Awaitable[Any]:
         """Send a request; the answer, `TimeoutError` where none comes, or an error of the connection."""
         if not self._open:
             raise KafkaConnectionError(f"No connection to broker at {self.host}:{self.port}")
@@ -182,11 +191,17 @@ class ModelConnection:
                 return
             asked = self._busy = self._at_broker.popleft()
             if asked.fault == "refuse" and asked.request.API_KEY in REFUSALS:
-                REFUSALS[asked.request.API_KEY](asked.request, lambda *fields, asked=asked: self._answered(asked, fields))
+                REFUSALS[asked.request.API_KEY](
+                    asked.request, lambda *fields, asked=asked: self._answered(asked, fields)
+                )
                 continue
             key = asked.request.API_KEY
             asked.released = handle(
-                self.model, node, asked.request, self.party, lambda *fields, asked=asked: self._answered(asked, fields)
+                self.model,
+                node,
+                asked.request,
+                self.party,
+                lambda *fields, asked=asked: self._answered(asked, fields),
             )
             if not asked.answered and not (key in (FETCH, BEAT) and self.model.patience):
                 self._expire(asked)

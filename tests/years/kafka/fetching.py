@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.years.kafka.codes import Refusal
-from tests.years.kafka.groups import Reply
+from tests.years.kafka.group_state import Reply
 from tests.years.kafka.log import PartitionLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.years.kafka.cluster import KafkaModel, Node
+    from tests.years.kafka.cluster import KafkaModel
+    from tests.years.kafka.nodes import Node
 
 Place = tuple[str, int]
 
@@ -182,7 +183,9 @@ class _Waiting:
             data: bytes = b""
             aborted: list[tuple[int, int]] | None = None
             if asking.offset < bound and (left > 0 or not has_any):
-                data, found = log.read(asking.offset, bound, min(asking.most, left) if has_any else asking.most)
+                data, found = log.read(
+                    asking.offset, bound, min(asking.most, left) if has_any else asking.most
+                )
                 aborted = found if is_committed and not model.mutant("aborts_forgotten") else None
                 left -= len(data)
                 has_any = has_any or bool(data)

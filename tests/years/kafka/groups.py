@@ -9,80 +9,14 @@ Not modelled: static members, and the new protocol of KIP-848.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
 from tests.years.kafka.codes import Refusal
+from tests.years.kafka.group_state import Group, Member, Place, Position, Reply, Stage
 from tests.years.kafka.log import Refused
 
 if TYPE_CHECKING:
     from tests.years.kafka.cluster import KafkaModel
-
-Place = tuple[str, int]
-Reply = Callable[..., None]
-"""Answers a request, now or later, with the fields of its answer."""
-
-Position = tuple[int, str, int]
-"""Offset, metadata, and when it was committed, Unix ms."""
-
-
-class Stage(Enum):
-    """Where a group stands."""
-
-    EMPTY = auto()
-    JOINING = auto()
-    SYNCING = auto()
-    STABLE = auto()
-
-
-@dataclass(slots=True, eq=False)
-class Member:
-    """One member."""
-
-    name: str
-    party: str
-    session: float
-    rebalance: float
-    protocols: list[tuple[str, bytes]]
-    heard: float
-    joining: Reply | None = None
-    syncing: Reply | None = None
-    share: bytes = b""
-    beating: Callable[[Refusal], None] | None = None
-    """A heartbeat that is held while nothing happens (`KafkaModel.patience`): such a member is alive."""
-
-
-@dataclass(slots=True, eq=False)
-class Group:
-    """One group."""
-
-    name: str
-    generation: int = 0
-    stage: Stage = Stage.EMPTY
-    leader: str = ""
-    protocol: str = ""
-    members: dict[str, Member] = field(default_factory=dict)
-    expected: dict[str, None] = field(default_factory=dict)
-    """Members that were told to ask again with their name."""
-
-    positions: dict[Place, Position] = field(default_factory=dict)
-    pending: dict[int, dict[Place, Position]] = field(default_factory=dict)
-    """By producer: positions of transactions that have not ended."""
-
-    emptied: int = 0
-    round: int = 0
-    """Counts what a timer may be for: one of an earlier round does nothing."""
-
-    watched: bool = False
-
-    def copy(self) -> Group:
-        """Positions and generation; its members have to join again."""
-        pending = {producer: dict(part) for producer, part in self.pending.items()}
-        return replace(
-            self, stage=Stage.EMPTY, members={}, expected={}, positions=dict(self.positions), pending=pending,
-            watched=False,
-        )  # fmt: skip
 
 
 class GroupCoordinator:
@@ -129,9 +63,7 @@ class GroupCoordinator:
         member.protocols, member.party = protocols, party
         member.session, member.rebalance = asked.session_timeout / 1000, asked.rebalance_timeout / 1000
         self._hear(group, member)
-        if same and (
-            group.stage is Stage.SYNCING or (group.stage is Stage.STABLE and name != group.leader)
-        ):
+        if same and (group.stage is Stage.SYNCING or (group.stage is Stage.STABLE and name != group.leader)):
             reply(*self._joined(group, member))
             return
         if member.joining is not None:
@@ -220,7 +152,9 @@ class GroupCoordinator:
     ) -> Refusal:
         """TxnOffsetCommit 5: they count once the transaction is committed."""
         group = self.group(name)
-        if not self._model.mutant("generation_ignored") and (code := self._may_commit(group, generation, member)):
+        if not self._model.mutant("generation_ignored") and (
+            code := self._may_commit(group, generation, member)
+        ):
             return code
         group.pending.setdefault(producer, {}).update(positions)
         return Refusal.NONE
@@ -235,14 +169,16 @@ class GroupCoordinator:
     def position(self, name: str, place: Place, *, stable: bool) -> Position | None:
         """The committed position; `Refused` where a stable one is asked for and a transaction is not over."""
         group = self.group(name)
-        if stable and not self._model.mutant("unstable_ignored"):
-            if any(place in positions for positions in group.pending.values()):
-                raise Refused(Refusal.UNSTABLE)
+        pending = any(place in positions for positions in group.pending.values())
+        if stable and pending and not self._model.mutant("unstable_ignored"):
+            raise Refused(Refusal.UNSTABLE)
         found = group.positions.get(place)
-        if found is not None and self._model.clock() - max(found[2], group.emptied) > self._model.positions_kept_ms:
-            if not group.members:
-                del group.positions[place]
-                return None
+        if found is None or group.reads(place[0]):
+            return found
+        since = found[2] if group.members else max(found[2], group.emptied)
+        if self._model.clock() - since > self._model.positions_kept_ms:
+            del group.positions[place]
+            return None
         return found
 
     # What happens by itself.
@@ -323,7 +259,11 @@ class GroupCoordinator:
         self._model.later(patience, self._stop_waiting, group, group.round)
 
     def _stop_waiting(self, group: Group, round_: int) -> None:
-        if self.groups.get(group.name) is not group or group.round != round_ or group.stage is not Stage.JOINING:
+        if (
+            self.groups.get(group.name) is not group
+            or group.round != round_
+            or group.stage is not Stage.JOINING
+        ):
             return
         for name, member in list(group.members.items()):
             if member.joining is None:
@@ -361,7 +301,11 @@ class GroupCoordinator:
         )
 
     def _stop_syncing(self, group: Group, round_: int) -> None:
-        if self.groups.get(group.name) is not group or group.round != round_ or group.stage is not Stage.SYNCING:
+        if (
+            self.groups.get(group.name) is not group
+            or group.round != round_
+            or group.stage is not Stage.SYNCING
+        ):
             return
         for name, member in list(group.members.items()):
             if member.syncing is None and group.members.get(name) is member:

@@ -117,7 +117,9 @@ class PartitionLog:
         """Append a producer's batch; the offset of its first record. `Refused` leaves everything as it was."""
         if len(data) < HEADER.size:
             raise Refused(Refusal.CORRUPT)
-        _, length, _, magic, _, attributes, delta, _, stamp, producer, epoch, sequence, count = HEADER.unpack_from(data)
+        _, length, _, magic, _, attributes, delta, _, stamp, producer, epoch, sequence, count = (
+            HEADER.unpack_from(data)
+        )
         if length != len(data) - 12 or magic != 2 or attributes & _CONTROL or count < 1 or count != delta + 1:
             raise Refused(Refusal.CORRUPT)
         config = self.config
@@ -137,7 +139,8 @@ class PartitionLog:
             if is_transactional:
                 self.open.setdefault(producer, base)
         self._add(
-            Batch(base, base + delta, stamp, producer, epoch, is_transactional, False, _at(base, data)), now=now
+            Batch(base, base + delta, stamp, producer, epoch, is_transactional, False, _at(base, data)),
+            now=now,
         )
         return base
 
@@ -147,7 +150,10 @@ class PartitionLog:
         known = self.sequences.get(producer)
         if known is None or epoch > known.epoch:
             self.sequences[producer] = Sequence(epoch)
-        self._add(Batch(base, base, now, producer, epoch, True, True, _marker(base, producer, epoch, commit, now)), now=now)
+        self._add(
+            Batch(base, base, now, producer, epoch, True, True, _marker(base, producer, epoch, commit, now)),
+            now=now,
+        )
         first = self.open.pop(producer, None)
         if not commit and first is not None:
             self.aborted.append((producer, first, base))
@@ -168,6 +174,17 @@ class PartitionLog:
         upper = self.batches[index - 1].last
         aborted = [(who, first) for who, first, last in self.aborted if last >= offset and first <= upper]
         return b"".join(found), aborted
+
+    def index_of(self, offset: int) -> int:
+        """The first batch that has this offset or a later one."""
+        return bisect_left(self.lasts, offset)
+
+    def is_aborted(self, batch: Batch) -> bool:
+        """Whether its transaction was aborted."""
+        return any(
+            producer == batch.producer and first <= batch.base < last
+            for producer, first, last in self.aborted
+        )
 
     def delete_before(self, offset: int) -> None:
         """Records before this offset are gone."""
@@ -192,7 +209,7 @@ class PartitionLog:
             age = now - (segment.stamp if segment.stamp >= 0 else segment.modified)
             is_old = is_old and 0 <= keep_ms < age
             excess -= segment.size
-            if is_old or (0 <= keep_bytes and excess >= 0 and following != self.end):
+            if is_old or (keep_bytes >= 0 and excess >= 0 and following != self.end):
                 gone = following
                 continue
             break
@@ -211,11 +228,14 @@ class PartitionLog:
     def _add(self, batch: Batch, *, now: int) -> None:
         segment = self.segments[-1] if self.segments else None
         if segment is not None:
-            since = batch.stamp - segment.first_stamp if segment.first_stamp >= 0 <= batch.stamp else now - segment.created
-            if (
-                since > int(self.config.get("segment.ms", _SEGMENT_MS))
-                or segment.size + len(batch.data) > int(self.config.get("segment.bytes", _SEGMENT_BYTES))
-            ):
+            since = (
+                batch.stamp - segment.first_stamp
+                if segment.first_stamp >= 0 <= batch.stamp
+                else now - segment.created
+            )
+            if since > int(self.config.get("segment.ms", _SEGMENT_MS)) or segment.size + len(
+                batch.data
+            ) > int(self.config.get("segment.bytes", _SEGMENT_BYTES)):
                 segment = None
         if segment is None:
             segment = Segment(batch.base, now, now)
@@ -277,5 +297,7 @@ _RECORD: Final = {
 
 def _marker(base: int, producer: int, epoch: int, commit: bool, now: int) -> bytes:
     record = _RECORD[commit]
-    checked = struct.pack(">hiqqqhii", _TRANSACTIONAL | _CONTROL, 0, now, now, producer, epoch, -1, 1) + record
+    checked = (
+        struct.pack(">hiqqqhii", _TRANSACTIONAL | _CONTROL, 0, now, now, producer, epoch, -1, 1) + record
+    )
     return struct.pack(">qiibI", base, len(checked) + 9, -1, 2, crc32c_cython(checked)) + checked

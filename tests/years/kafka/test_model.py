@@ -126,7 +126,9 @@ async def test_a_lost_request_was_never_done(model: KafkaModel) -> None:
 
 
 @pytest.mark.parametrize(("fault", "expected"), [("break_before", []), ("break_after", [b"value"])])
-async def test_a_connection_breaks_before_or_after(model: KafkaModel, fault: str, expected: list[bytes]) -> None:
+async def test_a_connection_breaks_before_or_after(
+    model: KafkaModel, fault: str, expected: list[bytes]
+) -> None:
     async with client_of(model) as client:
         setattr(model.faults, fault, 1.0)
         model.faults.only = frozenset({"Produce"})
@@ -226,7 +228,9 @@ async def test_writers_and_readers_follow_the_leader(model: KafkaModel, how: str
         await asyncio.wait([following])
 
 
-async def test_what_a_broker_that_stood_still_does_late_is_refused_where_another_leads(model: KafkaModel) -> None:
+async def test_what_a_broker_that_stood_still_does_late_is_refused_where_another_leads(
+    model: KafkaModel,
+) -> None:
     leader = model.log_at(PLACE).leader
     async with client_of(model) as client:
         assert await produce(client, model, b"one") == 0
@@ -269,7 +273,9 @@ async def test_a_party_that_is_not_heard_is_put_out_and_comes_back(model: KafkaM
             model.pause("one")
         else:
             model.cut("one", silent=how == "silent")
-        await until_async(lambda: set(model.members("group").values()), lambda m: m == {"two"}, what="one to be out")
+        await until_async(
+            lambda: set(model.members("group").values()), lambda m: m == {"two"}, what="one to be out"
+        )
         model.resume("one") if how == "pause" else model.heal("one")
         if how == "silent":
             model.kill("one")  # its requests would time out after the library's forty seconds
@@ -289,7 +295,9 @@ async def test_patience_spares_heartbeats_and_fetches(model: KafkaModel) -> None
         async with joined(model, "two"):
             await until_async(lambda: len(model.members("group")), lambda n: n == 2, what="two members")
             model.pause("two")
-            await until_async(lambda: set(model.members("group").values()), lambda m: m == {"one"}, what="one")
+            await until_async(
+                lambda: set(model.members("group").values()), lambda m: m == {"one"}, what="one"
+            )
             model.resume("two")
 
 

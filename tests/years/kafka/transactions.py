@@ -89,7 +89,9 @@ class TransactionCoordinator:
         one.stage, one.timeout, one.used, one.ended = Stage.EMPTY, timeout_ms / 1000, now, None
         return one.producer, one.epoch
 
-    def add(self, name: str, producer: int, epoch: int, *, place: Place | None = None, group: str = "") -> None:
+    def add(
+        self, name: str, producer: int, epoch: int, *, place: Place | None = None, group: str = ""
+    ) -> None:
         """Make a partition or a group's positions a part of the producer's transaction, which begins with it."""
         one = self._known(name)
         if one is None or one.producer != producer:
@@ -183,7 +185,11 @@ class TransactionCoordinator:
             del one.places[place]
             if log is not None:
                 log.mark(producer, epoch, commit=commit, now=now)
-            if one.places and model.faults.spread_markers and model.random.random() < model.faults.spread_markers:
+            if (
+                one.places
+                and model.faults.spread_markers
+                and model.random.random() < model.faults.spread_markers
+            ):
                 model.later(model.random.uniform(0.001, 0.2), self._mark_all, one)
                 return
         for group in one.groups:
