@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from deploy.kafka.settings import REQUIRED
+from runtime.kafka.ports import OutputRecord
+from runtime.kafka.record_batches import batch_of
 from tests.years.kafka.faults import Faults
 from tests.years.kafka.group_state import Group, Place
 from tests.years.kafka.groups import GroupCoordinator
@@ -112,6 +114,12 @@ class KafkaModel(Brokers):
     def delete_records(self, name: str, partition: int, before: int) -> None:
         """An operator deletes what is before this offset."""
         self.topics[name].logs[partition].delete_before(before)
+
+    def write(self, name: str, value: bytes, *, partition: int = 0, key: bytes = b"") -> int:
+        """Somebody outside appends a record, in no transaction and stamped by the brokers' clock; its offset."""
+        now = self.clock()
+        batch, _ = batch_of([OutputRecord(name, key, value)], now=now)
+        return self.topics[name].logs[partition].append(batch, now=now)
 
     def expire(self) -> None:
         """Retention, now and everywhere."""

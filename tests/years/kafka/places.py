@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import shutil
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -66,6 +67,12 @@ class Place(Protocol):
     def expire(self) -> None:
         """Look for what is too old, now or soon."""
 
+    async def copy(self) -> None:
+        """An operator copies the disk."""
+
+    async def restore(self) -> None:
+        """The copy is put in the place of what is there."""
+
 
 class Modelled:
     """The model."""
@@ -91,6 +98,12 @@ class Modelled:
     def expire(self) -> None:
         self.model.expire()
 
+    async def copy(self) -> None:
+        self._copy = self.model.copy()
+
+    async def restore(self) -> None:
+        self.model.restore(self._copy)
+
 
 class Real:
     """A broker."""
@@ -111,6 +124,29 @@ class Real:
 
     def expire(self) -> None:
         pass
+
+    async def copy(self) -> None:
+        await asyncio.to_thread(self._while_stopped, lambda: shutil.copytree(self._data, self._copied))
+
+    async def restore(self) -> None:
+        await asyncio.to_thread(self._while_stopped, self._replace)
+
+    @property
+    def _data(self) -> Path:
+        return self._cluster.directory / "broker-0" / "data"
+
+    @property
+    def _copied(self) -> Path:
+        return self._cluster.directory / "copy"
+
+    def _replace(self) -> None:
+        shutil.rmtree(self._data)
+        self._copied.rename(self._data)
+
+    def _while_stopped(self, do: Callable[[], object]) -> None:
+        self._cluster.stop_broker(0)
+        do()
+        self._cluster.restart(0)
 
 
 @pytest.fixture(scope="module")

@@ -41,7 +41,10 @@ CAUGHT = [
     ("stable_ignored", test_contract_records.test_an_open_transaction_hides_itself_and_all_behind_it),
     ("fencing_ignored", test_contract_records.test_whoever_takes_an_id_shuts_out_those_who_had_it),
     ("generation_ignored", test_contract_groups.test_a_member_that_left_commits_nothing),
-    ("unstable_ignored", test_contract_groups.test_a_position_comes_with_its_metadata_and_only_once_it_is_stable),
+    (
+        "unstable_ignored",
+        test_contract_groups.test_a_position_comes_with_its_metadata_and_only_once_it_is_stable,
+    ),
     ("aborts_forgotten", test_contract_records.test_records_of_an_aborted_transaction_are_never_seen),
 ]
 

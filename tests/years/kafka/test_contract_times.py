@@ -23,10 +23,12 @@ from runtime.kafka import transactions as transactions_module
 from runtime.kafka.admin import KafkaTopicAdmin
 from runtime.kafka.feeds import KafkaFeeds
 from runtime.kafka.leaders import Leaders
+from runtime.kafka.marks import KafkaMarks
 from runtime.kafka.partition_log import KafkaLog, KafkaTopics
-from runtime.kafka.ports import OutputRecord
+from runtime.kafka.ports import OutputRecord, ReadingMark
 from runtime.kafka.record_batches import NO_STAMP, batch_of
 from runtime.kafka.shared_reader import SharedReader
+from runtime.kafka.transactions import Transactions
 from tests.integration import adapter
 from tests.integration.adapter import claiming, committed, committing, create, put
 from tests.waiting import until_async
@@ -267,3 +269,38 @@ async def test_a_transaction_that_nobody_ends_is_ended(place, unique, monkeypatc
         assert values_of(found) == [b"behind"]
         with pytest.raises(FENCED):
             await transactions.commit(records(topic, b"too late"))
+
+
+@pytest.mark.parametrize("place", SLOW_ON_BOTH, indirect=True)
+async def test_an_older_copy_takes_all_back(place, unique) -> None:
+    """Records, positions and the epochs of ids; who knows more than the cluster is refused, and offsets come again."""
+    topic, name = unique("restored"), unique("id")
+    await create(place.bootstrap, **{topic: {}})
+    marks = KafkaMarks(place.bootstrap)
+    async with opened(place, name) as transactions:
+        await transactions.commit(records(topic, b"one"))
+    await marks.tell({(topic, 0): ReadingMark(2, 100, 100)})
+    await marks.close()
+    await committed(place.bootstrap, topic)
+    await place.copy()
+    async with opened(place, name) as ahead:
+        await ahead.commit(records(topic, b"two"))
+        await ahead.commit(records(topic, b"three"))
+    await marks.tell({(topic, 0): ReadingMark(6, 200, 200)})
+    await marks.close()
+    await place.restore()
+    assert (await marks.read([(topic, 0)]))[topic, 0] == ReadingMark(2, 100, 100)
+    await marks.close()
+    late = Transactions(place.bootstrap, name)
+    await late._client.bootstrap()
+    late._producer, late._coordinator = ahead._producer, ahead._coordinator
+    try:
+        with pytest.raises(FENCED):
+            await late.commit(records(topic, b"from the future"))
+    finally:
+        await late.close()
+    async with opened(place, name) as heir:
+        await heir.commit(records(topic, b"again"))
+    found = await followed(place, topic, start=0, until=lambda f: len(values_of(f)) >= 2)
+    assert values_of(found) == [b"one", b"again"]
+    assert found[-1].records[-1].offset == 2

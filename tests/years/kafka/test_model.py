@@ -380,8 +380,7 @@ async def test_positions_are_kept_for_ten_years(model: KafkaModel, clock: Clock)
 def days(model: KafkaModel, clock: Clock, make: Callable[[int], bytes], count: int) -> None:
     """A record a day."""
     for number in range(count):
-        batch, _ = batch_of([OutputRecord(TOPIC, b"", make(number))], now=clock.now)
-        model.log_at(PLACE).append(batch, now=clock.now)
+        model.write(TOPIC, make(number))
         clock.now += DAY
 
 
