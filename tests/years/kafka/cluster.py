@@ -217,9 +217,7 @@ class KafkaModel(Brokers):
         """The disks are those of the copy again: what was written since is gone, and all connections break."""
         before = self.topics
         for node in self.nodes:
-            node.sessions.clear()
-            node.backlog.clear()
-            self.break_off(node)
+            self.end_life(node)
         self.topics = _copied(copy.topics)
         self.groups.groups = {name: group.copy() for name, group in copy.groups.items()}
         self.transactions.restored(copy.ids, copy.last_producer)

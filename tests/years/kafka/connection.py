@@ -13,6 +13,7 @@ answer that is lost shows as the client's own time-out, and needs no timer befor
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
@@ -60,6 +61,7 @@ class ModelConnection:
         *,
         party: str,
         timeout: float,
+        idle: float,
         on_close: Any,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
@@ -77,12 +79,16 @@ class ModelConnection:
         self._kept: list[tuple[_Asked, Any]] = []
         self._beat: _Asked | None = None
         self._last_arrival = self._last_answer = 0.0
+        self._idle, self._used = idle, loop.time()
+        self._node_life = node.life
         node.connections[self] = None
 
     # What the client calls.
 
     def connected(self) -> bool:
-        """Whether it can be used."""
+        """Whether it can be used. One that was idle for too long is closed when that is asked, with no timer."""
+        if self._open and not self._on_the_way and self._loop.time() - self._used >= self._idle:
+            self.close(reason=CloseReason.IDLE_DROP)
         return self._open
 
     def send(self, request: Any, expect_response: bool = True) -> Awaitable[Any]:
@@ -176,18 +182,21 @@ class ModelConnection:
         self._at_broker.append(asked)
         self._next()
 
+    @property
+    def _is_heard(self) -> bool:
+        """Whether the broker is still in the life in which it was connected to."""
+        return self.node.up and self.node.life == self._node_life
+
     def _do_late(self, asked: _Asked) -> None:
-        if self.node.up:
+        if self._is_heard:
             handle(self.model, self.node, asked.request, self.party, lambda *_: None)
 
     def _next(self) -> None:
         node = self.node
-        while self._at_broker and self._busy is None:
+        while self._at_broker and self._busy is None and self._is_heard:
             if node.frozen:
                 for asked in self._at_broker:
                     self._expire(asked)
-                return
-            if not node.up:
                 return
             asked = self._busy = self._at_broker.popleft()
             if asked.fault == "refuse" and asked.request.API_KEY in REFUSALS:
@@ -203,7 +212,7 @@ class ModelConnection:
                 self.party,
                 lambda *fields, asked=asked: self._answered(asked, fields),
             )
-            if not asked.answered and not (key in (FETCH, BEAT) and self.model.patience):
+            if not asked.answered and key not in (FETCH, BEAT):
                 self._expire(asked)
 
     # On the way back.
@@ -250,6 +259,7 @@ class ModelConnection:
 
     def _hand_over(self, asked: _Asked, answer: Any) -> None:
         self._on_the_way.pop(asked, None)
+        self._used = self._loop.time()
         if not asked.answer.done():
             asked.answer.set_result(answer)
         if asked.fault == "answer_twice" and self._open:
@@ -296,6 +306,6 @@ async def _connect(model: KafkaModel, host: str, port: int, settings: dict[str, 
     if node.frozen or party in model.silent:
         await asyncio.sleep(timeout)
         raise TimeoutError
-    return ModelConnection(
-        model, node, party=party, timeout=timeout, on_close=settings.get("on_close"), loop=loop
-    )
+    idle = (settings.get("max_idle_ms") or math.inf) / 1000
+    on_close = settings.get("on_close")
+    return ModelConnection(model, node, party=party, timeout=timeout, idle=idle, on_close=on_close, loop=loop)

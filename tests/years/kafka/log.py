@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 from aiokafka.record._crecords.cutil import crc32c_cython
 
+from deploy.kafka.settings import REQUIRED
 from tests.years.kafka.codes import Refusal
 
 HEADER: Final = struct.Struct(">qiibIhiqqqhii")
@@ -25,6 +26,7 @@ _CHECKED_FROM: Final = 21
 _APPEND_TIME, _TRANSACTIONAL, _CONTROL = 0x08, 0x10, 0x20
 NO_PRODUCER: Final = -1
 HOUR: Final = 3_600_000
+MOST_BYTES: Final = int(REQUIRED["message.max.bytes"])
 LAST_BATCHES: Final = 5
 NO_SEQUENCE: Final = -1
 _SEGMENT_BYTES: Final = 1 << 30
@@ -123,7 +125,7 @@ class PartitionLog:
         if length != len(data) - 12 or magic != 2 or attributes & _CONTROL or count < 1 or count != delta + 1:
             raise Refused(Refusal.CORRUPT)
         config = self.config
-        if len(data) > int(config.get("max.message.bytes", 1_048_588)):
+        if len(data) > int(config.get("max.message.bytes", MOST_BYTES)):
             raise Refused(Refusal.TOO_LARGE)
         if config.get("message.timestamp.type") == "LogAppendTime":
             data, stamp = _stamped(data, attributes, now), now

@@ -45,6 +45,9 @@ class Node:
     seen_up: bool = True
     """Whether the controller believes that it lives."""
 
+    life: int = 0
+    """Counts its starts: what was sent to an earlier life arrives nowhere."""
+
     connections: dict[ModelConnection, None] = field(default_factory=dict)
     sessions: dict[int, Session] = field(default_factory=dict)
     backlog: list[ModelConnection] = field(default_factory=list)
@@ -84,9 +87,7 @@ class Brokers:
         if not node.up:
             return
         node.up, node.frozen = False, False
-        node.sessions.clear()
-        node.backlog.clear()
-        self.break_off(node)
+        self.end_life(node)
         self.later(self.failover, self._lose, node)
 
     def start_broker(self, number: int) -> None:
@@ -182,7 +183,11 @@ class Brokers:
         log.wake()
 
     @staticmethod
-    def break_off(node: Node) -> None:
+    def end_life(node: Node) -> None:
+        """What it held in memory is gone, and its connections break."""
+        node.life += 1
+        node.sessions.clear()
+        node.backlog.clear()
         for connection in list(node.connections):
             connection.break_off()
 

@@ -179,6 +179,17 @@ async def test_transactions_are_whole_whatever_is_refused(model: KafkaModel) -> 
     assert model.faults.seen["refuse"]
 
 
+async def test_an_idle_connection_is_closed_as_the_library_does(model: KafkaModel) -> None:
+    async with client_of(model) as client:
+        assert await produce(client, model, b"one") == 0
+        before = next(conn for conn in client._conns.values() if conn._used)
+        for connection in client._conns.values():
+            connection._idle = 0.0
+        assert await produce(client, model, b"two") == 0
+        assert before not in client._conns.values()
+    assert values(model) == [b"one", b"two"]
+
+
 # Brokers.
 
 
