@@ -100,8 +100,6 @@ class ModelConnection:
         fault = model.faults.draw(model.random, struct.API_KEY, self.party) if model.faults.armed else ""
         asked = _Asked(struct, loop.create_future(), loop.time() + self._timeout, fault)
         self._on_the_way[asked] = None
-        if self._busy is not None and self._busy.request.API_KEY == BEAT and self._busy.released is not None:
-            self._busy.released()  # a held heartbeat holds nobody up
         if fault == "lose_request" or self.party in model.silent:
             self._expire(asked)
         elif fault == "break_before":
@@ -180,7 +178,14 @@ class ModelConnection:
             self.break_off()
             return
         self._at_broker.append(asked)
+        self._hurry()
         self._next()
+
+    def _hurry(self) -> None:
+        """What is held beyond its own time holds nobody up."""
+        busy = self._busy
+        if busy is not None and busy.released is not None and self._at_broker and self.model.patience:
+            busy.released()
 
     @property
     def _is_heard(self) -> bool:
@@ -214,6 +219,7 @@ class ModelConnection:
             )
             if not asked.answered and key not in (FETCH, BEAT):
                 self._expire(asked)
+            self._hurry()
 
     # On the way back.
 
