@@ -206,6 +206,8 @@ class Disks:
     def __init__(self, chance: random.Random) -> None:
         self.chance = chance
         self._disks: dict[Path, Disk] = {}
+        self._below: dict[Path, Calls | None] = {}
+        """By folder, what was found: it is asked for at each call."""
 
     def add(self, home: Path) -> Disk:
         """The disk below this home; what is there now is on it."""
@@ -213,6 +215,7 @@ class Disks:
         disk = self._disks.get(home)
         if disk is None:
             disk = self._disks[home] = Disk(home, self.chance)
+            self._below.clear()
             disk.calls.settle(home)
         return disk
 
@@ -226,7 +229,8 @@ class Disks:
                 disk.calls.close_databases()
 
     def _calls_of(self, path: Path) -> Calls | None:
-        for home, disk in self._disks.items():
-            if path.is_relative_to(home):
-                return disk.calls
-        return None
+        folder = path if path in self._disks else path.parent
+        if folder not in self._below:
+            above = [home for home in self._disks if folder.is_relative_to(home)]
+            self._below[folder] = self._disks[max(above)].calls if above else None
+        return self._below[folder]
