@@ -200,7 +200,7 @@ async def follow(model: KafkaModel, seen: list[bytes]) -> None:
     await KafkaFeeds(model.bootstrap).follow(TOPIC, 0, start=0, take=take)
 
 
-@pytest.mark.parametrize("how", ["move", "kill", "freeze", "all"])
+@pytest.mark.parametrize("how", ["move", "kill", pytest.param("freeze", marks=pytest.mark.slow), "all"])
 async def test_writers_and_readers_follow_the_leader(model: KafkaModel, how: str) -> None:
     seen: list[bytes] = []
     following = asyncio.create_task(follow(model, seen))
