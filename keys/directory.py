@@ -25,6 +25,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from keys.appointments.line import SELF_RENEWED
 from keys.root_of_trust import RootOfTrust
 from keys.rules import consequences, find_issuer
 from keys.statement_types import Appointment, Body, EpochPublication, Statement, UnitFacts
@@ -113,7 +114,7 @@ class Directory:
         proved = self._was_verified(name)
         parsed = parse_statement(data, again=proved)
         statement = parsed.statement
-        issuer = find_issuer(statement, tables=self._tables, root=self._root, clock=self._clock)
+        issuer = find_issuer(statement, name, tables=self._tables, root=self._root, clock=self._clock)
         if not proved:
             parsed.verify(issuer.public)
         changes = consequences(
@@ -181,6 +182,27 @@ class Directory:
         known = self._tables.keys.get(kid)
         role = None if known is None else _OPERATORS.get(known.role)
         return None if known is None or role is None else OperatorKey(role, known.identity)
+
+    def successor(self, kid: KeyId) -> IdentityKey | None:
+        """The key that this one named as the next of its party."""
+        known = self._tables.keys.get(kid)
+        following = None if known is None or known.successor is None else self._tables.keys[known.successor]
+        return None if following is None else following.identity
+
+    def party(self, kid: KeyId) -> tuple[IdentityKey, ...]:
+        """All keys of the party that this key is of: of its name, in its role."""
+        known = self._tables.keys.get(kid)
+        if known is None:
+            return ()
+        whose = known.identity.unit if known.role is KeyRole.UNIT else known.role
+        return tuple(key for key in self._keys(whose) if key.unit == known.identity.unit)
+
+    def self_renewed_until(self, kid: KeyId) -> Millis | None:
+        """Until when a successor may be valid that this key names; None for a key that names none."""
+        known = self._tables.keys.get(kid)
+        if known is None or known.role is KeyRole.REGISTRAR:
+            return None
+        return Millis(known.line_ends + SELF_RENEWED)
 
     def facts(self, unit: UnitId) -> UnitFacts | None:
         """The registrar's newest facts about the unit, their version and its topics' partitions."""

@@ -1,7 +1,7 @@
 """The key files of one party: their names, their purposes, reading and writing them.
 
     identity.key                       the signing identity
-    identity-next.key                  its successor, until the directory has it
+    identity-next.key                  its successor, until the directory has it, or until it signs
     epoch-<number>-<key id>.key        one epoch key each
     storage.key                        the key over the local database
 

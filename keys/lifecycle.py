@@ -14,6 +14,7 @@ A key that is due still works: the next one should be requested.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 from protocol.epochs import epoch_of, is_acceptable, is_to_be_destroyed
@@ -25,6 +26,12 @@ IDENTITY_LIFETIME = 2 * 365 * DAY
 REGISTRAR_LIFETIME = 2 * 365 * DAY
 ROUTER_LIFETIME = 365 * DAY
 LEDGER_LIFETIME = 365 * DAY
+
+ENDING = 60 * DAY
+"""So long before its end a key that no other follows is told of: by itself it renews long before."""
+
+OVERLAP = DAY
+"""So long the present key goes on to sign after its successor was named, if it can: everybody has it then."""
 
 
 class KeyState(StrEnum):
@@ -64,6 +71,28 @@ def key_state(key: IdentityKey, now: Millis) -> KeyState:
 def rotation_due(key: IdentityKey) -> Millis:
     """Whether two thirds of its life are over: the next one should be requested."""
     return Millis(key.not_before + (key.not_after - key.not_before) * 2 // 3)
+
+
+def followed_by(key: IdentityKey, party: Iterable[IdentityKey]) -> IdentityKey | None:
+    """Of the keys of the same party, one that is not revoked and ends later."""
+    later = (other for other in party if not other.revoked and other.not_after > key.not_after)
+    return max(later, key=lambda other: other.not_after, default=None)
+
+
+def party_end(party: Iterable[IdentityKey]) -> Millis | None:
+    """When the last key of a party ends; None where it has none that is not revoked."""
+    return max((key.not_after for key in party if not key.revoked), default=None)
+
+
+def takes_over(
+    successor: IdentityKey, present: IdentityKey | None, now: Millis, *, overlap: int = OVERLAP
+) -> bool:
+    """Whether a process signs with the successor of its present key by now."""
+    if successor.revoked or not successor.not_before <= now <= successor.not_after:
+        return False
+    if present is None or present.revoked or now > present.not_after:
+        return True
+    return now >= successor.not_before + overlap
 
 
 def epoch_state(key: EpochKey, now: Millis) -> EpochState:

@@ -1,23 +1,31 @@
 """The pinned root: the public keys from which everything in the directory follows.
 
-    root = [ v: 1, threshold: uint, [ 1*8 [ ed25519: bstr .size 32, ml-dsa-65: bstr .size 1952 ] ] ]
+    key  = [ ed25519: bstr .size 32, ml-dsa-65: bstr .size 1952 ]
+    root = [ v: 1, threshold: uint, [ 1*8 key ] ]
+    next = [ v: 2, threshold: uint, [ 1*8 key ], retired: [ 1*8 key ], kept: [ 1*256 bstr .size 32 ] ]
 
 It reaches a unit by hand, on paper or on a medium, and never over the exchange itself. `threshold` root keys
 must appoint the same registrar before it is one.
+
+A next root has other keys, and names those before them, and the statements that these have made, by SHA-256:
+those count for ever, and nothing else that a retired key signs. So its thief has nothing, and every directory
+stays what it was.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
 from protocol.canonical import decode, encode
 from protocol.errors import Code, MisuseError, Rejected
-from protocol.identifiers import KeyId
+from protocol.identifiers import Digest, KeyId
 from protocol.limits import MAX_STATEMENT
 from protocol.public_keys import IdentityPublic
 
 MAX_ROOTS = 8
+MAX_KEPT = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +34,9 @@ class RootOfTrust:
 
     keys: tuple[IdentityPublic, ...]
     threshold: int = 1
+    retired: tuple[IdentityPublic, ...] = ()
+    kept: frozenset[Digest] = frozenset()
+    """The statements of retired keys that count."""
 
     def __post_init__(self) -> None:
         """Refuse a root whose threshold could be met by fewer keys than it says."""
@@ -33,8 +44,15 @@ class RootOfTrust:
             raise MisuseError(f"a root of trust has 1 to {MAX_ROOTS} keys")
         if not 1 <= self.threshold <= len(self.keys):
             raise MisuseError("the threshold is between 1 and the number of root keys")
-        if len({key.kid for key in self.keys} | {key.pq_kid for key in self.keys}) != 2 * len(self.keys):
+        every = (*self.keys, *self.retired)
+        if len({key.kid for key in every} | {key.pq_kid for key in every}) != 2 * len(every):
             raise MisuseError("a root key is there twice")
+        if (
+            len(self.retired) > MAX_ROOTS
+            or len(self.kept) > MAX_KEPT
+            or bool(self.retired) != bool(self.kept)
+        ):
+            raise MisuseError(f"a root names up to {MAX_ROOTS} retired keys, and what is kept of them")
 
     @classmethod
     def parse(cls, data: bytes) -> RootOfTrust:
@@ -47,16 +65,53 @@ class RootOfTrust:
                     return cls(tuple(_public(pair) for pair in pairs), threshold)
                 except MisuseError as error:
                     raise Rejected(Code.E_SCHEMA, error.sentence) from None
+            case [version, threshold, list(pairs), [_, *_] as before, [_, *_] as kept] if (
+                type(version) is type(threshold) is int and version == 2
+            ):
+                return cls._next(data, threshold, pairs, before, kept)
             case _:
                 raise Rejected(Code.E_SCHEMA, "not a root of trust")
 
-    def by_kid(self) -> dict[KeyId, IdentityPublic]:
-        """The root keys by their ids."""
-        return {key.kid: key for key in self.keys}
+    @classmethod
+    def _next(
+        cls, data: bytes, threshold: int, pairs: list[object], before: list[object], kept: list[object]
+    ) -> RootOfTrust:
+        names = [Digest(name) for name in kept if isinstance(name, bytes) and len(name) == 32]
+        try:
+            keys, retired = tuple(map(_public, pairs)), tuple(map(_public, before))
+            root = cls(keys, threshold, retired, frozenset(names))
+        except MisuseError as error:
+            raise Rejected(Code.E_SCHEMA, error.sentence) from None
+        if root.encoded() != data:
+            raise Rejected(Code.E_SCHEMA, "not the one form of this root of trust")
+        return root
+
+    def signer_of(self, kid: KeyId, statement: Digest) -> IdentityPublic | None:
+        """The root key of this id, where it counts for this statement."""
+        for key in self.keys:
+            if key.kid == kid:
+                return key
+        return next((key for key in self.retired if key.kid == kid and statement in self.kept), None)
+
+    @property
+    def names(self) -> frozenset[KeyId]:
+        """The ids of all root keys, classical and post-quantum, retired ones too: nobody else has one."""
+        return frozenset(name for key in (*self.keys, *self.retired) for name in (key.kid, key.pq_kid))
+
+    def followed_by(self, key: IdentityPublic, instead_of: KeyId, made: Iterable[Digest]) -> RootOfTrust:
+        """The next root: `key` in the place of the one of this id, which has made these statements."""
+        place = [each.kid for each in self.keys].index(instead_of)
+        keys = (*self.keys[:place], key, *self.keys[place + 1 :])
+        retired = (*self.retired, self.keys[place])
+        return RootOfTrust(keys, self.threshold, retired, self.kept | frozenset(made))
 
     def encoded(self) -> bytes:
         """The contents of the file that units pin."""
-        return encode([1, self.threshold, [[key.ed25519, key.ml_dsa_65] for key in self.keys]])
+        keys = [[key.ed25519, key.ml_dsa_65] for key in self.keys]
+        if not self.retired:
+            return encode([1, self.threshold, keys])
+        retired = [[key.ed25519, key.ml_dsa_65] for key in self.retired]
+        return encode([2, self.threshold, keys, retired, sorted(self.kept)])
 
     def fingerprint(self) -> str:
         """What two people read to each other to know that they pin the same root."""

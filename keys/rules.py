@@ -6,6 +6,7 @@
     identity      a registrar                     appoints a signing key of a known unit
     router        a registrar                     appoints a signing key of a router
     ledger        a registrar                     appoints a signing key of a ledger
+    succession    the party's own key             appoints its next one: see appointments/line.py
     epoch         the unit's own identity         the unit's encryption key for one epoch
     status        a registrar                     suspends or resumes a unit
     revocation    see `_may_revoke`               withdraws a key, and what a compromised key signed for
@@ -14,16 +15,21 @@ An issuer is judged at its place in the log: a key revoked earlier in the log is
 time it claims. Its validity is judged by the claimed time, and by the latest time that a registrar has
 stated before (`clock`), so that a stolen expired key cannot date itself back. Never by the present time:
 every replica must come to the same result, whenever it reads.
+
+A key names one successor, once. The keys that follow one another so end two years after the one that a
+registrar appointed at the latest: whoever has stolen one cannot renew it for ever. With a compromised key
+all fall that it has named (docs/adr/0028-keys-that-renew-themselves.md).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import assert_never
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
+from keys.appointments.line import Issuer, appoint_key, name_successor, not_valid
 from keys.possession import check_possession
 from keys.root_of_trust import RootOfTrust
 from keys.statement_types import (
@@ -37,17 +43,12 @@ from keys.statement_types import (
     UnitFacts,
     body_type,
 )
-from keys.statements import appointment_item
 from keys.tables import Change, KeyRole, KnownEpoch, KnownKey, Put, Tables
-from protocol.canonical import encode
 from protocol.epochs import bounds, to_publish
 from protocol.errors import Code, Rejected
-from protocol.identifiers import KeyId, Millis, UnitId
-from protocol.limits import DAY
+from protocol.identifiers import Digest, KeyId, Millis, UnitId
 from protocol.parties import EpochKey, IdentityKey
-from protocol.public_keys import EpochPublic, IdentityPublic
-
-MAX_KEY_LIFETIME = 3 * 366 * DAY
+from protocol.public_keys import EpochPublic
 
 MAY_STATE: dict[StatementType, frozenset[KeyRole]] = {
     StatementType.REGISTRAR: frozenset({KeyRole.ROOT}),
@@ -55,36 +56,25 @@ MAY_STATE: dict[StatementType, frozenset[KeyRole]] = {
     StatementType.IDENTITY: frozenset({KeyRole.REGISTRAR}),
     StatementType.ROUTER: frozenset({KeyRole.REGISTRAR}),
     StatementType.LEDGER: frozenset({KeyRole.REGISTRAR}),
+    StatementType.SUCCESSION: frozenset({KeyRole.UNIT, KeyRole.ROUTER, KeyRole.LEDGER}),
     StatementType.EPOCH: frozenset({KeyRole.UNIT}),
     StatementType.STATUS: frozenset({KeyRole.REGISTRAR}),
     StatementType.REVOCATION: frozenset({KeyRole.ROOT, KeyRole.REGISTRAR, KeyRole.UNIT}),
-}
-
-_ROLE_APPOINTED = {
-    StatementType.REGISTRAR: KeyRole.REGISTRAR,
-    StatementType.IDENTITY: KeyRole.UNIT,
-    StatementType.ROUTER: KeyRole.ROUTER,
-    StatementType.LEDGER: KeyRole.LEDGER,
 }
 
 _ANY_SCALAR = X25519PrivateKey.from_private_bytes(bytes(range(32)))
 _ML_KEM_768_PUBLIC = 1184
 
 
-@dataclass(frozen=True, slots=True)
-class Issuer:
-    """Who made a statement."""
+def find_issuer(
+    statement: Statement, name: Digest, *, tables: Tables, root: RootOfTrust, clock: Millis
+) -> Issuer:
+    """The issuer, entitled to make this kind of statement at this place in the log, or `Rejected`.
 
-    role: KeyRole
-    name: UnitId | None
-    kid: KeyId
-    public: IdentityPublic
-
-
-def find_issuer(statement: Statement, *, tables: Tables, root: RootOfTrust, clock: Millis) -> Issuer:
-    """The issuer, entitled to make this kind of statement at this place in the log, or `Rejected`."""
+    `name` is the statement's SHA-256.
+    """
     kid = statement.issuer
-    pinned = root.by_kid().get(kid)
+    pinned = root.signer_of(kid, name)
     if pinned is not None:
         issuer = Issuer(KeyRole.ROOT, None, kid, pinned)
     else:
@@ -109,8 +99,10 @@ def consequences(
     if not proved:
         _prove_keys(statement.body)
     match statement.body:
+        case Appointment(stype=StatementType.SUCCESSION) as succession:
+            return name_successor(succession, statement, issuer=issuer, tables=tables, root=root, clock=clock)
         case Appointment() as appointment:
-            return _appoint(appointment, statement, tables=tables, root=root, clock=clock)
+            return appoint_key(appointment, statement, tables=tables, root=root, clock=clock)
         case UnitFacts() as facts:
             return _describe(facts, tables)
         case EpochPublication() as publication:
@@ -143,38 +135,11 @@ def _check_was_valid(key: IdentityKey, *, issued: Millis, clock: Millis) -> None
         raise Rejected(Code.E_ISSUER, "the issuer's key was not valid any more")
 
 
-def _appoint(
-    made: Appointment, statement: Statement, *, tables: Tables, root: RootOfTrust, clock: Millis
-) -> list[Change]:
-    if not 0 < made.not_after - made.not_before <= MAX_KEY_LIFETIME:
-        raise _not_valid("a signing key is valid for some time, and for three years at most")
-    if made.stype is StatementType.IDENTITY and made.name not in tables.units:
-        raise _not_valid("an identity of a unit that the directory does not know")
-    kid, pq_kid = made.public.kid, made.public.pq_kid
-    pinned = {name for key in root.keys for name in (key.kid, key.pq_kid)}
-    if any(name in tables.key_names or name in pinned for name in (kid, pq_kid)):
-        raise _not_valid("this key was appointed before; rotate with a fresh one")
-    if made.stype is StatementType.REGISTRAR:
-        ballot = encode(appointment_item(made))
-        votes = {**tables.votes.get(ballot, {}), statement.issuer: statement.issued}
-        if len(votes) < root.threshold:
-            return [Put(tables.votes, ballot, votes)]
-    key = IdentityKey(
-        made.name, made.public, made.not_before, made.not_after, revoked=False, compromised_since=None
-    )
-    known = KnownKey(_ROLE_APPOINTED[made.stype], key, statement.issuer, Millis(max(statement.issued, clock)))
-    return [
-        Put(tables.keys, kid, known),
-        Put(tables.key_names, kid, made.name),
-        Put(tables.key_names, pq_kid, made.name),
-    ]
-
-
 def _describe(facts: UnitFacts, tables: Tables) -> list[Change]:
     known = tables.facts.get(facts.unit)
     # Exactly one more: an old version cannot come back, and no version can be so high that none follows.
     if facts.version != (known.version if known else 0) + 1:
-        raise _not_valid("the version of a unit's facts goes up by one")
+        raise not_valid("the version of a unit's facts goes up by one")
     before = tables.units.get(facts.unit)
     unit = facts.as_unit(suspended=before is not None and before.suspended)
     return [Put(tables.facts, facts.unit, facts), Put(tables.units, facts.unit, unit)]
@@ -184,12 +149,12 @@ def _publish(made: EpochPublication, statement: Statement, *, issuer: Issuer, ta
     if issuer.name != made.unit:
         raise Rejected(Code.E_ISSUER, "a unit publishes its own epoch keys only")
     if made.epoch not in to_publish(statement.issued):
-        raise _not_valid("an epoch key is published for the running epoch or one of the next two")
+        raise not_valid("an epoch key is published for the running epoch or one of the next two")
     if tables.live_epochs.get((made.unit, made.epoch)) is not None:
-        raise _not_valid("the unit has a key for this epoch; it is revoked before another is published")
+        raise not_valid("the unit has a key for this epoch; it is revoked before another is published")
     kid = made.public.kid
     if kid in tables.epochs:
-        raise _not_valid("this epoch key was published before")
+        raise not_valid("this epoch key was published before")
     key = EpochKey(made.unit, made.epoch, made.public, revoked=False)
     return [
         Put(tables.epochs, kid, KnownEpoch(key, issuer.kid)),
@@ -200,10 +165,10 @@ def _publish(made: EpochPublication, statement: Statement, *, issuer: Issuer, ta
 def _change_status(change: StatusChange, issued: Millis, tables: Tables) -> list[Change]:
     unit = tables.units.get(change.unit)
     if unit is None:
-        raise _not_valid("the status of a unit that the directory does not know")
+        raise not_valid("the status of a unit that the directory does not know")
     # An old "resumed" that was held back has no effect after a newer "suspended".
     if issued < tables.status_since.get(change.unit, 0):
-        raise _not_valid("a newer statement about this unit's status is there")
+        raise not_valid("a newer statement about this unit's status is there")
     return [
         Put(tables.units, change.unit, replace(unit, suspended=change.suspended)),
         Put(tables.status_since, change.unit, issued),
@@ -213,26 +178,26 @@ def _change_status(change: StatusChange, issued: Millis, tables: Tables) -> list
 def _revoke(made: Revocation, issued: Millis, *, issuer: Issuer, tables: Tables) -> list[Change]:
     since = made.compromised_since
     if since is not None and since > issued:
-        raise _not_valid("a compromise that lies ahead")
+        raise not_valid("a compromise that lies ahead")
     epoch = tables.epochs.get(made.kid)
     if epoch is not None:
         _check_may_revoke(issuer, KeyRole.UNIT, owner=epoch.key.unit, named=made.unit)
         if epoch.key.revoked:
-            raise _not_valid("this key is revoked already")
+            raise not_valid("this key is revoked already")
         return list(_withdraw_epoch(made.kid, epoch, tables))
     known = tables.keys.get(made.kid)
     if known is None:
-        raise _not_valid("the directory does not know this key")
+        raise not_valid("the directory does not know this key")
     _check_may_revoke(issuer, known.role, owner=known.identity.unit, named=made.unit)
     if not _is_stricter(since, known.identity):
-        raise _not_valid("this key is revoked already, and this would not make it stricter")
+        raise not_valid("this key is revoked already, and this would not make it stricter")
     return list(_withdraw(made.kid, known, since, tables))
 
 
 def _check_may_revoke(issuer: Issuer, role: KeyRole, *, owner: UnitId, named: UnitId) -> None:
     """The root revokes a registrar; a registrar or the unit a unit's key; a registrar all others."""
     if owner != named:
-        raise _not_valid("the key is another's than the revocation says")
+        raise not_valid("the key is another's than the revocation says")
     by = {KeyRole.REGISTRAR: {KeyRole.ROOT}, KeyRole.UNIT: {KeyRole.REGISTRAR, KeyRole.UNIT}}
     if issuer.role not in by.get(role, {KeyRole.REGISTRAR}):
         raise Rejected(Code.E_ISSUER, f"a {issuer.role.value} does not revoke the key of a {role.value}")
@@ -250,8 +215,12 @@ def _withdraw(kid: KeyId, known: KnownKey, since: Millis | None, tables: Tables)
     for epoch_kid, epoch in tables.epochs.items():
         if epoch.vouched_by == kid and not epoch.key.revoked and bounds(epoch.key.epoch)[1] > since:
             yield from _withdraw_epoch(epoch_kid, epoch, tables)
+    # Nor for a successor, as long as no registrar states anything: the log's time moves with those alone.
+    dated = known.role is KeyRole.REGISTRAR
     for other_kid, other in tables.keys.items():
-        if other.appointed_by == kid and other.appointed_at >= since and _is_stricter(since, other.identity):
+        if other.appointed_by != kid or (dated and other.appointed_at < since):
+            continue
+        if _is_stricter(since, other.identity):
             yield from _withdraw(other_kid, other, since, tables)
 
 
@@ -267,10 +236,6 @@ def _withdraw_epoch(kid: KeyId, epoch: KnownEpoch, tables: Tables) -> Iterator[C
     live = tables.live_epochs.get((fallen.unit, fallen.epoch))
     if live is not None and live.public == fallen.public:
         yield Put(tables.live_epochs, (fallen.unit, fallen.epoch), None)
-
-
-def _not_valid(message: str) -> Rejected:
-    return Rejected(Code.E_STATEMENT, message)
 
 
 def check_epoch(public: EpochPublic) -> None:

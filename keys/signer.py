@@ -13,16 +13,16 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote
 
+from keys.appointments.own_identity import OwnIdentity
 from keys.errors import KeyStoreError, KeyUriError
-from keys.key_files import epoch_files, read_epoch, read_identity
+from keys.key_files import epoch_files, read_epoch
 from keys.soft_keys import SoftOpener
 from keys.store import check_private_directory, read_private
 from keys.unlock import Secret
-from protocol.signatures import Signer
 
 
-def signer_from_uri(uri: str, secret: Secret) -> Signer:
-    """The signer that the URI names."""
+def signer_from_uri(uri: str, secret: Secret) -> OwnIdentity:
+    """The signer that the URI names, with the key that follows it."""
     scheme, rest = _parts(uri)
     return SIGNER_SCHEMES[scheme](rest, secret)
 
@@ -52,11 +52,11 @@ def _parts(uri: str) -> tuple[str, str]:
     return scheme, rest
 
 
-def _file_signer(rest: str, secret: Secret) -> Signer:
-    return read_identity(_path(rest), secret=secret)
+def _file_signer(rest: str, secret: Secret) -> OwnIdentity:
+    return OwnIdentity(_path(rest), secret=secret)
 
 
-SIGNER_SCHEMES: dict[str, Callable[[str, Secret], Signer]] = {"file": _file_signer}
+SIGNER_SCHEMES: dict[str, Callable[[str, Secret], OwnIdentity]] = {"file": _file_signer}
 
 
 def _path(rest: str) -> Path:

@@ -32,16 +32,21 @@ class StatementType(IntEnum):
     REVOCATION = 6
     ROUTER = 7
     LEDGER = 8
+    SUCCESSION = 9
 
 
 APPOINTMENTS = frozenset({
-    StatementType.REGISTRAR, StatementType.IDENTITY, StatementType.ROUTER, StatementType.LEDGER
+    StatementType.REGISTRAR, StatementType.IDENTITY, StatementType.ROUTER, StatementType.LEDGER,
+    StatementType.SUCCESSION,
 })  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Appointment:
-    """A signing identity is bound to a registrar's, a unit's, a router's or a ledger's name."""
+    """A signing identity is bound to a registrar's, a unit's, a router's or a ledger's name.
+
+    In a succession the issuer's own name: the role is the issuer's.
+    """
 
     stype: StatementType
     name: UnitId

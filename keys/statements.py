@@ -2,7 +2,7 @@
 
     statement   = signed structure of suite 2, context "contrada/statement/1", over
                   [ v: 1, stype: uint, issued: ms, issuer: kid, body ]
-    appointment = [ name, ed25519, ml-dsa-65, not-before, not-after, proof ]    types 1, 3, 7, 8
+    appointment = [ name, ed25519, ml-dsa-65, not-before, not-after, proof ]   types 1, 3, 7 to 9
     unit        = [ unit, version, kind, name, clearance, basis, [ * purpose ], national-unit / null,
                     waives-copy, min-suite, outbox-partitions, inbox-partitions ]            type 2
     epoch       = [ unit, epoch, x-wing ]                                                    type 4

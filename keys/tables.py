@@ -40,6 +40,12 @@ class KnownKey:
     appointed_at: Millis
     """The later of the claimed time and the log's: it cannot be dated back before what the log had seen."""
 
+    line_ends: Millis
+    """When the key ends that a registrar, or the root, appointed in its line: its own, or an earlier one."""
+
+    successor: KeyId | None = None
+    """The key that this one has named as the next of its party, if it has."""
+
 
 @dataclass(frozen=True, slots=True)
 class KnownEpoch:

@@ -13,6 +13,8 @@ import os
 from pathlib import Path
 
 from keys import key_files
+from keys.appointments.succession import succession, successor_end
+from keys.directory import Directory
 from keys.enrolment import request_enrolment, request_rotation
 from keys.errors import KeyFileExists, KeyFileMissing, KeyFileUnreadable
 from keys.lifecycle import IDENTITY_LIFETIME
@@ -32,7 +34,7 @@ from protocol.public_keys import IdentityPublic
 class UnitKeys(Guarded):
     """The keys of one unit."""
 
-    __slots__ = ("_directory", "_entropy", "_identity", "_opener", "_secret", "_storage_key")
+    __slots__ = ("_directory", "_entropy", "_identity", "_opener", "_secret", "_stated", "_storage_key")
 
     def __init__(
         self, directory: Path, identity: SoftIdentity, *, storage_key: bytes, secret: Secret, entropy: Entropy
@@ -43,6 +45,7 @@ class UnitKeys(Guarded):
         self._secret = secret
         self._entropy = entropy
         self._opener = SoftOpener()
+        self._stated: bytes | None = None
 
     @classmethod
     def create(
@@ -146,12 +149,7 @@ class UnitKeys(Guarded):
 
     def rotation_request(self, now: Millis) -> bytes:
         """Make the next identity, if there is none waiting, and ask a registrar to appoint it."""
-        path = self._directory / key_files.NEXT_IDENTITY_FILE
-        try:
-            successor = key_files.read_identity(path, secret=self._secret)
-        except KeyFileMissing:
-            successor = SoftIdentity.generate(self.unit, self._entropy)
-            key_files.write_identity(path, successor, secret=self._secret, entropy=self._entropy)
+        successor = self._made_successor()
         made = appoint(
             StatementType.IDENTITY,
             self.unit,
@@ -160,6 +158,30 @@ class UnitKeys(Guarded):
             not_after=Millis(now + IDENTITY_LIFETIME),
         )
         return request_rotation(made, successor=successor, predecessor=self._identity)
+
+    def succession(self, now: Millis, *, directory: Directory) -> bytes | None:
+        """The statement by which the present identity names the next one, if it is time for it.
+
+        The same bytes until the directory has it: what was published already is ignored there.
+        """
+        present = directory.identity(self.unit, self._identity.public.kid)
+        until = (
+            None
+            if present is None
+            else successor_end(present, directory=directory, now=now, lifetime=IDENTITY_LIFETIME)
+        )
+        if until is None:
+            self._stated = None
+        elif self._stated is None:
+            self._stated = succession(
+                self.unit, present=self._identity, successor=self._made_successor(), now=now, until=until
+            )
+        return self._stated
+
+    @property
+    def has_successor(self) -> bool:
+        """Whether the next identity lies here, named or not."""
+        return (self._directory / key_files.NEXT_IDENTITY_FILE).exists()
 
     def adopt_rotation(self, now: Millis, *, parties: Parties) -> IdentityPublic | None:
         """Sign with the next identity as soon as the directory has it; returns the one before, if so."""
@@ -172,7 +194,7 @@ class UnitKeys(Guarded):
         if known is None or known.revoked or not known.not_before <= now <= known.not_after:
             return None
         move_private(path, self._directory / key_files.IDENTITY_FILE)
-        before, self._identity = self._identity.public, successor
+        before, self._identity, self._stated = self._identity.public, successor, None
         return before
 
     def revoke(
@@ -180,6 +202,16 @@ class UnitKeys(Guarded):
     ) -> bytes:
         """A statement that withdraws one of the unit's own keys."""
         return issue(Revocation(self.unit, kid, reason, compromised_since), signer=self._identity, issued=now)
+
+    def _made_successor(self) -> SoftIdentity:
+        """The next identity: the one that waits, or a new one."""
+        path = self._directory / key_files.NEXT_IDENTITY_FILE
+        try:
+            return key_files.read_identity(path, secret=self._secret)
+        except KeyFileMissing:
+            successor = SoftIdentity.generate(self.unit, self._entropy)
+            key_files.write_identity(path, successor, secret=self._secret, entropy=self._entropy)
+            return successor
 
     def _ensure_epoch(self, epoch: int, now: Millis, parties: Parties | None) -> bytes | None:
         own = [key for key in self._opener.held() if key.epoch == epoch]

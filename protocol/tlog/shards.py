@@ -10,6 +10,7 @@ case. Rules: half-years are UTC. A shard's first entry is the body of the last c
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -82,6 +83,17 @@ def shards_from(name: str, t: Millis, *, count: int) -> tuple[Shard, ...]:
     while len(shards) < count:
         shards.append(shards[-1].next())
     return tuple(shards)
+
+
+def named_until(origins: Iterable[str]) -> Millis | None:
+    """When the last half-year ends that these names are of; None where none is an audit log's."""
+    ends = []
+    for origin in origins:
+        try:
+            ends.append(parse_shard(origin).end)
+        except Rejected:
+            continue  # the directory's log, or another exchange's
+    return max(ends, default=None)
 
 
 def directory_origin(name: str) -> str:

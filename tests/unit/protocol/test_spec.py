@@ -12,12 +12,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from keys import enrolment, possession
+from keys.appointments.request import request_appointment
 from keys.enrolment import request_enrolment, request_rotation
 from keys.note_keys import NoteKey
 from keys.possession import appoint
+from keys.root_of_trust import RootOfTrust
 from keys.sealed_file import seal_file
 from keys.soft_keys import SoftEpochKey, SoftIdentity
-from keys.statement_types import EpochPublication, StatementType
+from keys.statement_types import APPOINTMENTS, Appointment, EpochPublication, StatementType
 from keys.statements import issue, parse_statement
 from keys.unlock import Credential
 from protocol import signatures
@@ -29,6 +31,7 @@ from protocol.envelope.header import parse_seal
 from protocol.envelope.replay import ReplayState
 from protocol.envelope.wire import parse_delivery, parse_submission, parse_wrap
 from protocol.errors import HINTS, Code, MisuseError, Rejected
+from protocol.identifiers import Millis, UnitId, digest
 from protocol.public_keys import _COSE_SHAPE, _PUBLIC_LABEL, ALG_ED25519, ALG_HPKE_9_KE, ALG_ML_DSA_65
 from protocol.signatures import Suite, parse_signed
 from protocol.trail.acts import encode_act, parse_act
@@ -69,6 +72,9 @@ def samples() -> dict[str, list[bytes]]:
     world.revoke_identity("de", compromised_since=world.now - 5)
     world.revoke_identity("it")
     world.suspend("nz")
+    world.appoint(
+        StatementType.SUCCESSION, SoftIdentity.generate(world.router.name, world.entropy), by=world.router
+    )
 
     submissions = [parse_submission(raw) for raw in world.outboxes["fr"][:2]]
     deliveries = [parse_delivery(raw) for raw in world.inboxes["it"]]
@@ -85,7 +91,7 @@ def samples() -> dict[str, list[bytes]]:
     cek = world.parties["it"].opener.held()[0]
     hcore = submissions[0].header.core_hash
     appointments = [
-        decode(s.signed.payload)[4] for s in statements if decode(s.signed.payload)[1] in (1, 3, 7, 8)
+        decode(s.signed.payload)[4] for s in statements if decode(s.signed.payload)[1] in APPOINTMENTS
     ]
     enrolling, rotating, possessing = requests(world)
     identity, entropy = world.parties["fr"].identity, world.entropy
@@ -136,10 +142,11 @@ def samples() -> dict[str, list[bytes]]:
         "appointment": [encode(item) for item in appointments],
         "proof": [item[5] for item in appointments],
         "possession": [possessing],
+        "appointment-request": [request_appointment(appoint_router_of(world))],
         "enrolment": [enrolling],
         "enrolment-payload": [parse_signed(enrolling).payload],
         "rotation": [rotating],
-        "root-of-trust": [world.directory.root.encoded()],
+        "root-of-trust": [world.directory.root.encoded(), next_root_of(world).encoded()],
         "sealed-file": [seal_file(b"x", purpose="identity", secret=credential, entropy=entropy)],
         "sealed-file-aad": [encode(["contrada/sealed-file", 1, "identity", "credential", bytes(16)])],
         "identity-file": [identity.secret_bytes()],
@@ -147,6 +154,20 @@ def samples() -> dict[str, list[bytes]]:
         "storage-file": [encode([1, "fr", bytes(32)])],
         "note-key": [NoteKey.generate(entropy).secret_bytes()],
     }  # fmt: skip
+
+
+def next_root_of(world: World) -> RootOfTrust:
+    """The root after the one of this world."""
+    following = SoftIdentity.generate(UnitId("root"), world.entropy)
+    made = [digest(world.directory.snapshot()[0])]
+    return world.directory.root.followed_by(following.public, world.root_key.public.kid, made)
+
+
+def appoint_router_of(world: World) -> Appointment:
+    """A further router, as it asks to be appointed."""
+    signer = SoftIdentity.generate(UnitId("router-2"), world.entropy)
+    times = {"not_before": world.now, "not_after": Millis(world.now + 1000)}
+    return appoint(StatementType.ROUTER, signer.name, signer=signer, **times)
 
 
 def requests(world: World) -> tuple[bytes, bytes, bytes]:

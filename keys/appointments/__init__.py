@@ -1,0 +1,1 @@
+"""Appointments: which key follows which, and who holds the next one."""
