@@ -29,16 +29,18 @@ from broker.ledger.settings import LedgerSettings, own_secret
 from broker.ledger.store.record_store import Moved, RecordStore
 from broker.ledger.store.tile_store import TileStore
 from broker.ledger.trust import OwnKeys, read_policy_file
+from broker.renewal import Renewal
 from broker.replica import KAFKA_RECENT, OLDEST, Replica
 from broker.statement_feed import KafkaStatements
 from keys.ceremony import read_pin
+from keys.lifecycle import LEDGER_LIFETIME
 from keys.note_keys import read_note_key
 from keys.signer import check_signer_uri, signer_from_uri
 from keys.store import read_private
 from keys.unlock import Secret
 from runtime.errors import Unavailable
 from runtime.kafka.marks import KafkaMarks
-from runtime.kafka.partition_log import KafkaTopics
+from runtime.kafka.partition_log import KafkaDirectory, KafkaTopics
 from runtime.process.clock import now
 from runtime.process.contact import recent_contact
 from runtime.process.directory_file import verified_statements
@@ -55,19 +57,18 @@ STAND_BY: Final = 10.0
 def build_ledger(settings: LedgerSettings, client: httpx.AsyncClient) -> LedgerRun:
     """The ledger's parts, from its settings."""
     secret = own_secret(settings.secret)
-    keys = OwnKeys(read_note_key(settings.note_key, secret=secret))
-    policy = read_policy_file(settings.policy)
+    keys, policy = OwnKeys(read_note_key(settings.note_key, secret=secret)), read_policy_file(settings.policy)
     records, store = RecordStore(settings.records_url), TileStore.open(settings.store_url)
-    replica = _replica(settings, secret)
-    stating = Stating(replica, signer_from_uri(settings.key, secret), now, os.urandom)
-    metrics, cosigner = LedgerMetrics.create(), Cosigner(client, policy)
+    replica, metrics = _replica(settings, secret), LedgerMetrics.create()
+    renewal = _renewal(settings, replica, secret)
+    stating = Stating(replica, renewal.identity, now, os.urandom)
     storage = LogStorage(records, store, settings.origin)
     sequencer = Sequencer(storage, keys.signers)
     publisher = Publisher(
         name=settings.origin,
         store=store,
         policy=policy,
-        cosigner=cosigner,
+        cosigner=Cosigner(client, policy),
         reader=sequencer.reader,
         metrics=metrics,
         monotonic=time.monotonic,
@@ -88,9 +89,10 @@ def build_ledger(settings: LedgerSettings, client: httpx.AsyncClient) -> LedgerR
         clock=now,
         monotonic=time.monotonic,
         pulse=_pulse(settings, publisher, records),
+        renewal=renewal,
         limits=BatchLimits(wait=settings.batch_ms / 1000, entries=settings.batch_entries),
     )
-    _follow(ledger, cosigner)
+    _follow(ledger)
     return ledger
 
 
@@ -101,6 +103,16 @@ def _replica(settings: LedgerSettings, secret: Secret) -> Replica:
         root,
         monotonic=time.monotonic,
         verified=verified_statements(settings.verified, root, secret),
+    )
+
+
+def _renewal(settings: LedgerSettings, replica: Replica, secret: Secret) -> Renewal:
+    return Renewal(
+        identity=signer_from_uri(settings.key, secret),
+        replica=replica,
+        topic=KafkaDirectory(settings.kafka),
+        lifetime=LEDGER_LIFETIME,
+        by_itself=settings.renew_key,
     )
 
 
@@ -115,11 +127,12 @@ def _pulse(settings: LedgerSettings, publisher: Publisher, records: RecordStore)
     )
 
 
-def _follow(ledger: LedgerRun, cosigner: Cosigner) -> None:
+def _follow(ledger: LedgerRun) -> None:
     ledger.metrics.follow(
         behind=lambda: ledger.pulse.behind,
         statements=lambda: ledger.replica.directory.head.size,
-        failing=lambda: len(cosigner.failures),
+        failing=lambda: len(ledger.publisher.cosigner.failures),
+        key_left=lambda: 0.0 if ledger.renewal is None else ledger.renewal.left_seconds(),
     )
 
 
@@ -155,12 +168,15 @@ async def run_ledger(settings: LedgerSettings) -> None:
             waiting_to_stop(told_to_stop()),
         }
         start = asyncio.create_task(announce_start(ledger.stating, ledger.topics, "ledger"), name="start")
+        beside = [start]
+        if ledger.renewal is not None:
+            beside.append(asyncio.create_task(ledger.renewal.run(), name="key"))
         serving: set[asyncio.Task[Any]] = set()
         if listener is not None:
             pages = reading.ledger_pages(ledger.store, ledger.metrics.registry, lambda: ready(ledger))
             serving.add(asyncio.create_task(serve(pages, listener), name="http"))
         log.info("started", ledger=settings.origin, bootstrap=settings.kafka, pid=os.getpid())
-        done = await run_until_end(tasks, serving=serving, beside=[start])
+        done = await run_until_end(tasks, serving=serving, beside=beside)
         ledger.store.close()
         ledger.records.close()
         await ledger.pulse.marks.close()
@@ -188,11 +204,17 @@ def ready(ledger: LedgerRun) -> dict[str, dict[str, object]]:
     shown = None if age is None else round(age, 1)
     logs = {origin: due.state.size for origin, due in ledger.publisher.due.items()}
     failing = ledger.publisher.cosigner.failures
-    return {
+    fault = ledger.stating.fault()
+    found: dict[str, dict[str, object]] = {
         "directory": {"ok": age is not None and age <= OLDEST, "age_seconds": shown},
         "kafka": recent_contact(age, within=KAFKA_RECENT),
+        # The logs go on without it: what it announces of the directory waits.
+        "appointed": {"ok": True} if fault is None else {"ok": False, "code": fault.value},
         "ledger": {"ok": ledger.working, "sizes": logs, "behind": ledger.pulse.behind},
         **ledger.pulse.checks(),
         # A witness that fails does not stop the ledger, and so it does not make it unready.
         "witnesses": {"ok": True, "failing": sorted(failing)},
     }
+    if ledger.renewal is not None:
+        found["key"] = ledger.renewal.check()
+    return found

@@ -29,6 +29,7 @@ class LedgerMetrics:
     behind: Gauge
     directory_size: Gauge
     witnesses_failing: Gauge
+    key_left: Gauge
 
     @classmethod
     def create(cls) -> LedgerMetrics:
@@ -57,15 +58,22 @@ class LedgerMetrics:
             made.gauge("ledger_backlog_records", "Records of the audit topic not sequenced yet."),
             made.gauge("directory_statements", "Statements in the ledger's replica."),
             made.gauge("ledger_failing_witnesses", "Witnesses that did not cosign when asked."),
+            made.gauge("ledger_key_left_seconds", "Until the last key ends that this ledger states with."),
         )
 
     def follow(
-        self, *, behind: Callable[[], int], statements: Callable[[], int], failing: Callable[[], int]
+        self,
+        *,
+        behind: Callable[[], int],
+        statements: Callable[[], int],
+        failing: Callable[[], int],
+        key_left: Callable[[], float],
     ) -> None:
         """Where the gauges look whenever the page is asked for."""
         self.behind.set_function(behind)
         self.directory_size.set_function(statements)
         self.witnesses_failing.set_function(failing)
+        self.key_left.set_function(key_left)
 
     def sequenced(self, origin: str, size: int, types: Iterable[int], *, leaves: int) -> None:
         """Count one step."""

@@ -31,6 +31,7 @@ from broker.ledger.sequencer import SequencedBatch, Sequencer
 from broker.ledger.store.record_store import LogState, RecordStore, moved_by_another
 from broker.ledger.store.tile_store import TileStore
 from broker.ledger.trust import OwnKeys, own_policy
+from broker.renewal import Renewal
 from broker.replica import Replica
 from keys.statement_types import body_type
 from keys.statements import parse_statement
@@ -76,6 +77,9 @@ class LedgerRun:
     clock: Callable[[], Millis]
     monotonic: Callable[[], float]
     pulse: Pulse
+    renewal: Renewal | None = None
+    """The upkeep of the key that states; None where somebody else keeps it."""
+
     limits: BatchLimits
     working: bool = False
     """Whether everything is open, checked, and working."""
@@ -240,6 +244,7 @@ class LedgerRun:
             size = logged.size
             for position, data in enumerate(directory.snapshot()[announced:size], start=announced):
                 make = partial(self._announcement, position, data)
+                await self.stating.valid()
                 await writer.write([self.stating.record(make, actor)])
             announced = size
             await self.replica.at_least(size + 1, patience=60.0)

@@ -49,6 +49,7 @@ class LedgerSettings(FileSettings):
     nice: int = Field(
         default=5, ge=0, le=19, description="how far it stands back behind routers on the same machine"
     )
+    renew_key: bool = Field(default=True, description="whether the key names its successor by itself")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
 
     @property

@@ -12,6 +12,7 @@ import structlog
 
 from broker.announcements import Stating, announce_start
 from broker.ledger.trust import read_policy_file
+from broker.renewal import Renewal
 from broker.replica import KAFKA_RECENT, OLDEST, Replica
 from broker.router.holding import HoldingParts
 from broker.router.ledger_feed import LedgerFeed
@@ -21,10 +22,12 @@ from broker.router.outboxes import KafkaOutboxes
 from broker.router.settings import RouterSettings, router_secret
 from broker.statement_feed import KafkaStatements
 from keys.ceremony import read_pin
+from keys.lifecycle import ROUTER_LIFETIME
 from keys.signer import check_signer_uri, signer_from_uri
+from keys.unlock import Secret
 from protocol import topics
 from runtime.errors import Unavailable
-from runtime.kafka.partition_log import KafkaTopics
+from runtime.kafka.partition_log import KafkaDirectory, KafkaTopics
 from runtime.process.clock import now
 from runtime.process.contact import recent_contact
 from runtime.process.directory_file import verified_statements
@@ -51,14 +54,16 @@ def build_router(settings: RouterSettings) -> tuple[Router, KafkaOutboxes]:
     )
     metrics = RouterMetrics.create()
     ledger = _ledger(settings, metrics)
+    renewal = _renewal(settings, replica, secret)
     router = Router(
         name=settings.name,
-        signer=signer_from_uri(settings.key, secret),
+        signer=renewal.identity,
         replica=replica,
         metrics=metrics,
         clock=now,
         entropy=os.urandom,
         ledger=ledger,
+        renewal=renewal,
     )
     outboxes = KafkaOutboxes(
         HoldingParts(
@@ -71,13 +76,29 @@ def build_router(settings: RouterSettings) -> tuple[Router, KafkaOutboxes]:
             spacing=settings.spacing_ms / 1000,
         )
     )
-    metrics.follow(
+    _follow(router, outboxes)
+    return router, outboxes
+
+
+def _follow(router: Router, outboxes: KafkaOutboxes) -> None:
+    replica, ledger, renewal = router.replica, router.ledger, router.renewal
+    router.metrics.follow(
         claims=lambda: len(outboxes.claimed),
         statements=lambda: replica.directory.head.size,
         refused=lambda: replica.refused,
         entries=lambda: 0 if ledger is None else ledger.gossip.entries,
+        key_left=lambda: 0.0 if renewal is None else renewal.left_seconds(),
     )
-    return router, outboxes
+
+
+def _renewal(settings: RouterSettings, replica: Replica, secret: Secret) -> Renewal:
+    return Renewal(
+        identity=signer_from_uri(settings.key, secret),
+        replica=replica,
+        topic=KafkaDirectory(settings.kafka),
+        lifetime=ROUTER_LIFETIME,
+        by_itself=settings.renew_key,
+    )
 
 
 def check_router(settings: RouterSettings) -> str:
@@ -113,6 +134,8 @@ async def run_router(settings: RouterSettings) -> None:
         asyncio.create_task(announce_start(stating, KafkaTopics(settings.kafka), "router"), name="start"),
         asyncio.create_task(_settle(router.replica), name="settle"),
     }
+    if router.renewal is not None:
+        beside.add(asyncio.create_task(router.renewal.run(), name="key"))
     if router.ledger is not None:
         beside.add(asyncio.create_task(router.ledger.run(), name="ledger"))
     log.info("started", router=settings.name, bootstrap=settings.kafka, pid=os.getpid())
@@ -166,6 +189,8 @@ def readiness(router: Router, outboxes: KafkaOutboxes) -> dict[str, dict[str, ob
             "claims": len(outboxes.claimed),
         },
     }
+    if router.renewal is not None:
+        found["key"] = router.renewal.check()
     if router.ledger is not None:
         gossip = router.ledger.gossip
         # Always ok: a unit that saw another head is an alarm, and no reason to take a router out of service.

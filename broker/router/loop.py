@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from broker.renewal import Renewal
 from broker.replica import Replica
 from broker.router.claims import Claim
 from broker.router.ledger_feed import LedgerFeed
@@ -62,6 +63,9 @@ class Router:
     budget: Budget = field(default_factory=Budget)
     ledger: LedgerFeed | None = None
     """What the ledger published; None without a policy that names its keys and witnesses."""
+
+    renewal: Renewal | None = None
+    """The upkeep of `signer`; None where somebody else keeps it."""
 
     def key_fault(self) -> Code | None:
         """Why nobody would take what this router signs now; None where everybody would.

@@ -26,6 +26,7 @@ class RouterMetrics:
     heads_compared: Counter
     publications_refused: Counter
     ledger_entries: Gauge
+    key_left: Gauge
     _by_type: dict[RecordType, Counter] = field(default_factory=dict)
 
     @classmethod
@@ -50,6 +51,7 @@ class RouterMetrics:
                 "reason",
             ),
             made.gauge("router_ledger_entries", "Entries of the newest head believed."),
+            made.gauge("router_key_left_seconds", "Until the last key ends that this router signs with."),
         )
 
     def follow(
@@ -59,12 +61,14 @@ class RouterMetrics:
         statements: Callable[[], int],
         refused: Callable[[], int],
         entries: Callable[[], int],
+        key_left: Callable[[], float],
     ) -> None:
         """Let the gauges compute their values when the page is read."""
         self.claims.set_function(claims)
         self.directory_size.set_function(statements)
         self.statements_refused.set_function(refused)
         self.ledger_entries.set_function(entries)
+        self.key_left.set_function(key_left)
 
     def decided(self, kind: RecordType, reasons: Sequence[Reason]) -> None:
         """Count one decision with its reasons."""

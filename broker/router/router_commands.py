@@ -3,14 +3,19 @@
 Errors are raised for the command line to report. Rule: nothing heavy is imported here.
 """
 
+# ruff: noqa: PLC0415 - see above
+
 from __future__ import annotations
 
 from pathlib import Path
 
 import click
 
+from protocol.identifiers import UnitId
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
 from runtime.cli.input_files import PathName
+from runtime.cli.params import OneUnit, Whole
+from runtime.cli.render import Column, say, write_details
 
 router = group("router", short="run a router of the exchange", text="Run a router of the exchange.")
 
@@ -34,6 +39,111 @@ def router_run(_: Invocation, config: Path | None, *, check_config: bool) -> Non
 
     Settings that --config does not give are taken from CONTRADA_ROUTER_*.
     """
-    from broker.router.__main__ import start  # noqa: PLC0415 - heavy; only this command needs it
+    from broker.router.__main__ import start
 
     start(config, check_only=check_config)
+
+
+_REQUEST = (
+    Column("name", "router"),
+    Column("request", "request"),
+    Column("kid", "key id"),
+    Column("fingerprint", "fingerprint"),
+)
+_BRING = (
+    "hint: bring the request to the centre, and read the fingerprint to them: contrada centre appoint FILE"
+)
+
+
+@command(
+    router,
+    "init",
+    impact=Impact.WRITES,
+    short="make a further router: its key, its settings, its request to be appointed",
+    examples=(
+        "contrada --home ./router-2 --kafka 127.0.0.1:9092 router init router-2 --root root.cbor",
+        "contrada --home ./router-2 router init router-2 --root root.cbor --ledger-policy policy",
+    ),
+)
+@click.argument("name", metavar="NAME", type=OneUnit())
+@click.option(
+    "--root", required=True, type=PathName(path_type=Path), metavar="FILE", help="root.cbor, from the centre."
+)
+@click.option("--secret", type=PathName(path_type=Path), metavar="FILE", help="32 bytes that seal the key.")
+@click.option(
+    "--ledger-policy",
+    type=PathName(path_type=Path),
+    metavar="FILE",
+    help="The ledger's policy, if it has one.",
+)
+@click.option(
+    "--http-port",
+    type=Whole(0, 65535),
+    default=9471,
+    show_default=True,
+    help="Loopback port for health and metrics; 0: none.",
+)
+@pass_invocation
+def router_init(
+    invocation: Invocation,
+    *,
+    name: str,
+    root: Path,
+    secret: Path | None,
+    ledger_policy: Path | None,
+    http_port: int,
+) -> None:
+    """Make the home of a further router, with a key of its own, and the request to have it appointed.
+
+    The private key never leaves the home. Until the registrar has appointed it, the router waits.
+    """
+    from broker.router.router_founding import RouterPlan, found_router
+    from runtime.cli.errors import NoHome
+    from runtime.cli.home import chosen_home
+
+    home = chosen_home(invocation)
+    if invocation.kafka is None:
+        raise NoHome("no Kafka named", hint="say --kafka HOST:PORT, or set CONTRADA_KAFKA")
+    plan = RouterPlan(
+        home=home.path,
+        name=UnitId(name),
+        kafka=invocation.kafka,
+        root=root,
+        secret=secret,
+        http_port=http_port,
+        ledger_policy=ledger_policy,
+    )
+    done = found_router(plan)
+    fields = (*_REQUEST, Column("root_fingerprint", "root fingerprint"), Column("config", "settings"))
+    write_details(done, fields, as_json=invocation.json)
+    say(_BRING)
+    say(f"hint: start the router: contrada router run --config {done['config']}")
+
+
+@command(
+    router,
+    "renew",
+    impact=Impact.WRITES,
+    short="make the next key and ask the registrar to appoint it",
+    examples=("contrada router renew --config /etc/contrada/router.toml --out router-2.cbor",),
+)
+@click.option("--config", type=PathName(path_type=Path), metavar="FILE", help="The router's TOML file.")
+@click.option("--out", type=PathName(path_type=Path), required=True, metavar="FILE", help="The request.")
+@pass_invocation
+def router_renew(invocation: Invocation, *, config: Path | None, out: Path) -> None:
+    """Make this router's next key, where the present one may not name it by itself any more, or has ended.
+
+    Asked twice, it is the same key. The router signs with it a day after the centre has appointed it, or at
+    once where the present key has ended; it need not be started again.
+    """
+    from broker.router.router_founding import ask_for_next
+    from broker.router.settings import RouterSettings, router_secret
+    from keys.lifecycle import ROUTER_LIFETIME
+    from keys.signer import signer_from_uri
+    from keys.statement_types import StatementType
+
+    settings = RouterSettings.load(config)
+    own = signer_from_uri(settings.key, router_secret(settings))
+    done = ask_for_next(own, StatementType.ROUTER, lifetime=ROUTER_LIFETIME, out=out)
+    write_details(done, _REQUEST, as_json=invocation.json)
+    say(_BRING)

@@ -41,6 +41,7 @@ class RouterSettings(FileSettings):
     fetch_wait_ms: int = Field(
         default=500, ge=1, le=5000, description="how long Kafka may hold an empty fetch"
     )
+    renew_key: bool = Field(default=True, description="whether the key names its successor by itself")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
 
 

@@ -31,7 +31,7 @@ def show_status(found: dict[str, Any]) -> None:
     write(f"unit       {found['unit']} {'ready' if found['ready'] else 'not ready'}")
     for name, check in found["checks"].items():
         if hint := check.get("hint"):
-            write(f"{name:<9}  NOT OK: {hint}")
+            write(f"{name:<9}  {'ok, but' if check['ok'] else 'NOT OK'}: {hint}")
             continue
         more = ", ".join(f"{key} {plain(value)}" for key, value in check.items() if key != "ok")
         write(f"{name:<9}  {'ok' if check['ok'] else 'NOT OK'}{f' ({more})' if more else ''}")

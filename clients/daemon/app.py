@@ -166,6 +166,7 @@ def open_context(home: UnitHome, settings: UnitSettings) -> UnitContext:
         monotonic=time.monotonic,
         entropy=os.urandom,
         stream=Stream(os.urandom),
+        renews_key=settings.renew_key,
         ledger=_ledger(home),
     )
 

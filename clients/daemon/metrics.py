@@ -36,6 +36,7 @@ class UnitMetrics:
     queued: Gauge
     waiting_for_clock: Gauge
     last_decision: Gauge
+    key_left: Gauge
     ledger_size: Gauge
     ledger_wrong: Gauge
     promises_open: Gauge
@@ -75,6 +76,7 @@ class UnitMetrics:
             queued=gauge("messages_queued", "Messages that wait to be sealed."),
             waiting_for_clock=gauge("messages_waiting_for_clock", "Messages that a wrong clock holds up."),
             last_decision=gauge("last_decision_timestamp_seconds", "Time of the newest decision seen."),
+            key_left=gauge("key_left_seconds", "Until the last identity ends that this unit signs with."),
             ledger_size=gauge("ledger_leaves", "Leaves of the newest audit log, as far as it is trusted."),
             ledger_wrong=gauge("ledger_wrong", "Things that are wrong with the ledger now."),
             promises_open=gauge("ledger_promises_open", "Messages whose leaves are not proved yet."),

@@ -28,6 +28,7 @@ class UnitSettings(HomeSettings):
     http_port: int = Field(default=0, ge=0, le=65535, description="loopback port for monitoring; 0: none")
     secret: Path | None = Field(default=None, description="file with the 32 bytes that open the keys")
     passphrase: Path | None = Field(default=None, description="file with the passphrase that opens the keys")
+    renew_key: bool = Field(default=True, description="whether the identity names its successor by itself")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
 
     @field_validator("unit")

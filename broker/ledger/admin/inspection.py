@@ -22,6 +22,7 @@ from broker.ledger.settings import LedgerSettings, own_secret
 from broker.ledger.store.record_store import RecordStore
 from broker.ledger.store.tile_store import TileStore
 from broker.ledger.trust import OwnKeys, own_policy, read_policy_file
+from broker.registrar_key import check_registrar_at_home
 from keys.key_files import IDENTITY_FILE, read_identity
 from keys.note_keys import read_note_key
 from keys.store import read_credential
@@ -139,8 +140,9 @@ def order_deletion(
     centre = CentreHome(home)
     path = centre.keys / "registrar" / IDENTITY_FILE
     named = centre_settings(centre).get("secret", centre.secret.name)
-    registrar = read_identity(path, secret=read_credential(home / str(named)))
-    at = now()
+    secret, at = read_credential(home / str(named)), now()
+    registrar = read_identity(path, secret=secret)
+    check_registrar_at_home(registrar, centre, secret=secret, moment=at)
     act = deletion(at, registrar.name, origin=log, indexes=indexes, ground=ground)
     data = sign_acts([act], actor=registrar.name, now=at, signer=registrar, entropy=os.urandom)
     asyncio.run(_state(settings, data))

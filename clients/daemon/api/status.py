@@ -8,12 +8,13 @@ from typing import Any, Final
 from clients.daemon.api.alarm_views import newest_alarms
 from clients.daemon.api.ledger_views import ledger_status
 from clients.daemon.daemon import Daemon
+from clients.daemon.directory.key_end import key_end
 from clients.daemon.errors import StoreUnavailable
 from clients.daemon.receiving.position_marks import TELL_EVERY
 from clients.daemon.sending.clock_waits import clock_state
 from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store.alarms import alarms_by_code
-from protocol.limits import SECOND
+from protocol.limits import DAY, SECOND
 from runtime.process.contact import recent_contact
 from runtime.process.health import Checks
 
@@ -64,6 +65,7 @@ class _Seen:
     store: dict[str, object]
     enrolled: bool
     clock: dict[str, object]
+    key: dict[str, object]
 
 
 def _look(context: UnitContext) -> _Seen:
@@ -72,7 +74,7 @@ def _look(context: UnitContext) -> _Seen:
     except StoreUnavailable:
         counts, writable = {}, False
     clock: dict[str, object] = _clock_check(context) if writable else {"ok": True}
-    return _Seen({"ok": writable, **counts}, is_enrolled(context), clock)
+    return _Seen({"ok": writable, **counts}, is_enrolled(context), clock, _key_check(context))
 
 
 def _checks(daemon: Daemon, seen: _Seen) -> Checks:
@@ -81,6 +83,7 @@ def _checks(daemon: Daemon, seen: _Seen) -> Checks:
         "directory": {"ok": daemon.directory_read.is_set(), "statements": daemon.context.directory.head.size},
         "kafka": recent_contact(daemon.kafka.age, within=KAFKA_RECENT),
         "enrolled": {"ok": seen.enrolled},
+        "key": seen.key,
         "clock": seen.clock,
     }
 
@@ -103,6 +106,8 @@ async def refresh_gauges(daemon: Daemon) -> None:
     daemon.context.metrics.waiting_for_clock.set(waiting)
     daemon.context.metrics.undecided.set(counts["undecided"])
     daemon.context.metrics.directory_size.set(daemon.context.directory.head.size)
+    end = key_end(context)
+    daemon.context.metrics.key_left.set(0 if end is None else max(0, end.left / SECOND))
     ledger = daemon.context.ledger
     if ledger is not None:
         daemon.context.metrics.ledger_size.set(ledger.head.size)
@@ -122,6 +127,15 @@ def _clock_check(context: UnitContext) -> dict[str, object]:
         "behind_seconds": None if state.behind is None else state.behind // SECOND,
         "hint": state.advice(),
     }
+
+
+def _key_check(context: UnitContext) -> dict[str, object]:
+    """Not ok only once it has ended: a unit whose identity ends in weeks can work."""
+    end = key_end(context)
+    if end is None:
+        return {"ok": True}
+    found: dict[str, object] = {"ok": end.left >= 0, "until": end.until, "days_left": max(0, end.left // DAY)}
+    return found | ({"hint": end.advice()} if end.is_near else {})
 
 
 def count_waiting(context: UnitContext) -> dict[str, int]:

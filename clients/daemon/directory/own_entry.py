@@ -20,14 +20,7 @@ import structlog
 
 from clients.daemon.state.unit_context import UnitContext
 from keys.directory import Applied
-from keys.statement_types import (
-    Appointment,
-    EpochPublication,
-    Revocation,
-    StatementType,
-    StatusChange,
-    UnitFacts,
-)
+from keys.statement_types import Appointment, EpochPublication, Revocation, StatusChange, UnitFacts
 from protocol.epochs import is_to_be_destroyed
 from protocol.identifiers import KeyId, digest
 
@@ -74,7 +67,9 @@ def _alarm_for(context: UnitContext, applied: Applied) -> OwnAlarm | None:
             )
             return None if ours else "own_epoch_foreign"
         case Appointment() as body:
-            foreign = body.stype is StatementType.IDENTITY and not _is_our_identity(context, body.public.kid)
+            # A router may have the same name, and name its successor.
+            is_unit = context.directory.identity(context.unit, body.public.kid) is not None
+            foreign = is_unit and not _is_our_identity(context, body.public.kid)
             return "own_identity_foreign" if foreign else None
         case Revocation():
             ours = _is_noted(context, f"own-statement:{applied.digest.hex()}")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from clients.daemon.directory.key_end import alarm_of_end
 from clients.daemon.directory.own_entry import remember_own_key, remember_own_statements, watch
 from clients.daemon.state.losses import is_directory_behind, remember_directory
 from clients.daemon.state.unit_context import UnitContext
@@ -16,7 +17,8 @@ from clients.daemon.store import inbox
 from keys.directory import Applied
 from keys.errors import KeyStoreError
 from protocol.errors import Rejected
-from protocol.identifiers import UnitId
+from protocol.identifiers import Millis
+from protocol.key_validity import check_signing_key
 from runtime.kafka.ports import Fetched
 
 log = structlog.get_logger()
@@ -67,13 +69,18 @@ def start_of_feed(context: UnitContext, topic: str) -> int:
 
 
 def upkeep(context: UnitContext) -> list[bytes]:
-    """Make the keys of the coming epochs, destroy expired ones; returns what is to be published."""
+    """Make the keys of the coming epochs and the next identity, destroy expired ones.
+
+    Returns what is to be published.
+    """
     now = context.clock()
     context.keys.adopt_rotation(now, parties=context.directory)
     gone = context.keys.destroy_expired(now, seen=context.seen())
     for epoch in gone:
         log.info("epoch_key_destroyed", epoch=epoch)
-    if not _is_enrolled(context, context.unit):
+    with context.transaction():
+        alarm_of_end(context)
+    if not _may_state(context, now):
         return []
     lost = context.keys.lost_epochs(now, parties=context.directory)
     statements = [
@@ -82,6 +89,10 @@ def upkeep(context: UnitContext) -> list[bytes]:
     if statements:
         with context.transaction():
             remember_own_statements(context, statements)
+    following = context.keys.succession(now, directory=context.directory) if context.renews_key else None
+    if following is not None:
+        log.info("identity_succession", kid=context.keys.signer.public.kid)
+        statements.append(following)
     return statements + context.keys.ensure_epochs(now, parties=context.directory)
 
 
@@ -93,7 +104,11 @@ def _adopt(context: UnitContext) -> None:
         log.error("identity_not_adopted", code=error.code)  # noqa: TRY400 - no traceback in our logs
 
 
-def _is_enrolled(context: UnitContext, unit: UnitId) -> bool:
-    # A statement of a unit that nobody knows is refused by every replica; it would only fill the topic.
-    known = context.directory.identity(unit, context.keys.signer.public.kid)
-    return known is not None and not known.revoked
+def _may_state(context: UnitContext, now: Millis) -> bool:
+    # What an unknown, revoked or ended key states is refused by every replica; it would only fill the topic.
+    known = context.directory.identity(context.unit, context.keys.signer.public.kid)
+    try:
+        check_signing_key(known, signed_at=now, judged_at=now)
+    except Rejected:
+        return False
+    return True

@@ -61,6 +61,9 @@ class UnitContext:
     held: dict[int, float] = field(default_factory=dict)
     """Rows of the outbox that are not to be sealed before this moment of the monotonic clock."""
 
+    renews_key: bool = True
+    """Whether the unit's identity names its successor by itself when it is due."""
+
     ledger: Ledger | None = None
     """The followed logs; None where the home has no policy for them."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clients.daemon.api import directory_views
+from clients.daemon.directory.key_end import key_end
 from clients.daemon.directory.statements import upkeep
 from clients.daemon.receiving.deciding import DirectoryBehind, take_decisions
 from clients.daemon.sending import waiting
@@ -187,3 +188,58 @@ def test_decisions_of_a_router_that_we_do_not_know_yet_are_waited_for(world, es)
     es.context.replica.directory = known
     take_decisions(es.context, fetched, patient=True)
     assert es.rows("SELECT state FROM outbox") == [("accepted",)]
+
+
+def test_the_identity_renews_itself_when_it_is_due(world, es):
+    """Two thirds of its life are over: the daemon names the next one, signs with it, and nobody is alarmed."""
+    before = es.keys.signer.public.kid
+    world.now = Millis(world.now + 480 * DAY)
+    publish(world, upkeep(es.context))
+    es.learn()
+    assert es.keys.signer.public.kid == before
+    world.now = Millis(world.now + 7 * DAY)
+    made = upkeep(es.context)
+    assert upkeep(es.context) == made, "until the directory has it, the very same statement"
+    publish(world, made)
+    es.learn()
+    assert es.keys.signer.public.kid != before
+    publish(world, upkeep(es.context))
+    es.learn()
+    assert upkeep(es.context) == []
+    assert [key.public.kid for key in world.directory.identities(es.unit)] == [
+        before,
+        es.keys.signer.public.kid,
+    ]
+    assert alarms(es) == []
+    assert es.submit("it").state in ("sealed", "queued")
+
+
+def test_a_unit_that_may_not_by_itself_is_told_in_time(world, es):
+    """Sixty days before, once; a key that has ended fills the topic with nothing."""
+    es.context.renews_key = False
+    start = world.now
+    for day in (600, 668, 669, 671, 690):
+        world.now = Millis(start + day * DAY)
+        publish(world, upkeep(es.context))
+        es.learn()
+        assert alarms(es) == ([] if day < 670 else ["own_key_ending"])
+    end = key_end(es.context)
+    assert end is not None
+    assert "ends in 40 days" in end.advice()
+    world.now = Millis(start + 731 * DAY)
+    assert upkeep(es.context) == []
+    assert "has ended" in key_end(es.context).advice()
+
+
+def test_a_successor_that_somebody_else_named_is_an_alarm(world, es):
+    """Whoever has our key can name one; the daemon names no second one, and goes on with its own."""
+    thief = SoftIdentity.generate(es.unit, world.entropy)
+    world.appoint(StatementType.SUCCESSION, thief, by=es.keys.signer, life=900 * DAY)
+    es.learn()
+    assert alarms(es) == ["own_identity_foreign"]
+    own = es.keys.signer.public.kid
+    world.now = Millis(world.now + 500 * DAY)
+    publish(world, upkeep(es.context))
+    es.learn()
+    assert es.keys.signer.public.kid == own
+    assert len(world.directory.identities(es.unit)) == 2
