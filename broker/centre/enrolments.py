@@ -138,7 +138,7 @@ async def enrol_units(
 ) -> dict[str, Any]:
     """State what follows from the requests, and create the units' topics; `done` is told of how many."""
     async with Registry.open(invocation) as registry:
-        registrar = registrar_of(registry.home)
+        registrar = registrar_of(registry.home, registry.directory)
         planned = _planned(requests, options, names, registry)
         statements, changes = 0, list[TopicChange]()
         for first in range(0, len(planned), UNITS_AT_ONCE):

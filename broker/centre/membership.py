@@ -5,9 +5,11 @@ How units are taken in is broker/centre/enrolments.py.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from broker.centre.registry import Registry, read_directory_topic, warn_of_refused
+from broker.centre.root_renewal import root_signer
 from keys.directory import Directory
 from keys.lifecycle import epoch_state, key_state
 from keys.root_of_trust import fingerprint
@@ -37,8 +39,13 @@ async def named_key(invocation: Invocation, unit: str, wanted: bytes | IdPrefix)
 
 
 def find_key(directory: Directory, unit: UnitId, wanted: IdPrefix) -> KeyId:
-    """The one key of this unit, or of a router, that begins so; `NotFound` or `Ambiguous`."""
-    signing = (*directory.identities(unit), *directory.routers())
+    """The one key of this unit, or of a party of the centre, that begins so; `NotFound` or `Ambiguous`."""
+    signing = (
+        *directory.identities(unit),
+        *directory.routers(),
+        *directory.ledgers(),
+        *directory.registrars(),
+    )
     own = {key.public.kid for key in signing} | {key.public.kid for key in directory.epochs(unit)}
     found = sorted(kid for kid in own if wanted.begins(kid))
     if not found:
@@ -51,12 +58,20 @@ def find_key(directory: Directory, unit: UnitId, wanted: IdPrefix) -> KeyId:
 
 
 async def revoke_key(
-    invocation: Invocation, unit: str, kid: KeyId, *, reason: str, since: int | None
+    invocation: Invocation,
+    unit: str,
+    kid: KeyId,
+    *,
+    reason: str,
+    since: int | None,
+    root: Path | None = None,
+    root_secret: Path | None = None,
 ) -> dict[str, Any]:
-    """Withdraw a key."""
+    """Withdraw a key: a registrar's with the root key, any other with the registrar's."""
     async with Registry.open(invocation) as registry:
         moment = None if since is None else Millis(since)
-        statement = registry.revocation(UnitId(unit), kid, reason=reason, since=moment)
+        signer = None if root is None else root_signer(registry.home, root, root_secret)
+        statement = registry.revocation(UnitId(unit), kid, reason=reason, since=moment, root=signer)
         await registry.state([statement])
         return {"unit": unit, "kid": kid.hex(), "directory_size": registry.directory.head.size}
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from broker.errors import RolledBack
+from broker.registrar_key import check_registrar, check_registrar_at_home
 from keys.ceremony import read_pin
 from keys.directory import Directory
 from keys.key_files import IDENTITY_FILE, read_identity
@@ -27,6 +28,8 @@ from keys.statements import issue
 from protocol import topics
 from protocol.errors import ContradaError, Rejected
 from protocol.identifiers import KeyId, Millis, UnitId
+from protocol.parties import OperatorRole
+from protocol.signatures import Signer
 from protocol.topics import Topic
 from runtime.cli.command import Invocation
 from runtime.cli.home import bootstrap, centre_home
@@ -46,10 +49,15 @@ PATIENCE: Final = 60.0
 """Seconds to wait for another command on the same home."""
 
 
-def registrar_of(home: CentreHome) -> SoftIdentity:
-    """The registrar's identity, opened."""
+def registrar_of(home: CentreHome, directory: Directory | None = None) -> SoftIdentity:
+    """The registrar's identity, opened, and valid now by the directory; else by what this home has of it."""
     secret = existing_secret(home)
-    return read_identity(home.keys / "registrar" / IDENTITY_FILE, secret=secret)
+    registrar = read_identity(home.keys / "registrar" / IDENTITY_FILE, secret=secret)
+    if directory is None:
+        check_registrar_at_home(registrar, home, secret=secret, moment=now())
+    else:
+        check_registrar(registrar, directory, moment=now())
+    return registrar
 
 
 async def read_directory_topic(home: Home, kafka: str) -> tuple[Directory, int]:
@@ -155,17 +163,29 @@ class Registry:
         current = self.directory.unit(unit)
         if current is not None and current.suspended == suspended:
             raise Conflict(f"{unit} is {'suspended already' if suspended else 'not suspended'}")
-        return issue(StatusChange(unit, suspended, reason), signer=registrar_of(self.home), issued=now())
+        registrar = registrar_of(self.home, self.directory)
+        return issue(StatusChange(unit, suspended, reason), signer=registrar, issued=now())
 
-    def revocation(self, unit: UnitId, kid: KeyId, *, reason: str, since: Millis | None) -> bytes:
-        """The statement that withdraws a key; a compromise may be stated after a withdrawal in good order."""
-        signing = self.directory.identity(unit, kid) or self.directory.router_key(kid)
+    def revocation(
+        self, unit: UnitId, kid: KeyId, *, reason: str, since: Millis | None, root: Signer | None = None
+    ) -> bytes:
+        """The statement that withdraws a key; a compromise may be stated after a withdrawal in good order.
+
+        By the registrar, or by the root, if it is a registrar's key.
+        """
+        operator = self.directory.operator_key(kid)
+        signing = self.directory.identity(unit, kid) if operator is None else operator.identity
+        if (root is None) is (operator is not None and operator.role is OperatorRole.REGISTRAR):
+            raise Conflict(
+                "the root withdraws a registrar's key, and no other", hint="--root-key is for a registrar's"
+            )
         key = signing or self.directory.epoch_key(unit, kid)
         if key is None:
             raise NotFound(f"{unit} has no key {kid.hex()}", hint=f"see 'contrada units show {unit} --json'")
         if key.revoked and (signing is None or since is None or signing.compromised_since is not None):
             raise Conflict(f"the key {kid.hex()} is revoked already")
-        return issue(Revocation(unit, kid, reason, since), signer=registrar_of(self.home), issued=now())
+        signer = root or registrar_of(self.home, self.directory)
+        return issue(Revocation(unit, kid, reason, since), signer=signer, issued=now())
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from broker.centre.exchange_topics import declared_topics
+from broker.centre.key_watch import ending, key_rows, own_policy_file
 from broker.centre.progress import Reader, find_standing
 from broker.centre.progress_look import ROUTERS, ProgressLook
 from broker.centre.registry import Registry
@@ -65,6 +66,7 @@ async def read_status(
         },
         "routers": answers[: len(routers)],
         "ledgers": answers[len(routers) :],
+        "keys": ending(key_rows(registry.directory, moment=now(), policy=own_policy_file(home))),
         "backlog": backlog,
         "readers": [_shown(reader) for reader in readers.values() if reader.name != ROUTERS],
         "standing": [_shown(one.reader) | {"why": one.why} for one in standing],
@@ -75,7 +77,21 @@ def exchange_is_well(status: Mapping[str, Any]) -> bool:
     """Whether no part of the status needs attention."""
     ready = all(process["ready"] for process in (*status["routers"], *status["ledgers"]))
     one_ledger = not any(accused(router) for router in status["routers"])
-    return ready and one_ledger and not status["topics"]["missing"] and not status["standing"]
+    lasting = not status["keys"] and not any(_advice(status))
+    return ready and one_ledger and lasting and not status["topics"]["missing"] and not status["standing"]
+
+
+def advice_of(process: Mapping[str, Any]) -> list[str]:
+    """What a process says that a person must do before its key ends."""
+    match process["checks"]:
+        case {"key": {"ending": True, "hint": str(hint)}}:
+            return [hint]
+        case _:
+            return []
+
+
+def _advice(status: Mapping[str, Any]) -> list[str]:
+    return [hint for process in (*status["routers"], *status["ledgers"]) for hint in advice_of(process)]
 
 
 def accused(router: Mapping[str, Any]) -> list[str]:

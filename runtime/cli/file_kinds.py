@@ -32,6 +32,10 @@ class FileKind(Enum):
         "a request of a unit",
         "it is enrolment.cbor, which 'unit init' made, or a unit's rotation.cbor",
     )
+    APPOINTMENT = (
+        "a request to be appointed",
+        "it is appointment.cbor, which 'router init' made, or what 'router renew' wrote",
+    )
     ROOT = ("a root of trust", "it is the file root.cbor that the centre gives out")
     POLICY = ("a policy", "it is the policy file that the centre's ledger gives out")
     SUBMISSION = ("a sealed message", "it is a message as its sender put it into its outbox")
@@ -160,6 +164,12 @@ def _request(data: bytes) -> object:
         return parse_enrolment(outer.payload)
 
 
+def _appointment(data: bytes) -> object:
+    from keys.appointments.request import parse_appointment_request
+
+    return parse_appointment_request(data)
+
+
 def _submission(data: bytes) -> object:
     from protocol.envelope.wire import parse_submission
 
@@ -191,5 +201,6 @@ _FORMS: Final[dict[FileKind, Callable[[bytes], object]]] = {
     FileKind.ROOT: _root,
     FileKind.SUBMISSION: _submission,
     FileKind.REQUEST: _request,
+    FileKind.APPOINTMENT: _appointment,
 }
 """The kinds that can be told by their form alone. A receipt needs the keys of its router."""

@@ -19,6 +19,7 @@ def status(ledger: object, *, ready: bool = True) -> dict[str, Any]:
         "directory": {"size": 7, "root": "", "refused": 0},
         "routers": [{"url": "http://router:9470", "ready": ready, "checks": checks}],
         "ledgers": [],
+        "keys": [],
         "backlog": [],
         "readers": [],
         "standing": [],

@@ -23,6 +23,15 @@ centre = group(
         "suspend": Lazy(f"{_HERE}.units:centre_suspend", _WRITES, "stop a unit from sending and receiving"),
         "resume": Lazy(f"{_HERE}.units:centre_resume", _WRITES, "let a suspended unit take part again"),
         "revoke": Lazy(f"{_HERE}.units:centre_revoke", _WRITES, "withdraw a key for good"),
+        "keys": Lazy(f"{_HERE}.keys:centre_keys", _READS, "every party's key, and when it ends"),
+        "renew": Lazy(
+            f"{_HERE}.keys:centre_renew",
+            _WRITES,
+            "the next key of root, registrar, or a router or ledger of this home",
+        ),
+        "appoint": Lazy(
+            f"{_HERE}.keys:centre_appoint", _WRITES, "appoint a router's or ledger's key from its request"
+        ),
         "topics": Lazy(f"{_HERE}.setup:topics", None, "the shape of the exchange in Kafka"),
         "audit": Lazy(f"{_HERE}.watch:centre_audit", _READS, "the router's decisions, each verified"),
         "act": Lazy(f"{_HERE}.acts:act", None, "state what was done, for the ledger"),

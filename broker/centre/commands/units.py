@@ -205,6 +205,19 @@ def _change_status(invocation: Invocation, unit: str, *, suspended: bool, reason
     type=Moment(Bound.LOWER),
     help="Nothing is to be trusted that it signed from then on.",
 )
+@click.option(
+    "--root-key",
+    "root",
+    type=PathName(path_type=Path),
+    metavar="PATH",
+    help="Of a registrar's key, which the root withdraws: the root's key file, or its directory.",
+)
+@click.option(
+    "--root-secret",
+    type=PathName(path_type=Path),
+    metavar="FILE",
+    help="What opens it. [default: the home's]",
+)
 @_yes
 @pass_invocation
 def centre_revoke(
@@ -214,15 +227,20 @@ def centre_revoke(
     wanted: bytes | IdPrefix,
     reason: str,
     compromised_since: int | None,
+    root: Path | None,
+    root_secret: Path | None,
     yes: bool,
 ) -> None:
-    """Withdraw a key of a unit or router. This cannot be undone."""
+    """Withdraw a key of a unit, a router, the ledger or a registrar. This cannot be undone."""
     from broker.centre.membership import named_key, revoke_key
     from runtime.cli.kafka_calls import run_quietly
 
     kid = run_quietly(named_key(invocation, unit, wanted))
     confirm(f"revoke {kid.hex()} of {unit}, for good", yes=yes)
-    done = run_quietly(revoke_key(invocation, unit, kid, reason=reason, since=compromised_since))
+    work = revoke_key(
+        invocation, unit, kid, reason=reason, since=compromised_since, root=root, root_secret=root_secret
+    )
+    done = run_quietly(work)
     if invocation.json:
         write_json(done)
     say(f"revoked {kid.hex()} of {unit}")

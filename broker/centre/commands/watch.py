@@ -128,7 +128,7 @@ def centre_status(invocation: Invocation, *, routers: tuple[str, ...], ledgers: 
         still = ", ".join(dict.fromkeys(one["name"] for one in found["standing"]))
         raise _Degraded(
             "not everything is well" + (f"; {still} stand still" if still else ""),
-            hint="see what is missing, not ready or standing still above",
+            hint="see what is missing, not ready, ending or standing still above",
         )
 
 
@@ -147,6 +147,9 @@ def _show_status(found: dict[str, Any]) -> None:
         write("router     none named; say --router URL")
     for ledger in found["ledgers"]:
         _show_process("ledger", ledger)
+    for row in found["keys"]:
+        when = "ended" if row["state"] == "ended" else f"in {row['days_left']} days"
+        write(f"ENDS       {row['kind']} {row['name']}: {when} ({moment(row['until'])})")
     by_lag = sorted(found["standing"], key=lambda one: int(one["lag"]))
     for name, one in {each["name"]: each for each in by_lag}.items():
         write(f"STANDS     {name}: {one['why']}")
@@ -165,10 +168,14 @@ def _show_waiting(rows: list[dict[str, Any]], columns: tuple[Column, ...], *, of
 
 
 def _show_process(kind: str, process: dict[str, Any]) -> None:
+    from broker.centre.status import advice_of
+
     state = "ready" if process["ready"] else process.get("error", "not ready")
     failing = [name for name, check in process["checks"].items() if not check.get("ok")]
     detail = f" ({', '.join(failing)})" if failing else ""
     write(f"{kind:<9}  {process['url']} {state}{detail}")
+    for hint in advice_of(process):
+        write(f"           its key ends: {plain(hint)}")
 
 
 @command(

@@ -72,7 +72,7 @@ def registration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registratio
         yield made
 
     monkeypatch.setattr(enrolments.Registry, "open", opened)
-    monkeypatch.setattr(enrolments, "registrar_of", lambda _: world.registrar)
+    monkeypatch.setattr(enrolments, "registrar_of", lambda *_: world.registrar)
     monkeypatch.setattr(enrolments, "now", lambda: NOW)
     monkeypatch.setattr(enrolments, "UNITS_AT_ONCE", 2)
     return made
