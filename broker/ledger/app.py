@@ -44,6 +44,7 @@ from runtime.kafka.partition_log import KafkaDirectory, KafkaTopics
 from runtime.process.clock import now
 from runtime.process.contact import recent_contact
 from runtime.process.directory_file import verified_statements
+from runtime.process.health import policy_lasts
 from runtime.process.http import bind_loopback, serve
 from runtime.process.secrets import credential_to_come
 from runtime.process.tasks import check_end, run_until_end, told_to_stop, waiting_to_stop
@@ -215,6 +216,7 @@ def ready(ledger: LedgerRun) -> dict[str, dict[str, object]]:
         # A witness that fails does not stop the ledger, and so it does not make it unready.
         "witnesses": {"ok": True, "failing": sorted(failing)},
     }
+    found["policy"] = {"ok": True, **policy_lasts(ledger.policy, ledger.clock())}
     if ledger.renewal is not None:
         found["key"] = ledger.renewal.check()
     return found

@@ -19,7 +19,8 @@ from clients.witness.mirror import Mirror
 from clients.witness.service import HttpAnswer, WitnessService
 from protocol.errors import Code, Rejected
 from protocol.tlog.witnessing import AddCheckpoint
-from runtime.process.health import Checks
+from runtime.process.clock import now
+from runtime.process.health import Checks, policy_lasts
 from runtime.process.worker import Worker
 
 PATIENCE: Final = 60.0
@@ -80,7 +81,11 @@ class WitnessQueue:
         forks = self.witness.folder.count(EvidenceKind.FORK)
         return {
             "state": {"ok": writable},
-            "policy": {"ok": bool(self.witness.policy.logs), "logs": len(self.witness.policy.origins)},
+            "policy": {
+                "ok": bool(self.witness.policy.logs),
+                "logs": len(self.witness.policy.origins),
+                **policy_lasts(self.witness.policy, now()),
+            },
             # A witness that has caught a log still does its work: it is the log that is not ready.
             "evidence": {"ok": True, "forks": forks},
             # Without the log's tiles a witness that mirrors signs nothing.

@@ -17,6 +17,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from keys.lifecycle import ENDING
+from protocol.identifiers import Millis
+from protocol.limits import DAY
+from protocol.tlog.policy import Policy
+from protocol.tlog.shards import named_until
 from runtime.api.problems import pages_of
 
 CHECKED_WITHIN: Final = 5.0
@@ -63,3 +68,20 @@ def health_pages(
         return checks()
 
     return pages_of([*health_routes(registry, found), *more])
+
+
+def policy_lasts(policy: Policy, moment: Millis) -> dict[str, object]:
+    """When the last half-year ends that a policy names, and from 60 days before what is to be done.
+
+    For a check of whoever has the file. Messages go on without it, so it makes nobody unready.
+    """
+    until = named_until(log.key.name for log in policy.logs)
+    if until is None:
+        return {}
+    found: dict[str, object] = {"until": until, "days_left": max(0, (until - moment) // DAY)}
+    if until - moment <= ENDING:
+        found |= {
+            "ending": True,
+            "hint": "the policy file ends, get the next: docs/runbooks/half-year.md",
+        }
+    return found

@@ -160,6 +160,41 @@ def test_the_centre_runs_its_exchange(exchange: Exchange) -> None:
     assert [router["ready"] for router in status["routers"]] == [False]
 
 
+def test_keys_are_renewed_and_routers_added_by_command(exchange: Exchange) -> None:
+    """Each party's end is listed; the next keys of router and registrar, a further router, the next root."""
+    centre, root = exchange.path / "centre", exchange.path / "centre" / "root.cbor"
+
+    def keys(kind: str) -> list[tuple[str, str]]:
+        rows = exchange.json("centre", "centre", "keys")
+        return [(row["name"], row["kid"]) for row in rows if row["kind"] == kind]
+
+    before = {kind: keys(kind) for kind in ("router", "registrar")}
+    exchange.at("centre", "centre", "renew", "router")
+    exchange.at("centre", "centre", "renew", "router", exit_=9)
+    exchange.at("centre", "centre", "renew", "router-2", exit_=5)
+    exchange.at("centre", "centre", "renew", "registrar")
+    assert all(keys(kind) != rows for kind, rows in before.items())
+
+    further = ["--kafka", exchange.kafka, "router", "init", "router-2", "--root", str(root)]
+    made = exchange.json("router-2", *further)
+    appointed = exchange.json("centre", "centre", "appoint", made["request"], "--yes")
+    assert (appointed["name"], appointed["fingerprint"]) == ("router-2", made["fingerprint"])
+    exchange.at("centre", "centre", "appoint", made["request"], "--yes", exit_=9)
+    exchange.at("centre", "centre", "appoint", str(root), "--yes", exit_=2)
+    asked = str(exchange.path / "next.cbor")
+    exchange.at("router-2", "router", "renew", "--config", made["config"], "--out", asked)
+    exchange.at("centre", "centre", "appoint", asked, "--yes")
+    assert [name for name, _ in keys("router")] == ["router", "router-2"]
+
+    following = exchange.path / "root-next.cbor"
+    exchange.at("centre", "centre", "renew", "root", "--out", str(following))
+    exchange.at("centre", "centre", "renew", "root", exit_=2)
+    root.write_bytes(following.read_bytes())
+    exchange.at("centre", "centre", "renew", "registrar", exit_=4)
+    exchange.at("centre", "centre", "renew", "registrar", "--root-key", str(centre / "keys" / "root-next"))
+    exchange.at("centre", "centre", "suspend", "it", "--reason", "test", "--yes")
+
+
 def enrol_many(exchange: Exchange, root: str) -> None:
     """A directory of requests is enrolled by one command; the same again states nothing."""
     folder = exchange.path / "requests"

@@ -16,7 +16,7 @@ from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store.alarms import alarms_by_code
 from protocol.limits import DAY, SECOND
 from runtime.process.contact import recent_contact
-from runtime.process.health import Checks
+from runtime.process.health import Checks, policy_lasts
 
 KAFKA_RECENT: Final = 3 * TELL_EVERY
 """Seconds: an idle daemon speaks to Kafka that often by itself, and may fail once."""
@@ -84,6 +84,7 @@ def _checks(daemon: Daemon, seen: _Seen) -> Checks:
         "kafka": recent_contact(daemon.kafka.age, within=KAFKA_RECENT),
         "enrolled": {"ok": seen.enrolled},
         "key": seen.key,
+        **_policy_check(daemon.context),
         "clock": seen.clock,
     }
 
@@ -136,6 +137,12 @@ def _key_check(context: UnitContext) -> dict[str, object]:
         return {"ok": True}
     found: dict[str, object] = {"ok": end.left >= 0, "until": end.until, "days_left": max(0, end.left // DAY)}
     return found | ({"hint": end.advice()} if end.is_near else {})
+
+
+def _policy_check(context: UnitContext) -> Checks:
+    if context.ledger is None:
+        return {}
+    return {"policy": {"ok": True, **policy_lasts(context.ledger.policy, context.clock())}}
 
 
 def count_waiting(context: UnitContext) -> dict[str, int]:

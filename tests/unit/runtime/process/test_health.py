@@ -13,9 +13,16 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
 
 from broker.router.metrics import RouterMetrics
+from keys.note_keys import NoteKey
+from protocol.identifiers import Millis
+from protocol.limits import DAY
+from protocol.tlog.policy import NO_QUORUM, Policy, parse_policy
+from protocol.tlog.policy_text import ledger_policy
+from protocol.tlog.shards import shards_from
 from runtime.errors import Unavailable
-from runtime.process.health import health_pages, health_routes
+from runtime.process.health import health_pages, health_routes, policy_lasts
 from runtime.process.http import MAX_HEAD, bind_loopback, serve
+from tests.sim.world import NOON
 from tests.waiting import GENEROUS
 
 
@@ -158,3 +165,13 @@ async def test_a_process_that_cannot_even_check_is_not_ready(monkeypatch: pytest
         answer = await client.get("/readyz")
     assert (answer.status_code, answer.json()["ready"]) == (503, False)
     assert answer.json()["checks"]["answer"]["ok"] is False
+
+
+def test_a_policy_is_told_of_before_it_ends() -> None:
+    """From 60 days before the end of its last half-year; it makes nobody unready."""
+    policy = parse_policy(ledger_policy("contrada.example", now=NOON, log_keys=NoteKey(bytes(32)).vkeys))
+    end = shards_from("contrada.example", NOON, count=4)[-1].end
+    assert policy_lasts(policy, Millis(end - 61 * DAY)) == {"until": end, "days_left": 61}
+    assert policy_lasts(policy, Millis(end - 60 * DAY))["ending"] is True
+    assert policy_lasts(policy, Millis(end + DAY))["days_left"] == 0
+    assert policy_lasts(Policy((), (), (), NO_QUORUM), NOON) == {}
