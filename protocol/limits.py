@@ -32,6 +32,8 @@ MAX_BODY_JSON = 262_144
 
 # Time (docs/spec, Times).
 CLOCK_TOLERANCE = 5 * MINUTE
+CLOCK_OFF = 2 * MINUTE  # whose clock is further off than this decides and signs nothing at the centre,
+CLOCK_RIGHT = MINUTE  # and goes on when it is no further off than this
 MAX_AGE = 7 * DAY
 MAX_LIFETIME = 30 * DAY
 MAX_REVIEW = 30 * 365 * DAY  # how far ahead a sender may put the review of a message

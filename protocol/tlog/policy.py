@@ -108,6 +108,21 @@ class Policy:
             if (lines := signed.note.by(witness.key))
         }
 
+    def times(self, signed: SignedCheckpoint) -> Mapping[str, Seconds]:
+        """What the clocks of its signers showed: of `ledger`, and of each witness by its key's name.
+
+        Signatures are verified here: a line that does not verify says nothing of anybody's clock. All logs of
+        a policy are one party, and so are all keys of one witness.
+        """
+        keys = [("ledger", key) for key in self.log_keys(signed.checkpoint.origin)]
+        keys += [(witness.key.name, witness.key) for witness in self.witnesses]
+        found: dict[str, Seconds] = {}
+        for party, key in keys:
+            for line in signed.note.by(key):
+                if time := signature_time(signed.checkpoint, key, line.signature):
+                    found[party] = max(time, found.get(party, time))
+        return found
+
     def complete(self, witnesses: Mapping[str, Seconds]) -> tuple[str, ...]:
         """The groups that these witnesses complete."""
         there = set(witnesses)
