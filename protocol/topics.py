@@ -41,6 +41,11 @@ _MAX_MESSAGE = limits.MAX_RECORD + 100_000
 # gzip can hold a gigabyte. Nothing is lost by that: ciphertext does not compress.
 _NO_BOMBS = {"compression.type": "uncompressed"}
 
+# Records bear the time at which Kafka took them. A writer's own would decide when they are deleted: a clock
+# that is a year ahead would keep them for a year, and one that is behind delete them unread.
+_KAFKAS_TIME = {"message.timestamp.type": "LogAppendTime"}
+_FOR_EVER = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+
 
 @dataclass(frozen=True, slots=True)
 class Access:
@@ -123,7 +128,7 @@ def shared() -> tuple[Topic, ...]:
             DIRECTORY,
             1,
             Access(("centre", "unit-*"), ("*",)),
-            {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1", **_NO_BOMBS},
+            {**_FOR_EVER, **_NO_BOMBS, **_KAFKAS_TIME},
         ),
         # What the ledger published: tiles and checkpoints. Each record brings the whole right edge of the
         # tree, so that a reader can begin at any of them, and everything older is in the ledger's store.
@@ -160,4 +165,9 @@ def all_topics(units: Iterable[UnitId]) -> tuple[Topic, ...]:
 def _retention(days: int) -> dict[str, str]:
     retention = days * limits.DAY
     # Kafka deletes whole segments: with an eighth of the time per segment nothing stays much longer.
-    return {"cleanup.policy": "delete", "retention.ms": str(retention), "segment.ms": str(retention // 8)}
+    return {
+        "cleanup.policy": "delete",
+        "retention.ms": str(retention),
+        "segment.ms": str(retention // 8),
+        **_KAFKAS_TIME,
+    }

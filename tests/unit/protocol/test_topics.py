@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from protocol import topics
 from protocol.errors import Rejected
+from protocol.identifiers import UnitId
 from protocol.limits import MAX_RECORD
 from tests.unit.protocol.strategies import QUICK, octets, unit_ids
 
@@ -48,6 +49,12 @@ def test_a_partition_of_an_outbox_is_in_one_shard(one, other, first, second):
 
     assert all(0 <= topics.outbox_shard(*place) < topics.SHARD_COUNT for place in places)
     assert (ids[0] == ids[1]) is ((one, first) == (other, second))
+
+
+def test_no_writer_s_clock_decides_about_retention():
+    """Every topic bears the time at which Kafka took a record: none is kept for years, or deleted unread."""
+    for topic in topics.all_topics([UnitId("fr")]):
+        assert topic.config["message.timestamp.type"] == "LogAppendTime"
 
 
 def test_shards_are_the_same_for_ever():
