@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import structlog
@@ -16,7 +17,7 @@ from broker.renewal import Renewal
 from broker.replica import KAFKA_RECENT, OLDEST, Replica
 from broker.router.holding import HoldingParts
 from broker.router.ledger_feed import LedgerFeed
-from broker.router.loop import KEY_HINT, Router
+from broker.router.loop import Router
 from broker.router.metrics import RouterMetrics
 from broker.router.outboxes import KafkaOutboxes
 from broker.router.settings import RouterSettings, router_secret
@@ -27,8 +28,9 @@ from keys.signer import check_signer_uri, signer_from_uri
 from keys.unlock import Secret
 from protocol import topics
 from runtime.errors import Unavailable
+from runtime.kafka.broker_time import KafkaTime, TimeFeed
 from runtime.kafka.partition_log import KafkaDirectory, KafkaTopics
-from runtime.process.clock import now
+from runtime.process.clock import ClockCheck, now, readiness_of_clock
 from runtime.process.contact import recent_contact
 from runtime.process.directory_file import verified_statements
 from runtime.process.health import health_pages
@@ -52,8 +54,7 @@ def build_router(settings: RouterSettings) -> tuple[Router, KafkaOutboxes]:
         verified=verified_statements(settings.verified, root, secret),
         keeps=False,
     )
-    metrics = RouterMetrics.create()
-    ledger = _ledger(settings, metrics)
+    metrics, times = RouterMetrics.create(), ClockCheck(now, time.monotonic)
     renewal = _renewal(settings, replica, secret)
     router = Router(
         name=settings.name,
@@ -62,8 +63,9 @@ def build_router(settings: RouterSettings) -> tuple[Router, KafkaOutboxes]:
         metrics=metrics,
         clock=now,
         entropy=os.urandom,
-        ledger=ledger,
+        ledger=_ledger(settings, metrics, times),
         renewal=renewal,
+        times=times,
     )
     outboxes = KafkaOutboxes(
         HoldingParts(
@@ -81,13 +83,14 @@ def build_router(settings: RouterSettings) -> tuple[Router, KafkaOutboxes]:
 
 
 def _follow(router: Router, outboxes: KafkaOutboxes) -> None:
-    replica, ledger, renewal = router.replica, router.ledger, router.renewal
+    replica, ledger, renewal, times = router.replica, router.ledger, router.renewal, router.times
     router.metrics.follow(
         claims=lambda: len(outboxes.claimed),
         statements=lambda: replica.directory.head.size,
         refused=lambda: replica.refused,
         entries=lambda: 0 if ledger is None else ledger.gossip.entries,
         key_left=lambda: 0.0 if renewal is None else renewal.left_seconds(),
+        clock_off=lambda: 0 if times is None else times.ahead_seconds,
     )
 
 
@@ -119,9 +122,12 @@ async def run_router(settings: RouterSettings) -> None:
     router, outboxes = build_router(settings)
     port = settings.http_port
     listener = bind_loopback(port, setting="http_port", fault=Unavailable) if port else None
+    assert router.times is not None
+    kafka_time = TimeFeed(KafkaTime(settings.kafka), router.times)
     tasks = {
         asyncio.create_task(router.replica.run(), name="directory"),
-        asyncio.create_task(take_part(router, outboxes), name="outboxes"),
+        asyncio.create_task(kafka_time.run(), name="time"),
+        asyncio.create_task(take_part(router, outboxes, compared=kafka_time.compared), name="outboxes"),
         waiting_to_stop(told_to_stop()),
     }
     serving: set[asyncio.Task[Any]] = set()
@@ -131,17 +137,32 @@ async def run_router(settings: RouterSettings) -> None:
     stating = Stating(router.replica, router.signer, now, os.urandom)
     # Nothing waits for these: if they fail, messages are still routed.
     beside = {
-        asyncio.create_task(announce_start(stating, KafkaTopics(settings.kafka), "router"), name="start"),
+        asyncio.create_task(
+            _announce(router, stating, KafkaTopics(settings.kafka), kafka_time), name="start"
+        ),
         asyncio.create_task(_settle(router.replica), name="settle"),
     }
     if router.renewal is not None:
-        beside.add(asyncio.create_task(router.renewal.run(), name="key"))
+        beside.add(asyncio.create_task(_renew(router.renewal, kafka_time), name="key"))
     if router.ledger is not None:
         beside.add(asyncio.create_task(router.ledger.run(), name="ledger"))
     log.info("started", router=settings.name, bootstrap=settings.kafka, pid=os.getpid())
     done = await run_until_end(tasks, serving=serving, beside=beside)
     log.info("stopped", router=settings.name)
     check_end(done, program="router")
+
+
+async def _announce(router: Router, stating: Stating, bus: KafkaTopics, kafka_time: TimeFeed) -> None:
+    """State that this router started, once its clock is right: the statement bears its time."""
+    await kafka_time.compared()
+    await router.appointed()
+    await announce_start(stating, bus, "router")
+
+
+async def _renew(renewal: Renewal, kafka_time: TimeFeed) -> None:
+    """Look after the key, once the clock was compared: what it states of the key bears its time."""
+    await kafka_time.compared()
+    await renewal.run()
 
 
 async def _settle(replica: Replica) -> None:
@@ -154,11 +175,19 @@ async def _settle(replica: Replica) -> None:
     gc.freeze()
 
 
-async def take_part(router: Router, outboxes: KafkaOutboxes) -> None:
-    """Work on a share of the outboxes while our key is valid, and leave them to others while it is not.
+async def _at_once() -> None:
+    """There is nothing to wait for."""
+
+
+async def take_part(
+    router: Router, outboxes: KafkaOutboxes, *, compared: Callable[[], Awaitable[None]] = _at_once
+) -> None:
+    """Work on a share of the outboxes while key and clock are right, and leave them to others while not.
 
     A router that went on would hold up every unit: what it decides nobody takes, and nobody else decides it.
+    Not before the clock was `compared`, if there is somebody to ask.
     """
+    await compared()
     while True:
         routing = asyncio.create_task(outboxes.run(router.work, after=router.appointed), name="routing")
         leaving = asyncio.create_task(router.dismissed(), name="key")
@@ -167,7 +196,7 @@ async def take_part(router: Router, outboxes: KafkaOutboxes) -> None:
             if routing.done():
                 return await routing
             leaving.result()
-            log.error("left_the_group", hint=KEY_HINT)
+            log.error("left_the_group")
         finally:
             await end_tasks([routing, leaving])
 
@@ -175,6 +204,7 @@ async def take_part(router: Router, outboxes: KafkaOutboxes) -> None:
 def readiness(router: Router, outboxes: KafkaOutboxes) -> dict[str, dict[str, object]]:
     """What /readyz answers."""
     age, directory, fault = router.replica.age, router.replica.directory, router.key_fault()
+    wrong = router.clock_fault()
     found: dict[str, dict[str, object]] = {
         "directory": {
             "ok": age is not None and age <= OLDEST,
@@ -182,6 +212,7 @@ def readiness(router: Router, outboxes: KafkaOutboxes) -> dict[str, dict[str, ob
             "statements": directory.head.size,
         },
         "appointed": {"ok": True} if fault is None else {"ok": False, "code": fault.value},
+        "clock": readiness_of_clock(router.times, wrong),
         # A group that was joined once says nothing about now: a member waits in silence without Kafka.
         "kafka": recent_contact(age, within=KAFKA_RECENT),
         "group": {
@@ -198,7 +229,8 @@ def readiness(router: Router, outboxes: KafkaOutboxes) -> dict[str, dict[str, ob
     return found
 
 
-def _ledger(settings: RouterSettings, metrics: RouterMetrics) -> LedgerFeed | None:
+def _ledger(settings: RouterSettings, metrics: RouterMetrics, times: ClockCheck) -> LedgerFeed | None:
     if settings.ledger_policy is None:
         return None
-    return LedgerFeed(KafkaTopics(settings.kafka), read_policy_file(settings.ledger_policy), metrics)
+    policy = read_policy_file(settings.ledger_policy)
+    return LedgerFeed(KafkaTopics(settings.kafka), policy, metrics, times=times)

@@ -19,12 +19,14 @@ from broker.router.gossip import Gossip
 from broker.router.metrics import RouterMetrics
 from protocol import topics
 from protocol.errors import Code, Rejected
+from protocol.limits import SECOND
 from protocol.tlog.checkpoints import Checkpoint, parse_checkpoint
 from protocol.tlog.policy import Policy
 from protocol.tlog.publication import parse_publication
 from protocol.tlog.shards import parse_shard
 from runtime.errors import Unavailable
 from runtime.kafka.ports import LogReader, Topics
+from runtime.process.clock import ClockCheck
 
 log = structlog.get_logger()
 
@@ -39,13 +41,17 @@ AGAIN_AFTER: Final = 1.0
 class LedgerFeed:
     """Follows the published heads for ever."""
 
-    def __init__(self, bus: Topics, policy: Policy, metrics: RouterMetrics) -> None:
+    def __init__(
+        self, bus: Topics, policy: Policy, metrics: RouterMetrics, *, times: ClockCheck | None = None
+    ) -> None:
+        """`times` is told what the clocks of the ledger and of its witnesses have shown."""
         self.gossip = Gossip(metrics)
         self._bus = bus
         self._policy = policy
         self._metrics = metrics
         self._position: int | None = None
         self._refused: Code | None = None
+        self._times = times
 
     async def run(self) -> None:
         """Follow the topic until cancelled; waits while it is absent."""
@@ -97,6 +103,9 @@ class LedgerFeed:
             raise Rejected(Code.E_LOG_FORK, f"a second root at {checkpoint.size} of {checkpoint.origin}")
         self._policy.trusted(signed)
         self.gossip.publish(checkpoint)
+        if self._times is not None:
+            for name, time in self._policy.times(signed).items():
+                self._times.heard(name, time * SECOND)
         self._refused = None
 
     def _refuse(self, rejected: Rejected) -> None:

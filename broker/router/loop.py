@@ -34,6 +34,7 @@ from protocol.identifiers import Entropy, Millis, show_id
 from protocol.key_validity import check_signing_key
 from protocol.signatures import Signer
 from runtime.errors import Unavailable
+from runtime.process.clock import ClockCheck, ClockFault
 
 log = structlog.get_logger()
 
@@ -45,6 +46,7 @@ LOOK_AT_KEY = 1.0
 """Seconds between two looks at whether our own key is valid."""
 
 KEY_HINT = "compare this machine's clock with others; a key is valid for the time that its appointment names"
+CLOCK_HINT = "set this machine's clock; the router takes part again by itself as soon as it is right"
 
 FETCH_MOST = 500
 """So many records of one partition are decided together."""
@@ -67,12 +69,15 @@ class Router:
     renewal: Renewal | None = None
     """The upkeep of `signer`; None where somebody else keeps it."""
 
-    def key_fault(self) -> Code | None:
+    times: ClockCheck | None = None
+    """What others say of the time; None: this clock is compared with nobody's."""
+
+    def key_fault(self, now: Millis | None = None) -> Code | None:
         """Why nobody would take what this router signs now; None where everybody would.
 
         By the directory and by its own clock: one that is years off finds its key not valid yet, or any more.
         """
-        now = self.clock()
+        now = self.clock() if now is None else now
         try:
             key = self.replica.directory.router_key(self.signer.public.kid)
             check_signing_key(key, signed_at=now, judged_at=now)
@@ -80,23 +85,48 @@ class Router:
             return rejected.reason
         return None
 
+    def clock_fault(self, now: Millis | None = None) -> ClockFault | None:
+        """What is wrong with this clock, as most others say; None where nothing is, or nobody speaks.
+
+        A decision bears this clock's time. A wrong one refuses good messages for good, takes keys of weeks
+        that have ended, and leads the ledger into another half-year.
+        """
+        return None if self.times is None else self.times.fault(self.clock() if now is None else now)
+
+    def check_fit(self, now: Millis) -> None:
+        """Refuse to decide at this time: `Unavailable` where nobody should take what would be signed."""
+        if (wrong := self.clock_fault(now)) is not None:
+            raise Unavailable(wrong.sentence, hint=CLOCK_HINT)
+        if (fault := self.key_fault(now)) is not None:
+            raise Unavailable(f"nobody would take what this router signs now ({fault.value})", hint=KEY_HINT)
+
     async def appointed(self) -> None:
-        """Return once the directory has this router's key and it is valid now."""
+        """Return once the directory has this router's key, its clock is right, and the key is valid now."""
         await self.replica.appointing(self.signer.public.kid)
-        said: Code | None = None
-        while (fault := self.key_fault()) is not None:
-            if fault is not said:
-                log.error("key_not_valid", code=fault.value, hint=KEY_HINT)
-                said = fault
+        said = ""
+        while (fault := self._unfit()) is not None:
+            event, code, hint = fault
+            if said != (said := code or event):
+                log.error(event, code=code, hint=hint)
             await asyncio.sleep(LOOK_AT_KEY)
 
     async def dismissed(self) -> None:
-        """Return once the key, valid until then, is so no more."""
+        """Return once the key, valid until then, is so no more, or the clock has become wrong."""
         await self.appointed()
         while True:
-            if self.key_fault() is not None:
+            if self._unfit() is not None:
                 return
             await asyncio.sleep(LOOK_AT_KEY)
+
+    def _unfit(self) -> tuple[str, str, str] | None:
+        """Why this router must not decide now, for the log."""
+        now = self.clock()
+        if (wrong := self.clock_fault(now)) is not None:
+            return "clock_wrong", "", f"{wrong.sentence}: {CLOCK_HINT}"
+        # By a clock that is wrong a key that ends looks ended: so the clock is looked at first.
+        if (fault := self.key_fault(now)) is not None:
+            return "key_not_valid", fault.value, KEY_HINT
+        return None
 
     async def work(self, claim: Claim) -> None:
         """Route one partition until cancelled or until anything fails."""
@@ -109,10 +139,8 @@ class Router:
         while records:
             await self.replica.usable()
             parties = await self.replica.at_least(claimed_directory(records), patience=CATCH_UP)
-            if (fault := self.key_fault()) is not None:
-                raise Unavailable(
-                    f"nobody would take what this router signs now ({fault.value})", hint=KEY_HINT
-                )
+            now = self.clock()
+            self.check_fit(now)
             context = StepContext(
                 owner=claim.owner,
                 partition=claim.partition,
@@ -120,7 +148,7 @@ class Router:
                 router=self.name,
                 signer=self.signer,
                 parties=parties,
-                now=self.clock(),
+                now=now,
                 entropy=self.entropy,
             )
             with self.metrics.batch_seconds.time():

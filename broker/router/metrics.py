@@ -27,6 +27,7 @@ class RouterMetrics:
     publications_refused: Counter
     ledger_entries: Gauge
     key_left: Gauge
+    clock_off: Gauge
     _by_type: dict[RecordType, Counter] = field(default_factory=dict)
 
     @classmethod
@@ -52,6 +53,10 @@ class RouterMetrics:
             ),
             made.gauge("router_ledger_entries", "Entries of the newest head believed."),
             made.gauge("router_key_left_seconds", "Until the last key ends that this router signs with."),
+            made.gauge(
+                "router_clock_off_seconds",
+                "By how much most others contradict this clock: + ahead, - behind.",
+            ),
         )
 
     def follow(
@@ -62,6 +67,7 @@ class RouterMetrics:
         refused: Callable[[], int],
         entries: Callable[[], int],
         key_left: Callable[[], float],
+        clock_off: Callable[[], int],
     ) -> None:
         """Let the gauges compute their values when the page is read."""
         self.claims.set_function(claims)
@@ -69,6 +75,7 @@ class RouterMetrics:
         self.statements_refused.set_function(refused)
         self.ledger_entries.set_function(entries)
         self.key_left.set_function(key_left)
+        self.clock_off.set_function(clock_off)
 
     def decided(self, kind: RecordType, reasons: Sequence[Reason]) -> None:
         """Count one decision with its reasons."""

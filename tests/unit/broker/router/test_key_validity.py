@@ -67,7 +67,7 @@ async def decides_nothing_with_an_ended_key(world: World, replica: Replica) -> N
 async def test_it_decides_nothing_with_an_ended_key(world: World, replica: Replica) -> None:
     """As it says; without the check it would decide."""
     await decides_nothing_with_an_ended_key(world, replica)
-    with mutated(Mutant(Router._route, unchecked("fault"))), pytest.raises(AssertionError):
+    with mutated(Mutant(Router.check_fit, unchecked("fault"))), pytest.raises(AssertionError):
         await decides_nothing_with_an_ended_key(World(), replica)
 
 
