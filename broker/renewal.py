@@ -25,7 +25,7 @@ from protocol.identifiers import Millis
 from protocol.limits import DAY, SECOND
 from runtime.errors import Unavailable
 from runtime.kafka.ports import DirectoryTopic
-from runtime.process.clock import now
+from runtime.process.clock import ClockCheck, now
 
 log = structlog.get_logger()
 
@@ -47,6 +47,9 @@ class Renewal:
     """Of a key that follows, milliseconds."""
 
     clock: Callable[[], Millis] = now
+    times: ClockCheck | None = None
+    """What others say of the time: by a clock that most contradict no key is named or taken."""
+
     by_itself: bool = True
     """Whether the key names its successor; one that a registrar appoints is taken in any case."""
 
@@ -60,6 +63,8 @@ class Renewal:
     async def look(self) -> None:
         """Sign with the next key if it is time, and name it if it is time for that."""
         moment, directory = self.clock(), self.replica.directory
+        if self.times is not None and self.times.fault(moment) is not None:
+            return
         try:
             before = self.identity.adopt(moment, directory=directory)
             if before is not None:

@@ -23,7 +23,7 @@ from broker.ledger.log_storage import LogStorage
 from broker.ledger.metrics import LedgerMetrics
 from broker.ledger.publishing import Publisher
 from broker.ledger.pulse import Pulse
-from broker.ledger.run import BatchLimits, LedgerRun
+from broker.ledger.run import CLOCK_HINT, BatchLimits, LedgerRun
 from broker.ledger.sequencer import Sequencer
 from broker.ledger.settings import LedgerSettings, own_secret
 from broker.ledger.store.record_store import Moved, RecordStore
@@ -39,9 +39,10 @@ from keys.signer import check_signer_uri, signer_from_uri
 from keys.store import read_private
 from keys.unlock import Secret
 from runtime.errors import Unavailable
+from runtime.kafka.broker_time import KafkaTime, TimeFeed
 from runtime.kafka.marks import KafkaMarks
 from runtime.kafka.partition_log import KafkaDirectory, KafkaTopics
-from runtime.process.clock import now
+from runtime.process.clock import ClockCheck, now, readiness_of_clock
 from runtime.process.contact import recent_contact
 from runtime.process.directory_file import verified_statements
 from runtime.process.health import policy_lasts
@@ -50,6 +51,9 @@ from runtime.process.secrets import credential_to_come
 from runtime.process.tasks import check_end, run_until_end, told_to_stop, waiting_to_stop
 
 log = structlog.get_logger()
+
+LOOK_AT_CLOCK: Final = 1.0
+"""Seconds between two looks at whether this clock is right."""
 
 STAND_BY: Final = 10.0
 """Seconds to wait after another ledger was faster, before the next attempt."""
@@ -61,15 +65,14 @@ def build_ledger(settings: LedgerSettings, client: httpx.AsyncClient) -> LedgerR
     keys, policy = OwnKeys(read_note_key(settings.note_key, secret=secret)), read_policy_file(settings.policy)
     records, store = RecordStore(settings.records_url), TileStore.open(settings.store_url)
     replica, metrics = _replica(settings, secret), LedgerMetrics.create()
-    renewal = _renewal(settings, replica, secret)
-    stating = Stating(replica, renewal.identity, now, os.urandom)
-    storage = LogStorage(records, store, settings.origin)
-    sequencer = Sequencer(storage, keys.signers)
+    times = ClockCheck(now, time.monotonic)
+    renewal = _renewal(settings, replica, secret, times=times)
+    sequencer = Sequencer(storage := LogStorage(records, store, settings.origin), keys.signers)
     publisher = Publisher(
         name=settings.origin,
         store=store,
         policy=policy,
-        cosigner=Cosigner(client, policy),
+        cosigner=Cosigner(client, policy, times=times),
         reader=sequencer.reader,
         metrics=metrics,
         monotonic=time.monotonic,
@@ -78,7 +81,7 @@ def build_ledger(settings: LedgerSettings, client: httpx.AsyncClient) -> LedgerR
         name=settings.origin,
         topics=KafkaTopics(settings.kafka),
         replica=replica,
-        stating=stating,
+        stating=Stating(replica, renewal.identity, now, os.urandom),
         records=records,
         store=store,
         keys=keys,
@@ -92,6 +95,7 @@ def build_ledger(settings: LedgerSettings, client: httpx.AsyncClient) -> LedgerR
         pulse=_pulse(settings, publisher, records),
         renewal=renewal,
         limits=BatchLimits(wait=settings.batch_ms / 1000, entries=settings.batch_entries),
+        times=times,
     )
     _follow(ledger)
     return ledger
@@ -107,13 +111,16 @@ def _replica(settings: LedgerSettings, secret: Secret) -> Replica:
     )
 
 
-def _renewal(settings: LedgerSettings, replica: Replica, secret: Secret) -> Renewal:
+def _renewal(
+    settings: LedgerSettings, replica: Replica, secret: Secret, *, times: ClockCheck
+) -> Renewal:
     return Renewal(
         identity=signer_from_uri(settings.key, secret),
         replica=replica,
         topic=KafkaDirectory(settings.kafka),
         lifetime=LEDGER_LIFETIME,
         by_itself=settings.renew_key,
+        times=times,
     )
 
 
@@ -134,6 +141,7 @@ def _follow(ledger: LedgerRun) -> None:
         statements=lambda: ledger.replica.directory.head.size,
         failing=lambda: len(ledger.publisher.cosigner.failures),
         key_left=lambda: 0.0 if ledger.renewal is None else ledger.renewal.left_seconds(),
+        clock_off=lambda: 0 if ledger.times is None else ledger.times.ahead_seconds,
     )
 
 
@@ -163,15 +171,18 @@ async def run_ledger(settings: LedgerSettings) -> None:
         ledger = build_ledger(settings, client)
         port = settings.http_port
         listener = bind_loopback(port, setting="http_port", fault=Unavailable) if port else None
+        assert ledger.times is not None
+        kafka_time = TimeFeed(KafkaTime(settings.kafka), ledger.times)
         tasks = {
             asyncio.create_task(ledger.replica.run(), name="directory"),
-            asyncio.create_task(attempts(ledger), name="ledger"),
+            asyncio.create_task(kafka_time.run(), name="time"),
+            asyncio.create_task(_work(ledger, kafka_time), name="ledger"),
             waiting_to_stop(told_to_stop()),
         }
-        start = asyncio.create_task(announce_start(ledger.stating, ledger.topics, "ledger"), name="start")
+        start = asyncio.create_task(_announce(ledger, kafka_time), name="start")
         beside = [start]
         if ledger.renewal is not None:
-            beside.append(asyncio.create_task(ledger.renewal.run(), name="key"))
+            beside.append(asyncio.create_task(_renew(ledger.renewal, kafka_time), name="key"))
         serving: set[asyncio.Task[Any]] = set()
         if listener is not None:
             pages = reading.ledger_pages(ledger.store, ledger.metrics.registry, lambda: ready(ledger))
@@ -185,9 +196,39 @@ async def run_ledger(settings: LedgerSettings) -> None:
         check_end(done, program="ledger")
 
 
+async def clock_right(ledger: LedgerRun) -> None:
+    """Return once this clock is right."""
+    said = False
+    while (wrong := ledger.clock_fault()) is not None:
+        if not said:
+            log.error("clock_wrong", hint=f"{wrong.sentence}: {CLOCK_HINT}")
+            said = True
+        await asyncio.sleep(LOOK_AT_CLOCK)
+
+
+async def _work(ledger: LedgerRun, kafka_time: TimeFeed) -> None:
+    """Work once the clock was compared."""
+    await kafka_time.compared()
+    await attempts(ledger)
+
+
+async def _announce(ledger: LedgerRun, kafka_time: TimeFeed) -> None:
+    """State that this ledger started, once its clock is right: the statement bears its time."""
+    await kafka_time.compared()
+    await clock_right(ledger)
+    await announce_start(ledger.stating, ledger.topics, "ledger")
+
+
+async def _renew(renewal: Renewal, kafka_time: TimeFeed) -> None:
+    """Look after the key, once the clock was compared: what it states of the key bears its time."""
+    await kafka_time.compared()
+    await renewal.run()
+
+
 async def attempts(ledger: LedgerRun) -> None:
-    """Attempt after attempt, until one fails permanently."""
+    """Attempt after attempt, until one fails permanently; none while the clock is wrong."""
     while True:
+        await clock_right(ledger)
         try:
             await ledger.attempt()
         except Moved as moved:
@@ -211,10 +252,15 @@ def ready(ledger: LedgerRun) -> dict[str, dict[str, object]]:
         "kafka": recent_contact(age, within=KAFKA_RECENT),
         # The logs go on without it: what it announces of the directory waits.
         "appointed": {"ok": True} if fault is None else {"ok": False, "code": fault.value},
+        "clock": readiness_of_clock(ledger.times, ledger.clock_fault()),
         "ledger": {"ok": ledger.working, "sizes": logs, "behind": ledger.pulse.behind},
         **ledger.pulse.checks(),
         # A witness that fails does not stop the ledger, and so it does not make it unready.
-        "witnesses": {"ok": True, "failing": sorted(failing)},
+        "witnesses": {
+            "ok": True,
+            "failing": sorted(failing),
+            "clocks_off": dict(ledger.publisher.cosigner.clocks_off),
+        },
     }
     found["policy"] = {"ok": True, **policy_lasts(ledger.policy, ledger.clock())}
     if ledger.renewal is not None:

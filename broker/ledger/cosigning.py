@@ -22,7 +22,7 @@ import structlog
 
 from broker.errors import RolledBack
 from protocol.errors import Code, Rejected
-from protocol.limits import MAX_NOTE
+from protocol.limits import CLOCK_TOLERANCE, MAX_NOTE, SECOND
 from protocol.tlog.checkpoints import Checkpoint, SignedCheckpoint, parse_checkpoint
 from protocol.tlog.cosignatures import accept_cosignatures
 from protocol.tlog.notes import VerifierKey, parse_number
@@ -32,6 +32,7 @@ from protocol.tlog.tiles import TileReader
 from protocol.tlog.witnessing import SIZE_TYPE, format_add_checkpoint
 from runtime.bounded import gather_bounded
 from runtime.errors import TooLarge
+from runtime.process.clock import ClockCheck
 
 log = structlog.get_logger()
 
@@ -69,6 +70,15 @@ class Cosigner:
     failures: dict[str, str] = field(default_factory=dict)
     """The outcome of the last request to each witness, where it was no cosignature."""
 
+    times: ClockCheck | None = None
+    """Told what the witnesses' clocks show."""
+
+    clocks_off: dict[str, int] = field(default_factory=dict)
+    """Witnesses whose signed times differ from this clock, and by how many seconds (+: theirs is ahead).
+
+    What they signed holds all the same: that the log only grew. When, others say as well.
+    """
+
     async def ask(
         self, witnesses: Iterable[WitnessPlace], signed: SignedCheckpoint, read: TileReader
     ) -> tuple[str, ...]:
@@ -92,6 +102,7 @@ class Cosigner:
         known, checkpoint = (place.url, signed.checkpoint.origin), signed.checkpoint
         for _ in range(2):  # the first answer may be how far the witness is, the second is about that
             old = min(self.sizes.get(known, 0), checkpoint.size)
+            asked = 0.0 if self.times is None else self.times.moment()
             answer = await self._post(place, old, signed, read)
             if answer.status_code == httpx.codes.CONFLICT:
                 self.sizes[known] = _size_in(answer)
@@ -106,8 +117,23 @@ class Cosigner:
             answer.raise_for_status()
             lines = accept_cosignatures(answer.content, checkpoint, place.keys)
             self.sizes[known] = checkpoint.size
+            self._hear(place, lines, asked=asked)
             return lines
         raise TimeoutError  # it advances between two requests: another ledger asks it, too
+
+    def _hear(self, place: WitnessPlace, lines: Mapping[str, int], *, asked: float) -> None:
+        """What the witness's clock shows: it has signed since it was asked. Its time is in whole seconds."""
+        if self.times is None or not lines:
+            return
+        t = max(lines.values()) * SECOND
+        self.times.answered(place.keys[0].name, t, since=asked, grain=SECOND)
+        off = t - self.times.wall()
+        if abs(off) <= CLOCK_TOLERANCE:
+            self.clocks_off.pop(place.name, None)
+            return
+        if place.name not in self.clocks_off:
+            log.error("witness_clock", witness=place.name, seconds=off // SECOND)
+        self.clocks_off[place.name] = off // SECOND
 
     async def _check_ahead(self, place: WitnessPlace, ours: Checkpoint) -> NoReturn:
         """A larger checkpoint from a witness counts only if the log's own key signed it."""

@@ -30,6 +30,7 @@ class LedgerMetrics:
     directory_size: Gauge
     witnesses_failing: Gauge
     key_left: Gauge
+    clock_off: Gauge
 
     @classmethod
     def create(cls) -> LedgerMetrics:
@@ -59,6 +60,10 @@ class LedgerMetrics:
             made.gauge("directory_statements", "Statements in the ledger's replica."),
             made.gauge("ledger_failing_witnesses", "Witnesses that did not cosign when asked."),
             made.gauge("ledger_key_left_seconds", "Until the last key ends that this ledger states with."),
+            made.gauge(
+                "ledger_clock_off_seconds",
+                "By how much most others contradict this clock: + ahead, - behind.",
+            ),
         )
 
     def follow(
@@ -68,12 +73,14 @@ class LedgerMetrics:
         statements: Callable[[], int],
         failing: Callable[[], int],
         key_left: Callable[[], float],
+        clock_off: Callable[[], int],
     ) -> None:
         """Where the gauges look whenever the page is asked for."""
         self.behind.set_function(behind)
         self.directory_size.set_function(statements)
         self.witnesses_failing.set_function(failing)
         self.key_left.set_function(key_left)
+        self.clock_off.set_function(clock_off)
 
     def sequenced(self, origin: str, size: int, types: Iterable[int], *, leaves: int) -> None:
         """Count one step."""

@@ -22,10 +22,12 @@ from keys.directory import Directory
 from protocol.errors import Code, Rejected
 from protocol.identifiers import Entropy, Millis, UnitId, digest
 from protocol.trail.acts import Act, unverified
+from protocol.trail.batches import verify_batch
 from protocol.trail.ledger_leaves import Row, leaves_of_acts, leaves_of_decisions, unverified_leaf
 from protocol.trail.records import RECORD_SALT, RecordType
 from protocol.trail.stated_acts import is_acts, verify_acts
 from runtime.kafka.ports import InputRecord
+from runtime.process.clock import ClockCheck
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,9 @@ class JudgedRecord:
     signed: bytes | None = None
     """What a router or an operator signed; None where the record does not verify."""
 
+    by: str = ""
+    """Whose clock `t` was; empty where the record does not verify."""
+
 
 @dataclass(frozen=True, slots=True)
 class RecordJudge:
@@ -69,7 +74,17 @@ class RecordJudge:
         if is_acts(record.value):
             return self._acts(record, first=first)
         made = leaves_of_decisions(record.value, first=first, parties=self.directory)
-        return JudgedRecord(record.offset, made.rows[0].t, made.entries, made.rows, first, signed=made.signed)
+        # Verified a moment ago and remembered. By its key and not by its name: nobody is two by two names.
+        router = self.directory.router_key(verify_batch(made.signed, parties=self.directory).kid)
+        return JudgedRecord(
+            record.offset,
+            made.rows[0].t,
+            made.entries,
+            made.rows,
+            first,
+            signed=made.signed,
+            by="" if router is None else router.unit,
+        )
 
     def unverified(self, record: InputRecord, code: Code, *, first: int, now: Millis) -> JudgedRecord:
         """The leaf that stands for a record that does not verify."""
@@ -92,6 +107,7 @@ class RecordJudge:
             made.rows,
             first,
             signed=made.signed,
+            by=acts.by.actor,
             announced=position_of(announced[0]) if announced else None,
             deletions=[(i, a) for i, a in enumerate(acts.acts) if a.type is RecordType.DELETION],
         )
@@ -100,6 +116,14 @@ class RecordJudge:
         # The root covers the statement and all before it: what is announced is what everybody has.
         if self.directory.root_at(position_of(act) + 1) != act.detail[4]:
             raise Rejected(Code.E_STATEMENT, "announced is not what the directory has at this position")
+
+
+def hear_signers(times: ClockCheck | None, readings: Sequence[JudgedRecord], *, me: UnitId) -> None:
+    """What the clocks of others who signed these records have shown; one's own only agrees with itself."""
+    if times is not None:
+        for source, t in {reading.by: reading.t for reading in readings}.items():
+            if source not in ("", me) and t is not None:
+                times.heard(source, t)
 
 
 def position_of(announcement: Act) -> int:

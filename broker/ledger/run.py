@@ -14,7 +14,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -26,7 +26,7 @@ from broker.ledger.metrics import LedgerMetrics
 from broker.ledger.published import Published, last_published
 from broker.ledger.publishing import PUBLISHER, Publisher
 from broker.ledger.pulse import Pulse
-from broker.ledger.record_judge import JudgedRecord, RecordJudge
+from broker.ledger.record_judge import JudgedRecord, RecordJudge, hear_signers
 from broker.ledger.sequencer import SequencedBatch, Sequencer
 from broker.ledger.store.record_store import LogState, RecordStore, moved_by_another
 from broker.ledger.store.tile_store import TileStore
@@ -42,8 +42,11 @@ from protocol.tlog.policy import Policy
 from protocol.trail.acts import Act, directory_statement
 from runtime.errors import Misconfigured
 from runtime.kafka.ports import InputRecord, LogReader, LogWriter, Topics
+from runtime.process.clock import ClockCheck, ClockFault, checked_time
 
 log = structlog.get_logger()
+
+CLOCK_HINT: Final = "set this machine's clock; the ledger goes on by itself as soon as it is right"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +84,15 @@ class LedgerRun:
     """The upkeep of the key that states; None where somebody else keeps it."""
 
     limits: BatchLimits
+    times: ClockCheck | None = None
+    """What others say of the time; None: this clock is compared with nobody's."""
+
     working: bool = False
     """Whether everything is open, checked, and working."""
+
+    def clock_fault(self, now: Millis | None = None) -> ClockFault | None:
+        """What is wrong with this clock, as most others say; None where nothing is, or nobody speaks."""
+        return None if self.times is None else self.times.fault(self.clock() if now is None else now)
 
     async def attempt(self) -> None:
         """Open, check, and work until something fails."""
@@ -171,9 +181,10 @@ class LedgerRun:
             records = await self._batch(audit)
             verdicts = await asyncio.to_thread(self._judged, judge, records, size)
             readings = await self._settled(judge, records, verdicts)
+            hear_signers(self.times, readings, me=actor)
             while readings:
                 with self.metrics.batch_seconds.time():
-                    done = await asyncio.to_thread(self.sequencer.advance, readings, now=self.clock())
+                    done = await asyncio.to_thread(self.sequencer.advance, readings, now=self._time())
                 readings, size = readings[len(done.taken) :], done.new.size
                 self.pulse.sequenced = done.new.position
                 self._tell(done)
@@ -224,7 +235,11 @@ class LedgerRun:
         except Rejected as rejected:
             self.metrics.unverified.inc()
             log.error("audit_record_unverified", offset=record.offset, code=rejected.code)  # noqa: TRY400
-            return judge.unverified(record, Code(rejected.code), first=0, now=self.clock())
+            return judge.unverified(record, Code(rejected.code), first=0, now=self._time())
+
+    def _time(self) -> Millis:
+        """The time by which something is signed now; `Unavailable` while this clock is wrong."""
+        return checked_time(self.clock, self.times, hint=CLOCK_HINT)
 
     def _tell(self, done: SequencedBatch) -> None:
         new, old = done.new, done.old
@@ -238,7 +253,7 @@ class LedgerRun:
         """Log what is new in the directory, and announce each statement, once as far as is known."""
         directory = self.replica.directory
         while True:
-            logged = await asyncio.to_thread(self.directory_log.advance, directory, now=self.clock())
+            logged = await asyncio.to_thread(self.directory_log.advance, directory, now=self._time())
             self.publisher.tell(logged)
             # As many as are logged: one that came meanwhile is logged first, in the next round.
             size = logged.size

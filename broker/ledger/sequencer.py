@@ -10,7 +10,10 @@ next writer stores the winner's staged files before it builds on them. What was 
 published or not.
 
 A shard is closed and the next one begun in one transaction: a writer that would still add to the old one
-loses its compare-and-swap. No log returns to an earlier shard, whatever the clocks of routers say.
+loses its compare-and-swap. No log returns to an earlier shard, whatever the clocks of routers say. So none
+goes on to a later one by a time that has not come: a router whose clock is a year ahead would close the
+half-year for everybody, and take the log to one for which nobody has keys. Its records stand where the log
+is.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from broker.ledger.record_judge import JudgedRecord, erasures, placed
 from broker.ledger.store.record_store import Erasure, LogState
 from protocol.errors import Rejected
 from protocol.identifiers import Millis
+from protocol.limits import CLOCK_TOLERANCE
 from protocol.tlog.checkpoints import parse_checkpoint, seconds
 from protocol.tlog.shards import Shard, parse_shard, shard_at
 from protocol.tlog.tiles import TileReader
@@ -53,9 +57,9 @@ class SequencedBatch:
     taken: Sequence[JudgedRecord]
 
 
-def is_of_later_shard(reading: JudgedRecord, origin: str) -> bool:
-    """Whether this reading closes the shard."""
-    return reading.t is not None and reading.t >= parse_shard(origin).end
+def is_of_later_shard(reading: JudgedRecord, origin: str, *, now: Millis) -> bool:
+    """Whether this reading closes the shard: its time has come, as far as clocks may differ."""
+    return reading.t is not None and parse_shard(origin).end <= reading.t <= now + CLOCK_TOLERANCE
 
 
 def sequence_batch(
@@ -70,9 +74,9 @@ def sequence_batch(
     ordered: list[Erasure] = []
     signed: list[SignedLeaves] = []
     taken: list[JudgedRecord] = []
-    end, following = parse_shard(head.origin).end, head.state.directory_next
+    following = head.state.directory_next
     for reading in readings:
-        if len(entries) >= MOST or (reading.t is not None and reading.t >= end):
+        if len(entries) >= MOST or is_of_later_shard(reading, head.origin, now=now):
             break
         taken.append(reading)
         if reading.announced is not None:
@@ -126,7 +130,7 @@ class Sequencer:
         head, self._head = self._head, None
         assert head is not None
         old = head.state
-        if is_of_later_shard(readings[0], head.origin):
+        if is_of_later_shard(readings[0], head.origin, now=now):
             head = next_shard(old, readings[0])
         done = sequence_batch(head, readings, signers=self._signers, now=now)
         self._head = self._storage.commit(

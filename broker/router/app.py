@@ -55,7 +55,7 @@ def build_router(settings: RouterSettings) -> tuple[Router, KafkaOutboxes]:
         keeps=False,
     )
     metrics, times = RouterMetrics.create(), ClockCheck(now, time.monotonic)
-    renewal = _renewal(settings, replica, secret)
+    renewal = _renewal(settings, replica, secret, times=times)
     router = Router(
         name=settings.name,
         signer=renewal.identity,
@@ -94,13 +94,16 @@ def _follow(router: Router, outboxes: KafkaOutboxes) -> None:
     )
 
 
-def _renewal(settings: RouterSettings, replica: Replica, secret: Secret) -> Renewal:
+def _renewal(
+    settings: RouterSettings, replica: Replica, secret: Secret, *, times: ClockCheck
+) -> Renewal:
     return Renewal(
         identity=signer_from_uri(settings.key, secret),
         replica=replica,
         topic=KafkaDirectory(settings.kafka),
         lifetime=ROUTER_LIFETIME,
         by_itself=settings.renew_key,
+        times=times,
     )
 
 

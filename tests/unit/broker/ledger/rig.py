@@ -63,6 +63,8 @@ class Rig:
         begin_logs(self.records, KEYS, NAME, now=NOON)
         self.judge = RecordJudge(world.directory, LEDGER, os.urandom)
         self.inputs: list[bytes] = list(world.audit)
+        self.now = NOON
+        """The ledger's clock."""
 
     @property
     def policy(self) -> Policy:
@@ -90,7 +92,7 @@ class Rig:
         end = len(self.inputs) if upto is None else upto
         while state.position < end:
             step = self.readings(state.position, min(end, state.position + at_once))
-            state = writer.advance(step, now=NOON).new
+            state = writer.advance(step, now=self.now).new
         return state
 
     def state(self, origin: str = AUDIT) -> LogState:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from broker.ledger.cosigning import Cosigner, WitnessAhead, missing
 from broker.ledger.metrics import LedgerMetrics
@@ -21,12 +22,16 @@ from clients.witness.witness_api import witness_api
 from keys.note_keys import NoteUse
 from protocol import topics
 from protocol.errors import Code, Rejected
+from protocol.identifiers import Millis
+from protocol.limits import DAY, SECOND
 from protocol.tlog.checkpoints import Checkpoint, parse_checkpoint, seconds, sign_checkpoint
+from protocol.tlog.cosignatures import cosign
 from protocol.tlog.following import Follower
 from protocol.tlog.policy import parse_policy
 from protocol.tlog.policy_text import WitnessEntry, ledger_policy
 from protocol.tlog.publication import parse_publication
 from runtime.kafka.ports import OutputRecord
+from runtime.process.clock import ClockCheck
 from runtime.process.worker import Worker
 from tests.sim.witnessing import NAME as WITNESS
 from tests.sim.witnessing import Case, note_key
@@ -152,6 +157,29 @@ async def test_a_witness_that_is_new_to_us_says_how_far_it_is(rig: Rig, tmp_path
         await publish(again, bus)
         assert again.cosigner.failures == {}
     assert not missing(POLICY, parse_checkpoint(rig.store.get("audit/2026h2/checkpoint") or b""))
+
+
+async def test_a_witness_whose_clock_is_off_is_told_of_and_counted(rig: Rig) -> None:
+    """What it signed holds: that the log only grew. Its time is heard, as that of one who was just asked."""
+    signed, moments = parse_checkpoint(rig.run(rig.writer()).checkpoint), Clock()
+    times = ClockCheck(lambda: NOON, moments)
+    cosigner = Cosigner(httpx.AsyncClient(), POLICY, times=times)
+    for ahead in (10 * DAY, 0):
+
+        def answer(_: httpx.Request, ahead: int = ahead) -> httpx.Response:
+            signers = note_key(WITNESS).signers(WITNESS, NoteUse.WITNESS)
+            now = seconds(Millis(NOON + ahead))
+            lines = [cosign(signed.checkpoint, signer, now=now) for signer in signers]
+            return httpx.Response(200, content="".join(lines).encode())
+
+        cosigner.client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+        with capture_logs() as said:
+            lines = await cosigner.ask(missing(POLICY, signed), signed, rig.writer().reader(AUDIT))
+        assert len(lines) == 2
+        assert cosigner.clocks_off == ({WITNESS: ahead // SECOND} if ahead else {})
+        assert [line["event"] for line in said] == (["witness_clock"] if ahead else [])
+        fault = times.fault()
+        assert (fault is not None) is bool(ahead)  # the only one that was heard
 
 
 async def test_a_witness_that_proves_more_stops_the_ledger(rig: Rig, tmp_path: Path) -> None:

@@ -13,18 +13,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from broker.errors import StoreCorrupt
-from broker.ledger import log_head
+from broker.ledger import log_head, sequencer
 from broker.ledger.log_storage import LogStorage, prefix_of, stored_tiles
 from broker.ledger.sequencer import Sequencer
 from broker.ledger.store.record_store import LogState, Moved, RecordStore
 from broker.ledger.store.tile_store import TileStore
 from protocol.errors import Rejected
 from protocol.identifiers import Millis, digest
+from protocol.limits import CLOCK_TOLERANCE, DAY
 from protocol.tlog.checkpoints import parse_checkpoint
+from protocol.tlog.shards import parse_shard
 from protocol.trail.acts import deletion, directory_statement
 from protocol.trail.records import RecordType
 from protocol.trail.stated_acts import sign_acts
 from runtime.errors import Unavailable
+from tests.mutants.engine import Mutant
+from tests.mutants.operations import rewritten
+from tests.mutants.promises import assert_missed
 from tests.sim.world import NOON, World
 from tests.unit.broker.ledger.rig import AUDIT, NAME, Rig, root_over, world_of
 
@@ -330,7 +335,9 @@ def turn_of_the_year(tmp_path: Path) -> Iterator[Rig]:
         world.now = Millis(t)
         world.submit("fr", world.compose("fr", ["it"]))
         world.route("fr")
-    yield Rig(tmp_path, world)
+    rig = Rig(tmp_path, world)
+    rig.now = january
+    yield rig
 
 
 def test_a_new_half_year_begins_with_the_last_head_of_the_old(tmp_path: Path) -> None:
@@ -352,10 +359,33 @@ def test_a_writer_left_behind_adds_nothing_to_a_closed_shard(tmp_path: Path) -> 
         rig.run(late, upto=2)
         rig.run(quick)
         with pytest.raises(Moved):
-            late.advance(rig.readings(2, 3), now=NOON)
+            late.advance(rig.readings(2, 3), now=rig.now)
         assert rig.state().size == 4
         rig.run(late)
         assert rig.state().size == 4
+
+
+@pytest.mark.parametrize("ahead", [0, DAY, 200 * DAY])
+def test_a_router_s_future_closes_no_half_year(tmp_path: Path, ahead: int) -> None:
+    """Its clock is wrong, its key valid at that time: its records stand where the log is, and so does all that follows."""
+    world = World()
+    end = parse_shard(AUDIT).end
+    for t in (NOON, end + ahead, NOON + 1):
+        world.now = Millis(t)
+        world.publish_epochs("it")
+        world.submit("fr", world.compose("fr", ["it"]))
+        world.route("fr")
+    rig = Rig(tmp_path, world)
+    rig.now = Millis(end - CLOCK_TOLERANCE - 1)
+    rig.run(rig.writer())
+    assert rig.entries() == rig.expected()
+    assert [state.origin for state in rig.records.states() if "audit" in state.origin] == [AUDIT]
+
+
+async def test_without_the_bound_it_closes_one(tmp_path: Path) -> None:
+    """The promise's own test fails where a reading's time need not have come."""
+    mutant = Mutant(sequencer.is_of_later_shard, rewritten("now + CLOCK_TOLERANCE", "reading.t"))
+    await assert_missed(mutant, test_a_router_s_future_closes_no_half_year, [tmp_path, 200 * DAY])
 
 
 @pytest.mark.slow
