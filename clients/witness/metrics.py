@@ -20,6 +20,7 @@ class WitnessMetrics:
     size: Gauge
     cosigned_at: Gauge
     mirrored: Gauge
+    clock_behind: Gauge
 
     @classmethod
     def create(cls) -> WitnessMetrics:
@@ -34,4 +35,5 @@ class WitnessMetrics:
             size=gauge("checkpoint_leaves", "Size of the newest checkpoint signed, by log.", "log"),
             cosigned_at=gauge("cosigned_timestamp_seconds", "Time of the newest cosignature, by log.", "log"),
             mirrored=gauge("mirrored_leaves", "Leaves of the copy that is kept, by log.", "log"),
+            clock_behind=gauge("clock_behind_seconds", "By how much a log signed ahead of this clock."),
         )

@@ -18,6 +18,7 @@ from clients.witness.evidence import EvidenceKind
 from clients.witness.mirror import Mirror
 from clients.witness.service import HttpAnswer, WitnessService
 from protocol.errors import Code, Rejected
+from protocol.limits import SECOND
 from protocol.tlog.witnessing import AddCheckpoint
 from runtime.process.clock import now
 from runtime.process.health import Checks, policy_lasts
@@ -81,6 +82,7 @@ class WitnessQueue:
         forks = self.witness.folder.count(EvidenceKind.FORK)
         return {
             "state": {"ok": writable},
+            "clock": {"ok": not self.witness.behind, "behind_seconds": self.witness.behind // SECOND},
             "policy": {
                 "ok": bool(self.witness.policy.logs),
                 "logs": len(self.witness.policy.origins),

@@ -25,8 +25,16 @@ from clients.witness.head_store import CosignedHead, HeadStore
 from clients.witness.metrics import WitnessMetrics
 from protocol.errors import Rejected
 from protocol.identifiers import Digest, Millis
+from protocol.limits import CLOCK_TOLERANCE, SECOND
 from protocol.parties import TreeHead
-from protocol.tlog.checkpoints import Checkpoint, CheckpointSigner, SignedCheckpoint, seconds, signature_time
+from protocol.tlog.checkpoints import (
+    Checkpoint,
+    CheckpointSigner,
+    Seconds,
+    SignedCheckpoint,
+    seconds,
+    signature_time,
+)
 from protocol.tlog.cosignatures import cosign, with_cosignatures
 from protocol.tlog.notes import Note, format_note
 from protocol.tlog.policy import Policy
@@ -45,6 +53,8 @@ log = structlog.get_logger()
 
 PLAIN = "text/plain; charset=utf-8"
 
+_NOT_YET = "E_TIME_FUTURE: signed at a time that has not come by this witness's clock: one of both is wrong"
+
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
@@ -62,7 +72,7 @@ RootAt = Callable[[str, int], bytes | None]
 class WitnessService:
     """One witness: a name, its keys, the logs that it knows, and what it signed."""
 
-    __slots__ = ("_clock", "_root_at", "_signers", "folder", "heads", "metrics", "policy")
+    __slots__ = ("_clock", "_root_at", "_signers", "behind", "folder", "heads", "metrics", "policy")
 
     def __init__(
         self,
@@ -78,6 +88,9 @@ class WitnessService:
         self._signers = tuple(signers)
         self._root_at = root_at
         self._clock = clock
+        self.behind = 0
+        """Milliseconds that this clock is behind the log's that asked last, where that is too much."""
+
         self.policy = policy
         self.heads = heads
         self.folder = folder
@@ -92,7 +105,9 @@ class WitnessService:
             return self._counted("malformed", plain_answer(400, str(rejected)))
         head = self.heads.head(request.signed.checkpoint.origin)
         decision = decide_cosigning(request, _tree_head(head), self.policy)
-        return request if isinstance(decision, Cosign) else self._refused(request, decision, head)
+        if not isinstance(decision, Cosign):
+            return self._refused(request, decision, head)
+        return request if self._has_come(request) else self._counted("clock", plain_answer(503, _NOT_YET))
 
     def answer(self, request: AddCheckpoint) -> HttpAnswer:
         """Decide, store and sign in one transaction."""
@@ -106,6 +121,19 @@ class WitnessService:
             return self._refused(request, decision, head)
         self._show_log(request.signed.checkpoint.origin)
         return self._counted("cosigned", HttpAnswer(200, signed))
+
+    def _has_come(self, request: AddCheckpoint) -> bool:
+        """Whether the log signed at a time that has come: a cosignature says when the head was there at last.
+
+        One of both clocks is wrong, and this witness cannot tell which. So it waits until they agree.
+        """
+        told = self.policy.times(request.signed).get("ledger", Seconds(0)) * SECOND
+        behind = told - self._clock()
+        before, self.behind = self.behind, behind if behind > CLOCK_TOLERANCE else 0
+        if self.behind and not before:
+            log.error("clock_behind", path=request.signed.checkpoint.origin, seconds=self.behind // SECOND)
+        self.metrics.clock_behind.set(self.behind // SECOND)
+        return not self.behind
 
     def contradicted(self, request: AddCheckpoint, rejected: Rejected) -> HttpAnswer:
         """The log shows other entries than it signed: the answer, and an alarm."""
