@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from broker.centre.clock import check_clock
 from broker.centre.quarantine import held_in_quarantine
 from broker.centre.registry import registrar_of
 from keys.store import write_private
@@ -65,10 +66,12 @@ async def _state(
     invocation: Invocation, kind: RecordType, subject: Digest | None, detail: tuple[Any, ...]
 ) -> Made:
     home, moment = centre_home(invocation), now()
+    kafka = bootstrap(invocation, home)
+    await check_clock(kafka)
     signer = registrar_of(home)
     act = Act(kind, moment, signer.name, subject, detail)
     value = sign_acts([act], actor=signer.name, now=moment, signer=signer, entropy=os.urandom)
-    await KafkaLog(bootstrap(invocation, home), topics.AUDIT).append([value])
+    await KafkaLog(kafka, topics.AUDIT).append([value])
     return {
         "act": kind.name.lower(),
         "by": signer.name,

@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from broker.centre.clock import check_clock
 from broker.errors import RolledBack
 from broker.registrar_key import check_registrar, check_registrar_at_home
 from keys.ceremony import read_pin
@@ -148,6 +149,7 @@ class Registry:
 
     async def state(self, statements: Sequence[bytes]) -> tuple[TopicChange, ...]:
         """Check, create the topics of the units concerned, publish."""
+        await check_clock(self.kafka)
         named = [self.directory.apply(statement).statement.about for statement in statements]
         pending = self.home.pending
         write_statements(pending, statements)

@@ -85,6 +85,9 @@ class Topic:
         """Every topic is there."""
         return ()
 
+    async def tell_time(self, _: str) -> None:
+        """The same as here."""
+
     async def read(self, *_: object) -> tuple[Directory, int]:
         """The directory as the topic has it."""
         return directory(tuple(self.statements)), 0
@@ -99,6 +102,7 @@ async def test_what_was_published_is_known_here_although_the_command_failed(
     monkeypatch.setattr(registry, "read_directory_topic", topic.read)
     monkeypatch.setattr(registry, "KafkaDirectory", lambda _: topic)
     monkeypatch.setattr(registry, "KafkaTopicAdmin", lambda _: topic)
+    monkeypatch.setattr(registry, "check_clock", topic.tell_time)
     home = CentreHome(tmp_path)
     home.settings.write_text("")
 

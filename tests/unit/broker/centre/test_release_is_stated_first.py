@@ -67,11 +67,16 @@ def brokers(out: Path, monkeypatch: pytest.MonkeyPatch) -> Kafka:
     return made
 
 
+async def clock_is_right(_: str) -> None:
+    """Kafka agrees; test_clock.py has the rest."""
+
+
 @pytest.fixture
 def centre(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Invocation:
     """The home of a centre, with its registrar's key."""
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
     monkeypatch.setattr(acts, "now", lambda: NOW)
+    monkeypatch.setattr(acts, "check_clock", clock_is_right)
     home = CentreHome(tmp_path / "centre")
     secret, named = new_secret(home, file=None)
     home.settings.write_text(f'kafka = "127.0.0.1:1"\nsecret = "{named}"\n')
