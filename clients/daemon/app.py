@@ -11,7 +11,7 @@ import time
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import structlog
 import uvloop
@@ -26,6 +26,7 @@ from clients.daemon.state.ledger_state import Ledger, read_followed_policy
 from clients.daemon.state.losses import check_state_is_there
 from clients.daemon.state.stored_directory import StoredDirectory
 from clients.daemon.state.stream import Stream
+from clients.daemon.state.unit_clock import UnitClock
 from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store.at_rest import Vault
 from clients.daemon.store.database import Store
@@ -35,6 +36,7 @@ from keys.key_files import IDENTITY_FILE
 from keys.store import check_private_directory, read_private
 from keys.unit_keys import UnitKeys
 from runtime.errors import HomeError
+from runtime.kafka.broker_time import KafkaTime, TimeFeed
 from runtime.kafka.feeds import KafkaFeeds
 from runtime.kafka.marks import KafkaMarks
 from runtime.kafka.partition_log import KafkaDirectory
@@ -48,6 +50,9 @@ from runtime.process.tasks import check_end, end_tasks, told_to_stop, waiting_to
 from runtime.process.worker import Worker
 
 log = structlog.get_logger()
+
+ASK_KAFKA_EVERY: Final = 600.0
+"""Seconds between two questions for Kafka's time; it comes with each batch that is sent as well."""
 
 
 def check_daemon(home: Path, *, kafka: str | None = None) -> str:
@@ -123,6 +128,9 @@ async def _serve(
             asyncio.create_task(part, name="http") for part in (*servers, *witness)
         }
         tasks = serving | {asyncio.create_task(daemon.run(), name="daemon"), waiting_to_stop(stop)}
+        if (times := daemon.context.times) is not None:
+            told = TimeFeed(KafkaTime(settings.kafka), times.check, every=ASK_KAFKA_EVERY)
+            tasks.add(asyncio.create_task(told.run(), name="time"))
         watchdog = asyncio.create_task(keep_watchdog())
         log.info("started", unit=settings.unit, bootstrap=settings.kafka, pid=os.getpid())
         notify("READY=1")
@@ -155,19 +163,22 @@ def open_context(home: UnitHome, settings: UnitSettings) -> UnitContext:
     keys, root = opened_keys(home, settings), read_pin(home.root)
     check_state_is_there(home)
     verified = VerifiedStatements(home.verified, root, unit_secret(settings, home))
+    store = Store(home.database)
+    times = UnitClock(now, time.monotonic, store)
     return UnitContext(
         unit=settings.unit,
-        store=Store(home.database),
+        store=store,
         vault=Vault(keys.storage_key, os.urandom),
         keys=keys,
         replica=StoredDirectory(home.replica, root, verified=verified),
         metrics=UnitMetrics.create(),
-        clock=now,
+        clock=times.now,
         monotonic=time.monotonic,
         entropy=os.urandom,
         stream=Stream(os.urandom),
         renews_key=settings.renew_key,
         ledger=_ledger(home),
+        times=times,
     )
 
 

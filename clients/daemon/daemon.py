@@ -46,6 +46,7 @@ from protocol import topics
 from runtime.errors import Unavailable
 from runtime.kafka.feeds import Backoff
 from runtime.kafka.ports import DirectoryTopic, FeedReader, Fetched, MarkTeller
+from runtime.process.clock import ClockJump
 from runtime.process.contact import Contact
 from runtime.process.wakeup import Throttle, Wakeup, Watermark
 from runtime.process.worker import Worker
@@ -177,8 +178,14 @@ class Daemon:
             await asyncio.sleep(RECEIPTS_AFTER)
 
     async def _seal_what_waited(self) -> None:
+        jump = ClockJump(self.context.wall, self.context.monotonic)
         while True:
             await self._sealer_wakeup.wait(QUEUED_EVERY)
+            if jump.happened():
+                # Other weeks run now: the keys for them are made at once, and nothing waits for another hour.
+                log.warning("clock_jumped")
+                self.context.held.clear()
+                self._upkeep_wakeup.wake()
             after: int | None = 0
             while after is not None:
                 after = await self.jobs.until_stored(

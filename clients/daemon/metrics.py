@@ -35,6 +35,7 @@ class UnitMetrics:
     undecided: Gauge
     queued: Gauge
     waiting_for_clock: Gauge
+    clock_off: Gauge
     last_decision: Gauge
     key_left: Gauge
     ledger_size: Gauge
@@ -75,6 +76,7 @@ class UnitMetrics:
             undecided=gauge("messages_undecided", "Sealed messages without a decision."),
             queued=gauge("messages_queued", "Messages that wait to be sealed."),
             waiting_for_clock=gauge("messages_waiting_for_clock", "Messages that a wrong clock holds up."),
+            clock_off=gauge("clock_off_seconds", "By how much most others say: + ahead, - behind."),
             last_decision=gauge("last_decision_timestamp_seconds", "Time of the newest decision seen."),
             key_left=gauge("key_left_seconds", "Until the last identity ends that this unit signs with."),
             ledger_size=gauge("ledger_leaves", "Leaves of the newest audit log, as far as it is trusted."),

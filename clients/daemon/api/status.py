@@ -105,6 +105,8 @@ async def refresh_gauges(daemon: Daemon) -> None:
         daemon.context.metrics.alarms_kept.labels(code, "acknowledged").set(done)
     daemon.context.metrics.queued.set(counts["queued"])
     daemon.context.metrics.waiting_for_clock.set(waiting)
+    if context.times is not None:
+        context.metrics.clock_off.set(context.times.check.ahead_seconds)
     daemon.context.metrics.undecided.set(counts["undecided"])
     daemon.context.metrics.directory_size.set(daemon.context.directory.head.size)
     end = key_end(context)

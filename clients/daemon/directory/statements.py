@@ -73,7 +73,13 @@ def upkeep(context: UnitContext) -> list[bytes]:
 
     Returns what is to be published.
     """
-    now = context.clock()
+    fault = None if context.times is None else context.times.fault()
+    if fault is not None and fault.ahead > 0:
+        # A statement from the future would stand in the directory for ever, with keys that nobody uses.
+        log.error("clock_wrong", hint=fault.sentence)
+        return []
+    # By this machine's own clock: nobody else's makes or destroys a key.
+    now = context.wall()
     context.keys.adopt_rotation(now, parties=context.directory)
     gone = context.keys.destroy_expired(now, seen=context.seen())
     for epoch in gone:

@@ -21,6 +21,8 @@ from clients.daemon.store import inbox
 from clients.daemon.store import ledger_tables as ledger_store
 from clients.daemon.store.ledger_tables import Tiles
 from protocol.errors import Code, Rejected
+from protocol.limits import SECOND
+from protocol.tlog.checkpoints import parse_checkpoint
 from protocol.tlog.following import Advance, Follower, SeenTiles, begins_with
 from protocol.tlog.publication import Publication, parse_publication
 from protocol.tlog.tiles import TreeWriter, parse_path, right_edge
@@ -45,6 +47,9 @@ ALARMS: Final = {
 """Which alarm a refused publication is; any other code is `ledger_damaged`."""
 
 DAMAGED: Final = "ledger_damaged"
+
+HEAR_EVERY: Final = 30.0
+"""Seconds between two times that the signed times of a publication are looked at."""
 
 
 def take_publications(context: UnitContext, ledger: Ledger, fetched: Fetched) -> None:
@@ -107,14 +112,16 @@ def _take(context: UnitContext, ledger: Ledger, value: bytes, offset: int) -> No
         return
     try:
         if held is not None:
-            _go_on(ledger, held, publication, offset)
+            _go_on(context, ledger, held, publication, offset)
         elif publication.note is not None:
             _join(context, ledger, publication, offset)
     except Rejected as rejected:
         _accuse(context, ledger, publication, offset, rejected)
 
 
-def _go_on(ledger: Ledger, held: FollowedLog, publication: Publication, offset: int) -> None:
+def _go_on(
+    context: UnitContext, ledger: Ledger, held: FollowedLog, publication: Publication, offset: int
+) -> None:
     try:
         advance = guarded(lambda: held.follower.take(publication, ledger.policy))
     finally:
@@ -122,7 +129,18 @@ def _go_on(ledger: Ledger, held: FollowedLog, publication: Publication, offset: 
     if publication.note is not None:
         ledger.clear(publication.origin)
     if advance is not None:
+        _hear(context, ledger, advance.note)
         _grow(ledger, held, advance)
+
+
+def _hear(context: UnitContext, ledger: Ledger, note: bytes) -> None:
+    """What the clocks of a log and its witnesses have shown; now and then, since each word is a signature."""
+    moment = context.monotonic()
+    if context.times is None or moment - ledger.heard_at < HEAR_EVERY:
+        return
+    ledger.heard_at = moment
+    for name, time in ledger.policy.times(parse_checkpoint(note)).items():
+        context.times.heard(name, time * SECOND)
 
 
 def _join(context: UnitContext, ledger: Ledger, publication: Publication, offset: int) -> None:

@@ -28,12 +28,14 @@ from clients.daemon.store.decisions import (
 )
 from clients.daemon.store.message_states import OutboxState
 from protocol.errors import Code, Rejected
-from protocol.trail.batches import Decisions, Leaf, Record, verify_decisions
+from protocol.limits import CLOCK_TOLERANCE
+from protocol.trail.batches import SUMMARY_FIELDS, Decisions, Leaf, Reason, Record, verify_decisions
 from runtime.kafka.ports import Fetched
 
 log = structlog.get_logger()
 
 LONGEST_HOLD = 300.0
+_CREATED = SUMMARY_FIELDS.index("created")
 _LACKS_STATEMENTS = frozenset({Code.E_RECEIPT})
 
 
@@ -73,6 +75,7 @@ def take_decisions(context: UnitContext, fetched: Fetched, *, patient: bool) -> 
             if isinstance(batch, Rejected):
                 context.alarm("decision_unverified", detail=f"{fetched.topic}@{record.offset} {batch.code}")
                 continue
+            _hear(context, batch)
             context.see(batch.batch.t)
             came = receipts.IncomingDecisions(context.store, record.value)
             for decision, leaf in zip(batch.records, batch.leaves, strict=True):
@@ -87,6 +90,20 @@ def take_decisions(context: UnitContext, fetched: Fetched, *, patient: bool) -> 
             if sealings.is_overtaken(context.store, partition, decided=offset)
         )
     return DecisionsTaken(frozenset(reached), overtaken, again)
+
+
+def _hear(context: UnitContext, batch: Decisions) -> None:
+    """What the router's clock has shown: its signed time, which is no older than what it decided."""
+    router = context.directory.router_key(batch.batch.kid)
+    if context.times is None or router is None:
+        return
+    t = batch.batch.t
+    made = max(
+        (record.header[_CREATED] for record in batch.records if record.header is not None), default=None
+    )
+    elapsed = -1 if made is None else context.clock() - made
+    # A clock that was set back since, or is ahead of what was sealed: then there is no upper bound.
+    context.times.heard(f"router {router.unit}", t, t + elapsed if elapsed >= 0 else None)
 
 
 def _note_loss(context: UnitContext, fetched: Fetched) -> None:
@@ -110,7 +127,9 @@ def _apply(context: UnitContext, record: Record, leaf: Leaf, came: receipts.Inco
     now = context.clock()
     sealing = sealings.find_sealing(context.store, record.submission)
     context.metrics.decisions.labels(record.type.name.lower()).inc()
-    consequence = consequence_of(record, sealing)
+    # Later than now: a router's clock is ahead, or this one behind. Its refusal is no last word on a time.
+    has_come = record.t <= min(now, context.wall()) + CLOCK_TOLERANCE
+    consequence = consequence_of(record, sealing, clocks_differ=not has_come)
     where = f"outbox {record.source.partition}@{record.source.offset}"
     if sealing is not None:
         kept = not isinstance(consequence, Nothing)
@@ -127,12 +146,11 @@ def _apply(context: UnitContext, record: Record, leaf: Leaf, came: receipts.Inco
     match consequence:
         case Settle():
             outbox.settle(context.store, sealing, record, leaf.record, now=now)
-            context.clock_alarms.discard("clock_ahead")
+            _clocks_agree(context)
             return _go_on(context, sealing.message)
         case RefuseForGood(reasons):
             outbox.refuse(context.store, sealing, record, leaf.record, now=now)
-            for reason in reasons:
-                context.metrics.refusals.labels(reason.code.value).inc()
+            _count(context, reasons)
             log.warning("refused", rowid=sealing.message, reasons=[r.code.value for r in reasons])
             return _go_on(context, sealing.message)
         case SealAgain(reasons, alarm):
@@ -143,6 +161,18 @@ def _apply(context: UnitContext, record: Record, leaf: Leaf, came: receipts.Inco
             outbox.queue_again(context.store, sealing, record, leaf.record, now=now)
             log.info("seal_again", rowid=sealing.message, reasons=[r.code.value for r in reasons])
             return _seal_again(context, sealing, record)
+
+
+def _count(context: UnitContext, reasons: tuple[Reason, ...]) -> None:
+    for reason in reasons:
+        context.metrics.refusals.labels(reason.code.value).inc()
+
+
+def _clocks_agree(context: UnitContext) -> None:
+    """A router took what was just sealed: what waited because of a clock is tried again at once."""
+    if "clock_ahead" in context.clock_alarms:
+        context.clock_alarms.discard("clock_ahead")
+        context.held.clear()
 
 
 def _go_on(context: UnitContext, message: int) -> bool:

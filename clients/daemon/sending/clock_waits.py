@@ -70,12 +70,20 @@ class ClockState:
 
 def clock_state(context: UnitContext) -> ClockState:
     """The clock as decisions, the others' keys and waiting messages show it now."""
-    late = context.seen() - context.clock()
+    late = _late(context)
     if late > CLOCK_TOLERANCE:
         return ClockState(_waiting(context.store, _BY_A_CLOCK_BEHIND), _ahead(context.store), late)
     far_ahead = _ahead_of_every_key(context)
     codes = _BY_A_CLOCK if far_ahead is None else _BY_A_CLOCK_FAR_AHEAD
     return ClockState(_waiting(context.store, codes), far_ahead or _ahead(context.store), None)
+
+
+def _late(context: UnitContext) -> int:
+    """By how much this clock is behind: as most say who are heard, or else by the newest decision."""
+    if context.times is None:
+        return context.seen() - context.clock()
+    fault = context.times.fault()
+    return 0 if fault is None else -fault.ahead
 
 
 def _waiting(store: Store, codes: tuple[Code, ...]) -> int:

@@ -11,7 +11,8 @@ The rules, each with its reason (docs/adr/0004 and 0021):
    idempotent producer is not needed as well.
 3. Kafka takes no record whose stamp is an hour ahead of its own clock. Such a unit's messages have to reach
    a router all the same: its signed decision says by how much the clock is wrong. So they go without a stamp,
-   which nobody reads: what counts is the time under the sender's signature.
+   which nobody reads: what counts is the time under the sender's signature. A topic that bears Kafka's own
+   time (protocol/topics.py) takes any stamp; one that was made before, and not applied since, does not.
 """
 
 from __future__ import annotations
@@ -66,12 +67,12 @@ class KafkaOutbox:
                 client = await self._client(partition)
                 batch, count = batch_of(records, now=now())
                 try:
-                    offset = await self._produce(client, partition, batch)
+                    offset, t = await self._produce(client, partition, batch)
                 except InvalidTimestampError:  # rule 3; nothing was appended
                     batch, count = batch_of(records, now=NO_STAMP)
-                    offset = await self._produce(client, partition, batch)
+                    offset, t = await self._produce(client, partition, batch)
                 acknowledged = True
-                return Appended(offset, count)
+                return Appended(offset, count, t if t > 0 else None)
         except (KafkaError, TimeoutError, OSError) as error:
             raise Unavailable(
                 f"Kafka did not take a batch for {self._topic} ({type(error).__name__})",
@@ -95,8 +96,8 @@ class KafkaOutbox:
             await client.bootstrap()
         return client
 
-    async def _produce(self, client: AIOKafkaClient, partition: int, batch: bytes) -> int:
-        """Send a batch to its current leader; returns the offset of its first record."""
+    async def _produce(self, client: AIOKafkaClient, partition: int, batch: bytes) -> tuple[int, int]:
+        """Send a batch to its current leader; the offset of its first record, and when Kafka took it."""
         place = TopicPartition(self._topic, partition)
         question = ProduceRequest(
             None, _ALL_IN_SYNC, REQUEST_TIMEOUT_MS, [(self._topic, [(partition, batch)])]
@@ -107,9 +108,9 @@ class KafkaOutbox:
             if leader is not None and leader >= 0:
                 with as_connection_errors():
                     answer = await client.send(leader, question)
-                code, offset = _outcome(answer)
+                code, offset, t = _outcome(answer)
                 if not code:
-                    return offset
+                    return offset, t
                 if code not in _NOT_DONE:
                     raise for_code(code)
             await client.force_metadata_update()
@@ -124,7 +125,7 @@ class KafkaOutbox:
         task.add_done_callback(self._closing.discard)
 
 
-def _outcome(answer: Any) -> tuple[int, int]:
-    """The error's code and the offset, of an answer for one partition."""
-    [(_, [(_, code, offset, *_)])] = answer.topics
-    return code, offset
+def _outcome(answer: Any) -> tuple[int, int, int]:
+    """The error's code, the offset, and Kafka's time (-1: not told), of an answer for one partition."""
+    [(_, [(_, code, offset, t, *_)])] = answer.topics
+    return code, offset, t

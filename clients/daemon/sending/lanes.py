@@ -34,6 +34,7 @@ from clients.daemon.store import sealings
 from clients.daemon.store.disk import Disk
 from runtime.errors import Unavailable
 from runtime.kafka.feeds import Backoff
+from runtime.process.clock import KAFKA
 from runtime.process.wakeup import Throttle, Wakeup, Watermark
 
 log = structlog.get_logger()
@@ -166,10 +167,14 @@ class Lanes:
         if not window.items:
             return []
         await self._disk.flushed()
+        times = self._context.times
+        asked = 0.0 if times is None else times.check.moment()
         appended = await self._log.append(
             partition, [OutboxRecord(item.thread, item.submission) for item in window.items]
         )
         self._heard()
+        if times is not None and appended.t is not None:
+            times.check.answered(KAFKA, appended.t, since=asked)
         self._context.metrics.appended.inc(appended.count)
         sent = [item.id for item in window.items[: appended.count]]
         if appended.offset >= 0:

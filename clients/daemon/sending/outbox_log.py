@@ -26,6 +26,8 @@ class Appended:
 
     offset: int
     count: int
+    t: int | None = None
+    """When Kafka took them, by its own clock, Unix milliseconds; None where it does not say so."""
 
 
 class OutboxLog(Protocol):

@@ -34,7 +34,13 @@ def seal_queued(context: UnitContext, after: int = 0) -> int | None:
 
 
 def order_of(context: UnitContext, row: int) -> Order:
-    """The order behind a row: as it was kept, or, for a receipt, as it follows from the deliveries."""
+    """The order behind a row: as it was kept, or, for a receipt, as it follows from the deliveries.
+
+    One that waits because its life had ended by a wrong clock lives as long as was asked from now on. Inside
+    a transaction.
+    """
+    if outbox.is_out_of_time(context.store, row):
+        outbox.begin_life_anew(context.store, context.vault, row, at=context.clock())
     found = context.store.row("SELECT mid, thread, created, automatic FROM outbox WHERE id = ?", row)
     assert found is not None
     if not found["automatic"]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Final
 
@@ -90,6 +91,9 @@ class Ledger:
 
     uneven: tuple[int, float] | None = None
     """The lengths of the directory's log and of the replica where they differ, and since when."""
+
+    heard_at: float = -inf
+    """When the signed times of a publication were looked at last, by the monotonic clock."""
 
     book: OpenPromises = field(default_factory=OpenPromises)
     opened: bool = False

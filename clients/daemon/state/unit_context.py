@@ -16,6 +16,7 @@ from clients.daemon.metrics import UnitMetrics
 from clients.daemon.state.ledger_state import Ledger
 from clients.daemon.state.stored_directory import StoredDirectory
 from clients.daemon.state.stream import Stream
+from clients.daemon.state.unit_clock import UnitClock
 from clients.daemon.store.alarms import raise_alarm
 from clients.daemon.store.at_rest import Vault
 from clients.daemon.store.database import Store
@@ -67,6 +68,9 @@ class UnitContext:
     ledger: Ledger | None = None
     """The followed logs; None where the home has no policy for them."""
 
+    times: UnitClock | None = None
+    """What others' clocks show, by which `clock` is corrected; None: it is compared with decisions alone."""
+
     @property
     def directory(self) -> Directory:
         """The replica of the directory."""
@@ -116,18 +120,25 @@ class UnitContext:
             self.clock_alarms.add(code)
             self.alarm(code, detail=detail)
 
+    def wall(self) -> Millis:
+        """This machine's own clock, whatever others' show."""
+        return self.clock() if self.times is None else self.times.wall()
+
     def seen(self) -> Millis:
-        """The latest time that a router's verified decision bore; 0 before the first."""
+        """The latest time that a router's verified decision bore, of those that had come; at first 0."""
         row = self.store.row("SELECT value FROM meta WHERE key = 'seen'")
         return Millis(0 if row is None else int(row["value"]))
 
     def see(self, moment: Millis) -> None:
         """Remember the time of a verified decision, and hold this clock against it. Inside a transaction."""
-        behind = moment - self.clock()
+        behind = moment - self.wall()
         if behind > CLOCK_TOLERANCE:
             self.clock_alarm("clock_behind", detail=f"{behind // SECOND} s behind a router's")
         elif moment:
             self.clock_alarms.discard("clock_behind")
+        if self.times is not None and moment > self.clock() + CLOCK_TOLERANCE:
+            # One router's clock alone: remembered, it would say for ever that this one is behind.
+            return
         if moment > self.seen():
             self.store.write("INSERT OR REPLACE INTO meta VALUES ('seen', ?)", str(moment))
             self.metrics.last_decision.set(moment / 1000)

@@ -30,7 +30,8 @@ RECOVERABLE: Final = frozenset({
 })  # fmt: skip
 """Refusals that another sealing can cure: other keys, another time, another number."""
 
-_BY_THE_CLOCK: Final = frozenset({Code.E_EXPIRED, Code.E_LIFETIME})
+OUT_OF_TIME: Final = frozenset({Code.E_EXPIRED, Code.E_LIFETIME})
+"""Refusals that say nothing of the message where its sender's clock, or the router's, was wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +81,8 @@ class Nothing:
 Consequence = Settle | RefuseForGood | SealAgain | Foreign | Nothing
 
 
-def consequence_of(record: Record, sealing: Sealing | None) -> Consequence:
-    """The consequence of one decision."""
+def consequence_of(record: Record, sealing: Sealing | None, *, clocks_differ: bool = False) -> Consequence:
+    """The consequence of one decision; `clocks_differ`: it bears a time that has not come here."""
     if sealing is None:
         return Foreign()
     match record.type:
@@ -91,7 +92,7 @@ def consequence_of(record: Record, sealing: Sealing | None) -> Consequence:
         case _ if not _is_open(sealing):
             return Nothing()
         case RecordType.REJECTED:
-            return _refused(record.reasons, sealing)
+            return _refused(record.reasons, sealing, clocks_differ=clocks_differ)
         case RecordType.DUPLICATE:
             # Another number cures it, and an addressee that has the message already takes it once.
             return _refused((Reason(Code.E_REPLAY),), sealing)
@@ -103,13 +104,14 @@ def _is_open(sealing: Sealing) -> bool:
     return sealing.latest and not sealing.decided and not sealing.message_settled
 
 
-def _refused(reasons: tuple[Reason, ...], sealing: Sealing) -> Consequence:
+def _refused(reasons: tuple[Reason, ...], sealing: Sealing, *, clocks_differ: bool = False) -> Consequence:
     codes = {reason.code for reason in reasons}
     # Sealed a moment ago and stale again: not the message is old, this clock is a week behind.
     stale_again = Code.E_TIME_STALE in codes and sealing.sealed_times > 1
-    our_clock = Code.E_TIME_FUTURE in codes or stale_again
-    curable = bool(codes) and codes <= (RECOVERABLE | _BY_THE_CLOCK if our_clock else RECOVERABLE)
+    of_time = bool(codes & (OUT_OF_TIME | {Code.E_TIME_STALE}))
+    by_a_clock = Code.E_TIME_FUTURE in codes or stale_again or (clocks_differ and of_time)
+    curable = bool(codes) and codes <= (RECOVERABLE | OUT_OF_TIME if by_a_clock else RECOVERABLE)
     # A clock that is wrong will be corrected; until then the message waits, however often it was tried.
-    if curable and (our_clock or sealing.sealed_times < MOST_SEALINGS):
+    if curable and (by_a_clock or sealing.sealed_times < MOST_SEALINGS):
         return SealAgain(reasons, alarm=any(reason.code is Code.E_REPLAY for reason in reasons))
     return RefuseForGood(reasons)

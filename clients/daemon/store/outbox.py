@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 from clients.daemon.errors import ForbiddenMove
 from clients.daemon.store.at_rest import AtRest, Vault
 from clients.daemon.store.database import Row, Store
-from clients.daemon.store.decisions import Sealing
+from clients.daemon.store.decisions import OUT_OF_TIME, Sealing
 from clients.daemon.store.message_states import OUTBOX, UNDECIDED, OutboxEvent, OutboxState, allowing, among
 from clients.daemon.store.order import Order, decode_order, encode_order
 from protocol.codes import AcknowledgementStage
@@ -160,6 +161,29 @@ def queue_again(store: Store, sealing: Sealing, record: Record, raw: bytes, *, n
     """This sealing is refused; the message waits for another one."""
     _decide(store, sealing, record, raw)
     _move(store, sealing.message, OutboxEvent.SEAL_AGAIN, record.reasons, now)
+
+
+def is_out_of_time(store: Store, row: int) -> bool:
+    """Whether a message waits because a router called it expired: it waits only if a clock was wrong."""
+    found = store.row("SELECT reasons FROM outbox WHERE id = ? AND state = 'queued'", row)
+    return found is not None and any(f'"{code.value}"' in found["reasons"] for code in OUT_OF_TIME)
+
+
+def begin_life_anew(store: Store, vault: Vault, row: int, *, at: Millis) -> None:
+    """Let a message live as long as was asked from this time on: the clock by which it was made was wrong.
+
+    Every expiry is asked for as a length of time. An originator's date of deletion is a date: it stays.
+    """
+    found = store.row("SELECT created, automatic FROM outbox WHERE id = ?", row)
+    assert found is not None
+    if not found["automatic"]:  # the order of a receipt follows from when it was made
+        order = read_order(store, vault, row)
+        expires = at + order.expires - found["created"]
+        if order.h3 is not None and order.h3.delete_by is not None:
+            expires = min(expires, order.h3.delete_by)
+        kept = vault.lock(encode_order(replace(order, expires=Millis(expires))), PLACE, order.message_id)
+        store.write("UPDATE outbox SET dek = ?, content = ? WHERE id = ?", kept.dek, kept.content, row)
+    store.write("UPDATE outbox SET created = ? WHERE id = ?", at, row)
 
 
 def acknowledged(

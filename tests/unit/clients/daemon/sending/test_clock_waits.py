@@ -117,7 +117,11 @@ def test_behind_is_what_a_decision_contradicts(world, es, offset: int) -> None:
 
 MUTANTS = {
     "what waits is not counted": Mutant(clock_waits._waiting, returning("0")),
-    "stale is stale, whoever's clock": Mutant(decisions._refused, forced(False, "sealing.sealed_times > 1")),
+    "stale is stale, whoever's clock": Mutant(
+        decisions._refused,
+        forced(False, "sealing.sealed_times > 1"),
+        forced(False, "clocks_differ and of_time"),
+    ),
 }
 
 
