@@ -111,9 +111,7 @@ def _replica(settings: LedgerSettings, secret: Secret) -> Replica:
     )
 
 
-def _renewal(
-    settings: LedgerSettings, replica: Replica, secret: Secret, *, times: ClockCheck
-) -> Renewal:
+def _renewal(settings: LedgerSettings, replica: Replica, secret: Secret, *, times: ClockCheck) -> Renewal:
     return Renewal(
         identity=signer_from_uri(settings.key, secret),
         replica=replica,

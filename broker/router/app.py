@@ -94,9 +94,7 @@ def _follow(router: Router, outboxes: KafkaOutboxes) -> None:
     )
 
 
-def _renewal(
-    settings: RouterSettings, replica: Replica, secret: Secret, *, times: ClockCheck
-) -> Renewal:
+def _renewal(settings: RouterSettings, replica: Replica, secret: Secret, *, times: ClockCheck) -> Renewal:
     return Renewal(
         identity=signer_from_uri(settings.key, secret),
         replica=replica,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -28,8 +28,10 @@ from protocol.limits import DAY
 from protocol.trail.acts import software_start
 from protocol.trail.stated_acts import sign_acts, verify_acts
 from runtime.errors import Unavailable
+from runtime.process.clock import KAFKA, ClockCheck
 from tests.mutants.engine import Mutant, mutated
-from tests.mutants.operations import forced
+from tests.mutants.operations import forced, unchecked
+from tests.mutants.promises import assert_missed
 from tests.sim.world import Party, World, facts
 from tests.unit.broker.router.claims import Statements
 from tests.waiting import until_async
@@ -87,6 +89,22 @@ class Desk:
 @pytest.fixture
 def world() -> World:
     return World()
+
+
+async def test_by_a_wrong_clock_no_key_is_named_or_taken(tmp_path: Path, world: World) -> None:
+    """A router that is most of a year ahead would name its next key for a time that has not come, for everybody."""
+    desk, right = Desk(tmp_path / "router", world), world.now
+    times = ClockCheck(lambda: world.now, lambda: right / 1000)
+    times.answered(KAFKA, right, since=times.moment())
+    desk.renewal = replace(desk.renewal, times=times)
+    world.now = Millis(right + 330 * DAY)
+    await desk.renewal.look()
+    assert desk.topic.published == []
+
+
+async def test_without_the_look_at_the_clock_one_is_named(tmp_path: Path, world: World) -> None:
+    mutant = Mutant(Renewal.look, unchecked("fault"))
+    await assert_missed(mutant, test_by_a_wrong_clock_no_key_is_named_or_taken, [tmp_path, world])
 
 
 async def test_the_key_renews_itself_well_before_its_end(tmp_path: Path, world: World) -> None:
