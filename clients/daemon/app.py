@@ -149,7 +149,7 @@ async def _serve(
 
 def opened_keys(home: UnitHome, settings: UnitSettings) -> UnitKeys:
     """The unit's keys, opened."""
-    keys = UnitKeys.load(home.keys, secret=unit_secret(settings, home))
+    keys = UnitKeys.load(home.keys, secret=unit_secret(settings, home), entropy=os.urandom)
     if keys.unit != settings.unit:
         raise HomeError(
             f"the keys are those of {keys.unit}, and the settings name {settings.unit}",

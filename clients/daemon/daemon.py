@@ -92,11 +92,12 @@ class Daemon:
         feeds: FeedReader,
         directory: DirectoryTopic,
         marks: MarkTeller,
+        disk: Disk | None = None,
     ) -> None:
         self.context = context
         self.worker = worker
         self.jobs = Jobs(context, worker)
-        self.disk = Disk(context.store)
+        self.disk = disk or Disk(context.store)
         self.directory_read = asyncio.Event()
         self.kafka = Contact(context.monotonic)
         """When Kafka has answered last."""

@@ -73,9 +73,9 @@ def make_unit_home(
 def _keys(home: UnitHome, unit: UnitId, secret: Secret) -> UnitKeys:
     """New keys, or those that an interrupted call has made."""
     try:
-        return UnitKeys.create(home.keys, unit=unit, secret=secret)
+        return UnitKeys.create(home.keys, unit=unit, secret=secret, entropy=os.urandom)
     except KeyFileExists:
-        keys = UnitKeys.load(home.keys, secret=secret)
+        keys = UnitKeys.load(home.keys, secret=secret, entropy=os.urandom)
     if keys.unit != unit:
         raise HomeError(f"{home.keys} has the keys of {keys.unit}", hint="move them away, or name that unit")
     return keys

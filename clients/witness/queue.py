@@ -39,6 +39,7 @@ class WitnessQueue:
         worker: Worker,
         mirror: Mirror | None = None,
         *,
+        copying: Worker | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.witness = witness
@@ -48,7 +49,7 @@ class WitnessQueue:
         self._missing: dict[str, float] = {}
         """Logs that have asked for a cosignature and do not show their tiles, and since when."""
         self._mirrors = True
-        self._copying = Worker()
+        self._copying = copying or Worker()
 
     async def add_checkpoint(self, data: bytes) -> HttpAnswer:
         """Answer one request; `WitnessError` where no answer is possible now."""

@@ -28,15 +28,16 @@ from runtime.process.worker import Worker
 class Disk:
     """Brings the store's log to the disk. Used in the event loop."""
 
-    __slots__ = ("_descriptor", "_flushed", "_store", "_thread", "_turn")
+    __slots__ = ("_descriptor", "_flushed", "_store", "_turn", "_worker")
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, worker: Worker | None = None) -> None:
+        """`worker` waits for the disk and does nothing else; a thread of its own where none is given."""
         self._store = store
         # The log is there from the first transaction to the last connection's end, under one inode.
         self._descriptor = os.open(store.log, os.O_RDONLY | os.O_CLOEXEC)
         # The log's name in its directory, which `fdatasync` of the log does not bring to the disk.
         sync_directory(store.log.parent)
-        self._thread = Worker("contrada-disk")
+        self._worker = worker or Worker("contrada-disk")
         self._turn = asyncio.Lock()
         self._flushed = -1
 
@@ -52,10 +53,10 @@ class Disk:
                 return
             # Read before the call: a commit during it may be in the log's file too late.
             reached = self._store.commits
-            await self._thread.do(partial(os.fdatasync, self._descriptor))
+            await self._worker.do(partial(os.fdatasync, self._descriptor))
             self._flushed = max(self._flushed, reached)
 
     def close(self) -> None:
         """Close the log."""
-        self._thread.close()
+        self._worker.close()
         os.close(self._descriptor)
