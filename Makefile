@@ -13,10 +13,12 @@ T ?=
 CHOSEN = $(if $(wildcard $(firstword $(subst ::, ,$(T)))),$(T),-k "$(T)")
 SEED ?= 1
 SECONDS ?= 60
+SEEDS ?= 4
+YEARS ?= 1
 ONLY ?=
 export PYTHON
 
-.PHONY: help demo demo-once test check chaos memory fuzz bench bench-against vectors lock docs kafka clean venv-demo venv-dev venv-bench venv-docs venv-fuzz
+.PHONY: help demo demo-once test check chaos years memory fuzz bench bench-against vectors lock docs kafka clean venv-demo venv-dev venv-bench venv-docs venv-fuzz
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -48,6 +50,10 @@ check: venv-dev ## Formatting, types, import rules and the fast tests (under a m
 
 chaos: venv-dev kafka ## Kill and pause routers, brokers, daemons and the ledger: SEED=1 SECONDS=60
 	@$(PY) -m tests.chaos --seed $(SEED) --seconds $(SECONDS)
+
+years: venv-dev ## The whole exchange in virtual time, with faults: SEEDS=4 YEARS=1, one by SEED=7; MUTANTS=1: rules taken away
+	@$(PY) -m tests.years $(if $(MUTANTS),--mutants,--years $(YEARS) \
+	  $(if $(filter command,$(firstword $(origin SEED))),--seed $(SEED) --tell,--seeds $(SEEDS)))
 
 memory: venv-dev kafka ## Is memory flat? 100,000 messages through daemons, a router and the ledger, half an hour
 	@$(PY) -m tests.chaos --memory

@@ -1,0 +1,209 @@
+"""One simulation from its founding to its verdict.
+
+    found -> for each episode: leap to it, traffic and faults, drain -> settle -> judge
+
+Owns the course of a simulation and how time leaps. Between episodes nothing is on its way, and whole days pass at once:
+timers of more than a minute are due after a leap, once each; shorter ones (requests that wait, heartbeats, regular
+looks) go on as if the leap had not been. So a leap is what a machine that was suspended would see, but for long timers.
+After each leap everybody runs for a while, so that what the new date asks for is done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from tests.chaos.history import History
+from tests.years.exchange import UNIT_NAMES, Exchange, Size, run, simulated
+from tests.years.harvest import Harvest, history_of, waiting
+from tests.years.judge import Findings, judge
+from tests.years.loop import Spinning, Stalled
+from tests.years.nemesis import DAY, FAULTS, GAPS, HOUR, MINUTE, Strike
+from tests.years.plan import YEAR, Episode, Plan, Struck
+from tests.years.traffic import Traffic
+
+LEAP: Final = 4 * DAY
+"""So much passes at once."""
+
+AWAKE: Final = 8.0
+"""Seconds that everybody runs after a leap, at the least: every regular look is had once."""
+
+DRAINED_WITHIN: Final = 4 * HOUR
+"""Virtual time after the last fault within which everything is delivered, acknowledged and proved."""
+
+SOON: Final = 3 * MINUTE
+"""Within so much nearly everything is drained; after it time is looked at in longer steps."""
+
+LOOK_EVERY: Final = 5.0
+
+
+@dataclass
+class Outcome:
+    """What came of a simulation."""
+
+    plan: Plan
+    findings: Findings
+    faults: Counter[str] = field(default_factory=Counter)
+    virtual: float = 0.0
+    real: float = 0.0
+    steps: int = 0
+    messages: int = 0
+    records: int = 0
+    slowest_drain: float = 0.0
+    notes: list[tuple[float, str]] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything held."""
+        return not self.findings.found
+
+
+@dataclass
+class Campaign:
+    """A simulation at work."""
+
+    exchange: Exchange
+    plan: Plan
+    traffic: Traffic = field(init=False)
+    harvest: Harvest = field(init=False)
+    findings: Findings = field(default_factory=Findings)
+    struck: Counter[str] = field(default_factory=Counter)
+    slowest_drain: float = 0.0
+    _away: set[asyncio.Task[None]] = field(default_factory=set)
+    """Faults that last longer than their episode."""
+
+    _talking: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.traffic = Traffic(self.exchange)
+        self.harvest = Harvest(self.exchange)
+
+    async def run(self) -> History | None:
+        """Everything; None where it came to a stop before its end."""
+        await self.exchange.found()
+        for episode in self.plan.episodes:
+            await self._leap_to(episode.at)
+            await self._play(episode)
+            if self.findings.found:
+                return None
+        await self._leap_to(self.plan.years * YEAR)
+        await self._heal()
+        if self.findings.found:
+            return None
+        self.harvest.take()
+        return await history_of(self.exchange, self.harvest, self.traffic.messages)
+
+    async def _leap_to(self, moment: float) -> None:
+        loop = self.exchange.loop
+        while (left := moment - loop.time()) > AWAKE:
+            if left > MINUTE:
+                seconds = min(left - AWAKE, LEAP)
+                self._leap(seconds)
+            await asyncio.sleep(min(AWAKE, moment - loop.time()))
+            self.harvest.take()
+        await asyncio.sleep(max(0.0, moment - loop.time()))
+
+    def _leap(self, seconds: float) -> None:
+        self.exchange.loop.leap(seconds)
+        self.exchange.model.leap(seconds)
+
+    async def _play(self, episode: Episode) -> None:
+        self.exchange.note(f"episode {episode.number}")
+        striking = [asyncio.create_task(self._strike(fault)) for fault in episode.faults]
+        long = {task for task, fault in zip(striking, episode.faults, strict=True) if fault.seconds > HOUR}
+        talking = [asyncio.create_task(self.traffic.hold(talk)) for talk in episode.talks]
+        self._talking |= set(talking)
+        await self._all([task for task in striking if task not in long])
+        self._away = {task for task in self._away | long if not task.done()}
+        if self._away:
+            # Somebody is away: what is not for them has the time that everything has otherwise.
+            await asyncio.sleep(MINUTE)
+        else:
+            await self._all_said()
+        self.harvest.take()
+
+    async def _all_said(self) -> None:
+        talking, self._talking = list(self._talking), set()
+        await self._all(talking, within=DRAINED_WITHIN)
+        await self._drained(proofs=True)
+
+    async def _all(self, tasks: list[asyncio.Task[None]], *, within: float | None = None) -> None:
+        if not tasks:
+            return
+        done, late = await asyncio.wait(tasks, timeout=within)
+        for task in done:
+            task.result()
+        if late:
+            self.findings.add("stalled", f"{len(late)} of {len(tasks)} users still wait for their daemon")
+            for task in late:
+                task.cancel()
+
+    async def _strike(self, fault: Struck) -> None:
+        import random
+
+        await asyncio.sleep(fault.at)
+        self.struck[fault.name] += 1
+        self.exchange.note(f"{fault.name} for {fault.seconds:.1f} s (fault {fault.number})")
+        kind = FAULTS.get(fault.name) or GAPS[fault.name][0]
+        await kind.strike(Strike(self.exchange, random.Random(fault.dice), fault.seconds))
+        self.exchange.note(f"{fault.name} is over")
+
+    async def _heal(self) -> None:
+        """What is away comes back."""
+        if self._away:
+            await asyncio.wait(self._away)
+            self._away.clear()
+        await self._all_said()
+
+    async def _drained(self, *, proofs: bool) -> bool:
+        began = self.exchange.loop.time()
+        while stuck := waiting(self.exchange, self.traffic.messages, proofs=proofs):
+            if self.exchange.loop.time() - began > DRAINED_WITHIN:
+                self.findings.add("stalled", f"after {DRAINED_WITHIN / HOUR:.0f} h there waits {stuck}")
+                return False
+            await asyncio.sleep(LOOK_EVERY)
+            if (late := self.exchange.loop.time() - began) > SOON:
+                # Patience doubles up to an hour: nothing else is to be seen meanwhile.
+                self._leap(late / 4)
+        took = self.exchange.loop.time() - began
+        self.slowest_drain = max(self.slowest_drain, took)
+        return True
+
+
+def simulate(
+    plan: Plan, *, size: Size | None = None, watch: Callable[[Campaign], Any] | None = None
+) -> Outcome:
+    """One plan, carried out and judged."""
+    began = time.perf_counter()
+    with simulated(plan.seed, size or Size(units=plan.units)) as exchange:
+        campaign = Campaign(exchange, plan)
+        if watch is not None:
+            watch(campaign)
+        findings = campaign.findings
+        try:
+            history = run(exchange, campaign.run())
+            if history is not None:
+                run(exchange, judge(campaign, history))
+        except (Stalled, Spinning) as error:
+            findings.add("stalled", str(error))
+        return Outcome(
+            plan,
+            findings,
+            campaign.struck,
+            virtual=exchange.loop.time(),
+            real=time.perf_counter() - began,
+            steps=exchange.loop.steps,
+            messages=len(campaign.traffic.messages),
+            records=sum(len(found) for found in campaign.harvest.records.values()),
+            slowest_drain=campaign.slowest_drain,
+            notes=exchange.notes,
+        )
+
+
+def units_of(count: int) -> tuple[str, ...]:
+    """The names of so many units."""
+    return UNIT_NAMES[:count]

@@ -1,0 +1,293 @@
+"""An event loop whose time is virtual and whose order is a seed's: years pass as fast as there is work in them.
+
+Owns time, order and who runs. When nothing is ready, time jumps to the next timer. When there is no timer either,
+everything waits for nothing, and that is an error (`Stalled`); so is work that never lets time pass (`Spinning`).
+
+A party (a process of the exchange) is a `Life`: the tasks that were started in its context. What is ready of one life
+keeps its order, as asyncio promises; between lives the seed decides. A life can be paused, as by SIGSTOP: its callbacks
+are kept until it goes on. It can be ended, as by SIGKILL: they are dropped, and no `finally` of it runs.
+
+Own code and no library: async-solipsism (Apache-2.0, kept up) makes time jump in the same way, and knows neither lives
+nor an order by a seed (docs/adr/0032).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import heapq
+import random
+import selectors
+import signal
+import weakref
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+AT_ONCE: Final = 200_000
+"""So many rounds of the loop without a step of time are no progress."""
+
+SHORT: Final = 60.0
+"""Seconds: a timer of more is a matter of hours and days (upkeep, a head that is published again)."""
+
+TICK: Final = 1e-6
+"""Seconds: the shortest wait. A shorter one than a float can add would be none, and be waited for without end."""
+
+_CANCELLED_AT_MOST: Final = 200
+
+
+class Stalled(RuntimeError):
+    """Every task waits, and nothing will ever wake one."""
+
+
+class Spinning(RuntimeError):
+    """Something runs again and again, and time stands still."""
+
+
+@dataclass(eq=False)
+class Life:
+    """One run of one process: from its start to its end or its death."""
+
+    name: str
+    loop: VirtualLoop
+    paused: bool = False
+    dead: bool = False
+    held: list[asyncio.Handle] = field(default_factory=list)
+    signals: dict[int, Callable[[], object]] = field(default_factory=dict)
+    tasks: weakref.WeakSet[asyncio.Task[Any]] = field(default_factory=weakref.WeakSet)
+    remains: list[asyncio.Task[Any]] = field(default_factory=list)
+    """What ran when it was killed. It is kept: a task that is collected runs its `finally`, and the dead must not."""
+
+    _context: contextvars.Context = field(default_factory=contextvars.copy_context)
+
+    def __post_init__(self) -> None:
+        self._context.run(LIFE.set, self)
+
+    def set(self, variable: contextvars.ContextVar[Any], value: Any) -> None:
+        """Give all that this life does from now on a variable of its context."""
+        self._context.run(variable.set, value)
+
+    def start(self, work: Coroutine[Any, Any, Any], *, name: str | None = None) -> asyncio.Task[Any]:
+        """Run this as a task of the life."""
+        return self.loop.create_task(work, name=name, context=self._context.copy())
+
+    def run(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        """Call this as if a task of the life did."""
+        return self._context.copy().run(work, *arguments)
+
+    def pause(self) -> None:
+        """SIGSTOP."""
+        self.paused = True
+
+    def resume(self) -> None:
+        """SIGCONT: what has become due meanwhile runs, in its order."""
+        self.paused = False
+        held, self.held = self.held, []
+        self.loop._ready.extend(held)
+
+    def kill(self) -> None:
+        """SIGKILL: nothing of it runs any more."""
+        self.dead = True
+        self.held.clear()
+        self.remains = [task for task in self.tasks if not task.done()]
+
+    def tell(self, number: int = signal.SIGTERM) -> None:
+        """Send a signal that the program handles; one that it does not handle (yet) ends it."""
+        handler = self.signals.get(number)
+        if handler is None:
+            self.kill()
+        else:
+            self.loop.call_soon(handler, context=self._context.copy())
+
+
+LIFE: contextvars.ContextVar[Life | None] = contextvars.ContextVar("LIFE", default=None)
+"""Whose code runs; None for the campaign itself and for what stands for the world outside."""
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """The loop. Sockets, threads and child processes do not exist in it."""
+
+    def __init__(self, seed: int | str = 0) -> None:
+        super().__init__(selectors.SelectSelector())
+        self.set_task_factory(_task)
+        self._now = 0.0
+        self._order = random.Random(f"order {seed}")
+        self._still = 0
+        self._last: list[str] = []
+        self.steps = 0
+        """Callbacks that have run."""
+
+    def time(self) -> float:
+        """Virtual seconds since the beginning."""
+        return self._now
+
+    def leap(self, seconds: float) -> None:
+        """Let time pass at once.
+
+        What was due within a minute is due as long after the leap: it did not happen meanwhile. What was to happen
+        later, and before the end of the leap, is due now, once.
+        """
+        soon = self._now + SHORT
+        self._now += seconds
+        for handle in self._scheduled:
+            if handle._when <= soon:
+                handle._when += seconds
+        heapq.heapify(self._scheduled)
+
+    def call_later(
+        self, delay: float, callback: Callable[..., object], *args: Any, context: Any = None
+    ) -> asyncio.TimerHandle:
+        """Call this so much later: a moment later, however short the time, since no clock here goes on by itself."""
+        return self.call_at(
+            self._now + (max(delay, TICK) if delay > 0 else 0.0), callback, *args, context=context
+        )
+
+    def next_timer(self) -> float | None:
+        """When the next timer is due."""
+        self._drop_cancelled()
+        return self._scheduled[0]._when if self._scheduled else None
+
+    def run_in_executor(self, executor: object, func: Callable[..., Any], *arguments: Any) -> Any:
+        """There are no threads: the work is done here, and whoever waits hears of it a turn later."""
+        future = self.create_future()
+        try:
+            result = func(*arguments)
+        except BaseException as error:
+            self.call_soon(_fail, future, error)
+        else:
+            self.call_soon(_succeed, future, result)
+        return future
+
+    def add_signal_handler(self, sig: int, callback: Callable[..., Any], *arguments: Any) -> None:
+        """Signals are told to lives (`Life.tell`)."""
+        life = LIFE.get()
+        if life is not None:
+            life.signals[sig] = lambda: callback(*arguments)
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        """See `add_signal_handler`."""
+        life = LIFE.get()
+        return life is not None and life.signals.pop(sig, None) is not None
+
+    # The one method of the base class that is replaced: it waits for sockets, which there are none of here.
+
+    def _run_once(self) -> None:
+        self._drop_cancelled()
+        ready: deque[asyncio.Handle] = self._ready
+        if not ready and not self._stopping:
+            if not self._scheduled:
+                raise Stalled("every task waits, and there is no timer")
+            if self._scheduled[0]._when > self._now:
+                self._now = self._scheduled[0]._when
+                self._still = 0
+        self._still += 1
+        if self._still > AT_ONCE:
+            raise Spinning(f"{AT_ONCE} rounds at {self._now:.3f} s: {_names(ready) or self._last}")
+        while self._scheduled and self._scheduled[0]._when <= self._now:
+            handle = heapq.heappop(self._scheduled)
+            handle._scheduled = False
+            if handle._cancelled:
+                self._timer_cancelled_count -= 1
+            else:
+                ready.append(handle)
+        batch = list(ready)
+        ready.clear()
+        if self._still > AT_ONCE - 20:
+            self._last += _names(batch)
+        if len(batch) > 1:
+            batch = self._ordered(batch)
+        for handle in batch:
+            if handle._cancelled:
+                continue
+            life = handle._context.get(LIFE)
+            if life is not None and (life.dead or life.paused):
+                if not life.dead:
+                    life.held.append(handle)
+                continue
+            self.steps += 1
+            handle._run()
+
+    def _ordered(self, batch: list[asyncio.Handle]) -> list[asyncio.Handle]:
+        """Each life's in its order, and the lives in the seed's."""
+        queues: dict[Life | None, deque[asyncio.Handle]] = {}
+        for handle in batch:
+            queues.setdefault(handle._context.get(LIFE), deque()).append(handle)
+        if len(queues) == 1:
+            return batch
+        left, found = list(queues.values()), []
+        while left:
+            number = int(self._order.random() * len(left))
+            found.append(left[number].popleft())
+            if not left[number]:
+                left.pop(number)
+        return found
+
+    def _drop_cancelled(self) -> None:
+        scheduled = self._scheduled
+        while scheduled and scheduled[0]._cancelled:
+            heapq.heappop(scheduled)._scheduled = False
+            self._timer_cancelled_count -= 1
+        if self._timer_cancelled_count > max(_CANCELLED_AT_MOST, len(scheduled) // 2):
+            for handle in scheduled:
+                handle._scheduled = handle._scheduled and not handle._cancelled
+            scheduled[:] = [handle for handle in scheduled if not handle._cancelled]
+            heapq.heapify(scheduled)
+            self._timer_cancelled_count = 0
+
+
+def _task(
+    loop: asyncio.AbstractEventLoop,
+    work: Coroutine[Any, Any, Any],
+    *,
+    context: contextvars.Context | None = None,
+) -> asyncio.Task[Any]:
+    task = asyncio.Task(work, loop=loop, context=context)
+    life = LIFE.get() if context is None else context.get(LIFE)
+    if life is not None:
+        # A process that was killed leaves tasks behind that nobody waits for: that is no fault to log.
+        task._log_destroy_pending = False
+        life.tasks.add(task)
+    return task
+
+
+def _names(handles: Iterable[asyncio.Handle]) -> list[str]:
+    """Who is to run, for whoever has to find out why nothing moves."""
+    names = []
+    for handle in handles:
+        life, callback = handle._context.get(LIFE), handle._callback
+        owner = getattr(callback, "__self__", None)
+        what = owner.get_coro() if isinstance(owner, asyncio.Task) else callback
+        names.append(f"{'' if life is None else life.name} {getattr(what, '__qualname__', what)}")
+    return names
+
+
+def _succeed(future: asyncio.Future[Any], result: Any) -> None:
+    if not future.done():
+        future.set_result(result)
+
+
+def _fail(future: asyncio.Future[Any], error: BaseException) -> None:
+    if not future.done():
+        future.set_exception(error)
+
+
+class InlineWorker:
+    """A worker without a thread: `runtime.process.worker.Worker` for a loop in which nothing may wait outside."""
+
+    def __init__(self, _name: str = "") -> None:
+        self._closed = False
+
+    async def do(self, job: Callable[[], Any]) -> Any:
+        """Run a job; whoever waits hears of it a turn later."""
+        if self._closed:
+            raise RuntimeError("the worker has been closed")
+        return await asyncio.get_running_loop().run_in_executor(None, job)
+
+    async def do_briefly(self, job: Callable[[], Any]) -> Any:
+        """The same."""
+        return await self.do(job)
+
+    def close(self) -> None:
+        """Take no more jobs."""
+        self._closed = True

@@ -1,0 +1,94 @@
+"""A small part of `make years`: some days with some faults, a seed that repeats, a hole that is found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.years.campaign import Outcome, simulate, units_of
+from tests.years.exchange import Size
+from tests.years.judge import Findings
+from tests.years.mutants import HOLES, found_in
+from tests.years.nemesis import FAULTS, GAPS
+from tests.years.plan import Episode, Plan, Struck, plan_of
+from tests.years.shrink import command, shrunk
+
+SMALL = Size(units=2, routers=1, witnesses=1, quorum=1)
+
+
+def test_a_plan_is_the_seeds_and_what_is_left_of_it_does_not_change():
+    whole = plan_of(7, years=1, units=units_of(4))
+    assert whole == plan_of(7, years=1, units=units_of(4)) != plan_of(8, years=1, units=units_of(4))
+    kept = {fault.number for fault in whole.faults[::2]}
+    part = whole.only(kept, {episode.number for episode in whole.episodes[3:]})
+    assert [fault for fault in whole.faults if fault.number in kept and fault in part.faults] == part.faults
+    assert part.episodes[0].talks == whole.episodes[3].talks
+
+
+def _fails_with(*numbers):
+    """What a simulation would be that fails whenever these faults are in its plan."""
+
+    def run(plan: Plan) -> Outcome:
+        findings = Findings()
+        if set(numbers) <= {fault.number for fault in plan.faults}:
+            findings.add("lost", "a message")
+        return Outcome(plan, findings, virtual=float("inf"))
+
+    return run
+
+
+@pytest.mark.parametrize("wanted", [(5,), (0, 39), (17, 18)])
+def test_a_failing_plan_shrinks_to_what_it_needs(wanted):
+    episodes = tuple(
+        Episode(
+            place, place * 1000.0, tuple(Struck(2 * place + n, 0, "router_killed", 1, 1) for n in (0, 1)), ()
+        )
+        for place in range(20)
+    )
+    run = _fails_with(*wanted)
+    small = shrunk(run(Plan(1, 1, 2, episodes)), run=run)
+    assert [fault.number for fault in small.plan.faults] == list(wanted)
+
+
+def test_the_command_repeats_a_part_of_a_plan():
+    whole = plan_of(7, years=0.2, units=units_of(4))
+    assert command(whole) == "python -m tests.years --seed 7 --years 0.2 --units 4"
+    part = whole.only({fault.number for fault in whole.faults[:2]}, {0, 1})
+    assert command(part).startswith("python -m tests.years --seed 7 --years 0.2 --units 4 --episodes 0,1")
+
+
+def test_every_fault_has_another_name_and_a_time():
+    assert not FAULTS.keys() & GAPS.keys()
+    for fault in (*FAULTS.values(), *(fault for fault, _ in GAPS.values())):
+        assert 0 < fault.seconds[0] <= fault.seconds[1]
+        assert fault.weight > 0
+
+
+def test_the_page_names_every_fault():
+    page = (Path(__file__).parents[2] / "docs" / "years.md").read_text()
+    assert [name for name in (*FAULTS, *GAPS) if f"`{name}`" not in page] == []
+
+
+@pytest.mark.slow
+def test_a_seed_repeats_step_by_step():
+    plan = plan_of(5, years=0.02, units=units_of(2), names=("router_killed", "unit_paused"), per_year=100)
+    first, second = simulate(plan, size=SMALL), simulate(plan, size=SMALL)
+    assert first.ok
+    assert (first.steps, first.records, first.notes) == (second.steps, second.records, second.notes)
+
+
+@pytest.mark.slow
+def test_weeks_with_faults_of_every_party_find_nothing():
+    names = ("router_killed", "unit_killed", "ledger_killed", "witness_killed", "broker_killed")
+    outcome = simulate(plan_of(2, years=0.05, units=units_of(3), names=names, per_year=60))
+    assert outcome.ok, outcome.findings.found
+    assert outcome.messages
+    assert outcome.faults
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["what was decided is not remembered"])
+def test_a_hole_is_found(name):
+    hole = next(hole for hole in HOLES if hole.name == name)
+    assert any(not found_in(name, seed).ok for seed in range(1, hole.seeds + 1))
