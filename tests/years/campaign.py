@@ -154,9 +154,9 @@ class Campaign:
 
     async def _heal(self) -> None:
         """What is away comes back."""
-        if self._away:
-            await asyncio.wait(self._away)
-            self._away.clear()
+        while self._away:
+            await self._leap_to(self.exchange.loop.time() + DAY)
+            self._away = {task for task in self._away if not task.done()}
         await self._all_said()
 
     async def _drained(self, *, proofs: bool) -> bool:
