@@ -35,7 +35,7 @@ from protocol.epochs import epoch_of, is_acceptable
 from protocol.errors import Code, DraftError, Rejected
 from protocol.exchange_rules import ExchangeCase, reasons_of_header
 from protocol.identifiers import Digest, KeyId, MessageId, Millis, StreamId, ThreadId, UnitId
-from protocol.limits import MAX_RECORD
+from protocol.limits import MAX_LIFETIME, MAX_RECORD
 from protocol.parties import NO_HEAD, Parties, TreeHead
 from protocol.public_keys import EpochPublic
 from protocol.signatures import Suite
@@ -162,7 +162,8 @@ def core_from_order(
         message_id=order.message_id,
         thread=order.thread,
         created=now,
-        expires=order.expires,
+        # An order that was written before this clock was set back would live too long, and be refused for it.
+        expires=min(order.expires, Millis(now + MAX_LIFETIME)),
         sender=sender,
         position=position,
         signing_key=signing_key,

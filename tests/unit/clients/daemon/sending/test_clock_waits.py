@@ -11,7 +11,7 @@ from clients.daemon.sending.clock_waits import clock_state
 from clients.daemon.store import decisions
 from clients.daemon.store.decisions import MOST_SEALINGS
 from protocol.identifiers import Millis
-from protocol.limits import CLOCK_TOLERANCE, DAY, EPOCH, EPOCH_AHEAD, HOUR, MINUTE
+from protocol.limits import CLOCK_TOLERANCE, DAY, EPOCH, EPOCH_AHEAD, HOUR, MAX_LIFETIME, MINUTE, SECOND
 from tests.mutants.engine import Mutant, mutated
 from tests.mutants.operations import forced, returning
 from tests.unit.clients.daemon.unit_contexts import pump
@@ -60,6 +60,16 @@ def test_a_clock_that_is_ahead_is_told_with_all_that_waits(world, es) -> None:
     es.submit("it")
     try_for_long(world, es, times=2)
     assert alarms(es) == ["clock_ahead", "clock_ahead"]  # a new occurrence
+
+
+def test_a_clock_that_is_set_back_refuses_no_message_of_the_longest_life(world, es) -> None:
+    """Found by `make years`: seed 3, a clock that is set right while a message waits for the one before it."""
+    wrong_by(es, world, 4 * MINUTE)
+    first = es.submit("it", expires_in_s=MAX_LIFETIME // SECOND)
+    behind = es.submit("it", thread=first.thread, expires_in_s=MAX_LIFETIME // SECOND)
+    wrong_by(es, world, 0)
+    pump(world, es)
+    assert {state for (state,) in es.rows("SELECT state FROM outbox")} == {"accepted"}, behind
 
 
 def test_a_clock_that_is_weeks_behind_refuses_nothing_for_good(world, es) -> None:
