@@ -35,6 +35,9 @@ AWAKE: Final = 8.0
 DRAINED_WITHIN: Final = 4 * HOUR
 """Virtual time after the last fault within which everything is delivered, acknowledged and proved."""
 
+YOUNG: Final = 2 * MINUTE
+"""Who has come back has so much time to catch up, before time leaps again."""
+
 SOON: Final = 3 * MINUTE
 """Within so much nearly everything is drained; after it time is looked at in longer steps."""
 
@@ -94,6 +97,8 @@ class Campaign:
         await self._heal()
         if self.findings.found:
             return None
+        # The upkeep of keys comes once in an hour, and sees the last decisions.
+        await self._leap_to(self.exchange.loop.time() + 3 * HOUR)
         self.harvest.take()
         return await history_of(self.exchange, self.harvest, self.traffic.messages)
 
@@ -104,6 +109,8 @@ class Campaign:
                 seconds = min(left - AWAKE, LEAP)
                 self._leap(seconds)
             await asyncio.sleep(min(AWAKE, moment - loop.time()))
+            while any(loop.time() - party.began < YOUNG for party in self.exchange.processes()):
+                await asyncio.sleep(AWAKE)
             self.harvest.take()
         await asyncio.sleep(max(0.0, moment - loop.time()))
 
@@ -120,7 +127,8 @@ class Campaign:
         await self._all([task for task in striking if task not in long])
         self._away = {task for task in self._away | long if not task.done()}
         if self._away:
-            # Somebody is away: what is not for them has the time that everything has otherwise.
+            # Somebody is away: who sends and is there says what is to be said, and what is not for them arrives.
+            await asyncio.wait(self._talking, timeout=SOON)
             await asyncio.sleep(MINUTE)
         else:
             await self._all_said()

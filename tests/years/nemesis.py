@@ -392,7 +392,7 @@ FAULTS: Final[dict[str, Fault]] = {
         Fault("connections_breaking", _answers(break_before=0.03, break_after=0.03), 3, _LONG, _LATE),
         Fault("markers_apart", _answers(spread_markers=0.5), 1, _LONG),
         Fault("refused_requests", _answers(refuse=0.1), 2, _LONG, _LATE),
-        Fault("clock_a_little_wrong", _wall_clock, 3, _LONG),
+        Fault("clock_a_little_wrong", _wall_clock, 3, _LONG, frozenset({"clock_ahead", "clock_behind"})),
         Fault("unit_suspended", _suspended, 1, _LONG, must=frozenset({"own_status_changed"})),
         Fault("identity_rotated", _rotated, 1, _SHORT),
         Fault("garbage_in_outboxes", _hostile(_garbage, OUTBOXES), 1, _SHORT, frozenset({"submission_unknown"})),

@@ -79,6 +79,8 @@ class Party:
     """Ends that nobody asked for, as codes and words."""
 
     lives: int = 0
+    began: float = 0.0
+    """When its life began."""
 
     async def main(self) -> None:
         """The program, in its life; returns when told to stop."""
@@ -100,6 +102,7 @@ class Party:
 
     def _begin(self) -> None:
         self.lives += 1
+        self.began = self.exchange.loop.time()
         self.life = Life(self.name, self.exchange.loop)
         self.life.set(PARTY, self.name)
         task = self.life.start(self.main(), name=self.name)
