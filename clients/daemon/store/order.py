@@ -155,14 +155,13 @@ def core_from_order(
     now: Millis,
     ledger_head: TreeHead = NO_HEAD,
 ) -> Core:
-    """The header's core. `created` is the time of sealing, so that a message that waited is not stale."""
+    """The header's core. `created` is the time of sealing: what waited is not stale, and lives no longer for it."""
     return Core(
         suite=required_suite(order, sender=sender, parties=parties),
         kind=order.kind,
         message_id=order.message_id,
         thread=order.thread,
         created=now,
-        # An order that was written before this clock was set back would live too long, and be refused for it.
         expires=min(order.expires, Millis(now + MAX_LIFETIME)),
         sender=sender,
         position=position,
