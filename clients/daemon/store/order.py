@@ -155,7 +155,7 @@ def core_from_order(
     now: Millis,
     ledger_head: TreeHead = NO_HEAD,
 ) -> Core:
-    """The header's core. `created` is the time of sealing: what waited is not stale, and lives no longer for it."""
+    """The header's core. `created` is the time of sealing: what waited is not stale, and lives no longer."""
     return Core(
         suite=required_suite(order, sender=sender, parties=parties),
         kind=order.kind,
