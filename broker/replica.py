@@ -18,6 +18,7 @@ import structlog
 from broker.statement_feed import StatementFeed
 from keys.directory import Directory
 from keys.root_of_trust import RootOfTrust
+from keys.statement_types import Unread
 from protocol.errors import Rejected
 from protocol.identifiers import KeyId
 from runtime.errors import Unavailable
@@ -76,6 +77,8 @@ class Replica:
             log.warning("statement_refused", code=rejected.code)
         else:
             self._seen.add(applied.position)
+            if applied.new and isinstance(applied.statement.body, Unread):
+                log.warning("statement_unread", count=applied.position, kind=applied.statement.body.stype)
 
     def _caught_up(self) -> None:
         lost = self.directory.head.size - len(self._seen)

@@ -90,6 +90,11 @@ def appoint_ledger(ledger: SoftIdentity, *, registrar: Signer, now: Millis) -> b
     return _appoint(StatementType.LEDGER, ledger, LEDGER_LIFETIME, by=registrar, now=now)
 
 
+def ledger_identity(directory: Path, *, secret: Secret, entropy: Entropy = os.urandom) -> SoftIdentity:
+    """The ledger's identity in an exchange's directory of keys; made where an older founding made none."""
+    return _identity_in(directory / "ledger", UnitId("ledger"), secret=secret, entropy=entropy)
+
+
 def write_pin(path: Path, root: RootOfTrust, *, entropy: Entropy = os.urandom) -> None:
     """Write the pinned root; never over another."""
     write_public(path, root.encoded(), entropy=entropy)

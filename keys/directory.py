@@ -8,6 +8,9 @@ Rules:
   the tables nor in the tree. A statement that is there already (same SHA-256) is ignored.
 - The result depends on the pinned root and the sequence of statements alone. Two replicas that read the
   same have the same head, and with `root_at` each can check what the other saw.
+- A statement of a type that this program does not know has its place like any other, if a root key or a
+  registrar has signed it (`rules`). Replicas of different programs have the same heads. Whoever keeps the
+  statements and replays them with a later program has read what this one could not.
 - Lookups are dictionary lookups, and none looks through all units: a router makes several for each message,
   and a list of all units asks for the keys of each.
 
@@ -24,11 +27,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from keys.appointments.line import SELF_RENEWED
 from keys.root_of_trust import RootOfTrust
 from keys.rules import consequences, find_issuer
-from keys.statement_types import Appointment, Body, EpochPublication, Statement, UnitFacts
+from keys.statement_types import (
+    Appointment,
+    Body,
+    EpochPublication,
+    Statement,
+    StatementType,
+    UnitFacts,
+    Unread,
+)
 from keys.statements import SignedStatement, parse_statement
 from keys.tables import KeyRole, Tables
 from protocol.errors import MisuseError
@@ -44,6 +56,10 @@ _OPERATORS = {
 
 
 _DIGEST = 32
+
+READING: Final = f"later-kept,{max(StatementType)}"
+"""By which rules statements have their place, and which types are read. Another program's may have left out
+what this one has: it is read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +89,7 @@ class Directory:
         "_roots",
         "_tables",
         "_verified",
+        "unread",
     )
 
     def __init__(self, root: RootOfTrust, *, verified: bytes = b"", keeps: bool = True) -> None:
@@ -93,6 +110,9 @@ class Directory:
 
         self._published: dict[UnitId, list[KeyId]] = {}
         """The epoch keys of each unit."""
+
+        self.unread = 0
+        """How many statements this program has in their places and cannot read: a later one can."""
 
         self._frontier = Frontier()
         self._roots: list[Digest] = [EMPTY_ROOT]
@@ -141,6 +161,10 @@ class Directory:
     def digests(self) -> bytes:
         """The SHA-256 of each statement, in their order: what this replica has verified."""
         return b"".join(self._places)
+
+    def has(self, name: Digest) -> bool:
+        """Whether the statement with this SHA-256 has its place here."""
+        return name in self._places
 
     @property
     def root(self) -> RootOfTrust:
@@ -241,7 +265,7 @@ class Directory:
         return None
 
     def history(self, unit: UnitId) -> tuple[Applied, ...]:
-        """Every statement about this unit, registrar, router or ledger, in order."""
+        """Every statement about this unit, registrar, router or ledger that can be read, in order."""
         self._check_kept()
         return tuple(self._applied(position) for position in self._about.get(unit, ()))
 
@@ -250,7 +274,8 @@ class Directory:
         if self._keeps:
             self._log.append(data)
         self._places[parsed.digest] = position
-        self._about.setdefault(parsed.statement.about, []).append(position)
+        if (about := parsed.statement.about) is not None:
+            self._about.setdefault(about, []).append(position)
         self._index(parsed.statement.body)
         self._frontier.append(leaf_hash(data))
         self._roots.append(self._frontier.root())
@@ -272,6 +297,8 @@ class Directory:
                 self._appointed.setdefault(whose, []).append(body.public.kid)
             case EpochPublication():
                 self._published.setdefault(body.unit, []).append(body.public.kid)
+            case Unread():
+                self.unread += 1
             case _:
                 pass
 

@@ -9,7 +9,13 @@
     succession    the party's own key             appoints its next one: see appointments/line.py
     epoch         the unit's own identity         the unit's encryption key for one epoch
     status        a registrar                     suspends or resumes a unit
-    revocation    see `_may_revoke`               withdraws a key, and what a compromised key signed for
+    revocation    see `_check_may_revoke`         withdraws a key, and what a compromised key signed for
+    a later type  a root key or a registrar       none here: it has its place, and is read by later programs
+
+The law of later types (docs/adr/0031): whether one has its place depends on its issuer, its time and its
+signatures alone, never on its body; and no statement of types 1 to 9 is judged by what a later type says. So
+programs that read different types have the same directory. What must be understood by all is no later type:
+it is a statement of another version, which every program refuses.
 
 An issuer is judged at its place in the log: a key revoked earlier in the log issues nothing, whatever
 time it claims. Its validity is judged by the claimed time, and by the latest time that a registrar has
@@ -41,6 +47,7 @@ from keys.statement_types import (
     StatementType,
     StatusChange,
     UnitFacts,
+    Unread,
     body_type,
 )
 from keys.tables import Change, KeyRole, KnownEpoch, KnownKey, Put, Tables
@@ -50,7 +57,7 @@ from protocol.identifiers import Digest, KeyId, Millis, UnitId
 from protocol.parties import EpochKey, IdentityKey
 from protocol.public_keys import EpochPublic
 
-MAY_STATE: dict[StatementType, frozenset[KeyRole]] = {
+MAY_STATE: dict[int, frozenset[KeyRole]] = {
     StatementType.REGISTRAR: frozenset({KeyRole.ROOT}),
     StatementType.UNIT: frozenset({KeyRole.REGISTRAR}),
     StatementType.IDENTITY: frozenset({KeyRole.REGISTRAR}),
@@ -61,6 +68,9 @@ MAY_STATE: dict[StatementType, frozenset[KeyRole]] = {
     StatementType.STATUS: frozenset({KeyRole.REGISTRAR}),
     StatementType.REVOCATION: frozenset({KeyRole.ROOT, KeyRole.REGISTRAR, KeyRole.UNIT}),
 }
+
+MAY_STATE_LATER: frozenset[KeyRole] = frozenset({KeyRole.ROOT, KeyRole.REGISTRAR})
+"""Those who fill the directory already with what nobody can refuse them; no unit, and no process."""
 
 _ANY_SCALAR = X25519PrivateKey.from_private_bytes(bytes(range(32)))
 _ML_KEM_768_PUBLIC = 1184
@@ -84,8 +94,8 @@ def find_issuer(
         _check_was_valid(known.identity, issued=statement.issued, clock=clock)
         issuer = Issuer(known.role, known.identity.unit, kid, known.identity.public)
     stype = body_type(statement.body)
-    if issuer.role not in MAY_STATE[stype]:
-        raise Rejected(Code.E_ISSUER, f"a {issuer.role.value} makes no {stype.name.lower()} statement")
+    if issuer.role not in MAY_STATE.get(stype, MAY_STATE_LATER):
+        raise Rejected(Code.E_ISSUER, f"a {issuer.role.value} makes no statement of type {stype}")
     return issuer
 
 
@@ -111,6 +121,8 @@ def consequences(
             return _change_status(change, statement.issued, tables)
         case Revocation() as revocation:
             return _revoke(revocation, statement.issued, issuer=issuer, tables=tables)
+        case Unread():
+            return []
         case _:
             assert_never(statement.body)
 

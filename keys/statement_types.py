@@ -1,7 +1,8 @@
 """The values of directory statements. Pure.
 
-Owns the closed list of statement types and their fields. Their wire format is in `statements`, who may issue
-them and to what effect in `rules`.
+Owns the list of statement types that this program reads, and their fields. Their wire format is in
+`statements`, who may issue them and to what effect in `rules`. What has a later number is `Unread`: it has
+its place in the directory, so that programs of different versions have the same one (docs/adr/0031).
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from protocol.signatures import Suite
 MAX_NAME = 200
 MAX_REASON = 200
 MAX_PARTITIONS = 64
+MAX_TYPE = 65_535
 
 
 class StatementType(IntEnum):
-    """The closed list of statements."""
+    """The statements that this program reads."""
 
     REGISTRAR = 1
     UNIT = 2
@@ -34,6 +36,10 @@ class StatementType(IntEnum):
     LEDGER = 8
     SUCCESSION = 9
 
+
+LAST_FOUNDING_TYPE = 9
+"""Statements up to this number have their place by their bodies too: whoever does not read one refuses it.
+What has a later number is kept unread. For ever the same, or two programs have two directories."""
 
 APPOINTMENTS = frozenset({
     StatementType.REGISTRAR, StatementType.IDENTITY, StatementType.ROUTER, StatementType.LEDGER,
@@ -119,7 +125,16 @@ class Revocation:
     """Null: withdrawn in good order. Otherwise nothing that it signed from then on is trusted."""
 
 
-Body = Appointment | UnitFacts | EpochPublication | StatusChange | Revocation
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """What a statement of a later type says: kept as it is, and read by programs that know the type."""
+
+    stype: int
+    item: bytes
+    """The body, encoded."""
+
+
+Body = Appointment | UnitFacts | EpochPublication | StatusChange | Revocation | Unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,15 +146,21 @@ class Statement:
     body: Body
 
     @property
-    def about(self) -> UnitId:
-        """The unit, registrar, router or ledger that it is about."""
-        return self.body.name if isinstance(self.body, Appointment) else self.body.unit
+    def about(self) -> UnitId | None:
+        """The unit, registrar, router or ledger that it is about; None where this program cannot read it."""
+        match self.body:
+            case Appointment():
+                return self.body.name
+            case Unread():
+                return None
+            case _:
+                return self.body.unit
 
 
-def body_type(body: Body) -> StatementType:
+def body_type(body: Body) -> int:
     """The type under which this body is stated."""
     match body:
-        case Appointment():
+        case Appointment() | Unread():
             return body.stype
         case UnitFacts():
             return StatementType.UNIT

@@ -8,10 +8,15 @@
     epoch       = [ unit, epoch, x-wing ]                                                    type 4
     status      = [ unit, suspended, reason ]                                                type 5
     revocation  = [ unit, kid, reason, compromised-since / null ]                            type 6
+    later       = [ * any ]                                                                  types from 10 on
     proof       = see possession.py
 
-Rule: what is parsed is encoded again and compared, so that one statement has one form only. Whether a
-statement may be made, by whom and when, is not judged here (rules.py).
+Rules:
+- What is parsed is encoded again and compared, so that one statement has one form only.
+- A statement of a later type is parsed as far as every program can: who, when, and a list. A program that
+  comes to read such a type refuses none for its body: one that it cannot make sense of stays `Unread`.
+
+Whether a statement may be made, by whom and when, is not judged here (rules.py).
 """
 
 from __future__ import annotations
@@ -22,9 +27,11 @@ from typing import Any, TypeVar, assert_never
 
 from keys.statement_types import (
     APPOINTMENTS,
+    LAST_FOUNDING_TYPE,
     MAX_NAME,
     MAX_PARTITIONS,
     MAX_REASON,
+    MAX_TYPE,
     Appointment,
     Body,
     EpochPublication,
@@ -33,6 +40,7 @@ from keys.statement_types import (
     StatementType,
     StatusChange,
     UnitFacts,
+    Unread,
     body_type,
 )
 from protocol.canonical import decode, decode_again, encode
@@ -124,6 +132,8 @@ def _body_item(body: Body) -> list[Any]:
             return [body.unit, body.suspended, body.reason]
         case Revocation():
             return [body.unit, body.kid, body.reason, body.compromised_since]
+        case Unread():
+            return list(decode_again(body.item))
         case _:
             assert_never(body)
 
@@ -133,9 +143,7 @@ def _parse_payload(payload: bytes, *, again: bool = False) -> Statement:
         case [version, stype, issued, bytes(issuer), list(body)]:
             if type(version) is not int or version != 1:
                 raise Rejected(Code.E_VER, "a statement of another version")
-            statement = Statement(
-                _time(issued), _kid(issuer), _parse_body(_one_of(StatementType, stype), body)
-            )
+            statement = Statement(_time(issued), _kid(issuer), _parse_body(_uint(stype), body))
         case _:
             raise _bad("not a statement")
     # One form only: sorted purposes, integers that are not booleans, and whatever else was overlooked.
@@ -144,7 +152,10 @@ def _parse_payload(payload: bytes, *, again: bool = False) -> Statement:
     return statement
 
 
-def _parse_body(stype: StatementType, item: list[Any]) -> Body:
+def _parse_body(number: int, item: list[Any]) -> Body:
+    if LAST_FOUNDING_TYPE < number <= MAX_TYPE:
+        return Unread(number, encode(item))
+    stype = _one_of(StatementType, number)
     if stype in APPOINTMENTS:
         return parse_appointment(stype, item)
     match stype, item:

@@ -79,7 +79,7 @@ async def revoke_key(
 async def list_units(invocation: Invocation) -> list[dict[str, Any]]:
     """All units, with the states of their keys now."""
     registry = await Registry.read(invocation)
-    warn_of_refused(registry.refused)
+    warn_of_refused(registry.refused, unread=registry.directory.unread)
     return [_row(registry.directory, unit.unit) for unit in registry.directory.units()]
 
 

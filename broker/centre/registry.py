@@ -150,7 +150,8 @@ class Registry:
     async def state(self, statements: Sequence[bytes]) -> tuple[TopicChange, ...]:
         """Check, create the topics of the units concerned, publish."""
         await check_clock(self.kafka)
-        named = [self.directory.apply(statement).statement.about for statement in statements]
+        abouts = [self.directory.apply(statement).statement.about for statement in statements]
+        named = [about for about in abouts if about is not None]
         pending = self.home.pending
         write_statements(pending, statements)
         wanted = [t for unit in dict.fromkeys(named) for t in topics_of(self.directory.facts(unit))]
@@ -237,7 +238,9 @@ async def publish_pending(home: CentreHome, kafka: str) -> None:
     pending.unlink()
 
 
-def warn_of_refused(refused: int) -> None:
-    """Report records of the directory topic that do not verify: every replica ignores them."""
+def warn_of_refused(refused: int, *, unread: int) -> None:
+    """Report records of the directory topic that do not verify, or that only a later program reads."""
     if refused:
         say(f"hint: {refused} records of the directory topic do not verify; they count for nothing")
+    if unread:
+        say(f"hint: {unread} statements are of types that this program does not know; a later one reads them")

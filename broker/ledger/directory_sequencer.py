@@ -8,15 +8,22 @@ the start, and nothing is added behind it.
 
 from __future__ import annotations
 
+from typing import Final
+
 from broker.errors import RolledBack, StoreCorrupt
 from broker.ledger.log_head import LogHead, Signers, grown_head
 from broker.ledger.log_storage import LogStorage
 from broker.ledger.store.record_store import LogState
 from keys.directory import Directory
-from protocol.identifiers import Millis
+from keys.statement_types import body_type
+from keys.statements import parse_statement
+from protocol.identifiers import KeyId, Millis, UnitId, digest
 from protocol.tlog.checkpoints import seconds
 from protocol.tlog.shards import directory_origin
 from protocol.tlog.tiles import TileReader
+from protocol.trail.acts import Act, directory_statement
+
+ROOT: Final = UnitId("root")
 
 
 class DirectorySequencer:
@@ -56,6 +63,29 @@ class DirectorySequencer:
     def reader(self) -> TileReader:
         """Reads the tiles."""
         return self._storage.reader(self.origin)
+
+
+def announcement(directory: Directory, position: int, data: bytes, now: Millis, actor: UnitId) -> Act:
+    """The act that tells the audit log of the statement at this place."""
+    statement = parse_statement(data).statement
+    root = directory.root_at(position + 1)
+    assert root is not None
+    return directory_statement(
+        now,
+        actor,
+        position=position,
+        statement=digest(data),
+        stype=int(body_type(statement.body)),
+        about=statement.about or _name_of(directory, statement.issuer),
+        issuer=statement.issuer,
+        root=root,
+    )
+
+
+def _name_of(directory: Directory, issuer: KeyId) -> UnitId:
+    """Whom a statement is about that cannot be read: those who may make one are root keys and registrars."""
+    known = directory.operator_key(issuer)
+    return ROOT if known is None else known.identity.unit
 
 
 def check_logged_statements(state: LogState, directory: Directory) -> None:

@@ -216,7 +216,9 @@ class Daemon:
         topic = topics.DIRECTORY
         end = await self._feeds.end(topic, 0)
         self.kafka.heard()
-        start = await self.job("position", lambda: statements.start_of_feed(self.context, topic))
+        start = await self.jobs.until_stored(
+            "position", lambda: statements.start_of_feed(self.context, topic)
+        )
         await self._statements.advance(self.context.directory.head.size)
         place = (topic, 0)
         await self._feeds.follow(place, self._on_statements, start=start, end=end, read=self.directory_read)

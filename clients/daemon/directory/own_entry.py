@@ -20,7 +20,14 @@ import structlog
 
 from clients.daemon.state.unit_context import UnitContext
 from keys.directory import Applied
-from keys.statement_types import Appointment, EpochPublication, Revocation, StatusChange, UnitFacts
+from keys.statement_types import (
+    Appointment,
+    EpochPublication,
+    Revocation,
+    StatusChange,
+    UnitFacts,
+    Unread,
+)
 from protocol.epochs import is_to_be_destroyed
 from protocol.identifiers import KeyId, digest
 
@@ -79,6 +86,8 @@ def _alarm_for(context: UnitContext, applied: Applied) -> OwnAlarm | None:
         case UnitFacts() as body:
             # The first facts are part of the enrolment that this unit asked for.
             return "own_facts_changed" if body.version > 1 else None
+        case Unread():
+            return None
         case _ as never:
             assert_never(never)
 

@@ -11,11 +11,17 @@ import structlog
 
 from clients.daemon.directory.key_end import alarm_of_end
 from clients.daemon.directory.own_entry import remember_own_key, remember_own_statements, watch
-from clients.daemon.state.losses import is_directory_behind, remember_directory
+from clients.daemon.state.losses import (
+    is_directory_behind,
+    remember_directory,
+    remember_reading,
+    was_read_by_others,
+)
 from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store import inbox
 from keys.directory import Applied
 from keys.errors import KeyStoreError
+from keys.statement_types import Unread
 from protocol.errors import Rejected
 from protocol.identifiers import Millis
 from protocol.key_validity import check_signing_key
@@ -44,6 +50,8 @@ def take_statements(context: UnitContext, fetched: Fetched) -> Learned:
             continue
         if applied.new:
             news.append(applied)
+            if isinstance(applied.statement.body, Unread):
+                log.warning("statement_unread", count=applied.position, kind=applied.statement.body.stype)
     context.replica.flush()
     if news:
         _adopt(context)
@@ -56,13 +64,17 @@ def take_statements(context: UnitContext, fetched: Fetched) -> Learned:
             if applied.statement.about == context.unit:
                 watch(context, applied)
         inbox.set_position(context.store, fetched.topic, fetched.partition, fetched.position)
+        remember_reading(context, fetched.position)
     size = context.directory.head.size
     context.metrics.directory_size.set(size)
     return Learned(size, bool(news))
 
 
 def start_of_feed(context: UnitContext, topic: str) -> int:
-    """Where to read the directory from: its beginning, if the stored file has lost anything."""
+    """Where to read the directory from: its beginning, if the stored file lacks anything that is there."""
+    if was_read_by_others(context, inbox.position(context.store, topic, 0)):
+        log.warning("directory_read_again", size=context.directory.head.size)
+        context.replica.begin_again()
     if context.replica.damaged or is_directory_behind(context) or context.directory.head.size == 0:
         return 0
     return inbox.position(context.store, topic, 0)
