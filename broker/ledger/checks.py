@@ -101,7 +101,7 @@ def check_span(state: LogState, *, first: int, end: int) -> None:
         raise RolledBack(
             f"the audit topic begins at {first}, and the ledger goes on at {state.position}",
             hint="records were deleted from Kafka before they were sequenced. Restore the newest copy of the "
-            "ledger's records; if it is the newest, what is missing is in the units' receipts",
+            "ledger's records; if it is the newest, two people state the gap with 'contrada ledger gap'",
         )
     if state.position > end:
         raise RolledBack(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
+from runtime.cli.command import Impact, Invocation, Lazy, command, group, pass_invocation
 from runtime.cli.input_files import PathName
 from runtime.cli.params import OneLine, Whole
 from runtime.cli.render import fields_of, write_details
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from broker.ledger.settings import LedgerSettings
 
 _FILE = PathName(path_type=Path)
-_CONFIG = click.option(
+ledger_config_option = click.option(
     "--config",
     type=_FILE,
     metavar="FILE",
@@ -35,6 +35,13 @@ ledger = group(
     "ledger",
     short="keep the audit log and the directory's log",
     text="Keep the logs of the exchange: what was decided and done, so that nobody can rewrite it.",
+    lazy={
+        "gap": Lazy(
+            "broker.ledger.gap_command:ledger_gap",
+            Impact.WRITES,
+            "state that records were deleted before they were sequenced; two people",
+        ),
+    },
 )
 
 
@@ -83,15 +90,18 @@ def ledger_init(
     """Make the ledger of a centre, in the centre's home.
 
     The logs' keys and the witnesses stand in its policy file, which every unit and auditor needs:
-    hand it to them by a way that nobody else can change.
+    hand it to them by a way that nobody else can change. In an exchange that was founded before there were
+    ledgers, the registrar appoints this one first.
     """
+    from broker.ledger.admin.appointing import make_sure_of_appointment
     from broker.ledger.admin.ledger_founding import LedgerPlan, found_ledger, witnesses_in
     from runtime.process.clock import now
 
     entries = tuple(entry for file in witnesses for entry in witnesses_in(file))
+    make_sure_of_appointment(invocation, ledger_home(invocation))
     made = found_ledger(
         LedgerPlan(
-            home=_home(invocation),
+            home=ledger_home(invocation),
             origin=origin,
             kafka=invocation.kafka,
             http_port=http_port,
@@ -115,7 +125,7 @@ def ledger_init(
         "contrada ledger run --config ledger.toml --check-config",
     ),
 )
-@_CONFIG
+@ledger_config_option
 @click.option("--check-config", is_flag=True, help="Check the settings and the keys, then leave.")
 @pass_invocation
 def ledger_run(invocation: Invocation, config: Path | None, *, check_config: bool) -> None:
@@ -135,7 +145,7 @@ def ledger_run(invocation: Invocation, config: Path | None, *, check_config: boo
     short="what a start would check, without starting",
     examples=("contrada --home centre ledger check", "contrada --home centre ledger check --json"),
 )
-@_CONFIG
+@ledger_config_option
 @pass_invocation
 def ledger_check(invocation: Invocation, config: Path | None) -> None:
     """Check that records, tiles, checkpoints and Kafka agree. Ends with 7 where they do not.
@@ -144,7 +154,7 @@ def ledger_check(invocation: Invocation, config: Path | None) -> None:
     """
     from broker.ledger.admin.inspection import check_start
 
-    _tell(invocation, check_start(_settings(invocation, config)))
+    _tell(invocation, check_start(ledger_settings(invocation, config)))
 
 
 @command(
@@ -159,13 +169,13 @@ def ledger_check(invocation: Invocation, config: Path | None) -> None:
 )
 @click.argument("index", type=Whole(min=0))
 @click.option("--log", "origin", metavar="ORIGIN", help="The log; else the open audit log.")
-@_CONFIG
+@ledger_config_option
 @pass_invocation
 def ledger_record(invocation: Invocation, index: int, origin: str | None, config: Path | None) -> None:
     """Show the record that opens a leaf, with its salt: what proves that it belongs there."""
     from broker.ledger.admin.inspection import opened_record
 
-    _tell(invocation, opened_record(_settings(invocation, config), origin, index))
+    _tell(invocation, opened_record(ledger_settings(invocation, config), origin, index))
 
 
 @command(
@@ -180,7 +190,7 @@ def ledger_record(invocation: Invocation, index: int, origin: str | None, config
 @click.argument("indexes", type=Whole(min=0), nargs=-1, required=True)
 @click.option("--ground", required=True, type=OneLine(), help="Why; it stands in the log for ever.")
 @click.option("--log", "origin", metavar="ORIGIN", help="The log; else the open audit log.")
-@_CONFIG
+@ledger_config_option
 @pass_invocation
 def ledger_erase(
     invocation: Invocation,
@@ -192,9 +202,8 @@ def ledger_erase(
     """State a deletion, signed by the registrar. The ledger carries it out when it has sequenced it."""
     from broker.ledger.admin.inspection import order_deletion
 
-    _tell(
-        invocation, order_deletion(_settings(invocation, config), _home(invocation), origin, indexes, ground)
-    )
+    settings, home = ledger_settings(invocation, config), ledger_home(invocation)
+    _tell(invocation, order_deletion(settings, home, origin, indexes, ground))
 
 
 @command(
@@ -211,7 +220,7 @@ def ledger_erase(
 @click.option("--without", "leaving", multiple=True, metavar="NAME", help="A witness that leaves.")
 @click.option("--quorum", type=Whole(min=0), help="So many of them it takes; else as many as now.")
 @click.option("--out", type=_FILE, required=True, metavar="FILE", help="A new file.")
-@_CONFIG
+@ledger_config_option
 @pass_invocation
 def ledger_policy_command(
     invocation: Invocation,
@@ -230,7 +239,7 @@ def ledger_policy_command(
     from runtime.process.clock import now
 
     wanted = PolicyChanges(joining=joining, leaving=leaving, quorum=quorum)
-    _tell(invocation, renew_policy(_settings(invocation, config), wanted, out, now=now()))
+    _tell(invocation, renew_policy(ledger_settings(invocation, config), wanted, out, now=now()))
 
 
 @command(
@@ -241,7 +250,7 @@ def ledger_policy_command(
     examples=("contrada --home centre ledger export ledger-copy/records.sqlite",),
 )
 @click.argument("out", type=_FILE, metavar="FILE")
-@_CONFIG
+@ledger_config_option
 @pass_invocation
 def ledger_export(invocation: Invocation, out: Path, config: Path | None) -> None:
     """Copy the store of records to a new SQLite file, from PostgreSQL for example.
@@ -250,10 +259,11 @@ def ledger_export(invocation: Invocation, out: Path, config: Path | None) -> Non
     """
     from broker.ledger.admin.exporting import export_records
 
-    _tell(invocation, export_records(_settings(invocation, config), out))
+    _tell(invocation, export_records(ledger_settings(invocation, config), out))
 
 
-def _home(invocation: Invocation) -> Path:
+def ledger_home(invocation: Invocation) -> Path:
+    """The centre's home that the command line names."""
     if invocation.home is None:
         raise Misconfigured("no home given", hint="say --home DIR, or set CONTRADA_HOME")
     return invocation.home.absolute()
@@ -275,7 +285,8 @@ def _config(invocation: Invocation, given: Path | None) -> Path | None:
     )
 
 
-def _settings(invocation: Invocation, config: Path | None) -> LedgerSettings:
+def ledger_settings(invocation: Invocation, config: Path | None) -> LedgerSettings:
+    """The settings in the file that is named, or in the home's."""
     from broker.ledger.settings import LedgerSettings
 
     return LedgerSettings.load(_config(invocation, config))

@@ -7,6 +7,8 @@ committed while one is being published are published together. Rules:
 - What is published was committed, and its tiles are stored.
 - Sizes in the topic never go back: a publisher holds the topic's one transactional name, and reads what was
   published last after it has that. An older publisher is fenced by then.
+- What two people stated of a gap in the audit topic is written there too, for every unit to see: at each
+  start, and as often as a head that is not new.
 - A head that lacks cosignatures is published all the same, since each reader counts
   them by its own policy, and is published again with those that came later.
 """
@@ -75,6 +77,10 @@ class Publisher:
     metrics: LedgerMetrics
     monotonic: Callable[[], float]
     due: dict[str, Due] = field(default_factory=dict)
+    notices: Sequence[bytes] = ()
+    """Statements of gaps, as they stand in the audit topic."""
+
+    _noticed: float | None = None
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def begin(self, states: Sequence[LogState], published: Mapping[str, Published]) -> None:
@@ -96,7 +102,9 @@ class Publisher:
 
     async def run(self, writer: LogWriter) -> None:
         """Publish until cancelled, or until Kafka, the store or a witness that is ahead ends it."""
+        self._noticed = None
         while True:
+            await self._notice(writer)
             for due in list(self.due.values()):
                 if due.is_behind or self.is_wanting(due):
                     await self.publish(due, writer)
@@ -106,6 +114,13 @@ class Publisher:
                     await self._news.wait()
             except TimeoutError:
                 continue
+
+    async def _notice(self, writer: LogWriter) -> None:
+        if self._noticed is not None and self.monotonic() - self._noticed <= HEARTBEAT:
+            return
+        self._noticed = self.monotonic()
+        if self.notices:
+            await writer.write([OutputRecord(topics.LEDGER, b"", notice) for notice in self.notices])
 
     def is_wanting(self, due: Due) -> bool:
         """Whether what was published lacks cosignatures, or is about to leave the topic by its age."""

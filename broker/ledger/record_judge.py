@@ -5,8 +5,8 @@
     anything else             one leaf UNVERIFIED, with the record's offset, SHA-256 and what was wrong
 
 Rules:
-- Every record of the topic makes a leaf. The one exception is the
-  ledger's own announcement of a statement that is announced already, judged in sequencer.py.
+- Every record of the topic makes a leaf. The exceptions are the ledger's own announcement of a statement that
+  is announced already, judged in sequencer.py, and a gap whose leaf stands at its place already (gaps.py).
 - A record is judged unverified only by a directory that was read to its end after the record: keys
   are appointed there, and a leaf is never changed. run.py waits for that.
 - The time of a record is the one that was signed. What does not verify has none, and moves no shard.
@@ -14,14 +14,14 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from broker.ledger.store.record_store import Erasure
 from keys.directory import Directory
 from protocol.errors import Code, Rejected
 from protocol.identifiers import Entropy, Millis, UnitId, digest
-from protocol.trail.acts import Act, unverified
+from protocol.trail.acts import Act, gap_of, unverified
 from protocol.trail.batches import verify_batch
 from protocol.trail.ledger_leaves import Row, leaves_of_acts, leaves_of_decisions, unverified_leaf
 from protocol.trail.records import RECORD_SALT, RecordType
@@ -68,9 +68,16 @@ class RecordJudge:
     """The ledger's, for the leaves that it makes of its own."""
 
     entropy: Entropy
+    ledger: str = ""
+    """What the names of its logs begin with."""
+
+    passed: Collection[bytes] = ()
+    """The statements of gaps that have their leaf."""
 
     def read(self, record: InputRecord, *, first: int) -> JudgedRecord:
         """The leaves of a record, or `Rejected` if it does not verify."""
+        if record.value in self.passed:
+            return JudgedRecord(record.offset, None, (), (), first)
         if is_acts(record.value):
             return self._acts(record, first=first)
         made = leaves_of_decisions(record.value, first=first, parties=self.directory)
@@ -94,6 +101,7 @@ class RecordJudge:
 
     def _acts(self, record: InputRecord, *, first: int) -> JudgedRecord:
         acts = verify_acts(record.value, parties=self.directory)
+        self._check_gaps(acts.acts)
         announced = [act for act in acts.acts if act.type is RecordType.DIRECTORY_STATEMENT]
         for act in announced:
             self._check_announcement(act)
@@ -111,6 +119,13 @@ class RecordJudge:
             announced=position_of(announced[0]) if announced else None,
             deletions=[(i, a) for i, a in enumerate(acts.acts) if a.type is RecordType.DELETION],
         )
+
+    def _check_gaps(self, acts: Sequence[Act]) -> None:
+        # Of another ledger before this one it is what somebody stated. Of this one, and not passed when the
+        # log stood before it, it is none: the ledger has read those records.
+        gaps = [gap for act in acts if (gap := gap_of(act)) is not None]
+        if any(gap.log.startswith(f"{self.ledger}/") for gap in gaps):
+            raise Rejected(Code.E_LOG_GAP, "a gap that is not one of this log")
 
     def _check_announcement(self, act: Act) -> None:
         # The root covers the statement and all before it: what is announced is what everybody has.

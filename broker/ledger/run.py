@@ -21,7 +21,8 @@ import structlog
 from broker.announcements import Stating
 from broker.ledger import checks
 from broker.ledger.cosigning import WitnessAhead
-from broker.ledger.directory_sequencer import DirectorySequencer, check_logged_statements
+from broker.ledger.directory_sequencer import DirectorySequencer, announcement, check_logged_statements
+from broker.ledger.gaps import stated_gap
 from broker.ledger.metrics import LedgerMetrics
 from broker.ledger.published import Published, last_published
 from broker.ledger.publishing import PUBLISHER, Publisher
@@ -33,13 +34,10 @@ from broker.ledger.store.tile_store import TileStore
 from broker.ledger.trust import OwnKeys, own_policy
 from broker.renewal import Renewal
 from broker.replica import Replica
-from keys.statement_types import body_type
-from keys.statements import parse_statement
 from protocol import topics
 from protocol.errors import Code, Rejected
-from protocol.identifiers import Millis, UnitId, digest
+from protocol.identifiers import Millis, UnitId
 from protocol.tlog.policy import Policy
-from protocol.trail.acts import Act, directory_statement
 from runtime.errors import Misconfigured
 from runtime.kafka.ports import InputRecord, LogReader, LogWriter, Topics
 from runtime.process.clock import ClockCheck, ClockFault, checked_time
@@ -87,6 +85,9 @@ class LedgerRun:
     times: ClockCheck | None = None
     """What others say of the time; None: this clock is compared with nobody's."""
 
+    passed: Sequence[bytes] = ()
+    """The statements of gaps that have their leaf."""
+
     working: bool = False
     """Whether everything is open, checked, and working."""
 
@@ -109,9 +110,9 @@ class LedgerRun:
             self.topics.writing() as announcements,
         ):
             state = await self._begin()
-            async with self.topics.reading(topics.AUDIT, state.position) as audit:
-                first, end = await audit.span()
-                checks.check_span(state, first=first, end=end)
+            async with self.topics.reading(topics.AUDIT, None) as audit:
+                state = await self._behind_gaps(audit, state)
+                audit.seek(state.position)
                 self.pulse.sequenced = state.position
                 await self.pulse.beat(audit)
                 self.working = True
@@ -140,6 +141,25 @@ class LedgerRun:
             if state is None or state.size < ahead.theirs.size:
                 raise
             raise moved_by_another(state.origin) from ahead
+
+    async def _behind_gaps(self, audit: LogReader, state: LogState) -> LogState:
+        """Go on behind each gap that was stated; refuse to where records are gone and nobody states it."""
+        first, end = await audit.span()
+        parties = self.replica.directory
+        while state.position < first:
+            found = await stated_gap(audit, state, first=first, end=end, parties=parties)
+            if found is None:
+                break
+            done = await asyncio.to_thread(self.sequencer.advance, [found], now=self.clock())
+            log.warning(
+                "audit_gap_passed", origin=done.new.origin, offset=state.position, count=found.offset + 1
+            )
+            state = done.new
+            self._tell(done)
+        checks.check_span(state, first=first, end=end)
+        self.passed = await asyncio.to_thread(self.records.gaps)
+        self.publisher.notices = self.passed
+        return state
 
     async def _begin(self) -> LogState:
         """Resume both logs and check them against what was published."""
@@ -175,7 +195,9 @@ class LedgerRun:
 
     async def _sequence(self, audit: LogReader, actor: UnitId) -> None:
         """Read, judge, advance: batch after batch."""
-        judge = RecordJudge(self.replica.directory, actor, self.stating.entropy)
+        judge = RecordJudge(
+            self.replica.directory, actor, self.stating.entropy, ledger=self.name, passed=self.passed
+        )
         size = 0
         while True:
             records = await self._batch(audit)
@@ -258,26 +280,11 @@ class LedgerRun:
             # As many as are logged: one that came meanwhile is logged first, in the next round.
             size = logged.size
             for position, data in enumerate(directory.snapshot()[announced:size], start=announced):
-                make = partial(self._announcement, position, data)
+                make = partial(announcement, directory, position, data)
                 await self.stating.valid()
                 await writer.write([self.stating.record(make, actor)])
             announced = size
             await self.replica.at_least(size + 1, patience=60.0)
-
-    def _announcement(self, position: int, data: bytes, now: Millis, actor: UnitId) -> Act:
-        statement = parse_statement(data).statement
-        root = self.replica.directory.root_at(position + 1)
-        assert root is not None
-        return directory_statement(
-            now,
-            actor,
-            position=position,
-            statement=digest(data),
-            stype=int(body_type(statement.body)),
-            about=statement.about,
-            issuer=statement.issuer,
-            root=root,
-        )
 
 
 def _estimate(records: Sequence[InputRecord]) -> int:

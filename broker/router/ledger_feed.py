@@ -24,6 +24,7 @@ from protocol.tlog.checkpoints import Checkpoint, parse_checkpoint
 from protocol.tlog.policy import Policy
 from protocol.tlog.publication import parse_publication
 from protocol.tlog.shards import parse_shard
+from protocol.trail.stated_acts import is_notice
 from runtime.errors import Unavailable
 from runtime.kafka.ports import LogReader, Topics
 from runtime.process.clock import ClockCheck
@@ -88,6 +89,8 @@ class LedgerFeed:
             self._refuse(Rejected(Code.E_SCHEMA, f"reading it failed ({type(error).__name__})"))
 
     def _take(self, value: bytes) -> None:
+        if is_notice(value):
+            return  # of a gap in the audit topic: for the units
         publication = parse_publication(value)
         if publication.note is None:
             return

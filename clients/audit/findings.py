@@ -47,6 +47,7 @@ class FindingKind(StrEnum):
     STATEMENT_TWICE = "statement-announced-twice"
     STATEMENT_OTHER = "statement-other"
     UNVERIFIED = "unverified"
+    AUDIT_GAP = "audit-gap"
     NOT_CHECKED = "not-checked"
     AHEAD = "ahead"
     DELETED = "deleted"
@@ -95,12 +96,18 @@ MEANINGS: dict[FindingKind, str] = {
     FindingKind.STATEMENT_TWICE: "one statement is announced more than once",
     FindingKind.STATEMENT_OTHER: "the audit log announces another statement than the directory holds",
     FindingKind.UNVERIFIED: "the ledger met a record that it could not verify, and logged that",
+    FindingKind.AUDIT_GAP: (
+        "records were deleted before the ledger read them; what they decided has no leaf: ask the units"
+    ),
     FindingKind.NOT_CHECKED: "this was not checked",
     FindingKind.AHEAD: "the store is ahead of its checkpoint; normal when it was copied while it ran",
     FindingKind.DELETED: "records whose deletion the log orders; their leaves remain and verify",
 }
 
-NOTICES = frozenset({FindingKind.NOT_CHECKED, FindingKind.AHEAD, FindingKind.DELETED, FindingKind.UNVERIFIED})
+NOTICES = frozenset({
+    FindingKind.NOT_CHECKED, FindingKind.AHEAD, FindingKind.DELETED, FindingKind.UNVERIFIED,
+    FindingKind.AUDIT_GAP,
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

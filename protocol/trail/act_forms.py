@@ -26,6 +26,8 @@ def check_detail(kind: RecordType, subject: Item, detail: list[Item]) -> None:
     for is_good, value in zip(fields, detail, strict=True):
         if not is_good(value):
             raise Rejected(Code.E_SCHEMA, f"a field of {kind.name.lower()} has another form")
+    if kind is RecordType.AUDIT_GAP and detail[1] >= detail[2]:
+        raise Rejected(Code.E_SCHEMA, "a gap without an offset in it")
 
 
 def _number(value: Item) -> bool:
@@ -83,4 +85,5 @@ DETAILS: dict[RecordType, tuple[_Check, tuple[_Check, ...]]] = {
     RecordType.QUARANTINE_RELEASE: (_hash, (_unit, _number, _number, _line, _line)),
     RecordType.SOFTWARE_START: (_maybe_hash, (_line, _line)),
     RecordType.UNVERIFIED: (_hash, (_number, _code)),
+    RecordType.AUDIT_GAP: (_none, (_line, _number, _number, _line, _line, _line)),
 }

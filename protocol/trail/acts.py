@@ -11,6 +11,7 @@
     quarantine release   the submission       unit, partition, offset, by, second
     software start       the program or null  program, version
     unverified           the record           offset in the audit topic, code
+    audit gap            null                 log, first offset, the one behind the last, why, by, second
 
 Owns the layout and what each act is made of. Who may state it, and the signature, are stated_acts.py's.
 """
@@ -81,6 +82,31 @@ def software_start(
 def unverified(t: Millis, actor: UnitId, *, offset: int, record: Digest, code: Code) -> Act:
     """A record of the audit topic does not verify; `record` is its SHA-256."""
     return Act(RecordType.UNVERIFIED, t, actor, record, (offset, code.value))
+
+
+@dataclass(frozen=True, slots=True)
+class AuditGap:
+    """Records of the audit topic that were deleted before the ledger had read them."""
+
+    log: str
+    """The log that goes on behind them."""
+
+    first: int
+    """The first offset that is missing."""
+
+    end: int
+    """The first one behind it that there is."""
+
+
+def audit_gap(t: Millis, actor: UnitId, gap: AuditGap, *, why: str, by: str, second: str) -> Act:
+    """Two people state that records are gone for good. The log goes on behind this leaf, at `end`."""
+    detail = (gap.log, gap.first, gap.end, why, by, second)
+    return Act(RecordType.AUDIT_GAP, t, actor, None, detail)
+
+
+def gap_of(act: Act) -> AuditGap | None:
+    """The gap that an act states; None for any other act."""
+    return AuditGap(*act.detail[:3]) if act.type is RecordType.AUDIT_GAP else None
 
 
 def unit_named(act: Act) -> UnitId | None:

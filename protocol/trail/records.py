@@ -44,7 +44,11 @@ class RecordType(IntEnum):
     SOFTWARE_START = 16
     DUPLICATE = 17
     UNVERIFIED = 18
+    AUDIT_GAP = 19
 
+
+NEVER_DELETED = frozenset({RecordType.DELETION, RecordType.AUDIT_GAP})
+"""What says why a record is not there any more, or never was, is not deleted itself."""
 
 DecisionType = Literal[RecordType.ACCEPTED, RecordType.REJECTED, RecordType.DUPLICATE]
 """What a router decides. The other types follow from a decision, or are acts of the centre."""

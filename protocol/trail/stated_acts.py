@@ -13,6 +13,7 @@
     quarantine release   registrar
     software start       router, registrar, ledger
     unverified           the ledger, in its log: nobody states it
+    audit gap            registrar; alone, and the ledger writes it to the topic of publications too
 
 Rules: an act is stated under the name and within the validity of the key that signs it, for the time at
 which it is signed. Both signatures, because these are few and are read decades later. What is signed names
@@ -41,6 +42,7 @@ from protocol.trail.records import RECORD_SALT, VERSION, RecordType
 MAX_ACTS = 1_000
 
 _ACTS: Final = "acts"
+_NOTICE: Final = b"\x84\x01\x64acts"
 _LEDGER, _REGISTRAR, _ROUTER = OperatorRole.LEDGER, OperatorRole.REGISTRAR, OperatorRole.ROUTER
 
 MAY_STATE: dict[RecordType, frozenset[OperatorRole]] = {
@@ -52,6 +54,7 @@ MAY_STATE: dict[RecordType, frozenset[OperatorRole]] = {
     RecordType.QUARANTINE_RELEASE: frozenset({_REGISTRAR}),
     RecordType.SOFTWARE_START: frozenset(OperatorRole),
     RecordType.UNVERIFIED: frozenset(),
+    RecordType.AUDIT_GAP: frozenset({_REGISTRAR}),
 }
 
 _ROLES: Final = {int(kind): roles for kind, roles in MAY_STATE.items()}
@@ -97,6 +100,19 @@ def is_acts(data: bytes) -> bool:
     By its first byte: acts are an array of four, decisions are an array of three.
     """
     return data[:1] == b"\x84"
+
+
+def is_notice(data: bytes) -> bool:
+    """Whether a record of the topic `ledger` holds acts for everybody to see, and is no publication.
+
+    By its beginning: [ 1, "acts", ... ]. No log has that name.
+    """
+    return data.startswith(_NOTICE)
+
+
+def acts_again(rows: Sequence[tuple[bytes, bytes]], signed: bytes) -> bytes:
+    """What an operator had put into the audit topic, from the records and salts of its leaves."""
+    return encode([VERSION, _ACTS, [[record, salt] for record, salt in rows], signed])
 
 
 def verify_acts(data: bytes, *, parties: Parties) -> StatedActs:

@@ -80,6 +80,7 @@ ELSEWHERE = {
         audit fsck, audit mirror, audit search, audit report, audit verify message, audit verify receipt,
         audit verify checkpoint, audit verify directory, audit prove inclusion, audit prove consistency,
         ledger init, ledger check, ledger record, ledger erase, ledger policy, ledger export""",
+    "needs a gap: tests/integration/test_ledger_goes_on.py": "ledger gap",
     "makes a home, or works on one: tests/cli/witness.txt, test_live.py": """
         router init, router renew, unit init, witness init, witness status""",
 }

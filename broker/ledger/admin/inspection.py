@@ -25,11 +25,12 @@ from broker.ledger.trust import OwnKeys, own_policy, read_policy_file
 from broker.registrar_key import check_registrar_at_home
 from keys.key_files import IDENTITY_FILE, read_identity
 from keys.note_keys import read_note_key
+from keys.soft_keys import SoftIdentity
 from keys.store import read_credential
 from protocol import topics
-from protocol.trail.acts import deletion
+from protocol.trail.acts import Act, deletion
 from protocol.trail.ledger_leaves import Row, leaves_of_row
-from protocol.trail.records import RecordType
+from protocol.trail.records import NEVER_DELETED, RecordType
 from protocol.trail.stated_acts import sign_acts
 from runtime.errors import Conflict, NotFound
 from runtime.kafka.partition_log import KafkaTopics
@@ -132,24 +133,32 @@ def order_deletion(
     log = _known_log(records, settings, origin)
     for index in indexes:
         row = _found_row(records, log, index)
-        if row.type == RecordType.DELETION:
+        if row.type in NEVER_DELETED:
+            what = "an order to delete" if row.type == RecordType.DELETION else "a gap"
             raise Conflict(
-                f"leaf {index} of {log} is an order to delete",
-                hint="such an order is never deleted: it shows why a record is gone",
+                f"leaf {index} of {log} is {what}",
+                hint="it is never deleted: it shows why records are not there",
             )
-    centre = CentreHome(home)
-    path = centre.keys / "registrar" / IDENTITY_FILE
-    named = centre_settings(centre).get("secret", centre.secret.name)
-    secret, at = read_credential(home / str(named)), now()
-    registrar = read_identity(path, secret=secret)
-    check_registrar_at_home(registrar, centre, secret=secret, moment=at)
+    at, registrar = now(), registrar_in(home)
     act = deletion(at, registrar.name, origin=log, indexes=indexes, ground=ground)
-    data = sign_acts([act], actor=registrar.name, now=at, signer=registrar, entropy=os.urandom)
-    asyncio.run(_state(settings, data))
+    asyncio.run(state_act(settings, act, registrar))
     return {"log": log, "indexes": sorted(set(indexes)), "ordered_by": registrar.name}
 
 
-async def _state(settings: LedgerSettings, data: bytes) -> None:
+def registrar_in(home: Path) -> SoftIdentity:
+    """The registrar's identity in a centre's home, opened, and valid now as far as the home knows."""
+    centre = CentreHome(home)
+    path = centre.keys / "registrar" / IDENTITY_FILE
+    named = centre_settings(centre).get("secret", centre.secret.name)
+    secret = read_credential(home / str(named))
+    registrar = read_identity(path, secret=secret)
+    check_registrar_at_home(registrar, centre, secret=secret, moment=now())
+    return registrar
+
+
+async def state_act(settings: LedgerSettings, act: Act, registrar: SoftIdentity) -> None:
+    """Sign an act with the registrar's key, and put it into the audit topic."""
+    data = sign_acts([act], actor=registrar.name, now=act.t, signer=registrar, entropy=os.urandom)
     async with KafkaTopics(settings.kafka).writing() as writer:
         await writer.write([OutputRecord(topics.AUDIT, b"", data)])
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from broker.ledger.store.queries import base_of
 from broker.ledger.store.schema import concerns, records
-from protocol.trail.records import RecordType
+from protocol.trail.records import NEVER_DELETED
 from runtime.process.databases import overwrite_deleted
 
 _NOTHING: Final = {
@@ -53,8 +53,8 @@ def _erase_row(connection: Connection, base: int, index: int, by: str) -> bool:
     if found is None:
         return False
     key, leaves, kind, units, erased_by = found
-    # An order to delete is never deleted: a search for the record must show why it is gone.
-    if key + leaves <= base + index or kind == RecordType.DELETION or erased_by is not None:
+    # An order to delete, for one, stays: a search for the record must show why it is gone.
+    if key + leaves <= base + index or kind in NEVER_DELETED or erased_by is not None:
         return False
     connection.execute(update(records).where(records.c.id == key).values(**_NOTHING, erased_by=by))
     named = concerns.c.unit.in_(units.split())

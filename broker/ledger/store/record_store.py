@@ -45,7 +45,9 @@ from broker.ledger.store.schema import (
     staged,
 )
 from protocol.trail.ledger_leaves import Row
+from protocol.trail.records import RecordType
 from protocol.trail.records_file import LAST_INDEX, SignedLeaves, first_id, number_in
+from protocol.trail.stated_acts import acts_again
 from runtime.errors import Misconfigured, Unavailable
 from runtime.process.databases import insert_many, open_database, settle_deletions
 
@@ -199,6 +201,16 @@ class RecordStore:
                 select(batches).where(batches.c.id.between(base, base + LAST_INDEX)).order_by(batches.c.id)
             )
             return [SignedLeaves(row[0] - base, row[1], row[2]) for row in connection.execute(within)]
+
+    def gaps(self) -> list[bytes]:
+        """Every statement of a gap that has a leaf, as it was put into the audit topic; oldest first."""
+        found = self.find(RecordQuery(types=(int(RecordType.AUDIT_GAP),)))
+        stated = []
+        for origin, row in found:
+            signed = {each.first: each.signed for each in self.signed(origin)}.get(row.index)
+            if row.record is not None and row.salt is not None and signed is not None:
+                stated.append(acts_again([(row.record, row.salt)], signed))
+        return stated
 
     def find(self, search: RecordQuery) -> list[FoundRow]:
         """The rows that match, deleted ones where only log, type and time are asked for."""

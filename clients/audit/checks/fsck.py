@@ -171,6 +171,7 @@ def _check_log(
             report.walked.append(part.walked)
             run.findings += part.walked.findings
             run.findings += _unverified(head, part.walked)
+            run.findings += _gaps(head, part.walked)
         if part.unread:
             what = f"the records of {part.unread} leaves, because their entries are not at hand"
             run.tell(Finding(FindingKind.NOT_CHECKED, head.checkpoint.origin, what))
@@ -212,6 +213,12 @@ def _unverified(head: CopiedHead, walked: Walked) -> Iterator[Finding]:
     for index, offset, code in walked.unverified:
         what = f"the record at offset {offset} of the audit topic did not verify: {code}"
         yield Finding(FindingKind.UNVERIFIED, head.checkpoint.origin, what, "", index)
+
+
+def _gaps(head: CopiedHead, walked: Walked) -> Iterator[Finding]:
+    for index, gap in walked.gaps:
+        what = f"two people state that the records {gap.first} to {gap.end - 1} of the audit topic are gone"
+        yield Finding(FindingKind.AUDIT_GAP, head.checkpoint.origin, what, "", index)
 
 
 def _check_directory(run: Audit, audited: list[LogReport]) -> list[bytes] | None:

@@ -23,7 +23,7 @@ from clients.audit.findings import Finding, FindingKind
 from protocol.canonical import decode
 from protocol.errors import Rejected
 from protocol.identifiers import Digest
-from protocol.trail.acts import Act, act_leaf, parse_act
+from protocol.trail.acts import Act, AuditGap, act_leaf, gap_of, parse_act
 from protocol.trail.ledger_leaves import Row, open_decision, row_of_act
 from protocol.trail.records import DECISIONS, RECORD_SALT, RecordType
 from protocol.trail.records_file import ROW_COLUMNS
@@ -63,6 +63,9 @@ class Walked:
     announced: list[Announcement] = field(default_factory=list)
     unverified: list[tuple[int, int, str]] = field(default_factory=list)
     """Leaf, offset in the audit topic, and code."""
+
+    gaps: list[tuple[int, AuditGap]] = field(default_factory=list)
+    """Leaves that state a gap of the audit topic."""
 
     first: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     """Of each outbox, the first position that was decided here, and the leaf that says so."""
@@ -184,6 +187,8 @@ class RecordWalk:
         match act:
             case Act(type=RecordType.DELETION, detail=(origin, indexes, _)):
                 self.walked.deletions.append((origin, indexes))
+            case Act(type=RecordType.AUDIT_GAP) if (gap := gap_of(act)) is not None:
+                self.walked.gaps.append((index, gap))
             case Act(type=RecordType.UNVERIFIED, detail=(offset, code)):
                 self.walked.unverified.append((index, offset, code))
             case Act(

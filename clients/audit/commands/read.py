@@ -26,6 +26,7 @@ TYPES = (
     "quarantine_release",
     "software_start",
     "unverified",
+    "audit_gap",
 )
 FOUND = (
     Column("log", "log", spare=3),

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from clients.audit.findings import Finding, FindingKind, Tell
 from protocol.trail.ledger_leaves import Row
-from protocol.trail.records import RecordType
+from protocol.trail.records import NEVER_DELETED
 from protocol.trail.records_file import (
     BATCHES,
     INDEX_BITS,
@@ -83,7 +83,7 @@ class RecordReader:
         return [
             index
             for index, row in rows
-            if row is not None and row.record is not None and row.type != RecordType.DELETION
+            if row is not None and row.record is not None and row.type not in NEVER_DELETED
         ]
 
     def checkpoints(self) -> list[tuple[str, bytes]]:

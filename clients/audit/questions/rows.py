@@ -22,6 +22,7 @@ DETAIL_NAMES: dict[RecordType, tuple[str, ...]] = {
     RecordType.QUARANTINE_RELEASE: ("unit", "partition", "offset", "by", "seconded_by"),
     RecordType.SOFTWARE_START: ("program", "version"),
     RecordType.UNVERIFIED: ("offset", "code"),
+    RecordType.AUDIT_GAP: ("log", "first", "end", "why", "by", "seconded_by"),
 }
 
 

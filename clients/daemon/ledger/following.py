@@ -21,11 +21,14 @@ from clients.daemon.store import inbox
 from clients.daemon.store import ledger_tables as ledger_store
 from clients.daemon.store.ledger_tables import Tiles
 from protocol.errors import Code, Rejected
+from protocol.identifiers import digest
 from protocol.limits import SECOND
 from protocol.tlog.checkpoints import parse_checkpoint
 from protocol.tlog.following import Advance, Follower, SeenTiles, begins_with
 from protocol.tlog.publication import Publication, parse_publication
 from protocol.tlog.tiles import TreeWriter, parse_path, right_edge
+from protocol.trail.acts import gap_of
+from protocol.trail.stated_acts import is_notice, verify_acts
 from runtime.kafka.ports import Fetched
 
 if TYPE_CHECKING:
@@ -47,6 +50,7 @@ ALARMS: Final = {
 """Which alarm a refused publication is; any other code is `ledger_damaged`."""
 
 DAMAGED: Final = "ledger_damaged"
+AUDIT_GAP: Final = "ledger_audit_gap"
 
 HEAR_EVERY: Final = 30.0
 """Seconds between two times that the signed times of a publication are looked at."""
@@ -100,6 +104,9 @@ def open_ledger(context: UnitContext, ledger: Ledger) -> None:
 
 
 def _take(context: UnitContext, ledger: Ledger, value: bytes, offset: int) -> None:
+    if is_notice(value):
+        take_notice(context, ledger, value, offset)
+        return
     try:
         publication = guarded(lambda: parse_publication(value))
     except Rejected as rejected:
@@ -117,6 +124,20 @@ def _take(context: UnitContext, ledger: Ledger, value: bytes, offset: int) -> No
             _join(context, ledger, publication, offset)
     except Rejected as rejected:
         _accuse(context, ledger, publication, offset, rejected)
+
+
+def take_notice(context: UnitContext, ledger: Ledger, value: bytes, offset: int) -> None:
+    """Two people state that records of the audit topic are gone: one alarm for each such statement."""
+    try:
+        stated = guarded(lambda: verify_acts(value, parties=context.directory))
+    except Rejected as rejected:
+        raise_once(context, ledger, DAMAGED, "", f"record {offset}: {rejected.code}")
+        return
+    ledger.clear("")
+    for gap in filter(None, map(gap_of, stated.acts)):
+        if context.store.write("INSERT OR IGNORE INTO meta VALUES (?, '1')", f"told:{digest(value).hex()}"):
+            detail = f"{gap.log}: {gap.end - gap.first} offsets of the audit topic, from {gap.first} on"
+            context.alarm(AUDIT_GAP, detail=detail)
 
 
 def _go_on(

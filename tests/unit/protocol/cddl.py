@@ -69,7 +69,15 @@ class Spec:
         while todo:
             node = todo.pop()
             if isinstance(node, tuple):
-                if node[0] == "name" and node[1] not in ("uint", "int", "bstr", "tstr", "bool", "null"):
+                if node[0] == "name" and node[1] not in (
+                    "uint",
+                    "int",
+                    "bstr",
+                    "tstr",
+                    "bool",
+                    "null",
+                    "any",
+                ):
                     assert node[1] in self.rules, f"{node[1]} is not defined"
                     self.used.add(node[1])
                 todo += node[1:]
@@ -186,6 +194,8 @@ class Spec:
                 return type(item) is bool
             case "null":
                 return item is None
+            case "any":
+                return True
         return self._matches(self.rules[name], item)
 
     def _inside(self, inner: tuple, item: bytes) -> bool:

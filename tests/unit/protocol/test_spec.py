@@ -19,7 +19,14 @@ from keys.possession import appoint
 from keys.root_of_trust import RootOfTrust
 from keys.sealed_file import seal_file
 from keys.soft_keys import SoftEpochKey, SoftIdentity
-from keys.statement_types import APPOINTMENTS, Appointment, EpochPublication, StatementType
+from keys.statement_types import (
+    APPOINTMENTS,
+    LAST_FOUNDING_TYPE,
+    Appointment,
+    EpochPublication,
+    StatementType,
+    Unread,
+)
 from keys.statements import issue, parse_statement
 from keys.unlock import Credential
 from protocol import signatures
@@ -60,6 +67,7 @@ SPEC = Spec(TEXT)
 
 
 WORLD = World()
+LATER = Unread(LAST_FOUNDING_TYPE + 1, encode(["fr", 7, None, [True, b"x"]]))
 
 
 def samples() -> dict[str, list[bytes]]:
@@ -138,7 +146,10 @@ def samples() -> dict[str, list[bytes]]:
         "log-publication": SimLog().add(leaves(20_000)).publish(),
         "replay-state": [b85decode(world.states["fr"].to_text()), b85decode(ReplayState().to_text())],
         "statement": world.directory.snapshot(),
-        "statement-payload": [statement.signed.payload for statement in statements],
+        "statement-payload": [
+            *(statement.signed.payload for statement in statements),
+            parse_statement(issue(LATER, signer=world.registrar, issued=world.now)).signed.payload,
+        ],
         "appointment": [encode(item) for item in appointments],
         "proof": [item[5] for item in appointments],
         "possession": [possessing],

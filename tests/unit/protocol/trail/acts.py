@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from protocol.errors import Code
 from protocol.identifiers import Millis, UnitId
-from protocol.trail.acts import Act, deletion, directory_statement, software_start, unverified
+from protocol.trail.acts import (
+    Act,
+    AuditGap,
+    audit_gap,
+    deletion,
+    directory_statement,
+    software_start,
+    unverified,
+)
 from protocol.trail.records import RecordType
 from protocol.trail.stated_acts import sign_acts
 from tests.sim.world import World
@@ -28,6 +36,14 @@ def every_act(t: Millis) -> list[Act]:
         software_start(t, UnitId("router"), program="router", version="0.1.0"),
         software_start(t, ledger, program="ledger", version="0.1.0", digest=HASH),
         unverified(t, ledger, offset=12, record=HASH, code=Code.E_RECEIPT),
+        audit_gap(
+            t,
+            registrar,
+            AuditGap("contrada.example/audit/2026h2", 0, 9),
+            why="retention",
+            by="one",
+            second="two",
+        ),
     ]
 
 

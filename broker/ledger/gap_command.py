@@ -1,0 +1,44 @@
+"""The command line of gap_stating.py. Named by the table of `contrada ledger`."""
+# ruff: noqa: PLC0415 - the work is imported when it is done, so that --help is quick
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from broker.ledger.ledger_commands import ledger_config_option, ledger_home, ledger_settings
+from runtime.cli.command import Impact, Invocation, command, pass_invocation
+from runtime.cli.params import OneLine
+from runtime.cli.render import fields_of, write_details
+
+
+@command(
+    None,
+    "gap",
+    impact=Impact.WRITES,
+    short="state that records were deleted before they were sequenced; two people",
+    examples=("contrada --home centre ledger gap --by 'A. Costa' --second 'M. Smit' --why 'report 4/2027'",),
+)
+@click.option("--by", required=True, type=OneLine(), metavar="NAME", help="Who states it.")
+@click.option("--second", required=True, type=OneLine(), metavar="NAME", help="Who agreed.")
+@click.option("--why", required=True, type=OneLine(), metavar="TEXT", help="How they came to be deleted.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@ledger_config_option
+@pass_invocation
+def ledger_gap(
+    invocation: Invocation, *, by: str, second: str, why: str, yes: bool, config: Path | None
+) -> None:
+    """State that records are gone for good: those between where the ledger stands and where the topic begins.
+
+    Nothing else makes the ledger go on behind them. The leaf stands at that place for ever, and every unit
+    and auditor is told. Start the ledger afterwards.
+    """
+    from broker.ledger.admin.gap_stating import GapStatement, find_gap, state_gap
+    from runtime.cli.confirm import confirm
+
+    settings, said = ledger_settings(invocation, config), GapStatement(why=why, by=by, second=second)
+    gap = find_gap(settings, said)
+    confirm(f"log for good that {gap.end - gap.first} offsets of the audit topic are gone", yes=yes)
+    made = state_gap(settings, ledger_home(invocation), gap, said)
+    write_details(made, fields_of(made), as_json=invocation.json)

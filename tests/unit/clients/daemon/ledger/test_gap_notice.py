@@ -1,0 +1,92 @@
+"""That records of the audit topic are gone reaches every unit: one alarm for each statement of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from clients.daemon.ledger import following
+from clients.daemon.ledger.following import take_publications
+from clients.daemon.state.ledger_state import Ledger
+from protocol import topics
+from protocol.identifiers import UnitId
+from protocol.trail.acts import AuditGap, audit_gap
+from protocol.trail.stated_acts import is_notice
+from runtime.kafka.ports import Fetched, InputRecord
+from tests.mutants.engine import Mutant, mutated
+from tests.mutants.operations import forced
+from tests.sim.one_log import DIRECTORY, SHARD, SimLog, leaves, policy
+from tests.sim.world import World
+from tests.unit.broker.router.published import Ledger as RouterLedger
+from tests.unit.clients.daemon.unit_contexts import UnitFixture
+from tests.unit.protocol.trail.acts import stated
+
+
+@pytest.fixture
+def es(tmp_path: Path) -> UnitFixture:
+    made = UnitFixture(World(), UnitId("es"), tmp_path / "es")
+    made.context.ledger = Ledger(policy(SHARD, DIRECTORY))
+    return made
+
+
+def notice(world: World, *, role: str = "registrar", first: int = 10, end: int = 17) -> bytes:
+    act = audit_gap(
+        world.now, UnitId(role), AuditGap(SHARD, first, end), why="retention", by="Costa", second="Smit"
+    )
+    return stated(world, role, act)
+
+
+def take(es: UnitFixture, *values: bytes, start: int = 0) -> list[tuple[str, str]]:
+    """What these records of the topic raise."""
+    records = tuple(InputRecord(start + at, 0, value) for at, value in enumerate(values))
+    take_publications(es.context, es.context.ledger, Fetched(topics.LEDGER, 0, records, start + len(records)))
+    return es.rows("SELECT code, detail FROM alarms ORDER BY id")
+
+
+def test_it_is_one_alarm_however_often_it_comes(es: UnitFixture) -> None:
+    """Published at every start of the ledger; the detail says which offsets, and no name of a person."""
+    made = notice(es.world)
+    assert is_notice(made)
+    raised = take(es, made, made)
+    assert [code for code, _ in raised] == ["ledger_audit_gap"]
+    assert raised[0][1] == f"{SHARD}: 7 offsets of the audit topic, from 10 on"
+    es.restart()
+    es.context.ledger = Ledger(policy(SHARD, DIRECTORY))
+    assert len(take(es, made, start=2)) == 1
+    assert len(take(es, notice(es.world, first=20, end=21), start=3)) == 2
+
+
+def test_who_can_only_write_to_the_topic_raises_no_such_alarm(es: UnitFixture) -> None:
+    """It takes the registrar's signature. What has none is a damaged record, as ever, and what follows is read."""
+    forged = bytearray(notice(es.world))
+    forged[-1] ^= 1
+    raised = take(
+        es,
+        bytes(forged),
+        b"\x84\x01\x64acts",
+        notice(es.world, role="ledger"),
+        *SimLog().add(leaves(3)).publish(),
+    )
+    assert {code for code, _ in raised} == {"ledger_damaged"}
+    assert es.context.ledger.logs[SHARD].follower.head.size == 3
+
+
+def test_a_router_passes_it_over() -> None:
+    """It is no publication, and no reason to say that one was refused."""
+    ledger = RouterLedger()
+    ledger.feed.take(notice(World()))
+    assert ledger.refused() == {}
+
+
+def test_publications_are_no_notices() -> None:
+    """No publication begins as one does, whatever its log is called."""
+    assert not any(is_notice(value) for value in SimLog().add(leaves(300)).publish())
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_each_rule_has_a_test_that_misses_it(es: UnitFixture, value: bool) -> None:
+    """Raised each time, or never."""
+    mutant = Mutant(following.take_notice, forced(value, "context.store.write"))
+    with mutated(mutant), pytest.raises(AssertionError):
+        test_it_is_one_alarm_however_often_it_comes(es)
