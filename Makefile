@@ -18,7 +18,7 @@ YEARS ?= 1
 ONLY ?=
 export PYTHON
 
-.PHONY: help demo demo-once test check chaos years memory fuzz bench bench-against vectors lock docs kafka clean venv-demo venv-dev venv-bench venv-docs venv-fuzz
+.PHONY: help demo demo-once test check chaos years memory upgrade fuzz bench bench-against vectors lock docs kafka clean venv-demo venv-dev venv-bench venv-docs venv-fuzz
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -57,6 +57,9 @@ years: venv-dev ## The whole exchange in virtual time, with faults: SEEDS=4 YEAR
 
 memory: venv-dev kafka ## Is memory flat? 100,000 messages through daemons, a router and the ledger, half an hour
 	@$(PY) -m tests.chaos --memory
+
+upgrade: venv-dev kafka ## From a release to this tree and back, in every order of programs: REV=tag, else the last one
+	@REV=$(REV) EVERY_ORDER=1 $(PY) -m pytest tests/upgrade -v
 
 bench: venv-bench kafka ## Measure speed, one JSON line per figure: ONLY=name,name for a part
 	@$(PY) -m tests.bench $(if $(ONLY),--only $(ONLY))

@@ -9,22 +9,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import json
-import subprocess
 import sys
-import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-from tests.bench.exchange import HERE, HUB, Exchange, exchange
+from tests.bench.exchange import HUB, Exchange, exchange
 from tests.bench.figures import AGAINST, Compared, against_table
 from tests.bench.latency import RATE, SECONDS, quantile, warm_up
 from tests.bench.load import Load, load
 from tests.bench.machine import described, speed
+from tests.releases import checked_out
 
 MOST, COUNT = 64, 4_000
 ROUNDS = 4
@@ -56,24 +52,6 @@ class Side:
     def _note(self, figure: str, value: float) -> None:
         self.found[figure].append(value)
         print(f"{self.name}: {figure} {value:.2f}", file=sys.stderr)
-
-
-@contextlib.contextmanager
-def checked_out(revision: str) -> Iterator[Path]:
-    """An older tree, ready to run; it is taken away again."""
-    with tempfile.TemporaryDirectory(prefix="co-", ignore_cleanup_errors=True) as directory:
-        tree = Path(directory) / "tree"
-        _run("git", "worktree", "add", "--quiet", "--detach", str(tree), revision)
-        try:
-            _run("sh", str(tree / "deploy" / "bootstrap.sh"), "demo")
-            _run(str(tree / ".venv" / "bin" / "python"), str(tree / "deploy/kafka/launcher.py"), "prepare")
-            yield tree
-        finally:
-            _run("git", "worktree", "remove", "--force", str(tree))
-
-
-def _run(*command: str) -> None:
-    subprocess.run(command, cwd=HERE, check=True, stdout=sys.stderr)
 
 
 async def measure(older: Exchange, newer: Exchange) -> list[Compared]:
