@@ -50,7 +50,6 @@ ALARMS: Final = {
 """Which alarm a refused publication is; any other code is `ledger_damaged`."""
 
 DAMAGED: Final = "ledger_damaged"
-AUDIT_GAP: Final = "ledger_audit_gap"
 
 HEAR_EVERY: Final = 30.0
 """Seconds between two times that the signed times of a publication are looked at."""
@@ -137,7 +136,7 @@ def take_notice(context: UnitContext, ledger: Ledger, value: bytes, offset: int)
     for gap in filter(None, map(gap_of, stated.acts)):
         if context.store.write("INSERT OR IGNORE INTO meta VALUES (?, '1')", f"told:{digest(value).hex()}"):
             detail = f"{gap.log}: {gap.end - gap.first} offsets of the audit topic, from {gap.first} on"
-            context.alarm(AUDIT_GAP, detail=detail)
+            context.alarm("ledger_audit_gap", detail=detail)
 
 
 def _go_on(
