@@ -31,6 +31,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import assert_never
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -109,10 +110,10 @@ def consequences(
     if not proved:
         _prove_keys(statement.body)
     match statement.body:
-        case Appointment(stype=StatementType.SUCCESSION) as succession:
-            return name_successor(succession, statement, issuer=issuer, tables=tables, root=root, clock=clock)
-        case Appointment() as appointment:
-            return appoint_key(appointment, statement, tables=tables, root=root, clock=clock)
+        case Appointment() as made:
+            follows = made.stype is StatementType.SUCCESSION
+            name = partial(name_successor, issuer=issuer) if follows else appoint_key
+            return name(made, statement, tables=tables, root=root, clock=clock)
         case UnitFacts() as facts:
             return _describe(facts, tables)
         case EpochPublication() as publication:

@@ -37,7 +37,7 @@ class StatementType(IntEnum):
     SUCCESSION = 9
 
 
-LAST_FOUNDING_TYPE = 9
+LAST_FOUNDING_TYPE = StatementType.SUCCESSION
 """Statements up to this number have their place by their bodies too: whoever does not read one refuses it.
 What has a later number is kept unread. For ever the same, or two programs have two directories."""
 

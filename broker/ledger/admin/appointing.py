@@ -45,4 +45,5 @@ async def _appoint(invocation: Invocation) -> None:
         await KafkaTopicAdmin(registry.kafka).apply(topics.shared())
         own = ledger_identity(home.keys, secret=existing_secret(home))
         if registry.directory.operator_key(own.public.kid) is None:
-            await registry.state([appoint_ledger(own, registrar=registrar_of(home), now=now())])
+            registrar = registrar_of(home, registry.directory)
+            await registry.state([appoint_ledger(own, registrar=registrar, now=now())])
