@@ -8,9 +8,8 @@ Rules:
   the tables nor in the tree. A statement that is there already (same SHA-256) is ignored.
 - The result depends on the pinned root and the sequence of statements alone. Two replicas that read the
   same have the same head, and with `root_at` each can check what the other saw.
-- A statement of a type that this program does not know has its place like any other, if a root key or a
-  registrar has signed it (`rules`). Replicas of different programs have the same heads. Whoever keeps the
-  statements and replays them with a later program has read what this one could not.
+- A statement of a type that this program does not know has its place, if a root key or a registrar signed it
+  (`rules`): programs of all versions have the same heads, and a later one that replays it reads it.
 - Lookups are dictionary lookups, and none looks through all units: a router makes several for each message,
   and a list of all units asks for the keys of each.
 
@@ -27,20 +26,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
 
 from keys.appointments.line import SELF_RENEWED
 from keys.root_of_trust import RootOfTrust
 from keys.rules import consequences, find_issuer
-from keys.statement_types import (
-    Appointment,
-    Body,
-    EpochPublication,
-    Statement,
-    StatementType,
-    UnitFacts,
-    Unread,
-)
+from keys.statement_types import Appointment, Body, EpochPublication, Statement, UnitFacts, Unread
 from keys.statements import SignedStatement, parse_statement
 from keys.tables import KeyRole, Tables
 from protocol.errors import MisuseError
@@ -53,13 +43,7 @@ _OPERATORS = {
     KeyRole.ROUTER: OperatorRole.ROUTER,
     KeyRole.LEDGER: OperatorRole.LEDGER,
 }
-
-
 _DIGEST = 32
-
-READING: Final = f"later-kept,{max(StatementType)}"
-"""By which rules statements have their place, and which types are read. Another program's may have left out
-what this one has: it is read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +96,7 @@ class Directory:
         """The epoch keys of each unit."""
 
         self.unread = 0
-        """How many statements this program has in their places and cannot read: a later one can."""
+        """How many statements have their places and cannot be read: a later program can."""
 
         self._frontier = Frontier()
         self._roots: list[Digest] = [EMPTY_ROOT]

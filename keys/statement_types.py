@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import assert_never
+from typing import Final, assert_never
 
 from protocol.codes import Classification, LegalBasis, Purpose, UnitKind
 from protocol.identifiers import KeyId, Millis, UnitId
@@ -40,6 +40,10 @@ class StatementType(IntEnum):
 LAST_FOUNDING_TYPE = StatementType.SUCCESSION
 """Statements up to this number have their place by their bodies too: whoever does not read one refuses it.
 What has a later number is kept unread. For ever the same, or two programs have two directories."""
+
+READING: Final = f"later-kept,{max(StatementType)}"
+"""By which rules statements have their place, and which types are read. Another program's may have left out
+what this one has: it is read again."""
 
 APPOINTMENTS = frozenset({
     StatementType.REGISTRAR, StatementType.IDENTITY, StatementType.ROUTER, StatementType.LEDGER,

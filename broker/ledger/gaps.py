@@ -13,8 +13,12 @@ Owns the search for the act, and when it counts. Rules:
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Final
 
+import structlog
+
+from broker.ledger.checks import check_span
 from broker.ledger.record_judge import JudgedRecord
 from broker.ledger.store.record_store import LogState
 from protocol.errors import Rejected
@@ -24,8 +28,29 @@ from protocol.trail.ledger_leaves import leaves_of_acts
 from protocol.trail.stated_acts import is_acts, verify_acts
 from runtime.kafka.ports import InputRecord, LogReader
 
+log = structlog.get_logger()
+
 STEP: Final = 64
 """Records of the first look at the topic's end; each further one takes eight times as many."""
+
+
+async def behind_gaps(
+    audit: LogReader,
+    state: LogState,
+    *,
+    parties: Parties,
+    take: Callable[[JudgedRecord], Awaitable[LogState]],
+) -> LogState:
+    """The state behind every gap that was stated; `RolledBack` where one is left that nobody states."""
+    first, end = await audit.span()
+    while state.position < first:
+        found = await stated_gap(audit, state, first=first, end=end, parties=parties)
+        if found is None:
+            break
+        log.warning("audit_gap_passed", origin=state.origin, offset=state.position, count=found.offset + 1)
+        state = await take(found)
+    check_span(state, first=first, end=end)
+    return state
 
 
 async def stated_gap(

@@ -22,7 +22,7 @@ from broker.announcements import Stating
 from broker.ledger import checks
 from broker.ledger.cosigning import WitnessAhead
 from broker.ledger.directory_sequencer import DirectorySequencer, announcement, check_logged_statements
-from broker.ledger.gaps import stated_gap
+from broker.ledger.gaps import behind_gaps
 from broker.ledger.metrics import LedgerMetrics
 from broker.ledger.published import Published, last_published
 from broker.ledger.publishing import PUBLISHER, Publisher
@@ -144,22 +144,15 @@ class LedgerRun:
 
     async def _behind_gaps(self, audit: LogReader, state: LogState) -> LogState:
         """Go on behind each gap that was stated; refuse to where records are gone and nobody states it."""
-        first, end = await audit.span()
-        parties = self.replica.directory
-        while state.position < first:
-            found = await stated_gap(audit, state, first=first, end=end, parties=parties)
-            if found is None:
-                break
-            done = await asyncio.to_thread(self.sequencer.advance, [found], now=self.clock())
-            log.warning(
-                "audit_gap_passed", origin=done.new.origin, offset=state.position, count=found.offset + 1
-            )
-            state = done.new
-            self._tell(done)
-        checks.check_span(state, first=first, end=end)
+        state = await behind_gaps(audit, state, parties=self.replica.directory, take=self._take_gap)
         self.passed = await asyncio.to_thread(self.records.gaps)
         self.publisher.notices = self.passed
         return state
+
+    async def _take_gap(self, gap: JudgedRecord) -> LogState:
+        done = await asyncio.to_thread(self.sequencer.advance, [gap], now=self.clock())
+        self._tell(done)
+        return done.new
 
     async def _begin(self) -> LogState:
         """Resume both logs and check them against what was published."""

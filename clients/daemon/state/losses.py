@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from clients.daemon.errors import UnitStateLost
 from clients.daemon.store import ledger_tables
-from keys.directory import READING
+from keys.statement_types import READING
 from protocol.parties import NO_HEAD, TreeHead
 from runtime.process.homes import UnitHome
 
