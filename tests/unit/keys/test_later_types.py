@@ -143,7 +143,7 @@ def test_it_is_signed_like_any_other(world: World) -> None:
     "item",
     [
         [1, 0, NOW, b"", []],
-        [1, LAST_FOUNDING_TYPE, NOW, b"", []],
+        [1, int(LAST_FOUNDING_TYPE), NOW, b"", []],
         [1, MAX_TYPE + 1, NOW, b"", []],
         [1, True, NOW, b"", []],
         [1, FIRST_LATER, NOW, b"", {}],
