@@ -141,7 +141,16 @@ class PartitionLog:
             if is_transactional:
                 self.open.setdefault(producer, base)
         self._add(
-            Batch(base, base + delta, stamp, producer, epoch, is_transactional, False, _at(base, data)),
+            Batch(
+                base,
+                base + delta,
+                stamp,
+                producer,
+                epoch,
+                is_transactional,
+                False,
+                _at(base, self.leader_epoch, data),
+            ),
             now=now,
         )
         return base
@@ -277,8 +286,9 @@ class PartitionLog:
         known.batches = (*known.batches[1 - LAST_BATCHES :], (sequence, known.last, base))
 
 
-def _at(base: int, data: bytes) -> bytes:
-    return struct.pack(">q", base) + data[8:]
+def _at(base: int, epoch: int, data: bytes) -> bytes:
+    """The batch with its first offset and its leader's epoch, which no checksum covers."""
+    return b"".join((struct.pack(">q", base), data[8:12], struct.pack(">i", epoch), data[16:]))
 
 
 def _stamped(data: bytes, attributes: int, now: int) -> bytes:

@@ -177,6 +177,9 @@ class TransactionCoordinator:
             return
         producer, epoch, commit = one.marking
         now, model = self._model.clock(), self._model
+        apart = model.faults.spread_markers
+        if apart and model.random.random() < apart:
+            self._move_groups(one)  # the positions' marker is as free as the others
         for place in list(one.places):
             log = model.log_at(place)
             if log is not None and log.leader < 0:
@@ -185,17 +188,17 @@ class TransactionCoordinator:
             del one.places[place]
             if log is not None:
                 log.mark(producer, epoch, commit=commit, now=now)
-            if (
-                one.places
-                and model.faults.spread_markers
-                and model.random.random() < model.faults.spread_markers
-            ):
+            if one.places and apart and model.random.random() < apart:
                 model.later(model.random.uniform(0.001, 0.2), self._mark_all, one)
                 return
+        self._move_groups(one)
+        one.places, one.stage = {}, Stage.COMPLETE
+
+    def _move_groups(self, one: Transactional) -> None:
+        producer, _, commit = one.marking
         for group in one.groups:
-            model.groups.end_pending(group, producer, commit=commit)
-        one.places, one.groups = {}, {}
-        one.stage = Stage.COMPLETE
+            self._model.groups.end_pending(group, producer, commit=commit)
+        one.groups = {}
 
     def _watch(self, one: Transactional) -> None:
         if not one.watched:
