@@ -71,6 +71,15 @@ def _metadata(model: KafkaModel, _node: Node, asked: Any, _party: str, reply: Re
     return None
 
 
+def _quorum(model: KafkaModel, _node: Node, asked: Any, _party: str, reply: Reply) -> Released:
+    """The controller that leads says its own time, as that at which it had caught up with itself (KIP-836)."""
+    now, nothing = model.clock(), {}
+    voter = (0, 1, now, now, nothing)
+    row = (0, 0, 0, 1, 1, [voter], [], nothing)
+    reply(0, [(name, [row], nothing) for name, _, _ in asked.topics], nothing)
+    return None
+
+
 def _find(model: KafkaModel, _node: Node, asked: Any, _party: str, reply: Reply) -> Released:
     found = model.coordinator(asked.coordinator_key)
     if found is None:
@@ -286,4 +295,5 @@ _HANDLERS: Final[dict[int, Callable[..., Released]]] = {
     codes.TXN_COMMIT: at_groups.commit_pending,
     codes.SETTINGS: _settings,
     codes.ALTER: _alter,
+    codes.QUORUM: _quorum,
 }

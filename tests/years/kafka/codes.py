@@ -43,8 +43,8 @@ class Refusal(IntEnum):
 PRODUCE, FETCH, BOUNDS, METADATA, COMMIT, POSITIONS, FIND, JOIN, BEAT, LEAVE, SYNC = (
     0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14
 )  # fmt: skip
-FEATURES, CREATE, DELETE_TOPICS, DELETE_RECORDS, PRODUCER_ID, END, TXN_COMMIT, SETTINGS, ALTER = (
-    18, 19, 20, 21, 22, 26, 28, 32, 33
+FEATURES, CREATE, DELETE_TOPICS, DELETE_RECORDS, PRODUCER_ID, END, TXN_COMMIT, SETTINGS, ALTER, QUORUM = (
+    18, 19, 20, 21, 22, 26, 28, 32, 33, 55
 )  # fmt: skip
 
 VERSIONS: Final[dict[int, tuple[int, int]]] = {
@@ -68,6 +68,7 @@ VERSIONS: Final[dict[int, tuple[int, int]]] = {
     TXN_COMMIT: (5, 5),
     SETTINGS: (2, 2),
     ALTER: (1, 1),
+    QUORUM: (1, 1),
 }
 """Of each request the versions that somebody here asks for. What is missing here fails at the client."""
 
@@ -76,5 +77,5 @@ NAMES: Final[dict[int, str]] = {
     POSITIONS: "OffsetFetch", FIND: "FindCoordinator", JOIN: "JoinGroup", BEAT: "Heartbeat", LEAVE: "LeaveGroup",
     SYNC: "SyncGroup", FEATURES: "ApiVersions", CREATE: "CreateTopics", DELETE_TOPICS: "DeleteTopics",
     DELETE_RECORDS: "DeleteRecords", PRODUCER_ID: "InitProducerId", END: "EndTxn", TXN_COMMIT: "TxnOffsetCommit",
-    SETTINGS: "DescribeConfigs", ALTER: "AlterConfigs",
+    SETTINGS: "DescribeConfigs", ALTER: "AlterConfigs", QUORUM: "DescribeQuorum",
 }  # fmt: skip
