@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -198,6 +199,8 @@ def simulate(
                 run(exchange, judge(campaign, history))
         except (Stalled, Spinning) as error:
             findings.add("stalled", str(error))
+        except Exception as error:
+            findings.add("broken", "".join(traceback.format_exception(error)[-3:]).strip())
         return Outcome(
             plan,
             findings,
