@@ -9,6 +9,10 @@ reason (docs/adr/0004, 0026):
    waits for another, and an idle one costs nothing that shows.
 3. What failed is begun anew over another connection, from the addresses in the settings: the brokers may have
    moved meanwhile. Who is idle then goes over to it.
+4. Whenever reading begins anew, the newest records that were read must still be there. Kafka that came back
+   from an older copy has lost its connections, so it is seen; reading goes back to the last record that
+   both logs have, and says so (docs/adr/0030). Each further time waits longer: a Kafka that changes its
+   logs to and fro cannot keep a reader busy.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
 from typing import Final, TypeVar
 
 import structlog
@@ -28,7 +33,8 @@ from runtime.kafka.closing import close
 from runtime.kafka.feed_fetching import Feed, FeedFetcher, Taken
 from runtime.kafka.leaders import Leaders
 from runtime.kafka.offsets import PartitionBound, bounds_of
-from runtime.kafka.ports import Fetched, Place, Spacing, Take
+from runtime.kafka.ports import Fetched, Ladder, Place, ReadRecord, Spacing, Take
+from runtime.kafka.read_records import Beginning, climbed, read_record, where_to_begin
 
 log = structlog.get_logger()
 
@@ -40,6 +46,10 @@ TOPIC_WITHIN: Final = REQUEST_TIMEOUT_MS / 1000
 """Seconds that a topic which was made just now has to become known, and a partition to find a leader."""
 
 TOPIC_PAUSE: Final = 0.05
+
+FIRST_REWIND_PAUSE: Final = 1.0
+LONGEST_REWIND_PAUSE: Final = 900.0
+"""Seconds before a reader goes back for the second time, and for each further time at the most."""
 
 
 class Backoff:
@@ -120,6 +130,23 @@ class _Connection:
         finally:
             self.fetcher.remove(feed)
 
+    async def beginning(self, place: Place, position: int, known: Ladder) -> Beginning:
+        """Where to read from, for a reader that had come to a position."""
+        begin = (await self.bounds([place], PartitionBound.BEGINNING))[place]
+        end = (await self.bounds([place], PartitionBound.END))[place]
+        return await where_to_begin(position, known, begin=begin, end=end, has=partial(self._has, place))
+
+    async def _has(self, place: Place, record: ReadRecord) -> bool:
+        """Whether this record stands where it was read; `Unavailable` where that does not come."""
+        async with self.feed(place, record.offset, lambda: 0.0) as feed:
+            while (found := await feed.take(within=IDLE, most=1)) is not None:
+                records, position = found
+                if records:
+                    return read_record(records[0]) == record
+                if position > record.offset:
+                    return False  # markers, or what was aborted
+        raise Unavailable(f"the record at {record.offset} does not come")
+
     async def close(self) -> None:
         """End the reading and close the connections."""
         if self._opening is not None:
@@ -154,22 +181,32 @@ class KafkaFeeds:
             return await connection.bounds(places, PartitionBound.END)
 
     async def follow(
-        self, topic: str, partition: int, *, start: int, take: Take, spacing: Spacing = lambda: 0.0
+        self,
+        topic: str,
+        partition: int,
+        *,
+        start: int,
+        take: Take,
+        known: Ladder = (),
+        spacing: Spacing = lambda: 0.0,
     ) -> None:
         """Read for ever from `start`; a reader that fails or stalls is replaced."""
         place, backoff, position = (topic, partition), Backoff(), start
+        rewinds = _Rewinds(place)
         while True:
             try:
                 async with self._connected() as connection:
-                    position, lost = await _begin(connection, place, position)
-                    if lost:
-                        await take(Fetched(topic, partition, (), position, lost))
+                    begun = await connection.beginning(place, position, known)
+                    await rewinds.wait(begun)
+                    position, known = begun.position, begun.known
+                    if begun.lost or begun.rewound:
+                        await take(Fetched(topic, partition, (), position, begun.lost, begun.rewound_from))
                     async with connection.feed(place, position, spacing) as feed:
                         while (found := await self._next(connection, feed, position)) is not None:
                             backoff.reset()
                             records, behind = found
                             await take(Fetched(topic, partition, records, behind))
-                            position = behind
+                            position, known = behind, climbed(known, records)
             except Unavailable as error:
                 log.warning("feed_interrupted", topic=topic, partition=partition, error=str(error))
             await backoff.wait()
@@ -212,10 +249,29 @@ class KafkaFeeds:
             self._connection = None
 
 
-async def _begin(connection: _Connection, place: Place, position: int) -> tuple[int, int]:
-    begin = (await connection.bounds([place], PartitionBound.BEGINNING))[place]
-    end = (await connection.bounds([place], PartitionBound.END))[place]
-    return _place(position, begin, end)
+class _Rewinds:
+    """How often one reader went back."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._backoff = Backoff(first=FIRST_REWIND_PAUSE, most=LONGEST_REWIND_PAUSE)
+        self._count = 0
+
+    async def wait(self, begun: Beginning) -> None:
+        """Before going back once more; the first time at once."""
+        if not begun.rewound:
+            return
+        topic, partition = self._place
+        log.error(
+            "feed_rewound",
+            topic=topic,
+            partition=partition,
+            offset=begun.rewound_from,
+            beginning=begun.position,
+        )
+        if self._count:
+            await self._backoff.wait()
+        self._count += 1
 
 
 async def _known(ask: Callable[[], Awaitable[T]]) -> T:
@@ -229,10 +285,3 @@ async def _known(ask: Callable[[], Awaitable[T]]) -> T:
             if clock() >= until:
                 raise
         await asyncio.sleep(TOPIC_PAUSE)
-
-
-def _place(position: int, begin: int, end: int) -> tuple[int, int]:
-    """Where to read, and how many offsets are lost: those that were deleted, or a whole topic made anew."""
-    if position > end:
-        return begin, position - end
-    return max(position, begin), max(0, begin - position) if position else 0

@@ -23,7 +23,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from protocol.identifiers import Millis
+from protocol.identifiers import Digest, Millis
 
 Place = tuple[str, int]
 """A topic and a partition of it."""
@@ -64,6 +64,22 @@ class Fetched:
     lost: int = 0
     """How many offsets the log no longer had when reading began here: retention removed them unread."""
 
+    rewound_from: int | None = None
+    """Where reading had come to, if the log is another one than was read: it goes on at `position` instead,
+    behind the last record that both have. What was read above that says nothing of this log."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRecord:
+    """A record that was read: where it stood, and what it was."""
+
+    offset: int
+    digest: Digest
+
+
+Ladder = tuple[ReadRecord, ...]
+"""Some of the records that were read of a partition, the newest first (runtime/kafka/read_records.py)."""
+
 
 Take = Callable[[Fetched], Awaitable[None]]
 """What is done with records. When it returns they count as read."""
@@ -85,11 +101,20 @@ class FeedReader(Protocol):
         ...
 
     async def follow(
-        self, topic: str, partition: int, *, start: int, take: Take, spacing: Spacing = ...
+        self,
+        topic: str,
+        partition: int,
+        *,
+        start: int,
+        take: Take,
+        known: Ladder = ...,
+        spacing: Spacing = ...,
     ) -> None:
         """Give records from `start` on to `take`, for ever; outages are waited out.
 
-        A start that the log no longer has becomes its beginning. What `take` raises comes out.
+        A start that the log no longer has becomes its beginning. Where it has not the records that are
+        `known` to have been read of it, or was read of it since, reading goes back to where both part. What
+        `take` raises comes out.
         """
         ...
 

@@ -138,6 +138,8 @@ class Brokers:
                 pass
             found = self._read(node, session)
         number = next((n for n, one in self.sessions.items() if one is session), 0)
+        if self.keeps_sessions and not number:  # forgotten while it waited
+            return SimpleNamespace(error_code=NO_SESSION, session_id=0, topics=[])
         return SimpleNamespace(error_code=0, session_id=number, topics=found)
 
     def _session(self, request: Any) -> Session | int:

@@ -5,13 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from inspect import signature
 
 import pytest
 
 from runtime.errors import Unavailable
 from runtime.kafka import feeds
+from runtime.kafka.feed_fetching import FeedFetcher
 from runtime.kafka.feeds import KafkaFeeds
-from runtime.kafka.ports import Fetched, Place
+from runtime.kafka.ports import Fetched, InputRecord, Ladder, Place, ReadRecord
+from runtime.kafka.read_records import climbed, where_to_begin
+from tests.mutants.engine import Mutant
+from tests.mutants.operations import dropped, rewritten, unchecked
+from tests.mutants.promises import assert_missed
 from tests.unit.runtime.kafka.brokers import LIST_OFFSETS, METADATA, Brokers
 from tests.waiting import until_async
 
@@ -21,21 +27,26 @@ INBOX, RECEIPTS = ("inbox.fr", 0), ("receipts.fr", 0)
 @pytest.mark.parametrize(
     ("position", "begin", "end", "expected"),
     [
-        (0, 0, 0, (0, 0)),
-        (0, 3, 9, (3, 0)),  # never read: what retention took before is no loss
-        (5, 0, 9, (5, 0)),
-        (9, 0, 9, (9, 0)),
-        (3, 7, 9, (7, 4)),
-        (9, 0, 0, (0, 9)),  # it had records, and is empty
-        (9, 0, 4, (0, 5)),
-        (9, 2, 4, (2, 5)),
+        (0, 0, 0, (0, 0, False)),
+        (0, 3, 9, (3, 0, False)),  # never read: what retention took before is no loss
+        (5, 0, 9, (5, 0, False)),
+        (9, 0, 9, (9, 0, False)),
+        (3, 7, 9, (7, 4, False)),
+        (9, 0, 0, (0, 0, True)),  # it had records, and is empty
+        (9, 0, 4, (0, 0, True)),
+        (9, 2, 4, (2, 0, True)),
     ],
 )
-def test_a_position_that_the_topic_does_not_have(
-    position: int, begin: int, end: int, expected: tuple[int, int]
+async def test_a_position_that_the_topic_does_not_have(
+    position: int, begin: int, end: int, expected: tuple[int, int, bool]
 ) -> None:
-    """Nothing that is there is passed over, and what is gone is counted."""
-    assert feeds._place(position, begin, end) == expected
+    """Of a store that an earlier version wrote no records are known: the offsets alone say what they can."""
+
+    async def nobody(_: ReadRecord) -> bool:
+        raise AssertionError("nothing is known")
+
+    begun = await where_to_begin(position, (), begin=begin, end=end, has=nobody)
+    assert (begun.position, begun.lost, begun.rewound) == expected
 
 
 class Cluster:
@@ -83,13 +94,15 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
 
 
 @asynccontextmanager
-async def following(reader: KafkaFeeds, place: Place, start: int = 0) -> AsyncIterator[list[Fetched]]:
+async def following(
+    reader: KafkaFeeds, place: Place, start: int = 0, known: Ladder = ()
+) -> AsyncIterator[list[Fetched]]:
     found: list[Fetched] = []
 
     async def take(fetched: Fetched) -> None:
         found.append(fetched)
 
-    task = asyncio.create_task(reader.follow(*place, start=start, take=take))
+    task = asyncio.create_task(reader.follow(*place, start=start, take=take, known=known))
     try:
         yield found
     finally:
@@ -195,3 +208,126 @@ async def test_what_take_raises_comes_out_and_the_connection_is_closed(cluster: 
     with pytest.raises(ZeroDivisionError):
         await KafkaFeeds("kafka:9092").follow(*INBOX, start=0, take=take)
     assert cluster.opened == cluster.closed == 1
+
+
+def ladder_of(*values: bytes) -> Ladder:
+    return climbed((), [InputRecord(offset, 0, value) for offset, value in enumerate(values)])
+
+
+@pytest.mark.parametrize("more", [0, 1, 3, 30], ids=["shorter", "shorter still", "as long", "overtaken"])
+async def test_a_topic_put_back_between_two_runs_is_read_from_where_both_part(
+    cluster: Cluster, more: int
+) -> None:
+    """The first two are common; the position was 5. What was written since is read, at whatever offset it stands."""
+    read = [b"a", b"b", b"c", b"d", b"e"]
+    known: Ladder = ()
+    for offset, value in enumerate(read):
+        known = climbed(known, [InputRecord(offset, 0, value)])
+    new = [b"new %d" % number for number in range(more)]
+    cluster.brokers.append(INBOX, b"a", b"b", *new)
+    async with following(KafkaFeeds("kafka:9092"), INBOX, 5, known) as found:
+        await until_async(lambda: found, what="an answer")
+        assert (found[0].records, found[0].rewound_from, found[0].position <= 2) == ((), 5, True)
+        await until_async(lambda: values(found)[-more:] == new if more else True, what="what is new")
+        cluster.brokers.append(INBOX, b"later")
+        await until_async(lambda: values(found)[-1:] == [b"later"], what="what comes later")
+    assert [one.rewound_from for one in found[1:] if one.rewound_from is not None] == []
+
+
+async def test_a_topic_put_back_while_it_is_read_is_noticed(cluster: Cluster) -> None:
+    """The broker comes back with another log, longer than what was read: over another connection it is seen."""
+    reader = KafkaFeeds("kafka:9092")
+    async with following(reader, INBOX) as found:
+        cluster.brokers.append(INBOX, b"a", b"b", b"c")
+        await came(found, b"a", b"b", b"c")
+        cluster.is_there = False
+        cluster.brokers.down.add(0)
+        await until_async(lambda: cluster.closed, what="a closed connection")
+        cluster.brokers.sessions.clear()
+        cluster.brokers.logs[INBOX][:] = [b"a", b"x", b"y", b"z"]
+        cluster.brokers.down.clear()
+        cluster.is_there = True
+        cluster.brokers.append(INBOX, b"later")
+        await until_async(lambda: values(found)[-1:] == [b"later"], what="what comes later")
+        assert {b"x", b"y", b"z"} <= set(values(found))
+    assert [one.rewound_from for one in found if one.rewound_from is not None] == [3]
+
+
+async def test_a_broker_that_forgets_the_session_is_asked_whether_its_log_is_the_same(
+    cluster: Cluster,
+) -> None:
+    """A broker that was started anew does not know the session, though the client has connected again in silence."""
+    reader = KafkaFeeds("kafka:9092")
+    async with following(reader, INBOX) as found:
+        cluster.brokers.append(INBOX, b"a", b"b", b"c")
+        await came(found, b"a", b"b", b"c")
+        cluster.brokers.sessions.clear()
+        cluster.brokers.logs[INBOX][:] = [b"a", b"x", b"y", b"z"]
+        cluster.brokers.appended.set()
+        await until_async(lambda: values(found)[-1:] == [b"z"], what="what was put back")
+    assert [one.rewound_from for one in found if one.rewound_from is not None] == [3]
+
+
+async def test_a_topic_of_which_nothing_was_put_back_costs_one_look(cluster: Cluster) -> None:
+    """A start asks for the last record that was read, and goes on behind it."""
+    cluster.brokers.append(INBOX, b"a", b"b", b"c")
+    async with following(KafkaFeeds("kafka:9092"), INBOX, 3, ladder_of(b"a", b"b", b"c")) as found:
+        cluster.brokers.append(INBOX, b"d")
+        await came(found, b"d")
+    assert [one.rewound_from for one in found] == [None]
+
+
+async def test_a_kafka_that_changes_its_logs_to_and_fro_is_waited_for_ever_longer(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first time reading goes back at once; each further time it waits, so that nobody keeps a reader busy."""
+    waited: list[str] = []
+
+    class Counted(Hasty):
+        def __init__(self, *, first: float = 0.1, most: float = 15.0) -> None:
+            super().__init__(first=first, most=most)
+            self.name = "rewind" if most == feeds.LONGEST_REWIND_PAUSE else "failure"
+
+        async def wait(self) -> None:
+            waited.append(self.name)
+            await super().wait()
+
+    monkeypatch.setattr(feeds, "Backoff", Counted)
+    cluster.brokers.append(INBOX, b"0")
+    async with following(KafkaFeeds("kafka:9092"), INBOX) as found:
+        await came(found, b"0")
+        for turn in range(1, 5):
+            cluster.brokers.sessions.clear()
+            cluster.brokers.logs[INBOX][:] = [b"%d" % turn]
+            cluster.brokers.appended.set()
+            await until_async(lambda turn=turn: values(found)[-1:] == [b"%d" % turn], what="the other log")
+    assert waited.count("rewind") == 3
+
+
+MUTANTS = [
+    (Mutant(KafkaFeeds.follow, rewritten("climbed(known, records)", "known")),
+     test_a_topic_put_back_while_it_is_read_is_noticed),
+    (Mutant(KafkaFeeds.follow, rewritten("begun.lost or begun.rewound", "begun.lost")),
+     test_a_topic_put_back_while_it_is_read_is_noticed),
+    (Mutant(FeedFetcher._fetch, dropped("self._fail_all")),
+     test_a_broker_that_forgets_the_session_is_asked_whether_its_log_is_the_same),
+    (Mutant(feeds._Rewinds.wait, unchecked("self._count")),
+     test_a_kafka_that_changes_its_logs_to_and_fro_is_waited_for_ever_longer),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("mutant", "promise"), MUTANTS)
+async def test_each_rule_taken_away_is_noticed(
+    mutant: Mutant, promise, cluster: Cluster, monkeypatch
+) -> None:
+    """Without it a later log is read from the middle, or for ever."""
+
+    async def hurried(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+        async with asyncio.timeout(2):
+            await (
+                promise(cluster, monkeypatch)
+                if "monkeypatch" in signature(promise).parameters
+                else promise(cluster)
+            )
+
+    await assert_missed(mutant, hurried, cluster=cluster, monkeypatch=monkeypatch)
