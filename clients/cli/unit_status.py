@@ -16,6 +16,8 @@ ALARMS = (
     Column("raised", "RAISED", moment),
     Column("code", "ALARM"),
     Column("detail", "DETAIL", kind=Kind.TEXT),
+    Column("count", "TIMES"),
+    Column("last", "LAST", moment, spare=1),
 )
 
 

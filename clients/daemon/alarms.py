@@ -45,7 +45,7 @@ def raise_once(
     if (alarm, about) in ledger.wrong:
         return
     ledger.wrong[alarm, about] = detail
-    context.alarm(alarm, detail=f"{about} {detail}".strip())
+    context.alarm(alarm, cause=about, detail=f"{about} {detail}".strip())
     if shown is None:
         return
     context.store.write(

@@ -6,6 +6,8 @@
     deliveries  the inbox topic: what others sent
     statements  the directory topic: units and their keys
     receipts    acknowledgements of delivery, some milliseconds later and together
+    catching up what was decided before this run, before anything of earlier runs goes out
+    awaited     accepted messages that are not acknowledged in time
     sealer      messages that had to wait for keys
     ledger      the ledger topic: the published logs (ledger/watch.py)
     marks       how far was read, told to Kafka for the centre (receiving/position_marks.py)
@@ -20,9 +22,9 @@ nothing is lost, because positions move only with what was written.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import structlog
 
@@ -31,10 +33,11 @@ from clients.daemon.jobs import BRIEF_BYTES, Jobs
 from clients.daemon.ledger.watch import LedgerWatch
 from clients.daemon.receiving import deciding
 from clients.daemon.receiving import deliveries as receiving
+from clients.daemon.receiving.catching_up import CatchingUp
 from clients.daemon.receiving.deciding import DirectoryBehind
 from clients.daemon.receiving.position_marks import PositionMarks
 from clients.daemon.receiving.unit_feeds import UnitFeeds
-from clients.daemon.sending import acknowledgements, waiting
+from clients.daemon.sending import acknowledgements, awaiting, waiting
 from clients.daemon.sending.intake import Intake
 from clients.daemon.sending.lanes import Lanes
 from clients.daemon.sending.outbox_log import OutboxLog
@@ -64,9 +67,9 @@ DECISIONS_PAUSE: Final = 0.1
 DIRECTORY_PATIENCE: Final = 2.0
 """Seconds that records wait for statements that another party saw first."""
 
-CATCH_UP_PATIENCE: Final = 5.0
 UPKEEP_EVERY: Final = 3600.0
 QUEUED_EVERY: Final = 15.0
+AWAITED_EVERY: Final = 60.0
 RECEIPTS_AFTER: Final = 0.25
 """Seconds until what arrived is acknowledged: messages go first, and acknowledgements are sent together."""
 
@@ -115,7 +118,7 @@ class Daemon:
         self._receipts_wakeup = Wakeup()
         self._decisions_throttle = Throttle(DECISIONS_SPACING)
         self._statements = Watermark()
-        self._decisions_read = asyncio.Event()
+        self._catching_up = CatchingUp(context, self.jobs, feeds)
         self.arrivals = Watermark()
         """Counts received messages; a request that waits for new ones waits for it to rise."""
 
@@ -137,6 +140,8 @@ class Daemon:
                 self._keep_keys(),
                 self._tell_losses(),
                 self.ledger.run(),
+                self._catching_up.run(),
+                self._look_for_acknowledgements(),
                 self._run_lanes(),
                 self._marks.run(),
             ):
@@ -155,8 +160,8 @@ class Daemon:
 
     async def _run_lanes(self) -> None:
         await self.directory_read.wait()
-        # What is decided already need not be sent again, so decisions are read first.
-        await _within(CATCH_UP_PATIENCE, self._decisions_read.wait())
+        # What is decided already must not be sent again, so decisions are read first.
+        await self._catching_up.done.wait()
         await self.lanes.run(self._statements, look_every=UPKEEP_EVERY)
 
     async def _mark_sent(self) -> None:
@@ -194,6 +199,14 @@ class Daemon:
                 )
             self.lanes.wake()
 
+    async def _look_for_acknowledgements(self) -> None:
+        while True:
+            while await self.jobs.until_stored(
+                "awaited", partial(awaiting.look_for_acknowledgements, self.context)
+            ):
+                pass
+            await asyncio.sleep(AWAITED_EVERY)
+
     # -- Reading -------------------------------------------------------------------------------------
 
     async def _follow_decisions(self) -> None:
@@ -201,7 +214,7 @@ class Daemon:
         await self._feeds.follow_all(
             topics.receipts(self.context.unit),
             self._on_decisions,
-            read=self._decisions_read,
+            read=self._catching_up.receipts_read,
             spacing=self._decisions_spacing,
         )
 
@@ -237,7 +250,8 @@ class Daemon:
         self.kafka.heard()
         work = partial(deciding.take_decisions, self.context, fetched)
         decided = await self._patiently("decisions", work, brief=_is_brief(fetched))
-        self.lanes.decided(decided.partitions, overtaken=decided.overtaken)
+        self._catching_up.decided(decided.reached)
+        self.lanes.decided(decided.reached, overtaken=decided.overtaken)
         if decided.sealed:
             self.lanes.wake()
 
@@ -246,8 +260,9 @@ class Daemon:
         work = partial(receiving.take_deliveries, self.context, fetched)
         received = await self._patiently("deliveries", work, brief=_is_brief(fetched))
         self._marks.moved()
-        if received.messages:
+        if received.owed:
             self._receipts_wakeup.wake()
+        if received.messages:
             self.newest = max(received.newest, self.newest or 0)
             await self.arrivals.advance(self.arrivals.level + received.messages)
 
@@ -285,11 +300,3 @@ class Daemon:
 
 def _is_brief(fetched: Fetched) -> bool:
     return sum(len(record.value) for record in fetched.records) <= BRIEF_BYTES
-
-
-async def _within(seconds: float, waiting: Awaitable[Any]) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await waiting
-    except TimeoutError:
-        pass

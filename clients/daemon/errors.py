@@ -3,6 +3,7 @@
     ContradaError
     └── DaemonError
         ├── StoreUnavailable   the disk is full or the database cannot be written: not now
+        │   └── StoreDamaged   the database's file is damaged: not until it was restored
         ├── Stopping           the daemon ends and takes nothing in any more
         ├── ForbiddenMove      a message was to go into a state that it cannot have: a fault of the program
         ├── BadRequest         the request is not one of the local API's
@@ -41,6 +42,20 @@ class StoreUnavailable(DaemonError):
             else "check the disk and the rights of the unit's home; the daemon goes on by itself",
         )
         self.status = 507 if full else 503
+
+
+class StoreDamaged(StoreUnavailable):
+    """The database's file is damaged. What is written to it may never be found again: nothing is taken in."""
+
+    code = "E_STORE_CORRUPT"
+
+    def __init__(self, what: str) -> None:
+        DaemonError.__init__(
+            self,
+            f"the unit's database is damaged ({what}): nothing is taken in, it might not be found again",
+            hint="stop the daemon, and restore the home from a backup: docs/runbooks/store-damaged.md",
+        )
+        self.status = 503
 
 
 class Stopping(DaemonError):

@@ -33,6 +33,8 @@ class UnitMetrics:
     store_up: Gauge
     directory_size: Gauge
     undecided: Gauge
+    unacknowledged: Gauge
+    feeds_rewound: Counter
     queued: Gauge
     waiting_for_clock: Gauge
     clock_off: Gauge
@@ -74,6 +76,8 @@ class UnitMetrics:
             store_up=gauge("store_up", "1 while the database can be written."),
             directory_size=gauge("directory_statements", "Statements in this unit's replica."),
             undecided=gauge("messages_undecided", "Sealed messages without a decision."),
+            unacknowledged=gauge("messages_unacknowledged", "Accepted, and not acknowledged in time."),
+            feeds_rewound=counter("feeds_rewound", "Topics that were others than had been read."),
             queued=gauge("messages_queued", "Messages that wait to be sealed."),
             waiting_for_clock=gauge("messages_waiting_for_clock", "Messages that a wrong clock holds up."),
             clock_off=gauge("clock_off_seconds", "By how much most others say: + ahead, - behind."),

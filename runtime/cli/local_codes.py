@@ -120,8 +120,8 @@ LOCAL_CODES: Final[dict[str, LocalCode]] = {
         "another ledger moved a log meanwhile; nothing was written", "of two ledgers leave one running"
     ),
     "E_STORE_CORRUPT": LocalCode(
-        "what the ledger has stored was altered or is not all there",
-        "docs/runbooks/ledger-does-not-start.md",
+        "what the ledger has stored was altered or is not all there, or a unit's database is damaged",
+        "docs/runbooks/ledger-does-not-start.md; docs/runbooks/store-damaged.md",
     ),
     "E_ROLLED_BACK": LocalCode(
         "what is stored is older than what was published",

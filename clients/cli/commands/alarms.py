@@ -27,6 +27,8 @@ COLUMNS = (
     Column("state", "STATE", painted=True),
     Column("code", "ALARM"),
     Column("detail", "DETAIL", kind=Kind.TEXT),
+    Column("count", "TIMES"),
+    Column("last", "LAST", moment, spare=4),
     Column("by", "BY", spare=1),
     Column("acknowledged", "ACKNOWLEDGED", moment, spare=2),
     Column("note", "NOTE", kind=Kind.TEXT, spare=3),
@@ -48,7 +50,8 @@ COLUMNS = (
 def alarms_ls(invocation: Invocation, /, *, limit: int | None, **chosen: str | None) -> None:
     """List this unit's alarms, the oldest first, and who has acknowledged which, when and with what note.
 
-    Of each code the newest 200 are kept. What each means: docs/runbooks/unit-alarms.md.
+    What has one cause is one alarm until it is acknowledged, with how often it came, the first time and the
+    last. Of each code the newest 200 are kept. What each means: docs/runbooks/unit-alarms.md.
     """
     rows, older = DaemonClient(unit_home(invocation)).pages("/v1/alarms", limit=limit, **chosen)
     write_table(rows, COLUMNS, as_json=invocation.json, none="no alarms")
@@ -77,7 +80,7 @@ def alarms_ack(
 ) -> None:
     """Acknowledge alarms: they stay in the list, and do not count as open any more.
 
-    The next occurrence of the same thing is a new alarm, and open.
+    What occurs of the same thing from then on is a new alarm, and open.
     """
     if bool(numbers) == every:
         raise click.UsageError("say either the numbers of alarms or --all")

@@ -30,6 +30,7 @@ COLUMNS = (
     Column("to", "TO", kind=Kind.TEXT),
     Column("handling", "HANDLING", spare=2),
     Column("created", "CREATED", moment),
+    Column("unacknowledged", "NOT ACKNOWLEDGED BY", kind=Kind.TEXT, spare=3),
 )
 
 FIELDS = (
@@ -51,12 +52,17 @@ FIELDS = (
     examples=(
         "contrada outbox ls",
         "contrada outbox ls --state refused --since yesterday --json",
+        "contrada outbox ls --state unacknowledged",
     ),
 )
-@list_options(("queued", "sealed", "sent", "accepted", "refused"))
+@list_options(("queued", "sealed", "sent", "accepted", "refused", "unacknowledged"))
 @pass_invocation
 def outbox_ls(invocation: Invocation, /, *, limit: int | None, **chosen: Any) -> None:
-    """List the messages of this unit's outbox, the oldest first."""
+    """List the messages of this unit's outbox, the oldest first.
+
+    The last column names who has not acknowledged an accepted message within an hour; 'unacknowledged'
+    lists these.
+    """
     asked = asked_of_list(chosen)
     rows, older = DaemonClient(unit_home(invocation)).pages("/v1/outbox", limit=limit, **asked)
     write_table(rows, COLUMNS, as_json=invocation.json, none="nothing was sent")
@@ -93,6 +99,24 @@ def outbox_show(invocation: Invocation, message_id: str, *, wait: bool, follow: 
     write_details(row, FIELDS, as_json=invocation.json)
     if wait:
         check_accepted(row)
+
+
+@command(
+    outbox,
+    "again",
+    impact=Impact.WRITES,
+    short="send an accepted message again that was not acknowledged",
+    examples=("contrada outbox again 019aa5f2-7c1e-7a00-8000-3c5e9f0d1b2a",),
+)
+@click.argument("message_id", metavar="ID", type=Identifier())
+@pass_invocation
+def outbox_again(invocation: Invocation, message_id: str) -> None:
+    """Send a message again, under its id: who has it takes it once, and acknowledges it again.
+
+    For an accepted message that an addressee has not acknowledged: docs/runbooks/unacknowledged.md.
+    """
+    row = DaemonClient(unit_home(invocation)).post(f"/v1/outbox/{segment(message_id)}/again", {})
+    write_details(row, FIELDS, as_json=invocation.json)
 
 
 def _follow(daemon: DaemonClient, message_id: str, *, timeout: float, as_json: bool) -> None:

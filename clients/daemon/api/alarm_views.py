@@ -19,7 +19,6 @@ from protocol.content.fields import Line
 from protocol.limits import MAX_UINT
 
 MOST_AT_ONCE = 1_000
-NEWEST = 20
 
 
 class AlarmAckRequest(Form):
@@ -56,9 +55,8 @@ def alarm_page(context: UnitContext, query: ListQuery) -> Shown:
 
 
 def newest_alarms(context: UnitContext) -> list[Shown]:
-    """The newest alarms, for the status."""
-    rows = alarms.listed_alarms(context.store, state=None, after=None, before=None, newest=True, most=NEWEST)
-    return [_alarm(row) for row in rows]
+    """The newest alarms of each code, for the status."""
+    return [_alarm(row) for row in alarms.alarms_at_a_glance(context.store)]
 
 
 def record_alarm_ack(context: UnitContext, request: AlarmAckRequest) -> Shown:
@@ -78,6 +76,9 @@ def _alarm(row: Row) -> Shown:
         "raised": row["raised"],
         "code": row["code"],
         "detail": row["detail"],
+        "count": row["count"],
+        "last": row["last"],
+        "last_detail": row["last_detail"],
         "state": "acknowledged" if done else "open",
         "acknowledged": row["acknowledged"],
         "by": row["by"],

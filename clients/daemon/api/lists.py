@@ -26,7 +26,10 @@ from protocol.identifiers import IdPrefix, Millis
 MAX_LIMIT: Final = 500
 
 INBOX_STATES: Final = tuple(state.value for state in InboxState)
-OUTBOX_STATES: Final = tuple(state.value for state in OutboxState)
+UNACKNOWLEDGED: Final = "unacknowledged"
+"""No state of a message, but asked for as one: accepted, and an addressee has not acknowledged it in time."""
+
+OUTBOX_STATES: Final = (*(state.value for state in OutboxState), UNACKNOWLEDGED)
 
 # Everything of a received message but its content.
 _LISTED: Final = (
@@ -74,6 +77,8 @@ def outbox_page(context: UnitContext, query: ListQuery) -> views.Shown:
         case OutboxState.SEALED | OutboxState.SENT:
             # For a moment only the memory knows which of the two it is: told apart by what is shown.
             chosen = f"automatic = 0 AND {among(UNDECIDED)} AND state <> 'queued'"
+        case "unacknowledged":
+            chosen = "id IN (SELECT message FROM unacknowledged WHERE told = 1) AND state = 'accepted'"
         case state:
             chosen = f"automatic = 0 AND state = '{OutboxState(state)}'"
     select = f"SELECT * FROM outbox WHERE {chosen}"  # noqa: S608 - constants
@@ -116,7 +121,7 @@ def _shown(
     while rows := context.store.rows(asked, *values, after, before, query.limit + 1):
         for row in rows:
             shown = show(context, row)
-            if query.state in (None, shown["state"]):
+            if query.state in (None, UNACKNOWLEDGED, shown["state"]):
                 yield row, shown
         if len(rows) <= query.limit:
             return

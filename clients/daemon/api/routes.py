@@ -3,7 +3,7 @@
 Owns the routes. The work is a job in the worker's thread; the form of errors is in `problems`, the end of the
 API in `gate`.
 
-    POST /v1/messages            GET /v1/outbox       GET /v1/outbox/{id}
+    POST /v1/messages            GET /v1/outbox       GET /v1/outbox/{id}    POST /v1/outbox/{id}/again
     GET  /v1/inbox               GET /v1/inbox/{id}   POST /v1/inbox/{id}/ack
                                  GET /v1/inbox/{id}/content   POST /v1/inbox/{id}/opened
     GET  /v1/units               GET /v1/units/{id}   GET /v1/keys   POST /v1/keys/rotate
@@ -39,7 +39,7 @@ from clients.daemon.api.problems import problem_of
 from clients.daemon.api.status import daemon_status, readiness_checks, refresh_gauges
 from clients.daemon.daemon import Daemon
 from clients.daemon.receiving import receipts
-from clients.daemon.sending import acknowledgements
+from clients.daemon.sending import acknowledgements, awaiting
 from clients.daemon.sending.composing import Submitted
 from clients.daemon.sending.requests import MAX_REQUEST, AckRequest, Form, SendRequest, read_api_request
 from clients.daemon.store.alarms import ALARM_STATES
@@ -103,6 +103,17 @@ class LocalApi:
         """One message that was sent."""
         find = self._find(request, Place.OUTBOX)
         return await self._job("outbox_item", lambda: views.outbox_item(self._context, find()))
+
+    async def again(self, request: Request) -> Response:
+        """Send an accepted message again that an addressee has not acknowledged. 202: it will be sent."""
+        no_key_of(request)
+        context, find = self._context, self._find(request, Place.OUTBOX)
+        shown = await self._daemon.job(
+            "again", lambda: views.outbox_item(context, awaiting.send_again(context, find()))
+        )
+        self._daemon.lanes.wake()
+        await self._daemon.disk.flushed()
+        return JSONResponse(shown, status_code=202)
 
     @takes(state=one_of(*INBOX_STATES), wait=read_wait, thread=read_id_or_prefix, **_LIST)
     async def inbox(self, _: Request, *, wait: float = 0.0, **query: Any) -> Response:
@@ -247,6 +258,7 @@ def application(api: LocalApi) -> Starlette:
         Route("/v1/messages", api.send, methods=["POST"]),
         Route("/v1/outbox", api.outbox),
         Route("/v1/outbox/{id}", api.outbox_item),
+        Route("/v1/outbox/{id}/again", api.again, methods=["POST"]),
         Route("/v1/inbox", api.inbox),
         Route("/v1/inbox/{id}", api.inbox_item),
         Route("/v1/inbox/{id}/ack", api.acknowledge, methods=["POST"]),

@@ -9,7 +9,7 @@ from clients.daemon.api.alarm_views import newest_alarms
 from clients.daemon.api.ledger_views import ledger_status
 from clients.daemon.daemon import Daemon
 from clients.daemon.directory.key_end import key_end
-from clients.daemon.errors import StoreUnavailable
+from clients.daemon.errors import StoreDamaged, StoreUnavailable
 from clients.daemon.receiving.position_marks import TELL_EVERY
 from clients.daemon.sending.clock_waits import clock_state
 from clients.daemon.state.unit_context import UnitContext
@@ -24,6 +24,8 @@ KAFKA_RECENT: Final = 3 * TELL_EVERY
 _COUNTS = {
     "queued": "SELECT count(*) AS n FROM outbox WHERE state = 'queued'",
     "undecided": "SELECT count(*) AS n FROM sealings WHERE verdict IS NULL",
+    "unacknowledged": """SELECT count(DISTINCT u.message) AS n FROM unacknowledged u
+        JOIN outbox o ON o.id = u.message WHERE u.told = 1 AND o.state = 'accepted'""",
     "new": "SELECT count(*) AS n FROM inbox WHERE state = 'new' AND kind <> 5",
     "rejected": "SELECT count(*) AS n FROM rejected",
     "alarms": "SELECT count(*) AS n FROM alarms",
@@ -69,12 +71,16 @@ class _Seen:
 
 
 def _look(context: UnitContext) -> _Seen:
+    store: dict[str, object]
+    clock: dict[str, object] = {"ok": True}
     try:
-        counts, writable = count_waiting(context), _writable(context)
+        store = {"ok": _writable(context), **count_waiting(context)}
+        clock = _clock_check(context)
+    except StoreDamaged as damaged:
+        store = {"ok": False, "code": damaged.code, "hint": f"{damaged}; {damaged.hint}"}
     except StoreUnavailable:
-        counts, writable = {}, False
-    clock: dict[str, object] = _clock_check(context) if writable else {"ok": True}
-    return _Seen({"ok": writable, **counts}, is_enrolled(context), clock, _key_check(context))
+        store = {"ok": False}
+    return _Seen(store, is_enrolled(context), clock, _key_check(context))
 
 
 def _checks(daemon: Daemon, seen: _Seen) -> Checks:
@@ -108,6 +114,7 @@ async def refresh_gauges(daemon: Daemon) -> None:
     if context.times is not None:
         context.metrics.clock_off.set(context.times.check.ahead_seconds)
     daemon.context.metrics.undecided.set(counts["undecided"])
+    daemon.context.metrics.unacknowledged.set(counts["unacknowledged"])
     daemon.context.metrics.directory_size.set(daemon.context.directory.head.size)
     end = key_end(context)
     daemon.context.metrics.key_left.set(0 if end is None else max(0, end.left / SECOND))

@@ -15,7 +15,7 @@ from typing import Any
 from clients.daemon.api import ledger_views
 from clients.daemon.sending.waiting import order_of
 from clients.daemon.state.unit_context import UnitContext
-from clients.daemon.store import inbox, outbox
+from clients.daemon.store import inbox, outbox, unacknowledged
 from clients.daemon.store.at_rest import ContentErased
 from clients.daemon.store.database import Row, Store
 from clients.daemon.store.order import Order
@@ -144,6 +144,7 @@ def sent_item(context: UnitContext, row: Row) -> Shown:
         "deliveries": [_delivery(unit, stages.get(unit)) for unit, _ in recipients]
         if row["state"] == "accepted"
         else [],
+        "unacknowledged": unacknowledged.units_out(context.store, row),
         "subject": None if last is None else last["subject"].hex(),
         "position": None
         if last is None or last["position"] is None

@@ -62,7 +62,8 @@ def watch(context: UnitContext, applied: Applied) -> None:
     if alarm is None:
         log.info("own_entry_changed", count=applied.position)
     elif _note(context, f"told:{applied.digest.hex()}"):
-        context.alarm(alarm, detail=f"statement {applied.position} {applied.digest.hex()[:16]}")
+        statement = f"statement {applied.position} {applied.digest.hex()[:16]}"
+        context.alarm(alarm, cause=statement, detail=statement)
 
 
 def _alarm_for(context: UnitContext, applied: Applied) -> OwnAlarm | None:

@@ -11,6 +11,7 @@ import structlog
 
 from clients.daemon.directory.key_end import alarm_of_end
 from clients.daemon.directory.own_entry import remember_own_key, remember_own_statements, watch
+from clients.daemon.state.feeds_read import note_read
 from clients.daemon.state.losses import (
     is_directory_behind,
     remember_directory,
@@ -18,7 +19,7 @@ from clients.daemon.state.losses import (
     was_read_by_others,
 )
 from clients.daemon.state.unit_context import UnitContext
-from clients.daemon.store import inbox
+from clients.daemon.store.positions import position
 from keys.directory import Applied
 from keys.errors import KeyStoreError
 from keys.statement_types import Unread
@@ -56,15 +57,13 @@ def take_statements(context: UnitContext, fetched: Fetched) -> Learned:
     if news:
         _adopt(context)
     with context.transaction():
-        if fetched.lost:
-            context.alarm("feed_lost", detail=f"{fetched.topic}: {fetched.lost} offsets")
         remember_own_key(context)
         remember_directory(context)
         for applied in news:
             if applied.statement.about == context.unit:
                 watch(context, applied)
-        inbox.set_position(context.store, fetched.topic, fetched.partition, fetched.position)
-        remember_reading(context, fetched.position)
+        note_read(context, fetched)
+        remember_reading(context, position(context.store, fetched.topic, fetched.partition))
     size = context.directory.head.size
     context.metrics.directory_size.set(size)
     return Learned(size, bool(news))
@@ -72,12 +71,12 @@ def take_statements(context: UnitContext, fetched: Fetched) -> Learned:
 
 def start_of_feed(context: UnitContext, topic: str) -> int:
     """Where to read the directory from: its beginning, if the stored file lacks anything that is there."""
-    if was_read_by_others(context, inbox.position(context.store, topic, 0)):
+    if was_read_by_others(context, position(context.store, topic, 0)):
         log.warning("directory_read_again", size=context.directory.head.size)
         context.replica.begin_again()
     if context.replica.damaged or is_directory_behind(context) or context.directory.head.size == 0:
         return 0
-    return inbox.position(context.store, topic, 0)
+    return position(context.store, topic, 0)
 
 
 def upkeep(context: UnitContext) -> list[bytes]:

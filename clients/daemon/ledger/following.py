@@ -16,8 +16,8 @@ import structlog
 
 from clients.daemon.alarms import UNKNOWN_LOG, raise_once
 from clients.daemon.ledger import gossip, promises
+from clients.daemon.state.feeds_read import note_read
 from clients.daemon.state.ledger_state import FollowedLog, Ledger
-from clients.daemon.store import inbox
 from clients.daemon.store import ledger_tables as ledger_store
 from clients.daemon.store.ledger_tables import Tiles
 from protocol.errors import Code, Rejected
@@ -25,8 +25,9 @@ from protocol.identifiers import digest
 from protocol.limits import SECOND
 from protocol.tlog.checkpoints import parse_checkpoint
 from protocol.tlog.following import Advance, Follower, SeenTiles, begins_with
+from protocol.tlog.proofs import root_at
 from protocol.tlog.publication import Publication, parse_publication
-from protocol.tlog.tiles import TreeWriter, parse_path, right_edge
+from protocol.tlog.tiles import TreeWriter, parse_path, right_edge, smaller_from
 from protocol.trail.acts import gap_of
 from protocol.trail.stated_acts import is_notice, verify_acts
 from runtime.kafka.ports import Fetched
@@ -61,27 +62,25 @@ def take_publications(context: UnitContext, ledger: Ledger, fetched: Fetched) ->
     promises.load_promises(context, ledger.book)
     try:
         with context.transaction():
-            if fetched.lost:
-                note_lost(context, ledger, fetched)
+            if fetched.rewound_from is not None:
+                _begin_again(context, ledger, fetched.position, read_to=fetched.rewound_from)
             for record in fetched.records:
                 _take(context, ledger, record.value, record.offset)
             for held in ledger.logs.values():
                 _settle(context, ledger, held)
-            position = min(ledger.waits_from(), default=fetched.position)
-            inbox.set_position(context.store, fetched.topic, fetched.partition, position)
+            note_read(context, fetched, position=min(ledger.waits_from(), default=fetched.position))
     except BaseException:
         ledger.forget()
         raise
 
 
-def note_lost(context: UnitContext, ledger: Ledger, fetched: Fetched) -> None:
-    """Offsets are gone that were read or not. Inside a transaction.
+def _begin_again(context: UnitContext, ledger: Ledger, position: int, *, read_to: int) -> None:
+    """The topic is another one from this place on: there every publication counts. Inside a transaction.
 
-    Of a topic that was made anew the places of the old one say nothing: every publication in it counts.
+    Also after a kill: what is kept of a log may not say that they were taken in.
     """
-    context.alarm("feed_lost", detail=f"{fetched.topic}: {fetched.lost} offsets")
-    if fetched.position < inbox.position(context.store, fetched.topic, fetched.partition):
-        ledger.begin_again()
+    ledger.begin_again(position, read_to=read_to)
+    ledger_store.take_again(context.store, position, read_to=ledger.read_to)
 
 
 def open_ledger(context: UnitContext, ledger: Ledger) -> None:
@@ -99,6 +98,7 @@ def open_ledger(context: UnitContext, ledger: Ledger) -> None:
                 raise_once(context, ledger, DAMAGED, row["origin"], f"on our own disk: {rejected}")
             continue
         ledger.put(FollowedLog(follower, writer, tiles, row["next_offset"]))
+    ledger.read_to = ledger_store.read_to(context.store)
     ledger.opened = True
 
 
@@ -144,6 +144,10 @@ def _go_on(
 ) -> None:
     try:
         advance = guarded(lambda: held.follower.take(publication, ledger.policy))
+    except Rejected as rejected:
+        if offset >= ledger.read_to or not _is_earlier_head(held, publication, rejected):
+            raise
+        advance = None
     finally:
         held.read(offset)
     if publication.note is not None:
@@ -161,6 +165,22 @@ def _hear(context: UnitContext, ledger: Ledger, note: bytes) -> None:
     ledger.heard_at = moment
     for name, time in ledger.policy.times(parse_checkpoint(note)).items():
         context.times.heard(name, time * SECOND)
+
+
+def _is_earlier_head(held: FollowedLog, publication: Publication, rejected: Rejected) -> bool:
+    """Whether a head is smaller than the one that we hold, and one that its tree has had.
+
+    A topic that came back from an older copy is read again from some way back: nobody has rolled a log back
+    there.
+    """
+    if rejected.reason is not Code.E_LOG_ROLLBACK or publication.note is None:
+        return False
+    earlier = parse_checkpoint(publication.note).checkpoint
+    try:
+        root = root_at(earlier.size, smaller_from(held.tiles.read, size=held.follower.head.size))
+    except Rejected:
+        return False  # its leaves are not kept here any more
+    return root == earlier.root
 
 
 def _join(context: UnitContext, ledger: Ledger, publication: Publication, offset: int) -> None:

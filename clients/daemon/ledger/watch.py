@@ -18,11 +18,11 @@ from clients.daemon.ledger import promises
 from clients.daemon.ledger.directory_log import compare_directory
 from clients.daemon.state.ledger_state import Ledger
 from clients.daemon.state.unit_context import UnitContext
-from clients.daemon.store.inbox import position
+from clients.daemon.store.positions import position, read_records
 from protocol import topics
 from runtime.errors import Unavailable
 from runtime.kafka.feeds import once_available
-from runtime.kafka.ports import FeedReader, Fetched
+from runtime.kafka.ports import FeedReader, Fetched, Ladder
 
 FOLLOW_EVERY: Final = 0.5
 LOOK_EVERY: Final = 10.0
@@ -57,11 +57,17 @@ class LedgerWatch:
     async def _follow(self, held: Ledger) -> None:
         await _once_available(lambda: self._feeds.partitions(topics.LEDGER))
         end = await _once_available(lambda: self._feeds.end(topics.LEDGER, 0))
-        start = await self._jobs.run("position", lambda: position(self._context.store, topics.LEDGER, 0))
+        start, known = await self._jobs.run("position", self._place)
         # A place behind the end is of a topic that was made anew: it is read from its beginning.
         self._position = start if start <= end else 0
         self._note(end)
-        await self._feeds.follow(topics.LEDGER, 0, start=start, take=partial(self._take, held, end))
+        await self._feeds.follow(
+            topics.LEDGER, 0, start=start, known=known, take=partial(self._take, held, end)
+        )
+
+    def _place(self) -> tuple[int, Ladder]:
+        store = self._context.store
+        return position(store, topics.LEDGER, 0), read_records(store, topics.LEDGER, 0)
 
     async def _take(self, held: Ledger, end: int, fetched: Fetched) -> None:
         await self._jobs.until_stored(

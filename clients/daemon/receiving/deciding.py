@@ -6,6 +6,7 @@ it blocks nothing and proves nothing. Runs in the worker's thread.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -15,8 +16,9 @@ from clients.daemon.ledger import promises
 from clients.daemon.receiving import receipts
 from clients.daemon.sending.sealer import seal_row
 from clients.daemon.sending.waiting import order_of
+from clients.daemon.state.feeds_read import note_read
 from clients.daemon.state.unit_context import UnitContext
-from clients.daemon.store import inbox, outbox, sealings
+from clients.daemon.store import outbox, sealings
 from clients.daemon.store.decisions import (
     Foreign,
     Nothing,
@@ -24,12 +26,15 @@ from clients.daemon.store.decisions import (
     SealAgain,
     Sealing,
     Settle,
+    VerdictOnly,
     consequence_of,
 )
 from clients.daemon.store.message_states import OutboxState
+from protocol.envelope.core import Position
 from protocol.errors import Code, Rejected
+from protocol.identifiers import MessageId, StreamId
 from protocol.limits import CLOCK_TOLERANCE
-from protocol.trail.batches import SUMMARY_FIELDS, Decisions, Leaf, Reason, Record, verify_decisions
+from protocol.trail.batches import SUMMARY_FIELDS, Decisions, Leaf, Reason, Record, RecordType, verify_decisions
 from runtime.kafka.ports import Fetched
 
 log = structlog.get_logger()
@@ -51,8 +56,8 @@ class DirectoryBehind(DaemonError):
 class DecisionsTaken:
     """What the caller has to know of a batch of decisions."""
 
-    partitions: frozenset[int]
-    """Partitions of the outbox in which the router decided something."""
+    reached: Mapping[int, int]
+    """The partitions of the outbox in which the router decided something, and up to which place."""
 
     overtaken: frozenset[int]
     """Those in which it skipped a sealing without a decision."""
@@ -70,26 +75,27 @@ def take_decisions(context: UnitContext, fetched: Fetched, *, patient: bool) -> 
     reached: dict[int, int] = {}
     again = False
     with context.transaction():
-        _note_loss(context, fetched)
         for record, batch in zip(fetched.records, batches, strict=True):
             if isinstance(batch, Rejected):
-                context.alarm("decision_unverified", detail=f"{fetched.topic}@{record.offset} {batch.code}")
+                where = f"{fetched.topic}@{record.offset}"
+                context.alarm("decision_unverified", cause=fetched.topic, detail=f"{where} {batch.code}")
                 continue
             _hear(context, batch)
             context.see(batch.batch.t)
             came = receipts.IncomingDecisions(context.store, record.value)
             for decision, leaf in zip(batch.records, batch.leaves, strict=True):
-                reached[decision.source.partition] = decision.source.offset
+                if decision.source.unit == context.unit:
+                    reached[decision.source.partition] = decision.source.offset
                 again |= _apply(context, decision, leaf, came)
         if context.conversation_waits:
             context.conversation_waits = outbox.is_any_queued(context.store)
-        inbox.set_position(context.store, fetched.topic, fetched.partition, fetched.position)
+        note_read(context, fetched)
         overtaken = frozenset(
             partition
             for partition, offset in reached.items()
             if sealings.is_overtaken(context.store, partition, decided=offset)
         )
-    return DecisionsTaken(frozenset(reached), overtaken, again)
+    return DecisionsTaken(reached, overtaken, again)
 
 
 def _hear(context: UnitContext, batch: Decisions) -> None:
@@ -106,11 +112,6 @@ def _hear(context: UnitContext, batch: Decisions) -> None:
     context.times.heard(f"router {router.unit}", t, t + elapsed if elapsed >= 0 else None)
 
 
-def _note_loss(context: UnitContext, fetched: Fetched) -> None:
-    if fetched.lost:
-        context.alarm("feed_lost", detail=f"{fetched.topic}/{fetched.partition}: {fetched.lost} offsets")
-
-
 def _verified(context: UnitContext, value: bytes, *, patient: bool) -> Decisions | Rejected:
     try:
         return verify_decisions(value, parties=context.directory)
@@ -125,7 +126,7 @@ def _verified(context: UnitContext, value: bytes, *, patient: bool) -> Decisions
 def _apply(context: UnitContext, record: Record, leaf: Leaf, came: receipts.IncomingDecisions) -> bool:
     """Write the consequence of one decision; whether a message was sealed."""
     now = context.clock()
-    sealing = sealings.find_sealing(context.store, record.submission)
+    sealing = sealings.find_sealing(context.store, record.submission) or _learned(context, record)
     context.metrics.decisions.labels(record.type.name.lower()).inc()
     # Later than now: a router's clock is ahead, or this one behind. Its refusal is no last word on a time.
     has_come = record.t <= min(now, context.wall()) + CLOCK_TOLERANCE
@@ -151,15 +152,16 @@ def _apply(context: UnitContext, record: Record, leaf: Leaf, came: receipts.Inco
         case RefuseForGood(reasons):
             outbox.refuse(context.store, sealing, record, leaf.record, now=now)
             _count(context, reasons)
-            log.warning("refused", rowid=sealing.message, reasons=[r.code.value for r in reasons])
+            log.warning("refused", rowid=sealing.message, reasons=_codes(reasons))
             return _go_on(context, sealing.message)
+        case VerdictOnly():
+            outbox.note_verdict(context.store, sealing, record, leaf.record)
+            log.info("sent_again_in_vain", rowid=sealing.message, reasons=_codes(record.reasons))
+            return False
         case SealAgain(reasons, alarm):
-            if alarm:
-                context.alarm("decision_lost", detail=where)
-            if any(reason.code is Code.E_TIME_FUTURE for reason in reasons):
-                context.clock_alarm("clock_ahead", detail=where)
+            _tell_why_again(context, reasons, lost=alarm, where=where)
             outbox.queue_again(context.store, sealing, record, leaf.record, now=now)
-            log.info("seal_again", rowid=sealing.message, reasons=[r.code.value for r in reasons])
+            log.info("seal_again", rowid=sealing.message, reasons=_codes(reasons))
             return _seal_again(context, sealing, record)
 
 
@@ -173,6 +175,43 @@ def _clocks_agree(context: UnitContext) -> None:
     if "clock_ahead" in context.clock_alarms:
         context.clock_alarms.discard("clock_ahead")
         context.held.clear()
+
+
+def _tell_why_again(context: UnitContext, reasons: Sequence[Reason], *, lost: bool, where: str) -> None:
+    if lost:
+        context.alarm("decision_lost", detail=where)
+    if any(reason.code is Code.E_TIME_FUTURE for reason in reasons):
+        context.clock_alarm("clock_ahead", detail=where)
+
+
+def _codes(reasons: Sequence[Reason]) -> list[str]:
+    return [reason.code.value for reason in reasons]
+
+
+def _learned(context: UnitContext, record: Record) -> Sealing | None:
+    """The sealing behind an acceptance that only the message's id tells to be ours.
+
+    A store that came back from a backup has the message, perhaps as one that waits, and not this sealing of
+    it. The header in the record is one whose signature the router has verified. That it was refused teaches
+    nothing: it is sent again, and the router says so again.
+    """
+    if record.type is not RecordType.ACCEPTED or not isinstance(record.header, list):
+        return None
+    summary = dict(zip(SUMMARY_FIELDS, record.header, strict=True))
+    row = outbox.sent_by_id(context.store, MessageId(summary["mid"]))
+    if row is None or summary["sender"] != context.unit or record.header_digest is None:
+        return None
+    outbox.count_sealing(context.store, row["id"])
+    sealings.learn_sealing(
+        context.store,
+        row["id"],
+        position=Position(StreamId(summary["stream"]), summary["seq"]),
+        partition=record.source.partition,
+        subject=record.header_digest,
+        submission=record.submission,
+    )
+    log.info("acceptance_learned", rowid=row["id"])
+    return sealings.find_sealing(context.store, record.submission)
 
 
 def _go_on(context: UnitContext, message: int) -> bool:

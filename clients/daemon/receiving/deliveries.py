@@ -16,6 +16,7 @@ from clients.daemon.errors import DaemonError
 from clients.daemon.ledger import gossip, promises
 from clients.daemon.receiving.deciding import DirectoryBehind
 from clients.daemon.receiving.reply_places import note_reply_received
+from clients.daemon.state.feeds_read import note_read
 from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store import inbox, outbox
 from protocol.content.bodies import (
@@ -53,6 +54,17 @@ class VerifiedDelivery:
 
 
 @dataclass(frozen=True, slots=True)
+class _Taken:
+    """What became of a delivery that held."""
+
+    row: int | None = None
+    """The message's row, if it is a new one for people."""
+
+    owed: bool = False
+    """Whether an acknowledgement is owed for it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Received:
     """What the caller has to know of a batch of deliveries."""
 
@@ -62,6 +74,9 @@ class Received:
     newest: int = 0
     """The row of the last of them."""
 
+    owed: bool = False
+    """Whether acknowledgements are owed, for these or once more for earlier ones."""
+
 
 def take_deliveries(context: UnitContext, fetched: Fetched, *, patient: bool) -> Received:
     """Take a batch in and remember how far was read, in one transaction.
@@ -69,11 +84,9 @@ def take_deliveries(context: UnitContext, fetched: Fetched, *, patient: bool) ->
     While `patient`, a delivery that needs statements which are not here yet is `DirectoryBehind`.
     """
     judged = [(record.offset, _judge(context, record.value, patient=patient)) for record in fetched.records]
-    rows: list[int] = []
+    taken: list[_Taken] = []
     now = context.clock()
     with context.transaction():
-        if fetched.lost:
-            context.alarm("feed_lost", detail=f"{fetched.topic}/{fetched.partition}: {fetched.lost} offsets")
         for offset, outcome in judged:
             source = (fetched.topic, fetched.partition, offset)
             match outcome:
@@ -82,15 +95,16 @@ def take_deliveries(context: UnitContext, fetched: Fetched, *, patient: bool) ->
                 case Rejected():
                     _reject(context, source, outcome, now)
                 case VerifiedDelivery():
-                    rows += _take(context, source, outcome, now)
+                    taken.append(_take(context, source, outcome, now))
         context.see(
             max(
                 (each.opened.record.t for _, each in judged if isinstance(each, VerifiedDelivery)),
                 default=NEVER,
             )
         )
-        inbox.set_position(context.store, fetched.topic, fetched.partition, fetched.position)
-    return Received(len(rows), max(rows, default=0))
+        note_read(context, fetched)
+    rows = [each.row for each in taken if each.row is not None]
+    return Received(len(rows), max(rows, default=0), any(each.owed for each in taken))
 
 
 def _judge(context: UnitContext, value: bytes, *, patient: bool) -> VerifiedDelivery | Rejected | None:
@@ -98,8 +112,9 @@ def _judge(context: UnitContext, value: bytes, *, patient: bool) -> VerifiedDeli
     try:
         delivery = parse_delivery(value)
         core = delivery.header.core
-        if inbox.is_known(context.store, sender=core.sender, message_id=core.message_id):
-            return None
+        known = inbox.known_subject(context.store, sender=core.sender, message_id=core.message_id)
+        if known == delivery.header_digest:
+            return None  # one that was sealed anew is verified first: perhaps its sender misses our answer
         if patient:
             _wait_for(core.directory_head.size, context)
         opened, clock_behind = _open(context, delivery)
@@ -162,8 +177,8 @@ def _reject(context: UnitContext, source: tuple[str, int, int], rejected: Reject
 
 def _take(
     context: UnitContext, source: tuple[str, int, int], delivery: VerifiedDelivery, now: Millis
-) -> tuple[int, ...]:
-    """Store a message; its row, if it is a new one that an acknowledgement is owed for."""
+) -> _Taken:
+    """Store a message, if it is a new one."""
     opened = delivery.opened
     core = opened.delivery.header.core
     is_receipt = isinstance(delivery.body, Acknowledgement)
@@ -172,7 +187,8 @@ def _take(
     )
     if row is None:
         context.metrics.duplicates.inc()
-        return ()
+        again = inbox.owe_again(context.store, sender=core.sender, message_id=core.message_id, now=now)
+        return _Taken(owed=again)
     promises.promise_delivery(context, row)
     if isinstance(delivery.body, Answer | Refusal):
         note_reply_received(context, row, opened, delivery.body)
@@ -183,8 +199,8 @@ def _take(
         context.clock_alarm("clock_behind", detail=f"{source[0]}/{source[1]}@{source[2]}")
     if isinstance(delivery.body, Acknowledgement):
         _note_acknowledgement(context, opened, delivery.body, now)
-        return ()
-    return (row,)
+        return _Taken()
+    return _Taken(row, owed=True)
 
 
 def _note_acknowledgement(context: UnitContext, opened: Opened, body: Acknowledgement, now: Millis) -> None:
@@ -201,7 +217,7 @@ def _note_acknowledgement(context: UnitContext, opened: Opened, body: Acknowledg
         if known:
             context.metrics.acknowledgements.labels(show_code(body.stage)).inc()
         else:
-            context.alarm("acknowledgement_unknown", detail=f"from {core.sender}")
+            context.alarm("acknowledgement_unknown", cause=core.sender, detail=f"from {core.sender}")
 
 
 """What the inbox shows to people: acknowledgements are facts about other messages."""

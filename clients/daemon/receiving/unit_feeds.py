@@ -10,9 +10,9 @@ from functools import partial
 
 from clients.daemon.jobs import Jobs
 from clients.daemon.state.unit_context import UnitContext
-from clients.daemon.store.inbox import position
+from clients.daemon.store.positions import position, read_records
 from runtime.kafka.feeds import once_available
-from runtime.kafka.ports import FeedReader, Fetched, Place, Spacing, Take
+from runtime.kafka.ports import FeedReader, Fetched, Ladder, Place, Spacing, Take
 
 
 class UnitFeeds:
@@ -43,6 +43,10 @@ class UnitFeeds:
         start = await self._jobs.run("position", partial(position, self._context.store, *place), brief=True)
         await self.follow(place, take, start=start, end=end, read=read, spacing=spacing)
 
+    async def _known(self, place: Place) -> Ladder:
+        work = partial(read_records, self._context.store, *place)
+        return await self._jobs.run("position", work, brief=True)
+
     async def follow(
         self,
         place: Place,
@@ -54,7 +58,7 @@ class UnitFeeds:
         spacing: Spacing = lambda: 0.0,
     ) -> None:
         """Follow a partition; `read` is set once everything up to `end` has been taken in."""
-        # A start behind the end is of a topic that was made anew: it is read from its beginning.
+        # A start behind the end is of a topic that is another one now: what is there of it is read.
         if start == end or not end:
             read.set()
 
@@ -63,4 +67,5 @@ class UnitFeeds:
             if fetched.position >= end:
                 read.set()
 
-        await self._feeds.follow(*place, start=start, take=take_and_note, spacing=spacing)
+        known = await self._known(place)
+        await self._feeds.follow(*place, start=start, known=known, take=take_and_note, spacing=spacing)

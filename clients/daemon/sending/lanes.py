@@ -8,8 +8,8 @@ and small. The rule that everything rests on:
 
 Hence: what goes out next is always the oldest undecided sealings behind the cursor, in the order of their
 ids, which is the order of their numbers. The cursor moves only over what Kafka has acknowledged. After a
-failure it stays; after a start or a stall it goes back to the beginning. Sending again in order is always
-safe: the router drops duplicates.
+failure it stays; after a start, a stall, or where Kafka has lost its end, it goes back to the beginning.
+Sending again in order is always safe: the router drops duplicates.
 
 Owns the cursors and the tasks. What goes out next is read from the database, or from what was sealed just
 now (`sealings.RecentSealings`) where that must say the same. One batch is on its way in a lane at a time,
@@ -64,11 +64,22 @@ class Lane:
     since: float | None = None
     """When the last decision came, or the first acknowledgement after it; None while none is waited for."""
 
-    def acknowledged(self, sent: Sequence[int], *, now: float) -> None:
-        """Kafka has taken these: the first ones of the window that was read behind the cursor."""
-        if sent:
-            self.after = sent[-1]
-            self.since = now if self.since is None else self.since
+    end: int = 0
+    """Behind the last record of ours, as Kafka has acknowledged it."""
+
+    def acknowledged(self, sent: Sequence[int], *, now: float, offset: int = -1) -> bool:
+        """Kafka has taken these: the first ones of the window that was read behind the cursor.
+
+        `offset` is the place of the first one, where Kafka says it. If that is before the end of what Kafka
+        had, its log came back from an older copy: then this is true, and the oldest goes first again.
+        """
+        if not sent:
+            return False
+        rewound = 0 <= offset < self.end
+        self.after = 0 if rewound else sent[-1]
+        self.end = offset + len(sent) if offset >= 0 else self.end
+        self.since = now if self.since is None else self.since
+        return rewound
 
     def decided(self, *, now: float) -> None:
         """The router has decided something: the lane is not stuck."""
@@ -150,8 +161,11 @@ class Lanes:
             await throttle.wait()
             try:
                 window = await self._next(partition, lane.after)
-                sent = await self._send(partition, window)
-                lane.acknowledged(sent, now=_now())
+                sent, offset = await self._send(partition, window)
+                if lane.acknowledged(sent, now=_now(), offset=offset):
+                    log.error("outbox_rewound", partition=partition, offset=offset)
+                    await backoff.wait()
+                    continue
                 backoff.reset()
                 # A sealing wakes the lane after it is committed: what comes during a send is not missed.
                 if window.whole and len(sent) == len(window.items):
@@ -162,10 +176,10 @@ class Lanes:
                 log.warning("append_failed", partition=partition, error=str(error))
                 await backoff.wait()
 
-    async def _send(self, partition: int, window: sealings.Window) -> list[int]:
-        """Append a window; the ids of what Kafka has acknowledged."""
+    async def _send(self, partition: int, window: sealings.Window) -> tuple[list[int], int]:
+        """Append a window; the ids of what Kafka has acknowledged, and where, or -1 if it does not say."""
         if not window.items:
-            return []
+            return [], -1
         await self._disk.flushed()
         times = self._context.times
         asked = 0.0 if times is None else times.check.moment()
@@ -182,7 +196,7 @@ class Lanes:
             # One atomic call; the worker takes it from there.
             self._context.sent.update(zip(sent, offsets, strict=True))
             self.sent.wake()
-        return sent
+        return sent, appended.offset
 
     async def _next(self, partition: int, after: int) -> sealings.Window:
         """What goes out next: from memory if possible, else from the database."""

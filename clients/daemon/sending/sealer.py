@@ -67,6 +67,30 @@ def seal_row(context: UnitContext, row: int, order: Order, *, now: Millis) -> Ou
     return _write(context, row, order, _seal(context, order, now=now), now=now)
 
 
+def seal_once_more(context: UnitContext, row: int, order: Order, *, now: Millis) -> tuple[str, ...]:
+    """Seal an accepted message again, which stays accepted; the units whose keys are missing for it.
+
+    Inside a transaction.
+    """
+    match _seal(context, order, now=now):
+        case Unsealable(_, units):
+            return units
+        case Code() as code:
+            raise Rejected(code, "the message cannot be sealed any more")
+        case _Made(sealed, position, partition):
+            outbox.count_sealing(context.store, row)
+            _put(context, row, order, sealed, position=position, partition=partition)
+            return ()
+
+
+def _put(
+    context: UnitContext, row: int, order: Order, sealed: Sealed, *, position: Position, partition: int
+) -> None:
+    sealing = sealings.put_sealing(context.store, row, sealed, position=position, partition=partition)
+    context.recent_sealings.put(partition, sealings.ToSend(sealing, order.thread, sealed.submission))
+    context.metrics.sealed.inc()
+
+
 def _seal(context: UnitContext, order: Order, *, now: Millis) -> _Made | Unsealable | Code:
     """The order sealed; or why it has to wait; or why it never can be."""
     try:
@@ -117,11 +141,9 @@ def _write(
             context.metrics.refusals.labels(made.value).inc()
             return OutboxState.REFUSED
         case _Made(sealed, position, partition):
-            sealing = sealings.put_sealing(context.store, row, sealed, position=position, partition=partition)
             if not anew:
                 outbox.mark_sealed(context.store, row, now=now)
-            context.recent_sealings.put(partition, sealings.ToSend(sealing, order.thread, sealed.submission))
-            context.metrics.sealed.inc()
+            _put(context, row, order, sealed, position=position, partition=partition)
             return OutboxState.SEALED
 
 

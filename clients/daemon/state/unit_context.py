@@ -108,11 +108,15 @@ class UnitContext:
         self.recent_sealings.committed()
         self.metrics.store_up.set(1)
 
-    def alarm(self, code: str, *, detail: str) -> None:
-        """Raise an alarm for an officer. Inside a transaction; ids and codes only."""
+    def alarm(self, code: str, *, detail: str, cause: str = "") -> None:
+        """Raise an alarm for an officer. Inside a transaction; ids and codes only.
+
+        What has one cause is one alarm until somebody has acknowledged it; where nothing is named, all of the
+        code has.
+        """
         self.metrics.alarms.labels(code).inc()
         log.error("alarm", code=code, hint=detail)
-        raise_alarm(self.store, code=code, detail=detail, now=self.clock())
+        raise_alarm(self.store, code=code, cause=cause, detail=detail, now=self.clock())
 
     def clock_alarm(self, code: str, *, detail: str) -> None:
         """Raise an alarm about a clock, unless this was raised and is not over. Inside a transaction."""

@@ -6,6 +6,7 @@
     rejected otherwise          undecided, the latest  Refuse: final, with every reason
     duplicate                   decided                Nothing: a record that was sent twice, as it must be
     duplicate                   undecided              SealAgain and an alarm: its decision was lost
+    anything                    accepted, sent again   VerdictOnly: the message stays what it is
     anything                    decided earlier        Nothing
     anything                    unknown                Foreign: another writer, or a restored home
 
@@ -74,11 +75,16 @@ class Foreign:
 
 
 @dataclass(frozen=True, slots=True)
+class VerdictOnly:
+    """The message was decided before, and is sent again: the verdict is of this sealing alone."""
+
+
+@dataclass(frozen=True, slots=True)
 class Nothing:
     """It was known already."""
 
 
-Consequence = Settle | RefuseForGood | SealAgain | Foreign | Nothing
+Consequence = Settle | RefuseForGood | SealAgain | Foreign | VerdictOnly | Nothing
 
 
 def consequence_of(record: Record, sealing: Sealing | None, *, clocks_differ: bool = False) -> Consequence:
@@ -89,6 +95,8 @@ def consequence_of(record: Record, sealing: Sealing | None, *, clocks_differ: bo
         case RecordType.ACCEPTED:
             # Even for an older sealing: the addressees have it.
             return Nothing() if sealing.decided else Settle()
+        case _ if sealing.message_settled and not sealing.decided:
+            return VerdictOnly()
         case _ if not _is_open(sealing):
             return Nothing()
         case RecordType.REJECTED:

@@ -1,6 +1,6 @@
-"""The inbox in the database: received messages, rejected deliveries, and the position of each feed.
+"""The inbox in the database: received messages and rejected deliveries.
 
-Owns the tables `inbox`, `rejected` and `positions`. Every function runs in the worker's thread; those that
+Owns the tables `inbox` and `rejected`. Every function runs in the worker's thread; those that
 write expect an open transaction. A message is known by its sender and its id, and is taken in once.
 Whether it was opened or acknowledged is a state of `message_states`.
 
@@ -24,7 +24,7 @@ from protocol.envelope.core import Core
 from protocol.envelope.header import parse_header
 from protocol.errors import Code
 from protocol.identifiers import Digest, MessageId, Millis, UnitId
-from protocol.limits import MAX_RECORD
+from protocol.limits import MAX_RECORD, MINUTE
 from protocol.signatures import parse_signed
 from protocol.verification import Opened
 
@@ -37,9 +37,13 @@ _MAX_KEPT = MAX_RECORD + 100_000
 HEADERS_KEPT: Final = 256
 
 
-def is_known(store: Store, *, sender: UnitId, message_id: MessageId) -> bool:
-    """Whether this message was taken in before."""
-    return store.row("SELECT 1 FROM inbox WHERE sender = ? AND mid = ?", sender, message_id) is not None
+ACKNOWLEDGED_AGAIN_AFTER: Final = 10 * MINUTE
+
+
+def known_subject(store: Store, *, sender: UnitId, message_id: MessageId) -> bytes | None:
+    """The digest of the signed header under which this message was taken in; None if it was not."""
+    row = store.row("SELECT subject FROM inbox WHERE sender = ? AND mid = ?", sender, message_id)
+    return None if row is None else bytes(row["subject"])
 
 
 def insert_received(
@@ -85,6 +89,25 @@ def owing(store: Store, *, most: int) -> Sequence[Row]:
     return store.rows("SELECT * FROM inbox WHERE receipt_owed = 1 ORDER BY id LIMIT ?", most)
 
 
+def owe_again(store: Store, *, sender: UnitId, message_id: MessageId, now: Millis) -> bool:
+    """Owe the acknowledgement of a message once more; whether it is owed.
+
+    Not while the last one may be on its way: however often a message comes, it is acknowledged ever and
+    again, and not each time.
+    """
+    return bool(
+        store.write(
+            """UPDATE inbox SET receipt_owed = 1 WHERE sender = ? AND mid = ? AND receipt_owed = 0
+                 AND receipted_by IN (
+                   SELECT id FROM outbox WHERE state = 'accepted' AND (changed <= ? OR changed > ?))""",
+            sender,
+            message_id,
+            now - ACKNOWLEDGED_AGAIN_AFTER,
+            now,
+        )
+    )
+
+
 def of_receipt(store: Store, receipt: int) -> Sequence[Row]:
     """The messages that an acknowledgement of delivery names."""
     return store.rows("SELECT * FROM inbox WHERE receipted_by = ? ORDER BY id", receipt)
@@ -104,7 +127,7 @@ def read_parts(row: Row, vault: Vault) -> tuple[bytes, tuple[Part, ...]]:
 
 def reject(store: Store, *, source: tuple[str, int, int], code: Code, now: Millis) -> None:
     """Record a delivery that did not verify."""
-    store.write("INSERT OR IGNORE INTO rejected VALUES (?, ?, ?, ?, ?)", *source, code.value, now)
+    store.write("INSERT OR REPLACE INTO rejected VALUES (?, ?, ?, ?, ?)", *source, code.value, now)
 
 
 def received_by_id(store: Store, message_id: MessageId) -> Sequence[Row]:
@@ -141,23 +164,6 @@ def _move(
 def erase_received(store: Store, row: int) -> None:
     """Erase the content; header and decision stay."""
     store.write("UPDATE inbox SET dek = NULL, content = NULL WHERE id = ?", row)
-
-
-def position(store: Store, topic: str, partition: int) -> int:
-    """Where reading goes on; 0 at the beginning."""
-    row = store.row("SELECT position FROM positions WHERE topic = ? AND partition = ?", topic, partition)
-    return 0 if row is None else int(row["position"])
-
-
-def set_position(store: Store, topic: str, partition: int, value: int) -> None:
-    """Everything before `value` was read."""
-    store.write(
-        """INSERT INTO positions VALUES (?, ?, ?)
-           ON CONFLICT DO UPDATE SET position = excluded.position""",
-        topic,
-        partition,
-        value,
-    )
 
 
 class HeaderCache:

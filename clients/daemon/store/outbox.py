@@ -1,7 +1,7 @@
 """The outbox in the database: orders, their states, and acknowledgements.
 
-Owns the tables `outbox`, `sealings` and `acknowledgements`. Every function runs in the worker's thread;
-those that write expect an open transaction.
+Owns the tables `outbox`, `sealings` and `acknowledgements`, and who stands in `unacknowledged` no more.
+Every function runs in the worker's thread; those that write expect an open transaction.
 
     queued > sealed > sent > accepted | refused        sealed or sent > queued: to be sealed again
 
@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from clients.daemon.errors import ForbiddenMove
+from clients.daemon.store import unacknowledged
 from clients.daemon.store.at_rest import AtRest, Vault
 from clients.daemon.store.database import Row, Store
 from clients.daemon.store.decisions import OUT_OF_TIME, Sealing
@@ -79,6 +80,11 @@ def _insert(
 def mark_sealed(store: Store, row: int, *, now: Millis) -> None:
     """A queued row was sealed, once more perhaps."""
     _move(store, row, OutboxEvent.SEAL, (), now)
+    count_sealing(store, row)
+
+
+def count_sealing(store: Store, row: int) -> None:
+    """A message was sealed once more."""
     store.write("UPDATE outbox SET sealed_times = sealed_times + 1 WHERE id = ?", row)
 
 
@@ -204,6 +210,7 @@ def acknowledged(
     )
     if row is None or by not in {unit for unit, _ in json.loads(row["recipients"])}:
         return False
+    unacknowledged.await_no_more(store, row["id"], by)
     store.write(
         """INSERT INTO acknowledgements (message, unit, stage, received) VALUES (?, ?, ?, ?)
            ON CONFLICT DO UPDATE SET stage = excluded.stage, received = excluded.received
@@ -214,6 +221,17 @@ def acknowledged(
         now,
     )
     return True
+
+
+def is_sealing_under_way(store: Store, row: int) -> bool:
+    """Whether a sealing of this message is not decided yet."""
+    found = store.row("SELECT 1 FROM sealings WHERE message = ? AND verdict IS NULL LIMIT 1", row)
+    return found is not None
+
+
+def note_verdict(store: Store, sealing: Sealing, record: Record, raw: bytes) -> None:
+    """This sealing of a message that is decided was decided, too; the message stays what it is."""
+    _decide(store, sealing, record, raw)
 
 
 def sent_by_id(store: Store, message_id: MessageId) -> Row | None:

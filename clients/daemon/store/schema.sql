@@ -90,6 +90,16 @@ CREATE TABLE IF NOT EXISTS acknowledgements (
     PRIMARY KEY (message, unit)
 ) STRICT, WITHOUT ROWID;
 
+-- Addressees who had not acknowledged a message when they should have (unacknowledged.py). They may yet.
+CREATE TABLE IF NOT EXISTS unacknowledged (
+    message         INTEGER NOT NULL REFERENCES outbox (id) ON DELETE CASCADE,
+    unit            TEXT NOT NULL,
+    told            INTEGER NOT NULL DEFAULT 0,     -- 1 once an officer was told
+    PRIMARY KEY (message, unit)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS unacknowledged_told ON unacknowledged (told, message);
+
 CREATE TABLE IF NOT EXISTS inbox (
     id              INTEGER PRIMARY KEY AUTOINCREMENT,
     sender          TEXT NOT NULL,
@@ -155,6 +165,15 @@ CREATE TABLE IF NOT EXISTS positions (
     PRIMARY KEY (topic, partition)
 ) STRICT, WITHOUT ROWID;
 
+-- Some of the records that were read of each feed, the newest among them (positions.py): offset and digest of
+-- each. A log that has others at these places is not the one that was read.
+CREATE TABLE IF NOT EXISTS read_records (
+    topic           TEXT NOT NULL,
+    partition       INTEGER NOT NULL,
+    ladder          BLOB NOT NULL,
+    PRIMARY KEY (topic, partition)
+) STRICT, WITHOUT ROWID;
+
 -- What an officer must look at. Ids and codes only.
 CREATE TABLE IF NOT EXISTS alarms (
     id              INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -164,6 +183,16 @@ CREATE TABLE IF NOT EXISTS alarms (
 ) STRICT;
 
 CREATE INDEX IF NOT EXISTS alarms_code ON alarms (code, id);
+
+-- What each stands for (alarms.py): one alarm for all that has one cause, with how often it came, the last time
+-- that it did, and its detail then. An alarm of an earlier version has no row here: it came once.
+CREATE TABLE IF NOT EXISTS alarm_occurrences (
+    alarm           INTEGER PRIMARY KEY REFERENCES alarms (id) ON DELETE CASCADE,
+    cause           TEXT NOT NULL,
+    count           INTEGER NOT NULL,
+    last            INTEGER NOT NULL,
+    last_detail     TEXT NOT NULL
+) STRICT;
 
 -- Which of them an officer has acknowledged (alarms.py): kept as long as the alarm is.
 CREATE TABLE IF NOT EXISTS alarm_acknowledgements (

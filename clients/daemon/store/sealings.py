@@ -35,6 +35,10 @@ WINDOW_BYTES: Final = 480_000
 """What a lane sends at a time at the most."""
 
 
+LOOKED_BACK: Final = 2_000
+"""Of so many sealings, of all partitions, the newest in a partition is looked for."""
+
+
 KEPT_BYTES: Final = 4_000_000
 """Sealings kept here for a partition: while Kafka is away, messages wait on disk and not in memory."""
 
@@ -123,6 +127,36 @@ def find_sealing(store: Store, submission: Digest) -> Sealing | None:
         decided=row["verdict"] is not None,
         message_settled=row["state"] not in UNDECIDED,
         sealed_times=row["sealed_times"],
+    )
+
+
+def last_known_place(store: Store, partition: int) -> int:
+    """The last place in the outbox's partition that this store knows of; -1 if none.
+
+    Of the newest sealings alone: places grow with their ids.
+    """
+    row = store.row(
+        """SELECT max(position) AS last FROM sealings
+           WHERE partition = ? AND id > (SELECT max(id) FROM sealings) - ?""",
+        partition,
+        LOOKED_BACK,
+    )
+    return -1 if row is None or row["last"] is None else int(row["last"])
+
+
+def learn_sealing(
+    store: Store, row: int, *, position: Position, partition: int, subject: Digest, submission: Digest
+) -> None:
+    """A sealing of a message that this store does not remember: it came back from a backup since."""
+    store.write(
+        """INSERT INTO sealings (message, stream, seq, partition, subject, digest)
+           VALUES (?, ?, ?, ?, ?, ?)""",
+        row,
+        position.stream,
+        position.seq,
+        partition,
+        subject,
+        submission,
     )
 
 

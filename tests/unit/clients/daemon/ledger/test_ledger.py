@@ -88,7 +88,11 @@ class Reader:
 
     @property
     def alarms(self) -> list[str]:
-        return [code for (code,) in self.unit.rows("SELECT code FROM alarms ORDER BY id")]
+        """Each code as often as it was raised."""
+        rows = self.unit.rows(
+            "SELECT a.code, o.count FROM alarms a JOIN alarm_occurrences o ON o.alarm = a.id ORDER BY a.id"
+        )
+        return [code for code, count in rows for _ in range(count)]
 
 
 @pytest.fixture
@@ -492,10 +496,13 @@ def test_a_topic_that_was_made_anew_counts_from_its_beginning(es):
     es.topic.clear()
     es.publish(log.add(leaves(1, first=7)), old=0)
     records = tuple(InputRecord(i, 0, value) for i, value in enumerate(es.topic))
-    fetched = Fetched(topics.LEDGER, 0, records, len(records), lost=2)
-    ledger.take_publications(es.unit.context, es.ledger, fetched)
+    for fetched in (
+        Fetched(topics.LEDGER, 0, (), 0, rewound_from=3),
+        Fetched(topics.LEDGER, 0, records, len(records)),
+    ):
+        ledger.take_publications(es.unit.context, es.ledger, fetched)
 
-    assert es.alarms == ["feed_lost"]
+    assert es.alarms == ["feed_rewound"]
     assert es.unit.context.ledger_head == log.checkpoint().head
 
 

@@ -14,8 +14,8 @@ from clients.daemon.receiving import deliveries as receiving
 from clients.daemon.receiving.deciding import DirectoryBehind
 from clients.daemon.sending import acknowledgements, waiting
 from clients.daemon.sending.requests import AckRequest
-from clients.daemon.store import inbox
 from clients.daemon.store.order import Order, Recipient, choose_keys, core_from_order
+from clients.daemon.store.positions import position
 from protocol import topics
 from protocol.codes import DataClass, MessageKind, Purpose, RefKind, Role
 from protocol.content.bodies import Acknowledgement, Information
@@ -98,11 +98,11 @@ def test_position_and_message_are_one(world, es, pt):
     pt.context.store.row(f"PRAGMA max_page_count={pages}")
     with pytest.raises(StoreUnavailable):
         receiving.take_deliveries(pt.context, feed(pt, delivery), patient=True)
-    assert (count(pt, "inbox"), inbox.position(pt.context.store, topics.inbox(pt.unit), 0)) == (0, 0)
+    assert (count(pt, "inbox"), position(pt.context.store, topics.inbox(pt.unit), 0)) == (0, 0)
     pt.context.store.row("PRAGMA max_page_count=1000000")
     receiving.take_deliveries(pt.context, feed(pt, delivery), patient=True)
 
-    assert (count(pt, "inbox"), inbox.position(pt.context.store, topics.inbox(pt.unit), 0)) == (1, 1)
+    assert (count(pt, "inbox"), position(pt.context.store, topics.inbox(pt.unit), 0)) == (1, 1)
 
 
 def test_what_does_not_verify_blocks_nobody(world, es, pt):

@@ -12,7 +12,7 @@ from clients.daemon.api.status import KAFKA_RECENT, readiness_checks
 from clients.daemon.daemon import Daemon
 from clients.daemon.receiving import position_marks
 from clients.daemon.receiving.position_marks import PositionMarks, positions_of
-from clients.daemon.store.inbox import set_position
+from clients.daemon.store.positions import set_position
 from protocol import topics
 from protocol.identifiers import UnitId
 from runtime.errors import Unavailable

@@ -20,7 +20,7 @@ from clients.daemon.sending.lanes import FIRST_PATIENCE, MOST_PATIENCE, Lane, La
 from clients.daemon.sending.outbox_log import Appended, OutboxRecord
 from runtime.process.wakeup import Watermark
 from tests.mutants.engine import Mutant, mutated
-from tests.mutants.operations import instead
+from tests.mutants.operations import instead, rewritten
 from tests.unit.clients.daemon.unit_contexts import UnitFixture
 from tests.waiting import until_async
 
@@ -227,4 +227,60 @@ async def test_what_kafka_lost_is_sent_again_although_a_bell_rings(
 
 
 def _impatient(lane: Lane) -> None:
-    lane.after, lane.patience, lane.since = 0, 0.05, None
+    lane.after, lane.patience, lane.since, lane.end = 0, 0.05, None, 0
+
+
+def test_an_outbox_that_lost_its_end_gets_the_oldest_again() -> None:
+    """Kafka acknowledges at a place that it had acknowledged before: its log came back from an older copy."""
+    lane = Lane()
+    assert not lane.acknowledged([1, 2, 3], now=0.0, offset=50)
+    assert not lane.acknowledged([4], now=0.0, offset=57)  # records of others, or markers, are between
+    assert (lane.after, lane.end) == (4, 58)
+    assert lane.acknowledged([5], now=0.0, offset=30)
+    assert (lane.after, lane.end) == (0, 31)
+    assert not lane.acknowledged([1, 2], now=0.0, offset=31)
+    assert not lane.acknowledged([3], now=0.0)  # where Kafka does not say the place, nothing is concluded
+    assert lane.after == 3
+
+
+class Restored(Kafka):
+    """After three records it comes back from a copy that has one."""
+
+    async def append(self, _: int, records: Sequence[OutboxRecord]) -> Appended:
+        if len(self.taken) == 3:
+            del self.taken[1:]
+        first = len(self.taken)
+        self.taken += [record.value for record in records]
+        return Appended(first, len(records))
+
+
+async def the_end_that_was_lost_is_sent_again(es: UnitFixture) -> None:
+    """Three messages were acknowledged by Kafka, and the fourth shows that two of them are gone. Nobody is waited for."""
+    kafka = Restored()
+    under_test = Lanes(es.context, Inline(), kafka, kafka, heard=lambda: None)  # type: ignore[arg-type]
+    running = asyncio.create_task(under_test.run(Watermark(), look_every=60))
+    try:
+        for number in range(1, 4):
+            es.submit("it")
+            under_test.wake()
+            await until_async(lambda number=number: len(kafka.taken) == number, what="each to be taken")
+        es.submit("it")
+        under_test.wake()
+        wanted = es.pending()
+        await until_async(lambda: set(kafka.taken) >= set(wanted), what="all of them in the outbox")
+        assert under_test._lanes[0][0].patience == FIRST_PATIENCE
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_the_end_that_was_lost_is_sent_again(es: UnitFixture) -> None:
+    """As it says; before the patience with routers is over."""
+    await the_end_that_was_lost_is_sent_again(es)
+
+
+def test_the_place_is_what_shows_it() -> None:
+    """With the rule taken away the test fails."""
+    mutant = Mutant(Lane.acknowledged, rewritten("0 <= offset < self.end", "False"))
+    with mutated(mutant), pytest.raises(AssertionError):
+        test_an_outbox_that_lost_its_end_gets_the_oldest_again()

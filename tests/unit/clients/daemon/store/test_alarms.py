@@ -1,4 +1,4 @@
-"""Alarms: open until somebody has looked at them, and open again with the next occurrence."""
+"""Alarms: one for all that has one cause, open until somebody has looked, and open again with the next occurrence."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ from clients.daemon.api.lists import ListQuery
 from clients.daemon.api.status import count_waiting
 from clients.daemon.store import alarms
 from runtime.errors import NotFound
+from tests.mutants.engine import Mutant
+from tests.mutants.operations import returning, rewritten
+from tests.mutants.promises import assert_missed
 from tests.sim.world import World
 from tests.unit.clients.daemon.unit_contexts import UnitFixture
 
 
-def occur(unit: UnitFixture, code: str = "clock_behind", times: int = 1) -> None:
+def occur(unit: UnitFixture, code: str = "clock_behind", times: int = 1, *, apart: bool = False) -> None:
+    """So often, of one cause, or `apart` of as many."""
     with unit.context.transaction():
         for number in range(times):
-            unit.context.alarm(code, detail=f"place {number}")
+            unit.context.alarm(code, detail=f"place {number}", cause=f"cause {number}" if apart else "")
 
 
 def ack(unit: UnitFixture, *numbers: int, by: str = "J. Martin", note: str | None = None) -> list[int]:
@@ -58,7 +62,7 @@ def test_the_next_occurrence_is_open_again(es: UnitFixture) -> None:
 
 def test_the_first_acknowledgement_counts(es: UnitFixture) -> None:
     """A second one changes nothing, and is told that it did not."""
-    occur(es, times=2)
+    occur(es, times=2, apart=True)
     ack(es, 1, by="first")
     assert ack(es, 1, 2, 2, by="second") == [2]
     assert es.rows("SELECT by FROM alarm_acknowledgements ORDER BY alarm") == [("first",), ("second",)]
@@ -75,10 +79,41 @@ def test_an_alarm_that_is_not_here_acknowledges_none(es: UnitFixture) -> None:
 def test_a_flood_of_one_kind_takes_no_other_s_place(es: UnitFixture) -> None:
     """Whoever can write to a topic can raise alarms without end, and hides no other by it."""
     occur(es, "own_identity_foreign")
-    occur(es, "decision_unverified", times=alarms.KEPT + 60)
+    occur(es, "decision_unverified", times=alarms.KEPT + 60, apart=True)
     assert alarms.alarms_by_code(es.context.store) == {
         "own_identity_foreign": (1, 0), "decision_unverified": (alarms.KEPT, 0),
     }  # fmt: skip
+
+
+def test_what_has_one_cause_is_one_alarm_with_how_often_and_when(world: World, es: UnitFixture) -> None:
+    """A restored unit meets a thousand messages that it does not remember: one line, the first and the last of them."""
+    began = world.now
+    for number in range(1_000):
+        world.now = type(world.now)(began + number)
+        with es.context.transaction():
+            es.context.alarm("submission_unknown", detail=f"outbox 0@{number}")
+    occur(es, "own_identity_foreign")
+    items = newest_alarms(es.context)
+    assert [item["code"] for item in items] == ["own_identity_foreign", "submission_unknown"]
+    item = items[-1]
+    assert (item["count"], item["raised"], item["last"]) == (1_000, began, began + 999)
+    assert (item["detail"], item["last_detail"]) == ("outbox 0@0", "outbox 0@999")
+    assert es.context.metrics.alarms.labels("submission_unknown")._value.get() == 1_000
+
+
+def test_each_cause_is_an_alarm_of_its_own(es: UnitFixture) -> None:
+    """Two units that acknowledge what was never sent to them are two findings."""
+    occur(es, "acknowledgement_unknown", times=2, apart=True)
+    occur(es, "acknowledgement_unknown", times=2, apart=True)
+    assert [item["count"] for item in newest_alarms(es.context)] == [2, 2]
+
+
+def test_at_a_glance_a_flood_hides_no_other_code(es: UnitFixture) -> None:
+    """The newest few of each code, whatever came after them."""
+    occur(es, "own_identity_foreign")
+    occur(es, "decision_unverified", times=60, apart=True)
+    codes = [item["code"] for item in newest_alarms(es.context)]
+    assert codes == ["decision_unverified"] * alarms.AT_A_GLANCE + ["own_identity_foreign"]
 
 
 @given(st.lists(st.sampled_from(["a", "b", "ack oldest", "ack newest"]), max_size=30))
@@ -88,11 +123,15 @@ def test_open_is_what_was_raised_and_not_acknowledged(es: UnitFixture, events: l
     with es.context.transaction():
         es.context.store.write("DELETE FROM alarms")
     model: dict[int, bool] = {}
+    counts: dict[int, int] = {}
     for event in events:
         unread = [number for number, done in model.items() if not done]
         if event in ("a", "b"):
             occur(es, event)
-            (number,) = es.rows("SELECT max(id) FROM alarms")[0]
+            (number,) = es.rows("SELECT max(id) FROM alarms WHERE code = ?", event)[0]
+            again = counts.get(number)
+            counts[number] = 1 if again is None else again + 1
+            assert again is None or model[number] is False
             model[number] = False
         elif unread:
             number = unread[0] if event == "ack oldest" else unread[-1]
@@ -102,9 +141,24 @@ def test_open_is_what_was_raised_and_not_acknowledged(es: UnitFixture, events: l
     assert (listed(es, state="open"), open_now(es)) == (unread, len(unread))
     assert listed(es, order="newest") == list(reversed(model))
     assert sum(still for still, _ in alarms.alarms_by_code(es.context.store).values()) == len(unread)
+    assert {item["id"]: item["count"] for item in alarm_page(es.context, ListQuery())["items"]} == counts
     pages, after = [], 0
     while (page := alarm_page(es.context, ListQuery(limit=2, after=after)))["items"]:
         pages += [item["id"] for item in page["items"]]
         after = int(page["cursor"])
         assert (page["next"] is None) == (pages == list(model))
     assert pages == list(model)
+
+
+MUTANTS = [
+    (Mutant(alarms._occurs_again, returning("False")), test_what_has_one_cause_is_one_alarm_with_how_often_and_when),
+    (Mutant(alarms._occurs_again, rewritten("now", "0")), test_what_has_one_cause_is_one_alarm_with_how_often_and_when),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("mutant", "promise"), MUTANTS)
+async def test_each_rule_taken_away_is_noticed(
+    mutant: Mutant, promise, world: World, es: UnitFixture
+) -> None:
+    """Without it a restored unit has an alarm for each message."""
+    await assert_missed(mutant, promise, world=world, es=es)

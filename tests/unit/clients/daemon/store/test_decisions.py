@@ -13,6 +13,7 @@ from clients.daemon.store.decisions import (
     SealAgain,
     Sealing,
     Settle,
+    VerdictOnly,
     consequence_of,
 )
 from protocol.errors import Code
@@ -71,10 +72,20 @@ def test_every_other_refusal_is_final(code):
 
 
 @pytest.mark.parametrize("kind", [RecordType.REJECTED, RecordType.DUPLICATE])
-@pytest.mark.parametrize("change", [{"latest": False}, {"decided": True}, {"message_settled": True}])
+@pytest.mark.parametrize(
+    "change", [{"latest": False}, {"decided": True}, {"decided": True, "message_settled": True}]
+)
 def test_old_news_is_no_news(kind, change):
     """A decision on bytes that are decided or replaced changes nothing: that is what a resend brings."""
     assert consequence_of(record(kind, Code.E_RCPT_EPOCH), sealing(**change)) == Nothing()
+
+
+@pytest.mark.parametrize("kind", [RecordType.REJECTED, RecordType.DUPLICATE])
+def test_a_refusal_of_what_was_sent_again_is_of_that_sealing_alone(kind):
+    """The message was accepted, and stays so; an acceptance counts as the first did."""
+    again = sealing(message_settled=True)
+    assert consequence_of(record(kind, Code.E_RCPT_EPOCH), again) == VerdictOnly()
+    assert consequence_of(record(RecordType.ACCEPTED), again) == Settle()
 
 
 def test_a_duplicate_without_a_decision_is_an_alarm_and_a_new_number():

@@ -127,7 +127,7 @@ async def neither_leaves_before_the_disk_has_the_message(tmp_path, power):
     unit = await worker.do(lambda: UnitFixture(world, UnitId("es"), tmp_path / "es"))
     daemon = Daemon(unit.context, worker, log_=log, feeds=None, directory=None, marks=None)
     daemon.directory_read.set()
-    daemon._decisions_read.set()
+    daemon._catching_up.done.set()
     # The lanes begin when the disk is busy already: before that the worker has nothing but the request.
     parts = [asyncio.create_task(daemon.intake.run())]
     power.gate.clear()
