@@ -16,25 +16,31 @@ from runtime.cli.input_files import PathName
     "demo",
     impact=Impact.WRITES,
     short="a whole exchange on this machine, with a short case",
-    examples=("contrada demo", "contrada demo --once --json"),
+    examples=("contrada demo", "contrada demo --once --json", "contrada demo --resume"),
 )
 @click.option("--once", is_flag=True, help="Play the case, check every outcome, and leave.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Start the exchange that is in the directory again: nothing is founded, and nothing cleared.",
+)
 @click.option(
     "--dir",
     "directory",
     type=PathName(path_type=Path, file_okay=False),
     default=Path("demo"),
     show_default=True,
-    help="Where everything is kept; cleared at the start.",
+    help="Where everything is kept; cleared at the start, but for --resume.",
 )
 @pass_invocation
-def demo(invocation: Invocation, *, once: bool, directory: Path) -> int:
+def demo(invocation: Invocation, *, once: bool, resume: bool, directory: Path) -> int:
     """Start Kafka, a router and four units, and exchange messages between them.
 
     A vessel and a forged passport go from France to Italy and the centre; Italy asks urgently, France
     answers; a message is refused by a rule, and a tampered record ends in quarantine. Then everything
-    stays up for you to try the commands that are printed, until Ctrl-C.
+    stays up for you to try the commands that are printed, until Ctrl-C. With --resume an exchange that was
+    stopped goes on where it was, and one more message goes through it.
     """
     from clients.demo.play import play
 
-    return play(directory.absolute(), once=once, as_json=invocation.json)
+    return play(directory.absolute(), once=once, resume=resume, as_json=invocation.json)

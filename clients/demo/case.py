@@ -39,6 +39,16 @@ class Case:
         """The acts in their order."""
         return [self.vessel, self.passport, self.urgent_request, self.answer, self.refused, self.tampered]
 
+    def acts_again(self) -> list[Callable[[], Scene]]:
+        """What is played on an exchange that was started again."""
+        return [self.kept, self.vessel]
+
+    def kept(self) -> Scene:
+        """What Italy had received before is there."""
+        before = [row for row in self._inbox("it") if row["kind"] == "information"]
+        seen = "there" if before and self._can_read("it", before[0]["id"]) else "gone"
+        return Scene("what was received before", "there", seen)
+
     def vessel(self) -> Scene:
         """Information at France's own initiative (DIR 7): Italy and the centre can read it."""
         self.vessel_id = self._send("fr", "information", ["it", "centre"], "vessel.json")

@@ -1,4 +1,4 @@
-"""The demo's directory: held by one demo, cleared by the next.
+"""The demo's directory: held by one demo, cleared by the next, or gone on with.
 
 Rules: what no demo made is not touched; nothing is removed while a demo works there, or a process that an
 earlier one left. The lock is the directory's own, so that clearing it cannot lose it. Every process of the
@@ -18,6 +18,9 @@ from runtime.files import replace_file
 from runtime.process.lock import LOCK, HomeLock, holder_of, lock_home
 
 MARKER: Final = "contrada-demo"
+FOUNDED: Final = "founded"
+"""A file that is there once the exchange in the directory is complete."""
+
 PATIENCE: Final = 60.0
 """Seconds that the processes of a demo that was killed may take to end."""
 
@@ -41,6 +44,21 @@ def claim_directory(path: Path) -> HomeLock:
         held.close()
         raise
     return held
+
+
+def keep_directory(path: Path) -> HomeLock:
+    """Hold a directory in which an exchange was founded, as it is."""
+    if not (path / MARKER).exists() or not (path / FOUNDED).exists():
+        raise HomeError(
+            f"there is no exchange in {path} to start again",
+            hint="found one: 'contrada demo' without --resume",
+        )
+    return _held(path)
+
+
+def note_founded(path: Path) -> None:
+    """The exchange in this directory is complete: it can be started again."""
+    replace_file(path / FOUNDED, b"the exchange here is complete: 'contrada demo --resume' starts it again\n")
 
 
 def _held(path: Path) -> HomeLock:

@@ -1,7 +1,8 @@
 """A whole exchange on one machine: Kafka, the centre, a router, a ledger, and the units' daemons.
 
 Set up with the commands that people use (`contrada centre init`, `unit init`, `centre enrol`), each part a
-process of its own under one directory. Owns the layout of that directory:
+process of its own under one directory. It is started again from there by the commands that started it: all
+that it remembers is in its homes and in Kafka's directory. Owns the layout of that directory:
 
     kafka/      the broker's data           centre/     the centre's keys: root, registrar, router, ledger
     units/fr/   a unit's home, and so on    centre/ledger/   the ledger, as an auditor copies it
@@ -23,7 +24,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from clients.cli.local_api import DaemonClient
-from clients.demo.directory import claim_directory
+from clients.demo.directory import claim_directory, keep_directory, note_founded
 from clients.demo.errors import DemoError
 from clients.demo.processes import TETHERED, Processes, eventually, run_contrada
 from runtime.cli.render import say
@@ -94,15 +95,36 @@ class Exchange:
         """Build everything, from nothing. That a daemon has no place for its socket is said first."""
         for unit in self.daemons:
             check_socket_path(UnitHome(self.home(unit)).socket)
-        self._held = claim_directory(self.directory)
-        self.processes.inherited = self._held.descriptors
-        say("starting Kafka")
-        self.kafka = os.environ.get("CONTRADA_KAFKA") or self._start_kafka()
+        self._begin(claim_directory(self.directory))
         say(f"founding the exchange on {self.kafka}, with new keys")
         self._found()
         self._enrol()
         if self.with_ledger:
             self._found_ledger()
+        note_founded(self.directory)
+        self._run()
+
+    def resume(self) -> None:
+        """Start what an earlier demo has left: its homes, its keys, its Kafka. Nothing is founded."""
+        self._begin(keep_directory(self.directory))
+        if self.kafka != (known := self._known_kafka()):
+            raise DemoError(
+                f"the homes in {self.directory} know the exchange at {known}, and Kafka is at {self.kafka}",
+                hint="name that one with CONTRADA_KAFKA, or unset it where the demo ran a Kafka of its own",
+            )
+        self._run()
+
+    def _begin(self, held: HomeLock) -> None:
+        self._held = held
+        self.processes.inherited = held.descriptors
+        say("starting Kafka")
+        self.kafka = os.environ.get("CONTRADA_KAFKA") or self._start_kafka()
+
+    def _known_kafka(self) -> str:
+        with UnitHome(self.home(self.daemons[0])).settings.open("rb") as file:
+            return str(tomllib.load(file)["kafka"])
+
+    def _run(self) -> None:
         say(f"starting {self._centre_processes}, and the daemons of {', '.join(self.daemons)}")
         self._start_centre()
         self._wait()

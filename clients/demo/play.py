@@ -32,24 +32,34 @@ COLUMNS = (
 )
 
 
-def play(directory: Path, *, once: bool, as_json: bool) -> int:
-    """The whole demo; 0 only if every act came as it had to."""
+def play(directory: Path, *, once: bool, resume: bool = False, as_json: bool) -> int:
+    """The whole demo, or its going on; 0 only if every act came as it had to."""
     began = time.monotonic()
     exchange = Exchange(directory)
     with _ending(exchange) as leave:
-        exchange.start()
-        case = Case(exchange)
-        acts = [_played(act) for act in case.acts()]
-        acts += [_played(act) for act in LedgerCase(exchange, case.vessel_id).acts()]
+        acts = _resumed(exchange) if resume else _founded(exchange)
         ok = all(act.ok for act in acts)
         _report(acts, ok=ok, seconds=time.monotonic() - began, as_json=as_json)
         if not once:
-            _suggest(exchange)
+            _suggest(exchange, resumed=resume)
             leave.staying = True
             while not leave.wait(0.5):
                 for sentence in exchange.processes.revive():
                     say(sentence)
         return Exit.OK if ok else Exit.FAILURE
+
+
+def _founded(exchange: Exchange) -> list[Scene]:
+    exchange.start()
+    case = Case(exchange)
+    acts = [_played(act) for act in case.acts()]
+    return acts + [_played(act) for act in LedgerCase(exchange, case.vessel_id).acts()]
+
+
+def _resumed(exchange: Exchange) -> list[Scene]:
+    exchange.resume()
+    case = Case(exchange)
+    return [_played(act) for act in case.acts_again()]
 
 
 class _Leave(threading.Event):
@@ -134,11 +144,13 @@ def _report(acts: list[Scene], *, ok: bool, seconds: float, as_json: bool) -> No
         write_table(rows, COLUMNS, as_json=False, none="no acts")
 
 
-def _suggest(exchange: Exchange) -> None:
+def _suggest(exchange: Exchange, *, resumed: bool) -> None:
     say("")
-    say("The acts left their alarms, as they must: submission_unknown at fr, which never sent the tampered")
-    say("record, and ledger_fork at every unit. The ledger that runs is the true one.")
+    if not resumed:
+        say("The acts left their alarms, as they must: submission_unknown at fr, which never sent the")
+        say("tampered record, and ledger_fork at every unit. The ledger that runs is the true one.")
     say(f"everything is up, on Kafka at {exchange.kafka}. Try, in another terminal, in this directory:")
     for line in suggestions(exchange, Path.cwd()):
         say(f"  {line}")
-    say("Kill any of its processes, if you like: nothing is lost, and it is started again. Ctrl-C ends it.")
+    say("Kill any of its processes, if you like: nothing is lost, and it is started again. Ctrl-C ends it;")
+    say("'contrada demo --resume' goes on.")

@@ -17,7 +17,7 @@ from tests.waiting import GENEROUS, ended, until
 @pytest.mark.kafka
 @pytest.mark.slow
 def test_the_demo_plays_every_act_as_expected() -> None:
-    """Every act comes as it must, the exit code is 0, and no process is left behind."""
+    """Every act comes as it must, the exit code is 0, and no process is left behind. Stopped, it goes on."""
     with tempfile.TemporaryDirectory(prefix="cd-") as directory:
         command = [sys.executable, "-P", "-c", "from clients.cli.main import main; main()"]
         done = subprocess.run(
@@ -30,6 +30,15 @@ def test_the_demo_plays_every_act_as_expected() -> None:
         assert report["ok"] is True
         assert [act["expected"] for act in report["acts"]] == [act["seen"] for act in report["acts"]]
         assert len(report["acts"]) == 11
+        assert not _processes_of(directory)
+
+        again = subprocess.run(
+            [*command, "demo", "--resume", "--once", "--json", "--dir", f"{directory}/demo"],
+            capture_output=True, timeout=4 * GENEROUS, cwd=Path.cwd(),
+        )  # fmt: skip
+        assert again.returncode == 0, again.stderr.decode()[-2000:]
+        assert b"founding" not in again.stderr
+        assert [act["seen"] for act in json.loads(again.stdout)["acts"]] == ["there", "read by it, centre"]
         assert not _processes_of(directory)
 
 

@@ -15,7 +15,8 @@ import pytest
 
 from clients.daemon.home import make_unit_home
 from clients.demo import directory
-from clients.demo.directory import MARKER, claim_directory
+from clients.demo.directory import FOUNDED, MARKER, claim_directory, keep_directory, note_founded
+from clients.demo.errors import DemoError
 from clients.demo.exchange import CHECKOUT, Exchange
 from clients.demo.play import suggestions
 from protocol.identifiers import UnitId
@@ -101,6 +102,37 @@ def test_a_demo_that_runs_keeps_its_directory(tmp_path: Path) -> None:
     assert "--dir" in told.value.hint
     assert {path.name for path in place.iterdir()} == {LOCK, MARKER, "kafka"}
     held.close()
+
+
+def test_an_exchange_that_was_founded_is_kept_for_a_demo_that_goes_on(tmp_path: Path) -> None:
+    """Nothing of it is cleared; one that was not founded to its end, or is not there, is not gone on with."""
+    place = tmp_path / "demo"
+    for make in (lambda: None, lambda: claim_directory(place).close()):
+        make()
+        with pytest.raises(HomeError, match=r"no exchange in .* to start again"):
+            keep_directory(place)
+    (place / "kafka").mkdir()
+    note_founded(place)
+    keep_directory(place).close()
+    assert {path.name for path in place.iterdir()} == {LOCK, MARKER, FOUNDED, "kafka"}
+    claim_directory(place).close()
+    assert {path.name for path in place.iterdir()} == {LOCK, MARKER}
+
+
+def test_homes_of_another_kafka_are_not_gone_on_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who names a cluster by hand is told that the homes know another one."""
+    with tempfile.TemporaryDirectory(prefix="cd-") as name:
+        place = Path(name)
+        claim_directory(place).close()
+        note_founded(place)
+        make_unit_home(
+            place / "units" / "fr", unit=UnitId("fr"), bootstrap="127.0.0.1:9", root=world().root.encoded()
+        )
+        monkeypatch.setenv("CONTRADA_KAFKA", "127.0.0.1:10")
+        exchange = Exchange(place)
+        with pytest.raises(DemoError, match=r"know the exchange at 127\.0\.0\.1:9"):
+            exchange.resume()
+        exchange.stop()
 
 
 def test_what_no_demo_made_is_not_touched(tmp_path: Path) -> None:
