@@ -40,6 +40,7 @@ ASKED: dict[str, tuple[list[str], Any]] = {
     "inbox answer": ([ID, "--file", DRAFT], MESSAGE | QUEUED),
     "inbox refuse": ([ID, "--ground", "minor-offence", "--reasons", "a fine"], MESSAGE | QUEUED),
     "outbox ls": ([], PAGE),
+    "outbox again": ([ID], MESSAGE),
     "outbox show": ([ID], MESSAGE),
     "send": (["--to", "it", DRAFT], QUEUED),
     "request": (["--to", "it", DRAFT], QUEUED),

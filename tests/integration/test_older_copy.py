@@ -1,0 +1,118 @@
+"""A real Kafka whose directory is put back to an older copy, under daemons and a router that go on.
+
+The case that was found: a unit that had read past the end of what came back skipped what was written there since, its
+senders had "accepted", and nobody an alarm.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from deploy.kafka.launcher import Cluster
+from tests.integration.units import Site, UnitProcess, eventually, found, start
+
+BEFORE, BETWEEN, LOST, AFTER = 35, 45, 4, 60
+"""Messages that the copy has; that are read and then not in Kafka any more; that nobody has read and that are lost; that
+are written over them."""
+
+
+@pytest.fixture
+async def site(new_cluster):
+    """Two units and a router on a Kafka of their own."""
+    with tempfile.TemporaryDirectory(prefix="cd-") as directory:
+        cluster = new_cluster()
+        made = await found(Path(directory), cluster.bootstrap, "fr", "it")
+        made.cluster = cluster
+        try:
+            yield made
+        finally:
+            made.close()
+
+
+class Copy:
+    """The broker's directory, as it was once."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.place = cluster.directory / "broker-0"
+        self.kept = cluster.directory / "older"
+        cluster.stop_broker(0)
+        shutil.copytree(self.place, self.kept)
+        cluster.restart(0)
+
+    def put_back(self) -> None:
+        self.cluster.stop_broker(0)
+        shutil.rmtree(self.place)
+        shutil.copytree(self.kept, self.place)
+        self.cluster.restart(0)
+
+
+def sent(unit: UnitProcess, count: int) -> list[str]:
+    return [unit.send("it") for _ in range(count)]
+
+
+def accepted(unit: UnitProcess, ids: list[str]) -> None:
+    eventually(
+        lambda: {unit.sent(each)["state"] for each in ids},
+        lambda states: states == {"accepted"},
+        what="all of them to be accepted",
+    )
+
+
+def delivered(unit: UnitProcess, ids: list[str]) -> None:
+    eventually(
+        lambda: [each for each in ids if unit.sent(each)["deliveries"][0]["stage"] is None],
+        lambda missing: not missing,
+        what="all of them to be acknowledged",
+    )
+
+
+def ids_of(unit: UnitProcess) -> list[str]:
+    return [row["id"] for row in unit.inbox()]
+
+
+def alarm(unit: UnitProcess, code: str) -> list[dict]:
+    return [each for each in unit.get("/v1/alarms?limit=500")["items"] if each["code"] == code]
+
+
+async def test_a_kafka_from_an_older_copy_loses_nothing_that_stands_in_it(site: Site) -> None:
+    """Whatever is written after the copy came back arrives, though the reader's places were taken; what was lost is told
+    to its sender, and arrives when it is sent again. Nothing is there twice.
+    """
+    site.start_router()
+    start(*site.units.values())
+    fr, it = site.units["fr"], site.units["it"]
+    first = sent(fr, BEFORE)
+    delivered(fr, first)
+    copy = Copy(site.cluster)
+    between = sent(fr, BETWEEN)
+    delivered(fr, between)
+
+    # The addressee stands still: what comes now only Kafka has, and loses it.
+    it.process.send_signal(signal.SIGSTOP)
+    lost = sent(fr, LOST)
+    accepted(fr, lost)
+    copy.put_back()
+    after = sent(fr, AFTER)
+    accepted(fr, after)
+    it.process.send_signal(signal.SIGCONT)
+
+    eventually(
+        lambda: set(ids_of(it)),
+        lambda seen: seen >= {*first, *between, *after},
+        what="all that stands in Kafka",
+    )
+    assert not set(lost) & set(ids_of(it))
+    assert {each["detail"].partition("/")[0] for each in alarm(it, "feed_rewound")} >= {"inbox.it"}
+    delivered(fr, after)
+    for each in lost:
+        assert fr.sent(each)["state"] == "accepted"
+        fr.request("POST", f"/v1/outbox/{each}/again", {})
+    delivered(fr, lost)
+    everything = ids_of(it)
+    assert sorted(everything) == sorted({*first, *between, *lost, *after})
