@@ -10,8 +10,9 @@ library for each is a connection, two requests a second and their wake-ups for e
 3. A feed may ask for a pause behind what it has brought, so that what follows comes together. It is left out
    meanwhile, and no fetch waits beyond its end.
 4. Records come in the order of the log, each once, from the given position on.
-5. A fault ends its feed with `Unavailable`; one of the connection or of the session ends all of that
-   broker's. Where to begin again, and when, is for who follows (runtime/kafka/feeds.py).
+5. A fault ends its feed with `Unavailable`; one of the connection ends all of that broker's, and a session
+   that the broker has forgotten does so with `SessionForgotten`. Where to begin again, and when, is for who
+   follows (runtime/kafka/feeds.py).
 """
 
 from __future__ import annotations
@@ -48,6 +49,10 @@ _GROUP: Final = 2
 Taken = tuple[tuple[InputRecord, ...], int]
 """Records, and where reading goes on behind them. That moves without records, too: markers and what was
 aborted take offsets."""
+
+
+class SessionForgotten(Exception):
+    """The broker does not know the session. It may have been started anew, with another log than it had."""
 
 
 class Feed:
@@ -205,8 +210,7 @@ class FeedFetcher:
             question = ask.fetch(broker.session.ask(), wait_ms=wait_ms)
             answer = await self._client.send(node, question, group=_GROUP)
         if answer.error_code:
-            # A broker that does not know the session may have come back with another log than it had.
-            self._fail_all(broker, Unavailable(f"a broker has forgotten the session ({answer.error_code})"))
+            self._fail_all(broker, SessionForgotten())
             await asyncio.sleep(PAUSE)
         for part in broker.session.answered(answer):
             self._take_in(broker, broker.feeds[part.place], part)

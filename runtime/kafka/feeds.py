@@ -30,7 +30,7 @@ from runtime.errors import Unavailable
 from runtime.kafka.addresses import not_reachable
 from runtime.kafka.client import REQUEST_TIMEOUT_MS, KafkaError, sparing_client
 from runtime.kafka.closing import close
-from runtime.kafka.feed_fetching import Feed, FeedFetcher, Taken
+from runtime.kafka.feed_fetching import Feed, FeedFetcher, SessionForgotten, Taken
 from runtime.kafka.leaders import Leaders
 from runtime.kafka.offsets import PartitionBound, bounds_of
 from runtime.kafka.ports import Fetched, Ladder, Place, ReadRecord, Spacing, Take
@@ -191,25 +191,30 @@ class KafkaFeeds:
         spacing: Spacing = lambda: 0.0,
     ) -> None:
         """Read for ever from `start`; a reader that fails or stalls is replaced."""
-        place, backoff, position = (topic, partition), Backoff(), start
-        rewinds = _Rewinds(place)
+        reading = _Reading((topic, partition), take, spacing, start, known)
         while True:
             try:
                 async with self._connected() as connection:
-                    begun = await connection.beginning(place, position, known)
-                    await rewinds.wait(begun)
-                    position, known = begun.position, begun.known
-                    if begun.lost or begun.rewound:
-                        await take(Fetched(topic, partition, (), position, begun.lost, begun.rewound_from))
-                    async with connection.feed(place, position, spacing) as feed:
-                        while (found := await self._next(connection, feed, position)) is not None:
-                            backoff.reset()
-                            records, behind = found
-                            await take(Fetched(topic, partition, records, behind))
-                            position, known = behind, climbed(known, records)
+                    await self._read(connection, reading)
+            except SessionForgotten:
+                log.debug("feed_interrupted", topic=topic, partition=partition)
             except Unavailable as error:
                 log.warning("feed_interrupted", topic=topic, partition=partition, error=str(error))
-            await backoff.wait()
+            await reading.backoff.wait()
+
+    async def _read(self, connection: _Connection, reading: _Reading) -> None:
+        """Read until the others use another connection; `SessionForgotten` where it is to be begun anew."""
+        begun = await connection.beginning(reading.place, reading.position, reading.known)
+        await reading.wait_before(begun)
+        reading.position, reading.known = begun.position, begun.known
+        if begun.lost or begun.rewound:
+            await reading.take(Fetched(*reading.place, (), begun.position, begun.lost, begun.rewound_from))
+        async with connection.feed(reading.place, reading.position, reading.spacing) as feed:
+            while (found := await self._next(connection, feed, reading.position)) is not None:
+                reading.backoff.reset()
+                records, behind = found
+                await reading.take(Fetched(*reading.place, records, behind))
+                reading.position, reading.known = behind, climbed(reading.known, records)
 
     async def _next(self, connection: _Connection, feed: Feed, position: int) -> Taken | None:
         """What comes next; None where the others have gone over to another connection."""
@@ -249,29 +254,29 @@ class KafkaFeeds:
             self._connection = None
 
 
-class _Rewinds:
-    """How often one reader went back."""
+class _Reading:
+    """How far one reader has come, and how often it went back."""
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
-        self._backoff = Backoff(first=FIRST_REWIND_PAUSE, most=LONGEST_REWIND_PAUSE)
-        self._count = 0
+    def __init__(self, place: Place, take: Take, spacing: Spacing, position: int, known: Ladder) -> None:
+        self.place = place
+        self.take = take
+        self.spacing = spacing
+        self.position = position
+        self.known = known
+        self.backoff = Backoff()
+        self._rewinds = 0
+        self._before_rewinds = Backoff(first=FIRST_REWIND_PAUSE, most=LONGEST_REWIND_PAUSE)
 
-    async def wait(self, begun: Beginning) -> None:
+    async def wait_before(self, begun: Beginning) -> None:
         """Before going back once more; the first time at once."""
         if not begun.rewound:
             return
-        topic, partition = self._place
-        log.error(
-            "feed_rewound",
-            topic=topic,
-            partition=partition,
-            offset=begun.rewound_from,
-            beginning=begun.position,
-        )
-        if self._count:
-            await self._backoff.wait()
-        self._count += 1
+        topic, partition = self.place
+        about = {"offset": begun.rewound_from, "beginning": begun.position}
+        log.error("feed_rewound", topic=topic, partition=partition, **about)
+        if self._rewinds:
+            await self._before_rewinds.wait()
+        self._rewinds += 1
 
 
 async def _known(ask: Callable[[], Awaitable[T]]) -> T:

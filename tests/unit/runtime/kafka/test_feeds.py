@@ -305,13 +305,13 @@ async def test_a_kafka_that_changes_its_logs_to_and_fro_is_waited_for_ever_longe
 
 
 MUTANTS = [
-    (Mutant(KafkaFeeds.follow, rewritten("climbed(known, records)", "known")),
+    (Mutant(KafkaFeeds._read, rewritten("climbed(reading.known, records)", "reading.known")),
      test_a_topic_put_back_while_it_is_read_is_noticed),
-    (Mutant(KafkaFeeds.follow, rewritten("begun.lost or begun.rewound", "begun.lost")),
+    (Mutant(KafkaFeeds._read, rewritten("begun.lost or begun.rewound", "begun.lost")),
      test_a_topic_put_back_while_it_is_read_is_noticed),
     (Mutant(FeedFetcher._fetch, dropped("self._fail_all")),
      test_a_broker_that_forgets_the_session_is_asked_whether_its_log_is_the_same),
-    (Mutant(feeds._Rewinds.wait, unchecked("self._count")),
+    (Mutant(feeds._Reading.wait_before, unchecked("self._rewinds")),
      test_a_kafka_that_changes_its_logs_to_and_fro_is_waited_for_ever_longer),
 ]  # fmt: skip
 
