@@ -62,16 +62,12 @@ class UnitMetrics:
             received=counter("messages_received", "Messages received and verified, by kind.", "kind"),
             rejected=counter("deliveries_rejected", "Deliveries that did not verify, by code.", "reason"),
             duplicates=counter("deliveries_doubled", "Deliveries of messages that were there already."),
-            acknowledgements=counter(
-                "acknowledgements", "Acknowledgements of our messages, by stage.", "stage"
-            ),
+            acknowledgements=counter("acknowledgements", "Of our messages, by stage.", "stage"),
             alarms=counter("alarms", "Things that an officer must look at, by code.", "code"),
             alarms_kept=gauge("alarms_kept", "Alarms, open and acknowledged, by code.", "code", "state"),
             statements_refused=counter("statements_refused", "Directory statements that did not verify."),
             leaves_proved=counter("ledger_leaves_proved", "Promised leaves of the ledger that were proved."),
-            heads_compared=counter(
-                "ledger_heads_compared", "Heads of the ledger that others saw, by outcome.", "outcome"
-            ),
+            heads_compared=counter("ledger_heads_compared", "Heads that others saw, by outcome.", "outcome"),
             store_failures=counter("store_failures", "Uses of the database that failed."),
             store_up=gauge("store_up", "1 while the database can be written."),
             directory_size=gauge("directory_statements", "Statements in this unit's replica."),

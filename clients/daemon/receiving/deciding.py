@@ -34,7 +34,15 @@ from protocol.envelope.core import Position
 from protocol.errors import Code, Rejected
 from protocol.identifiers import MessageId, StreamId
 from protocol.limits import CLOCK_TOLERANCE
-from protocol.trail.batches import SUMMARY_FIELDS, Decisions, Leaf, Reason, Record, RecordType, verify_decisions
+from protocol.trail.batches import (
+    SUMMARY_FIELDS,
+    Decisions,
+    Leaf,
+    Reason,
+    Record,
+    RecordType,
+    verify_decisions,
+)
 from runtime.kafka.ports import Fetched
 
 log = structlog.get_logger()

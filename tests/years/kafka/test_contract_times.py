@@ -82,7 +82,7 @@ async def test_a_position_behind_the_end_is_no_position(place, unique) -> None:
     with pytest.raises(Unavailable):
         await read_all(place, topic, position=7, count=1)
     found = await followed(place, topic, start=7, until=lambda f: len(values_of(f)) >= 2)
-    assert (found[0].lost, values_of(found)) == (5, [b"one", b"two"])
+    assert (found[0].rewound_from, values_of(found)) == (7, [b"one", b"two"])
 
 
 async def test_all_records_may_be_deleted(place, unique) -> None:

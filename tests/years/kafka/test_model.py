@@ -349,7 +349,7 @@ async def test_an_older_copy_takes_all_back(model: KafkaModel) -> None:
     await until_async(lambda: found, what="what was lost")
     task.cancel()
     await asyncio.wait([task])
-    assert found[0].lost == 2
+    assert (found[0].rewound_from, found[0].position) == (4, 0)
     await KafkaLog(model.bootstrap, TOPIC).append([b"three"])
     assert values(model) == [b"one", b"three"]
     assert copy.topics[TOPIC].logs[0].end == 2
