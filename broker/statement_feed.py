@@ -19,7 +19,7 @@ from protocol import topics
 from runtime.errors import Unavailable
 from runtime.kafka.partition_log import KafkaTopics
 from runtime.kafka.ports import LogReader, ReadRecord, Topics
-from runtime.kafka.read_records import read_record
+from runtime.read_records import read_record
 
 LOOK_AGAIN: Final = 10.0
 

@@ -34,13 +34,16 @@ from runtime.kafka.feed_fetching import Feed, FeedFetcher, SessionForgotten, Tak
 from runtime.kafka.leaders import Leaders
 from runtime.kafka.offsets import PartitionBound, bounds_of
 from runtime.kafka.ports import Fetched, Ladder, Place, ReadRecord, Spacing, Take
-from runtime.kafka.read_records import Beginning, climbed, read_record, where_to_begin
+from runtime.read_records import Beginning, climbed, read_record, where_to_begin
 
 log = structlog.get_logger()
 
 T = TypeVar("T")
 
 IDLE: Final = 30.0
+LOOK_WITHIN: Final = 30.0
+"""Seconds for one record that was read before, whatever else is to be fetched."""
+
 TAKE_AT_MOST: Final = 64
 TOPIC_WITHIN: Final = REQUEST_TIMEOUT_MS / 1000
 """Seconds that a topic which was made just now has to become known, and a partition to find a leader."""
@@ -139,7 +142,7 @@ class _Connection:
     async def _has(self, place: Place, record: ReadRecord) -> bool:
         """Whether this record stands where it was read; `Unavailable` where that does not come."""
         async with self.feed(place, record.offset, lambda: 0.0) as feed:
-            while (found := await feed.take(within=IDLE, most=1)) is not None:
+            while (found := await feed.take(within=LOOK_WITHIN, most=1)) is not None:
                 records, position = found
                 if records:
                     return read_record(records[0]) == record

@@ -78,7 +78,7 @@ class ReadRecord:
 
 
 Ladder = tuple[ReadRecord, ...]
-"""Some of the records that were read of a partition, the newest first (runtime/kafka/read_records.py)."""
+"""Some of the records that were read of a partition, the newest first (runtime/read_records.py)."""
 
 
 Take = Callable[[Fetched], Awaitable[None]]

@@ -3,14 +3,14 @@
 Owns the tables `positions` and `read_records`. Every function runs in the worker's thread; those that write
 expect the open transaction in which what was read is written. Rule: a position moves together with the
 records that it rests on, so that after a start a log that is another one is noticed
-(runtime/kafka/read_records.py).
+(runtime/read_records.py).
 """
 
 from __future__ import annotations
 
 from clients.daemon.store.database import Store
 from runtime.kafka.ports import Fetched, Ladder
-from runtime.kafka.read_records import climbed, cut, ladder_from_bytes, ladder_to_bytes
+from runtime.read_records import climbed, cut, ladder_from_bytes, ladder_to_bytes
 
 
 def position(store: Store, topic: str, partition: int) -> int:

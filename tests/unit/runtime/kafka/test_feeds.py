@@ -14,7 +14,7 @@ from runtime.kafka import feeds
 from runtime.kafka.feed_fetching import FeedFetcher
 from runtime.kafka.feeds import KafkaFeeds
 from runtime.kafka.ports import Fetched, InputRecord, Ladder, Place, ReadRecord
-from runtime.kafka.read_records import climbed, where_to_begin
+from runtime.read_records import climbed, where_to_begin
 from tests.mutants.engine import Mutant
 from tests.mutants.operations import dropped, rewritten, unchecked
 from tests.mutants.promises import assert_missed

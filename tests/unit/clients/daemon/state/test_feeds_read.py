@@ -16,7 +16,7 @@ from clients.daemon.store.positions import position, read_records
 from protocol import topics
 from protocol.tlog.policy import Policy
 from runtime.kafka.ports import Fetched, InputRecord
-from runtime.kafka.read_records import climbed
+from runtime.read_records import climbed
 from tests.mutants.engine import Mutant
 from tests.mutants.operations import dropped, forced, rewritten, unchecked
 from tests.mutants.promises import assert_missed

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol.identifiers import digest
-from runtime.kafka import read_records
+from runtime import read_records
 from runtime.kafka.ports import InputRecord, Ladder, ReadRecord
-from runtime.kafka.read_records import (
+from runtime.read_records import (
     MOST,
     WIDEN,
     Beginning,
