@@ -203,7 +203,7 @@ async def test_a_topic_that_was_made_anew_is_read_from_its_beginning(kafka, unit
     reading = Reading(kafka.bootstrap, topics.outbox(unit), start=17)
 
     assert await reading.until(10) == [str(i).encode() for i in range(10)]
-    assert [batch.lost for batch in reading.batches] == [7] + [0] * (len(reading.batches) - 1)
+    assert [batch.rewound_from for batch in reading.batches] == [17] + [None] * (len(reading.batches) - 1)
     await reading.close()
     await outbox.close()
 

@@ -66,7 +66,11 @@ def accepted(unit: UnitProcess, ids: list[str]) -> None:
 
 def delivered(unit: UnitProcess, ids: list[str]) -> None:
     eventually(
-        lambda: [each for each in ids if unit.sent(each)["deliveries"][0]["stage"] is None],
+        lambda: [
+            each
+            for each in ids
+            if not all(one["stage"] for one in unit.sent(each)["deliveries"] or [{"stage": ""}])
+        ],
         lambda missing: not missing,
         what="all of them to be acknowledged",
     )
