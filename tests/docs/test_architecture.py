@@ -23,7 +23,7 @@ def test_a_new_import_between_rooms_changes_the_picture() -> None:
     """An arrow or a dot that is not in the picture makes it another one, and so does one that is gone."""
     imports, rooms = house.read_imports(), house.read_rooms()
     drawn = house_picture.draw(imports, rooms)
-    for more in (("clients.witness", "clients.demo"), ("runtime.process", "protocol.tlog")):
+    for more in (("clients.witness", "clients.demo"), ("runtime.process", "protocol.numbers")):
         assert not imports[more]
         assert house_picture.draw(imports + Counter({more: 1}), rooms) != drawn
     for less in (("broker.router", "runtime.kafka"), ("protocol.content", "protocol")):
