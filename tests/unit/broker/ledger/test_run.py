@@ -10,10 +10,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from broker import announcements
 from broker.announcements import Stating
 from broker.errors import RolledBack
 from broker.ledger import read_api as reading
 from broker.ledger.admin import ledger_founding
+from broker.ledger.app import ready
 from broker.ledger.cosigning import Cosigner
 from broker.ledger.directory_sequencer import DirectorySequencer
 from broker.ledger.log_storage import LogStorage
@@ -34,12 +36,15 @@ from keys.unlock import Credential
 from protocol import topics
 from protocol.errors import Rejected
 from protocol.identifiers import Millis, UnitId
+from protocol.limits import DAY
 from protocol.tlog.checkpoints import parse_checkpoint
 from protocol.tlog.policy import parse_policy
 from protocol.tlog.policy_text import ledger_policy
 from protocol.trail.records import RecordType
 from runtime.errors import Conflict, Misconfigured
 from runtime.kafka.ports import InputRecord
+from tests.mutants.engine import Mutant, mutated
+from tests.mutants.operations import dropped
 from tests.sim.world import NOON, World
 from tests.unit.broker.ledger.rig import (
     AUDIT,
@@ -176,6 +181,42 @@ async def test_a_key_that_is_not_appointed_keeps_no_ledger(tmp_path: Path) -> No
         await ledger.attempt()
     following.cancel()
     await asyncio.wait([following])
+
+
+async def announces_nothing_with_an_ended_key(folder: Path) -> None:
+    """The logs go on; what it would state of the directory waits for a key that is valid."""
+    folder.mkdir()
+    rig, bus, moment = Rig(folder, world_of(1)), MemoryTopics(), [Millis(NOON + 366 * DAY)]
+    replica = Replica(
+        LateFeed(rig.world.directory.snapshot()), rig.world.directory.root, monotonic=lambda: 0.0
+    )
+    ledger = ledger_run_of(rig, bus, replica)
+    ledger.stating = Stating(replica, rig.world.ledger, lambda: moment[0], os.urandom)
+    statements = rig.world.directory.head.size - 1
+    tasks = [asyncio.create_task(replica.run()), asyncio.create_task(ledger.attempt())]
+    try:
+        await until(lambda: ledger.working and rig.state(DIRECTORY).size == statements, *tasks)
+        for _ in range(20):
+            await asyncio.sleep(0.005)
+        assert not bus.records.get(topics.AUDIT)
+        assert ready(ledger)["appointed"] == {"ok": False, "code": "E_KEY_EXPIRED"}
+        moment[0] = NOON
+        await until(lambda: len(bus.records.get(topics.AUDIT, ())) == statements, *tasks)
+        assert ready(ledger)["appointed"] == {"ok": True}
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+
+async def test_it_announces_nothing_with_an_ended_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it says; without the wait it would state what nobody takes."""
+    monkeypatch.setattr(announcements, "LOOK_AT_KEY", 0.001)
+    await announces_nothing_with_an_ended_key(tmp_path / "one")
+    with mutated(Mutant(LedgerRun._directory, dropped("self.stating.valid"))), pytest.raises(AssertionError):
+        await announces_nothing_with_an_ended_key(tmp_path / "other")
 
 
 class EmptyFeed:
