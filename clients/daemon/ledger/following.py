@@ -136,7 +136,7 @@ def take_notice(context: UnitContext, ledger: Ledger, value: bytes, offset: int)
     for gap in filter(None, map(gap_of, stated.acts)):
         if context.store.write("INSERT OR IGNORE INTO meta VALUES (?, '1')", f"told:{digest(value).hex()}"):
             detail = f"{gap.log}: {gap.end - gap.first} offsets of the audit topic, from {gap.first} on"
-            context.alarm("ledger_audit_gap", detail=detail)
+            context.alarm("ledger_audit_gap", cause=f"{gap.log} {gap.first}", detail=detail)
 
 
 def _go_on(

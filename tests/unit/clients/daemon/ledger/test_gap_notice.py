@@ -54,6 +54,7 @@ def test_it_is_one_alarm_however_often_it_comes(es: UnitFixture) -> None:
     es.restart()
     es.context.ledger = Ledger(policy(SHARD, DIRECTORY))
     assert len(take(es, made, start=2)) == 1
+    assert es.rows("SELECT count FROM alarm_occurrences") == [(1,)]
     assert len(take(es, notice(es.world, first=20, end=21), start=3)) == 2
 
 
