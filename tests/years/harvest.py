@@ -178,7 +178,10 @@ async def history_of(exchange: Exchange, harvest: Harvest, messages: list[Messag
             for record in harvest.of(topics.outbox(UnitId(name)))
         ],
         delivered=[
-            _delivered(name, record) for name in units for record in harvest.of(topics.inbox(UnitId(name)))
+            arrival
+            for name in units
+            for record in harvest.of(topics.inbox(UnitId(name)))
+            if (arrival := _delivered(name, record)) is not None
         ],
         received=received,
         audit=trail.decisions,
@@ -192,6 +195,10 @@ async def history_of(exchange: Exchange, harvest: Harvest, messages: list[Messag
     )
 
 
-def _delivered(unit: str, record: Any) -> Arrival:
-    core = parse_delivery(record.value).header.core
+def _delivered(unit: str, record: Any) -> Arrival | None:
+    """What was delivered; None for what is no delivery, whoever has written it."""
+    try:
+        core = parse_delivery(record.value).header.core
+    except Rejected:
+        return None
     return Arrival(unit, core.sender, core.message_id, core.thread)

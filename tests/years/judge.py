@@ -5,6 +5,7 @@ stalled      something is still on its way long after the last fault, or everyth
 fallen       a program ended for good, or by an error that is none of ours
 kept         what should have been deleted by now is there
 unheard      a fault that somebody must speak of, and nobody did
+broken       the simulation itself failed over something that a program gave it
 missed       Kafka forgot what nobody had read: the simulation itself is at fault
 """
 
@@ -24,7 +25,7 @@ from tests.years.nemesis import FAULTS, GAPS, HOUR
 if TYPE_CHECKING:
     from tests.years.campaign import Campaign
 
-KINDS: Final = (*ANOMALIES, "accused", "stalled", "fallen", "kept", "unheard", "missed")
+KINDS: Final = (*ANOMALIES, "accused", "stalled", "fallen", "kept", "unheard", "broken", "missed")
 
 UPKEEP: Final = int(4 * HOUR * 1000)
 """Milliseconds within which a running daemon has destroyed what is to be destroyed."""
