@@ -188,9 +188,14 @@ async def take_part(
     A router that went on would hold up every unit: what it decides nobody takes, and nobody else decides it.
     Not before the clock was `compared`, if there is somebody to ask.
     """
-    await compared()
+
+    async def ready() -> None:
+        await compared()
+        await router.appointed()
+
     while True:
-        routing = asyncio.create_task(outboxes.run(router.work, after=router.appointed), name="routing")
+        # A Kafka that is not reachable at all ends this at once, before there is anything to compare with.
+        routing = asyncio.create_task(outboxes.run(router.work, after=ready), name="routing")
         leaving = asyncio.create_task(router.dismissed(), name="key")
         try:
             await asyncio.wait({routing, leaving}, return_when=asyncio.FIRST_COMPLETED)

@@ -14,9 +14,7 @@
     log         the database's log, copied into it before it is long
     upkeep      the unit's keys: made ahead, published, destroyed in time
 
-Owns the tasks and their waiting times. The work on a record or a request is a job on the unit's context, of
-which one runs at a time (jobs.py). A job that the disk refuses is tried again until it succeeds; meanwhile
-nothing is lost, because positions move only with what was written.
+Owns the tasks and their waiting times. The work on a record or a request is a job, one at a time (jobs.py).
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ PROGRAMS = (
     Program("daemon", unit, "clients.daemon.daemon", "Daemon._mark_sent", '"event": "started"'),
     Program("witness", witness, "clients.witness.app", "serve", '"event": "witness_started"'),
     Program("router", router, "broker.replica", "Replica.run", '"event": "started"'),
-    Program("ledger", ledger, "broker.ledger.app", "attempts", '"event": "started"'),
+    Program("ledger", ledger, "broker.ledger.app", "_work", '"event": "started"'),
 )
 each = pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
 
