@@ -241,8 +241,14 @@ def example(name: str) -> bytes:
     return path.read_bytes()
 
 
+_held: list[socket.socket] = []
+
+
 def free_port() -> int:
-    """A port of loopback that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of loopback that nobody uses now, kept for whom this process names it to."""
+    held = socket.socket()
+    held.bind(("127.0.0.1", 0))
+    # Set only now: bound without it, the port is ours alone; with it, who sets it too may still listen there.
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    _held.append(held)
+    return int(held.getsockname()[1])

@@ -6,7 +6,6 @@ import json
 import os
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from clients.demo.exchange import free_port
 from tests.cli.terminal import EXAMPLES, Seen, contrada
 from tests.cli.test_pipes import QUIET, begin, left
 from tests.conftest import Kafka
@@ -65,17 +65,11 @@ def _process(*command: str) -> Iterator[subprocess.Popen[bytes]]:
         ended(process)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture
 def exchange(empty_kafka: Kafka, tmp_path: Path) -> Exchange:
     """A founded exchange with fr, it and fr-customs enrolled; nothing runs yet."""
     made = Exchange(tmp_path, empty_kafka.bootstrap)
-    port = str(_free_port())
+    port = str(free_port())
     made.at("centre", "--kafka", made.kafka, "centre", "init", "--router-port", port)
     for unit, *options in (
         ["fr"],

@@ -20,6 +20,7 @@ import pytest
 
 from broker.ledger.cosigning import Cosigner, places
 from clients.daemon.home import make_unit_home
+from clients.demo.exchange import free_port
 from clients.witness.head_store import HeadStore
 from protocol.identifiers import UnitId
 from protocol.tlog.checkpoints import parse_checkpoint
@@ -37,12 +38,6 @@ from tests.waiting import GENEROUS, ended, until
 
 ROOT = Path(__file__).resolve().parents[2]
 log = Branch()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

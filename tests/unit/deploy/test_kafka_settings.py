@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from clients.demo.exchange import free_port
 from deploy.kafka import java, ports, settings
 from deploy.kafka.faults import Fault
 from protocol import limits, topics
@@ -87,3 +91,38 @@ def test_free_ports_differ_and_are_free():
     found = ports.free(8)
     assert len(set(found)) == 8
     assert not any(ports.taken(port) for port in found)
+
+
+@pytest.mark.parametrize("choose", [lambda: ports.free(1)[0], free_port], ids=["deploy", "demo"])
+def test_a_port_that_was_handed_out_is_given_to_nobody_else(choose):
+    """Two launchers that choose before either broker listens would meet on one port; who was given it may listen."""
+    port = choose()
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind((ports.HOST, port))  # as another process looks for one
+    assert not ports._hold(port)
+    with socket.create_server((ports.HOST, port)):
+        assert ports.taken(port)
+
+
+@pytest.mark.slow
+def test_two_processes_never_choose_the_same(tmp_path):
+    """Each is given half of what there is and more than chance allows to differ."""
+    program = (
+        "import sys; from deploy.kafka import ports; ports.FIRST, ports.LAST = 30000, 31999\n"
+        "print(*ports.free(400), flush=True); sys.stdin.read()"
+    )
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", program],
+            cwd=DEPLOY.parents[1],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    chosen = [process.stdout.readline().split() for process in running]
+    for process in running:
+        process.communicate()
+    assert [len(set(ports)) for ports in chosen] == [400, 400]
+    assert not set(chosen[0]) & set(chosen[1])
