@@ -104,7 +104,7 @@ def test_a_revoked_identity_holds_messages_back(world, es):
     assert "E_KEY_REVOKED" in es.rows("SELECT reasons FROM outbox")[0][0]
     world.directory.apply(statement)
     es.context.replica.directory = world.directory
-    es.keys.adopt_rotation(world.now, parties=world.directory)
+    es.keys.adopt_rotation(world.now, directory=world.directory)
     waiting.seal_queued(es.context)
 
     assert es.state(held_back.id) == "sealed"
