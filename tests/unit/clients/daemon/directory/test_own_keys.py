@@ -7,7 +7,8 @@ import pytest
 from clients.daemon.api import directory_views
 from clients.daemon.directory.key_end import key_end
 from clients.daemon.directory.statements import upkeep
-from clients.daemon.receiving.deciding import DirectoryBehind, take_decisions
+from clients.daemon.errors import DirectoryBehind
+from clients.daemon.receiving.deciding import take_decisions
 from clients.daemon.sending import waiting
 from keys.enrolment import rotation_statements
 from keys.soft_keys import SoftEpochKey, SoftIdentity
