@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
@@ -21,9 +21,13 @@ from broker.replica import Replica
 from keys.appointments.own_identity import OwnIdentity
 from keys.errors import KeyStoreError
 from keys.lifecycle import ENDING, party_end
+from keys.signer import signer_from_uri
+from keys.unlock import Secret
 from protocol.identifiers import Millis
 from protocol.limits import DAY, SECOND
 from runtime.errors import Unavailable
+from runtime.kafka.broker_time import TimeFeed
+from runtime.kafka.partition_log import KafkaDirectory
 from runtime.kafka.ports import DirectoryTopic
 from runtime.process.clock import ClockCheck, now
 
@@ -34,6 +38,39 @@ LOOK_EVERY: Final = 60.0
 
 ELSEWHERE: Final = "the directory names a successor of this key that does not lie here: find out whose it is"
 BY_HAND: Final = "renew it: docs/runbooks/renew-keys.md"
+
+
+class RenewalSettings(Protocol):
+    """What a process's settings say of its key."""
+
+    @property
+    def kafka(self) -> str:
+        """Where the directory is."""
+        ...
+
+    @property
+    def key(self) -> str:
+        """The URI of its signer."""
+        ...
+
+    @property
+    def renew_key(self) -> bool:
+        """Whether the key names its successor by itself."""
+        ...
+
+
+def renewal_of(
+    settings: RenewalSettings, replica: Replica, secret: Secret, *, lifetime: int, times: ClockCheck
+) -> Renewal:
+    """The upkeep of the key that the settings name."""
+    return Renewal(
+        identity=signer_from_uri(settings.key, secret),
+        replica=replica,
+        topic=KafkaDirectory(settings.kafka),
+        lifetime=lifetime,
+        by_itself=settings.renew_key,
+        times=times,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +90,9 @@ class Renewal:
     by_itself: bool = True
     """Whether the key names its successor; one that a registrar appoints is taken in any case."""
 
-    async def run(self) -> None:
-        """Look after the key until cancelled."""
+    async def run(self, kafka_time: TimeFeed) -> None:
+        """Look after the key until cancelled, once the clock was compared: what it states bears its time."""
+        await kafka_time.compared()
         while True:
             await self.replica.usable()
             await self.look()

@@ -13,17 +13,17 @@ import os
 from pathlib import Path
 
 from keys import key_files
-from keys.appointments.succession import succession, successor_end
+from keys.appointments.own_identity import OwnIdentity
 from keys.directory import Directory
 from keys.enrolment import request_enrolment, request_rotation
-from keys.errors import KeyFileExists, KeyFileMissing, KeyFileUnreadable
+from keys.errors import KeyFileExists, KeyFileUnreadable
 from keys.lifecycle import IDENTITY_LIFETIME
 from keys.possession import appoint
 from keys.secrecy import Guarded
 from keys.soft_keys import SEED_SIZE, SoftEpochKey, SoftIdentity, SoftOpener
 from keys.statement_types import EpochPublication, Revocation, StatementType
 from keys.statements import issue, parse_statement
-from keys.store import check_private_directory, move_private, prepare_directory
+from keys.store import check_private_directory, prepare_directory
 from keys.unlock import Secret
 from protocol.epochs import is_to_be_destroyed, to_publish
 from protocol.identifiers import Entropy, KeyId, Millis, UnitId
@@ -34,18 +34,17 @@ from protocol.public_keys import IdentityPublic
 class UnitKeys(Guarded):
     """The keys of one unit."""
 
-    __slots__ = ("_directory", "_entropy", "_identity", "_opener", "_secret", "_stated", "_storage_key")
+    __slots__ = ("_directory", "_entropy", "_opener", "_own", "_secret", "_storage_key")
 
     def __init__(
-        self, directory: Path, identity: SoftIdentity, *, storage_key: bytes, secret: Secret, entropy: Entropy
+        self, directory: Path, own: OwnIdentity, *, storage_key: bytes, secret: Secret, entropy: Entropy
     ) -> None:
         self._directory = directory
-        self._identity = identity
+        self._own = own
         self._storage_key = storage_key
         self._secret = secret
         self._entropy = entropy
         self._opener = SoftOpener()
-        self._stated: bytes | None = None
 
     @classmethod
     def create(
@@ -60,30 +59,30 @@ class UnitKeys(Guarded):
             key_files.write_storage(directory, unit, key=storage_key, secret=secret, entropy=entropy)
         except KeyFileExists:
             storage_key = key_files.read_storage(directory, unit, secret=secret)
-        key_files.write_identity(
-            directory / key_files.IDENTITY_FILE, identity, secret=secret, entropy=entropy
-        )
-        return cls(directory, identity, storage_key=storage_key, secret=secret, entropy=entropy)
+        path = directory / key_files.IDENTITY_FILE
+        key_files.write_identity(path, identity, secret=secret, entropy=entropy)
+        own = OwnIdentity(path, secret=secret, entropy=entropy)
+        return cls(directory, own, storage_key=storage_key, secret=secret, entropy=entropy)
 
     @classmethod
     def load(cls, directory: Path, *, secret: Secret, entropy: Entropy = os.urandom) -> UnitKeys:
         """The keys in this directory."""
         check_private_directory(directory)
-        identity = key_files.read_identity(directory / key_files.IDENTITY_FILE, secret=secret)
-        storage_key = key_files.read_storage(directory, identity.name, secret=secret)
-        keys = cls(directory, identity, storage_key=storage_key, secret=secret, entropy=entropy)
+        own = OwnIdentity(directory / key_files.IDENTITY_FILE, secret=secret, entropy=entropy)
+        storage_key = key_files.read_storage(directory, own.name, secret=secret)
+        keys = cls(directory, own, storage_key=storage_key, secret=secret, entropy=entropy)
         keys.refresh()
         return keys
 
     @property
     def unit(self) -> UnitId:
         """Whose keys they are."""
-        return self._identity.name
+        return self._own.name
 
     @property
     def signer(self) -> SoftIdentity:
         """The unit's signing identity."""
-        return self._identity
+        return self._own.present
 
     @property
     def opener(self) -> SoftOpener:
@@ -141,77 +140,38 @@ class UnitKeys(Guarded):
         made = appoint(
             StatementType.IDENTITY,
             self.unit,
-            signer=self._identity,
+            signer=self.signer,
             not_before=now,
             not_after=Millis(now + IDENTITY_LIFETIME),
         )
-        return request_enrolment(made, signer=self._identity, contact=contact, epochs=self.ensure_epochs(now))
+        return request_enrolment(made, signer=self.signer, contact=contact, epochs=self.ensure_epochs(now))
 
     def rotation_request(self, now: Millis) -> bytes:
         """Make the next identity, if there is none waiting, and ask a registrar to appoint it."""
-        successor = self._made_successor()
-        made = appoint(
-            StatementType.IDENTITY,
-            self.unit,
-            signer=successor,
-            not_before=now,
-            not_after=Millis(now + IDENTITY_LIFETIME),
-        )
-        return request_rotation(made, successor=successor, predecessor=self._identity)
+        made = self._own.appointment(StatementType.IDENTITY, now=now, lifetime=IDENTITY_LIFETIME)
+        return request_rotation(made, successor=self._own.made_successor(), predecessor=self.signer)
 
     def succession(self, now: Millis, *, directory: Directory) -> bytes | None:
         """The statement by which the present identity names the next one, if it is time for it.
 
         The same bytes until the directory has it: what was published already is ignored there.
         """
-        present = directory.identity(self.unit, self._identity.public.kid)
-        until = (
-            None
-            if present is None
-            else successor_end(present, directory=directory, now=now, lifetime=IDENTITY_LIFETIME)
-        )
-        if until is None:
-            self._stated = None
-        elif self._stated is None:
-            self._stated = succession(
-                self.unit, present=self._identity, successor=self._made_successor(), now=now, until=until
-            )
-        return self._stated
+        return self._own.succession(now, directory=directory, lifetime=IDENTITY_LIFETIME)
 
     @property
     def has_successor(self) -> bool:
         """Whether the next identity lies here, named or not."""
-        return (self._directory / key_files.NEXT_IDENTITY_FILE).exists()
+        return self._own.next_path.exists()
 
-    def adopt_rotation(self, now: Millis, *, parties: Parties) -> IdentityPublic | None:
+    def adopt_rotation(self, now: Millis, *, directory: Directory) -> IdentityPublic | None:
         """Sign with the next identity as soon as the directory has it; returns the one before, if so."""
-        path = self._directory / key_files.NEXT_IDENTITY_FILE
-        try:
-            successor = key_files.read_identity(path, secret=self._secret)
-        except KeyFileMissing:
-            return None
-        known = parties.identity(self.unit, successor.public.kid)
-        if known is None or known.revoked or not known.not_before <= now <= known.not_after:
-            return None
-        move_private(path, self._directory / key_files.IDENTITY_FILE)
-        before, self._identity, self._stated = self._identity.public, successor, None
-        return before
+        return self._own.adopt(now, directory=directory, overlap=0)
 
     def revoke(
         self, kid: KeyId, *, reason: str, now: Millis, compromised_since: Millis | None = None
     ) -> bytes:
         """A statement that withdraws one of the unit's own keys."""
-        return issue(Revocation(self.unit, kid, reason, compromised_since), signer=self._identity, issued=now)
-
-    def _made_successor(self) -> SoftIdentity:
-        """The next identity: the one that waits, or a new one."""
-        path = self._directory / key_files.NEXT_IDENTITY_FILE
-        try:
-            return key_files.read_identity(path, secret=self._secret)
-        except KeyFileMissing:
-            successor = SoftIdentity.generate(self.unit, self._entropy)
-            key_files.write_identity(path, successor, secret=self._secret, entropy=self._entropy)
-            return successor
+        return issue(Revocation(self.unit, kid, reason, compromised_since), signer=self.signer, issued=now)
 
     def _ensure_epoch(self, epoch: int, now: Millis, parties: Parties | None) -> bytes | None:
         own = [key for key in self._opener.held() if key.epoch == epoch]
@@ -223,13 +183,13 @@ class UnitKeys(Guarded):
             return self._state(SoftEpochKey.generate(self.unit, epoch, self._entropy), now).statement
         key = own[-1]
         # A statement by an identity that has been rotated away may be refused by now: sign it again.
-        if parse_statement(key.statement).statement.issuer != self._identity.public.kid:
+        if parse_statement(key.statement).statement.issuer != self.signer.public.kid:
             key = self._state(key, now, replace=True)
         return key.statement
 
     def _state(self, key: SoftEpochKey, now: Millis, *, replace: bool = False) -> SoftEpochKey:
         publication = EpochPublication(self.unit, key.epoch, key.public)
-        stated = key.stated(issue(publication, signer=self._identity, issued=now))
+        stated = key.stated(issue(publication, signer=self.signer, issued=now))
         key_files.write_epoch(
             self._directory, stated, secret=self._secret, entropy=self._entropy, replace=replace
         )

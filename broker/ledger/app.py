@@ -29,19 +29,19 @@ from broker.ledger.settings import LedgerSettings, own_secret
 from broker.ledger.store.record_store import Moved, RecordStore
 from broker.ledger.store.tile_store import TileStore
 from broker.ledger.trust import OwnKeys, read_policy_file
-from broker.renewal import Renewal
+from broker.renewal import renewal_of
 from broker.replica import KAFKA_RECENT, OLDEST, Replica
 from broker.statement_feed import KafkaStatements
 from keys.ceremony import read_pin
 from keys.lifecycle import LEDGER_LIFETIME
 from keys.note_keys import read_note_key
-from keys.signer import check_signer_uri, signer_from_uri
+from keys.signer import check_signer_uri
 from keys.store import read_private
 from keys.unlock import Secret
 from runtime.errors import Unavailable
 from runtime.kafka.broker_time import KafkaTime, TimeFeed
 from runtime.kafka.marks import KafkaMarks
-from runtime.kafka.partition_log import KafkaDirectory, KafkaTopics
+from runtime.kafka.partition_log import KafkaTopics
 from runtime.process.clock import ClockCheck, now, readiness_of_clock
 from runtime.process.contact import recent_contact
 from runtime.process.directory_file import verified_statements
@@ -66,7 +66,7 @@ def build_ledger(settings: LedgerSettings, client: httpx.AsyncClient) -> LedgerR
     records, store = RecordStore(settings.records_url), TileStore.open(settings.store_url)
     replica, metrics = _replica(settings, secret), LedgerMetrics.create()
     times = ClockCheck(now, time.monotonic)
-    renewal = _renewal(settings, replica, secret, times=times)
+    renewal = renewal_of(settings, replica, secret, lifetime=LEDGER_LIFETIME, times=times)
     sequencer = Sequencer(storage := LogStorage(records, store, settings.origin), keys.signers)
     publisher = Publisher(
         name=settings.origin,
@@ -108,17 +108,6 @@ def _replica(settings: LedgerSettings, secret: Secret) -> Replica:
         root,
         monotonic=time.monotonic,
         verified=verified_statements(settings.verified, root, secret),
-    )
-
-
-def _renewal(settings: LedgerSettings, replica: Replica, secret: Secret, *, times: ClockCheck) -> Renewal:
-    return Renewal(
-        identity=signer_from_uri(settings.key, secret),
-        replica=replica,
-        topic=KafkaDirectory(settings.kafka),
-        lifetime=LEDGER_LIFETIME,
-        by_itself=settings.renew_key,
-        times=times,
     )
 
 
@@ -180,7 +169,7 @@ async def run_ledger(settings: LedgerSettings) -> None:
         start = asyncio.create_task(_announce(ledger, kafka_time), name="start")
         beside = [start]
         if ledger.renewal is not None:
-            beside.append(asyncio.create_task(_renew(ledger.renewal, kafka_time), name="key"))
+            beside.append(asyncio.create_task(ledger.renewal.run(kafka_time), name="key"))
         serving: set[asyncio.Task[Any]] = set()
         if listener is not None:
             pages = reading.ledger_pages(ledger.store, ledger.metrics.registry, lambda: ready(ledger))
@@ -215,12 +204,6 @@ async def _announce(ledger: LedgerRun, kafka_time: TimeFeed) -> None:
     await kafka_time.compared()
     await clock_right(ledger)
     await announce_start(ledger.stating, ledger.topics, "ledger")
-
-
-async def _renew(renewal: Renewal, kafka_time: TimeFeed) -> None:
-    """Look after the key, once the clock was compared: what it states of the key bears its time."""
-    await kafka_time.compared()
-    await renewal.run()
 
 
 async def attempts(ledger: LedgerRun) -> None:

@@ -13,7 +13,7 @@ import structlog
 
 from broker.announcements import Stating, announce_start
 from broker.ledger.trust import read_policy_file
-from broker.renewal import Renewal
+from broker.renewal import renewal_of
 from broker.replica import KAFKA_RECENT, OLDEST, Replica
 from broker.router.holding import HoldingParts
 from broker.router.ledger_feed import LedgerFeed
@@ -24,12 +24,11 @@ from broker.router.settings import RouterSettings, router_secret
 from broker.statement_feed import KafkaStatements
 from keys.ceremony import read_pin
 from keys.lifecycle import ROUTER_LIFETIME
-from keys.signer import check_signer_uri, signer_from_uri
-from keys.unlock import Secret
+from keys.signer import check_signer_uri
 from protocol import topics
 from runtime.errors import Unavailable
 from runtime.kafka.broker_time import KafkaTime, TimeFeed
-from runtime.kafka.partition_log import KafkaDirectory, KafkaTopics
+from runtime.kafka.partition_log import KafkaTopics
 from runtime.process.clock import ClockCheck, now, readiness_of_clock
 from runtime.process.contact import recent_contact
 from runtime.process.directory_file import verified_statements
@@ -55,7 +54,7 @@ def build_router(settings: RouterSettings) -> tuple[Router, KafkaOutboxes]:
         keeps=False,
     )
     metrics, times = RouterMetrics.create(), ClockCheck(now, time.monotonic)
-    renewal = _renewal(settings, replica, secret, times=times)
+    renewal = renewal_of(settings, replica, secret, lifetime=ROUTER_LIFETIME, times=times)
     router = Router(
         name=settings.name,
         signer=renewal.identity,
@@ -91,17 +90,6 @@ def _follow(router: Router, outboxes: KafkaOutboxes) -> None:
         entries=lambda: 0 if ledger is None else ledger.gossip.entries,
         key_left=lambda: 0.0 if renewal is None else renewal.left_seconds(),
         clock_off=lambda: 0 if times is None else times.ahead_seconds,
-    )
-
-
-def _renewal(settings: RouterSettings, replica: Replica, secret: Secret, *, times: ClockCheck) -> Renewal:
-    return Renewal(
-        identity=signer_from_uri(settings.key, secret),
-        replica=replica,
-        topic=KafkaDirectory(settings.kafka),
-        lifetime=ROUTER_LIFETIME,
-        by_itself=settings.renew_key,
-        times=times,
     )
 
 
@@ -144,7 +132,7 @@ async def run_router(settings: RouterSettings) -> None:
         asyncio.create_task(_settle(router.replica), name="settle"),
     }
     if router.renewal is not None:
-        beside.add(asyncio.create_task(_renew(router.renewal, kafka_time), name="key"))
+        beside.add(asyncio.create_task(router.renewal.run(kafka_time), name="key"))
     if router.ledger is not None:
         beside.add(asyncio.create_task(router.ledger.run(), name="ledger"))
     log.info("started", router=settings.name, bootstrap=settings.kafka, pid=os.getpid())
@@ -158,12 +146,6 @@ async def _announce(router: Router, stating: Stating, bus: KafkaTopics, kafka_ti
     await kafka_time.compared()
     await router.appointed()
     await announce_start(stating, bus, "router")
-
-
-async def _renew(renewal: Renewal, kafka_time: TimeFeed) -> None:
-    """Look after the key, once the clock was compared: what it states of the key bears its time."""
-    await kafka_time.compared()
-    await renewal.run()
 
 
 async def _settle(replica: Replica) -> None:

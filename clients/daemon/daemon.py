@@ -27,12 +27,12 @@ from typing import Final, TypeVar
 import structlog
 
 from clients.daemon.directory import statements
+from clients.daemon.errors import DirectoryBehind
 from clients.daemon.jobs import BRIEF_BYTES, Jobs
 from clients.daemon.ledger.watch import LedgerWatch
 from clients.daemon.receiving import deciding
 from clients.daemon.receiving import deliveries as receiving
 from clients.daemon.receiving.catching_up import CatchingUp
-from clients.daemon.receiving.deciding import DirectoryBehind
 from clients.daemon.receiving.position_marks import PositionMarks
 from clients.daemon.receiving.unit_feeds import UnitFeeds
 from clients.daemon.sending import acknowledgements, awaiting, waiting
@@ -108,7 +108,7 @@ class Daemon:
         self.intake = Intake(
             context, self.jobs, self.disk, taken=self.lanes.wake, directory_read=self.directory_read
         )
-        self.ledger = LedgerWatch(context, self.jobs, feeds)
+        self.ledger = LedgerWatch(context, self.jobs, feeds, patiently=self._patiently)
         self._feeds = UnitFeeds(context, self.jobs, feeds)
         self._directory_log = directory
         self._sealer_wakeup = Wakeup()
@@ -137,7 +137,7 @@ class Daemon:
                 self._shorten_log(),
                 self._keep_keys(),
                 self._tell_losses(),
-                self.ledger.run(),
+                self.ledger.run(self.directory_read),
                 self._catching_up.run(),
                 self._look_for_acknowledgements(),
                 self._run_lanes(),

@@ -141,3 +141,11 @@ class RouterWouldRefuse(DaemonError):
         self.code = first.value
         self.reasons = reasons
         """Each with what was found, in words."""
+
+
+class DirectoryBehind(DaemonError):
+    """What was read can perhaps be judged with statements that have not arrived here yet."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"statement {size} of the directory is not here yet")
+        self.size = size

@@ -1,4 +1,4 @@
-"""The identity of a process of the exchange: the key that it signs with, and the one that follows it.
+"""The identity of a unit, router or ledger: the key that it signs with, and the one that follows it.
 
     <name>.key         the signing identity          identity.key
     <name>-next.key    its successor, until it signs identity-next.key
@@ -49,8 +49,13 @@ class OwnIdentity(Guarded):
 
     @property
     def name(self) -> UnitId:
-        """The router or ledger whose identity it is."""
+        """The unit, router or ledger whose identity it is."""
         return self._identity.name
+
+    @property
+    def present(self) -> SoftIdentity:
+        """The present key."""
+        return self._identity
 
     @property
     def public(self) -> IdentityPublic:
@@ -136,5 +141,5 @@ class OwnIdentity(Guarded):
             return None  # another process has just moved it
 
     def _known(self, public: IdentityPublic, directory: Directory) -> IdentityKey | None:
-        known = directory.operator_key(public.kid)
-        return None if known is None or known.identity.unit != self.name else known.identity
+        party = directory.party(public.kid)
+        return next((key for key in party if key.unit == self.name and key.public == public), None)

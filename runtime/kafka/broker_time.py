@@ -25,7 +25,7 @@ from runtime.kafka.client import (
     types,
 )
 from runtime.kafka.closing import close
-from runtime.kafka.requests import NO_TAGS, PinnedRequest
+from runtime.kafka.requests import NO_TAGS, TAGS, PinnedRequest, by_topic
 from runtime.process.clock import KAFKA, ClockCheck
 
 log = structlog.get_logger()
@@ -41,26 +41,20 @@ _NEVER: Final = frozenset({31, 35})
 
 METADATA_TOPIC: Final = "__cluster_metadata"
 
-_Text, _Tags = types.CompactString("utf-8"), ("tags", types.TaggedFields)
 _Replicas = types.CompactArray(
     ("replica", types.Int32),
     ("log_end", types.Int64),
     ("last_fetched", types.Int64),
     ("last_caught_up", types.Int64),
-    _Tags,
+    TAGS,
 )
-
-
-def _by_topic(*row: tuple[str, Any]) -> tuple[str, Any]:
-    partitions = types.CompactArray(("partition", types.Int32), *row, _Tags)
-    return "topics", types.CompactArray(("topic", _Text), ("partitions", partitions), _Tags)
 
 
 class _Quorum(Response):  # type: ignore[misc]
     API_KEY, API_VERSION = 55, 1
     SCHEMA = types.Schema(
         ("error_code", types.Int16),
-        _by_topic(
+        by_topic(
             ("error_code", types.Int16),
             ("leader", types.Int32),
             ("leader_epoch", types.Int32),
@@ -68,14 +62,14 @@ class _Quorum(Response):  # type: ignore[misc]
             ("voters", _Replicas),
             ("observers", _Replicas),
         ),
-        _Tags,
+        TAGS,
     )
 
 
 class _DescribeQuorum(RequestStruct):  # type: ignore[misc]
     FLEXIBLE_VERSION = True
     API_KEY, API_VERSION, RESPONSE_TYPE = 55, 1, _Quorum
-    SCHEMA = types.Schema(_by_topic(), _Tags)
+    SCHEMA = types.Schema(by_topic(), TAGS)
 
 
 def quorum() -> PinnedRequest:

@@ -34,31 +34,31 @@ FETCH_PARTITION_BYTES: Final = 2_000_000
 NO_REPLICA: Final = -1
 _NO_LOG_START: Final = -1
 
-_Text = types.CompactString("utf-8")
-_Tags = ("tags", types.TaggedFields)
+TEXT = types.CompactString("utf-8")
+TAGS = ("tags", types.TaggedFields)
 _FINALIZED_FEATURES: Final = 2
 """The tag of ApiVersions' answer that lists what the cluster has switched on."""
 
 
-def _by_topic(*row: tuple[str, Any]) -> tuple[str, Any]:
+def by_topic(*row: tuple[str, Any]) -> tuple[str, Any]:
     """The field that lists partitions under their topics, each with these fields."""
-    partitions = types.CompactArray(("partition", types.Int32), *row, _Tags)
-    return "topics", types.CompactArray(("topic", _Text), ("partitions", partitions), _Tags)
+    partitions = types.CompactArray(("partition", types.Int32), *row, TAGS)
+    return "topics", types.CompactArray(("topic", TEXT), ("partitions", partitions), TAGS)
 
 
 class _Produced(Response):  # type: ignore[misc]
     API_KEY, API_VERSION = 0, 12
     SCHEMA = types.Schema(
-        _by_topic(
+        by_topic(
             ("error_code", types.Int16),
             ("base_offset", types.Int64),
             ("log_append_time", types.Int64),
             ("log_start_offset", types.Int64),
-            ("record_errors", types.CompactArray(("index", types.Int32), ("message", _Text), _Tags)),
-            ("error_message", _Text),
+            ("record_errors", types.CompactArray(("index", types.Int32), ("message", TEXT), TAGS)),
+            ("error_message", TEXT),
         ),
         ("throttle_ms", types.Int32),
-        _Tags,
+        TAGS,
     )
 
 
@@ -66,32 +66,32 @@ class _Produce(RequestStruct):  # type: ignore[misc]
     FLEXIBLE_VERSION = True
     API_KEY, API_VERSION, RESPONSE_TYPE = 0, 12, _Produced
     SCHEMA = types.Schema(
-        ("transactional_id", _Text),
+        ("transactional_id", TEXT),
         ("acks", types.Int16),
         ("timeout_ms", types.Int32),
-        _by_topic(("records", types.CompactBytes)),
-        _Tags,
+        by_topic(("records", types.CompactBytes)),
+        TAGS,
     )
 
 
 class _OffsetsCommitted(Response):  # type: ignore[misc]
     API_KEY, API_VERSION = 28, 5
-    SCHEMA = types.Schema(("throttle_ms", types.Int32), _by_topic(("error_code", types.Int16)), _Tags)
+    SCHEMA = types.Schema(("throttle_ms", types.Int32), by_topic(("error_code", types.Int16)), TAGS)
 
 
 class _TxnOffsetCommit(RequestStruct):  # type: ignore[misc]
     FLEXIBLE_VERSION = True
     API_KEY, API_VERSION, RESPONSE_TYPE = 28, 5, _OffsetsCommitted
     SCHEMA = types.Schema(
-        ("transactional_id", _Text),
-        ("group", _Text),
+        ("transactional_id", TEXT),
+        ("group", TEXT),
         ("producer_id", types.Int64),
         ("producer_epoch", types.Int16),
         ("generation", types.Int32),
-        ("member", _Text),
-        ("group_instance", _Text),
-        _by_topic(("offset", types.Int64), ("leader_epoch", types.Int32), ("metadata", _Text)),
-        _Tags,
+        ("member", TEXT),
+        ("group_instance", TEXT),
+        by_topic(("offset", types.Int64), ("leader_epoch", types.Int32), ("metadata", TEXT)),
+        TAGS,
     )
 
 
@@ -99,14 +99,14 @@ class _OffsetsFetched(Response):  # type: ignore[misc]
     API_KEY, API_VERSION = 9, 7
     SCHEMA = types.Schema(
         ("throttle_ms", types.Int32),
-        _by_topic(
+        by_topic(
             ("offset", types.Int64),
             ("leader_epoch", types.Int32),
-            ("metadata", _Text),
+            ("metadata", TEXT),
             ("error_code", types.Int16),
         ),
         ("error_code", types.Int16),
-        _Tags,
+        TAGS,
     )
 
 
@@ -114,13 +114,13 @@ class _OffsetFetch(RequestStruct):  # type: ignore[misc]
     FLEXIBLE_VERSION = True
     API_KEY, API_VERSION, RESPONSE_TYPE = 9, 7, _OffsetsFetched
     SCHEMA = types.Schema(
-        ("group", _Text),
+        ("group", TEXT),
         (
             "topics",
-            types.CompactArray(("topic", _Text), ("partitions", types.CompactArray(types.Int32)), _Tags),
+            types.CompactArray(("topic", TEXT), ("partitions", types.CompactArray(types.Int32)), TAGS),
         ),
         ("stable", types.Boolean),
-        _Tags,
+        TAGS,
     )
 
 
@@ -131,7 +131,7 @@ class _TxnEnded(Response):  # type: ignore[misc]
         ("error_code", types.Int16),
         ("producer_id", types.Int64),
         ("producer_epoch", types.Int16),
-        _Tags,
+        TAGS,
     )
 
 
@@ -139,11 +139,11 @@ class _EndTxn(RequestStruct):  # type: ignore[misc]
     FLEXIBLE_VERSION = True
     API_KEY, API_VERSION, RESPONSE_TYPE = 26, 5, _TxnEnded
     SCHEMA = types.Schema(
-        ("transactional_id", _Text),
+        ("transactional_id", TEXT),
         ("producer_id", types.Int64),
         ("producer_epoch", types.Int16),
         ("committed", types.Boolean),
-        _Tags,
+        TAGS,
     )
 
 
@@ -153,17 +153,17 @@ class _Versions(Response):  # type: ignore[misc]
         ("error_code", types.Int16),
         (
             "apis",
-            types.CompactArray(("key", types.Int16), ("oldest", types.Int16), ("newest", types.Int16), _Tags),
+            types.CompactArray(("key", types.Int16), ("oldest", types.Int16), ("newest", types.Int16), TAGS),
         ),
         ("throttle_ms", types.Int32),
-        _Tags,
+        TAGS,
     )
 
 
 class _ApiVersions(RequestStruct):  # type: ignore[misc]
     FLEXIBLE_VERSION = True
     API_KEY, API_VERSION, RESPONSE_TYPE = 18, 3, _Versions
-    SCHEMA = types.Schema(("software", _Text), ("version", _Text), _Tags)
+    SCHEMA = types.Schema(("software", TEXT), ("version", TEXT), TAGS)
 
     def parse_response_header(self, read_buffer: io.BytesIO) -> Any:
         """KIP-511: its answer has the old header, so that any broker's can be read."""
@@ -275,5 +275,5 @@ def finalized(answer: Any, feature: str) -> int:
 
 
 _FEATURES = types.CompactArray(
-    ("name", _Text), ("max_version_level", types.Int16), ("min_version_level", types.Int16), _Tags
+    ("name", TEXT), ("max_version_level", types.Int16), ("min_version_level", types.Int16), TAGS
 )

@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,10 +23,15 @@ from keys.key_files import write_identity
 from keys.store import write_private
 from keys.unlock import Credential
 from protocol import topics
-from protocol.identifiers import UnitId, digest
+from protocol.identifiers import Millis, UnitId, digest
 from protocol.trail.stated_acts import is_acts
 from tests.sim.world import World
 from tests.waiting import until_async
+
+
+def present() -> Millis:
+    """This machine's time."""
+    return Millis(time.time_ns() // 1_000_000)
 
 
 class Exchange:

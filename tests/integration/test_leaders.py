@@ -9,7 +9,7 @@ from aiokafka.protocol.api import RequestStruct, Response
 
 from runtime.kafka.client import types
 from runtime.kafka.ports import OutputRecord
-from runtime.kafka.requests import NO_TAGS, PinnedRequest
+from runtime.kafka.requests import NO_TAGS, TAGS, TEXT, PinnedRequest
 from runtime.kafka.transactions import Transactions
 from tests.integration import adapter
 from tests.integration.adapter import committed
@@ -19,13 +19,12 @@ pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
 no_late_tracebacks = adapter.no_late_tracebacks
 
-_TEXT, _TAGS = types.CompactString("utf-8"), ("tags", types.TaggedFields)
 _NODES = types.CompactArray(types.Int32)
 
 
 class _Reassigned(Response):
     API_KEY, API_VERSION = 45, 0
-    SCHEMA = types.Schema(("throttle_ms", types.Int32), ("error_code", types.Int16), ("error", _TEXT))
+    SCHEMA = types.Schema(("throttle_ms", types.Int32), ("error_code", types.Int16), ("error", TEXT))
 
 
 class _Reassign(RequestStruct):
@@ -36,12 +35,12 @@ class _Reassign(RequestStruct):
         (
             "topics",
             types.CompactArray(
-                ("topic", _TEXT),
-                ("partitions", types.CompactArray(("partition", types.Int32), ("replicas", _NODES), _TAGS)),
-                _TAGS,
+                ("topic", TEXT),
+                ("partitions", types.CompactArray(("partition", types.Int32), ("replicas", _NODES), TAGS)),
+                TAGS,
             ),
         ),
-        _TAGS,
+        TAGS,
     )
 
 

@@ -6,9 +6,6 @@ import asyncio
 import random
 import shutil
 import signal
-import time
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -17,28 +14,13 @@ from broker.ledger.admin.inspection import check_start
 from broker.ledger.settings import LedgerSettings
 from deploy.kafka.ports import free
 from protocol import topics
-from protocol.identifiers import Millis
 from protocol.merkle import leaf_hash, root_of
 from protocol.tlog.following import Follower
 from protocol.tlog.publication import parse_publication
 from protocol.trail.records import RecordType
 from tests.integration.exchange import Exchange
 from tests.integration.ledgers import NAME, Ledgers
-from tests.sim.world import World
 from tests.waiting import ended, until_async
-
-
-@pytest.fixture
-async def exchange(empty_kafka, tmp_path: Path) -> AsyncIterator[Exchange]:
-    """A world on a broker that is empty, since topics have fixed names."""
-    exchange = Exchange(
-        World(now=Millis(time.time_ns() // 1_000_000)), empty_kafka.bootstrap, tmp_path / "centre"
-    )
-    await exchange.found()
-    try:
-        yield exchange
-    finally:
-        exchange.stop()
 
 
 @pytest.fixture

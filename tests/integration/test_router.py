@@ -3,34 +3,15 @@
 from __future__ import annotations
 
 import signal
-import time
-from collections.abc import AsyncIterator
 from pathlib import Path
-
-import pytest
 
 from protocol import topics
 from protocol.envelope.wire import parse_submission
-from protocol.identifiers import Millis, UnitId
+from protocol.identifiers import UnitId
 from protocol.trail.batches import RecordType, verify_decisions
-from tests.integration.exchange import Exchange
+from tests.integration.exchange import Exchange, present
 from tests.sim.world import World
 from tests.waiting import ended
-
-
-def present() -> Millis:
-    return Millis(time.time_ns() // 1_000_000)
-
-
-@pytest.fixture
-async def exchange(empty_kafka, tmp_path: Path) -> AsyncIterator[Exchange]:
-    """A world on a broker that is empty, since topics have fixed names."""
-    exchange = Exchange(World(now=present()), empty_kafka.bootstrap, tmp_path / "centre")
-    await exchange.found()
-    try:
-        yield exchange
-    finally:
-        exchange.stop()
 
 
 async def test_a_message_arrives_with_its_receipt_and_its_record(exchange: Exchange) -> None:

@@ -7,7 +7,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -26,11 +25,11 @@ from keys.statements import issue
 from protocol import topics
 from protocol.content.parts import Part
 from protocol.errors import Rejected
-from protocol.identifiers import Millis, UnitId
+from protocol.identifiers import UnitId
 from protocol.limits import MAX_CIPHERTEXT, MAX_RECORD
 from protocol.trail.batches import Record, RecordType, verify_decisions
 from runtime.kafka.admin import KafkaTopicAdmin
-from tests.integration.exchange import Exchange
+from tests.integration.exchange import Exchange, present
 from tests.integration.failing_router import POINTS
 from tests.sim.world import World
 from tests.waiting import GENEROUS, ended, until_async
@@ -44,11 +43,6 @@ DEADLY = ("after send", "before EndTxn", "after EndTxn")
 """Where a death is another thing than an error; each costs a session timeout."""
 
 IT, FR = UnitId("it"), UnitId("fr")
-
-
-def present() -> Millis:
-    """The wall clock."""
-    return Millis(time.time_ns() // 1_000_000)
 
 
 @pytest.fixture

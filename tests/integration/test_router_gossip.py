@@ -3,34 +3,16 @@
 from __future__ import annotations
 
 import json
-import time
 import urllib.request
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 from clients.demo.exchange import free_port
-from protocol.identifiers import Millis
 from protocol.parties import TreeHead
 from protocol.trail.records import RecordType
 from tests.integration.exchange import Exchange
 from tests.integration.ledgers import Ledgers
-from tests.sim.world import World
 from tests.waiting import GENEROUS, until_async
-
-
-@pytest.fixture
-async def exchange(empty_kafka, tmp_path: Path) -> AsyncIterator[Exchange]:
-    """A world on a broker that is empty, since topics have fixed names."""
-    world = World(now=Millis(time.time_ns() // 1_000_000))
-    made = Exchange(world, empty_kafka.bootstrap, tmp_path / "centre")
-    await made.found()
-    try:
-        yield made
-    finally:
-        made.stop()
 
 
 async def test_a_unit_that_saw_another_ledger_is_named_and_its_mail_goes_on(exchange: Exchange) -> None:

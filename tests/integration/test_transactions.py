@@ -15,7 +15,7 @@ from runtime.errors import Unavailable
 from runtime.kafka.client import types
 from runtime.kafka.ports import OutputRecord
 from runtime.kafka.record_batches import BATCH_BYTES
-from runtime.kafka.requests import NO_TAGS, PinnedRequest, features, finalized
+from runtime.kafka.requests import NO_TAGS, TAGS, TEXT, PinnedRequest, features, finalized
 from runtime.kafka.transactions import FEATURE, Transactions
 from tests.integration import adapter
 from tests.integration.adapter import committed, create
@@ -27,12 +27,11 @@ cluster, bootstrap = adapter.cluster, adapter.bootstrap
 no_late_tracebacks = adapter.no_late_tracebacks
 
 UPGRADE, DOWNGRADE = 1, 2
-_TEXT, _TAGS = types.CompactString("utf-8"), ("tags", types.TaggedFields)
 
 
 class _Updated(Response):
     API_KEY, API_VERSION = 57, 1
-    SCHEMA = types.Schema(("throttle_ms", types.Int32), ("error_code", types.Int16), ("error", _TEXT))
+    SCHEMA = types.Schema(("throttle_ms", types.Int32), ("error_code", types.Int16), ("error", TEXT))
 
 
 class _UpdateFeatures(RequestStruct):
@@ -40,9 +39,9 @@ class _UpdateFeatures(RequestStruct):
     API_KEY, API_VERSION, RESPONSE_TYPE = 57, 1, _Updated
     SCHEMA = types.Schema(
         ("timeout_ms", types.Int32),
-        ("updates", types.CompactArray(("name", _TEXT), ("level", types.Int16), ("kind", types.Int8), _TAGS)),
+        ("updates", types.CompactArray(("name", TEXT), ("level", types.Int16), ("kind", types.Int8), TAGS)),
         ("validate_only", types.Boolean),
-        _TAGS,
+        TAGS,
     )
 
 

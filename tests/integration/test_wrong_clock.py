@@ -6,37 +6,19 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from deploy.kafka import ports
 from protocol import topics
-from protocol.identifiers import Millis, UnitId
+from protocol.identifiers import UnitId
 from protocol.limits import CLOCK_OFF, DAY, HOUR, MINUTE
 from protocol.trail.batches import RecordType, verify_decisions
 from runtime.kafka.broker_time import KafkaTime
-from tests.integration.exchange import Exchange
+from tests.integration.exchange import Exchange, present
 from tests.integration.test_router_faults import until_ready
 from tests.integration.units import ROOT, UnitProcess, eventually, found
-from tests.sim.world import World
-
-
-def present() -> Millis:
-    return Millis(time.time_ns() // 1_000_000)
-
-
-@pytest.fixture
-async def exchange(empty_kafka, tmp_path: Path) -> AsyncIterator[Exchange]:
-    """A world on a broker that is empty, since topics have fixed names."""
-    exchange = Exchange(World(now=present()), empty_kafka.bootstrap, tmp_path / "centre")
-    await exchange.found()
-    try:
-        yield exchange
-    finally:
-        exchange.stop()
 
 
 def start_off(exchange: Exchange, off: Path) -> int:

@@ -91,7 +91,7 @@ def upkeep(context: UnitContext) -> list[bytes]:
         return []
     # By this machine's own clock: nobody else's makes or destroys a key.
     now = context.wall()
-    context.keys.adopt_rotation(now, parties=context.directory)
+    context.keys.adopt_rotation(now, directory=context.directory)
     gone = context.keys.destroy_expired(now, seen=context.seen())
     for epoch in gone:
         log.info("epoch_key_destroyed", epoch=epoch)
@@ -116,7 +116,7 @@ def upkeep(context: UnitContext) -> list[bytes]:
 def _adopt(context: UnitContext) -> None:
     """Sign with the next identity, if the directory has just got it. The upkeep tries again."""
     try:
-        context.keys.adopt_rotation(context.clock(), parties=context.directory)
+        context.keys.adopt_rotation(context.clock(), directory=context.directory)
     except KeyStoreError as error:
         log.error("identity_not_adopted", code=error.code)  # noqa: TRY400 - no traceback in our logs
 

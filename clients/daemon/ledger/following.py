@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import structlog
 
 from clients.daemon.alarms import UNKNOWN_LOG, raise_once
+from clients.daemon.errors import DirectoryBehind
 from clients.daemon.ledger import gossip, promises
 from clients.daemon.state.feeds_read import note_read
 from clients.daemon.state.ledger_state import FollowedLog, Ledger
@@ -29,8 +30,8 @@ from protocol.tlog.proofs import root_at
 from protocol.tlog.publication import Publication, parse_publication
 from protocol.tlog.tiles import TreeWriter, parse_path, right_edge, smaller_from
 from protocol.trail.acts import gap_of
-from protocol.trail.stated_acts import is_notice, verify_acts
-from runtime.kafka.ports import Fetched
+from protocol.trail.stated_acts import StatedActs, is_notice, verify_acts
+from runtime.kafka.ports import Fetched, InputRecord
 
 if TYPE_CHECKING:
     from clients.daemon.state.unit_context import UnitContext
@@ -52,12 +53,22 @@ ALARMS: Final = {
 
 DAMAGED: Final = "ledger_damaged"
 
+_LACKS_STATEMENTS: Final = frozenset({Code.E_ISSUER})
+
 HEAR_EVERY: Final = 30.0
 """Seconds between two times that the signed times of a publication are looked at."""
 
 
-def take_publications(context: UnitContext, ledger: Ledger, fetched: Fetched) -> None:
-    """Go on to what is published and remember how far was read, in one transaction."""
+def take_publications(context: UnitContext, ledger: Ledger, fetched: Fetched, *, patient: bool) -> None:
+    """Go on to what is published and remember how far was read, in one transaction.
+
+    While `patient`, a notice by an operator whose key is not here is `DirectoryBehind`.
+    """
+    notices = {
+        record.offset: _judge(context, record.value, patient=patient)
+        for record in fetched.records
+        if is_notice(record.value)
+    }
     open_ledger(context, ledger)
     promises.load_promises(context, ledger.book)
     try:
@@ -65,7 +76,10 @@ def take_publications(context: UnitContext, ledger: Ledger, fetched: Fetched) ->
             if fetched.rewound_from is not None:
                 _begin_again(context, ledger, fetched.position, read_to=fetched.rewound_from)
             for record in fetched.records:
-                _take(context, ledger, record.value, record.offset)
+                if record.offset in notices:
+                    take_notice(context, ledger, record, notices[record.offset])
+                else:
+                    _take(context, ledger, record.value, record.offset)
             for held in ledger.logs.values():
                 _settle(context, ledger, held)
             note_read(context, fetched, position=min(ledger.waits_from(), default=fetched.position))
@@ -103,9 +117,6 @@ def open_ledger(context: UnitContext, ledger: Ledger) -> None:
 
 
 def _take(context: UnitContext, ledger: Ledger, value: bytes, offset: int) -> None:
-    if is_notice(value):
-        take_notice(context, ledger, value, offset)
-        return
     try:
         publication = guarded(lambda: parse_publication(value))
     except Rejected as rejected:
@@ -125,16 +136,26 @@ def _take(context: UnitContext, ledger: Ledger, value: bytes, offset: int) -> No
         _accuse(context, ledger, publication, offset, rejected)
 
 
-def take_notice(context: UnitContext, ledger: Ledger, value: bytes, offset: int) -> None:
-    """Two people state that records of the audit topic are gone: one alarm for each such statement."""
+def _judge(context: UnitContext, value: bytes, *, patient: bool) -> StatedActs | Rejected:
     try:
-        stated = guarded(lambda: verify_acts(value, parties=context.directory))
+        return guarded(lambda: verify_acts(value, parties=context.directory))
     except Rejected as rejected:
-        raise_once(context, ledger, DAMAGED, "", f"record {offset}: {rejected.code}")
+        if patient and rejected.reason in _LACKS_STATEMENTS:
+            raise DirectoryBehind(context.directory.head.size + 1) from None
+        return rejected
+
+
+def take_notice(
+    context: UnitContext, ledger: Ledger, record: InputRecord, stated: StatedActs | Rejected
+) -> None:
+    """Two people state that records of the audit topic are gone: one alarm for each such statement."""
+    if isinstance(stated, Rejected):
+        raise_once(context, ledger, DAMAGED, "", f"record {record.offset}: {stated.code}")
         return
     ledger.clear("")
+    told = digest(record.value).hex()
     for gap in filter(None, map(gap_of, stated.acts)):
-        if context.store.write("INSERT OR IGNORE INTO meta VALUES (?, '1')", f"told:{digest(value).hex()}"):
+        if context.store.write("INSERT OR IGNORE INTO meta VALUES (?, '1')", f"told:{told}"):
             detail = f"{gap.log}: {gap.end - gap.first} offsets of the audit topic, from {gap.first} on"
             context.alarm("ledger_audit_gap", cause=f"{gap.log} {gap.first}", detail=detail)
 

@@ -8,8 +8,9 @@ that following hardly delays messages.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 from clients.daemon.alarms import end_unknown_log_alarm
 from clients.daemon.jobs import Jobs
@@ -30,13 +31,22 @@ LOOK_EVERY: Final = 10.0
 _once_available = partial(once_available, event="ledger_unavailable", topic=topics.LEDGER)
 
 
+class Patiently(Protocol):
+    """Runs a job; one that lacks statements of the directory again when they are here, or without them."""
+
+    def __call__(self, name: str, work: Callable[..., None], /, *, brief: bool) -> Awaitable[None]:
+        """`work` is called with `patient`: whether it may be `DirectoryBehind`."""
+        ...
+
+
 class LedgerWatch:
     """Follows the ledger, if this unit's home has a policy for it."""
 
-    def __init__(self, context: UnitContext, jobs: Jobs, feeds: FeedReader) -> None:
+    def __init__(self, context: UnitContext, jobs: Jobs, feeds: FeedReader, *, patiently: Patiently) -> None:
         self._context = context
         self._jobs = jobs
         self._feeds = feeds
+        self._patiently = patiently
         self._position = 0
         self.read = asyncio.Event()
         """Set when everything that was there at the beginning has been read."""
@@ -44,11 +54,15 @@ class LedgerWatch:
         self.steady_since: float | None = None
         """Since when the feed is read to its end, by the clock that does not jump."""
 
-    async def run(self) -> None:
-        """Run until cancelled; returns at once where nothing is to be followed."""
+    async def run(self, directory_read: asyncio.Event) -> None:
+        """Run until cancelled; returns at once where nothing is to be followed.
+
+        What operators state here is verified with their keys: the directory is read first.
+        """
         held = self._context.ledger
         if held is None:
             return
+        await directory_read.wait()
         await self._jobs.until_stored("ledger", partial(ledger.open_ledger, self._context, held))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow(held))
@@ -70,8 +84,8 @@ class LedgerWatch:
         return position(store, topics.LEDGER, 0), read_records(store, topics.LEDGER, 0)
 
     async def _take(self, held: Ledger, end: int, fetched: Fetched) -> None:
-        await self._jobs.until_stored(
-            "ledger", lambda: ledger.take_publications(self._context, held, fetched)
+        await self._patiently(
+            "ledger", partial(ledger.take_publications, self._context, held, fetched), brief=False
         )
         self._position = fetched.position
         self._note(end)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from clients.daemon.errors import DaemonError
+from clients.daemon.errors import DirectoryBehind
 from clients.daemon.ledger import promises
 from clients.daemon.receiving import receipts
 from clients.daemon.sending.sealer import seal_row
@@ -50,14 +50,6 @@ log = structlog.get_logger()
 LONGEST_HOLD = 300.0
 _CREATED = SUMMARY_FIELDS.index("created")
 _LACKS_STATEMENTS = frozenset({Code.E_RECEIPT})
-
-
-class DirectoryBehind(DaemonError):
-    """What was read can perhaps be judged with statements that have not arrived here yet."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__(f"statement {size} of the directory is not here yet")
-        self.size = size
 
 
 @dataclass(frozen=True, slots=True)

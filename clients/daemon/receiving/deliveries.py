@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from clients.daemon.errors import DaemonError
+from clients.daemon.errors import DaemonError, DirectoryBehind
 from clients.daemon.ledger import gossip, promises
-from clients.daemon.receiving.deciding import DirectoryBehind
 from clients.daemon.receiving.reply_places import note_reply_received
 from clients.daemon.state.feeds_read import note_read
 from clients.daemon.state.unit_context import UnitContext

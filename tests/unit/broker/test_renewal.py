@@ -214,7 +214,7 @@ class Member:
         following = self.keys.succession(now, directory=directory)
         if following is not None:
             directory.apply(following)
-        self.keys.adopt_rotation(now, parties=directory)
+        self.keys.adopt_rotation(now, directory=directory)
         self.keys.destroy_expired(now)
         for statement in self.keys.ensure_epochs(now, parties=directory):
             directory.apply(statement)

@@ -239,9 +239,9 @@ def test_the_next_identity_signs_when_the_directory_has_it(tmp_path: Path, world
     keys = make(tmp_path / "fr")
     directory = take_in(world, keys)
     before = keys.signer.public
-    assert keys.adopt_rotation(NOW, parties=directory) is None
+    assert keys.adopt_rotation(NOW, directory=directory) is None
     request = keys.rotation_request(NOW)
-    assert keys.adopt_rotation(NOW, parties=directory) is None
+    assert keys.adopt_rotation(NOW, directory=directory) is None
     assert keys.signer.public == before
     again = load(tmp_path / "fr").rotation_request(NOW)
     statements = [
@@ -251,8 +251,8 @@ def test_the_next_identity_signs_when_the_directory_has_it(tmp_path: Path, world
     directory.apply(statements[0])
     with pytest.raises(Rejected):
         directory.apply(statements[1])
-    assert keys.adopt_rotation(Millis(NOW - 1), parties=directory) is None
-    assert keys.adopt_rotation(NOW, parties=directory) == before
+    assert keys.adopt_rotation(Millis(NOW - 1), directory=directory) is None
+    assert keys.adopt_rotation(NOW, directory=directory) == before
     current = directory.current_identity(FR, NOW)
     assert current is not None and current.public == keys.signer.public != before
     assert load(tmp_path / "fr").signer.public == keys.signer.public
@@ -269,7 +269,7 @@ def test_epoch_keys_outlive_a_rotation(tmp_path: Path, world: World) -> None:
         keys.rotation_request(later), registrar=world.registrar, parties=directory, now=later
     ):
         directory.apply(statement)
-    assert keys.adopt_rotation(later, parties=directory) is not None
+    assert keys.adopt_rotation(later, directory=directory) is not None
     old = directory.identities(FR)[0].public.kid
     directory.apply(keys.revoke(old, reason="rotated", now=later))
     with pytest.raises(Rejected):

@@ -7,7 +7,8 @@ import pytest
 from clients.daemon.api import directory_views
 from clients.daemon.directory.key_end import key_end
 from clients.daemon.directory.statements import upkeep
-from clients.daemon.receiving.deciding import DirectoryBehind, take_decisions
+from clients.daemon.errors import DirectoryBehind
+from clients.daemon.receiving.deciding import take_decisions
 from clients.daemon.sending import waiting
 from keys.enrolment import rotation_statements
 from keys.soft_keys import SoftEpochKey, SoftIdentity
@@ -104,7 +105,7 @@ def test_a_revoked_identity_holds_messages_back(world, es):
     assert "E_KEY_REVOKED" in es.rows("SELECT reasons FROM outbox")[0][0]
     world.directory.apply(statement)
     es.context.replica.directory = world.directory
-    es.keys.adopt_rotation(world.now, parties=world.directory)
+    es.keys.adopt_rotation(world.now, directory=world.directory)
     waiting.seal_queued(es.context)
 
     assert es.state(held_back.id) == "sealed"

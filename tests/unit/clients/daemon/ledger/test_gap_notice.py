@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from clients.daemon.errors import DirectoryBehind
 from clients.daemon.ledger import following
 from clients.daemon.ledger.following import take_publications
 from clients.daemon.state.ledger_state import Ledger
+from clients.daemon.store.positions import position
+from keys.directory import Directory
 from protocol import topics
 from protocol.identifiers import UnitId
 from protocol.trail.acts import AuditGap, audit_gap
@@ -40,7 +43,8 @@ def notice(world: World, *, role: str = "registrar", first: int = 10, end: int =
 def take(es: UnitFixture, *values: bytes, start: int = 0) -> list[tuple[str, str]]:
     """What these records of the topic raise."""
     records = tuple(InputRecord(start + at, 0, value) for at, value in enumerate(values))
-    take_publications(es.context, es.context.ledger, Fetched(topics.LEDGER, 0, records, start + len(records)))
+    fetched = Fetched(topics.LEDGER, 0, records, start + len(records))
+    take_publications(es.context, es.context.ledger, fetched, patient=False)
     return es.rows("SELECT code, detail FROM alarms ORDER BY id")
 
 
@@ -73,6 +77,28 @@ def test_who_can_only_write_to_the_topic_raises_no_such_alarm(es: UnitFixture) -
     assert es.context.ledger.logs[SHARD].follower.head.size == 3
 
 
+def test_one_by_a_key_that_is_not_here_yet_waits_for_the_directory(es: UnitFixture) -> None:
+    """Nobody is accused, and nothing is passed over, because the directory arrives later than the ledger."""
+    made, known = notice(es.world), es.context.directory
+    es.context.replica.directory = Directory(known.root)
+    fetched = Fetched(topics.LEDGER, 0, (InputRecord(0, 0, made),), 1)
+    with pytest.raises(DirectoryBehind) as behind:
+        take_publications(es.context, es.context.ledger, fetched, patient=True)
+    assert behind.value.size == 1
+    assert es.rows("SELECT code FROM alarms") == []
+    assert position(es.context.store, topics.LEDGER, 0) == 0
+    es.context.replica.directory = known
+    take_publications(es.context, es.context.ledger, fetched, patient=True)
+    assert es.rows("SELECT code FROM alarms") == [("ledger_audit_gap",)]
+
+
+def test_a_forged_one_is_waited_for_by_nobody_for_long(es: UnitFixture) -> None:
+    """What is damaged in another way is judged at once."""
+    fetched = Fetched(topics.LEDGER, 0, (InputRecord(0, 0, b"\x84\x01\x64acts"),), 1)
+    take_publications(es.context, es.context.ledger, fetched, patient=True)
+    assert es.rows("SELECT code FROM alarms") == [("ledger_damaged",)]
+
+
 def test_a_router_passes_it_over() -> None:
     """It is no publication, and no reason to say that one was refused."""
     ledger = RouterLedger()
@@ -91,3 +117,12 @@ def test_each_rule_has_a_test_that_misses_it(es: UnitFixture, value: bool) -> No
     mutant = Mutant(following.take_notice, forced(value, "context.store.write"))
     with mutated(mutant), pytest.raises(AssertionError):
         test_it_is_one_alarm_however_often_it_comes(es)
+
+
+def test_without_patience_the_ledger_is_accused(es: UnitFixture) -> None:
+    """A daemon that read the ledger faster than the directory raised `ledger_damaged` for good."""
+    with (
+        mutated(Mutant(following._judge, forced(False, "patient"))),
+        pytest.raises(pytest.fail.Exception),
+    ):
+        test_one_by_a_key_that_is_not_here_yet_waits_for_the_directory(es)

@@ -66,7 +66,7 @@ class Reader:
         start = self.unit.read.get("ledger", 0)
         records = tuple(InputRecord(i, 0, self.topic[i]) for i in range(start, len(self.topic)))
         fetched = Fetched(topics.LEDGER, 0, records, len(self.topic))
-        ledger.take_publications(self.unit.context, self.ledger, fetched)
+        ledger.take_publications(self.unit.context, self.ledger, fetched, patient=False)
         self.unit.read["ledger"] = len(self.topic)
         return self
 
@@ -500,7 +500,7 @@ def test_a_topic_that_was_made_anew_counts_from_its_beginning(es):
         Fetched(topics.LEDGER, 0, (), 0, rewound_from=3),
         Fetched(topics.LEDGER, 0, records, len(records)),
     ):
-        ledger.take_publications(es.unit.context, es.ledger, fetched)
+        ledger.take_publications(es.unit.context, es.ledger, fetched, patient=False)
 
     assert es.alarms == ["feed_rewound"]
     assert es.unit.context.ledger_head == log.checkpoint().head

@@ -9,9 +9,8 @@ import pytest
 
 from clients.daemon.api import lists, views
 from clients.daemon.directory.statements import upkeep
-from clients.daemon.errors import StoreUnavailable
+from clients.daemon.errors import DirectoryBehind, StoreUnavailable
 from clients.daemon.receiving import deliveries as receiving
-from clients.daemon.receiving.deciding import DirectoryBehind
 from clients.daemon.sending import acknowledgements, waiting
 from clients.daemon.sending.requests import AckRequest
 from clients.daemon.store.order import Order, Recipient, choose_keys, core_from_order

@@ -112,8 +112,10 @@ def publications(
     read = tuple(InputRecord(start + number, 0, value) for number, value in enumerate(values))
     fetched = Fetched(topics.LEDGER, 0, () if rewound_from else read, start, rewound_from=rewound_from)
     if rewound_from:
-        ledger.take_publications(unit.context, held, fetched)
-    ledger.take_publications(unit.context, held, Fetched(topics.LEDGER, 0, read, start + len(read)))
+        ledger.take_publications(unit.context, held, fetched, patient=False)
+    ledger.take_publications(
+        unit.context, held, Fetched(topics.LEDGER, 0, read, start + len(read)), patient=False
+    )
 
 
 def codes(unit: UnitFixture) -> list[str]:

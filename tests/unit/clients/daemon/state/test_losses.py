@@ -111,7 +111,7 @@ def test_a_policy_that_is_gone_is_an_alarm_and_no_wish(es: UnitFixture) -> None:
     log = SimLog().add(leaves(3))
     records = tuple(InputRecord(i, 0, value) for i, value in enumerate(log.publish()))
     following.take_publications(
-        es.context, es.context.ledger, Fetched(topics.LEDGER, 0, records, len(records))
+        es.context, es.context.ledger, Fetched(topics.LEDGER, 0, records, len(records)), patient=False
     )
     tell_losses(es.context)
     assert alarms(es) == []
