@@ -186,9 +186,12 @@ def _meanings(leaves: Sequence[Leaf]) -> Iterator[Says]:
 
 def _published(records: Iterable[ConsumerRecord]) -> Iterator[Head]:
     for record in records:
-        note = parse_publication(record.value).note
-        if note is not None:
-            made = parse_checkpoint(note).checkpoint
+        try:
+            note = parse_publication(record.value).note
+            made = None if note is None else parse_checkpoint(note).checkpoint
+        except Rejected:
+            continue  # whoever wrote it, it is no head
+        if made is not None:
             yield Head(f"published at {record.offset}", made.origin, made.size, made.root)
 
 

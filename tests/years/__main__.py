@@ -129,7 +129,7 @@ def line_of(outcomes: Sequence[Outcome], *, real: float, failing: Sequence[dict[
         "slowest_drain_s": round(max((o.slowest_drain for o in outcomes), default=0.0), 1),
         "virtual_s": round(virtual),
         "real_s": round(real, 1),
-        "cpu_s": round(sum(outcome.real for outcome in outcomes), 1),
+        "cpu_s": round(sum(outcome.cpu for outcome in outcomes), 1),
         "faults": dict(sorted(faults.items())),
         "failing": list(failing),
     }

@@ -24,11 +24,12 @@ from tests.years.harvest import Harvest, history_of, waiting
 from tests.years.judge import Findings, judge
 from tests.years.loop import Spinning, Stalled
 from tests.years.nemesis import DAY, FAULTS, GAPS, HOUR, MINUTE, Strike
+from tests.years.parties import Unit
 from tests.years.plan import YEAR, Episode, Plan, Struck
 from tests.years.traffic import Traffic
 
-LEAP: Final = 4 * DAY
-"""So much passes at once."""
+LEAP: Final = 7 * DAY
+"""So much passes at once: an epoch of encryption keys, so that everybody makes the next ones in time."""
 
 AWAKE: Final = 8.0
 """Seconds that everybody runs after a leap, at the least: every regular look is had once."""
@@ -44,6 +45,9 @@ SOON: Final = 3 * MINUTE
 
 LOOK_EVERY: Final = 5.0
 
+LOGGED_WITHIN: Final = 60
+"""So many looks until the ledger has what there is; where it is away, its alarms are due."""
+
 
 @dataclass
 class Outcome:
@@ -54,6 +58,7 @@ class Outcome:
     faults: Counter[str] = field(default_factory=Counter)
     virtual: float = 0.0
     real: float = 0.0
+    cpu: float = 0.0
     steps: int = 0
     messages: int = 0
     records: int = 0
@@ -112,8 +117,16 @@ class Campaign:
             await asyncio.sleep(min(AWAKE, moment - loop.time()))
             while any(loop.time() - party.began < YOUNG for party in self.exchange.processes()):
                 await asyncio.sleep(AWAKE)
+            await self._logged()
             self.harvest.take()
         await asyncio.sleep(max(0.0, moment - loop.time()))
+
+    async def _logged(self) -> None:
+        """What the new date has brought is in the ledger, if it works: else a pause of a minute would be one of days."""
+        for _ in range(LOGGED_WITHIN):
+            if all(map(_has_logged_directory, self.exchange.units.values())):
+                return
+            await asyncio.sleep(LOOK_EVERY)
 
     def _leap(self, seconds: float) -> None:
         self.exchange.loop.leap(seconds)
@@ -183,11 +196,19 @@ class Campaign:
         return True
 
 
+def _has_logged_directory(unit: Unit) -> bool:
+    if unit.daemon is None:
+        return True
+    context = unit.daemon.context
+    log = None if context.ledger is None else context.ledger.directory
+    return log is None or log.follower.head.size >= context.directory.head.size
+
+
 def simulate(
     plan: Plan, *, size: Size | None = None, watch: Callable[[Campaign], Any] | None = None
 ) -> Outcome:
     """One plan, carried out and judged."""
-    began = time.perf_counter()
+    began, cpu = time.perf_counter(), time.process_time()
     with simulated(plan.seed, size or Size(units=plan.units)) as exchange:
         campaign = Campaign(exchange, plan)
         if watch is not None:
@@ -200,13 +221,14 @@ def simulate(
         except (Stalled, Spinning) as error:
             findings.add("stalled", str(error))
         except Exception as error:
-            findings.add("broken", "".join(traceback.format_exception(error)[-3:]).strip())
+            findings.add("broken", "".join(traceback.format_exception(error)[-6:]).strip())
         return Outcome(
             plan,
             findings,
             campaign.struck,
             virtual=exchange.loop.time(),
             real=time.perf_counter() - began,
+            cpu=time.process_time() - cpu,
             steps=exchange.loop.steps,
             messages=len(campaign.traffic.messages),
             records=sum(len(found) for found in campaign.harvest.records.values()),

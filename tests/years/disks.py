@@ -118,6 +118,7 @@ class Disk:
         """The home has these files and no others. Its process must be gone; what it had open is closed."""
         self.calls.close_databases()
         self.heal()
+        self.calls.countdown = 0  # what is written here is no program's
         for path in self.home.iterdir():
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         for name, mode in sorted(image.folders.items()):

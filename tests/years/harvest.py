@@ -23,7 +23,7 @@ from protocol.errors import Rejected
 from protocol.identifiers import UnitId
 from tests.chaos.evidence import connect, inbox_rows, own_messages, states, unfinished
 from tests.chaos.history import Arrival, History, Message, Source, Watch
-from tests.chaos.ledger_evidence import ACCUSATIONS, collect_ledger, trail_of
+from tests.chaos.ledger_evidence import collect_ledger, trail_of
 from tests.chaos.ledger_site import LedgerSite
 
 if TYPE_CHECKING:
@@ -138,11 +138,7 @@ async def watches(exchange: Exchange) -> dict[str, Watch]:
             late=ledger["late"],
             wrong=[f"{each['code']} {each['about']}: {each['detail']}" for each in ledger["wrong"]],
             sizes={log["origin"]: log["size"] for log in ledger["logs"]},
-            accused=[
-                f"{alarm['code']}: {alarm['detail']}"
-                for alarm in shown["alarms"]
-                if alarm["code"] in ACCUSATIONS
-            ],
+            accused=[],  # alarms are judged with their causes (judge.py)
         )
     return found
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from protocol.limits import EPOCH, SECOND
 from tests.years.clocks import BEGIN_MS
-from tests.years.nemesis import DAY, FAULTS, HOUR, MINUTE
+from tests.years.nemesis import DAY, FAULTS, GAPS, HOUR, MINUTE
 from tests.years.traffic import Talk, talks
 
 YEAR: Final = 365.25 * DAY
@@ -52,6 +52,9 @@ class Plan:
     seed: int
     years: float
     units: int
+    kinds: tuple[str, ...]
+    """The faults that it was drawn from."""
+
     episodes: tuple[Episode, ...]
 
     @property
@@ -88,7 +91,8 @@ def plan_of(
         # One in three begins when an epoch turns, some minutes before.
         moments.append(_before_epoch(at, chance) if chance.random() < 0.33 else at)
     moments = sorted(moment for moment in moments if 0 < moment < max(end, 11 * MINUTE))
-    table = [FAULTS[name] for name in FAULTS if name in names]
+    known = FAULTS | {name: fault for name, (fault, _) in GAPS.items()}
+    table = [known[name] for name in known if name in names]
     weights = [fault.weight for fault in table]
     episodes, number = [], 0
     for place, at in enumerate(moments):
@@ -110,7 +114,7 @@ def plan_of(
             chance, list(units), name=f"e{place}", count=chance.choice((1, 2, 3, 6)), seconds=seconds
         )
         episodes.append(Episode(place, round(at, 3), tuple(sorted(faults, key=lambda f: f.at)), tuple(said)))
-    return Plan(seed, years, len(units), tuple(episodes))
+    return Plan(seed, years, len(units), tuple(fault.name for fault in table), tuple(episodes))
 
 
 def _before_epoch(at: float, chance: random.Random) -> float:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from tests.years.campaign import Outcome, units_of
+from tests.years.nemesis import FAULTS
 from tests.years.plan import Plan, plan_of
 
 MOST: Final = 40
@@ -54,8 +55,10 @@ def shrunk(outcome: Outcome, *, run: Callable[[Plan], Outcome]) -> Outcome:
 
 def command(plan: Plan) -> str:
     """The command that repeats it."""
-    full = plan_of(plan.seed, years=plan.years, units=units_of(plan.units))
+    full = plan_of(plan.seed, years=plan.years, units=units_of(plan.units), names=plan.kinds)
     words = [f"python -m tests.years --seed {plan.seed} --years {plan.years:g} --units {plan.units}"]
+    if plan.kinds != tuple(FAULTS):
+        words.append("--kinds " + ",".join(plan.kinds))
     if len(plan.episodes) < len(full.episodes):
         words.append("--episodes " + ",".join(str(episode.number) for episode in plan.episodes))
     if len(plan.faults) < len(full.faults):

@@ -47,13 +47,16 @@ def test_a_failing_plan_shrinks_to_what_it_needs(wanted):
         for place in range(20)
     )
     run = _fails_with(*wanted)
-    small = shrunk(run(Plan(1, 1, 2, episodes)), run=run)
+    small = shrunk(run(Plan(1, 1, 2, tuple(FAULTS), episodes)), run=run)
     assert [fault.number for fault in small.plan.faults] == list(wanted)
 
 
 def test_the_command_repeats_a_part_of_a_plan():
     whole = plan_of(7, years=0.2, units=units_of(4))
     assert command(whole) == "python -m tests.years --seed 7 --years 0.2 --units 4"
+    chosen = plan_of(7, years=0.2, units=units_of(4), names=("router_killed", "epoch_keys_lost"))
+    assert command(chosen).endswith("--units 4 --kinds router_killed,epoch_keys_lost")
+    assert {fault.name for fault in chosen.faults} == {"router_killed", "epoch_keys_lost"}
     part = whole.only({fault.number for fault in whole.faults[:2]}, {0, 1})
     assert command(part).startswith("python -m tests.years --seed 7 --years 0.2 --units 4 --episodes 0,1")
 

@@ -1,0 +1,120 @@
+"""Faults of people: what the centre's operators do to units, and what those write who may write and should not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final
+
+from broker.centre.enrolments import enrol_units, read_request
+from broker.centre.membership import change_status
+from keys.store import write_private
+from protocol import topics
+from protocol.identifiers import UnitId
+from runtime.errors import Conflict, Unavailable
+from tests.years.parties import NoAnswer
+from tests.years.strike import Strike
+
+AGAIN_AFTER: Final = 15.0
+"""Seconds until an operator types a command again that did not get through."""
+
+PATIENT_FOR: Final = 40
+"""So often; no outage of Kafka lasts longer."""
+
+
+async def typed(at: Strike, command: Callable[[], Coroutine[Any, Any, Any]]) -> bool:
+    """An operator types this until it is done; False where the centre says at once that there is nothing to do."""
+    for turn in range(PATIENT_FOR):
+        try:
+            await at.exchange.centre.command(command())
+        except Conflict:
+            # After a try that did not get through it may have been done all the same.
+            return turn > 0
+        except (Unavailable, NoAnswer):
+            await asyncio.sleep(AGAIN_AFTER)
+        else:
+            return True
+    raise RuntimeError("the centre could not reach Kafka for ten minutes")
+
+
+async def suspended(at: Strike) -> None:
+    """`centre suspend`, and `centre resume` some time later."""
+    exchange = at.exchange
+    unit = at.party("unit").name
+
+    def status(*, suspended: bool, reason: str) -> Callable[[], Coroutine[Any, Any, Any]]:
+        return lambda: change_status(exchange.invocation, unit, suspended=suspended, reason=reason)
+
+    if await typed(at, status(suspended=True, reason="by order")):
+        await at.last()
+        await typed(at, status(suspended=False, reason="lifted"))
+
+
+async def rotated(at: Strike) -> None:
+    """`keys rotate` at a unit, `centre enrol` for what it gives: the next identity."""
+    exchange = at.exchange
+    unit = exchange.units[at.party("unit").name]
+    if unit.daemon is None:
+        return
+    context = unit.daemon.context
+
+    async def ask() -> bytes:
+        return context.keys.rotation_request(context.clock())
+
+    try:
+        made = await unit.call(ask)
+    except NoAnswer:
+        return
+    write_private(unit.home.rotation, made, entropy=at.chance.randbytes, replace=True)
+    await asyncio.sleep(at.seconds)
+    request = read_request(unit.home.rotation)
+    await typed(at, lambda: enrol_units(exchange.invocation, [request], {}))
+
+
+async def lost_epochs(at: Strike) -> None:
+    """The files of a unit's epoch keys are gone; what was sealed to them is lost with them, so nothing is on its way."""
+    unit = at.exchange.units[at.party("unit").name]
+    unit.kill()
+    for path in (unit.home.keys / "epochs").glob("*"):
+        path.unlink()
+    unit.start()
+    await at.last()
+
+
+def hostile(make: Callable[[Strike], bytes | None], *places: str) -> Callable[[Strike], Awaitable[None]]:
+    async def strike(at: Strike) -> None:
+        until = at.exchange.loop.time() + at.seconds
+        while at.exchange.loop.time() < until:
+            place = at.chance.choice(places)
+            if place.endswith("."):
+                place += at.chance.choice(list(at.exchange.units))
+            value = make(at)
+            if value is not None:
+                at.exchange.model.write(place, value)
+            await asyncio.sleep(at.chance.uniform(0.1, 5))
+
+    return strike
+
+
+def garbage(at: Strike) -> bytes:
+    return at.chance.randbytes(at.chance.choice((0, 1, 300, 3000)))
+
+
+def seen_before(at: Strike) -> bytes | None:
+    """Some record of some outbox: as it is, damaged, or cut off."""
+    name = topics.outbox(UnitId(at.chance.choice(list(at.exchange.units))))
+    found = at.exchange.model.records(name)
+    if not found:
+        return None
+    value = at.chance.choice(found).value
+    damaged = bytearray(value)
+    damaged[at.chance.randrange(len(damaged))] ^= 1 << at.chance.randrange(8)
+    return at.chance.choice((value, bytes(damaged), value[: len(value) // 2]))
+
+
+def of_topic(*names: str) -> Callable[[Strike], bytes | None]:
+    def make(at: Strike) -> bytes | None:
+        found = at.exchange.model.records(at.chance.choice(names))
+        return at.chance.choice(found).value if found else None
+
+    return make
