@@ -57,7 +57,8 @@ class Replica:
         self._seen: set[int] = set()
         """The places of the statements that the topic has shown since it was begun to be read."""
 
-        self._waiters: set[asyncio.Event] = set()
+        self._waiters: dict[asyncio.Event, None] = {}
+        """In the order in which they began to wait: who came first goes on first."""
 
     async def run(self) -> None:
         """Follow the topic for ever; waits while it is absent."""
@@ -153,11 +154,11 @@ class Replica:
 
     async def _wait(self, seconds: float) -> None:
         waiter = asyncio.Event()
-        self._waiters.add(waiter)
+        self._waiters[waiter] = None
         try:
             async with asyncio.timeout(seconds):
                 await waiter.wait()
         except TimeoutError:
             pass
         finally:
-            self._waiters.discard(waiter)
+            del self._waiters[waiter]

@@ -123,6 +123,15 @@ class Policy:
                     found[party] = max(time, found.get(party, time))
         return found
 
+    def signed_later(self, signed: SignedCheckpoint, *, than: SignedCheckpoint) -> bool:
+        """Whether the log or a witness signed this checkpoint later than they signed that one.
+
+        A log that goes back to a smaller tree has to sign it anew. Who only shows again what it once
+        published cannot change the times that were signed.
+        """
+        before, now = self.times(than), self.times(signed)
+        return any(time > before[party] for party, time in now.items() if party in before)
+
     def complete(self, witnesses: Mapping[str, Seconds]) -> tuple[str, ...]:
         """The groups that these witnesses complete."""
         there = set(witnesses)

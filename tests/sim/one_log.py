@@ -55,6 +55,8 @@ class SimLog:
     witnesses: tuple[str, ...] = WITNESSES
     files: dict[str, bytes] = field(default_factory=dict)
     published: int = 0
+    now: Seconds = NOW
+    """When it signs, and its witnesses do."""
 
     def __post_init__(self) -> None:
         self.tree = TreeWriter(with_entries=False)
@@ -75,9 +77,9 @@ class SimLog:
 
     def note(self, *, key: NoteKey = LOG_KEY) -> bytes:
         head = self.checkpoint()
-        note = sign_checkpoint(head, key.signers(self.origin), now=NOW)
+        note = sign_checkpoint(head, key.signers(self.origin), now=self.now)
         lines = [
-            cosign(head, signer, now=NOW)
+            cosign(head, signer, now=self.now)
             for name in self.witnesses
             for signer in note_key(name).signers(name, NoteUse.WITNESS)
         ]

@@ -46,6 +46,7 @@ from tests.years.kafka.connection import installed
 from tests.years.loop import Life, VirtualLoop
 from tests.years.network import Network, connected
 from tests.years.parties import Centre, Ledger, Party, Router, Unit, Witness
+from tests.years.verifying import verified_once
 
 NAME: Final = "contrada.example"
 UNIT_NAMES: Final = (
@@ -246,6 +247,7 @@ def simulated(seed: int, size: Size | None = None, *, begin: int | None = None) 
         stack.enter_context(_silent())
         stack.callback(_bury, exchange)
         stack.enter_context(virtual_world(exchange.clocks, seed=seed))
+        stack.enter_context(verified_once())
         stack.enter_context(connected(exchange.network))
         stack.enter_context(installed(exchange.model))
         stack.enter_context(exchange.disks.watched())

@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import heapq
+import itertools
 import random
 import selectors
 import signal
@@ -101,6 +102,30 @@ class Life:
             self.loop.call_soon(handler, context=self._context.copy())
 
 
+class NumberedFuture(asyncio.Future):  # type: ignore[type-arg]
+    """A future whose place in a set is by its number, not by its address: sets of them are gone through in one order."""
+
+    def __init__(self, *, loop: VirtualLoop) -> None:
+        super().__init__(loop=loop)
+        self.number = loop.numbered()
+
+    def __hash__(self) -> int:
+        return self.number
+
+
+class NumberedTask(asyncio.Task):  # type: ignore[type-arg]
+    """The same of a task: asyncio itself waits for sets of them, and cancels them in the order of a set."""
+
+    def __init__(
+        self, work: Coroutine[Any, Any, Any], *, loop: VirtualLoop, context: contextvars.Context | None
+    ) -> None:
+        self.number = loop.numbered()
+        super().__init__(work, loop=loop, context=context)
+
+    def __hash__(self) -> int:
+        return self.number
+
+
 LIFE: contextvars.ContextVar[Life | None] = contextvars.ContextVar("LIFE", default=None)
 """Whose code runs; None for the campaign itself and for what stands for the world outside."""
 
@@ -113,10 +138,19 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.set_task_factory(_task)
         self._now = 0.0
         self._order = random.Random(f"order {seed}")
+        self._numbers = itertools.count()
         self._still = 0
         self._last: list[str] = []
         self.steps = 0
         """Callbacks that have run."""
+
+    def numbered(self) -> int:
+        """The number of a new task or future."""
+        return next(self._numbers)
+
+    def create_future(self) -> NumberedFuture:
+        """One with a number."""
+        return NumberedFuture(loop=self)
 
     def time(self) -> float:
         """Virtual seconds since the beginning."""
@@ -237,12 +271,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 def _task(
-    loop: asyncio.AbstractEventLoop,
+    loop: VirtualLoop,
     work: Coroutine[Any, Any, Any],
     *,
     context: contextvars.Context | None = None,
 ) -> asyncio.Task[Any]:
-    task = asyncio.Task(work, loop=loop, context=context)
+    task = NumberedTask(work, loop=loop, context=context)
     life = LIFE.get() if context is None else context.get(LIFE)
     if life is not None:
         # A process that was killed leaves tasks behind that nobody waits for: that is no fault to log.

@@ -63,6 +63,9 @@ _SHORT, _LONG = (0.2, 15.0), (15.0, 1.5 * MINUTE)
 _LATE = frozenset({"ledger_leaf_missing"})
 """What is said where the ledger was away or cut off for longer than a minute while mail went on."""
 
+_AWAY = frozenset({"acknowledgement_missing"})
+"""What senders say of whoever is away for more than an hour."""
+
 FAULTS: Final[dict[str, Fault]] = {
     fault.name: fault
     for fault in (
@@ -77,8 +80,8 @@ FAULTS: Final[dict[str, Fault]] = {
         Fault("unit_paused", pause("unit"), 3, _LONG),
         Fault("unit_cut_off", cut("unit", silent=False), 2, _LONG),
         Fault("unit_cut_in_silence", cut("unit", silent=True), 2, _LONG),
-        Fault("unit_away_for_days", stop("unit"), 1, (1 * DAY, 6 * DAY)),
-        Fault("unit_away_for_weeks", stop("unit"), 1, (8 * DAY, 25 * DAY)),
+        Fault("unit_away_for_days", stop("unit"), 1, (1 * DAY, 6 * DAY), _AWAY),
+        Fault("unit_away_for_weeks", stop("unit"), 1, (8 * DAY, 25 * DAY), _AWAY),
         Fault("unit_power_cut", power_cut("unit"), 4, _SHORT),
         Fault("unit_power_cut_in_a_step", power_cut_in_a_step("unit"), 3, _LONG),
         Fault("unit_disk_full", disk("unit", full=True), 2, _LONG),

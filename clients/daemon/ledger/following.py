@@ -17,6 +17,7 @@ import structlog
 from clients.daemon.alarms import UNKNOWN_LOG, raise_once
 from clients.daemon.errors import DirectoryBehind
 from clients.daemon.ledger import gossip, promises
+from clients.daemon.ledger.earlier_heads import is_shown_again
 from clients.daemon.state.feeds_read import note_read
 from clients.daemon.state.ledger_state import FollowedLog, Ledger
 from clients.daemon.store import ledger_tables as ledger_store
@@ -26,9 +27,8 @@ from protocol.identifiers import digest
 from protocol.limits import SECOND
 from protocol.tlog.checkpoints import parse_checkpoint
 from protocol.tlog.following import Advance, Follower, SeenTiles, begins_with
-from protocol.tlog.proofs import root_at
 from protocol.tlog.publication import Publication, parse_publication
-from protocol.tlog.tiles import TreeWriter, parse_path, right_edge, smaller_from
+from protocol.tlog.tiles import TreeWriter, parse_path, right_edge
 from protocol.trail.acts import gap_of
 from protocol.trail.stated_acts import StatedActs, is_notice, verify_acts
 from runtime.kafka.ports import Fetched, InputRecord
@@ -74,7 +74,7 @@ def take_publications(context: UnitContext, ledger: Ledger, fetched: Fetched, *,
     try:
         with context.transaction():
             if fetched.rewound_from is not None:
-                _begin_again(context, ledger, fetched.position, read_to=fetched.rewound_from)
+                _begin_again(context, ledger, fetched.position)
             for record in fetched.records:
                 if record.offset in notices:
                     take_notice(context, ledger, record, notices[record.offset])
@@ -88,13 +88,13 @@ def take_publications(context: UnitContext, ledger: Ledger, fetched: Fetched, *,
         raise
 
 
-def _begin_again(context: UnitContext, ledger: Ledger, position: int, *, read_to: int) -> None:
+def _begin_again(context: UnitContext, ledger: Ledger, position: int) -> None:
     """The topic is another one from this place on: there every publication counts. Inside a transaction.
 
     Also after a kill: what is kept of a log may not say that they were taken in.
     """
-    ledger.begin_again(position, read_to=read_to)
-    ledger_store.take_again(context.store, position, read_to=ledger.read_to)
+    ledger.begin_again(position)
+    ledger_store.take_again(context.store, position)
 
 
 def open_ledger(context: UnitContext, ledger: Ledger) -> None:
@@ -112,7 +112,6 @@ def open_ledger(context: UnitContext, ledger: Ledger) -> None:
                 raise_once(context, ledger, DAMAGED, row["origin"], f"on our own disk: {rejected}")
             continue
         ledger.put(FollowedLog(follower, writer, tiles, row["next_offset"]))
-    ledger.read_to = ledger_store.read_to(context.store)
     ledger.opened = True
 
 
@@ -166,7 +165,10 @@ def _go_on(
     try:
         advance = guarded(lambda: held.follower.take(publication, ledger.policy))
     except Rejected as rejected:
-        if offset >= ledger.read_to or not _is_earlier_head(held, publication, rejected):
+        if rejected.reason is not Code.E_LOG_ROLLBACK:
+            raise
+        _settle(context, ledger, held)  # the tree that it is held against is the one on disk
+        if not is_shown_again(ledger, held, publication):
             raise
         advance = None
     finally:
@@ -186,22 +188,6 @@ def _hear(context: UnitContext, ledger: Ledger, note: bytes) -> None:
     ledger.heard_at = moment
     for name, time in ledger.policy.times(parse_checkpoint(note)).items():
         context.times.heard(name, time * SECOND)
-
-
-def _is_earlier_head(held: FollowedLog, publication: Publication, rejected: Rejected) -> bool:
-    """Whether a head is smaller than the one that we hold, and one that its tree has had.
-
-    A topic that came back from an older copy is read again from some way back: nobody has rolled a log back
-    there.
-    """
-    if rejected.reason is not Code.E_LOG_ROLLBACK or publication.note is None:
-        return False
-    earlier = parse_checkpoint(publication.note).checkpoint
-    try:
-        root = root_at(earlier.size, smaller_from(held.tiles.read, size=held.follower.head.size))
-    except Rejected:
-        return False  # its leaves are not kept here any more
-    return root == earlier.root
 
 
 def _join(context: UnitContext, ledger: Ledger, publication: Publication, offset: int) -> None:

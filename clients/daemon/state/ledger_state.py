@@ -97,8 +97,6 @@ class Ledger:
 
     book: OpenPromises = field(default_factory=OpenPromises)
     opened: bool = False
-    read_to: int = 0
-    """Before this place of the topic a publication may be one that was read before: reading went back."""
 
     def put(self, held: FollowedLog) -> None:
         """Follow a log, the newest of the audit logs first among them."""
@@ -128,9 +126,8 @@ class Ledger:
         """The offset from which logs that wait for a trusted checkpoint are read again."""
         return (held.waits_from for held in self.logs.values() if held.waits_from is not None)
 
-    def begin_again(self, position: int, *, read_to: int) -> None:
+    def begin_again(self, position: int) -> None:
         """The topic is another one from this place on: every publication there counts."""
-        self.read_to = max(self.read_to, read_to)
         for held in self.logs.values():
             held.next_offset = min(held.next_offset, position)
             if held.waits_from is not None:

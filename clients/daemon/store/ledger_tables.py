@@ -23,9 +23,6 @@ KEPT_TILES: Final = 4096
 """Tiles of leaves that are kept of a log: a million leaves, 32 MiB."""
 
 
-_READ_TO: Final = "ledger-read-to"
-
-
 @dataclass(frozen=True, slots=True)
 class Tiles:
     """The tiles of one log."""
@@ -116,19 +113,9 @@ def put_log(store: Store, follower: Follower, *, next_offset: int, now: Millis) 
     return int(row["id"])
 
 
-def take_again(store: Store, position: int, *, read_to: int) -> None:
-    """Publications from this place on were not taken in: others stand there now.
-
-    Up to `read_to` they may be the same, too.
-    """
+def take_again(store: Store, position: int) -> None:
+    """Publications from this place on were not taken in: others stand there now, or the same again."""
     store.write("UPDATE ledger_logs SET next_offset = min(next_offset, ?)", position)
-    store.write("INSERT OR REPLACE INTO meta VALUES (?, ?)", _READ_TO, str(read_to))
-
-
-def read_to(store: Store) -> int:
-    """Before which place a publication may have been read before; 0 if reading never went back."""
-    row = store.row("SELECT value FROM meta WHERE key = ?", _READ_TO)
-    return 0 if row is None else int(row["value"])
 
 
 def keep_checkpoint(store: Store, follower: Follower) -> int:

@@ -26,13 +26,16 @@ from protocol.envelope.wire import parse_submission
 from protocol.identifiers import Digest, UnitId, read_id
 from protocol.merkle import leaf_hash
 from protocol.parties import NO_HEAD
-from protocol.tlog.checkpoints import parse_checkpoint
+from protocol.tlog.checkpoints import Seconds, parse_checkpoint
+from protocol.tlog.policy import Policy
 from protocol.tlog.proof_file import TlogProof, format_proof, parse_proof, verify_proof
 from protocol.tlog.shards import parse_shard
 from protocol.trail.batches import delivery_leaves, verify_decisions
 from protocol.trail.records import RecordType, entry_of, parse_delivered, parse_record
 from runtime.kafka.ports import Fetched, InputRecord
-from tests.sim.one_log import DIRECTORY, SHARD, SimLog, leaves, policy
+from tests.mutants.engine import Mutant, mutated
+from tests.mutants.operations import returning
+from tests.sim.one_log import DIRECTORY, NOW, SHARD, SimLog, leaves, policy
 from tests.sim.world import World
 from tests.unit.clients.daemon.unit_contexts import UnitFixture, pump, wish
 
@@ -314,9 +317,48 @@ def test_a_fork_is_an_alarm_with_both_notes(es):
 
 
 def test_a_rollback_is_an_alarm(es):
-    """The log shows less than it showed."""
-    es.publish(SimLog().add(leaves(300))).publish(SimLog().add(leaves(200)), old=0).read()
+    """The log shows less than it showed, signed anew."""
+    log, back = SimLog().add(leaves(200)), SimLog(now=Seconds(NOW + 1)).add(leaves(200))
+    es.publish(log).publish(log.add(leaves(100, first=200))).publish(back, old=0).read()
     assert es.alarms == ["ledger_rollback"]
+
+
+def test_a_head_that_its_tree_never_had_is_a_rollback_whenever_it_was_signed(es):
+    """Another history, older than what we hold: there is no time at which both were true."""
+    es.publish(SimLog().add(leaves(300))).publish(
+        SimLog(now=Seconds(NOW - 9)).add(leaves(200, first=5)), old=0
+    ).read()
+    assert es.alarms == ["ledger_rollback"]
+
+
+def test_whoever_shows_old_publications_again_accuses_nobody(es):
+    """Anybody who can write to the topic can repeat what stood there; the log never signed it again."""
+    log = SimLog()
+    for number in range(4):
+        log.now = Seconds(NOW + number)
+        es.publish(log.add(leaves(50, first=50 * number)))
+    es.read()
+    es.topic += es.topic[:3]
+    assert es.read().alarms == []
+    es.publish(log.add(leaves(50, first=200)))
+    es.topic += es.topic[:3]
+    assert es.read().alarms == []  # new ones and old ones in one batch
+    log.now = Seconds(NOW + 9)
+    assert es.publish(log.add(leaves(1, first=250))).read().alarms == []
+    assert es.ledger.head == log.checkpoint().head
+
+
+@pytest.mark.parametrize(
+    ("later", "promise"),
+    [
+        ("False", test_a_rollback_is_an_alarm),
+        ("True", test_whoever_shows_old_publications_again_accuses_nobody),
+    ],
+    ids=["a log goes back unnoticed", "an honest log is accused"],
+)
+def test_the_signed_times_alone_tell_one_from_the_other(es, later: str, promise) -> None:
+    with mutated(Mutant(Policy.signed_later, returning(later))), pytest.raises(AssertionError):
+        promise(es)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clients.daemon.api.alarm_views import newest_alarms
+from clients.daemon.ledger import earlier_heads
 from clients.daemon.ledger import following as ledger
 from clients.daemon.receiving import deliveries
 from clients.daemon.state import feeds_read
@@ -167,9 +168,9 @@ MUTANTS = [
     (Mutant(feeds_read.note_read, unchecked("fetched.rewound_from")), test_one_place_is_one_alarm_however_often_it_goes_back),
     (Mutant(ledger._begin_again, dropped("ledger_store.take_again")),
      test_heads_that_are_read_again_accuse_nobody_and_new_ones_count),
-    (Mutant(ledger._is_earlier_head, forced(False, "root", "earlier.root")),
+    (Mutant(earlier_heads.is_shown_again, forced(False, "root", "earlier.checkpoint.root")),
      test_heads_that_are_read_again_accuse_nobody_and_new_ones_count),
-    (Mutant(ledger._is_earlier_head, forced(True, "root", "earlier.root")),
+    (Mutant(earlier_heads.is_shown_again, forced(True, "root", "earlier.checkpoint.root")),
      test_a_head_that_the_tree_never_had_is_a_rollback_after_a_rewind_too),
 ]  # fmt: skip
 
