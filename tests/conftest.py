@@ -23,7 +23,10 @@ import structlog
 from hypothesis import HealthCheck, settings
 
 from deploy.kafka.launcher import Cluster, existing
+from tests import conditions
 from tests.kept_broker import KeptBroker
+
+conditions.settle()
 
 
 @dataclass(frozen=True, slots=True)
