@@ -100,7 +100,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         parameters = getattr(getattr(item, "callspec", None), "params", {})
         if "postgres" in wanted or "postgresql" in parameters.values() or item.path.parent.name in _PROCESSES:
             item.add_marker(pytest.mark.slow)
-        if {"kafka", "cluster"} & wanted and item.get_closest_marker("kafka"):
+        if {"kafka", "cluster", "guarded"} & wanted and item.get_closest_marker("kafka"):
             # Where several processes share the tests, a broker of a module or of the session starts in one of them.
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
     items.sort(
