@@ -92,9 +92,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Mark what needs Kafka, and what starts other processes, before `-m` chooses."""
     for item in items:
         wanted = set(getattr(item, "fixturenames", ()))
-        if _BROKERS & wanted:
+        if _BROKERS & wanted or item.get_closest_marker("kafka"):
             if _UNIT in item.path.parents:
-                # A fake of the same name would be left out of `make check` unnoticed.
+                # A fake of the same name would be left out of `make check` unnoticed; and `make test` looks for Kafka
+                # elsewhere alone.
                 raise pytest.UsageError(f"{item.nodeid}: no Kafka in tests/unit; name the fake otherwise")
             item.add_marker(pytest.mark.kafka)
         parameters = getattr(getattr(item, "callspec", None), "params", {})
