@@ -5,8 +5,8 @@
 PY := .venv/bin/python
 # Tests without Kafka run on all cores, each file on one of them. Those with Kafka wait more than they work: three at a
 # time, test by test, each third with a broker of its own. The slowest are named, with what they took to prepare.
-PARALLEL := -n auto --maxprocesses 4 --dist loadfile
-WITH_KAFKA := -n 3 --dist loadgroup
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+WITH_KAFKA := -n 3 --dist loadgroup --no-loadscope-reorder --ignore=tests/unit
 SLOWEST := --durations=10
 # One test needs no second process: path::name, a file, a folder, or words that a test's name contains.
 T ?=

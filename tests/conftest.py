@@ -23,7 +23,10 @@ import structlog
 from hypothesis import HealthCheck, settings
 
 from deploy.kafka.launcher import Cluster, existing
+from tests import conditions, groups
 from tests.kept_broker import KeptBroker
+
+conditions.settle()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,32 +75,39 @@ def logs_as_they_were() -> Iterator[None]:
 
 _BROKERS = {"kafka", "empty_kafka", "new_cluster"}
 _UNIT = Path(__file__).resolve().parent / "unit"
-_LONGEST = ("test_chaos", "test_first_five_minutes", "test_demo", "test_ledger_daemon", "test_router_faults")
-"""What takes longest comes first, so that no process works on it while the others are done."""
+_LONGEST = (
+    "test_chaos", "test_upgrade", "test_contract_times", "test_first_five_minutes", "test_daemon_kafka", "test_demo",
+    "test_kafka_traps", "test_router_faults", "test_ledger_goes_on", "test_kafka_takeover", "test_ledger_daemon", "test_older_copy",
+    "test_years", "test_sequencer", "test_ends", "test_go", "test_databases", "test_witness", "test_copying", "test_attacks",
+)  # fmt: skip
+"""What takes longest comes first, a test or what one process keeps together, so that no process works on it while the others
+are done. Only with `--no-loadscope-reorder`: otherwise what has most tests comes first, however quick they are."""
 
 _PROCESSES = ("integration", "interop")
 """Folders whose tests start programs: too slow for `make check`, whatever each of them takes."""
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what needs Kafka, and what starts other processes, before `-m` chooses."""
     for item in items:
         wanted = set(getattr(item, "fixturenames", ()))
-        if _BROKERS & wanted:
+        if _BROKERS & wanted or item.get_closest_marker("kafka"):
             if _UNIT in item.path.parents:
-                # A fake of the same name would be left out of `make check` unnoticed.
+                # A fake of the same name would be left out of `make check` unnoticed; and `make test` looks for Kafka
+                # elsewhere alone.
                 raise pytest.UsageError(f"{item.nodeid}: no Kafka in tests/unit; name the fake otherwise")
             item.add_marker(pytest.mark.kafka)
         parameters = getattr(getattr(item, "callspec", None), "params", {})
         if "postgres" in wanted or "postgresql" in parameters.values() or item.path.parent.name in _PROCESSES:
             item.add_marker(pytest.mark.slow)
-        if {"kafka", "cluster"} & wanted and item.get_closest_marker("kafka"):
+        if {"kafka", "cluster", "guarded"} & wanted and item.get_closest_marker("kafka"):
             # Where several processes share the tests, a broker of a module or of the session starts in one of them.
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
     items.sort(
         key=lambda item: _LONGEST.index(item.path.stem) if item.path.stem in _LONGEST else len(_LONGEST)
     )
+    groups.keep_together(config, items)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from tests.docs.pages import ROOT
@@ -21,8 +22,9 @@ LONGEST = 92
 Imports = Counter[tuple[str, str]]
 
 
+@cache
 def read_imports(root: Path = ROOT) -> Imports:
-    """How many names each room imports from each other room."""
+    """How many names each room imports from each other room. Read once: do not change it."""
     found: Imports = Counter()
     for package in PACKAGES:
         for path in sorted((root / package).rglob("*.py")):
@@ -34,8 +36,9 @@ def read_imports(root: Path = ROOT) -> Imports:
     return found
 
 
+@cache
 def read_rooms(root: Path = ROOT) -> dict[str, str]:
-    """Every folder of modules, with the first sentence of what its `__init__` says that it is."""
+    """Every folder of modules, with the first sentence of what its `__init__` says that it is. Read once: do not change it."""
     rooms: dict[str, str] = {}
     for package in PACKAGES:
         for path in sorted((root / package).rglob("*.py")):
@@ -44,7 +47,12 @@ def read_rooms(root: Path = ROOT) -> dict[str, str]:
                 rooms.setdefault(room, "")
             elif room == _module(root, path):
                 rooms[room] = _sentence(ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "")
-    own = {room_of(root, _module(root, path)) for path in root.rglob("*.py") if path.name != "__init__.py"}
+    own = {
+        room_of(root, _module(root, path))
+        for package in PACKAGES
+        for path in (root / package).rglob("*.py")
+        if path.name != "__init__.py"
+    }
     return {room: says for room, says in rooms.items() if room in own}
 
 

@@ -118,7 +118,9 @@ class Cut:
 
     async def is_refused(self) -> str:
         """An attempt that ends with the words of the refusal."""
-        async with self.running() as (_, tasks):
+        async with self.running() as (ledger, tasks):
+            await until(lambda: ledger.working or tasks[1].done())
+            assert not ledger.working, "it went on"
             with pytest.raises(RolledBack) as told:
                 await tasks[1]
         return f"{told.value} {told.value.hint}"
