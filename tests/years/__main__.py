@@ -24,7 +24,7 @@ from tests.years.nemesis import DAY, FAULTS, GAPS
 from tests.years.plan import YEAR, Plan, plan_of
 from tests.years.shrink import command, shrunk
 
-UNITS = 6
+UNITS = 12
 
 
 def main(arguments: list[str]) -> int:

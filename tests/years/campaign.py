@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tests.chaos.history import History
+from tests.years import duties
 from tests.years.exchange import UNIT_NAMES, Exchange, Size, run, simulated
 from tests.years.harvest import Harvest, history_of, waiting
 from tests.years.judge import Findings, judge
@@ -85,6 +86,9 @@ class Campaign:
     _away: set[asyncio.Task[None]] = field(default_factory=set)
     """Faults that last longer than their episode."""
 
+    _look_at: float = 0.0
+    """When people look next at what ends."""
+
     _talking: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -118,6 +122,9 @@ class Campaign:
             while any(loop.time() - party.began < YOUNG for party in self.exchange.processes()):
                 await asyncio.sleep(AWAKE)
             await self._logged()
+            if not self._away and loop.time() >= self._look_at:
+                self._look_at = loop.time() + duties.EVERY
+                await duties.done(self.exchange)
             self.harvest.take()
         await asyncio.sleep(max(0.0, moment - loop.time()))
 

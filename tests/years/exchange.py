@@ -101,6 +101,9 @@ class Exchange:
     clocks: Clocks = field(init=False)
     model: KafkaModel = field(init=False)
     network: Network = field(init=False)
+    chance: random.Random = field(init=False)
+    """What people need of chance."""
+
     disks: Disks = field(init=False)
     place: Path = field(init=False)
     centre: Centre = field(init=False)
@@ -239,6 +242,7 @@ def simulated(seed: int, size: Size | None = None, *, begin: int | None = None) 
         random.Random(f"kafka {seed}"), clock=exchange.clocks.millis, brokers=exchange.size.brokers
     )
     exchange.model.patience = PATIENCE
+    exchange.chance = random.Random(f"people {seed}")
     exchange.disks = Disks(random.Random(f"disks {seed}"))
     exchange.network = Network(random.Random(f"network {seed}"))
     where = IN_MEMORY if IN_MEMORY.is_dir() else None

@@ -80,7 +80,7 @@ def plan_of(
     years: float,
     units: Sequence[str],
     names: Collection[str] = tuple(FAULTS),
-    per_year: float = 26,
+    per_year: float = 16,
 ) -> Plan:
     """The plan of a seed."""
     chance = random.Random(f"plan {seed}")

@@ -1,0 +1,110 @@
+"""What people do in an exchange that works, as the runbooks say: look at what ends, and renew it.
+
+    registrar            `centre renew registrar`, with the root key       docs/runbooks/renew-keys.md
+    router, ledger       `centre renew NAME`, where their line is over
+    a unit               `keys rotate` there, and `centre enrol` of what it gives
+    policy               `ledger policy`, handed to everybody; each program is started again   docs/runbooks/half-year.md
+
+Owns that alone. What renews itself is nobody's duty, and so a program that does not is found.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Final
+
+from broker.centre.enrolments import enrol_units, read_request
+from broker.centre.key_renewal import list_keys, renew_process, renew_registrar
+from broker.centre.key_watch import ending
+from broker.ledger.admin.policy_renewal import PolicyChanges, renew_policy
+from broker.ledger.settings import LedgerSettings
+from clients.witness.home import witness_home
+from keys.store import write_private
+from protocol.errors import ContradaError
+from runtime.process.clock import now
+from tests.years.parties import NoAnswer, Party
+
+if TYPE_CHECKING:
+    from tests.years.exchange import Exchange
+
+EVERY: Final = 25 * 86_400.0
+"""Seconds between two looks: what ends is said 60 days before."""
+
+UNREACHABLE: Final = (ContradaError, NoAnswer)
+"""What keeps a duty from being done today: it is done at the next look, some days later."""
+
+
+async def done(exchange: Exchange) -> None:
+    """Look at what ends, and do what is to be done about it."""
+    for row in await _looked(exchange):
+        duty = _DUTIES.get(row["kind"])
+        if duty is None:
+            continue
+        exchange.note(f"people renew {row['kind']} {row['name']}, which has {row['days_left']} days left")
+        try:
+            await duty(exchange, str(row["name"]))
+        except UNREACHABLE as error:
+            exchange.note(f"and could not: {error}")
+
+
+async def _looked(exchange: Exchange) -> list[dict[str, Any]]:
+    try:
+        return ending(await exchange.centre.command(list_keys(exchange.invocation)))
+    except UNREACHABLE:
+        return []
+
+
+async def _registrar(exchange: Exchange, _: str) -> None:
+    await exchange.centre.command(renew_registrar(exchange.invocation, (), root_secret=None))
+
+
+async def _process(exchange: Exchange, name: str) -> None:
+    await exchange.centre.command(renew_process(exchange.invocation, name))
+
+
+async def _unit(exchange: Exchange, name: str) -> None:
+    unit = exchange.units[name]
+    if unit.daemon is None:
+        return
+    context = unit.daemon.context
+
+    async def ask() -> bytes:
+        return context.keys.rotation_request(context.clock())
+
+    made = await unit.call(ask)
+    write_private(unit.home.rotation, made, entropy=exchange.chance.randbytes, replace=True)
+    request = read_request(unit.home.rotation)
+    await exchange.centre.command(enrol_units(exchange.invocation, [request], {}))
+
+
+async def _policy(exchange: Exchange, _: str) -> None:
+    """Witnesses first: a log that they do not know gets no cosignatures."""
+    settings = LedgerSettings.load(exchange.home.ledger_settings)
+    made = exchange.place / f"policy-{exchange.clocks.millis()}"
+    renew_policy(settings, PolicyChanges(), made, now=now())
+    for witness in exchange.witnesses.values():
+        shutil.copyfile(made, witness_home(witness.path).policy)
+        await _again(witness)
+    shutil.copyfile(made, settings.policy)
+    for party in (exchange.ledger, *exchange.routers):
+        await _again(party)
+    for unit in exchange.units.values():
+        shutil.copyfile(made, unit.home.ledger_policy)
+        await _again(unit)
+
+
+async def _again(party: Party) -> None:
+    """`systemctl restart`; who is away has the new file at the next start."""
+    if party.runs:
+        await party.stop()
+        party.start()
+
+
+_DUTIES: Final[dict[str, Callable[[Exchange, str], Coroutine[Any, Any, None]]]] = {
+    "registrar": _registrar,
+    "router": _process,
+    "ledger": _process,
+    "unit": _unit,
+    "policy": _policy,
+}
