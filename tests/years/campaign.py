@@ -29,8 +29,8 @@ from tests.years.parties import Unit
 from tests.years.plan import YEAR, Episode, Plan, Struck
 from tests.years.traffic import Traffic
 
-LEAP: Final = 7 * DAY
-"""So much passes at once: an epoch of encryption keys, so that everybody makes the next ones in time."""
+LEAP: Final = 14 * DAY
+"""So much passes at once: two epochs of encryption keys, as far ahead as everybody has made them."""
 
 AWAKE: Final = 8.0
 """Seconds that everybody runs after a leap, at the least: every regular look is had once."""
@@ -109,6 +109,7 @@ class Campaign:
             return None
         # The upkeep of keys comes once in an hour, and sees the last decisions.
         await self._leap_to(self.exchange.loop.time() + 3 * HOUR)
+        await asyncio.sleep(MINUTE)
         self.harvest.take()
         return await history_of(self.exchange, self.harvest, self.traffic.messages)
 
@@ -138,6 +139,7 @@ class Campaign:
     def _leap(self, seconds: float) -> None:
         self.exchange.loop.leap(seconds)
         self.exchange.model.leap(seconds)
+        self.exchange.disks.settle()
 
     async def _play(self, episode: Episode) -> None:
         self.exchange.note(f"episode {episode.number}")

@@ -128,6 +128,7 @@ class Disk:
             path = self.home / name
             path.write_bytes(data)
             path.chmod(mode)
+        self.calls.flushed.clear()
         self.calls.settle(self.home)
 
     # A disk that is wrong. Its process should not run: what it has in memory it would not read again.
@@ -219,6 +220,11 @@ class Disks:
             self._below.clear()
             disk.calls.settle(home)
         return disk
+
+    def settle(self) -> None:
+        """Half a minute has passed, and more: a machine brings everything to its disk by then, also what nobody synced."""
+        for home, disk in self._disks.items():
+            disk.calls.settle(home)
 
     @contextmanager
     def watched(self) -> Iterator[None]:

@@ -68,7 +68,6 @@ class Calls:
     def settle(self, home: Path) -> None:
         """All that is there is on the disk."""
         self.names.clear()
-        self.flushed.clear()
         self.synced.clear()
         for path in home.rglob("*"):
             if path.is_file():

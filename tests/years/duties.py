@@ -28,7 +28,7 @@ from tests.years.parties import NoAnswer, Party
 if TYPE_CHECKING:
     from tests.years.exchange import Exchange
 
-EVERY: Final = 25 * 86_400.0
+EVERY: Final = 45 * 86_400.0
 """Seconds between two looks: what ends is said 60 days before."""
 
 UNREACHABLE: Final = (ContradaError, NoAnswer)

@@ -63,6 +63,9 @@ _SHORT, _LONG = (0.2, 15.0), (15.0, 1.5 * MINUTE)
 _LATE = frozenset({"ledger_leaf_missing"})
 """What is said where the ledger was away or cut off for longer than a minute while mail went on."""
 
+_ALONE = frozenset({"ledger_untrusted"})
+"""What is said where the ledger reached Kafka again before it reached its witnesses."""
+
 _AWAY = frozenset({"acknowledgement_missing"})
 """What senders say of whoever is away for more than an hour."""
 
@@ -88,7 +91,7 @@ FAULTS: Final[dict[str, Fault]] = {
         Fault("unit_disk_read_only", disk("unit", full=False), 1, _LONG),
         Fault("ledger_killed", kill("ledger"), 4, _SHORT, _LATE),
         Fault("ledger_paused", pause("ledger"), 2, _LONG, _LATE),
-        Fault("ledger_cut_off", cut("ledger", silent=False), 2, _LONG, _LATE),
+        Fault("ledger_cut_off", cut("ledger", silent=False), 2, _LONG, _LATE | _ALONE),
         Fault("ledger_power_cut", power_cut("ledger"), 3, _SHORT, _LATE),
         Fault("ledger_power_cut_in_a_step", power_cut_in_a_step("ledger"), 2, _LONG, _LATE),
         Fault("ledger_disk_full", disk("ledger", full=True), 1, _LONG, _LATE),
