@@ -35,30 +35,41 @@ BOOTED: Final = 100_000.0
 class PartyClock:
     """One party's clocks, as differences from true time."""
 
-    drift: float = 0.0
-    """How much faster than true time, as a part of it."""
-
     off: float = 0.0
     """Seconds that the wall clock is ahead."""
 
     stopped_at: float | None = None
     """What the wall clock shows for ever, in seconds since the beginning; None while it goes."""
 
+    _drift: float = 0.0
+    _since: float = 0.0
+    _gained: float = 0.0
+    """Seconds that the monotonic clock has gained until `_since`; nobody sets it back."""
+
     def wall(self, now: float) -> float:
         """Seconds since the beginning, by the wall clock."""
-        return self.stopped_at if self.stopped_at is not None else now * (1 + self.drift) + self.off
+        return self.stopped_at if self.stopped_at is not None else now + self._drifted(now) + self.off
 
     def monotonic(self, now: float) -> float:
         """Seconds, by the clock that does not jump."""
-        return BOOTED + now * (1 + self.drift)
+        return BOOTED + now + self._gained + self._drifted(now)
 
     def stop(self, now: float) -> None:
         """It shows the same from now on."""
         self.stopped_at = self.wall(now)
 
-    def right(self) -> None:
+    def drift(self, rate: float, now: float) -> None:
+        """From now on it is faster than true time, by this part of it."""
+        self._gained += self._drifted(now)
+        self._drift, self._since = rate, now
+
+    def right(self, now: float) -> None:
         """It is set right, and goes."""
-        self.stopped_at, self.off, self.drift = None, 0.0, 0.0
+        self.drift(0.0, now)
+        self.stopped_at, self.off = None, 0.0
+
+    def _drifted(self, now: float) -> float:
+        return (now - self._since) * self._drift
 
 
 @dataclass

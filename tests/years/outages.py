@@ -180,8 +180,8 @@ async def wall_clock(at: Strike) -> None:
         case 0:
             clock.off = at.chance.uniform(-240, 240)
         case 1:
-            clock.drift = at.chance.uniform(-1e-3, 1e-3)
+            clock.drift(at.chance.uniform(-1e-3, 1e-3), at.exchange.loop.time())
         case _:
             clock.stop(at.exchange.loop.time())
     await at.last()
-    clock.right()
+    clock.right(at.exchange.loop.time())

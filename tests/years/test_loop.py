@@ -156,10 +156,22 @@ def test_the_order_between_lives_is_the_seeds_and_within_one_its_own():
             assert [number for who, number in _order(seed) if who == name] == [0, 1, 2]
 
 
+def test_a_clock_drifts_from_when_it_begins_to_and_is_never_set_back_that_nobody_sets(loop):
+    clock = Clocks(loop).of("it")
+    year, hour = 31_557_600.0, 3600.0
+    clock.drift(1e-3, year)
+    assert clock.wall(year + hour) == pytest.approx(year + hour + 3.6)
+    before = clock.monotonic(year + hour)
+    clock.right(year + hour)
+    assert clock.wall(year + hour) == year + hour
+    assert clock.monotonic(year + hour) == before
+    assert clock.monotonic(year + 2 * hour) == pytest.approx(before + hour)
+
+
 def test_each_party_has_clocks_of_its_own(loop):
     clocks = Clocks(loop)
     clocks.of("fr").off = -3600
-    clocks.of("it").drift = 1e-3
+    clocks.of("it").drift(1e-3, loop.time())
     seen = {}
 
     async def look(name):
