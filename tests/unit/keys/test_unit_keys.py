@@ -120,7 +120,7 @@ def test_renamed_epoch_file_does_not_open(tmp_path: Path) -> None:
     """An epoch key cannot be passed off as one of another week, to live longer."""
     keys = make(tmp_path / "fr")
     keys.ensure_epochs(NOW)
-    path = next(path for path in (tmp_path / "fr").iterdir() if path.name.startswith("epoch-"))
+    (path,) = (tmp_path / "fr").glob(f"epoch-{EPOCH_NOW}-*")
     path.rename(path.with_name(path.name.replace(f"epoch-{EPOCH_NOW}", f"epoch-{EPOCH_NOW + 50}")))
     with pytest.raises(KeyFileUnreadable):
         load(tmp_path / "fr")
