@@ -107,7 +107,7 @@ class LedgerFeed:
         self._policy.trusted(signed)
         self.gossip.publish(checkpoint)
         if self._times is not None:
-            for name, time in self._policy.times(signed).items():
+            for name, time in self._policy.borne_out(signed).items():
                 self._times.heard(name, time * SECOND)
         self._refused = None
 

@@ -123,6 +123,18 @@ class Policy:
                     found[party] = max(time, found.get(party, time))
         return found
 
+    def borne_out(self, signed: SignedCheckpoint) -> Mapping[str, Seconds]:
+        """The same, and of nobody more than most of them bear out.
+
+        The signatures of one checkpoint are made within seconds of each other. So a clock that is far ahead
+        of most of the others shows nothing of the time, and it may have been set right since: nobody would
+        hear of it before the next checkpoint, which may wait for whoever believed it. A lower bound that is
+        lowered stays true.
+        """
+        found = self.times(signed)
+        most = sorted(found.values())[(len(found) - 1) // 2] if found else Seconds(0)
+        return {party: min(time, most) for party, time in found.items()}
+
     def signed_later(self, signed: SignedCheckpoint, *, than: SignedCheckpoint) -> bool:
         """Whether the log or a witness signed this checkpoint later than they signed that one.
 

@@ -58,6 +58,9 @@ class SimLog:
     now: Seconds = NOW
     """When it signs, and its witnesses do."""
 
+    clocks: dict[str, int] = field(default_factory=dict)
+    """Seconds by which a witness's clock is ahead."""
+
     def __post_init__(self) -> None:
         self.tree = TreeWriter(with_entries=False)
 
@@ -79,7 +82,7 @@ class SimLog:
         head = self.checkpoint()
         note = sign_checkpoint(head, key.signers(self.origin), now=self.now)
         lines = [
-            cosign(head, signer, now=self.now)
+            cosign(head, signer, now=Seconds(self.now + self.clocks.get(name, 0)))
             for name in self.witnesses
             for signer in note_key(name).signers(name, NoteUse.WITNESS)
         ]

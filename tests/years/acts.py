@@ -7,11 +7,13 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
 from broker.centre.enrolments import enrol_units, read_request
+from broker.centre.key_renewal import renew_process, renew_registrar
 from broker.centre.membership import change_status
 from keys.store import write_private
 from protocol import topics
 from protocol.identifiers import UnitId
 from runtime.errors import Conflict, Unavailable
+from tests.years.duties import exchange_witness
 from tests.years.parties import NoAnswer
 from tests.years.strike import Strike
 
@@ -71,6 +73,22 @@ async def rotated(at: Strike) -> None:
     await typed(at, lambda: enrol_units(exchange.invocation, [request], {}))
 
 
+async def renewed_early(at: Strike) -> None:
+    """People renew a key of the centre's long before its end: the root names another registrar, or that one a router."""
+    invocation = at.exchange.invocation
+    name = at.chance.choice(("registrar", "router", "ledger"))
+    if name == "registrar":
+        await typed(at, lambda: renew_registrar(invocation, (), root_secret=None))
+    else:
+        await typed(at, lambda: renew_process(invocation, name))
+
+
+async def witness_exchanged(at: Strike) -> None:
+    """Another witness takes the place of one: two policy files, each handed to everybody."""
+    leaving = at.chance.choice(sorted(at.exchange.witnesses))
+    await exchange_witness(at.exchange, leaving)
+
+
 async def lost_epochs(at: Strike) -> None:
     """The files of a unit's epoch keys are gone; what was sealed to them is lost with them, so nothing is on its way."""
     unit = at.exchange.units[at.party("unit").name]
@@ -81,7 +99,11 @@ async def lost_epochs(at: Strike) -> None:
     await at.last()
 
 
-def hostile(make: Callable[[Strike], bytes | None], *places: str) -> Callable[[Strike], Awaitable[None]]:
+def hostile(
+    make: Callable[[Strike], bytes | None], *places: str, pause: tuple[float, float] = (0.1, 5)
+) -> Callable[[Strike], Awaitable[None]]:
+    """Somebody who can write to these topics does, whatever this makes; one that ends in a point is any unit's."""
+
     async def strike(at: Strike) -> None:
         until = at.exchange.loop.time() + at.seconds
         while at.exchange.loop.time() < until:
@@ -90,8 +112,8 @@ def hostile(make: Callable[[Strike], bytes | None], *places: str) -> Callable[[S
                 place += at.chance.choice(list(at.exchange.units))
             value = make(at)
             if value is not None:
-                at.exchange.model.write(place, value)
-            await asyncio.sleep(at.chance.uniform(0.1, 5))
+                at.exchange.forged.add((place, at.exchange.model.write(place, value)))
+            await asyncio.sleep(at.chance.uniform(*pause))
 
     return strike
 
@@ -110,6 +132,15 @@ def seen_before(at: Strike) -> bytes | None:
     damaged = bytearray(value)
     damaged[at.chance.randrange(len(damaged))] ^= 1 << at.chance.randrange(8)
     return at.chance.choice((value, bytes(damaged), value[: len(value) // 2]))
+
+
+def of_any(prefix: str) -> Callable[[Strike], bytes | None]:
+    """Some record of some unit's topic of this kind, as it is: written to another's, it is somebody else's."""
+
+    def make(at: Strike) -> bytes | None:
+        return of_topic(prefix + at.chance.choice(list(at.exchange.units)))(at)
+
+    return make
 
 
 def of_topic(*names: str) -> Callable[[Strike], bytes | None]:

@@ -20,6 +20,7 @@ from broker.centre.key_watch import ending
 from broker.ledger.admin.policy_renewal import PolicyChanges, renew_policy
 from broker.ledger.settings import LedgerSettings
 from clients.witness.home import witness_home
+from clients.witness.settings import WitnessSettings
 from keys.store import write_private
 from protocol.errors import ContradaError
 from runtime.process.clock import now
@@ -79,11 +80,35 @@ async def _unit(exchange: Exchange, name: str) -> None:
 
 
 async def _policy(exchange: Exchange, _: str) -> None:
-    """Witnesses first: a log that they do not know gets no cosignatures."""
+    async with exchange.agreed:
+        await _hand_over(exchange, PolicyChanges())
+
+
+async def exchange_witness(exchange: Exchange, leaving: str) -> None:
+    """A new witness joins, everybody has the policy that names it, and then another one leaves."""
+    async with exchange.agreed:
+        await _exchange_witness(exchange, leaving)
+
+
+async def _exchange_witness(exchange: Exchange, leaving: str) -> None:
+    if leaving not in exchange.witnesses:
+        return
+    joining = exchange.add_witness()
+    await _hand_over(exchange, PolicyChanges(joining=[witness_home(joining.path).public]))
+    joining.start()
+    gone = exchange.witnesses.pop(leaving)
+    await _hand_over(
+        exchange, PolicyChanges(leaving=[WitnessSettings.load(witness_home(gone.path).settings).name])
+    )
+    await gone.stop()
+
+
+async def _hand_over(exchange: Exchange, changes: PolicyChanges) -> None:
+    """A new policy file, to everybody. Witnesses first: a log that they do not know gets no cosignatures."""
     settings = LedgerSettings.load(exchange.home.ledger_settings)
-    made = exchange.place / f"policy-{exchange.clocks.millis()}"
-    renew_policy(settings, PolicyChanges(), made, now=now())
-    for witness in exchange.witnesses.values():
+    made = exchange.place / f"policy-{len(list(exchange.place.glob('policy-*')))}"
+    renew_policy(settings, changes, made, now=now())
+    for witness in list(exchange.witnesses.values()):
         shutil.copyfile(made, witness_home(witness.path).policy)
         await _again(witness)
     shutil.copyfile(made, settings.policy)

@@ -39,6 +39,7 @@ from protocol.tlog.policy import Policy, parse_policy
 from runtime.cli.command import Invocation
 from runtime.process.clock import now
 from runtime.process.homes import CentreHome, UnitHome
+from tests.chaos.history import Message
 from tests.years.clocks import Clocks, virtual_world
 from tests.years.disks import Disk, Disks
 from tests.years.kafka.cluster import KafkaModel
@@ -120,6 +121,15 @@ class Exchange:
     wrong: Counter[str] = field(default_factory=Counter)
     """How many faults make each of Kafka's answers wrong now."""
 
+    agreed: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """People change one policy file after the other."""
+
+    forged: set[tuple[str, int]] = field(default_factory=set)
+    """Topic and offset of what somebody wrote who should not: it is in Kafka, and of no party."""
+
+    forgotten: list[Message] = field(default_factory=list)
+    """What daemons sent by themselves and do not know any more, since their disk was put back."""
+
     notes: list[tuple[float, str]] = field(default_factory=list)
     """What happened, and when: for whoever looks at a seed."""
 
@@ -155,8 +165,8 @@ class Exchange:
         self.centre = Centre("centre", self)
         self.centre.start()
         await self.centre.command(found_centre(self.invocation, secret_file=None, router_port=0))
-        for number in range(self.size.witnesses):
-            self._make_witness(f"witness-{number}", FIRST_PORT + number)
+        for _ in range(self.size.witnesses):
+            self.add_witness()
         await self.centre.command(self._found_ledger())
         names = UNIT_NAMES[: self.size.units]
         for name in names:
@@ -186,11 +196,14 @@ class Exchange:
             case _:
                 return None
 
-    def _make_witness(self, name: str, port: int) -> None:
+    def add_witness(self) -> Witness:
+        """One more, with a home and a name that no other had; it does not run yet."""
+        number = len(list(self.place.glob("witness-*")))
+        name = f"witness-{number}"
         path = self.place / name
-        made = {"name": f"{name}.example/witness", "port": port}
-        make_witness(path, made, policy=None)
-        self.witnesses[name] = Witness(name, self, path=path)
+        make_witness(path, {"name": f"{name}.example/witness", "port": FIRST_PORT + number}, policy=None)
+        made = self.witnesses[name] = Witness(name, self, path=path)
+        return made
 
     async def _found_ledger(self) -> None:
         homes = [witness_home(witness.path) for witness in self.witnesses.values()]

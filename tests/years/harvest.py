@@ -60,6 +60,11 @@ class Harvest:
         """What was committed in a topic."""
         return self.records.get(topic, [])
 
+    def own(self, topic: str) -> list[Any]:
+        """What was committed there by whoever may."""
+        forged = self.exchange.forged
+        return [record for record in self.of(topic) if (topic, record.offset) not in forged]
+
     def directory(self) -> Directory:
         """The directory as everybody can compute it."""
         made = Directory(read_pin(self.exchange.home.root))
@@ -156,7 +161,7 @@ async def history_of(exchange: Exchange, harvest: Harvest, messages: list[Messag
     units = exchange.units
     said = await watches(exchange)
     directory = harvest.directory()
-    told = list(messages)
+    told = [*messages, *exchange.forgotten]
     known = {(message.sender, message.message_id) for message in told}
     received: list[Arrival] = []
     outcomes: dict[tuple[str, bytes], str] = {}
@@ -176,13 +181,13 @@ async def history_of(exchange: Exchange, harvest: Harvest, messages: list[Messag
         delivered=[
             arrival
             for name in units
-            for record in harvest.of(topics.inbox(UnitId(name)))
+            for record in harvest.own(topics.inbox(UnitId(name)))
             if (arrival := _delivered(name, record)) is not None
         ],
         received=received,
         audit=trail.decisions,
         receipts={
-            name: trail_of(harvest.of(topics.receipts(UnitId(name))), directory).decisions for name in units
+            name: trail_of(harvest.own(topics.receipts(UnitId(name))), directory).decisions for name in units
         },
         outcomes=outcomes,
         ledger=await collect_ledger(

@@ -14,7 +14,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from protocol import topics
-from tests.years.acts import garbage, hostile, lost_epochs, of_topic, rotated, seen_before, suspended
+from tests.years.acts import (
+    garbage,
+    hostile,
+    lost_epochs,
+    of_any,
+    of_topic,
+    renewed_early,
+    rotated,
+    seen_before,
+    suspended,
+    witness_exchanged,
+)
 from tests.years.outages import (
     all_routers,
     answers,
@@ -30,7 +41,9 @@ from tests.years.outages import (
     pause,
     power_cut,
     power_cut_in_a_step,
+    restored,
     stop,
+    very_wrong_clock,
     wall_clock,
 )
 from tests.years.strike import Strike
@@ -62,6 +75,9 @@ OUTBOXES, INBOXES, RECEIPTS = topics.OUTBOX_PREFIX, topics.INBOX_PREFIX, topics.
 _SHORT, _LONG = (0.2, 15.0), (15.0, 1.5 * MINUTE)
 _LATE = frozenset({"ledger_leaf_missing"})
 """What is said where the ledger was away or cut off for longer than a minute while mail went on."""
+
+_RESTORED = frozenset({"submission_unknown", "acknowledgement_unknown", "own_epoch_foreign"})
+"""What a unit says whose disk does not know what it did since."""
 
 _ALONE = frozenset({"ledger_untrusted"})
 """What is said where the ledger reached Kafka again before it reached its witnesses."""
@@ -116,12 +132,20 @@ FAULTS: Final[dict[str, Fault]] = {
         Fault("markers_apart", answers(spread_markers=0.5), 1, _LONG),
         Fault("refused_requests", answers(refuse=0.1), 2, _LONG, _LATE),
         Fault("clock_a_little_wrong", wall_clock, 3, _LONG, frozenset({"clock_ahead", "clock_behind"})),
+        Fault("clock_very_wrong", very_wrong_clock, 2, _LONG, frozenset({"clock_ahead", "clock_behind"}) | _LATE),
+        Fault("unit_restored", restored, 1, (1 * DAY, 6 * DAY), _RESTORED),
+        Fault("keys_renewed_early", renewed_early, 1, _SHORT),
+        Fault("witness_exchanged", witness_exchanged, 1, _SHORT, _ALONE | _LATE),
         Fault("unit_suspended", suspended, 1, _LONG, must=frozenset({"own_status_changed"})),
         Fault("identity_rotated", rotated, 1, _SHORT),
         Fault("garbage_in_outboxes", hostile(garbage, OUTBOXES), 1, _SHORT, frozenset({"submission_unknown"})),
         Fault("replays_in_outboxes", hostile(seen_before, OUTBOXES), 2, _SHORT, frozenset({"submission_unknown"})),
         Fault("garbage_in_audit", hostile(garbage, topics.AUDIT), 1, _SHORT),
         Fault("garbage_in_directory", hostile(garbage, topics.DIRECTORY), 1, _SHORT),
+        Fault("floods_in_outboxes", hostile(garbage, OUTBOXES, pause=(0.0, 0.1)), 1, _SHORT, frozenset({"submission_unknown"})),
+        Fault("submissions_of_others", hostile(of_any(OUTBOXES), OUTBOXES), 1, _SHORT, frozenset({"submission_unknown"})),
+        Fault("deliveries_to_others", hostile(of_any(INBOXES), INBOXES), 1, _SHORT),
+        Fault("receipts_of_others", hostile(of_any(RECEIPTS), RECEIPTS), 1, _SHORT, frozenset({"decision_unverified"})),
         Fault("old_publications", hostile(of_topic(topics.LEDGER), topics.LEDGER), 1, _SHORT),
         Fault("garbage_in_ledger", hostile(garbage, topics.LEDGER), 1, _SHORT, frozenset({"ledger_damaged"})),
         Fault("garbage_in_inboxes", hostile(garbage, INBOXES), 1, _SHORT),

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
+from tests.chaos.evidence import own_messages
 from tests.years.kafka.faults import Faults
 from tests.years.strike import Strike
 
@@ -171,6 +172,27 @@ def answers(**changes: object) -> Callable[[Strike], Awaitable[None]]:
                 setattr(faults, name, getattr(usual, name))
 
     return strike
+
+
+async def very_wrong_clock(at: Strike) -> None:
+    """A wall clock that is off by a quarter of an hour, by days, or by years."""
+    clock = at.exchange.clocks.of(at.party(at.chance.choice(("unit", "router", "ledger", "witness"))).name)
+    clock.off = at.chance.choice((-1, 1)) * 10 ** at.chance.uniform(2.95, 8)
+    await at.last()
+    clock.right(at.exchange.loop.time())
+
+
+async def restored(at: Strike) -> None:
+    """A unit's disk is put back to what its operators copied some days before; it was stopped for the copy."""
+    unit = at.party("unit")
+    await unit.stop()
+    image = at.disk(unit).copy()
+    unit.start()
+    await at.last()
+    await unit.stop()
+    at.exchange.forgotten += own_messages(unit.name, at.exchange.units[unit.name].home.database)
+    at.disk(unit).put_back(image)
+    unit.start()
 
 
 async def wall_clock(at: Strike) -> None:

@@ -186,7 +186,7 @@ def _hear(context: UnitContext, ledger: Ledger, note: bytes) -> None:
     if context.times is None or moment - ledger.heard_at < HEAR_EVERY:
         return
     ledger.heard_at = moment
-    for name, time in ledger.policy.times(parse_checkpoint(note)).items():
+    for name, time in ledger.policy.borne_out(parse_checkpoint(note)).items():
         context.times.heard(name, time * SECOND)
 
 

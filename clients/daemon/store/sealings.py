@@ -110,13 +110,14 @@ def mark_sent(store: Store, sealings: Mapping[int, int], *, now: Millis) -> None
         )
 
 
-def find_sealing(store: Store, submission: Digest) -> Sealing | None:
-    """The sealing with these bytes."""
+def find_sealing(store: Store, submission: Digest, *, partition: int) -> Sealing | None:
+    """The sealing with these bytes, which this daemon put into this partition of its outbox."""
     row = store.row(
         """SELECT s.id, s.message, s.verdict, o.state, o.sealed_times,
                   (SELECT max(id) FROM sealings WHERE message = s.message) AS newest
-           FROM sealings s JOIN outbox o ON o.id = s.message WHERE s.digest = ?""",
+           FROM sealings s JOIN outbox o ON o.id = s.message WHERE s.digest = ? AND s.partition = ?""",
         submission,
+        partition,
     )
     if row is None:
         return None

@@ -16,6 +16,7 @@ from broker.router.loop import Router
 from broker.router.metrics import RouterMetrics
 from protocol.identifiers import Millis, UnitId
 from protocol.limits import DAY, HOUR, MINUTE, SECOND
+from protocol.tlog.policy import Policy
 from protocol.trail.batches import verify_decisions
 from runtime.errors import Unavailable
 from runtime.kafka.broker_time import NoTimeTold, TimeFeed
@@ -239,7 +240,26 @@ def test_the_ledger_and_its_witnesses_are_heard() -> None:
     assert forged.sources == ()
 
 
+def test_a_witness_with_a_wrong_clock_stops_no_router() -> None:
+    """Kafka tells no time, one of three signers is ahead, and nothing is published after it was set right."""
+    check = ClockCheck(lambda: Millis(NOW * SECOND), lambda: 0.0)
+    feed = LedgerFeed(MemoryTopics(), POLICY, RouterMetrics.create(), times=check)
+    log = SimLog(clocks={WITNESSES[0]: 31 * DAY // SECOND}).add(leaves(10))
+    for value in log.publish():
+        feed.take(value)
+    assert check.fault() is None
+    log.clocks = dict.fromkeys(WITNESSES, 31 * DAY // SECOND)
+    for value in log.add(leaves(1, first=10)).publish():
+        feed.take(value)
+    assert check.fault() is not None  # two of three: then it may be this clock
+
+
 MUTANTS = {
+    "one signer is believed": (
+        Mutant(Policy.borne_out, instead("return found", "sorted")),
+        test_a_witness_with_a_wrong_clock_stops_no_router,
+        (),
+    ),
     "it decides all the same": (
         Mutant(Router.check_fit, unchecked("wrong")),
         test_it_decides_nothing_by_a_wrong_clock,

@@ -79,6 +79,33 @@ def cosigned(*names: str) -> bytes:
     )
 
 
+@pytest.mark.parametrize(
+    ("ahead", "most"),
+    [
+        ((0, 0, 0), 0),
+        ((900, 0, 0), 0),
+        ((900, 800, 0), 0),
+        ((900, 800, 700), 700),
+        ((-900, 0, 900), 0),
+        ((), 0),
+    ],
+)
+def test_a_time_that_most_of_the_signers_do_not_bear_out_shows_nothing(ahead: tuple[int, ...], most: int):
+    """Of the log and its witnesses the lower half decides; who shows less than that shows that."""
+    names = ("X1", "X2", "X3")[: len(ahead)]
+    note = with_cosignatures(
+        sign_checkpoint(head(5), signers("log", ORIGIN), now=NOW),
+        [
+            cosign(head(5), signers(name, name, NoteUse.WITNESS)[0], now=Seconds(NOW + by))
+            for name, by in zip(names, ahead, strict=True)
+        ],
+    )
+    with_all_keys = EXAMPLE.replace(f"log {LOG[0]}\n", "".join(f"log {key}\n" for key in LOG))
+    shown = parse_policy(with_all_keys).borne_out(parse_checkpoint(note))
+    said = {"ledger": 0} | dict(zip(names, ahead, strict=True))
+    assert shown == {name: NOW + min(by, most) for name, by in said.items()}
+
+
 def test_the_example_of_the_specification_is_read():
     """Two organisations, one of which needs two witnesses of three."""
     read = parse_policy(EXAMPLE)

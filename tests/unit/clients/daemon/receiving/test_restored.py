@@ -18,7 +18,7 @@ from protocol.envelope.core import Position
 from protocol.identifiers import StreamId, UnitId, read_id
 from runtime.process.worker import Worker
 from tests.mutants.engine import Mutant
-from tests.mutants.operations import dropped, forced, returning
+from tests.mutants.operations import dropped, returning, unchecked
 from tests.mutants.promises import assert_missed
 from tests.sim.world import World
 from tests.unit.clients.daemon.unit_contexts import Silent, UnitFixture, pump
@@ -150,7 +150,7 @@ def test_anothers_acceptance_teaches_nothing(world: World, es: UnitFixture, pt: 
     world.receipts["es"] += world.receipts["it"]
     es.decisions()
     assert es.state(sent) == "sealed"
-    assert es.rows("SELECT code FROM alarms") == [("submission_unknown",)]
+    assert es.rows("SELECT code FROM alarms") == [("decision_unverified",)]
 
 
 # -- When a start may send ----------------------------------------------------------------------------
@@ -240,7 +240,7 @@ async def test_a_start_of_every_day_waits_for_nothing(world: World, es: UnitFixt
 
 MUTANTS = [
     (Mutant(deciding._learned, returning("None")), test_what_was_queued_in_the_backup_and_accepted_since_is_not_sent_again),
-    (Mutant(deciding._learned, forced(False, "summary['sender']")), test_anothers_acceptance_teaches_nothing),
+    (Mutant(deciding.take_decisions, unchecked("decision.source.unit")), test_anothers_acceptance_teaches_nothing),
 ]  # fmt: skip
 
 

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 
 import pytest
 
+from broker.router.step import Budget, parse_input, run_step
 from clients.daemon.errors import KeyReused, StoreUnavailable
+from clients.daemon.receiving import deciding
 from clients.daemon.sending import intake, waiting
 from clients.daemon.sending.composing import Submitted
 from clients.daemon.store import outbox
+from protocol import topics
 from protocol.envelope.core import Limits
+from protocol.envelope.replay import ReplayState
 from protocol.envelope.wire import parse_submission
 from protocol.epochs import bounds, epoch_of
 from protocol.errors import Code, ContradaError, DraftError, Rejected
 from protocol.identifiers import Millis, UnitId, read_id
 from protocol.limits import DAY, HOUR
 from protocol.signatures import Suite
+from runtime.kafka.ports import InputRecord
+from tests.mutants.engine import Mutant, mutated
+from tests.mutants.operations import rewritten, unchecked
 from tests.sim.world import World, facts
 from tests.unit.clients.daemon.unit_contexts import UnitFixture, draft, pump, wish
 
@@ -229,6 +237,68 @@ def test_a_foreign_submission_in_our_outbox_is_an_alarm(world, es):
     es.decisions()
 
     assert [code for (code,) in es.rows("SELECT code FROM alarms")] == ["submission_unknown"]
+
+
+def test_a_refusal_of_a_copy_in_another_outbox_refuses_nothing(world, es):
+    """Who copies our bytes into an outbox of its own, and the router's word about that to us, deceives nobody."""
+    sent = es.submit("it")
+    es.post()
+    world.submit("it", world.outboxes["es"][-1])
+    world.route("it")
+    world.receipts["es"].append(world.receipts["it"][-1])
+    es.decisions()
+    assert es.state(sent.id) == "sealed"
+    assert es.rows("SELECT code FROM alarms") == [("decision_unverified",)]
+    world.route("es")
+    es.decisions()
+    assert es.state(sent.id) == "accepted"
+
+
+def test_a_refusal_of_a_copy_in_another_partition_refuses_nothing(world, es):
+    """Who can write to our outbox topic can copy our bytes to where the router must refuse them."""
+    sent = es.submit("it")
+    es.post()
+    raw = world.outboxes["es"][-1]
+    copied = parse_input(InputRecord(0, world.now, raw))
+    right = topics.partition_of(parse_submission(raw).header.core.thread, 3)
+    elsewhere = replace(world.desk("es"), partition=1 if right != 1 else 2, partitions=3)
+    done = run_step([copied], state=ReplayState(), context=elsewhere, budget=Budget())
+    assert world.codes(done) == [Code.E_PARTITION.value]
+    world.receipts["es"] += [
+        output.value for output in done.outputs if output.topic == topics.receipts(UnitId("es"))
+    ]
+    es.decisions()
+    assert es.state(sent.id) == "sealed"
+    assert es.rows("SELECT code FROM alarms") == [("submission_unknown",)]
+    world.route("es")
+    es.decisions()
+    assert es.state(sent.id) == "accepted"
+
+
+@pytest.mark.parametrize(
+    ("mutant", "promise"),
+    [
+        (
+            Mutant(deciding.take_decisions, unchecked("decision.source.unit")),
+            test_a_refusal_of_a_copy_in_another_outbox_refuses_nothing,
+        ),
+        (
+            Mutant(
+                deciding._apply,
+                rewritten(
+                    "sealings.find_sealing(context.store, record.submission, partition=place)",
+                    "sealings.find_sealing(context.store, record.submission, partition=0)",
+                ),
+            ),
+            test_a_refusal_of_a_copy_in_another_partition_refuses_nothing,
+        ),
+    ],
+    ids=["whose outbox", "which partition"],
+)
+def test_without_the_place_a_refusal_of_a_copy_counts(world, es, mutant, promise):
+    """The digest alone says which bytes, not where they lay."""
+    with mutated(mutant), pytest.raises(AssertionError):
+        promise(world, es)
 
 
 def test_a_forged_decision_is_an_alarm_and_changes_nothing(world, es):
