@@ -220,7 +220,7 @@ class Daemon:
         return 0.0 if self.context.conversation_waits else DECISIONS_PAUSE
 
     async def _follow_deliveries(self) -> None:
-        await self.directory_read.wait()
+        await self._catching_up.for_deliveries(self.directory_read)
         await self._feeds.follow_all(topics.inbox(self.context.unit), self._on_deliveries)
 
     async def _follow_directory(self) -> None:

@@ -76,7 +76,15 @@ _SHORT, _LONG = (0.2, 15.0), (15.0, 1.5 * MINUTE)
 _LATE = frozenset({"ledger_leaf_missing"})
 """What is said where the ledger was away or cut off for longer than a minute while mail went on."""
 
-_RESTORED = frozenset({"submission_unknown", "acknowledgement_unknown", "own_epoch_foreign"})
+_RESTORED = frozenset(
+    {
+        "submission_unknown",
+        "acknowledgement_unknown",
+        "acknowledgement_missing",
+        "own_epoch_foreign",
+        "own_key_revoked",
+    }
+)
 """What a unit says whose disk does not know what it did since."""
 
 _ALONE = frozenset({"ledger_untrusted"})

@@ -186,12 +186,14 @@ async def restored(at: Strike) -> None:
     """A unit's disk is put back to what its operators copied some days before; it was stopped for the copy."""
     unit = at.party("unit")
     await unit.stop()
+    at.exchange.note(f"{unit.name} is copied")
     image = at.disk(unit).copy()
     unit.start()
     await at.last()
     await unit.stop()
     at.exchange.forgotten += own_messages(unit.name, at.exchange.units[unit.name].home.database)
     at.disk(unit).put_back(image)
+    at.exchange.note(f"{unit.name} is put back")
     unit.start()
 
 

@@ -1,6 +1,7 @@
 """After a start: what routers have decided meanwhile is known before anything of earlier runs goes out.
 
     receipts   are read to where they ended at the start
+    mail       is taken in after that: what acknowledges our messages is told from a stranger's
     outbox     what stands in it that this store does not know of is decided, as far as a router works
 
 Owns when that is done. Why: a store that came back from a backup holds messages as waiting that were
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -63,6 +65,17 @@ class CatchingUp:
         except TimeoutError:
             log.warning("outbox_not_decided", seconds=PATIENCE)
         self.done.set()
+
+    async def for_deliveries(self, directory_read: asyncio.Event) -> None:
+        """Return when mail may be taken in.
+
+        An acknowledgement of what a restored store does not know that it sent is refused as a stranger's.
+        A unit whose receipts cannot be read takes its mail in all the same, `PATIENCE` later.
+        """
+        await directory_read.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                await self.receipts_read.wait()
 
     async def _unknown(self) -> dict[int, int]:
         """The last place of each partition of the outbox that holds what this store does not know."""

@@ -154,7 +154,8 @@ def _apply(context: UnitContext, record: Record, leaf: Leaf, came: receipts.Inco
     came.keep_for(sealing.id)
     match consequence:
         case Settle():
-            outbox.settle(context.store, sealing, record, leaf.record, now=now)
+            if outbox.settle(context.store, sealing, record, leaf.record, now=now):
+                context.recent_sealings.forget()  # a lane that reads on in memory would send another sealing
             _clocks_agree(context)
             return _go_on(context, sealing.message)
         case RefuseForGood(reasons):

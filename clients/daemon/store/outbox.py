@@ -135,16 +135,21 @@ def is_any_queued(store: Store) -> bool:
     return store.row("SELECT 1 FROM outbox WHERE state = 'queued' LIMIT 1") is not None
 
 
-def settle(store: Store, sealing: Sealing, record: Record, raw: bytes, *, now: Millis) -> None:
-    """The message was accepted; every sealing of it is done with. `raw` is the record as it came."""
+def settle(store: Store, sealing: Sealing, record: Record, raw: bytes, *, now: Millis) -> int:
+    """The message was accepted; every sealing of it is done with. `raw` is the record as it came.
+
+    Returns how many others there were: of them none is to go out any more.
+    """
     _decide(store, sealing, record, raw)
+    others = 0
     if sealing.sealed_times > 1:
-        store.write(
+        others = store.write(
             "UPDATE sealings SET verdict = ?, submission = NULL WHERE message = ? AND verdict IS NULL",
             int(RecordType.DUPLICATE),
             sealing.message,
         )
     _move(store, sealing.message, OutboxEvent.ACCEPT, (), now)
+    return others
 
 
 def refuse(store: Store, sealing: Sealing, record: Record, raw: bytes, *, now: Millis) -> None:

@@ -207,7 +207,7 @@ class RecentSealings:
         self._uncommitted.clear()
 
     def forget(self) -> None:
-        """The transaction failed: the database decides what is stored."""
+        """The transaction failed, or what is to go out has changed: the database decides."""
         with self._lock:
             self._uncommitted.clear()
             self._last.clear()

@@ -98,6 +98,30 @@ def test_what_was_queued_in_the_backup_and_accepted_since_is_not_sent_again(
     assert es.rows("SELECT code FROM alarms") == []
 
 
+def test_what_was_sealed_before_its_acceptance_was_read_does_not_go_out(
+    world: World, es: UnitFixture, pt: UnitFixture
+) -> None:
+    """One batch of receipts settles the first message, so the second is sealed; the next batch knows it already."""
+    first = es.submit("pt")
+    second = es.submit("pt", thread=first.thread)
+    es.post()
+    copy, read = backup(es), dict(es.read)
+    pump(world, es, pt)
+    assert es.state(second.id) == "accepted"
+    restore(es, copy, read=read)
+    es.submit("pt")
+    (new,) = es.pending()[1:]
+    there = list(world.receipts["es"])
+    world.receipts["es"] = there[:-1]
+    es.decisions()
+    assert (es.state(second.id), len(es.pending())) == ("sealed", 2)
+    world.receipts["es"] = there
+    es.decisions()
+    assert (es.state(second.id), es.pending()) == ("accepted", [new])
+    # Nor from memory: a lane that has sent the new one would go on behind it.
+    assert es.context.recent_sealings.take(0, 2) is None
+
+
 def test_an_acknowledgement_of_what_was_learned_is_known(
     world: World, es: UnitFixture, pt: UnitFixture
 ) -> None:
@@ -200,6 +224,29 @@ async def test_nothing_goes_out_before_the_receipts_were_read(started: Daemon) -
     assert catching.done.is_set()
 
 
+async def test_mail_is_taken_in_when_the_receipts_were_read(started: Daemon) -> None:
+    """An acknowledgement of what was sent after the backup is a stranger's before its acceptance is known."""
+    catching, task = await caught(started, end=0)
+    ready = asyncio.create_task(catching.for_deliveries(started.directory_read))
+    started.directory_read.set()
+    await turns()
+    assert not ready.done()
+    catching.receipts_read.set()
+    await asyncio.gather(task, ready)
+
+
+async def test_without_its_receipts_a_unit_takes_its_mail_in_all_the_same(
+    started: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somewhat later."""
+    monkeypatch.setattr(catching_up, "PATIENCE", 0.05)
+    catching, task = await caught(started, end=0)
+    started.directory_read.set()
+    await catching.for_deliveries(started.directory_read)
+    assert not catching.receipts_read.is_set()
+    task.cancel()
+
+
 async def test_what_stands_in_the_outbox_and_is_not_known_here_is_decided_first(started: Daemon) -> None:
     """It may be a message that this copy has as waiting."""
     catching, task = await caught(started, end=8)
@@ -239,6 +286,8 @@ async def test_a_start_of_every_day_waits_for_nothing(world: World, es: UnitFixt
 
 
 MUTANTS = [
+    (Mutant(deciding._apply, dropped("context.recent_sealings.forget")),
+     test_what_was_sealed_before_its_acceptance_was_read_does_not_go_out),
     (Mutant(deciding._learned, returning("None")), test_what_was_queued_in_the_backup_and_accepted_since_is_not_sent_again),
     (Mutant(deciding.take_decisions, unchecked("decision.source.unit")), test_anothers_acceptance_teaches_nothing),
 ]  # fmt: skip
@@ -256,6 +305,7 @@ async def test_each_rule_taken_away_is_noticed(
     ("mutant", "promise"),
     [
         (Mutant(CatchingUp.run, dropped("self.receipts_read.wait")), test_nothing_goes_out_before_the_receipts_were_read),
+        (Mutant(CatchingUp.for_deliveries, dropped("self.receipts_read.wait")), test_mail_is_taken_in_when_the_receipts_were_read),
         (Mutant(CatchingUp.run, dropped("self._until_decided")),
          test_what_stands_in_the_outbox_and_is_not_known_here_is_decided_first),
     ],
