@@ -23,6 +23,10 @@ from tests.chaos.ledger_site import LedgerKind, LedgerSite
 from tests.chaos.load import Intruder, Load, call, ready
 from tests.chaos.nemesis import Nemesis, schedule
 from tests.chaos.processes import say
+from tests.waiting import until_async
+
+MORE = 40
+"""Messages, some seconds of them."""
 
 DRAIN_S = 300.0
 """How long the exchange may take to deliver and to log everything after the last fault."""
@@ -34,6 +38,9 @@ class Plan:
 
     seed: int = 1
     seconds: float = 60.0
+    until: Path | None = None
+    """The load goes on until this file is there, and for `MORE` messages after."""
+
     brokers: int = 3
     routers: int = 2
     router: RouterKind = "real"
@@ -150,6 +157,10 @@ async def _play(plan: Plan, exchange: Exchange) -> Outcome:
         striking = group.create_task(nemesis.run())
         await asyncio.sleep(plan.seconds)
         await striking
+        if plan.until is not None:
+            await until_async(plan.until.exists, what=f"{plan.until.name}")
+            more = len(load.messages) + MORE
+            await until_async(lambda: len(load.messages) >= more, what="more messages")
         load.stop()
         say(f"healing; {len(load.messages)} messages were submitted")
         await asyncio.to_thread(exchange.heal)

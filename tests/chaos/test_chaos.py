@@ -41,7 +41,8 @@ def test_the_checker_catches_a_naive_router(tmp_path: Path) -> None:
     If this run passes for clean, the checker is broken, and no other run proves anything.
     """
     env = {"CHAOS_NAIVE_DIES_ONCE": str(tmp_path / "died")}
-    plan = Plan(seconds=4, brokers=1, every=0, router="naive", router_env=env, ledger="none")
+    died = tmp_path / "died"
+    plan = Plan(seconds=4, brokers=1, every=0, router="naive", router_env=env, ledger="none", until=died)
     outcome = asyncio.run(run(plan))
     assert (tmp_path / "died").exists()
     assert not outcome.ok
@@ -56,7 +57,9 @@ def test_the_checker_catches_a_naive_ledger(tmp_path: Path) -> None:
     If this run passes for clean, the checker is broken, and no other run proves anything of the ledger.
     """
     env = {"CHAOS_NAIVE_DIES_ONCE": str(tmp_path / "died")}
-    outcome = asyncio.run(run(Plan(seconds=4, brokers=1, every=0, ledger="naive", ledger_env=env)))
+    outcome = asyncio.run(
+        run(Plan(seconds=4, brokers=1, every=0, ledger="naive", ledger_env=env, until=tmp_path / "died"))
+    )
     assert (tmp_path / "died").exists()
     assert not outcome.ok
     assert outcome.verdict.unlogged > 0, outcome.line()

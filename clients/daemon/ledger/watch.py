@@ -62,8 +62,9 @@ class LedgerWatch:
         held = self._context.ledger
         if held is None:
             return
-        await directory_read.wait()
+        # First what this unit has followed before: the headers of its messages name that head from the start.
         await self._jobs.until_stored("ledger", partial(ledger.open_ledger, self._context, held))
+        await directory_read.wait()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow(held))
             tasks.create_task(self._look(held))

@@ -107,9 +107,9 @@ async def test_a_member_that_says_nothing_is_put_out(place) -> None:
         silent = await members.join(place.bootstrap)
         other = await members.join(place.bootstrap)
         await until_async(
-            lambda: (len(silent.assignment()), len(other.assignment())),
-            lambda n: n == (32, 32),
-            what="two halves",
+            lambda: (len(silent.assignment()), len(other.assignment()), silent._coordinator._heartbeat_task),
+            lambda n: n[:2] == (32, 32) and n[2] is not None,
+            what="two halves, and a heart that beats",
         )
         was = silent._coordinator.generation, silent._coordinator.member_id
         members.silence(silent)
