@@ -130,11 +130,7 @@ def _verified(context: UnitContext, value: bytes, *, patient: bool) -> Decisions
 def _apply(context: UnitContext, record: Record, leaf: Leaf, came: receipts.IncomingDecisions) -> bool:
     """Write the consequence of one decision; whether a message was sealed."""
     now = context.clock()
-    # The same bytes in another partition are somebody's copy: what is decided of that is not about ours.
-    place = record.source.partition
-    sealing = sealings.find_sealing(context.store, record.submission, partition=place) or _learned(
-        context, record
-    )
+    sealing = _sealing_of(context, record)
     context.metrics.decisions.labels(record.type.name.lower()).inc()
     # Later than now: a router's clock is ahead, or this one behind. Its refusal is no last word on a time.
     has_come = record.t <= min(now, context.wall()) + CLOCK_TOLERANCE
@@ -154,9 +150,7 @@ def _apply(context: UnitContext, record: Record, leaf: Leaf, came: receipts.Inco
     came.keep_for(sealing.id)
     match consequence:
         case Settle():
-            if outbox.settle(context.store, sealing, record, leaf.record, now=now):
-                context.recent_sealings.forget()  # a lane that reads on in memory would send another sealing
-            _clocks_agree(context)
+            _settle(context, sealing, record, leaf.record)
             return _go_on(context, sealing.message)
         case RefuseForGood(reasons):
             outbox.refuse(context.store, sealing, record, leaf.record, now=now)
@@ -172,6 +166,12 @@ def _apply(context: UnitContext, record: Record, leaf: Leaf, came: receipts.Inco
             outbox.queue_again(context.store, sealing, record, leaf.record, now=now)
             log.info("seal_again", rowid=sealing.message, reasons=_codes(reasons))
             return _seal_again(context, sealing, record)
+
+
+def _settle(context: UnitContext, sealing: Sealing, record: Record, raw: bytes) -> None:
+    if outbox.settle(context.store, sealing, record, raw, now=context.clock()):
+        context.recent_sealings.forget()  # a lane that reads on in memory would send another sealing of it
+    _clocks_agree(context)
 
 
 def _count(context: UnitContext, reasons: tuple[Reason, ...]) -> None:
@@ -195,6 +195,13 @@ def _tell_why_again(context: UnitContext, reasons: Sequence[Reason], *, lost: bo
 
 def _codes(reasons: Sequence[Reason]) -> list[str]:
     return [reason.code.value for reason in reasons]
+
+
+def _sealing_of(context: UnitContext, record: Record) -> Sealing | None:
+    """The sealing that a decision is about: the same bytes in another partition are somebody's copy."""
+    place = record.source.partition
+    known = sealings.find_sealing(context.store, record.submission, partition=place)
+    return known or _learned(context, record)
 
 
 def _learned(context: UnitContext, record: Record) -> Sealing | None:

@@ -286,7 +286,7 @@ async def test_a_start_of_every_day_waits_for_nothing(world: World, es: UnitFixt
 
 
 MUTANTS = [
-    (Mutant(deciding._apply, dropped("context.recent_sealings.forget")),
+    (Mutant(deciding._settle, dropped("context.recent_sealings.forget")),
      test_what_was_sealed_before_its_acceptance_was_read_does_not_go_out),
     (Mutant(deciding._learned, returning("None")), test_what_was_queued_in_the_backup_and_accepted_since_is_not_sent_again),
     (Mutant(deciding.take_decisions, unchecked("decision.source.unit")), test_anothers_acceptance_teaches_nothing),

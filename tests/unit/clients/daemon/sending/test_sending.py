@@ -284,7 +284,7 @@ def test_a_refusal_of_a_copy_in_another_partition_refuses_nothing(world, es):
         ),
         (
             Mutant(
-                deciding._apply,
+                deciding._sealing_of,
                 rewritten(
                     "sealings.find_sealing(context.store, record.submission, partition=place)",
                     "sealings.find_sealing(context.store, record.submission, partition=0)",
