@@ -78,6 +78,9 @@ class Campaign:
 
     exchange: Exchange
     plan: Plan
+    people: bool = True
+    """Whether people renew what ends."""
+
     traffic: Traffic = field(init=False)
     harvest: Harvest = field(init=False)
     findings: Findings = field(default_factory=Findings)
@@ -123,7 +126,7 @@ class Campaign:
             while any(loop.time() - party.began < YOUNG for party in self.exchange.processes()):
                 await asyncio.sleep(AWAKE)
             await self._logged()
-            if not self._away and loop.time() >= self._look_at:
+            if self.people and not self._away and loop.time() >= self._look_at:
                 self._look_at = loop.time() + duties.EVERY
                 await duties.done(self.exchange)
             self.harvest.take()
@@ -214,12 +217,16 @@ def _has_logged_directory(unit: Unit) -> bool:
 
 
 def simulate(
-    plan: Plan, *, size: Size | None = None, watch: Callable[[Campaign], Any] | None = None
+    plan: Plan,
+    *,
+    size: Size | None = None,
+    watch: Callable[[Campaign], Any] | None = None,
+    people: bool = True,
 ) -> Outcome:
     """One plan, carried out and judged."""
     began, cpu = time.perf_counter(), time.process_time()
     with simulated(plan.seed, size or Size(units=plan.units)) as exchange:
-        campaign = Campaign(exchange, plan)
+        campaign = Campaign(exchange, plan, people=people)
         if watch is not None:
             watch(campaign)
         findings = campaign.findings

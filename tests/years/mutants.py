@@ -12,13 +12,19 @@ from dataclasses import dataclass
 from typing import Final
 
 from broker.ledger.store import record_store
+from broker.renewal import Renewal
 from broker.router import holding, loop, shared_transactions
 from broker.router import step as router_step
+from clients.daemon.receiving import deciding
+from clients.daemon.receiving.catching_up import CatchingUp
 from clients.daemon.sending import lanes
+from clients.daemon.store.disk import Disk
 from protocol.envelope import replay
+from protocol.tlog.policy import Policy
 from runtime.kafka import positions, transactions
+from runtime.process.clock import ClockCheck
 from tests.mutants.engine import Mutant, mutated
-from tests.mutants.operations import dropped, instead, rewritten, unchecked
+from tests.mutants.operations import dropped, instead, returning, rewritten, unchecked
 from tests.years.campaign import Outcome, simulate, units_of
 from tests.years.plan import plan_of
 
@@ -38,8 +44,51 @@ class Hole:
     seeds: int = 4
     """It is found within so many."""
 
+    years: float = YEARS
+    people: bool = True
+    """Whether people renew what ends: what they do would hide that a program does not."""
+
 
 HOLES: Final = (
+    Hole(
+        "what leaves a daemon is not on its disk",
+        "ADR 0012",
+        (Mutant(Disk.flushed, dropped("self._worker.do")),),
+        ("unit_power_cut",),
+    ),
+    Hole(
+        "a router does not name its next key",
+        "ADR 0028",
+        (Mutant(Renewal.look, dropped("self.topic.publish")),),
+        (),
+        seeds=1,
+        years=1.2,
+        people=False,
+    ),
+    Hole(
+        "a clock is compared with nobody's",
+        "ADR 0029",
+        (Mutant(ClockCheck.fault, returning("None")),),
+        ("clock_very_wrong",),
+    ),
+    Hole(
+        "a head that is shown again is a rollback",
+        "docs/spec, how the logs are followed",
+        (Mutant(Policy.signed_later, returning("True")),),
+        ("old_publications",),
+    ),
+    Hole(
+        "a decision counts wherever the bytes lay",
+        "docs/attacks.md",
+        (Mutant(deciding.take_decisions, unchecked("decision.source.unit")),),
+        ("receipts_of_others",),
+    ),
+    Hole(
+        "mail is taken in before the receipts",
+        "ADR 0030",
+        (Mutant(CatchingUp.for_deliveries, dropped("self.receipts_read.wait")),),
+        ("unit_restored",),
+    ),
     Hole(
         "a failed transaction counts as committed",
         "ADR 0004, router 3; ADR 0018, 4",
@@ -114,9 +163,10 @@ def opened(hole: Hole) -> Iterator[None]:
         yield
 
 
-def found_in(name: str, seed: int, *, years: float = YEARS) -> Outcome:
+def found_in(name: str, seed: int) -> Outcome:
     """One simulation with this hole, of the faults that meet it."""
     hole = next(each for each in HOLES if each.name == name)
-    plan = plan_of(seed, years=years, units=units_of(4), names=hole.faults, per_year=PER_YEAR)
+    per_year = PER_YEAR if hole.faults else 1.0
+    plan = plan_of(seed, years=hole.years, units=units_of(4), names=hole.faults, per_year=per_year)
     with opened(hole):
-        return simulate(plan)
+        return simulate(plan, people=hole.people)
