@@ -69,7 +69,7 @@ def key_state(key: IdentityKey, now: Millis) -> KeyState:
 
 
 def rotation_due(key: IdentityKey) -> Millis:
-    """Whether two thirds of its life are over: the next one should be requested."""
+    """When two thirds of its life are over: from then on the next one should be requested."""
     return Millis(key.not_before + (key.not_after - key.not_before) * 2 // 3)
 
 
