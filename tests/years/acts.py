@@ -129,6 +129,8 @@ def seen_before(at: Strike) -> bytes | None:
     if not found:
         return None
     value = at.chance.choice(found).value
+    if not value:
+        return value  # garbage of no length, which somebody has written before
     damaged = bytearray(value)
     damaged[at.chance.randrange(len(damaged))] ^= 1 << at.chance.randrange(8)
     return at.chance.choice((value, bytes(damaged), value[: len(value) // 2]))
