@@ -40,11 +40,11 @@ def test_the_checker_catches_a_naive_router(tmp_path: Path) -> None:
 
     If this run passes for clean, the checker is broken, and no other run proves anything.
     """
-    env = {"CHAOS_NAIVE_DIES_ONCE": str(tmp_path / "died")}
     died = tmp_path / "died"
+    env = {"CHAOS_NAIVE_DIES_ONCE": str(died)}
     plan = Plan(seconds=4, brokers=1, every=0, router="naive", router_env=env, ledger="none", until=died)
     outcome = asyncio.run(run(plan))
-    assert (tmp_path / "died").exists()
+    assert died.exists()
     assert not outcome.ok
     assert outcome.verdict.duplicated > 0, outcome.line()
     assert outcome.verdict.unaudited > 0
@@ -56,11 +56,11 @@ def test_the_checker_catches_a_naive_ledger(tmp_path: Path) -> None:
 
     If this run passes for clean, the checker is broken, and no other run proves anything of the ledger.
     """
-    env = {"CHAOS_NAIVE_DIES_ONCE": str(tmp_path / "died")}
-    outcome = asyncio.run(
-        run(Plan(seconds=4, brokers=1, every=0, ledger="naive", ledger_env=env, until=tmp_path / "died"))
-    )
-    assert (tmp_path / "died").exists()
+    died = tmp_path / "died"
+    env = {"CHAOS_NAIVE_DIES_ONCE": str(died)}
+    plan = Plan(seconds=4, brokers=1, every=0, ledger="naive", ledger_env=env, until=died)
+    outcome = asyncio.run(run(plan))
+    assert died.exists()
     assert not outcome.ok
     assert outcome.verdict.unlogged > 0, outcome.line()
     assert outcome.verdict.forked > 0, outcome.line()

@@ -9,11 +9,10 @@ from typing import Any, Final
 from broker.centre.enrolments import enrol_units, read_request
 from broker.centre.key_renewal import renew_process, renew_registrar
 from broker.centre.membership import change_status
-from keys.store import write_private
 from protocol import topics
 from protocol.identifiers import UnitId
 from runtime.errors import Conflict, Unavailable
-from tests.years.duties import exchange_witness
+from tests.years.duties import ask_rotation, exchange_witness
 from tests.years.parties import NoAnswer
 from tests.years.strike import Strike
 
@@ -56,18 +55,10 @@ async def rotated(at: Strike) -> None:
     """`keys rotate` at a unit, `centre enrol` for what it gives: the next identity."""
     exchange = at.exchange
     unit = exchange.units[at.party("unit").name]
-    if unit.daemon is None:
-        return
-    context = unit.daemon.context
-
-    async def ask() -> bytes:
-        return context.keys.rotation_request(context.clock())
-
     try:
-        made = await unit.call(ask)
+        await ask_rotation(unit, at.chance.randbytes)
     except NoAnswer:
         return
-    write_private(unit.home.rotation, made, entropy=at.chance.randbytes, replace=True)
     await asyncio.sleep(at.seconds)
     request = read_request(unit.home.rotation)
     await typed(at, lambda: enrol_units(exchange.invocation, [request], {}))

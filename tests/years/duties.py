@@ -23,8 +23,9 @@ from clients.witness.home import witness_home
 from clients.witness.settings import WitnessSettings
 from keys.store import write_private
 from protocol.errors import ContradaError
+from protocol.identifiers import Entropy
 from runtime.process.clock import now
-from tests.years.parties import NoAnswer, Party
+from tests.years.parties import NoAnswer, Party, Unit
 
 if TYPE_CHECKING:
     from tests.years.exchange import Exchange
@@ -66,17 +67,21 @@ async def _process(exchange: Exchange, name: str) -> None:
 
 async def _unit(exchange: Exchange, name: str) -> None:
     unit = exchange.units[name]
-    if unit.daemon is None:
-        return
-    context = unit.daemon.context
-
-    async def ask() -> bytes:
-        return context.keys.rotation_request(context.clock())
-
-    made = await unit.call(ask)
-    write_private(unit.home.rotation, made, entropy=exchange.chance.randbytes, replace=True)
+    await ask_rotation(unit, exchange.chance.randbytes)
     request = read_request(unit.home.rotation)
     await exchange.centre.command(enrol_units(exchange.invocation, [request], {}))
+
+
+async def ask_rotation(unit: Unit, entropy: Entropy) -> None:
+    """`keys rotate`: the unit's request for its next identity, as a file; `NoAnswer` where its daemon does not run."""
+
+    async def ask() -> bytes:
+        if unit.daemon is None:
+            raise NoAnswer(f"{unit.name} has just begun to start")
+        context = unit.daemon.context
+        return context.keys.rotation_request(context.clock())
+
+    write_private(unit.home.rotation, await unit.call(ask), entropy=entropy, replace=True)
 
 
 async def _policy(exchange: Exchange, _: str) -> None:
@@ -87,20 +92,15 @@ async def _policy(exchange: Exchange, _: str) -> None:
 async def exchange_witness(exchange: Exchange, leaving: str) -> None:
     """A new witness joins, everybody has the policy that names it, and then another one leaves."""
     async with exchange.agreed:
-        await _exchange_witness(exchange, leaving)
-
-
-async def _exchange_witness(exchange: Exchange, leaving: str) -> None:
-    if leaving not in exchange.witnesses:
-        return
-    joining = exchange.add_witness()
-    await _hand_over(exchange, PolicyChanges(joining=[witness_home(joining.path).public]))
-    joining.start()
-    gone = exchange.witnesses.pop(leaving)
-    await _hand_over(
-        exchange, PolicyChanges(leaving=[WitnessSettings.load(witness_home(gone.path).settings).name])
-    )
-    await gone.stop()
+        if leaving not in exchange.witnesses:
+            return
+        joining = exchange.add_witness()
+        await _hand_over(exchange, PolicyChanges(joining=[witness_home(joining.path).public]))
+        joining.start()
+        gone = exchange.witnesses.pop(leaving)
+        name = WitnessSettings.load(witness_home(gone.path).settings).name
+        await _hand_over(exchange, PolicyChanges(leaving=[name]))
+        await gone.stop()
 
 
 async def _hand_over(exchange: Exchange, changes: PolicyChanges) -> None:
