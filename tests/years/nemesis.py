@@ -73,7 +73,7 @@ class Fault:
 OUTBOXES, INBOXES, RECEIPTS = topics.OUTBOX_PREFIX, topics.INBOX_PREFIX, topics.RECEIPTS_PREFIX
 
 _SHORT, _LONG = (0.2, 15.0), (15.0, 1.5 * MINUTE)
-_LATE = frozenset({"ledger_leaf_missing"})
+_LATE = frozenset({"ledger_leaf_missing", "ledger_unlogged"})
 """What is said where the ledger was away or cut off for longer than a minute while mail went on."""
 
 _RESTORED = frozenset(

@@ -24,8 +24,14 @@ DIFFERS: Final = "ledger_directory"
 UNLOGGED: Final = "ledger_unlogged"
 
 
-def compare_directory(context: UnitContext, ledger: Ledger, *, steady_since: float | None) -> None:
-    """Check that log and replica agree; lengths may differ for as long as a leaf may take."""
+def compare_directory(
+    context: UnitContext, ledger: Ledger, *, steady_since: float | None, replica_steady_since: float | None
+) -> None:
+    """Check that log and replica agree; lengths may differ for as long as a leaf may take.
+
+    Which of them is behind says which feed must have been read to its end: that of the ledger since
+    `steady_since`, that of the directory since `replica_steady_since`.
+    """
     held = ledger.directory
     if held is None:
         return
@@ -40,9 +46,9 @@ def compare_directory(context: UnitContext, ledger: Ledger, *, steady_since: flo
     if ledger.uneven is None or ledger.uneven[0] != ahead or head.size == ours.size:
         ledger.uneven = None if head.size == ours.size else (ahead, context.monotonic())
         return
-    if steady_since is None or context.monotonic() - max(ledger.uneven[1], steady_since) < PATIENCE:
+    alarm, steady = (UNLOGGED, steady_since) if head.size < ours.size else (DIFFERS, replica_steady_since)
+    if steady is None or context.monotonic() - max(ledger.uneven[1], steady) < PATIENCE:
         return
-    alarm = UNLOGGED if head.size < ours.size else DIFFERS
     detail = f"the log has {head.size} statements, our replica {ours.size}"
     with context.transaction():
         raise_once(context, ledger, alarm, held.origin, detail, shown=held.follower.note)

@@ -17,6 +17,7 @@ from clients.daemon.jobs import Jobs
 from clients.daemon.ledger import following as ledger
 from clients.daemon.ledger import promises
 from clients.daemon.ledger.directory_log import compare_directory
+from clients.daemon.ledger.steadiness import Steadiness
 from clients.daemon.state.ledger_state import Ledger
 from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store.positions import position, read_records
@@ -51,8 +52,8 @@ class LedgerWatch:
         self.read = asyncio.Event()
         """Set when everything that was there at the beginning has been read."""
 
-        self.steady_since: float | None = None
-        """Since when the feed is read to its end, by the clock that does not jump."""
+        self._steady = Steadiness(look_every=LOOK_EVERY)
+        self._directory_steady = Steadiness(look_every=LOOK_EVERY)
 
     async def run(self, directory_read: asyncio.Event) -> None:
         """Run until cancelled; returns at once where nothing is to be followed.
@@ -97,12 +98,9 @@ class LedgerWatch:
             self.read.set()
 
     async def _look(self, held: Ledger) -> None:
-        seen: int | None = None
         while True:
             await asyncio.sleep(LOOK_EVERY)
-            # What was the end at the last check must be read by now; the present end moves all the time.
-            self._judge(seen)
-            seen = await self._end_now()
+            await self._judge(held)
             await self._jobs.until_stored("promises", lambda: self._sweep(held))
             while await self._jobs.until_stored(
                 "promises", partial(promises.search_for_leaves, self._context, held)
@@ -110,18 +108,28 @@ class LedgerWatch:
                 pass
 
     def _sweep(self, held: Ledger) -> None:
-        promises.sweep(self._context, held, steady_since=self.steady_since)
-        compare_directory(self._context, held, steady_since=self.steady_since)
-        end_unknown_log_alarm(self._context, held, steady_since=self.steady_since)
+        steady_since = self._steady.since
+        promises.sweep(self._context, held, steady_since=steady_since)
+        compare_directory(
+            self._context, held, steady_since=steady_since, replica_steady_since=self._directory_steady.since
+        )
+        end_unknown_log_alarm(self._context, held, steady_since=steady_since)
 
-    def _judge(self, seen: int | None) -> None:
-        if seen is None or not self.read.is_set() or self._position < seen:
-            self.steady_since = None
-        elif self.steady_since is None:
-            self.steady_since = self._context.monotonic()
+    async def _judge(self, held: Ledger) -> None:
+        now = self._context.monotonic()
+        if self.read.is_set():
+            self._steady.judge(position=self._position, now=now)
+        self._steady.ends_at(await self._end_now(topics.LEDGER))
+        directory = await self._jobs.until_stored("position", self._directory_place, brief=True)
+        self._directory_steady.judge(position=directory, now=now)
+        # Asked for only where the two differ: an idle unit costs Kafka nothing.
+        self._directory_steady.ends_at(None if held.uneven is None else await self._end_now(topics.DIRECTORY))
 
-    async def _end_now(self) -> int | None:
+    def _directory_place(self) -> int:
+        return position(self._context.store, topics.DIRECTORY, 0)
+
+    async def _end_now(self, topic: str) -> int | None:
         try:
-            return await self._feeds.end(topics.LEDGER, 0)
+            return await self._feeds.end(topic, 0)
         except Unavailable:
             return None

@@ -11,6 +11,8 @@ import pytest
 from clients.daemon.daemon import Daemon
 from clients.daemon.ledger.watch import LedgerWatch
 from clients.daemon.state.ledger_state import Ledger
+from clients.daemon.store.positions import set_position
+from protocol import topics
 from protocol.identifiers import UnitId
 from runtime.process.worker import Worker
 from tests.mutants.engine import Mutant
@@ -58,6 +60,35 @@ async def opened_and_followed(daemon: Daemon) -> None:
 
 async def test_headers_name_what_was_followed_before_from_the_start(daemon: Daemon) -> None:
     await opened_and_followed(daemon)
+
+
+class Ends(Silent):
+    """Two feeds of 5 records."""
+
+    async def end(self, topic: str, partition: int) -> int:
+        assert (topic in {topics.LEDGER, topics.DIRECTORY}, partition) == (True, 0)
+        return 5
+
+
+async def test_both_feeds_are_judged_and_the_second_asked_for_only_where_it_matters(daemon: Daemon) -> None:
+    """The directory's end costs a request: where log and replica agree, nobody asks."""
+    unit, watch = daemon.context, LedgerWatch(daemon.context, daemon.jobs, Ends(), patiently=None)
+    held, watch._position = unit.ledger, 5
+    watch.read.set()
+    now = 0.0
+    unit.monotonic = lambda: now
+
+    def read_all() -> None:
+        with unit.transaction():
+            set_position(unit.store, topics.DIRECTORY, 0, 5)
+
+    await daemon.jobs.run("position", read_all)
+    seen = []
+    for held.uneven in (None, None, (3, 0.0), (3, 0.0), None, None):
+        now += 10.0
+        await watch._judge(held)
+        seen.append((watch._steady.since, watch._directory_steady.since))
+    assert seen == [(None, None), (20.0, None), (20.0, None), (20.0, 40.0), (20.0, 40.0), (20.0, None)]
 
 
 @pytest.mark.parametrize("rule", ["ledger.open_ledger", "directory_read.wait"])
