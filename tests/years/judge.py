@@ -11,6 +11,7 @@ missed       Kafka forgot what nobody had read: the simulation itself is at faul
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -64,6 +65,10 @@ async def judge(campaign: Campaign, history: History) -> None:
 def _judge_alarms(campaign: Campaign) -> None:
     kinds = [FAULTS.get(name) or GAPS[name][0] for name in campaign.struck]
     accounted = frozenset[str]().union(*(kind.alarms | kind.must for kind in kinds))
+    together = Counter(
+        code for kind in kinds for code in kind.together for _ in range(campaign.struck[kind.name])
+    )
+    accounted |= {code for code, times in together.items() if times > 1}
     said: set[str] = set()
     for unit, code, detail, _ in alarms(campaign.exchange):
         said.add(code)

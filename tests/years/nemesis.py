@@ -69,6 +69,9 @@ class Fault:
     must: frozenset[str] = frozenset()
     """What some unit must say of it."""
 
+    together: frozenset[str] = frozenset()
+    """What units may say where two faults that name it strike in one run: each alone takes no quorum away."""
+
 
 OUTBOXES, INBOXES, RECEIPTS = topics.OUTBOX_PREFIX, topics.INBOX_PREFIX, topics.RECEIPTS_PREFIX
 
@@ -88,7 +91,7 @@ _RESTORED = frozenset(
 """What a unit says whose disk does not know what it did since."""
 
 _ALONE = frozenset({"ledger_untrusted"})
-"""What is said where the ledger reached Kafka again before it reached its witnesses."""
+"""What is said where the ledger reached Kafka before it reached a quorum of its witnesses."""
 
 _AWAY = frozenset({"acknowledgement_missing"})
 """What senders say of whoever is away for more than an hour."""
@@ -120,12 +123,12 @@ FAULTS: Final[dict[str, Fault]] = {
         Fault("ledger_power_cut_in_a_step", power_cut_in_a_step("ledger"), 2, _LONG, _LATE),
         Fault("ledger_disk_full", disk("ledger", full=True), 1, _LONG, _LATE),
         Fault("ledger_doubled", doubled, 2, (5.0, 30.0), _LATE),
-        Fault("witness_killed", kill("witness"), 2, _LONG),
-        Fault("witness_power_cut", power_cut("witness"), 2, _SHORT),
-        Fault("witness_disk_full", disk("witness", full=True), 1, _LONG),
-        Fault("witness_paused", pause("witness"), 2, _LONG),
-        Fault("witness_away_for_days", kill("witness"), 1, (1 * DAY, 10 * DAY)),
-        Fault("everybody_killed", everybody, 1, _LONG, _LATE),
+        Fault("witness_killed", kill("witness"), 2, _LONG, together=_ALONE),
+        Fault("witness_power_cut", power_cut("witness"), 2, _SHORT, together=_ALONE),
+        Fault("witness_disk_full", disk("witness", full=True), 1, _LONG, together=_ALONE),
+        Fault("witness_paused", pause("witness"), 2, _LONG, together=_ALONE),
+        Fault("witness_away_for_days", kill("witness"), 1, (1 * DAY, 10 * DAY), together=_ALONE),
+        Fault("everybody_killed", everybody, 1, _LONG, _LATE | _ALONE),
         Fault("broker_killed", broker, 3, _LONG),
         Fault("broker_frozen", frozen_broker, 2, _LONG),
         Fault("kafka_stopped", no_kafka, 1, _LONG, _LATE),
