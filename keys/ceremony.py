@@ -12,7 +12,6 @@ The result is one root key with threshold 1. Several, held by several people, ar
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,9 +43,7 @@ class Founding:
     statements: tuple[bytes, ...]
 
 
-def found_exchange(
-    directory: Path, *, secret: Secret, now: Millis, entropy: Entropy = os.urandom
-) -> Founding:
+def found_exchange(directory: Path, *, secret: Secret, now: Millis, entropy: Entropy) -> Founding:
     """Make the keys of a new exchange, write them, and return the statements to publish first.
 
     What an interrupted founding left is kept and completed. `KeyFileExists` where there is a root and not all
@@ -90,12 +87,12 @@ def appoint_ledger(ledger: SoftIdentity, *, registrar: Signer, now: Millis) -> b
     return _appoint(StatementType.LEDGER, ledger, LEDGER_LIFETIME, by=registrar, now=now)
 
 
-def ledger_identity(directory: Path, *, secret: Secret, entropy: Entropy = os.urandom) -> SoftIdentity:
+def ledger_identity(directory: Path, *, secret: Secret, entropy: Entropy) -> SoftIdentity:
     """The ledger's identity in an exchange's directory of keys; made where an older founding made none."""
     return _identity_in(directory / "ledger", UnitId("ledger"), secret=secret, entropy=entropy)
 
 
-def write_pin(path: Path, root: RootOfTrust, *, entropy: Entropy = os.urandom) -> None:
+def write_pin(path: Path, root: RootOfTrust, *, entropy: Entropy) -> None:
     """Write the pinned root; never over another."""
     write_public(path, root.encoded(), entropy=entropy)
 

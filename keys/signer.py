@@ -8,6 +8,7 @@ and one module beside `soft_keys`. Rule: no error repeats the URI; some kinds of
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -53,7 +54,7 @@ def _parts(uri: str) -> tuple[str, str]:
 
 
 def _file_signer(rest: str, secret: Secret) -> OwnIdentity:
-    return OwnIdentity(_path(rest), secret=secret)
+    return OwnIdentity(_path(rest), secret=secret, entropy=os.urandom)
 
 
 SIGNER_SCHEMES: dict[str, Callable[[str, Secret], OwnIdentity]] = {"file": _file_signer}

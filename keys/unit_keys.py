@@ -9,7 +9,6 @@ file, and the same bytes are returned until the directory has them.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from keys import key_files
@@ -47,9 +46,7 @@ class UnitKeys(Guarded):
         self._opener = SoftOpener()
 
     @classmethod
-    def create(
-        cls, directory: Path, *, unit: UnitId, secret: Secret, entropy: Entropy = os.urandom
-    ) -> UnitKeys:
+    def create(cls, directory: Path, *, unit: UnitId, secret: Secret, entropy: Entropy) -> UnitKeys:
         """New keys in this directory; `KeyFileExists` if it has some."""
         prepare_directory(directory)
         storage_key = entropy(SEED_SIZE)
@@ -65,7 +62,7 @@ class UnitKeys(Guarded):
         return cls(directory, own, storage_key=storage_key, secret=secret, entropy=entropy)
 
     @classmethod
-    def load(cls, directory: Path, *, secret: Secret, entropy: Entropy = os.urandom) -> UnitKeys:
+    def load(cls, directory: Path, *, secret: Secret, entropy: Entropy) -> UnitKeys:
         """The keys in this directory."""
         check_private_directory(directory)
         own = OwnIdentity(directory / key_files.IDENTITY_FILE, secret=secret, entropy=entropy)

@@ -6,6 +6,7 @@ is what makes the directory a centre's home. What was interrupted goes on with t
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ async def found_centre(
         )
     prepare_directory(home.path)
     secret, secret_path = new_secret(home, file=secret_file)
-    founding = found_exchange(home.keys, secret=secret, now=now())
+    founding = found_exchange(home.keys, secret=secret, now=now(), entropy=os.urandom)
     replace_file(home.root, founding.root.encoded())
     write_statements(home.pending, founding.statements)
     _write_settings(home, kafka=invocation.kafka, secret=secret_path, router_port=router_port)

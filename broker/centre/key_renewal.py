@@ -10,6 +10,7 @@ the key of today lasts to its end, and so what is under way is finished with it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -125,7 +126,7 @@ def _shown(kind: str, name: str, public: IdentityPublic, registry: Registry) -> 
 
 def _own(home: CentreHome, name: str) -> OwnIdentity:
     try:
-        return OwnIdentity(home.keys / name / IDENTITY_FILE, secret=existing_secret(home))
+        return OwnIdentity(home.keys / name / IDENTITY_FILE, secret=existing_secret(home), entropy=os.urandom)
     except KeyFileMissing:
         raise NotFound(
             f"{home.keys} has no keys of {name}",

@@ -12,7 +12,6 @@ way this process signs with it only once the directory has it, and then without 
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from keys.appointments.succession import succession, successor_end
@@ -40,7 +39,7 @@ class OwnIdentity(Guarded):
 
     __slots__ = ("_entropy", "_identity", "_path", "_secret", "_stated")
 
-    def __init__(self, path: Path, *, secret: Secret, entropy: Entropy = os.urandom) -> None:
+    def __init__(self, path: Path, *, secret: Secret, entropy: Entropy) -> None:
         self._path = path
         self._secret = secret
         self._entropy = entropy

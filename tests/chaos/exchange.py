@@ -149,7 +149,9 @@ class Exchange:
     async def _found(self) -> None:
         secret = os.urandom(32)
         centre = self.place / "centre-home"
-        founding = found_exchange(centre, secret=Credential(secret), now=Millis(present() - 60_000))
+        founding = found_exchange(
+            centre, secret=Credential(secret), now=Millis(present() - 60_000), entropy=os.urandom
+        )
         write_private(centre / "secret", secret, entropy=os.urandom)
         write_pin(self.place / "root.pin", founding.root, entropy=os.urandom)
         self.directory = Directory(founding.root)

@@ -57,7 +57,7 @@ def ledger(tmp: Path) -> list[str]:
     home, secret = tmp / "centre", os.urandom(32)
     home.mkdir(mode=0o700)
     write_private(home / "centre.secret", secret, entropy=os.urandom)
-    found_exchange(home / "keys", secret=Credential(secret), now=now())
+    found_exchange(home / "keys", secret=Credential(secret), now=now(), entropy=os.urandom)
     (home / "keys" / "root.pin").rename(home / "root.cbor")
     (home / "centre.toml").write_text('kafka = "127.0.0.1:9"\nsecret = "centre.secret"\n')
     plan = LedgerPlan(

@@ -178,7 +178,7 @@ async def test_an_exchange_that_was_founded_without_a_ledger_gets_one(empty_kafk
     home, secret = tmp_path / "centre", os.urandom(32)
     home.mkdir(mode=0o700)
     write_private(home / "centre.secret", secret, entropy=os.urandom)
-    founding = found_exchange(home / "keys", secret=Credential(secret), now=now())
+    founding = found_exchange(home / "keys", secret=Credential(secret), now=now(), entropy=os.urandom)
     (home / "keys" / "ledger" / "identity.key").unlink()
     (home / "keys" / "ledger").rmdir()
     (home / "root.cbor").write_bytes(founding.root.encoded())

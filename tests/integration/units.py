@@ -218,7 +218,9 @@ async def found(
 ) -> Site:
     """Keys, topics, directory and homes; nothing runs yet. `suffix` keeps units of several sites apart."""
     secret = os.urandom(32)
-    founding = found_exchange(directory / "centre", secret=Credential(secret), now=Millis(now() - 1000))
+    founding = found_exchange(
+        directory / "centre", secret=Credential(secret), now=Millis(now() - 1000), entropy=os.urandom
+    )
     write_private(directory / "router.secret", secret, entropy=os.urandom)
     site = Site(directory, bootstrap, founding, secret)
     statements = list(founding.statements)

@@ -7,6 +7,7 @@ Kafka is not asked. A second run after a failure completes the first.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from broker.centre.registry import Registry, registrar_of
@@ -35,7 +36,7 @@ def _is_appointed(home: CentreHome) -> bool:
         return False
     if not home.replica.exists():
         return True
-    own = ledger_identity(home.keys, secret=existing_secret(home))
+    own = ledger_identity(home.keys, secret=existing_secret(home), entropy=os.urandom)
     return local_directory(home).operator_key(own.public.kid) is not None
 
 
@@ -43,7 +44,7 @@ async def _appoint(invocation: Invocation) -> None:
     async with Registry.open(invocation) as registry:
         home = registry.home
         await KafkaTopicAdmin(registry.kafka).apply(topics.shared())
-        own = ledger_identity(home.keys, secret=existing_secret(home))
+        own = ledger_identity(home.keys, secret=existing_secret(home), entropy=os.urandom)
         if registry.directory.operator_key(own.public.kid) is None:
             registrar = registrar_of(home, registry.directory)
             await registry.state([appoint_ledger(own, registrar=registrar, now=now())])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 import logging
+import os
 import pickle
 import traceback
 from collections.abc import Callable, Iterator
@@ -142,19 +143,21 @@ def test_no_error_shows_a_secret(tmp_path: Path, holders: dict[str, object], rec
 
     def damaged() -> None:
         identity_file.write_bytes(good[:-1])
-        UnitKeys.load(directory, secret=secret)
+        UnitKeys.load(directory, secret=secret, entropy=os.urandom)
 
     def exposed() -> None:
         identity_file.write_bytes(good)
         identity_file.chmod(0o644)
-        UnitKeys.load(directory, secret=secret)
+        UnitKeys.load(directory, secret=secret, entropy=os.urandom)
 
     attempts: list[Callable[[], object]] = [
         damaged,
         exposed,
         lambda: UnitKeys.create(directory, unit=FR, secret=secret, entropy=recorder),
-        lambda: UnitKeys.load(directory, secret=Passphrase(PASSPHRASE)),
-        lambda: UnitKeys.load(tmp_path / "centre" / "registrar", secret=Passphrase(PASSPHRASE + "!")),
+        lambda: UnitKeys.load(directory, secret=Passphrase(PASSPHRASE), entropy=os.urandom),
+        lambda: UnitKeys.load(
+            tmp_path / "centre" / "registrar", secret=Passphrase(PASSPHRASE + "!"), entropy=os.urandom
+        ),
         lambda: opener.open(kid=epoch.kid, enc=bytes(1120), ciphertext=bytes(48), info=b""),
         lambda: Passphrase(PASSPHRASE[:8]),
         lambda: Credential(bytes(range(31))),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -81,7 +82,7 @@ def centre(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Centre:
 
 
 def own(centre: Centre, name: str) -> OwnIdentity:
-    return OwnIdentity(centre.home.keys / name / IDENTITY_FILE, secret=Credential(SECRET))
+    return OwnIdentity(centre.home.keys / name / IDENTITY_FILE, secret=Credential(SECRET), entropy=os.urandom)
 
 
 async def renewed(name: str) -> dict[str, object]:

@@ -282,7 +282,7 @@ def centre(tmp_path: Path) -> Path:
     home = tmp_path / "centre"
     home.mkdir(mode=0o700)
     write_private(home / "centre.secret", secret, entropy=os.urandom)
-    found_exchange(home / "keys", secret=Credential(secret), now=NOON)
+    found_exchange(home / "keys", secret=Credential(secret), now=NOON, entropy=os.urandom)
     (home / "keys" / "root.pin").rename(home / "root.cbor")
     (home / "centre.toml").write_text('kafka = "localhost:9092"\nsecret = "centre.secret"\n')
     return home

@@ -90,7 +90,7 @@ class UnitFixture:
 
     def __post_init__(self) -> None:
         self.path.mkdir(mode=0o700, parents=True)
-        self.keys = UnitKeys.create(self.path / "keys", unit=self.unit, secret=SECRET)
+        self.keys = UnitKeys.create(self.path / "keys", unit=self.unit, secret=SECRET, entropy=os.urandom)
         request = self.keys.enrolment_request(self.world.now, contact="duty officer")
         known = self.world.directory.facts(self.unit)
         about = None if known is not None else facts(self.unit)

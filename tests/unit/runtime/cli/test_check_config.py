@@ -78,7 +78,9 @@ def _ledger(tmp: Path) -> Program:
     home, secret = tmp / "centre", os.urandom(32)
     home.mkdir(mode=0o700)
     write_private(home / "centre.secret", secret, entropy=os.urandom)
-    found_exchange(home / "keys", secret=Credential(secret), now=Millis(1_790_000_000_000))
+    found_exchange(
+        home / "keys", secret=Credential(secret), now=Millis(1_790_000_000_000), entropy=os.urandom
+    )
     (home / "keys" / "root.pin").rename(home / "root.cbor")
     (home / "centre.toml").write_text('kafka = "localhost:9092"\nsecret = "centre.secret"\n')
     plan = LedgerPlan(home=home, origin="x.example", kafka=None, http_port=0, witnesses=(), quorum=0)

@@ -127,7 +127,7 @@ def test_a_command_spares_what_its_home_has_verified(tmp_path: Path, monkeypatch
     """With the home's secret; without it, and with another one, every signature is verified."""
     world, home = World(), Home(tmp_path)
     world.enrol("fr")
-    write_pin(home.root, world.root)
+    write_pin(home.root, world.root, entropy=os.urandom)
     write_statements(home.replica, world.directory.snapshot())
     VerifiedStatements(home.verified, world.root, SECRET).write(world.directory.digests)
     for secret in (SECRET, None, Credential(bytes(32))):
