@@ -5,8 +5,9 @@ references and trailing bytes. So a decoded item is walked against a whitelist o
 encoded again: bytes that differ are refused. Map keys are integers from -24 to 23 only, for which the
 length-first order of cbor2 and the bytewise order of RFC 8949 are the same.
 
-Input that makes cbor2 work for long is refused before that: no tag is ever given a meaning, and no large map
-is ever built. So the time for hostile bytes is linear in their number.
+Input that makes cbor2 work for long is refused before that, while the heads of the items are counted: each
+reader has a budget of items, no tag is ever given a meaning, and no large map is ever built. So hostile bytes
+cost what their budget allows, and beyond it only what it takes to hash or copy them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any, NoReturn
 import cbor2
 
 from protocol.errors import Code, MisuseError, Rejected
-from protocol.limits import MAX_DEPTH, MAX_RECORD
+from protocol.limits import MAX_CBOR_ITEMS, MAX_DEPTH, MAX_RECORD
 
 Item = Any
 """int, bytes, str, bool, None, a list of items, or a dict from int to items."""
@@ -25,7 +26,6 @@ Item = Any
 _LEAVES = frozenset((bytes, str, bool, type(None)))
 _MAX_INT = 2**64
 _MAX_ENTRIES = 48  # of a map: as many as there are keys from -24 to 23
-_SMALL = 4_096  # bytes in which no map is large enough to matter
 
 
 class _NoTags(dict[int, Any]):
@@ -54,12 +54,15 @@ def encode(item: Item) -> bytes:
     return encoded
 
 
-def decode(data: bytes, *, limit: int = MAX_RECORD) -> Item:
-    """The item of which `data` is the one encoding; everything else is `Rejected`."""
+def decode(data: bytes, *, limit: int = MAX_RECORD, items: int = MAX_CBOR_ITEMS) -> Item:
+    """The item of which `data` is the one encoding; everything else is `Rejected`.
+
+    `limit` is in bytes. `items` is the reader's budget: every list, map, key and value counts as one.
+    """
     if len(data) > limit:
         raise Rejected(Code.E_SIZE, f"{len(data)} bytes, at most {limit} allowed")
-    if len(data) > _SMALL:
-        _refuse_large_maps(data)
+    if len(data) > items:  # each item has a byte at the least
+        _count_items(data, items)
     item = decode_again(data)
     # The walk comes before the encoder, which would take floats and simple values too.
     if not _is_plain(item, MAX_DEPTH):
@@ -83,10 +86,16 @@ def decode_again(data: bytes) -> Item:
         raise Rejected(Code.E_CBOR, f"not CBOR ({type(error).__name__})") from None
 
 
-def _refuse_large_maps(data: bytes) -> None:
-    """Look at the heads of all items. Keys can be chosen so that a Python dict takes quadratic time."""
-    at, left, end = 0, 1, len(data)
+def _count_items(data: bytes, budget: int) -> None:
+    """Look at the heads of the items, as many as the budget allows.
+
+    A map is bounded besides: its keys can be chosen so that a Python dict takes quadratic time.
+    """
+    at, left, end, begun = 0, 1, len(data), 0
     while left and at < end:
+        if begun + left > budget:
+            raise Rejected(Code.E_CBOR, f"more than {budget} items")
+        begun += 1
         major, size = data[at] >> 5, data[at] & 31
         at, left = at + 1, left - 1
         if size >= 24:

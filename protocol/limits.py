@@ -9,10 +9,18 @@ DAY = 24 * HOUR
 
 # The envelope.
 MAX_RECORD = 1_200_000  # a Kafka record with a submission or a delivery
+MAX_QUARANTINED = 16_384  # so much of a record is held in quarantine, beside its digest and its size
 MAX_CIPHERTEXT = 1_048_576
 MIN_CIPHERTEXT = 64
 MAX_HEADER = 65_536
 MAX_DEPTH = 8  # nesting of any CBOR that is read
+MAX_CBOR_ITEMS = (
+    1_024  # in one reading, where the reader names no other budget; a full envelope has 70, its core 500
+)
+MAX_RECORD_ITEMS = 4_096  # of a decision's record, which may have 1,024 reasons
+MAX_ROW_ITEMS = (
+    4_096  # of what has many rows: decisions of one transaction, stated acts, a publication's files
+)
 MAX_RECIPIENTS = 64
 MAX_PURPOSES = 8
 MAX_REFERENCES = 8

@@ -59,7 +59,7 @@ async def release_record(invocation: Invocation, number: int, *, by: str, second
     subject = Digest(bytes.fromhex(row["submission"]))
     made = await _state(invocation, RecordType.QUARANTINE_RELEASE, subject, detail)
     write_private(out, held, entropy=os.urandom)
-    return made | {"file": str(out)}
+    return made | {"file": str(out), "held": row["held"], "size": row["size"]}
 
 
 async def _state(

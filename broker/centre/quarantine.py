@@ -62,7 +62,7 @@ def quarantine_row(record: InputRecord) -> dict[str, Any]:
     """The coordinates and the reason."""
     match decode(record.value, limit=2 * limits.MAX_RECORD):
         case [1, [str(unit), int(partition), int(offset), int(stamped)], int(t), str(code), bytes(name),
-              int(size), bytes()]:  # fmt: skip
+              int(size), bytes(held)]:  # fmt: skip
             return {
                 "number": record.offset,
                 "t": t,
@@ -73,6 +73,7 @@ def quarantine_row(record: InputRecord) -> dict[str, Any]:
                 "reason": code,
                 "submission": name.hex(),
                 "size": size,
+                "held": len(held),
             }
         case _:
             raise Rejected(Code.E_SCHEMA, "not a quarantine row")

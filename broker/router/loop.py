@@ -1,6 +1,6 @@
 """The router's loop over one claim: fetch, catch up, decide, commit.
 
-Owns size and order of a batch. The decision is `broker.router.step.run_step`, the transaction is the claim's:
+Owns size and order of a batch. The decision is `broker.router.step.Step`, the transaction is the claim's:
 after a commit the new state replaces the old, after a failure the claim is lost and with it all that was held
 in memory (broker/router/outboxes.py, rule 3).
 """
@@ -21,12 +21,13 @@ from broker.router.metrics import RouterMetrics
 from broker.router.step import (
     Budget,
     ParsedRecord,
+    Step,
     StepContext,
     StepOutcome,
     claimed_directory,
     parse_input,
-    run_step,
 )
+from broker.router.turns import Turn
 from protocol.envelope.replay import ReplayState
 from protocol.envelope.wire import Submission
 from protocol.errors import Code, Rejected
@@ -133,7 +134,11 @@ class Router:
         state = ReplayState.from_text(claim.state)
         while True:
             records = await claim.fetch(wait_ms=None, most=FETCH_MOST)
-            state = await self._route(claim, [parse_input(record) for record in records], state)
+            turn, parsed = Turn(), []
+            for record in records:
+                parsed.append(parse_input(record))
+                await turn.give_way()
+            state = await self._route(claim, parsed, state)
 
     async def _route(self, claim: Claim, records: list[ParsedRecord], state: ReplayState) -> ReplayState:
         while records:
@@ -152,12 +157,21 @@ class Router:
                 entropy=self.entropy,
             )
             with self.metrics.batch_seconds.time():
-                outcome = run_step(records, state=state, context=context, budget=self.budget)
+                outcome = await self._decide(records, Step(state=state, context=context, budget=self.budget))
                 await claim.commit(outcome.outputs, position=outcome.position, state=outcome.state.to_text())
             self._report(outcome)
             self._compare(records, outcome)
             state, records = outcome.state, records[len(outcome.decided) :]
         return state
+
+    async def _decide(self, records: list[ParsedRecord], step: Step) -> StepOutcome:
+        turn = Turn()
+        for parsed in records:
+            step.decide(parsed)
+            if step.is_full:
+                break
+            await turn.give_way()
+        return step.sign()
 
     def _report(self, outcome: StepOutcome) -> None:
         self.metrics.batches.inc()

@@ -6,7 +6,8 @@
 
 What a step returns is committed in one Kafka transaction or not at all (broker/router/loop.py). The same
 records, state, directory, time and entropy give the same step. A record that cannot be parsed or verified
-goes to quarantine and blocks no other.
+goes to quarantine and blocks no other. There it is held with its digest and its size, and of what is large
+its beginning, which has the header: whoever writes garbage does not fill the topic.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from protocol.envelope.wire import Submission, encode_delivery, parse_submission
 from protocol.errors import Code, Rejected
 from protocol.exchange_rules import NO_CONSENTS, Consents, ExchangeCase, decide_exchange
 from protocol.identifiers import Entropy, Millis, UnitId, digest
-from protocol.limits import MAX_RECORD
+from protocol.limits import MAX_QUARANTINED
 from protocol.parties import Parties
 from protocol.signatures import Signer
 from protocol.trail.batches import (
@@ -50,7 +51,10 @@ class ParsedRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepContext:
-    """What a step decides by. One per batch: the time and the directory do not change within it."""
+    """What a step decides by. One per batch: the time does not change within it.
+
+    The directory may grow between two records; each decision names the size that it was made by.
+    """
 
     owner: UnitId
     partition: int
@@ -110,35 +114,65 @@ def claimed_directory(records: Sequence[ParsedRecord]) -> int:
     )
 
 
+class Step:
+    """A step under way: records are decided in their order, then all are signed together.
+
+    Whoever runs it may let others have their turn between two records.
+    """
+
+    def __init__(self, *, state: ReplayState, context: StepContext, budget: Budget) -> None:
+        self._after = state.copy()
+        self._context = context
+        self._budget = budget
+        self._decided: list[DecidedRecord] = []
+        self._position = self._size = self._decisions = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the budget is spent."""
+        return (
+            len(self._decided) >= self._budget.records
+            or self._size >= self._budget.output_bytes
+            or self._decisions >= self._budget.decision_bytes
+        )
+
+    def decide(self, parsed: ParsedRecord) -> None:
+        """Decide the next record."""
+        one = _decide(parsed, state=self._after, context=self._context)
+        self._decided.append(one)
+        addressees = len(parsed.content.header.core.to) if isinstance(parsed.content, Submission) else 1
+        self._size += len(parsed.raw.value) * addressees
+        self._decisions += 600 + 100 * (addressees + len(one.record.reasons))
+        self._position = parsed.raw.offset + 1
+
+    def sign(self) -> StepOutcome:
+        """Sign what was decided, and say what is to be committed."""
+        context = self._context
+        batch = sign_batch(
+            [one.record for one in self._decided],
+            router=context.router,
+            now=context.now,
+            signer=context.signer,
+            entropy=context.entropy,
+        )
+        outputs: list[OutputRecord] = []
+        for one, receipt in zip(self._decided, batch.receipts, strict=True):
+            outputs += _outputs(one, receipt)
+        outputs.append(OutputRecord(topics.receipts(context.owner), b"", batch.decisions))
+        outputs.append(OutputRecord(topics.AUDIT, b"", batch.decisions))
+        return StepOutcome(tuple(outputs), self._position, self._after, tuple(self._decided))
+
+
 def run_step(
     records: Sequence[ParsedRecord], *, state: ReplayState, context: StepContext, budget: Budget
 ) -> StepOutcome:
     """Decide as many records as the budget allows, from the first on, and sign the whole."""
-    after = state.copy()
-    decided: list[DecidedRecord] = []
-    size = decisions = 0
-    for parsed in records[: budget.records]:
-        one = _decide(parsed, state=after, context=context)
-        decided.append(one)
-        addressees = len(parsed.content.header.core.to) if isinstance(parsed.content, Submission) else 1
-        size += len(parsed.raw.value) * addressees
-        decisions += 600 + 100 * (addressees + len(one.record.reasons))
-        if size >= budget.output_bytes or decisions >= budget.decision_bytes:
+    step = Step(state=state, context=context, budget=budget)
+    for parsed in records:
+        step.decide(parsed)
+        if step.is_full:
             break
-    batch = sign_batch(
-        [one.record for one in decided],
-        router=context.router,
-        now=context.now,
-        signer=context.signer,
-        entropy=context.entropy,
-    )
-    outputs: list[OutputRecord] = []
-    for one, receipt in zip(decided, batch.receipts, strict=True):
-        outputs += _outputs(one, receipt)
-    outputs.append(OutputRecord(topics.receipts(context.owner), b"", batch.decisions))
-    outputs.append(OutputRecord(topics.AUDIT, b"", batch.decisions))
-    position = records[len(decided) - 1].raw.offset + 1
-    return StepOutcome(tuple(outputs), position, after, tuple(decided))
+    return step.sign()
 
 
 def _decide(parsed: ParsedRecord, *, state: ReplayState, context: StepContext) -> DecidedRecord:
@@ -182,7 +216,7 @@ def _quarantined(
     source, raw = record.source, parsed.raw
     row = [
         QUARANTINE_VERSION, [source.unit, source.partition, source.offset, raw.timestamp], context.now,
-        rejected.code, record.submission, len(raw.value), raw.value[:MAX_RECORD],
+        rejected.code, record.submission, len(raw.value), raw.value[:MAX_QUARANTINED],
     ]  # fmt: skip
     return DecidedRecord(record, None, encode(row))
 

@@ -18,6 +18,7 @@ from typing import Final
 from protocol.canonical import Item, decode, encode
 from protocol.errors import Code, Rejected
 from protocol.item_forms import uint
+from protocol.limits import MAX_ROW_ITEMS
 from protocol.tlog.tiles import TILE_WIDTH, Tile, TileReader, parse_path, right_edge, tiles_between
 
 VERSION: Final = 1
@@ -57,7 +58,7 @@ def encode_publication(publication: Publication) -> bytes:
 
 def parse_publication(data: bytes) -> Publication:
     """A publication, checked in form; not verified yet."""
-    match decode(data, limit=MAX_PUBLICATION):
+    match decode(data, limit=MAX_PUBLICATION, items=MAX_ROW_ITEMS):
         case [version, str(origin), [*files], note] if note is None or type(note) is bytes:
             if uint(version) != VERSION:
                 raise Rejected(Code.E_VER, f"version {version}, known is {VERSION}")

@@ -124,7 +124,7 @@ def encode_act(act: Act) -> bytes:
 
 def parse_act(data: bytes) -> Act:
     """An act, checked in form."""
-    match decode(data, limit=limits.MAX_DECISION):
+    match decode(data, limit=limits.MAX_DECISION, items=limits.MAX_RECORD_ITEMS):
         case [version, number, t, actor, subject, [*detail]]:
             if uint(version) != VERSION:
                 raise Rejected(Code.E_VER, f"version {version}, known is {VERSION}")
@@ -137,7 +137,7 @@ def parse_act(data: bytes) -> Act:
 
 def parse_any_record(raw: bytes) -> Record | Delivered | Act:
     """The record behind a leaf of the audit log, of any type."""
-    match decode(raw, limit=limits.MAX_DECISION):
+    match decode(raw, limit=limits.MAX_DECISION, items=limits.MAX_RECORD_ITEMS):
         case [_, kind, *_] if uint(kind) in DECISIONS:
             return parse_record(raw)
         case [_, RecordType.DELIVERED, *_]:

@@ -227,7 +227,7 @@ def verify_decisions(data: bytes, *, parties: Parties) -> Decisions:
 
 def open_decisions(data: bytes) -> tuple[list[tuple[bytes, bytes]], bytes]:
     """Records with their salts, and the signed batch; nothing of it is judged yet but its form."""
-    match decode(data):
+    match decode(data, items=limits.MAX_ROW_ITEMS):
         case [version, [*rows], bytes(signed)]:
             _check_version(version)
             return [_row(row) for row in rows], signed

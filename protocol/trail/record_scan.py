@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 from protocol.canonical import Item, decode, encode
 from protocol.errors import Rejected
-from protocol.limits import MAX_DECISION
+from protocol.limits import MAX_DECISION, MAX_RECORD_ITEMS
 from protocol.trail.records import SUMMARY_FIELDS, VERSION, Record, parse_record
 
 _HASH, _ID, _STREAM = bytes(32), bytes(16), bytes(8)
@@ -134,5 +134,5 @@ def _shape(place: bytes, sender: bytes, middle: bytes, refs: bytes, tail: bytes)
 
 def _items(data: bytes, count: int) -> list[Item]:
     # As the content of an array: exactly so many whole items, each in its one encoding.
-    items: list[Item] = decode(bytes([0x80 + count]) + data)
+    items: list[Item] = decode(bytes([0x80 + count]) + data, items=MAX_RECORD_ITEMS)
     return items

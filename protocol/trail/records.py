@@ -121,7 +121,7 @@ def encode_record(record: Record) -> bytes:
 
 def parse_record(data: bytes) -> Record:
     """A record, checked in form."""
-    row = decode(data, limit=limits.MAX_DECISION)
+    row = decode(data, limit=limits.MAX_DECISION, items=limits.MAX_RECORD_ITEMS)
     match row:
         case [1, kind, t, [unit, partition, offset], bytes(submission), *rest]:
             source = OutboxPlace(parse_unit_id(unit), uint(partition), uint(offset))
@@ -170,7 +170,7 @@ def encode_delivered(made: Delivered) -> bytes:
 
 def parse_delivered(data: bytes) -> Delivered:
     """A delivery's record, checked in form."""
-    match decode(data, limit=limits.MAX_DECISION):
+    match decode(data, limit=limits.MAX_DECISION, items=limits.MAX_RECORD_ITEMS):
         case [1, 3, t, decision, header_digest, index, unit]:
             made = Delivered(
                 Millis(uint(t)),

@@ -117,7 +117,7 @@ def acts_again(rows: Sequence[tuple[bytes, bytes]], signed: bytes) -> bytes:
 
 def verify_acts(data: bytes, *, parties: Parties) -> StatedActs:
     """Acts signed by an operator who may state them, or `Rejected`."""
-    match decode(data, limit=limits.MAX_RECORD):
+    match decode(data, limit=limits.MAX_RECORD, items=limits.MAX_ROW_ITEMS):
         case [version, "acts", [*rows], bytes(signed)] if 0 < len(rows) <= MAX_ACTS:
             if uint(version) != VERSION:
                 raise Rejected(Code.E_VER, f"version {version}, known is {VERSION}")

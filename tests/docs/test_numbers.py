@@ -62,7 +62,10 @@ STATED = {
         f"{limits.MAX_ATTACHMENT // 1024} KiB each",
         f"{limits.MAX_CIPHERTEXT // 2**20} MiB of content",
     ],
+    "docs/runbooks/quarantine.md": [f"of more than {limits.MAX_QUARANTINED:,}"],
     "docs/spec/README.md": [
+        f"the structure may have: {limits.MAX_CBOR_ITEMS:,}",
+        f"of rows of records, {limits.MAX_ROW_ITEMS:,}",
         f"more than {limits.CLOCK_TOLERANCE // limits.MINUTE} minutes after now",
         f"more than {limits.MAX_AGE // limits.DAY} days ago",
         f"more than {limits.MAX_LIFETIME // limits.DAY} days after it",

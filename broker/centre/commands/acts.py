@@ -118,7 +118,10 @@ def quarantine_release(
 
     check_release(by=by, second=second, out=out)
     confirm(f"release record {number} of the quarantine to {out}", yes=yes)
-    _tell(invocation, run_quietly(take_out(invocation, number, by=by, second=second, out=out)))
+    made = run_quietly(take_out(invocation, number, by=by, second=second, out=out))
+    _tell(invocation, made)
+    if made["held"] < made["size"]:
+        say(f"{out} has the first {made['held']:,} of {made['size']:,} bytes: quarantine holds no more")
 
 
 def _tell(invocation: Invocation, made: dict[str, Any]) -> None:

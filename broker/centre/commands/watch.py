@@ -70,6 +70,7 @@ QUARANTINE = (
 )
 QUARANTINE_FIELDS = (
     *(column.line() for column in QUARANTINE),
+    Column("held", "bytes held"),
     Column("submission", "sha-256"),
     Column("means", "means"),
     Column("hint", "what to do"),

@@ -19,6 +19,7 @@ from protocol.canonical import decode
 from protocol.envelope.wire import parse_submission
 from protocol.errors import Code, Rejected
 from protocol.identifiers import Digest, digest
+from protocol.limits import MAX_ROW_ITEMS
 from protocol.merkle import leaf_hash, verify_consistency
 from protocol.parties import Parties
 from protocol.tlog.checkpoints import Checkpoint, parse_checkpoint
@@ -180,7 +181,7 @@ def verify_replica(replica: BinaryIO, statements: Sequence[bytes], head: CopiedH
 
 
 def _verified(data: bytes, parties: Parties) -> Iterator[tuple[Record, bytes, bytes]]:
-    match decode(data):
+    match decode(data, items=MAX_ROW_ITEMS):
         case [_, bytes(raw), bytes(salt), _, _, _]:
             yield verify_receipt(data, parties=parties), raw, salt
         case [_, [*_], bytes()]:

@@ -27,6 +27,7 @@ from clients.daemon.store import ledger_tables as ledger_store
 from clients.daemon.store.database import Row, Store
 from protocol.canonical import decode
 from protocol.identifiers import Digest, UnitId, digest, show_id
+from protocol.limits import MAX_RECORD_ITEMS
 from protocol.tlog.tiles import HASH_SIZE, TILE_WIDTH
 from protocol.trail.batches import SUMMARY_FIELDS, Leaf, delivery_leaf
 from protocol.trail.records import Delivered, Record, RecordType, entry_of
@@ -216,7 +217,7 @@ def received_leaves(store: Store, row: int, unit: UnitId) -> dict[RecordType, Le
     assert found is not None
     # Both were verified when the message came in; here only the parts are needed, for every message.
     _, raw, salt, *_ = decode(found["receipt"])
-    _, type_, t, _, _, subject, summary, *_ = decode(raw)
+    _, type_, t, _, _, subject, summary, *_ = decode(raw, items=MAX_RECORD_ITEMS)
     decided = RecordType(type_)
     leaves = {decided: Leaf(raw, salt, entry_of(decided, t, salt, raw))}
     units = [addressee for addressee, _ in summary[_TO]]

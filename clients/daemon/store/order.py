@@ -35,7 +35,7 @@ from protocol.epochs import epoch_of, is_acceptable
 from protocol.errors import Code, DraftError, Rejected
 from protocol.exchange_rules import ExchangeCase, reasons_of_header
 from protocol.identifiers import Digest, KeyId, MessageId, Millis, StreamId, ThreadId, UnitId
-from protocol.limits import MAX_LIFETIME, MAX_RECORD
+from protocol.limits import MAX_LIFETIME, MAX_RECORD, MAX_ROW_ITEMS
 from protocol.parties import NO_HEAD, Parties, TreeHead
 from protocol.public_keys import EpochPublic
 from protocol.signatures import Suite
@@ -101,7 +101,7 @@ def encode_order(order: Order) -> bytes:
 
 def decode_order(data: bytes) -> Order:
     """The order behind its form at rest, which only this module has written."""
-    row = decode(data, limit=_MAX_ORDER)
+    row = decode(data, limit=_MAX_ORDER, items=MAX_ROW_ITEMS)
     (
         _, kind, message_id, thread, to, handling, h3, classification, data_class, purposes, urgency, ground,
         basis, exemption, refs, expires, review, suite, parts,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import random
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric import mlkem, x25519
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from broker.router import step
 from broker.router.step import Budget, claimed_directory, parse_input, run_step
 from keys.soft_keys import SoftEpochKey, SoftOpener
 from protocol import topics
@@ -20,10 +22,13 @@ from protocol.envelope.sealing import content_aad, open_content, wrap_info
 from protocol.envelope.wire import parse_delivery, parse_submission, parse_wrap
 from protocol.errors import Code, Rejected
 from protocol.identifiers import digest
-from protocol.limits import MAX_RECORD
+from protocol.limits import MAX_QUARANTINED, MAX_RECORD
 from protocol.parties import TreeHead
 from protocol.trail.batches import RecordType, verify_decisions, verify_receipt
 from runtime.kafka.ports import InputRecord
+from tests.mutants.engine import Mutant
+from tests.mutants.operations import rewritten
+from tests.mutants.promises import assert_missed
 from tests.sim.world import NOON, World
 
 
@@ -151,11 +156,20 @@ def test_what_cannot_be_read_goes_to_quarantine_with_its_coordinates(world):
     ]  # fmt: skip
 
 
-def test_an_oversized_record_goes_to_quarantine_cut(world):
-    """What is too large is cut, and its true size is told."""
-    row = decode(of(run(world, bytes(MAX_RECORD + 10)), topics.QUARANTINE)[0], limit=2 * MAX_RECORD)
+@pytest.mark.parametrize("size", [MAX_QUARANTINED, MAX_QUARANTINED + 1, MAX_RECORD + 10])
+def test_of_a_large_record_quarantine_holds_the_beginning(world, size: int):
+    """Whoever writes garbage does not fill the topic; digest and size are those of the whole."""
+    garbage = random.Random(size).randbytes(size)
+    (row,) = of(run(world, garbage), topics.QUARANTINE)
+    *_, name, told, held = decode(row)
 
-    assert row[3] == "E_SIZE" and row[5] == MAX_RECORD + 10 and len(row[6]) == MAX_RECORD
+    assert (name, told, held) == (digest(garbage), size, garbage[:MAX_QUARANTINED])
+
+
+async def test_cutting_is_needed(world):
+    mutant = Mutant(step._quarantined, rewritten("raw.value[:MAX_QUARANTINED]", "raw.value"))
+    promise = test_of_a_large_record_quarantine_holds_the_beginning
+    await assert_missed(mutant, promise, (MAX_QUARANTINED + 1,), world=world)
 
 
 def test_bad_records_block_nobody(world):
