@@ -21,6 +21,7 @@ from broker.router.loop import Router
 from broker.router.metrics import RouterMetrics
 from broker.router.outboxes import KafkaOutboxes
 from broker.router.settings import RouterSettings, router_secret
+from broker.router.signed_partitions import signed_partitions
 from broker.statement_feed import KafkaStatements
 from keys.ceremony import read_pin
 from keys.lifecycle import ROUTER_LIFETIME
@@ -72,6 +73,7 @@ def build_router(settings: RouterSettings) -> tuple[Router, KafkaOutboxes]:
             transactional_id=topics.ROUTER_TRANSACTIONS + os.urandom(8).hex(),
             units=lambda: [unit.unit for unit in replica.directory.units()],
             enrolled=lambda: replica.directory.head.size,
+            partitions=lambda topic: signed_partitions(replica.directory, topic),
             monotonic=time.monotonic,
             fetch_wait_ms=settings.fetch_wait_ms,
             spacing=settings.spacing_ms / 1000,

@@ -58,6 +58,7 @@ LOOK_FOR_UNITS: Final = 0.5
 LOOK_FOR_TOPICS: Final = 5.0
 """Seconds between two questions for outboxes that are not there yet."""
 
+PARTITIONS_HINT: Final = "'contrada centre topics apply' names every topic with a wrong number"
 STABLE_WITHIN: Final = 60.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 15.0
 
@@ -75,6 +76,9 @@ class HoldingParts:
 
     enrolled: Callable[[], int]
     """A number that changes when there are other `units`."""
+
+    partitions: Callable[[str], int]
+    """How many partitions a topic has by what was signed (broker/router/signed_partitions.py)."""
 
     monotonic: Callable[[], float]
     fetch_wait_ms: int = 500
@@ -129,7 +133,13 @@ class PartitionClaim:
         )
 
     async def _place(self, output: OutputRecord) -> Place:
-        count = await self._holding.leaders.partitions(output.topic)
+        count = self._holding.parts.partitions(output.topic)
+        there = await self._holding.leaders.partitions(output.topic)
+        if there < count:
+            self._holding.leaders.forget([output.topic])
+            raise Unavailable(
+                f"{output.topic} has {there} partitions, and {count} are signed", hint=PARTITIONS_HINT
+            )
         return output.topic, partition_of(ThreadId(output.key), count) if count > 1 else 0
 
 
@@ -141,7 +151,7 @@ class Holding:
     ) -> None:
         self.transactional_id = parts.transactional_id
         self.claimed: set[Place] = set()
-        self._parts = parts
+        self.parts = parts
         self._shards = shards
         self._work = work
         self._client = prompt_client(parts.bootstrap)
@@ -175,9 +185,9 @@ class Holding:
         known: set[str] = set()
         size, looked = -1, 0.0
         while True:
-            now = self._parts.monotonic()
-            if size != (size := self._parts.enrolled()):
-                missing |= {topics.outbox(unit) for unit in self._parts.units()} - known
+            now = self.parts.monotonic()
+            if size != (size := self.parts.enrolled()):
+                missing |= {topics.outbox(unit) for unit in self.parts.units()} - known
             elif not missing or now - looked < LOOK_FOR_TOPICS:
                 await asyncio.sleep(LOOK_FOR_UNITS)
                 continue
@@ -187,22 +197,30 @@ class Holding:
             missing -= known
 
     async def _claim_outbox(self, topic: str) -> str:
-        """Claim the partitions of an outbox that are ours; its name, or nothing while it does not exist."""
+        """Claim the partitions of an outbox that are ours; its name, or nothing while one does not exist.
+
+        As many as are signed. What stands in further ones was written by nobody who reads the directory.
+        """
+        count = self.parts.partitions(topic)
         try:
-            count = await self.leaders.partitions(topic)
+            there = await self.leaders.partitions(topic)
         except Unavailable:
             return ""
-        for partition in range(count):
+        if there < count:
+            self.leaders.forget([topic])
+        if there != count:
+            log.warning("partitions_differ", topic=topic, signed=count, in_kafka=there, hint=PARTITIONS_HINT)
+        for partition in range(min(count, there)):
             place = (topic, partition)
-            if topics.outbox_shard(*place) in self._shards:
+            if topics.outbox_shard(*place) in self._shards and place not in self._claims:
                 self._claims[place] = asyncio.create_task(self._hold(place, count), name=f"claim {topic}")
-        return topic
+        return topic if there >= count else ""
 
     async def _hold(self, place: Place, partitions: int) -> None:
         """Claim, work, and after any failure claim again (rule 4)."""
         pause = _FIRST_PAUSE
         while True:
-            began = self._parts.monotonic()
+            began = self.parts.monotonic()
             try:
                 await self._claim_and_work(place, partitions)
             except (asyncio.CancelledError, Exception) as error:
@@ -215,7 +233,7 @@ class Holding:
                     error=type(error).__name__,
                     hint=error.hint if isinstance(error, ContradaError) else "",
                 )
-            lasted = self._parts.monotonic() - began
+            lasted = self.parts.monotonic() - began
             pause = _FIRST_PAUSE if lasted > 5 else min(pause * 2, _LONGEST_PAUSE)
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
 
@@ -256,7 +274,7 @@ class Holding:
 
     async def _take(self, transactional_id: str) -> None:
         log.info("fenced", transactional_id=transactional_id)
-        transactions = Transactions(self._parts.bootstrap, transactional_id)
+        transactions = Transactions(self.parts.bootstrap, transactional_id)
         try:
             await transactions.open()
         finally:

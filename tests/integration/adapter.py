@@ -210,6 +210,7 @@ def parts_of(bootstrap: str, unit: UnitId) -> HoldingParts:
         transactional_id=topics.ROUTER_TRANSACTIONS + os.urandom(8).hex(),
         units=lambda: [unit],
         enrolled=lambda: 1,
+        partitions=lambda _: 1,
         monotonic=time.monotonic,
         fetch_wait_ms=25,
     )

@@ -25,7 +25,7 @@ from keys.unlock import Credential
 from protocol import topics
 from protocol.identifiers import Millis, UnitId, digest
 from protocol.trail.stated_acts import is_acts
-from tests.sim.world import World
+from tests.sim.world import World, facts
 from tests.waiting import until_async
 
 
@@ -47,6 +47,10 @@ class Exchange:
         self, *, outbox_partitions: int = 1, topics_exist: bool = False, publish: bool = True
     ) -> None:
         """Create the topics of all units, publish the directory, write the router's key."""
+        if outbox_partitions > 1:
+            for unit in self.world.parties:
+                signed = facts(unit, version=2, outbox_partitions=outbox_partitions)
+                self.world.publish(signed, by=self.world.registrar)
         if not topics_exist:
             await self._create_topics(outbox_partitions)
         if publish:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
+
 from protocol import topics
 from protocol.envelope.wire import parse_submission
 from protocol.identifiers import UnitId
@@ -78,9 +80,16 @@ async def test_sigterm_ends_in_good_order(exchange: Exchange) -> None:
 
 
 async def test_a_claim_knows_how_many_partitions_its_outbox_has(empty_kafka, tmp_path: Path) -> None:
-    """In an outbox of three partitions, a message in its conversation's one is delivered, a copy elsewhere not."""
+    """In an outbox of three partitions, a message in its conversation's one is delivered, a copy elsewhere not.
+
+    An operator who adds a fourth in Kafka moves no conversation: three are signed.
+    """
     exchange = Exchange(World(now=present()), empty_kafka.bootstrap, tmp_path / "centre")
     await exchange.found(outbox_partitions=3)
+    admin = AIOKafkaAdminClient(bootstrap_servers=empty_kafka.bootstrap)
+    await admin.start()
+    await admin.create_partitions({topics.outbox(UnitId("fr")): NewPartitions(4)})
+    await admin.close()
     try:
         exchange.start_router()
         submission = exchange.world.compose("fr", ["it"])

@@ -25,7 +25,8 @@ from runtime.errors import Unavailable
 from runtime.kafka.ports import OutputRecord, Place
 from runtime.kafka.requests import Membership
 from tests.mutants.engine import Mutant, mutated
-from tests.mutants.operations import dropped, forced, instead
+from tests.mutants.operations import dropped, forced, instead, rewritten
+from tests.mutants.promises import assert_missed
 from tests.unit.protocol.strategies import QUICK
 from tests.unit.runtime.kafka.brokers import Brokers
 from tests.waiting import until_async
@@ -43,12 +44,15 @@ class Site:
 
     brokers: Brokers = field(default_factory=Brokers)
     units: list[UnitId] = field(default_factory=lambda: [UnitId("fr"), UnitId("it")])
+    signed: dict[str, int] = field(default_factory=dict)
+    """How many partitions topics have by what was signed, where it is not one."""
+
     opened: list[str] = field(default_factory=list)
     committed: list[dict[Place, tuple[int, str]]] = field(default_factory=list)
 
     def transactions(self, _: str, name: str, **__: Any) -> Site:
         """Stands for runtime.kafka.transactions.Transactions."""
-        made = Site(self.brokers, self.units, self.opened, self.committed)
+        made = Site(self.brokers, self.units, self.signed, self.opened, self.committed)
         made.name = name
         return made
 
@@ -101,6 +105,7 @@ async def held(site: Site, works: Callable, *, shards: frozenset[int] = ALL_SHAR
         transactional_id=OURS,
         units=lambda: site.units,
         enrolled=lambda: len(site.units),
+        partitions=lambda topic: site.signed.get(topic, 1),
         monotonic=time.monotonic,
         fetch_wait_ms=25,
     )
@@ -124,6 +129,7 @@ async def test_every_partition_of_our_shards_is_claimed(site: Site) -> None:
     """And of no other."""
     works = Works()
     site.brokers.lead(0, ("outbox.fr", 1))
+    site.signed["outbox.fr"] = 2
     ours = frozenset({topics.outbox_shard(*FR), topics.outbox_shard("outbox.fr", 1)})
     assert topics.outbox_shard(*IT) not in ours
     async with held(site, works, shards=ours):
@@ -134,6 +140,66 @@ async def test_every_partition_of_our_shards_is_claimed(site: Site) -> None:
         ("fr", 1, 2),
     ]
     assert len(works.claims) == 2
+
+
+async def as_many_as_are_signed(site: Site, there: int, claimed: int) -> None:
+    """Whatever Kafka has: with another number a conversation would be decided in another place, again."""
+    site.units, site.signed["outbox.fr"] = [UnitId("fr")], 2
+    for partition in range(1, there):
+        site.brokers.lead(0, ("outbox.fr", partition))
+    works = Works()
+    async with held(site, works):
+        await claims(works, claimed)
+        await asyncio.sleep(0.05)
+    assert sorted((claim.partition, claim.partitions) for claim in works.claims) == [
+        (partition, 2) for partition in range(claimed)
+    ]
+
+
+@pytest.mark.parametrize(("there", "claimed"), [(1, 1), (2, 2), (5, 2)])
+async def test_partitions_are_those_that_are_signed(site: Site, there: int, claimed: int) -> None:
+    await as_many_as_are_signed(site, there, claimed)
+
+
+async def test_what_kafka_says_of_partitions_is_not_believed(site: Site) -> None:
+    """Found as one submission decided twice after an operator had added a partition."""
+    mutant = Mutant(
+        Holding._claim_outbox,
+        rewritten("self.parts.partitions(topic)", "await self.leaders.partitions(topic)"),
+    )
+    await assert_missed(mutant, as_many_as_are_signed, (5, 2), site=site)
+
+
+async def test_a_partition_that_is_made_later_is_claimed_then(site: Site) -> None:
+    """The others are worked on meanwhile."""
+    site.units, site.signed["outbox.fr"] = [UnitId("fr")], 2
+    works = Works()
+    async with held(site, works):
+        await claims(works, 1)
+        site.brokers.lead(0, ("outbox.fr", 1))
+        await claims(works, 2)
+        await asyncio.sleep(0.05)
+    assert sorted(claim.partition for claim in works.claims) == [0, 1]
+
+
+@pytest.mark.parametrize(("there", "partition"), [(1, None), (3, 2), (8, 2)])
+async def test_a_delivery_goes_where_the_signed_number_says(
+    site: Site, there: int, partition: int | None
+) -> None:
+    """An inbox with a partition more keeps each conversation in its place, and so in its order."""
+    site.units, site.signed["inbox.it"] = [UnitId("fr")], 3
+    for number in range(there):
+        site.brokers.lead(0, ("inbox.it", number))
+    key = next(key for key in (bytes([n]) * 16 for n in range(99)) if topics.partition_of(key, 3) == 2)
+    works = Works()
+    async with held(site, works):
+        (claim,) = await claims(works, 1)
+        output = OutputRecord("inbox.it", key, b"")
+        if partition is None:
+            with pytest.raises(Unavailable):
+                await claim._place(output)
+        else:
+            assert await claim._place(output) == ("inbox.it", partition)
 
 
 async def test_a_unit_that_is_enrolled_later_is_claimed(site: Site) -> None:
@@ -260,7 +326,7 @@ async def test_each_rule_taken_away_is_noticed(site: Site) -> None:
     with mutated(Mutant(Holding._fence, forced(True, "task is None"))), pytest.raises(AssertionError):
         await after_the_last_one(site, "@router-another state", "router-another")
     site.units = [UnitId("fr"), UnitId("it")]
-    mutant = Mutant(PartitionClaim._place, instead("count = 1", "partitions"))
+    mutant = Mutant(PartitionClaim._place, instead("there = count", "self._holding.leaders.partitions"))
     with mutated(mutant), pytest.raises(pytest.fail.Exception):
         await a_missing_topic_fails_its_own_claim_alone(site)
 
