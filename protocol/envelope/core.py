@@ -27,6 +27,7 @@ from protocol.codes import (
     Role,
     UrgencyGround,
 )
+from protocol.content.code_forms import handling
 from protocol.errors import Code, Rejected
 from protocol.identifiers import (
     Digest,
@@ -160,7 +161,7 @@ def parse_core_items(row: Item) -> Core:
         position=position,
         signing_key=KeyId(octets(row[8], 16)),
         to=_addressees(row[9]),
-        handling=set_of(Handling, row[10], at_least=1),
+        handling=_handling(row[10]),
         h3=_h3(row[11]),
         classification=member(Classification, row[12]),
         data_class=member(DataClass, row[13]),
@@ -175,6 +176,11 @@ def parse_core_items(row: Item) -> Core:
         directory_head=_head(row[22]),
         ledger_head=_head(row[23]),
     )
+
+
+def _handling(value: Item) -> frozenset[Handling]:
+    # H0 says that nothing restricts beyond the law: beside a restriction it would contradict it.
+    return handling(set_of(Handling, value, at_least=1))
 
 
 def _sender(value: Item) -> tuple[UnitId, Position]:

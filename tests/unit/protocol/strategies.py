@@ -98,7 +98,8 @@ cores = st.builds(
     position=st.builds(Position, octets(8), uints),
     signing_key=octets(16),
     to=addressees,
-    handling=st.frozensets(st.sampled_from(Handling), min_size=1),
+    handling=st.just(frozenset({Handling.H0}))
+    | st.frozensets(st.sampled_from([code for code in Handling if code is not Handling.H0]), min_size=1),
     h3=st.none() | h3_limits,
     classification=st.sampled_from(Classification),
     data_class=st.sampled_from(DataClass),

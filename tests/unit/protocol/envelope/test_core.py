@@ -9,10 +9,22 @@ from hypothesis import strategies as st
 from protocol import limits
 from protocol.canonical import decode, encode
 from protocol.codes import Handling, MessageKind, Purpose, Role
-from protocol.envelope.core import CORE_FIELDS, Addressee, Core, Limits, Position, encode_core, parse_core
+from protocol.envelope.core import (
+    CORE_FIELDS,
+    Addressee,
+    Core,
+    Limits,
+    Position,
+    _handling,
+    encode_core,
+    parse_core,
+)
 from protocol.envelope.header import Seal, encode_header, parse_header
 from protocol.errors import Code, MisuseError, Rejected
 from protocol.signatures import Suite
+from tests.mutants.engine import Mutant
+from tests.mutants.operations import rewritten
+from tests.mutants.promises import assert_missed
 from tests.unit.protocol.strategies import QUICK, THOROUGH, cores, items
 
 CORE = Core(
@@ -64,7 +76,7 @@ REFUSED: dict[str, tuple[list[object], Code]] = {
         ],
         Code.E_SCHEMA,
     ),
-    "handling": ([[], [4], [-1], [True], [1, 0], [0, 0], 0, None, ["0"], [[0]], {}, [0, 1, 2, 3, 4]], Code.E_SCHEMA),
+    "handling": ([[], [4], [-1], [True], [2, 1], [1, 1], 0, None, ["0"], [[0]], {}, [0, 1, 2, 3, 4]], Code.E_SCHEMA),
     "h3": (
         [
             [], [[]], [[], None, None], [["it", "de"], None], [["de", "de"], None], [["DE"], None], ["de", None],
@@ -119,6 +131,28 @@ def test_a_wrong_field_is_refused_with_its_code(field, value, code):
     assert caught.value.reason is code
 
 
+def no_restriction_beside_a_restriction(codes: list[int]) -> None:
+    row = decode(encode_core(CORE))
+    row[FIELDS["handling"]] = codes
+    with pytest.raises(Rejected) as caught:
+        parse_core(encode(row))
+    assert caught.value.reason is Code.E_HANDLING_INVALID
+
+
+@pytest.mark.parametrize("codes", [[0, 1], [0, 2], [0, 3], [0, 1, 2, 3]])
+def test_h0_stands_alone(codes: list[int]) -> None:
+    """It says that nothing restricts beyond the law. Found as a header with H0+H2 that everybody took."""
+    no_restriction_beside_a_restriction(codes)
+
+
+async def test_asking_whether_h0_stands_alone_is_needed() -> None:
+    mutant = Mutant(
+        _handling,
+        rewritten("handling(set_of(Handling, value, at_least=1))", "set_of(Handling, value, at_least=1)"),
+    )
+    await assert_missed(mutant, no_restriction_beside_a_restriction, ([0, 2],))
+
+
 def test_every_field_is_tried():
     """The table above has each of the core's fields."""
     assert list(REFUSED) == list(FIELDS) and len(FIELDS) == CORE_FIELDS
@@ -152,7 +186,7 @@ def test_the_largest_core_is_accepted():
     row[FIELDS["refs"]] = [[1, B32]] * 8
     row[FIELDS["att"]] = [[B16, limits.MAX_UINT, B32]] * 64
     row[FIELDS["purposes"]] = list(range(7))
-    row[FIELDS["handling"]] = [0, 1, 2, 3]
+    row[FIELDS["handling"]] = [1, 2, 3]
     core = encode(row)
     seal = Seal(B32, limits.MAX_CIPHERTEXT, bytes(12), B32, (B32,) * 64)
 
