@@ -27,7 +27,7 @@ from broker.ledger.store.audit_read import AuditRead
 from broker.ledger.store.record_store import LogState, RecordStore
 from runtime.errors import Unavailable
 from runtime.kafka.ports import LogReader, ReadRecord
-from runtime.read_records import cut, read_record, where_to_begin
+from runtime.read_records import Beginning, cut, read_record, where_to_begin
 
 log = structlog.get_logger()
 
@@ -49,25 +49,15 @@ class SameLog:
 
     async def went_back(self, audit: LogReader, state: LogState) -> bool:
         """Look, before anything is read. Whether the log has gone back to where both logs part."""
-        first, end = await audit.span()
         read = await asyncio.to_thread(self.records.audit_read)
-        found = await where_to_begin(
-            state.position, read.ladder, begin=first, end=end, has=partial(_has, audit)
-        )
-        # Without a ladder, offsets are all that there is to go by: checks.check_span.
-        another = found.rewound and bool(read.ladder)
-        if another:
-            if not found.known:
-                raise RolledBack(
-                    f"the audit topic has none of the records that were sequenced up to {state.position}",
-                    hint="this is another Kafka, or its copy is too old: name the right one, or restore it",
-                )
+        found = await place_in(audit, state.position, read)
+        if found.rewound:
             self.rewound.inc()
-            log.error("audit_rewound", read_to=state.position, goes_on_at=found.position)
+            log.error("audit_rewound", offset=state.position, beginning=found.position)
             read = AuditRead(found.known, max(read.again, state.position))
             await asyncio.to_thread(self.records.go_back, state, found.position, read)
         self._looked(read)
-        return another
+        return found.rewound
 
     async def check(self, audit: LogReader, state: LogState) -> None:
         """Look again when it is time; `Unavailable` where this is another log: the next attempt goes back."""
@@ -87,6 +77,21 @@ class SameLog:
     def _looked(self, read: AuditRead) -> None:
         self._newest = read.ladder[0] if read.ladder else None
         self._due = self.monotonic() + LOOK_EVERY
+
+
+async def place_in(audit: LogReader, position: int, read: AuditRead) -> Beginning:
+    """Where a ledger goes on that had come to this position; `RolledBack` where it has read none of this."""
+    first, end = await audit.span()
+    if not read.ladder:
+        # Offsets are all that there is to go by: checks.check_span.
+        return Beginning(position, 0, ())
+    found = await where_to_begin(position, read.ladder, begin=first, end=end, has=partial(_has, audit))
+    if found.rewound and not found.known:
+        raise RolledBack(
+            f"the audit topic has none of the records that were sequenced up to {position}",
+            hint="this is another Kafka, or its copy is too old: name the right one, or restore it",
+        )
+    return found
 
 
 async def _has(audit: LogReader, record: ReadRecord) -> bool:

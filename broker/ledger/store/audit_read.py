@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, inspect, select
 
 from broker.ledger.store.schema import audit_read, batches, records
 from protocol.trail.ledger_leaves import Row
@@ -40,7 +40,9 @@ class AuditRead:
 
 
 def stored_read(connection: Connection) -> AuditRead:
-    """What is stored; nothing in a database that an older release has made."""
+    """What is stored; nothing in a database that an older release has made, and that is only read here."""
+    if not inspect(connection).has_table(audit_read.name):
+        return AuditRead()
     row = connection.execute(select(audit_read.c.ladder, audit_read.c.again)).first()
     return AuditRead() if row is None else AuditRead(ladder_from_bytes(row[0]), row[1])
 
