@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from broker.centre.clock import check_clock
 from broker.ledger import checks
 from broker.ledger.admin.ledger_founding import centre_settings
 from broker.ledger.log_head import resume_head
@@ -163,7 +164,8 @@ def registrar_in(home: Path) -> SoftIdentity:
 
 
 async def state_act(settings: LedgerSettings, act: Act, registrar: SoftIdentity) -> None:
-    """Sign an act with the registrar's key, and put it into the audit topic."""
+    """Sign an act with the registrar's key, and put it into the audit topic; not by a wrong clock."""
+    await check_clock(settings.kafka)
     data = sign_acts([act], actor=registrar.name, now=act.t, signer=registrar, entropy=os.urandom)
     async with KafkaTopics(settings.kafka).writing() as writer:
         await writer.write([OutputRecord(topics.AUDIT, b"", data)])
