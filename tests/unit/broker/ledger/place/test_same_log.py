@@ -193,6 +193,9 @@ async def test_a_database_of_the_release_before_is_taken_over(restored: Restored
     restored.rig.records.close()
     with sqlite3.connect(restored.rig.path / "records.sqlite") as database:
         database.execute("DROP TABLE audit_read")
+    only_read = RecordStore(restored.rig.url, read_only=True)
+    assert only_read.audit_read() == AuditRead()
+    only_read.close()
     restored.rig.records = RecordStore(restored.rig.url)
     assert restored.rig.records.audit_read() == AuditRead()
     restored.bus.records[topics.AUDIT][:] = restored.rig.inputs
