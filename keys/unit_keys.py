@@ -20,7 +20,7 @@ from keys.lifecycle import IDENTITY_LIFETIME
 from keys.possession import appoint
 from keys.secrecy import Guarded
 from keys.soft_keys import SEED_SIZE, SoftEpochKey, SoftIdentity, SoftOpener
-from keys.statement_types import EpochPublication, Revocation, StatementType
+from keys.statement_types import Appointment, EpochPublication, Revocation, StatementType
 from keys.statements import issue, parse_statement
 from keys.store import check_private_directory, prepare_directory
 from keys.unlock import Secret
@@ -28,6 +28,7 @@ from protocol.epochs import is_to_be_destroyed, to_publish
 from protocol.identifiers import Entropy, KeyId, Millis, UnitId
 from protocol.parties import Parties
 from protocol.public_keys import IdentityPublic
+from protocol.signatures import Signer
 
 
 class UnitKeys(Guarded):
@@ -134,19 +135,23 @@ class UnitKeys(Guarded):
 
     def enrolment_request(self, now: Millis, *, contact: str) -> bytes:
         """The request for enrolment, for a registrar, by a way that both trust."""
-        made = appoint(
-            StatementType.IDENTITY,
-            self.unit,
-            signer=self.signer,
-            not_before=now,
-            not_after=Millis(now + IDENTITY_LIFETIME),
-        )
+        made = self._appointment_of(self.signer, now)
         return request_enrolment(made, signer=self.signer, contact=contact, epochs=self.ensure_epochs(now))
 
     def rotation_request(self, now: Millis) -> bytes:
         """Make the next identity, if there is none waiting, and ask a registrar to appoint it."""
-        made = self._own.appointment(StatementType.IDENTITY, now=now, lifetime=IDENTITY_LIFETIME)
-        return request_rotation(made, successor=self._own.made_successor(), predecessor=self.signer)
+        successor = self._own.made_successor()
+        made = self._appointment_of(successor, now)
+        return request_rotation(made, successor=successor, predecessor=self.signer)
+
+    def _appointment_of(self, identity: Signer, now: Millis) -> Appointment:
+        return appoint(
+            StatementType.IDENTITY,
+            self.unit,
+            signer=identity,
+            not_before=now,
+            not_after=Millis(now + IDENTITY_LIFETIME),
+        )
 
     def succession(self, now: Millis, *, directory: Directory) -> bytes | None:
         """The statement by which the present identity names the next one, if it is time for it.

@@ -17,13 +17,14 @@ import structlog
 
 from broker.announcements import Stating, announce_start
 from broker.ledger import read_api as reading
+from broker.ledger.batching import BatchLimits
 from broker.ledger.cosigning import Cosigner
 from broker.ledger.directory_sequencer import DirectorySequencer
 from broker.ledger.log_storage import LogStorage
 from broker.ledger.metrics import LedgerMetrics
 from broker.ledger.publishing import Publisher
 from broker.ledger.pulse import Pulse
-from broker.ledger.run import CLOCK_HINT, BatchLimits, LedgerRun
+from broker.ledger.run import CLOCK_HINT, LedgerRun
 from broker.ledger.sequencer import Sequencer
 from broker.ledger.settings import LedgerSettings, own_secret
 from broker.ledger.store.record_store import Moved, RecordStore

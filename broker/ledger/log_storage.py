@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import structlog
 
 from broker.ledger.log_head import LogHead, resume_head
+from broker.ledger.store.audit_read import AuditRead
 from broker.ledger.store.record_store import Erasure, LogState, RecordStore
 from broker.ledger.store.tile_store import TileStore
 from protocol.errors import Code, Rejected
@@ -67,13 +68,14 @@ class LogStorage:
         rows: Sequence[Row] = (),
         erasures: Sequence[Erasure] = (),
         signed: Sequence[SignedLeaves] = (),
+        read: AuditRead | None = None,
     ) -> LogHead:
         """Commit a step and store its files; the head of `new`. Raises `Moved`, and nothing is written then.
 
         `old` is the lock row that the step was built on, `head` the head that it grew from: those of two logs
         where the step begins a shard.
         """
-        self.records.commit(old, new, rows, files, erasures, signed)
+        self.records.commit(old, new, rows, files, erasures, signed, read)
         self._put(new, files, old=head.state.size)
         self.records.clear_staged(new.origin, size=new.size)
         return LogHead(new, head.tree)

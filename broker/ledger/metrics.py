@@ -22,6 +22,7 @@ class LedgerMetrics:
     unverified: Counter
     erased: Counter
     moved: Counter
+    rewound: Counter
     batch_seconds: Histogram
     size: Gauge
     published_size: Gauge
@@ -44,6 +45,10 @@ class LedgerMetrics:
             ),
             made.counter("ledger_erased_records", "Records deleted as a sequenced act ordered."),
             made.counter("ledger_lost_races", "Steps that another writer of the log came before."),
+            made.counter(
+                "ledger_audit_rewinds",
+                "How often the audit topic was another one than was read. Alarm on any.",
+            ),
             made.histogram(
                 "ledger_step_duration_seconds",
                 "Time to sequence, commit and store one step.",

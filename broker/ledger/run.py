@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
@@ -20,16 +20,19 @@ import structlog
 
 from broker.announcements import Stating
 from broker.ledger import checks
+from broker.ledger.batching import BatchLimits, next_batch
 from broker.ledger.cosigning import WitnessAhead
 from broker.ledger.directory_sequencer import DirectorySequencer, announcement, check_logged_statements
-from broker.ledger.gaps import behind_gaps
 from broker.ledger.metrics import LedgerMetrics
+from broker.ledger.place.gaps import behind_gaps
+from broker.ledger.place.same_log import SameLog
 from broker.ledger.published import Published, last_published
 from broker.ledger.publishing import PUBLISHER, Publisher
 from broker.ledger.pulse import Pulse
 from broker.ledger.record_judge import JudgedRecord, RecordJudge, hear_signers
 from broker.ledger.sequencer import SequencedBatch, Sequencer
-from broker.ledger.store.record_store import LogState, RecordStore, moved_by_another
+from broker.ledger.store.lock_row import moved_by_another
+from broker.ledger.store.record_store import LogState, RecordStore
 from broker.ledger.store.tile_store import TileStore
 from broker.ledger.trust import OwnKeys, own_policy
 from broker.renewal import Renewal
@@ -45,18 +48,6 @@ from runtime.process.clock import ClockCheck, ClockFault, checked_time
 log = structlog.get_logger()
 
 CLOCK_HINT: Final = "set this machine's clock; the ledger goes on by itself as soon as it is right"
-
-
-@dataclass(frozen=True, slots=True)
-class BatchLimits:
-    """When a batch is closed: after `wait`, or as soon as it has about so many entries."""
-
-    wait: float = 0.2
-    """Seconds after its first record."""
-
-    entries: int = 750
-    records: int = 500
-    """Records of one look into the topic; each is a router's whole transaction."""
 
 
 @dataclass(kw_only=True)
@@ -91,6 +82,12 @@ class LedgerRun:
     working: bool = False
     """Whether everything is open, checked, and working."""
 
+    same_log: SameLog = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Nothing was looked at yet."""
+        self.same_log = SameLog(records=self.records, rewound=self.metrics.rewound, monotonic=self.monotonic)
+
     def clock_fault(self, now: Millis | None = None) -> ClockFault | None:
         """What is wrong with this clock, as most others say; None where nothing is, or nobody speaks."""
         return None if self.times is None else self.times.fault(self.clock() if now is None else now)
@@ -111,14 +108,14 @@ class LedgerRun:
         ):
             state = await self._begin()
             async with self.topics.reading(topics.AUDIT, None) as audit:
-                state = await self._behind_gaps(audit, state)
+                state = await self._placed(audit, state)
                 audit.seek(state.position)
                 self.pulse.sequenced = state.position
                 await self.pulse.beat(audit)
                 self.working = True
                 try:
                     await _together(
-                        self._sequence(audit, actor),
+                        self._sequence(audit, actor, state),
                         self._directory(announcements, actor, state.directory_next),
                         self._publish(publications),
                         self.pulse.run(audit),
@@ -142,8 +139,13 @@ class LedgerRun:
                 raise
             raise moved_by_another(state.origin) from ahead
 
-    async def _behind_gaps(self, audit: LogReader, state: LogState) -> LogState:
-        """Go on behind each gap that was stated; refuse to where records are gone and nobody states it."""
+    async def _placed(self, audit: LogReader, state: LogState) -> LogState:
+        """Go back to where another log parts from what was read, and on behind each gap that was stated.
+
+        Refuse to where records are gone and nobody states it.
+        """
+        if await self.same_log.went_back(audit, state):
+            state = await asyncio.to_thread(self.sequencer.resume)
         state = await behind_gaps(audit, state, parties=self.replica.directory, take=self._take_gap)
         self.passed = await asyncio.to_thread(self.records.gaps)
         self.publisher.notices = self.passed
@@ -186,37 +188,27 @@ class LedgerRun:
                 published[state.origin] = said
         return published
 
-    async def _sequence(self, audit: LogReader, actor: UnitId) -> None:
+    async def _sequence(self, audit: LogReader, actor: UnitId, state: LogState) -> None:
         """Read, judge, advance: batch after batch."""
         judge = RecordJudge(
             self.replica.directory, actor, self.stating.entropy, ledger=self.name, passed=self.passed
         )
-        size = 0
         while True:
-            records = await self._batch(audit)
-            verdicts = await asyncio.to_thread(self._judged, judge, records, size)
+            records = await next_batch(audit, self.limits, pulse=self.pulse, monotonic=self.monotonic)
+            await self.same_log.check(audit, state)
+            verdicts = await asyncio.to_thread(self._judged, judge, records, state.size)
             readings = await self._settled(judge, records, verdicts)
             hear_signers(self.times, readings, me=actor)
             while readings:
                 with self.metrics.batch_seconds.time():
-                    done = await asyncio.to_thread(self.sequencer.advance, readings, now=self._time())
-                readings, size = readings[len(done.taken) :], done.new.size
+                    done = await asyncio.to_thread(
+                        self.sequencer.advance, readings, now=self._time(), records=records
+                    )
+                readings, state = readings[len(done.taken) :], done.new
                 self.pulse.sequenced = done.new.position
                 self._tell(done)
             _, end = await audit.span()
             self.pulse.behind = max(0, end - await audit.position())
-
-    async def _batch(self, audit: LogReader) -> list[InputRecord]:
-        """What came within the wait after the first record, or at once if there is plenty."""
-        records: list[InputRecord] = []
-        while not records:
-            self.pulse.idle = True
-            records = await audit.fetch(wait_ms=1_000, most=self.limits.records)
-            self.pulse.idle = False
-        until = self.monotonic() + self.limits.wait
-        while (left := until - self.monotonic()) > 0 and _estimate(records) < self.limits.entries:
-            records += await audit.fetch(wait_ms=max(1, int(left * 1000)), most=self.limits.records)
-        return records
 
     @staticmethod
     def _judged(
@@ -278,11 +270,6 @@ class LedgerRun:
                 await writer.write([self.stating.record(make, actor)])
             announced = size
             await self.replica.at_least(size + 1, patience=60.0)
-
-
-def _estimate(records: Sequence[InputRecord]) -> int:
-    # A decision takes about 200 bytes and makes two leaves: near enough to say that there is plenty.
-    return sum(len(record.value) for record in records) // 100
 
 
 async def _together(*work: Coroutine[Any, Any, None]) -> None:

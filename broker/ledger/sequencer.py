@@ -14,12 +14,15 @@ loses its compare-and-swap. No log returns to an earlier shard, whatever the clo
 goes on to a later one by a time that has not come: a router whose clock is a year ahead would close the
 half-year for everybody, and take the log to one for which nobody has keys. Its records stand where the log
 is.
+
+Where the audit topic came back from an older copy, some of it is read once more (place/same_log.py): what has
+its leaves already makes none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
@@ -28,6 +31,7 @@ from broker.errors import StoreCorrupt
 from broker.ledger.log_head import LogHead, Signers, grown_head, new_head
 from broker.ledger.log_storage import LogStorage
 from broker.ledger.record_judge import JudgedRecord, erasures, placed
+from broker.ledger.store.audit_read import AuditRead
 from broker.ledger.store.record_store import Erasure, LogState
 from protocol.errors import Rejected
 from protocol.identifiers import Millis
@@ -37,6 +41,7 @@ from protocol.tlog.shards import Shard, parse_shard, shard_at
 from protocol.tlog.tiles import TileReader
 from protocol.trail.ledger_leaves import Row
 from protocol.trail.records_file import SignedLeaves
+from runtime.kafka.ports import InputRecord
 
 log = structlog.get_logger()
 
@@ -117,26 +122,44 @@ class Sequencer:
         self._storage = storage
         self._signers = signers
         self._head: LogHead | None = None
+        self._read = AuditRead()
 
     def resume(self) -> LogState:
         """Resume from what is committed. Raises where store and lock row disagree."""
         self._head = None
         state = open_shard(self._storage.records.states(), self._storage.name)
-        self._head = self._storage.resume(state)
+        self._head, self._read = self._storage.resume(state), self._storage.records.audit_read()
         return state
 
-    def advance(self, readings: Sequence[JudgedRecord], *, now: Millis) -> SequencedBatch:
-        """One step, committed and stored. After any exception only `resume` goes on."""
+    def advance(
+        self, readings: Sequence[JudgedRecord], *, now: Millis, records: Sequence[InputRecord] = ()
+    ) -> SequencedBatch:
+        """One step, committed and stored. `records` are those that were judged.
+
+        After any exception only `resume` goes on.
+        """
         head, self._head = self._head, None
         assert head is not None
         old = head.state
         if is_of_later_shard(readings[0], head.origin, now=now):
             head = next_shard(old, readings[0])
-        done = sequence_batch(head, readings, signers=self._signers, now=now)
+        once = [self._once(reading) for reading in readings]
+        done = sequence_batch(head, once, signers=self._signers, now=now)
+        read = self._read.after(records, position=done.new.position)
         self._head = self._storage.commit(
-            old, head, done.new, done.files, rows=done.rows, erasures=done.erasures, signed=done.signed
-        )
+            old, head, done.new, done.files,
+            rows=done.rows, erasures=done.erasures, signed=done.signed, read=read,
+        )  # fmt: skip
+        self._read = read
         return done
+
+    def _once(self, reading: JudgedRecord) -> JudgedRecord:
+        """The reading, without the leaves that it has already."""
+        if reading.offset >= self._read.again or reading.signed is None:
+            return reading
+        if not self._storage.records.has_leaves(reading.rows[0], reading.signed):
+            return reading
+        return replace(reading, entries=(), rows=(), signed=None, announced=None, deletions=())
 
     def reader(self, origin: str) -> TileReader:
         """Reads the tiles of one of the ledger's logs."""

@@ -79,7 +79,7 @@ MEANINGS: dict[FindingKind, str] = {
     FindingKind.RECORD_KEPT: "the log orders that this record be deleted, and it is still there",
     FindingKind.RECORD_INDEX: "the search columns say something else than the record; searches can miss it",
     FindingKind.RECORDS_UNREADABLE: "the store of records is damaged; the tree is checked without it",
-    FindingKind.DECISION_TWICE: "one submission was accepted twice",
+    FindingKind.DECISION_TWICE: "one submission was decided twice, or Kafka was put back to an older copy",
     FindingKind.DELIVERY_MISSING: "an accepted message without a delivery leaf for each addressee",
     FindingKind.DELIVERY_STRAY: "a delivery leaf that belongs to no accepted message",
     FindingKind.DECISION_UNSIGNED: (

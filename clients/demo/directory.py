@@ -7,6 +7,7 @@ demo inherits it: a demo that was killed leaves some for a few seconds.
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from pathlib import Path
@@ -53,12 +54,19 @@ def keep_directory(path: Path) -> HomeLock:
             f"there is no exchange in {path} to start again",
             hint="found one: 'contrada demo' without --resume",
         )
+    place = os.fsencode(path.resolve())
+    if (founded := (path / FOUNDED).read_bytes().partition(b"\n")[2].strip()) not in (b"", place):
+        raise HomeError(
+            f"the exchange in {path} was founded in {os.fsdecode(founded)}, and its settings name that place",
+            hint="put it back there: from here its processes would work on what is there",
+        )
     return _held(path)
 
 
 def note_founded(path: Path) -> None:
-    """The exchange in this directory is complete: it can be started again."""
-    replace_file(path / FOUNDED, b"the exchange here is complete: 'contrada demo --resume' starts it again\n")
+    """The exchange in this directory is complete: it can be started again, in this place."""
+    said = b"the exchange here is complete: 'contrada demo --resume' starts it again, in this place:\n"
+    replace_file(path / FOUNDED, said + os.fsencode(path.resolve()) + b"\n")
 
 
 def _held(path: Path) -> HomeLock:

@@ -62,8 +62,8 @@ class Ledgers:
     def url(self) -> str:
         return f"sqlite:///{self.directory / 'records.sqlite'}"
 
-    def start(self, **settings: object) -> subprocess.Popen[bytes]:
-        """One more ledger process on the same directory."""
+    def start(self, *, off: Path | None = None, **settings: object) -> subprocess.Popen[bytes]:
+        """One more ledger process on the same directory; with the clock of the file `off` (off_clock.py)."""
         number, centre = len(self.processes), self.exchange.directory
         config = centre / f"ledger-{number}.toml"
         values = {
@@ -78,9 +78,14 @@ class Ledgers:
         }
         config.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items()))
         log = self.log(number).open("wb")
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "broker.ledger", str(config)], stderr=log, stdout=log, cwd=Path.cwd()
+        program = (
+            ["broker.ledger"] if off is None else ["tests.integration.off_clock", str(off), "broker.ledger"]
         )
+        environment = os.environ if off is None else {**os.environ, "PYTHONPATH": str(Path.cwd())}
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", *program, str(config)],
+            stderr=log, stdout=log, cwd=Path.cwd(), env=environment,
+        )  # fmt: skip
         self.processes.append(process)
         return process
 

@@ -14,7 +14,11 @@ from pathlib import Path
 import pytest
 
 from deploy.kafka.launcher import Cluster
+from protocol.errors import Code
+from protocol.trail.batches import RecordType, verify_decisions
+from tests.integration.exchange import Exchange, present
 from tests.integration.units import Site, UnitProcess, eventually, found, start
+from tests.sim.world import World
 
 BEFORE, BETWEEN, LOST, AFTER = 35, 45, 4, 60
 """Messages that the copy has; that are read and then not in Kafka any more; that nobody has read and that are lost; that
@@ -124,3 +128,38 @@ async def test_a_kafka_from_an_older_copy_loses_nothing_that_stands_in_it(site: 
     delivered(fr, lost)
     everything = ids_of(it)
     assert sorted(everything) == sorted({*first, *between, *answered, *lost, *after})
+
+
+async def test_a_router_that_goes_on_decides_by_what_the_copy_knows(new_cluster, tmp_path: Path) -> None:
+    """What it had decided since the copy was made is decided again where its sender sends it again, in order and once; what
+    the copy has is a duplicate. Its memory of what is lost would refuse all of that.
+    """
+    cluster = new_cluster()
+    exchange = Exchange(World(now=present()), cluster.bootstrap, tmp_path / "centre")
+    world = exchange.world
+    first, lost, after = ([world.compose("fr", ["it"]) for _ in range(10)] for _ in range(3))
+    await exchange.found()
+    try:
+        exchange.start_router()
+        await exchange.submit("fr", *first)
+        await exchange.deliveries("it", 10)
+        copy = Copy(cluster)
+        await exchange.submit("fr", *lost)
+        await exchange.deliveries("it", 20)
+        copy.put_back()
+        assert len(await exchange.deliveries("it", 10)) == 10
+        await exchange.submit("fr", *first[-2:], *lost, *after)
+        delivered = await exchange.deliveries("it", 30)
+        assert exchange.routers[0].poll() is None
+    finally:
+        exchange.stop()
+    numbers = [world.open("it", each).delivery.header.core.position.seq for each in delivered]
+    assert numbers == list(range(30))
+    records = [
+        r
+        for batch in await exchange.decisions(1)
+        for r in verify_decisions(batch, parties=world.directory).records
+    ]
+    refused = [r for r in records if r.type is not RecordType.ACCEPTED]
+    assert len(records) - len(refused) == 30
+    assert {reason.code for r in refused for reason in r.reasons} <= {Code.E_REPLAY}

@@ -10,13 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from broker.centre.clock import check_clock
 from deploy.kafka import ports
 from protocol import topics
-from protocol.identifiers import UnitId
+from protocol.identifiers import Millis, UnitId
 from protocol.limits import CLOCK_OFF, DAY, HOUR, MINUTE
 from protocol.trail.batches import RecordType, verify_decisions
+from runtime.errors import Unavailable
 from runtime.kafka.broker_time import KafkaTime
 from tests.integration.exchange import Exchange, present
+from tests.integration.ledgers import Ledgers
 from tests.integration.test_router_faults import until_ready
 from tests.integration.units import ROOT, UnitProcess, eventually, found
 
@@ -101,6 +104,31 @@ async def test_a_clock_that_jumps_takes_nobody_along(exchange: Exchange, tmp_pat
         if record.type is not RecordType.ACCEPTED
     ]
     assert refused == []
+
+
+async def test_a_ledger_with_a_wrong_clock_signs_nothing_and_goes_on(
+    exchange: Exchange, tmp_path: Path
+) -> None:
+    """A year ahead it would close the half-year. Nor is anything stated at a centre with that clock. Set right, both go on."""
+    clock, (port,) = tmp_path / "off", ports.free(1)
+    clock.write_text(str(370 * DAY))
+    ledgers = Ledgers(exchange)
+    try:
+        before = ledgers.states()
+        ledgers.start(off=clock, http_port=port)
+        exchange.start_router()
+        await exchange.submit("fr", exchange.world.compose("fr", ["it"]))
+        await exchange.deliveries("it", 1)
+        await until_ready_of(port, lambda checks: checks["clock"]["ok"] is False)
+        with pytest.raises(Unavailable, match="ahead of Kafka's"):
+            await check_clock(exchange.bootstrap, wall=lambda: Millis(present() + 370 * DAY))
+        assert ledgers.states() == before
+        clock.write_text("0")
+        await check_clock(exchange.bootstrap)
+        await ledgers.until(lambda: ledgers.types()[RecordType.DELIVERED] == 1)
+        assert {origin for origin, state in ledgers.states().items() if state.next is None} == set(before)
+    finally:
+        ledgers.stop()
 
 
 async def test_a_unit_whose_clock_is_behind_sends_all_the_same(empty_kafka, tmp_path: Path) -> None:

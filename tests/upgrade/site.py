@@ -132,10 +132,22 @@ class MixedSite:
                       "--root", str(self.centre / "root.cbor"), "--contact", f"officer of {unit}")  # fmt: skip
             self.contrada("centre", "enrol", str(home / "enrolment.cbor"), "--yes", "--name", f"unit {unit}")
             self.units[unit] = UnitProcess(unit, UnitHome(home))
-        self.contrada("ledger", "init", "--origin", ORIGIN, "--http-port", str(free_port()))
+        named = [argument for unit in UNITS for argument in ("--witness", str(self._witness(unit)))]
+        port = str(free_port())
+        self.contrada("ledger", "init", "--origin", ORIGIN, "--http-port", port, *named, "--quorum", "1")
         for unit in UNITS:
             policy = (self.centre / "ledger" / "policy").read_bytes()
             self.units[unit].home.ledger_policy.write_bytes(policy)
+            (self.directory / unit / "witness" / "policy").write_bytes(policy)
+
+    def _witness(self, unit: str) -> Path:
+        """A witness inside the unit's daemon, which is upgraded with it; its line of the policy."""
+        home = self.directory / unit
+        port = str(free_port())
+        self._run(
+            self.older, "--home", str(home), "witness", "init", f"{unit}.example/witness", "--port", port
+        )
+        return home / "witness" / "witness.policy"
 
     def start(self) -> None:
         """Every process, of the release that it has now."""
@@ -263,9 +275,15 @@ class MixedSite:
         self.stop_all()
         for program in PROGRAMS:
             self.of[program] = THIS
-        self.contrada(
-            "audit", "fsck", str(self.centre / "ledger"), "--live", "--root", str(self.centre / "root.cbor")
-        )
+        found = json.loads(
+            self.contrada(
+                "audit", "fsck", str(self.centre / "ledger"), "--live", "--root", str(self.centre / "root.cbor"),
+                "--json",
+            )
+        )  # fmt: skip
+        # One of both is enough while the other one's daemon is started anew; at rest both have cosigned.
+        for log in found["logs"]:
+            assert {name.partition(".")[0] for name in log["witnesses"]} == set(UNITS), log
 
     def _all_came(self, owed: list[str], sender: str, addressee: str) -> None:
         waiting = "SELECT id FROM outbox WHERE state <> 'accepted'"

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from broker.ledger.store import record_store
+from broker.ledger.store import lock_row
 from broker.renewal import Renewal
 from broker.router import holding, loop, shared_transactions
 from broker.router import step as router_step
@@ -134,7 +134,7 @@ HOLES: Final = (
     Hole(
         "two ledgers move one log",
         "ADR 0013",
-        (Mutant(record_store._update, unchecked(record_store.moved_by_another)),),
+        (Mutant(lock_row._update, unchecked(lock_row.moved_by_another)),),
         ("ledger_doubled",),
     ),
     Hole(

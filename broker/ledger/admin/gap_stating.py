@@ -2,7 +2,7 @@
 
 Owns what is stated: exactly the offsets between where the log stands and where the topic begins, both looked
 up, so that nobody states by mistake a gap that there is not. Only the ledger goes on behind it, at its next
-start (broker/ledger/gaps.py).
+start (broker/ledger/place/gaps.py).
 """
 
 from __future__ import annotations

@@ -9,13 +9,16 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from broker.centre.clock import check_clock
 from broker.ledger import checks
 from broker.ledger.admin.ledger_founding import centre_settings
 from broker.ledger.log_head import resume_head
 from broker.ledger.log_storage import prefix_of, stored_tiles
+from broker.ledger.place.same_log import place_in
 from broker.ledger.published import last_published
 from broker.ledger.sequencer import open_shard
 from broker.ledger.settings import LedgerSettings, own_secret
@@ -46,7 +49,8 @@ def check_start(settings: LedgerSettings) -> dict[str, Any]:
 
 async def _check(settings: LedgerSettings) -> dict[str, Any]:
     keys = OwnKeys(read_note_key(settings.note_key, secret=own_secret(settings.secret)))
-    states = _records(settings).states()
+    records = _records(settings)
+    states = records.states()
     audit = open_shard(states, settings.origin)
     trusted = own_policy(keys, [state.origin for state in states], read_policy_file(settings.policy))
     store, bus = TileStore.open(settings.store_url), KafkaTopics(settings.kafka)
@@ -65,9 +69,12 @@ async def _check(settings: LedgerSettings) -> dict[str, Any]:
             checks.check_said(found[state.origin], "the topic ledger", state, read)
     async with bus.reading(topics.AUDIT, None) as reader:
         first, end = await reader.span()
-        checks.check_span(audit, first=first, end=end)
-        behind = await waiting(reader, audit.position, end)
-    told = {state.origin: state.size for state in states} | {"behind": behind}
+        place = await place_in(reader, audit.position, records.audit_read())
+        checks.check_span(replace(audit, position=place.position), first=first, end=end)
+        behind = await waiting(reader, place.position, end)
+    told: dict[str, Any] = {state.origin: state.size for state in states} | {"behind": behind}
+    if place.rewound:
+        told["goes_back"] = {"from": audit.position, "to": place.position}
     return told | ({"checkpoint_gone": gone} if gone else {})
 
 
@@ -157,7 +164,8 @@ def registrar_in(home: Path) -> SoftIdentity:
 
 
 async def state_act(settings: LedgerSettings, act: Act, registrar: SoftIdentity) -> None:
-    """Sign an act with the registrar's key, and put it into the audit topic."""
+    """Sign an act with the registrar's key, and put it into the audit topic; not by a wrong clock."""
+    await check_clock(settings.kafka)
     data = sign_acts([act], actor=registrar.name, now=act.t, signer=registrar, entropy=os.urandom)
     async with KafkaTopics(settings.kafka).writing() as writer:
         await writer.write([OutputRecord(topics.AUDIT, b"", data)])

@@ -18,14 +18,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from typing import Final
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from broker.errors import BrokerError
+from broker.ledger.store.audit_read import AuditRead, has_leaves, store_read, stored_read
 from broker.ledger.store.erasing import Erasure, erase_records
+from broker.ledger.store.lock_row import LogState, Moved, move_row, moved_by_another
 from broker.ledger.store.queries import (
     FoundRow,
     RecordQuery,
@@ -54,32 +55,6 @@ from runtime.process.databases import insert_many, open_database, settle_deletio
 __all__ = ["Erasure", "FoundRow", "LogState", "Moved", "RecordQuery", "RecordStore", "Row"]
 
 _PAGE: Final = 5_000
-
-
-class Moved(BrokerError):
-    """Another writer moved the log since the caller read its state: nothing was written."""
-
-    code = "E_LEDGER_MOVED"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogState:
-    """The state of a log: its lock row."""
-
-    origin: str
-    size: int
-    root: bytes
-    checkpoint: bytes
-    """Signed by the log; cosignatures are added later, and kept with the tiles."""
-
-    position: int
-    """The next offset of the audit topic to read."""
-
-    directory_next: int
-    """The position of the next directory statement to announce."""
-
-    next: str | None = None
-    """The origin of the log that goes on from here; None: this one is open."""
 
 
 class RecordStore:
@@ -131,16 +106,18 @@ class RecordStore:
         files: Mapping[str, bytes] | None = None,
         erasures: Sequence[Erasure] = (),
         signed: Sequence[SignedLeaves] = (),
+        read: AuditRead | None = None,
     ) -> None:
         """Move the log from `old` to `new` with everything that belongs to it, or `Moved`.
 
         With another origin in `new` the log of `old` is closed, and that of `new` begun: `rows` and `files`
         are the new one's. `old` is None for a log that follows no other. `files` are those of the tree, to
         be put into the object store afterwards (`staged`). `erasures` are what acts in `rows` order;
-        `signed` is what routers and operators signed of the leaves that are new.
+        `signed` is what routers and operators signed of the leaves that are new; `read` is what is known to
+        have been read of the audit topic, None where that has not changed.
         """
         with self._writing(new.origin) as connection:
-            base = first_id(_move(connection, old, new))
+            base = first_id(move_row(connection, old, new))
             insert_many(connection, records, [(base + row[0], *row[1:]) for row in rows])
             named = [(unit, base + row[0]) for row in rows for unit in row.units.split()]
             insert_many(connection, concerns, named)
@@ -149,8 +126,25 @@ class RecordStore:
             insert_many(connection, staged, pending)
             for erasure in erasures:
                 erase_records(connection, erasure)
+            if read is not None:
+                store_read(connection, read)
         if erasures:
             settle_deletions(self._engine)
+
+    def audit_read(self) -> AuditRead:
+        """What is known to have been read of the audit topic."""
+        with self._reading() as connection:
+            return stored_read(connection)
+
+    def go_back(self, state: LogState, position: int, read: AuditRead) -> LogState:
+        """Go on at an earlier place of the audit topic, of which this is known to have been read."""
+        self.commit(state, back := replace(state, position=position), read=read)
+        return back
+
+    def has_leaves(self, first: Row, signed: bytes) -> bool:
+        """Whether what was signed has its leaves, of which this would be the first row."""
+        with self._reading() as connection:
+            return has_leaves(connection, first, signed)
 
     def staged(self, origin: str) -> dict[str, bytes]:
         """The files that are committed and may not all be in the object store; newer ones over older."""
@@ -256,40 +250,6 @@ def _check_version(connection: Connection, *, read_only: bool) -> None:
             f"the ledger's database has schema {found}, and this program knows {SCHEMA_VERSION}",
             hint="run the version of the program that wrote it",
         )
-
-
-def _move(connection: Connection, old: LogState | None, new: LogState) -> int:
-    """Move the lock row; the number of the log that `new` is of."""
-    if old is not None and old.origin == new.origin:
-        _update(connection, old, new)
-        return _number(connection, new.origin)
-    if old is not None:
-        _update(connection, old, replace(old, next=new.origin))
-    last = connection.execute(select(func.max(logs.c.number))).scalar()
-    number = 0 if last is None else last + 1
-    connection.execute(insert(logs).values(number=number, **asdict(new)))
-    return number
-
-
-def _update(connection: Connection, old: LogState, new: LogState) -> None:
-    # Every field that the caller built on: another writer has changed at least one of them. A closed log
-    # has a `next` and never moves again, so that two writers cannot go on in two shards.
-    unchanged = [logs.c[name] == value for name, value in asdict(old).items() if name != "next"]
-    done = connection.execute(update(logs).where(*unchanged, logs.c.next.is_(None)).values(**asdict(new)))
-    if done.rowcount != 1:
-        raise moved_by_another(old.origin)
-
-
-def _number(connection: Connection, origin: str) -> int:
-    number: int = connection.execute(select(logs.c.number).where(logs.c.origin == origin)).scalar_one()
-    return number
-
-
-def moved_by_another(origin: str) -> Moved:
-    """The error that says so."""
-    return Moved(
-        f"somebody else has moved {origin}", hint="is a second ledger running? it goes on; this one stops"
-    )
 
 
 def _unavailable(error: Exception) -> Unavailable:

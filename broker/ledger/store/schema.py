@@ -2,6 +2,7 @@
 
     logs, records, concerns, batches   what an auditor reads, too: protocol/trail/records_file.py
     staged                             files of the tree that are committed, not all put into the object store
+    audit_read                         what of the audit topic was read (audit_read.py)
     about                              the schema's version
 
 A row of `logs` is the lock row: it says what the log is and how far it has read its inputs. An id is the
@@ -84,6 +85,14 @@ batches = Table(
     Column("leaves", Integer, nullable=False),  # decisions with the deliveries that follow from them; or acts
     # protocol/trail/batches.py and stated_acts.py: no record and no salt, so nothing of it is ever deleted.
     Column("signed", LargeBinary, nullable=False),
+)
+
+audit_read = Table(
+    "audit_read",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("ladder", LargeBinary, nullable=False),
+    Column("again", BigInteger, nullable=False),
 )
 
 staged = Table(

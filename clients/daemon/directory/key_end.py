@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from clients.daemon.state.unit_context import UnitContext
+from clients.daemon.store.noted import note, told_end
 from keys.lifecycle import ENDING, followed_by
 from protocol.identifiers import Millis
 from protocol.limits import DAY
@@ -54,6 +55,5 @@ def alarm_of_end(context: UnitContext) -> None:
     end = key_end(context)
     if end is None or not end.is_near:
         return
-    noted = f"told-end:{context.keys.signer.public.kid.hex()}"
-    if context.store.write("INSERT OR IGNORE INTO meta VALUES (?, '1')", noted) == 1:
+    if note(context.store, told_end(context.keys.signer.public.kid)):
         context.alarm("own_key_ending", detail=f"valid until {show_time(end.until)}")

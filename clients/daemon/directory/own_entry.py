@@ -19,6 +19,7 @@ from typing import Literal, assert_never
 import structlog
 
 from clients.daemon.state.unit_context import UnitContext
+from clients.daemon.store.noted import is_noted, note, own_identity, own_statement, told
 from keys.directory import Applied
 from keys.statement_types import (
     Appointment,
@@ -44,7 +45,7 @@ OwnAlarm = Literal[
 
 def remember_own_key(context: UnitContext) -> None:
     """Note the identity that this unit signs with. Inside a transaction."""
-    _note(context, f"own-identity:{context.keys.signer.public.kid.hex()}")
+    note(context.store, own_identity(context.keys.signer.public.kid))
 
 
 def remember_own_statements(context: UnitContext, statements: Iterable[bytes]) -> None:
@@ -53,7 +54,7 @@ def remember_own_statements(context: UnitContext, statements: Iterable[bytes]) -
     Inside a transaction.
     """
     for statement in statements:
-        _note(context, f"own-statement:{digest(statement).hex()}")
+        note(context.store, own_statement(digest(statement)))
 
 
 def watch(context: UnitContext, applied: Applied) -> None:
@@ -61,7 +62,7 @@ def watch(context: UnitContext, applied: Applied) -> None:
     alarm = _alarm_for(context, applied)
     if alarm is None:
         log.info("own_entry_changed", count=applied.position)
-    elif _note(context, f"told:{applied.digest.hex()}"):
+    elif note(context.store, told(applied.digest)):
         statement = f"statement {applied.position} {applied.digest.hex()[:16]}"
         context.alarm(alarm, cause=statement, detail=statement)
 
@@ -80,7 +81,7 @@ def _alarm_for(context: UnitContext, applied: Applied) -> OwnAlarm | None:
             foreign = is_unit and not _is_our_identity(context, body.public.kid)
             return "own_identity_foreign" if foreign else None
         case Revocation():
-            ours = _is_noted(context, f"own-statement:{applied.digest.hex()}")
+            ours = is_noted(context.store, own_statement(applied.digest))
             return None if ours else "own_key_revoked"
         case StatusChange():
             return "own_status_changed"
@@ -94,13 +95,4 @@ def _alarm_for(context: UnitContext, applied: Applied) -> OwnAlarm | None:
 
 
 def _is_our_identity(context: UnitContext, kid: KeyId) -> bool:
-    return _is_noted(context, f"own-identity:{kid.hex()}")
-
-
-def _is_noted(context: UnitContext, key: str) -> bool:
-    return context.store.row("SELECT 1 FROM meta WHERE key = ?", key) is not None
-
-
-def _note(context: UnitContext, key: str) -> bool:
-    """Whether it was not noted before."""
-    return context.store.write("INSERT OR IGNORE INTO meta VALUES (?, '1')", key) == 1
+    return is_noted(context.store, own_identity(kid))

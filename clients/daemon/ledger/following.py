@@ -22,6 +22,7 @@ from clients.daemon.state.feeds_read import note_read
 from clients.daemon.state.ledger_state import FollowedLog, Ledger
 from clients.daemon.store import ledger_tables as ledger_store
 from clients.daemon.store.ledger_tables import Tiles
+from clients.daemon.store.noted import note, told
 from protocol.errors import Code, Rejected
 from protocol.identifiers import digest
 from protocol.limits import SECOND
@@ -40,14 +41,15 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
+UNTRUSTED: Final = "ledger_untrusted"
 ALARMS: Final = {
     Code.E_LOG_FORK: "ledger_fork",
     Code.E_LOG_ROLLBACK: "ledger_rollback",
     Code.E_LOG_GAP: "ledger_gap",
-    Code.E_LOG_UNKNOWN: "ledger_untrusted",
-    Code.E_LOG_SIGNATURE: "ledger_untrusted",
-    Code.E_COSIGNATURE: "ledger_untrusted",
-    Code.E_QUORUM: "ledger_untrusted",
+    Code.E_LOG_UNKNOWN: UNTRUSTED,
+    Code.E_LOG_SIGNATURE: UNTRUSTED,
+    Code.E_COSIGNATURE: UNTRUSTED,
+    Code.E_QUORUM: UNTRUSTED,
 }
 """Which alarm a refused publication is; any other code is `ledger_damaged`."""
 
@@ -131,6 +133,8 @@ def _take(context: UnitContext, ledger: Ledger, value: bytes, offset: int) -> No
             _go_on(context, ledger, held, publication, offset)
         elif publication.note is not None:
             _join(context, ledger, publication, offset)
+            # Only what kept it from being followed is over: what it begins with may be wrong now.
+            ledger.wrong.pop((UNTRUSTED, publication.origin), None)
     except Rejected as rejected:
         _accuse(context, ledger, publication, offset, rejected)
 
@@ -152,9 +156,8 @@ def take_notice(
         raise_once(context, ledger, DAMAGED, "", f"record {record.offset}: {stated.code}")
         return
     ledger.clear("")
-    told = digest(record.value).hex()
     for gap in filter(None, map(gap_of, stated.acts)):
-        if context.store.write("INSERT OR IGNORE INTO meta VALUES (?, '1')", f"told:{told}"):
+        if note(context.store, told(digest(record.value))):
             detail = f"{gap.log}: {gap.end - gap.first} offsets of the audit topic, from {gap.first} on"
             context.alarm("ledger_audit_gap", cause=f"{gap.log} {gap.first}", detail=detail)
 

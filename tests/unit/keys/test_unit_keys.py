@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from keys.appointments import own_identity
 from keys.directory import Directory
 from keys.enrolment import enrolment_statements, rotation_statements
 from keys.errors import KeyFileExists, KeyFileMissing, KeyFileUnreadable
@@ -257,6 +258,19 @@ def test_the_next_identity_signs_when_the_directory_has_it(tmp_path: Path, world
     assert current is not None and current.public == keys.signer.public != before
     assert load(tmp_path / "fr").signer.public == keys.signer.public
     assert not (tmp_path / "fr" / "identity-next.key").exists()
+
+
+def test_the_next_identity_is_opened_once_for_a_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The key that is named is the one that proves it: another process may put another one there in between."""
+    keys = make(tmp_path / "fr")
+    keys.rotation_request(NOW)
+    opened = []
+    read = own_identity.read_identity
+    monkeypatch.setattr(own_identity, "read_identity", lambda *a, **k: opened.append(a) or read(*a, **k))
+    keys.rotation_request(NOW)
+    assert len(opened) == 1
 
 
 def test_epoch_keys_outlive_a_rotation(tmp_path: Path, world: World) -> None:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from broker.centre import acts, clock, registry
 from broker.centre.clock import check_clock
+from broker.ledger.admin import inspection
 from protocol.identifiers import Millis
 from protocol.limits import CLOCK_TOLERANCE, DAY, HOUR
+from protocol.trail.acts import AuditGap, audit_gap
 from runtime.cli.command import Invocation
 from runtime.errors import Unavailable
 from runtime.kafka.broker_time import NoTimeTold
-from tests.mutants.engine import Mutant
-from tests.mutants.operations import unchecked
+from tests.mutants.engine import Mutant, mutated
+from tests.mutants.operations import dropped, unchecked
 from tests.mutants.promises import assert_missed
+from tests.sim.world import World
 from tests.unit.broker.router.test_wrong_clock import Source
 
 NOON = Millis(1_795_000_000_000)
@@ -60,6 +65,24 @@ async def test_statements_and_acts_ask_first(tmp_path, monkeypatch: pytest.Monke
     opened = registry.Registry(None, "127.0.0.1:1", None, 0, published=0)  # type: ignore[arg-type]
     with pytest.raises(Told):
         await opened.state([b"statement"])
+
+
+async def acts_about_the_log_ask_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inspection, "check_clock", told)
+    registrar, settings = world.registrar, SimpleNamespace(kafka="127.0.0.1:1")
+    act = audit_gap(NOON, registrar.name, AuditGap("x/audit/2026h2", 1, 2), why="w", by="a", second="b")
+    with pytest.raises(Told):
+        await inspection.state_act(settings, act, registrar)
+
+
+async def test_acts_about_the_log_ask_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gap and a deletion, too."""
+    await acts_about_the_log_ask_first(World(), monkeypatch)
+
+
+async def test_without_the_question_they_are_stated(monkeypatch: pytest.MonkeyPatch) -> None:
+    with mutated(Mutant(inspection.state_act, dropped("check_clock"))), pytest.raises(Unavailable):
+        await acts_about_the_log_ask_first(World(), monkeypatch)
 
 
 async def test_without_the_check_a_wrong_clock_states() -> None:

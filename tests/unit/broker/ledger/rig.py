@@ -86,13 +86,17 @@ class Rig:
                 found.append(self.judge.unverified(record, rejected.reason, first=0, now=NOON))
         return found
 
+    def read(self, readings: Sequence[JudgedRecord]) -> list[InputRecord]:
+        """The records that were judged."""
+        return [InputRecord(each.offset, NOON, self.inputs[each.offset]) for each in readings]
+
     def run(self, writer: Sequencer, *, at_once: int = 3, upto: int | None = None) -> LogState:
         """Resume, and sequence what is there, so many records at once."""
         state = writer.resume()
         end = len(self.inputs) if upto is None else upto
         while state.position < end:
             step = self.readings(state.position, min(end, state.position + at_once))
-            state = writer.advance(step, now=self.now).new
+            state = writer.advance(step, now=self.now, records=self.read(step)).new
         return state
 
     def state(self, origin: str = AUDIT) -> LogState:

@@ -16,6 +16,7 @@ from broker.errors import RolledBack
 from broker.ledger import read_api as reading
 from broker.ledger.admin import ledger_founding
 from broker.ledger.app import ready
+from broker.ledger.batching import BatchLimits
 from broker.ledger.cosigning import Cosigner
 from broker.ledger.directory_sequencer import DirectorySequencer
 from broker.ledger.log_storage import LogStorage
@@ -23,7 +24,7 @@ from broker.ledger.metrics import LedgerMetrics
 from broker.ledger.publishing import Publisher
 from broker.ledger.pulse import Pulse
 from broker.ledger.record_judge import JudgedRecord, RecordJudge
-from broker.ledger.run import BatchLimits, LedgerRun
+from broker.ledger.run import LedgerRun
 from broker.ledger.settings import LedgerSettings
 from broker.ledger.store.record_store import RecordStore
 from broker.replica import Replica

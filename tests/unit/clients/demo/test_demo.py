@@ -119,6 +119,18 @@ def test_an_exchange_that_was_founded_is_kept_for_a_demo_that_goes_on(tmp_path: 
     assert {path.name for path in place.iterdir()} == {LOCK, MARKER}
 
 
+def test_a_copy_in_another_place_is_not_gone_on_with(tmp_path: Path) -> None:
+    """Its settings name the first place: a ledger and a router would work on the exchange there."""
+    first, copy = tmp_path / "demo", tmp_path / "copy"
+    claim_directory(first).close()
+    note_founded(first)
+    shutil.copytree(first, copy)
+    with pytest.raises(HomeError, match=f"was founded in {first}") as told:
+        keep_directory(copy)
+    assert "put it back there" in told.value.hint
+    keep_directory(first).close()
+
+
 def test_homes_of_another_kafka_are_not_gone_on_with(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who names a cluster by hand is told that the homes know another one."""
     with tempfile.TemporaryDirectory(prefix="cd-") as name:

@@ -114,7 +114,7 @@ def test_publications_are_no_notices() -> None:
 @pytest.mark.parametrize("value", [True, False])
 def test_each_rule_has_a_test_that_misses_it(es: UnitFixture, value: bool) -> None:
     """Raised each time, or never."""
-    mutant = Mutant(following.take_notice, forced(value, "context.store.write"))
+    mutant = Mutant(following.take_notice, forced(value, "note"))
     with mutated(mutant), pytest.raises(AssertionError):
         test_it_is_one_alarm_however_often_it_comes(es)
 

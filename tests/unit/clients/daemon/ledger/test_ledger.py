@@ -34,7 +34,7 @@ from protocol.trail.batches import delivery_leaves, verify_decisions
 from protocol.trail.records import RecordType, entry_of, parse_delivered, parse_record
 from runtime.kafka.ports import Fetched, InputRecord
 from tests.mutants.engine import Mutant, mutated
-from tests.mutants.operations import returning
+from tests.mutants.operations import dropped, returning
 from tests.sim.one_log import DIRECTORY, NOW, SHARD, SimLog, leaves, policy
 from tests.sim.world import World
 from tests.unit.clients.daemon.unit_contexts import UnitFixture, pump, wish
@@ -407,6 +407,27 @@ def test_a_restart_goes_on_where_the_disk_says(world, es, pt):
     log.witnesses = SimLog().witnesses
     assert es.publish(log.add(leaves(9))).read().restart().ledger.head == log.checkpoint().head
     assert es.alarms == ["ledger_untrusted", "ledger_untrusted"]
+
+
+def a_log_that_could_not_be_followed_at_first_is_well_once_it_is(es):
+    """Its head comes again with the cosignatures, and no other head after it: nothing is wrong any more."""
+    log = SimLog(witnesses=()).add(leaves(300))
+    es.publish(log).read()
+    assert wrong(es) == ["ledger_untrusted"]
+    log.witnesses = SimLog().witnesses
+    es.publish(log).read()
+    assert es.ledger.head.size == 300
+    assert wrong(es) == []
+
+
+def test_a_log_that_could_not_be_followed_at_first_is_well_once_it_is(es):
+    """As it says; without the end of the alarm it would be wrong until the log grows."""
+    a_log_that_could_not_be_followed_at_first_is_well_once_it_is(es)
+
+
+def test_without_the_end_of_the_alarm_it_stays_wrong(es):
+    with mutated(Mutant(ledger._take, dropped("ledger.wrong.pop"))), pytest.raises(AssertionError):
+        a_log_that_could_not_be_followed_at_first_is_well_once_it_is(es)
 
 
 def test_what_waits_for_witnesses_is_read_again_though_a_head_before_it_came_in_the_same_batch(es):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from broker.errors import RolledBack
-from broker.ledger import gaps
+from broker.ledger.place import gaps
 from broker.ledger.record_judge import RecordJudge
 from broker.ledger.run import LedgerRun
 from broker.replica import Replica
@@ -248,7 +248,7 @@ MUTANTS = [
     ("one leaf", test_two_people_state_it_and_the_ledger_goes_on, Mutant(RecordJudge.read, unchecked("self.passed"))),
     ("none of ours", test_a_gap_that_is_none_is_logged_as_that, Mutant(RecordJudge._acts, dropped("self._check_gaps"))),
     ("by itself", test_nothing_goes_over_a_gap_by_itself, Mutant(gaps.behind_gaps, dropped("check_span"))),
-    ("every unit", test_two_people_state_it_and_the_ledger_goes_on, Mutant(LedgerRun._behind_gaps, rewritten("self.publisher.notices = self.passed", "pass"))),
+    ("every unit", test_two_people_state_it_and_the_ledger_goes_on, Mutant(LedgerRun._placed, rewritten("self.publisher.notices = self.passed", "pass"))),
 ]  # fmt: skip
 
 

@@ -1,0 +1,61 @@
+"""What the ledger's database knows of the records that it has read of the audit topic.
+
+    ladder   some of them, so that a topic from an older copy is noticed (runtime/read_records.py)
+    again    below this offset records are read once more, after such a copy: some have their leaves
+
+Owns the table `audit_read`, one row, written in the transaction that moves the lock row. A release that does
+not have the table leaves the ladder behind the place to which it reads: its steps are records of the log all
+the same. Rule: the first record that was read is kept, however large the first batch was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection, delete, insert, inspect, select
+
+from broker.ledger.store.schema import audit_read, batches, records
+from protocol.trail.ledger_leaves import Row
+from runtime.kafka.ports import InputRecord, Ladder
+from runtime.read_records import climbed, ladder_from_bytes, ladder_to_bytes
+
+_ONE: Final = 0
+"""There is one audit topic, whatever the half-year."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRead:
+    """What is known to have been read."""
+
+    ladder: Ladder = ()
+    again: int = 0
+
+    def after(self, records: Sequence[InputRecord], *, position: int) -> AuditRead:
+        """The same when these were read as well, up to this position."""
+        read = [record for record in records if record.offset < position]
+        ladder = climbed(self.ladder or climbed((), read[:1]), read)
+        return AuditRead(ladder, self.again if position < self.again else 0)
+
+
+def stored_read(connection: Connection) -> AuditRead:
+    """What is stored; nothing in a database that an older release has made, and that is only read here."""
+    if not inspect(connection).has_table(audit_read.name):
+        return AuditRead()
+    row = connection.execute(select(audit_read.c.ladder, audit_read.c.again)).first()
+    return AuditRead() if row is None else AuditRead(ladder_from_bytes(row[0]), row[1])
+
+
+def store_read(connection: Connection, read: AuditRead) -> None:
+    """Store it in place of what was."""
+    connection.execute(delete(audit_read))
+    row = {"id": _ONE, "ladder": ladder_to_bytes(read.ladder), "again": read.again}
+    connection.execute(insert(audit_read).values(row))
+
+
+def has_leaves(connection: Connection, first: Row, signed: bytes) -> bool:
+    """Whether what a router or an operator signed has its leaves, of which this would be the first row."""
+    found = select(batches.c.id).join_from(batches, records, batches.c.id == records.c.id)
+    of_it = found.where(records.c.t == first.t, batches.c.signed == signed)
+    return connection.execute(of_it.limit(1)).first() is not None
