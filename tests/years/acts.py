@@ -9,9 +9,14 @@ from typing import Any, Final
 from broker.centre.enrolments import enrol_units, read_request
 from broker.centre.key_renewal import renew_process, renew_registrar
 from broker.centre.membership import change_status
+from broker.centre.registry import Registry, registrar_of
+from keys.statement_types import LAST_FOUNDING_TYPE, MAX_TYPE, Unread
+from keys.statements import issue
 from protocol import topics
+from protocol.canonical import encode
 from protocol.identifiers import UnitId
 from runtime.errors import Conflict, Unavailable
+from runtime.process.clock import now
 from tests.years.duties import ask_rotation, exchange_witness
 from tests.years.parties import NoAnswer
 from tests.years.strike import Strike
@@ -78,6 +83,19 @@ async def witness_exchanged(at: Strike) -> None:
     """Another witness takes the place of one: two policy files, each handed to everybody."""
     leaving = at.chance.choice(sorted(at.exchange.witnesses))
     await exchange_witness(at.exchange, leaving)
+
+
+async def stated_later(at: Strike) -> None:
+    """The registrar's program is a later one, and states what none of these programs can read (ADR 0031)."""
+    stype = at.chance.randint(LAST_FOUNDING_TYPE + 1, MAX_TYPE)
+    item = encode([at.chance.choice(list(at.exchange.units)), at.chance.randrange(1 << 16), None])
+
+    async def state() -> None:
+        async with Registry.open(at.exchange.invocation) as registry:
+            signer = registrar_of(registry.home, registry.directory)
+            await registry.state([issue(Unread(stype, item), signer=signer, issued=now())])
+
+    await typed(at, state)
 
 
 async def lost_epochs(at: Strike) -> None:

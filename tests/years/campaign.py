@@ -22,7 +22,7 @@ from tests.chaos.history import History
 from tests.years import duties
 from tests.years.exchange import UNIT_NAMES, Exchange, Size, run, simulated
 from tests.years.harvest import Harvest, history_of, waiting
-from tests.years.judge import Findings, judge
+from tests.years.judge import Findings, judge, judge_stopped
 from tests.years.loop import Spinning, Stalled
 from tests.years.nemesis import DAY, FAULTS, GAPS, HOUR, MINUTE, Strike
 from tests.years.parties import Unit
@@ -232,7 +232,9 @@ def simulate(
         findings = campaign.findings
         try:
             history = run(exchange, campaign.run())
-            if history is not None:
+            if history is None:
+                judge_stopped(campaign)
+            else:
                 run(exchange, judge(campaign, history))
         except (Stalled, Spinning) as error:
             findings.add("stalled", str(error))

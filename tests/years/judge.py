@@ -62,6 +62,14 @@ async def judge(campaign: Campaign, history: History) -> None:
         findings.add("missed", missed)
 
 
+def judge_stopped(campaign: Campaign) -> None:
+    """Of a simulation that came to a stop: what units say that no fault accounts for may be the reason."""
+    kinds = [FAULTS.get(name) or GAPS[name][0] for name in campaign.struck]
+    for unit, code, detail, _ in alarms(campaign.exchange):
+        if not any(code in kind.alarms | kind.must for kind in kinds):
+            campaign.findings.add("accused", f"{unit} says {code}: {detail}")
+
+
 def _judge_alarms(campaign: Campaign) -> None:
     kinds = [FAULTS.get(name) or GAPS[name][0] for name in campaign.struck]
     accounted = frozenset[str]().union(*(kind.alarms | kind.must for kind in kinds))

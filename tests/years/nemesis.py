@@ -23,6 +23,7 @@ from tests.years.acts import (
     renewed_early,
     rotated,
     seen_before,
+    stated_later,
     suspended,
     witness_exchanged,
 )
@@ -146,6 +147,7 @@ FAULTS: Final[dict[str, Fault]] = {
         Fault("clock_very_wrong", very_wrong_clock, 2, _LONG, frozenset({"clock_ahead", "clock_behind"}) | _LATE),
         Fault("unit_restored", restored, 1, (1 * DAY, 6 * DAY), _RESTORED),
         Fault("keys_renewed_early", renewed_early, 1, _SHORT),
+        Fault("statements_of_later_types", stated_later, 1, _SHORT),
         Fault("witness_exchanged", witness_exchanged, 1, _SHORT, _ALONE | _LATE),
         Fault("unit_suspended", suspended, 1, _LONG, must=frozenset({"own_status_changed"})),
         Fault("identity_rotated", rotated, 1, _SHORT),

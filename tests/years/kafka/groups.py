@@ -150,11 +150,13 @@ class GroupCoordinator:
     def commit_pending(
         self, name: str, producer: int, generation: int, member: str, positions: Mapping[Place, Position]
     ) -> Refusal:
-        """TxnOffsetCommit 5: they count once the transaction is committed."""
+        """TxnOffsetCommit 5: they count once the transaction is committed.
+
+        Who names no generation is refused by nothing, as a client of before KIP-447 is.
+        """
         group = self.group(name)
-        if not self._model.mutant("generation_ignored") and (
-            code := self._may_commit(group, generation, member)
-        ):
+        is_judged = (generation >= 0 or member) and not self._model.mutant("generation_ignored")
+        if is_judged and (code := self._fault(group, group.members.get(member), generation)):
             return code
         group.pending.setdefault(producer, {}).update(positions)
         return Refusal.NONE

@@ -15,6 +15,8 @@ from protocol import topics
 from runtime.kafka.marks import KafkaMarks
 from runtime.kafka.ports import ReadingMark
 from runtime.kafka.positions import Positions, Unstable
+from runtime.kafka.requests import Membership
+from runtime.kafka.transactions import Transactions
 from tests.integration import adapter, test_kafka_takeover
 from tests.integration.adapter import GROUP, claiming, committing, create, member
 from tests.waiting import until_async
@@ -79,6 +81,30 @@ async def test_marks_are_told_and_read(place, unique) -> None:
 
 async def test_a_member_that_left_commits_nothing(place, unique, unit) -> None:
     await test_kafka_takeover.test_an_older_generation_commits_nothing(place.bootstrap, unique, unit)
+
+
+async def test_who_names_no_generation_is_refused_by_nothing(place, unique) -> None:
+    """Though the group has members: hence the generation is taken once (broker/router/holding.py, rule 1)."""
+    topic = unique("read")
+    await create(place.bootstrap, **{topic: {}})
+    transactions = Transactions(place.bootstrap, unique("router"), membership=Membership(GROUP, -1, ""))
+    try:
+        async with member(place.bootstrap), client_of(place) as client:
+            await transactions.open()
+            await transactions.commit({}, {(topic, 0): (1, "state")})
+            assert await stable_position(client, topic) == (1, "state")
+    finally:
+        await transactions.close()
+
+
+async def stable_position(client, topic: str) -> tuple[int, str]:
+    """The group's position in a topic's first partition, once no transaction moves it any more."""
+
+    async def stable():
+        with suppress(Unstable):
+            return await Positions(client, GROUP).read((topic, 0), stable=True)
+
+    return await until_async(stable, what="a stable position")
 
 
 async def test_two_members_share_the_shards(place) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import shutil
 import threading
@@ -18,7 +19,7 @@ from protocol.identifiers import UnitId
 from runtime.process.tasks import end_tasks
 from runtime.process.worker import Worker
 from tests.mutants.engine import Mutant, mutated
-from tests.mutants.operations import dropped
+from tests.mutants.operations import dropped, instead
 from tests.sim.world import World
 from tests.unit.clients.daemon.unit_contexts import UnitFixture, wish
 from tests.waiting import GENEROUS, until_async
@@ -31,6 +32,7 @@ class PowerCut:
         self.calls = 0
         self.spared = b""
         self.threads: list[str] = []
+        self.fails = False
         self.gate = threading.Event()
         self.gate.set()
         self._real = os.fdatasync
@@ -43,6 +45,8 @@ class PowerCut:
             return
         self.threads.append(threading.current_thread().name)
         before = log.read_bytes()
+        if self.fails:
+            raise OSError(errno.EIO, "the disk does not take it")
         assert self.gate.wait(10)
         self._real(descriptor)
         self.calls += 1
@@ -149,6 +153,38 @@ async def neither_leaves_before_the_disk_has_the_message(tmp_path, power):
         await end_tasks([*parts, answer])
         await worker.do(unit.context.store.close)
         worker.close()
+
+
+async def test_a_disk_that_fails_ends_the_daemon_and_nothing_leaves(tmp_path, power):
+    """What the log holds is unknown then: only a start from what the disk has tells."""
+    await a_disk_that_fails_ends_the_daemon(tmp_path, power)
+
+
+async def a_disk_that_fails_ends_the_daemon(tmp_path, power):
+    worker, log = Worker(), Outbox()
+    unit = await worker.do(lambda: UnitFixture(World(), UnitId("es"), tmp_path / "es"))
+    daemon = Daemon(unit.context, worker, log_=log, feeds=None, directory=None, marks=None)
+    daemon.directory_read.set()
+    daemon._catching_up.done.set()
+    power.fails = True
+    parts = [asyncio.create_task(daemon.intake.run()), asyncio.create_task(daemon._run_lanes())]
+    answer = asyncio.create_task(daemon.intake.submit(wish("it")))
+    try:
+        await until_async(lambda: answer.done() or all(part.done() for part in parts), what="an end")
+        assert not answer.done()
+        assert log.appended == 0
+        for part in parts:
+            assert part.exception().split(OSError)[1] is None
+    finally:
+        await end_tasks([*parts, answer])
+        await worker.do(unit.context.store.close)
+        worker.close()
+
+
+async def test_a_disk_that_fails_and_is_believed_is_noticed(tmp_path, power):
+    believed = "try: await self._worker.do(partial(os.fdatasync, self._descriptor))\nexcept OSError: pass"
+    with mutated(Mutant(Disk.flushed, instead(believed, "self._worker.do"))), pytest.raises(AssertionError):
+        await a_disk_that_fails_ends_the_daemon(tmp_path, power)
 
 
 UNSETTLED = Mutant(Disk.flushed, dropped(os.fdatasync))
