@@ -9,6 +9,7 @@ from typing import Any, Final
 from broker.centre.enrolments import enrol_units, read_request
 from broker.centre.key_renewal import renew_process, renew_registrar
 from broker.centre.membership import change_status
+from broker.errors import RolledBack
 from protocol import topics
 from protocol.identifiers import UnitId
 from runtime.errors import Conflict, Unavailable
@@ -31,7 +32,8 @@ async def typed(at: Strike, command: Callable[[], Coroutine[Any, Any, Any]]) -> 
         except Conflict:
             # After a try that did not get through it may have been done all the same.
             return turn > 0
-        except (Unavailable, NoAnswer):
+        except (Unavailable, NoAnswer, RolledBack):
+            # RolledBack: Kafka was put back, and the directory's statements are not written again yet.
             await asyncio.sleep(AGAIN_AFTER)
         else:
             return True

@@ -3,6 +3,8 @@
     registrar            `centre renew registrar`, with the root key       docs/runbooks/renew-keys.md
     router, ledger       `centre renew NAME`, where their line is over
     a unit               `keys rotate` there, and `centre enrol` of what it gives
+    Kafka put back       the directory's missing statements written again; `outbox again` at units
+                                                                            docs/runbooks/kafka-put-back.md
     policy               `ledger policy`, handed to everybody; each program is started again   docs/runbooks/half-year.md
 
 Owns that alone. What renews itself is nobody's duty, and so a program that does not is found.
@@ -10,8 +12,11 @@ Owns that alone. What renews itself is nobody's duty, and so a program that does
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from broker.centre.enrolments import enrol_units, read_request
@@ -19,16 +24,22 @@ from broker.centre.key_renewal import list_keys, renew_process, renew_registrar
 from broker.centre.key_watch import ending
 from broker.ledger.admin.policy_renewal import PolicyChanges, renew_policy
 from broker.ledger.settings import LedgerSettings
+from clients.daemon.sending import awaiting
 from clients.witness.home import witness_home
 from clients.witness.settings import WitnessSettings
 from keys.store import write_private
+from protocol import topics
 from protocol.errors import ContradaError
-from protocol.identifiers import Entropy
+from protocol.identifiers import Entropy, MessageId, show_id
+from runtime.errors import Conflict
+from runtime.kafka.partition_log import KafkaDirectory
 from runtime.process.clock import now
+from runtime.process.directory_file import read_statements
 from tests.years.parties import NoAnswer, Party, Unit
 
 if TYPE_CHECKING:
     from tests.years.exchange import Exchange
+    from tests.years.losses import Losses
 
 EVERY: Final = 45 * 86_400.0
 """Seconds between two looks: what ends is said 60 days before."""
@@ -125,6 +136,54 @@ async def _again(party: Party) -> None:
         await party.stop()
         party.start()
 
+
+async def write_statements_again(exchange: Exchange) -> None:
+    """Kafka's topic lacks statements that the centre or units have read: write them there again, in their order."""
+    there = {record.value for record in exchange.model.records(topics.DIRECTORY)}
+    files = [exchange.home.replica, *(unit.home.replica for unit in exchange.units.values())]
+    kept = sorted((read_statements(path) for path in files if path.exists()), key=len, reverse=True)
+    missing = [each for each in dict.fromkeys(itertools.chain(*kept)) if each not in there]
+    if missing:
+        await KafkaDirectory(exchange.model.bootstrap).publish(missing)
+        exchange.note(f"people wrote {len(missing)} statements again")
+
+
+async def send_again(exchange: Exchange) -> bool:
+    """Where Kafka was put back: `outbox again`, once, for what `outbox ls --state unacknowledged` shows.
+
+    Whether anything was sent.
+    """
+    again = exchange.losses.sent_again
+    before = len(again)
+    for unit in exchange.units.values() if exchange.losses.times else ():
+        with suppress(NoAnswer):
+            for message_id in await unit.call(partial(_send_again, unit, exchange.losses)):
+                exchange.note(f"{unit.name} sends {show_id(message_id)} again")
+                again.add((unit.name, message_id))
+    return len(again) > before
+
+
+async def _send_again(unit: Unit, losses: Losses) -> list[MessageId]:
+    """POST /v1/outbox/{id}/again for each of them that Kafka had accepted and lost."""
+    daemon = unit.daemon
+    if daemon is None:
+        raise NoAnswer(f"{unit.name} has just begun to start")
+    sent: list[MessageId] = []
+    for row in daemon.context.store.rows(_UNACKNOWLEDGED):
+        message_id = MessageId(row["mid"])
+        if (unit.name, message_id) in losses.sent_again:
+            continue
+        with suppress(Conflict):
+            await daemon.job("again", partial(awaiting.send_again, daemon.context, message_id))
+            sent.append(message_id)
+    if sent:
+        daemon.lanes.wake()
+        await daemon.disk.flushed()
+    return sent
+
+
+_UNACKNOWLEDGED: Final = """SELECT DISTINCT o.mid FROM unacknowledged u JOIN outbox o ON o.id = u.message
+                            WHERE u.told = 1 AND o.state = 'accepted' ORDER BY o.id"""
 
 _DUTIES: Final[dict[str, Callable[[Exchange, str], Coroutine[Any, Any, None]]]] = {
     "registrar": _registrar,

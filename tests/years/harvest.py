@@ -28,6 +28,7 @@ from tests.chaos.ledger_site import LedgerSite
 
 if TYPE_CHECKING:
     from tests.years.exchange import Exchange
+    from tests.years.kafka.cluster import Copy
 
 
 @dataclass
@@ -55,6 +56,23 @@ class Harvest:
                 found = model.records(*place, start=known)
                 self.records.setdefault(name, []).extend(found)
                 self._next[place] = end
+
+    def set_back(self, copy: Copy) -> dict[str, list[Any]]:
+        """Kafka goes back to this copy: what was committed since is none of its any more. It is returned."""
+        self.take()
+        undone: dict[str, list[Any]] = {}
+        for name, records in self.records.items():
+            log = copy.topics[name].logs[0] if name in copy.topics else None
+            stable = 0 if log is None else log.stable
+            undone[name] = [record for record in records if record.offset >= stable]
+            self.records[name] = [record for record in records if record.offset < stable]
+            self._next[name, 0] = min(self._next[name, 0], stable)
+        self.exchange.forged = {
+            (name, offset)
+            for name, offset in self.exchange.forged
+            if name in copy.topics and offset < copy.topics[name].logs[0].end
+        }
+        return undone
 
     def of(self, topic: str) -> list[Any]:
         """What was committed in a topic."""
@@ -118,7 +136,10 @@ def explained(messages: Iterable[Message], names: Container[tuple[str, bytes]]) 
 
 def waiting(exchange: Exchange, messages: list[Message], *, proofs: bool = True) -> dict[str, int]:
     """What is still on its way, by unit."""
-    return dict(unfinished(Homes(exchange), explained(messages, refused(exchange)), proofs=proofs))
+    found = unfinished(Homes(exchange), explained(messages, refused(exchange)), proofs=proofs)
+    if proofs:
+        found.subtract({unit: exchange.losses.unkept(exchange, unit)[0] for unit in exchange.units})
+    return dict(+found)
 
 
 def ledger_site(exchange: Exchange) -> LedgerSite:
@@ -138,9 +159,10 @@ async def watches(exchange: Exchange) -> dict[str, Watch]:
     for name, unit in exchange.units.items():
         shown = await unit.call(lambda unit=unit: daemon_status(unit.daemon))
         ledger = shown["ledger"]
+        unkept, told = exchange.losses.unkept(exchange, name)
         found[name] = Watch(
-            promised=ledger["promised"],
-            late=ledger["late"],
+            promised=ledger["promised"] - unkept,
+            late=ledger["late"] - told,
             wrong=[f"{each['code']} {each['about']}: {each['detail']}" for each in ledger["wrong"]],
             sizes={log["origin"]: log["size"] for log in ledger["logs"]},
             accused=[],  # alarms are judged with their causes (judge.py)
@@ -190,6 +212,7 @@ async def history_of(exchange: Exchange, harvest: Harvest, messages: list[Messag
             name: trail_of(harvest.own(topics.receipts(UnitId(name))), directory).decisions for name in units
         },
         outcomes=outcomes,
+        loss=exchange.losses.excused((each.unit, each.sender, each.message_id) for each in received),
         ledger=await collect_ledger(
             ledger_site(exchange), published=harvest.of(topics.LEDGER), trail=trail, watches=said
         ),

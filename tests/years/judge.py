@@ -65,13 +65,18 @@ def _judge_alarms(campaign: Campaign) -> None:
     kinds = [FAULTS.get(name) or GAPS[name][0] for name in campaign.struck]
     accounted = frozenset[str]().union(*(kind.alarms | kind.must for kind in kinds))
     said: set[str] = set()
+    due = set(campaign.exchange.losses.due)
     for unit, code, detail, _ in alarms(campaign.exchange):
         said.add(code)
+        if code == "feed_rewound":
+            due.discard((unit, detail.partition(":")[0]))
         if code not in accounted:
             campaign.findings.add("accused", f"{unit} says {code}: {detail}")
     for kind in kinds:
         for code in kind.must - said:
             campaign.findings.add("unheard", f"nobody says {code} of {kind.name}")
+    for unit, place in sorted(due):
+        campaign.findings.add("unheard", f"{unit} had read what Kafka lost of {place}, and does not say so")
 
 
 def _judge_ends(campaign: Campaign) -> None:

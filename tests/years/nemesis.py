@@ -38,6 +38,7 @@ from tests.years.outages import (
     kill,
     leaders,
     no_kafka,
+    older_copy,
     pause,
     power_cut,
     power_cut_in_a_step,
@@ -87,6 +88,9 @@ _RESTORED = frozenset(
 )
 """What a unit says whose disk does not know what it did since."""
 
+_PUT_BACK = frozenset({"feed_rewound", "acknowledgement_missing"}) | _LATE
+"""What is said of a Kafka that came back from an older copy."""
+
 _ALONE = frozenset({"ledger_untrusted"})
 """What is said where the ledger reached Kafka again before it reached its witnesses."""
 
@@ -130,6 +134,8 @@ FAULTS: Final[dict[str, Fault]] = {
         Fault("broker_frozen", frozen_broker, 2, _LONG),
         Fault("kafka_stopped", no_kafka, 1, _LONG, _LATE),
         Fault("leaders_moving", leaders, 2, _LONG),
+        Fault("kafka_from_an_older_copy", older_copy, 2, (5.0, 3 * MINUTE), _PUT_BACK),
+        Fault("kafka_from_a_copy_of_hours", older_copy, 1, (1.1 * HOUR, 9 * HOUR), _PUT_BACK),
         Fault("slow_answers", answers(latency=(0.2, 2.0)), 2, _LONG),
         Fault("lost_answers", answers(lose_answer=0.05), 2, _LONG, _LATE),
         Fault("lost_requests", answers(lose_request=0.05), 2, _LONG, _LATE),

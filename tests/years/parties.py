@@ -78,6 +78,9 @@ class Party:
     fallen: list[str] = field(default_factory=list)
     """Ends that nobody asked for, as codes and words."""
 
+    held: bool = False
+    """Whether people keep it switched off, whoever starts it."""
+
     lives: int = 0
     began: float = 0.0
     """When its life began."""
@@ -97,8 +100,18 @@ class Party:
     def start(self) -> None:
         """Start it, and keep it running."""
         self.wanted = True
-        if self.life is None:
-            self._begin()
+        self._again()
+
+    async def hold(self) -> None:
+        """Stop it, and keep it switched off until `release`."""
+        self.held = True
+        await self.stop()
+
+    def release(self, *, start: bool = True) -> None:
+        """It may run again, and does, if it is wanted."""
+        self.held = False
+        if start or self.wanted:
+            self.start()
 
     def _begin(self) -> None:
         self.lives += 1
@@ -126,7 +139,7 @@ class Party:
             self.exchange.loop.call_later(AGAIN_AFTER, self._again)
 
     def _again(self) -> None:
-        if self.wanted and self.life is None:
+        if self.wanted and not self.held and self.life is None:
             self._begin()
 
     def _gone(self) -> None:
