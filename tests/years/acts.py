@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from broker.centre.enrolments import enrol_units, read_request
 from broker.centre.key_renewal import renew_process, renew_registrar
 from broker.centre.membership import change_status
 from broker.errors import RolledBack
+from broker.ledger.sequencer import open_shard
+from broker.ledger.settings import LedgerSettings
+from broker.ledger.store.record_store import RecordStore
 from protocol import topics
 from protocol.identifiers import UnitId
 from runtime.errors import Conflict, Unavailable
-from tests.years.duties import ask_rotation, exchange_witness
+from tests.years.duties import ask_rotation, exchange_witness, state_gap
 from tests.years.parties import NoAnswer
 from tests.years.strike import Strike
 
+if TYPE_CHECKING:
+    from tests.years.exchange import Exchange
+
 AGAIN_AFTER: Final = 15.0
 """Seconds until an operator types a command again that did not get through."""
+
+STOPS_WITHIN: Final = 60
+"""So many looks of five seconds until a ledger that must not go on has stopped; Kafka may be away at first."""
 
 PATIENT_FOR: Final = 40
 """So often; no outage of Kafka lasts longer."""
@@ -80,6 +89,54 @@ async def witness_exchanged(at: Strike) -> None:
     """Another witness takes the place of one: two policy files, each handed to everybody."""
     leaving = at.chance.choice(sorted(at.exchange.witnesses))
     await exchange_witness(at.exchange, leaving)
+
+
+async def audit_deleted(at: Strike) -> None:
+    """An operator of Kafka deletes records of the audit topic while the ledger is off and has not read them."""
+    exchange, model = at.exchange, at.exchange.model
+    ledgers = (exchange.ledger, exchange.second)
+    async with exchange.copied:
+        for ledger in ledgers:
+            await ledger.hold()
+        await at.last()
+        exchange.harvest.take()
+        next_ = ledger_position(exchange)
+        first = max(next_, model.beginning(topics.AUDIT))
+        unread = [record for record in exchange.harvest.of(topics.AUDIT) if record.offset >= first]
+        if unread:
+            before = at.chance.choice(unread).offset + 1
+            exchange.losses.note_deleted(
+                [record for record in unread if record.offset < before], exchange.harvest.directory()
+            )
+            model.delete_records(topics.AUDIT, 0, before)
+            exchange.note(f"audit records {next_} to {before - 1} are deleted")
+        for ledger in ledgers:
+            ledger.release(start=ledger is exchange.ledger)
+        if unread:
+            await _gap_stated(at)
+
+
+async def _gap_stated(at: Strike) -> None:
+    """The ledger stops for good; people look why, state it, and start the ledger."""
+    exchange = at.exchange
+    for _ in range(STOPS_WITHIN):
+        await asyncio.sleep(5)
+        if not exchange.ledger.wanted:
+            break
+    else:
+        exchange.seen.append(("unheard", "the ledger does not stop where audit records were deleted"))
+    await typed(at, lambda: state_gap(exchange))
+    exchange.ledger.start()
+
+
+def ledger_position(exchange: Exchange) -> int:
+    """Where the ledger goes on in the audit topic; it does not run."""
+    settings = LedgerSettings.load(exchange.home.ledger_settings)
+    records = RecordStore(settings.records_url, read_only=True)
+    try:
+        return open_shard(records.states(), settings.origin).position
+    finally:
+        records.close()
 
 
 async def lost_epochs(at: Strike) -> None:

@@ -5,6 +5,7 @@
     a unit               `keys rotate` there, and `centre enrol` of what it gives
     Kafka put back       the directory's missing statements written again; `outbox again` at units
                                                                             docs/runbooks/kafka-put-back.md
+    audit topic cut      `ledger gap`, by two people          docs/runbooks/ledger-does-not-start.md
     policy               `ledger policy`, handed to everybody; each program is started again   docs/runbooks/half-year.md
 
 Owns that alone. What renews itself is nobody's duty, and so a program that does not is found.
@@ -22,6 +23,8 @@ from typing import TYPE_CHECKING, Any, Final
 from broker.centre.enrolments import enrol_units, read_request
 from broker.centre.key_renewal import list_keys, renew_process, renew_registrar
 from broker.centre.key_watch import ending
+from broker.ledger.admin import gap_stating
+from broker.ledger.admin.gap_stating import GapStatement, find_gap
 from broker.ledger.admin.policy_renewal import PolicyChanges, renew_policy
 from broker.ledger.settings import LedgerSettings
 from clients.daemon.sending import awaiting
@@ -146,6 +149,15 @@ async def write_statements_again(exchange: Exchange) -> None:
     if missing:
         await KafkaDirectory(exchange.model.bootstrap).publish(missing)
         exchange.note(f"people wrote {len(missing)} statements again")
+
+
+async def state_gap(exchange: Exchange) -> None:
+    """`ledger gap`: two people state that the records before which the ledger stands are gone."""
+    settings = LedgerSettings.load(exchange.home.ledger_settings)
+    said = GapStatement(why="somebody deleted them", by="A. Costa", second="M. Smit")
+    gap = await find_gap(settings, said)
+    await gap_stating.state_gap(settings, exchange.home.path, gap, said)
+    exchange.note(f"people state that {gap.end - gap.first} offsets of the audit topic are gone")
 
 
 async def send_again(exchange: Exchange) -> bool:

@@ -141,6 +141,9 @@ class Exchange:
     copied: asyncio.Lock = field(default_factory=asyncio.Lock)
     """One copy of Kafka's disks at a time: two would mix two pasts."""
 
+    seen: list[tuple[str, str]] = field(default_factory=list)
+    """What a fault saw that must not be: kind of finding, and what."""
+
     notes: list[tuple[float, str]] = field(default_factory=list)
     """What happened, and when: for whoever looks at a seed."""
 

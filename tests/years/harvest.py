@@ -192,7 +192,15 @@ async def history_of(exchange: Exchange, harvest: Harvest, messages: list[Messag
         told += [m for m in own_messages(name, database) if (m.sender, m.message_id) not in known]
         received += inbox_rows(name, database)
         outcomes.update(states(name, database))
-    trail = trail_of(harvest.of(topics.AUDIT), directory)
+    audit, deleted = harvest.of(topics.AUDIT), exchange.losses.deleted
+    trail = trail_of(audit, directory)
+    logged = trail_of((record for record in audit if record.offset not in deleted), directory)
+    ledger = await collect_ledger(
+        ledger_site(exchange), published=harvest.of(topics.LEDGER), trail=logged, watches=said
+    )
+    # A statement of a gap has its leaf at the gap, and may be deleted afterwards, before its own place is read.
+    acted = [act for act in trail.acts if act not in logged.acts and act in ledger.leaves]
+    ledger = replace(ledger, acts=[*ledger.acts, *acted])
     return History(
         messages=explained(told, refused(exchange)),
         inputs=[
@@ -212,10 +220,10 @@ async def history_of(exchange: Exchange, harvest: Harvest, messages: list[Messag
             name: trail_of(harvest.own(topics.receipts(UnitId(name))), directory).decisions for name in units
         },
         outcomes=outcomes,
-        loss=exchange.losses.excused((each.unit, each.sender, each.message_id) for each in received),
-        ledger=await collect_ledger(
-            ledger_site(exchange), published=harvest.of(topics.LEDGER), trail=trail, watches=said
+        loss=exchange.losses.excused(
+            ((each.unit, each.sender, each.message_id) for each in received), directory
         ),
+        ledger=ledger,
     )
 
 

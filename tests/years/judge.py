@@ -57,6 +57,8 @@ async def judge(campaign: Campaign, history: History) -> None:
     _judge_alarms(campaign)
     _judge_ends(campaign)
     _judge_keys(campaign)
+    for kind, what in campaign.exchange.seen:
+        findings.add(kind, what)
     for missed in campaign.harvest.missed:
         findings.add("missed", missed)
 
@@ -75,6 +77,8 @@ def _judge_alarms(campaign: Campaign) -> None:
     for kind in kinds:
         for code in kind.must - said:
             campaign.findings.add("unheard", f"nobody says {code} of {kind.name}")
+    for code in sorted(campaign.exchange.losses.must - said):
+        campaign.findings.add("unheard", f"nobody says {code}")
     for unit, place in sorted(due):
         campaign.findings.add("unheard", f"{unit} had read what Kafka lost of {place}, and does not say so")
 

@@ -1,19 +1,21 @@
-"""What Kafka had, and has not any more: it came back from an older copy of its disks.
+"""What Kafka had, and has not any more: it came back from an older copy of its disks, or audit records were deleted.
 
-Owns what of that must be counted as done, and what must be said of it: docs/runbooks/kafka-put-back.md. What stood in
-Kafka and was undone is looked at once more, when the run is judged:
+Owns what of that must be counted as done, and what must be said of it: docs/runbooks/kafka-put-back.md, and "Records are
+gone for good" in docs/runbooks/ledger-does-not-start.md. It is looked at once more when the run is judged:
 
     leaves       of decisions that nobody will ever log: a unit that was told of one misses its leaf, and says so
     accepted     messages that a router accepted; who knows that does not send them again
     delivered    what lay in inboxes: an acknowledgement that nobody had read is sent again by nobody
     sent_again   messages that people sent again by hand, each of which is decided and delivered once more
     due          the places of which a unit had read what is undone: it must say `feed_rewound`
+    deleted      the audit records that the ledger did not get: it goes on behind them when two people have stated it
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +25,11 @@ from protocol import topics
 from protocol.envelope.wire import parse_delivery
 from protocol.errors import Rejected
 from protocol.identifiers import Digest, UnitId
-from protocol.trail.batches import verify_decisions
+from protocol.trail.batches import SUMMARY_FIELDS, Decisions, verify_decisions
+from protocol.trail.records import Record, RecordType
 from protocol.trail.stated_acts import is_acts
 from tests.chaos.evidence import connect
-from tests.chaos.history import ACCEPTED, KafkaLoss, Name
+from tests.chaos.history import ACCEPTED, Delivery, KafkaLoss, Name, Source
 from tests.chaos.ledger_evidence import decision
 
 if TYPE_CHECKING:
@@ -42,6 +45,12 @@ class Losses:
     delivered: set[tuple[str, str, bytes]] = field(default_factory=set)
     sent_again: set[Name] = field(default_factory=set)
     due: set[tuple[str, str]] = field(default_factory=set)
+    deleted: dict[int, Any] = field(default_factory=dict)
+    """By offset in the audit topic."""
+
+    must: set[str] = field(default_factory=set)
+    """What some unit must say, since it happened."""
+
     times: int = 0
     """How often Kafka came back from a copy."""
 
@@ -55,14 +64,19 @@ class Losses:
                 unit = name.removeprefix(topics.INBOX_PREFIX)
                 self.delivered |= {(unit, *name_) for name_ in map(_delivered, records) if name_ is not None}
 
+    def note_deleted(self, records: Iterable[Any], directory: Directory) -> None:
+        """These audit records were deleted before the ledger had read them."""
+        for record in records:
+            self.deleted[record.offset] = record
+            if (decisions := _decisions(record.value, directory)) is not None:
+                self.leaves |= _leaves(decisions)
+        self.must.add("ledger_audit_gap")
+
     def _note_decisions(self, value: bytes, directory: Directory) -> None:
-        try:
-            if is_acts(value):
-                return
-            decisions = verify_decisions(value, parties=directory)
-        except Rejected:
+        decisions = _decisions(value, directory)
+        if decisions is None:
             return
-        self.leaves |= {leaf.hash for leaf in decisions.leaves}
+        self.leaves |= _leaves(decisions)
         for made in map(decision, decisions.records):
             if made.kind == ACCEPTED and made.message_id is not None:
                 self.accepted.add((made.source.unit, made.message_id))
@@ -76,13 +90,41 @@ class Losses:
             lost = [row for row in found if self.leaves & _promised(rows, row, unit)]
         return len(lost), sum(row["late"] for row in lost)
 
-    def excused(self, arrived: Iterable[tuple[str, str, bytes]]) -> KafkaLoss:
+    def excused(self, arrived: Iterable[tuple[str, str, bytes]], directory: Directory) -> KafkaLoss:
         """What the checker must know, of a run in which these came to their addressees."""
+        unlogged: set[Source] = set()
+        deliveries: Counter[Delivery] = Counter()
+        for record in self.deleted.values():
+            decisions = _decisions(record.value, directory)
+            for made in () if decisions is None else decisions.records:
+                unlogged.add(decision(made).source)
+                if made.type is RecordType.ACCEPTED:
+                    deliveries.update(_deliveries(made))
         return KafkaLoss(
             accepted=frozenset(self.accepted),
             sent_again=frozenset(self.sent_again),
             gone=frozenset(self.delivered - set(arrived)),
+            unlogged=frozenset(unlogged),
+            unlogged_deliveries=deliveries,
         )
+
+
+def _decisions(value: bytes, directory: Directory) -> Decisions | None:
+    """The decisions of a record of the audit topic; None where it is an act, or of nobody."""
+    try:
+        return None if is_acts(value) else verify_decisions(value, parties=directory)
+    except Rejected:
+        return None
+
+
+def _leaves(decisions: Decisions) -> set[Digest]:
+    return {leaf.hash for leaf in decisions.leaves}
+
+
+def _deliveries(accepted: Record) -> Iterator[Delivery]:
+    summary: Any = accepted.header
+    for unit, _ in summary[SUMMARY_FIELDS.index("to")]:
+        yield Delivery(unit, summary[SUMMARY_FIELDS.index("sender")], summary[SUMMARY_FIELDS.index("mid")])
 
 
 def _promised(rows: sqlite3.Connection, promise: sqlite3.Row, unit: str) -> set[Digest]:

@@ -15,6 +15,7 @@ from typing import Final
 
 from protocol import topics
 from tests.years.acts import (
+    audit_deleted,
     garbage,
     hostile,
     lost_epochs,
@@ -136,6 +137,7 @@ FAULTS: Final[dict[str, Fault]] = {
         Fault("leaders_moving", leaders, 2, _LONG),
         Fault("kafka_from_an_older_copy", older_copy, 2, (5.0, 3 * MINUTE), _PUT_BACK),
         Fault("kafka_from_a_copy_of_hours", older_copy, 1, (1.1 * HOUR, 9 * HOUR), _PUT_BACK),
+        Fault("audit_records_deleted", audit_deleted, 1, (20.0, 5 * MINUTE), _LATE | {"ledger_audit_gap"}),
         Fault("slow_answers", answers(latency=(0.2, 2.0)), 2, _LONG),
         Fault("lost_answers", answers(lose_answer=0.05), 2, _LONG, _LATE),
         Fault("lost_requests", answers(lose_request=0.05), 2, _LONG, _LATE),

@@ -164,6 +164,9 @@ class Party:
             return
         self.resume()
         life.tell()
+        if life.dead:  # it had just begun, and handled no signal yet
+            self._gone()
+            return
         for _ in range(120):
             if self.life is not life:
                 return
