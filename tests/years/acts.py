@@ -12,11 +12,18 @@ from broker.centre.membership import change_status
 from broker.errors import RolledBack
 from broker.ledger.sequencer import open_shard
 from broker.ledger.settings import LedgerSettings
-from broker.ledger.store.record_store import RecordStore
+from broker.ledger.store.record_store import LogState, RecordStore
+from keys.key_files import IDENTITY_FILE
 from protocol import topics
 from protocol.identifiers import UnitId
 from runtime.errors import Conflict, Unavailable
-from tests.years.duties import ask_rotation, exchange_witness, state_gap
+from tests.years.duties import (
+    ask_rotation,
+    cut_policy,
+    exchange_witness,
+    renew_everybodys_policy,
+    state_gap,
+)
 from tests.years.parties import NoAnswer
 from tests.years.strike import Strike
 
@@ -35,6 +42,12 @@ PATIENT_FOR: Final = 40
 
 async def typed(at: Strike, command: Callable[[], Coroutine[Any, Any, Any]]) -> bool:
     """An operator types this until it is done; False where the centre says at once that there is nothing to do."""
+    async with at.exchange.office:
+        return await typed_by_whom_holds_the_office(at, command)
+
+
+async def typed_by_whom_holds_the_office(at: Strike, command: Callable[[], Coroutine[Any, Any, Any]]) -> bool:
+    """The same, where several commands belong together."""
     for turn in range(PATIENT_FOR):
         try:
             await at.exchange.centre.command(command())
@@ -78,7 +91,8 @@ async def rotated(at: Strike) -> None:
 async def renewed_early(at: Strike) -> None:
     """People renew a key of the centre's long before its end: the root names another registrar, or that one a router."""
     invocation = at.exchange.invocation
-    name = at.chance.choice(("registrar", "router", "ledger"))
+    there = [name for name in ("router", "ledger") if (at.exchange.home.keys / name / IDENTITY_FILE).exists()]
+    name = at.chance.choice(("registrar", *there))
     if name == "registrar":
         await typed(at, lambda: renew_registrar(invocation, (), root_secret=None))
     else:
@@ -91,6 +105,21 @@ async def witness_exchanged(at: Strike) -> None:
     await exchange_witness(at.exchange, leaving)
 
 
+async def policy_ended(at: Strike) -> None:
+    """A policy file ends with the half-year, and nobody looks; then people renew it (docs/runbooks/half-year.md)."""
+    exchange = at.exchange
+    await cut_policy(exchange)
+    open_ = _open_log(exchange).origin
+    exchange.note(f"everybody's policy file ends with {open_}")
+    await at.last()
+    # Another fault may have had it renewed meanwhile.
+    after, named = _open_log(exchange).origin, {log.key.name for log in exchange.policy.logs}
+    if after not in named:
+        exchange.note(f"nobody's policy file names {after}")
+        exchange.losses.must.add("ledger_untrusted")
+    await renew_everybodys_policy(exchange)
+
+
 async def audit_deleted(at: Strike) -> None:
     """An operator of Kafka deletes records of the audit topic while the ledger is off and has not read them."""
     exchange, model = at.exchange, at.exchange.model
@@ -100,7 +129,7 @@ async def audit_deleted(at: Strike) -> None:
             await ledger.hold()
         await at.last()
         exchange.harvest.take()
-        next_ = ledger_position(exchange)
+        next_ = _open_log(exchange).position
         first = max(next_, model.beginning(topics.AUDIT))
         unread = [record for record in exchange.harvest.of(topics.AUDIT) if record.offset >= first]
         if unread:
@@ -129,12 +158,12 @@ async def _gap_stated(at: Strike) -> None:
     exchange.ledger.start()
 
 
-def ledger_position(exchange: Exchange) -> int:
-    """Where the ledger goes on in the audit topic; it does not run."""
+def _open_log(exchange: Exchange) -> LogState:
+    """The audit log that the ledger writes to, and where it goes on in the audit topic."""
     settings = LedgerSettings.load(exchange.home.ledger_settings)
     records = RecordStore(settings.records_url, read_only=True)
     try:
-        return open_shard(records.states(), settings.origin).position
+        return open_shard(records.states(), settings.origin)
     finally:
         records.close()
 

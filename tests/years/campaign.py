@@ -151,7 +151,8 @@ class Campaign:
         talking = [asyncio.create_task(self.traffic.hold(talk)) for talk in episode.talks]
         self._talking |= set(talking)
         await self._all([task for task in striking if task not in long])
-        self._away = {task for task in self._away | long if not task.done()}
+        self._away |= long
+        self._come_back()
         if self._away:
             # Somebody is away: who sends and is there says what is to be said, and what is not for them arrives.
             await asyncio.wait(self._talking, timeout=SOON)
@@ -190,8 +191,14 @@ class Campaign:
         """What is away comes back."""
         while self._away:
             await self._leap_to(self.exchange.loop.time() + DAY)
-            self._away = {task for task in self._away if not task.done()}
+            self._come_back()
         await self._all_said()
+
+    def _come_back(self) -> None:
+        """Who is away no longer is not counted; a fault that failed fails the simulation."""
+        for task in [task for task in self._away if task.done()]:
+            self._away.remove(task)
+            task.result()
 
     async def _drained(self, *, proofs: bool) -> bool:
         began = since = self.exchange.loop.time()

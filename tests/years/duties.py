@@ -18,6 +18,7 @@ import shutil
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from broker.centre.enrolments import enrol_units, read_request
@@ -32,8 +33,9 @@ from clients.witness.home import witness_home
 from clients.witness.settings import WitnessSettings
 from keys.store import write_private
 from protocol import topics
-from protocol.errors import ContradaError
+from protocol.errors import ContradaError, Rejected
 from protocol.identifiers import Entropy, MessageId, show_id
+from protocol.tlog.shards import parse_shard
 from runtime.errors import Conflict
 from runtime.kafka.partition_log import KafkaDirectory
 from runtime.process.clock import now
@@ -90,15 +92,14 @@ async def ask_rotation(unit: Unit, entropy: Entropy) -> None:
     """`keys rotate`: the unit's request for its next identity, as a file; `NoAnswer` where its daemon does not run."""
 
     async def ask() -> bytes:
-        if unit.daemon is None:
-            raise NoAnswer(f"{unit.name} has just begun to start")
-        context = unit.daemon.context
+        context = unit.running.context
         return context.keys.rotation_request(context.clock())
 
     write_private(unit.home.rotation, await unit.call(ask), entropy=entropy, replace=True)
 
 
-async def _policy(exchange: Exchange, _: str) -> None:
+async def renew_everybodys_policy(exchange: Exchange, _: str = "") -> None:
+    """`ledger policy`, handed to everybody."""
     async with exchange.agreed:
         await _hand_over(exchange, PolicyChanges())
 
@@ -120,8 +121,33 @@ async def exchange_witness(exchange: Exchange, leaving: str) -> None:
 async def _hand_over(exchange: Exchange, changes: PolicyChanges) -> None:
     """A new policy file, to everybody. Witnesses first: a log that they do not know gets no cosignatures."""
     settings = LedgerSettings.load(exchange.home.ledger_settings)
-    made = exchange.place / f"policy-{len(list(exchange.place.glob('policy-*')))}"
+    made = _next_file(exchange)
     renew_policy(settings, changes, made, now=now())
+    await _installed(exchange, settings, made)
+
+
+async def cut_policy(exchange: Exchange) -> None:
+    """Everybody gets a policy file that names no coming half-year: it ends with this one."""
+    async with exchange.agreed:
+        settings, made = LedgerSettings.load(exchange.home.ledger_settings), _next_file(exchange)
+        text = settings.policy.read_text()
+        made.write_text("".join(line for line in text.splitlines(keepends=True) if not _is_to_come(line)))
+        await _installed(exchange, settings, made)
+
+
+def _is_to_come(line: str) -> bool:
+    word, _, key = line.partition(" ")
+    try:
+        return word == "log" and parse_shard(key.partition("+")[0]).start > now()
+    except Rejected:
+        return False
+
+
+def _next_file(exchange: Exchange) -> Path:
+    return exchange.place / f"policy-{len(list(exchange.place.glob('policy-*')))}"
+
+
+async def _installed(exchange: Exchange, settings: LedgerSettings, made: Path) -> None:
     for witness in list(exchange.witnesses.values()):
         shutil.copyfile(made, witness_home(witness.path).policy)
         await _again(witness)
@@ -177,9 +203,7 @@ async def send_again(exchange: Exchange) -> bool:
 
 async def _send_again(unit: Unit, losses: Losses) -> list[MessageId]:
     """POST /v1/outbox/{id}/again for each of them that Kafka had accepted and lost."""
-    daemon = unit.daemon
-    if daemon is None:
-        raise NoAnswer(f"{unit.name} has just begun to start")
+    daemon = unit.running
     sent: list[MessageId] = []
     for row in daemon.context.store.rows(_UNACKNOWLEDGED):
         message_id = MessageId(row["mid"])
@@ -202,5 +226,5 @@ _DUTIES: Final[dict[str, Callable[[Exchange, str], Coroutine[Any, Any, None]]]] 
     "router": _process,
     "ledger": _process,
     "unit": _unit,
-    "policy": _policy,
+    "policy": renew_everybodys_policy,
 }

@@ -126,6 +126,9 @@ class Exchange:
     agreed: asyncio.Lock = field(default_factory=asyncio.Lock)
     """People change one policy file after the other."""
 
+    office: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """One operator at the centre at a time."""
+
     forged: set[tuple[str, int]] = field(default_factory=set)
     """Topic and offset of what somebody wrote who should not: it is in Kafka, and of no party."""
 

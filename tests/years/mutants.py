@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from broker.ledger import checks
 from broker.ledger.store import record_store
 from broker.renewal import Renewal
 from broker.router import holding, loop, shared_transactions
@@ -88,6 +89,13 @@ HOLES: Final = (
         "ADR 0030",
         (Mutant(CatchingUp.for_deliveries, dropped("self.receipts_read.wait")),),
         ("unit_restored",),
+    ),
+    Hole(
+        "the ledger goes over a gap that nobody has stated",
+        "docs/runbooks/ledger-does-not-start.md",
+        (Mutant(checks.check_span, unchecked("state.position < first")),),
+        ("audit_records_deleted",),
+        years=0.02,
     ),
     Hole(
         "a failed transaction counts as committed",

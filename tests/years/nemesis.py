@@ -21,6 +21,7 @@ from tests.years.acts import (
     lost_epochs,
     of_any,
     of_topic,
+    policy_ended,
     renewed_early,
     rotated,
     seen_before,
@@ -30,6 +31,7 @@ from tests.years.acts import (
 from tests.years.outages import (
     all_routers,
     answers,
+    bit_flipped,
     broker,
     cut,
     disk,
@@ -49,6 +51,7 @@ from tests.years.outages import (
     wall_clock,
 )
 from tests.years.strike import Strike
+from tests.years.thefts import registrar_key_stolen, router_key_lost
 
 MINUTE: Final = 60.0
 HOUR: Final = 60 * MINUTE
@@ -150,7 +153,11 @@ FAULTS: Final[dict[str, Fault]] = {
         Fault("clock_a_little_wrong", wall_clock, 3, _LONG, frozenset({"clock_ahead", "clock_behind"})),
         Fault("clock_very_wrong", very_wrong_clock, 2, _LONG, frozenset({"clock_ahead", "clock_behind"}) | _LATE),
         Fault("unit_restored", restored, 1, (1 * DAY, 6 * DAY), _RESTORED),
+        Fault("unit_bit_flipped", bit_flipped, 1, (0.5 * DAY, 4 * DAY), _RESTORED),
         Fault("keys_renewed_early", renewed_early, 1, _SHORT),
+        Fault("policy_ended", policy_ended, 1, (20 * DAY, 50 * DAY), _ALONE | _LATE | _AWAY),
+        Fault("router_key_lost", router_key_lost, 1, _LONG),
+        Fault("registrar_key_stolen", registrar_key_stolen, 1, _LONG),
         Fault("witness_exchanged", witness_exchanged, 1, _SHORT, _ALONE | _LATE),
         Fault("unit_suspended", suspended, 1, _LONG, must=frozenset({"own_status_changed"})),
         Fault("identity_rotated", rotated, 1, _SHORT),

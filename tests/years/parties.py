@@ -266,10 +266,11 @@ class Unit(Party):
 
     async def submit(self, request: SendRequest) -> Submitted:
         """POST /v1/messages."""
-        return await self.call(lambda: self._daemon.intake.submit(request))
+        return await self.call(lambda: self.running.intake.submit(request))
 
     @property
-    def _daemon(self) -> Daemon:
+    def running(self) -> Daemon:
+        """The daemon; `NoAnswer` where there is none."""
         if self.daemon is None:
             raise NoAnswer(f"{self.name} has just begun to start")
         return self.daemon
