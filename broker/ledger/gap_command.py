@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import click
@@ -38,7 +39,7 @@ def ledger_gap(
     from runtime.cli.confirm import confirm
 
     settings, said = ledger_settings(invocation, config), GapStatement(why=why, by=by, second=second)
-    gap = find_gap(settings, said)
+    gap = asyncio.run(find_gap(settings, said))
     confirm(f"log for good that {gap.end - gap.first} offsets of the audit topic are gone", yes=yes)
-    made = state_gap(settings, ledger_home(invocation), gap, said)
+    made = asyncio.run(state_gap(settings, ledger_home(invocation), gap, said))
     write_details(made, fields_of(made), as_json=invocation.json)

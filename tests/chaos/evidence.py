@@ -17,7 +17,7 @@ from protocol.codes import MessageKind
 from protocol.envelope.wire import parse_delivery
 from protocol.identifiers import UnitId
 from tests.chaos.exchange import OUTSIDER, Exchange
-from tests.chaos.history import Arrival, History, Message, Source, Watch
+from tests.chaos.history import AUTOMATIC, Arrival, History, Message, Source, Watch
 from tests.chaos.ledger_evidence import collect_ledger, trail_of
 
 
@@ -122,7 +122,7 @@ def own_messages(unit: str, database: Path) -> list[Message]:
                 thread=row["thread"],
                 to=frozenset(name for name, _ in json.loads(row["recipients"])),
                 place=row["id"],
-                lane="automatic" if row["kind"] == MessageKind.ACKNOWLEDGEMENT else "unexpected",
+                lane=AUTOMATIC if row["kind"] == MessageKind.ACKNOWLEDGEMENT else "unexpected",
             )
             for row in rows.execute("SELECT * FROM outbox ORDER BY id")
         ]

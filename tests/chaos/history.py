@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -9,6 +10,9 @@ from typing import Final
 from protocol.identifiers import Digest
 
 ACCEPTED, REJECTED, DUPLICATE = "accepted", "rejected", "duplicate"
+
+AUTOMATIC: Final = "automatic"
+"""The lane of what daemons send by themselves: acknowledgements."""
 
 ANOMALIES: Final = (
     "lost", "duplicated", "reordered", "misdelivered", "unaudited", "unlogged", "forked", "unproven",
@@ -154,6 +158,25 @@ class Ledger:
 
 
 @dataclass(frozen=True, slots=True)
+class KafkaLoss:
+    """What Kafka had and has lost: it came back from an older copy, or records were deleted before they were read."""
+
+    accepted: frozenset[Name] = frozenset()
+    """Messages that were accepted there; they need not be accepted once more."""
+
+    sent_again: frozenset[Name] = frozenset()
+    """Messages that people sent again by hand: each time one is decided and delivered once more, behind its place."""
+
+    gone: frozenset[tuple[str, str, bytes]] = frozenset()
+    """Deliveries that nobody had read: unit, sender and id."""
+
+    unlogged: frozenset[Source] = frozenset()
+    """What was decided in records that the ledger did not get: people have stated that they are gone."""
+
+    unlogged_deliveries: Counter[Delivery] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
 class History:
     """Everything that is known of a run when it is over."""
 
@@ -174,6 +197,8 @@ class History:
 
     ledger: Ledger | None = None
     """None: the run had none."""
+
+    loss: KafkaLoss = field(default_factory=KafkaLoss)
 
 
 @dataclass(slots=True)

@@ -32,8 +32,7 @@ def check_ledger(history: History, ledger: Ledger, verdict: Verdict) -> None:
     """Judge the ledger."""
     verdict.leaves = len(ledger.leaves)
     _check_decisions(history, ledger, verdict)
-    delivered = {Delivery(arrival.unit, arrival.sender, arrival.message_id) for arrival in history.delivered}
-    _check_once(delivered, (leaf for leaf in ledger.leaves if isinstance(leaf, Delivery)), verdict)
+    _check_deliveries(history, ledger, verdict)
     _check_acts(ledger, verdict)
     garbage = (leaf for leaf in ledger.leaves if isinstance(leaf, Unverified))
     _check_once(set(ledger.unverified), garbage, verdict)
@@ -45,11 +44,24 @@ def check_ledger(history: History, ledger: Ledger, verdict: Verdict) -> None:
 
 def _check_decisions(history: History, ledger: Ledger, verdict: Verdict) -> None:
     leaves = [leaf for leaf in ledger.leaves if isinstance(leaf, Decision)]
-    _check_once(set(history.inputs), (leaf.source for leaf in leaves), verdict)
+    logged = set(history.inputs) - history.loss.unlogged
+    _check_once(logged, (leaf.source for leaf in leaves), verdict)
     known, audited = set(history.inputs), set(history.audit)
     for leaf in set(leaves) - audited:
         if leaf.source in known:
             verdict.add("unlogged", f"a leaf says {leaf}, which nobody decided")
+
+
+def _check_deliveries(history: History, ledger: Ledger, verdict: Verdict) -> None:
+    delivered = Counter(Delivery(each.unit, each.sender, each.message_id) for each in history.delivered)
+    delivered -= history.loss.unlogged_deliveries
+    leaves = Counter(leaf for leaf in ledger.leaves if isinstance(leaf, Delivery))
+    # What people sent again was decided, and delivered, once more: each time is a leaf.
+    again = {each for each in delivered if (each.sender, each.message_id) in history.loss.sent_again}
+    for one in again:
+        if (found := leaves.pop(one, 0)) != delivered[one]:
+            verdict.add("unlogged", f"{one} was delivered {delivered[one]}x, and has {found} leaves")
+    _check_once(delivered.keys() - again, leaves.elements(), verdict)
 
 
 def _check_acts(ledger: Ledger, verdict: Verdict) -> None:

@@ -10,11 +10,13 @@ from tests.chaos.checker import check
 from tests.chaos.history import (
     ACCEPTED,
     ANOMALIES,
+    AUTOMATIC,
     DUPLICATE,
     REJECTED,
     Arrival,
     Decision,
     History,
+    KafkaLoss,
     Message,
     Source,
     Verdict,
@@ -206,3 +208,49 @@ def test_receipts_that_do_not_match_the_audit(receipts: dict) -> None:
 def test_a_sender_that_believes_something_else(outcome: dict) -> None:
     """What the sender's daemon shows must be what was decided."""
     assert judged(outcomes=outcome) == {"unaudited": 1}
+
+
+LOST = KafkaLoss(accepted=frozenset({("fr", b"m1")}))
+AGAIN = KafkaLoss(accepted=frozenset({("fr", b"m1")}), sent_again=frozenset({("fr", b"m1")}))
+
+
+def lost_by_kafka(offset: int) -> dict[str, object]:
+    """The clean history after Kafka has lost FR's record at this offset, its decision and its receipt."""
+    audit = [made for made in CLEAN.audit if made.source.offset != offset]
+    return {
+        "inputs": [source for source in CLEAN.inputs if source.offset != offset],
+        "audit": audit,
+        "receipts": {"fr": audit},
+        "delivered": [each for each in CLEAN.delivered if each.message_id != f"m{offset}".encode()],
+    }
+
+
+def test_what_kafka_lost_was_accepted_and_need_not_be_again():
+    assert judged(**lost_by_kafka(1)) == {"unaudited": 1}
+    assert judged(**lost_by_kafka(1), loss=LOST) == {}
+    assert judged(loss=LOST) == {}
+
+
+def test_what_kafka_lost_must_still_arrive():
+    received = [each for each in CLEAN.received if (each.unit, each.message_id) != ("it", b"m1")]
+    gone = replace(LOST, gone=frozenset({("it", "fr", b"m1")}))
+    assert judged(**lost_by_kafka(1), received=received, loss=gone) == {"lost": 1}
+    automatic = [replace(each, lane=AUTOMATIC) if each.place == 1 else each for each in CLEAN.messages]
+    assert judged(**lost_by_kafka(1), received=received, messages=automatic, loss=gone) == {}
+    assert judged(**lost_by_kafka(1), received=received, messages=automatic, loss=LOST) == {"lost": 1}
+
+
+def test_what_people_send_again_is_decided_twice_delivered_twice_and_out_of_place():
+    audit = [*CLEAN.audit, decision(6, message_id=b"m1")]
+    more = {
+        "inputs": [*CLEAN.inputs, Source("fr", 0, 6)],
+        "audit": audit,
+        "receipts": {"fr": audit},
+        "delivered": [*CLEAN.delivered, arrival("it", 1)],
+    }
+    assert judged(**more, loss=AGAIN) == {}
+    assert judged(**more, loss=LOST) == {"unaudited": 1, "duplicated": 1, "reordered": 1}
+    assert judged(received=[*CLEAN.received, arrival("it", 1)], loss=AGAIN) == {"duplicated": 1}
+    later = [each for each in CLEAN.received if each != arrival("it", 1)]
+    assert judged(received=[*later, arrival("it", 1)], loss=AGAIN) == {}
+    assert judged(received=[*later, arrival("it", 1)], loss=LOST) == {"reordered": 1}

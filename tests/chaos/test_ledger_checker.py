@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -18,6 +19,7 @@ from tests.chaos.history import (
     Delivery,
     Head,
     History,
+    KafkaLoss,
     Ledger,
     Message,
     Source,
@@ -56,19 +58,27 @@ CLEAN = Ledger(
 )
 
 
-def judged(**changes: object) -> dict[str, int]:
-    """The anomalies of a clean run whose ledger has these changes."""
+def judged(
+    *,
+    loss: KafkaLoss | None = None,
+    more: tuple[str, ...] = (),
+    again: tuple[Decision, ...] = (),
+    **changes: object,
+) -> dict[str, int]:
+    """The anomalies of a clean run whose ledger has these changes; more was delivered, and decided again."""
     arrivals = [Arrival(unit, "fr", b"m", b"case") for unit in ("it", "de")]
+    decided = [*DECIDED, *again]
     ledger = replace(CLEAN, **changes)
     verdict = check(
         History(
             messages=[Message("fr", b"m", b"case", frozenset({"it", "de"}), 0)],
-            inputs=[SENT, GARBAGE],
-            delivered=arrivals,
+            inputs=[SENT, GARBAGE, *(made.source for made in again)],
+            delivered=[*arrivals, *(Arrival(unit, "fr", b"m", b"case") for unit in more)],
             received=arrivals,
-            audit=DECIDED,
-            receipts={"fr": DECIDED},
+            audit=decided,
+            receipts={"fr": decided},
             ledger=ledger,
+            loss=loss or KafkaLoss(),
         )
     )
     found = {name: count for name in ANOMALIES if (count := getattr(verdict, name))}
@@ -78,10 +88,11 @@ def judged(**changes: object) -> dict[str, int]:
     return found
 
 
-def with_leaves(leaves: list) -> dict[str, int]:
+def with_leaves(leaves: list, **run: object) -> dict[str, int]:
     """The anomalies if these were all leaves, in a tree that fits them."""
     size = len(leaves)
     return judged(
+        **run,
         leaves=leaves,
         trees={AUDIT: hashes(size), DIRECTORY: hashes(3)},
         heads=[head(size)],
@@ -104,6 +115,25 @@ def test_an_announcement_that_is_repeated_has_one_leaf() -> None:
 def test_a_leaf_that_is_missing(gone: object) -> None:
     """Whatever stands in the audit topic or in an inbox has its leaf."""
     assert with_leaves([leaf for leaf in LEAVES if leaf != gone]) == {"unlogged": 1}
+
+
+def test_what_was_sent_again_has_a_leaf_each_time() -> None:
+    """Its addressee had it, and only the acknowledgement was lost: Kafka has both deliveries, and so has the ledger."""
+    second = Decision(ACCEPTED, Source("fr", 0, 9), b"m")
+    run = {"loss": KafkaLoss(sent_again=frozenset({("fr", b"m")})), "more": ("it",), "again": (second,)}
+    assert with_leaves([*LEAVES, second, TO_IT], **run) == {}
+    assert with_leaves([*LEAVES, second], **run) == {"unlogged": 1}
+    assert with_leaves([*LEAVES, second, TO_IT, TO_IT], **run) == {"unlogged": 1}
+    assert with_leaves([*LEAVES, second, TO_IT, TO_DE], **run) == {"unlogged": 1}
+
+
+def test_what_was_deleted_before_it_was_read_has_no_leaf() -> None:
+    """And what was not deleted has one."""
+    loss = KafkaLoss(unlogged=frozenset({SENT}), unlogged_deliveries=Counter([TO_IT, TO_DE]))
+    kept = [leaf for leaf in LEAVES if leaf not in (TO_IT, TO_DE) and getattr(leaf, "source", None) != SENT]
+    assert with_leaves(kept, loss=loss) == {}
+    assert with_leaves(LEAVES, loss=loss) == {"unlogged": 3}
+    assert with_leaves(kept) == {"unlogged": 3}
 
 
 @pytest.mark.parametrize("twice", LEAVES, ids=str)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from broker.centre.enrolments import enrol_units, read_request
 from broker.centre.key_renewal import renew_process, renew_registrar
 from broker.centre.membership import change_status
 from broker.centre.registry import Registry, registrar_of
+from broker.errors import RolledBack
+from broker.ledger.sequencer import open_shard
+from broker.ledger.settings import LedgerSettings
+from broker.ledger.store.record_store import LogState, RecordStore
+from keys.key_files import IDENTITY_FILE
 from keys.statement_types import LAST_FOUNDING_TYPE, MAX_TYPE, Unread
 from keys.statements import issue
 from protocol import topics
@@ -17,12 +22,24 @@ from protocol.canonical import encode
 from protocol.identifiers import UnitId
 from runtime.errors import Conflict, Unavailable
 from runtime.process.clock import now
-from tests.years.duties import ask_rotation, exchange_witness
+from tests.years.duties import (
+    ask_rotation,
+    cut_policy,
+    exchange_witness,
+    renew_everybodys_policy,
+    state_gap,
+)
 from tests.years.parties import NoAnswer
 from tests.years.strike import Strike
 
+if TYPE_CHECKING:
+    from tests.years.exchange import Exchange
+
 AGAIN_AFTER: Final = 15.0
 """Seconds until an operator types a command again that did not get through."""
+
+STOPS_WITHIN: Final = 60
+"""So many looks of five seconds until a ledger that must not go on has stopped; Kafka may be away at first."""
 
 PATIENT_FOR: Final = 40
 """So often; no outage of Kafka lasts longer."""
@@ -30,13 +47,20 @@ PATIENT_FOR: Final = 40
 
 async def typed(at: Strike, command: Callable[[], Coroutine[Any, Any, Any]]) -> bool:
     """An operator types this until it is done; False where the centre says at once that there is nothing to do."""
+    async with at.exchange.office:
+        return await typed_by_whom_holds_the_office(at, command)
+
+
+async def typed_by_whom_holds_the_office(at: Strike, command: Callable[[], Coroutine[Any, Any, Any]]) -> bool:
+    """The same, where several commands belong together."""
     for turn in range(PATIENT_FOR):
         try:
             await at.exchange.centre.command(command())
         except Conflict:
             # After a try that did not get through it may have been done all the same.
             return turn > 0
-        except (Unavailable, NoAnswer):
+        except (Unavailable, NoAnswer, RolledBack):
+            # RolledBack: Kafka was put back, and the directory's statements are not written again yet.
             await asyncio.sleep(AGAIN_AFTER)
         else:
             return True
@@ -72,7 +96,8 @@ async def rotated(at: Strike) -> None:
 async def renewed_early(at: Strike) -> None:
     """People renew a key of the centre's long before its end: the root names another registrar, or that one a router."""
     invocation = at.exchange.invocation
-    name = at.chance.choice(("registrar", "router", "ledger"))
+    there = [name for name in ("router", "ledger") if (at.exchange.home.keys / name / IDENTITY_FILE).exists()]
+    name = at.chance.choice(("registrar", *there))
     if name == "registrar":
         await typed(at, lambda: renew_registrar(invocation, (), root_secret=None))
     else:
@@ -96,6 +121,69 @@ async def stated_later(at: Strike) -> None:
             await registry.state([issue(Unread(stype, item), signer=signer, issued=now())])
 
     await typed(at, state)
+
+
+async def policy_ended(at: Strike) -> None:
+    """A policy file ends with the half-year, and nobody looks; then people renew it (docs/runbooks/half-year.md)."""
+    exchange = at.exchange
+    await cut_policy(exchange)
+    open_ = _open_log(exchange).origin
+    exchange.note(f"everybody's policy file ends with {open_}")
+    await at.last()
+    # Another fault may have had it renewed meanwhile.
+    after, named = _open_log(exchange).origin, {log.key.name for log in exchange.policy.logs}
+    if after not in named:
+        exchange.note(f"nobody's policy file names {after}")
+        exchange.losses.must.add("ledger_untrusted")
+    await renew_everybodys_policy(exchange)
+
+
+async def audit_deleted(at: Strike) -> None:
+    """An operator of Kafka deletes records of the audit topic while the ledger is off and has not read them."""
+    exchange, model = at.exchange, at.exchange.model
+    ledgers = (exchange.ledger, exchange.second)
+    async with exchange.copied:
+        for ledger in ledgers:
+            await ledger.hold()
+        await at.last()
+        exchange.harvest.take()
+        next_ = _open_log(exchange).position
+        first = max(next_, model.beginning(topics.AUDIT))
+        unread = [record for record in exchange.harvest.of(topics.AUDIT) if record.offset >= first]
+        if unread:
+            before = at.chance.choice(unread).offset + 1
+            exchange.losses.note_deleted(
+                [record for record in unread if record.offset < before], exchange.harvest.directory()
+            )
+            model.delete_records(topics.AUDIT, 0, before)
+            exchange.note(f"audit records {next_} to {before - 1} are deleted")
+        for ledger in ledgers:
+            ledger.release(start=ledger is exchange.ledger)
+        if unread:
+            await _gap_stated(at)
+
+
+async def _gap_stated(at: Strike) -> None:
+    """The ledger stops for good; people look why, state it, and start the ledger."""
+    exchange = at.exchange
+    for _ in range(STOPS_WITHIN):
+        await asyncio.sleep(5)
+        if not exchange.ledger.wanted:
+            break
+    else:
+        exchange.seen.append(("unheard", "the ledger does not stop where audit records were deleted"))
+    await typed(at, lambda: state_gap(exchange))
+    exchange.ledger.start()
+
+
+def _open_log(exchange: Exchange) -> LogState:
+    """The audit log that the ledger writes to, and where it goes on in the audit topic."""
+    settings = LedgerSettings.load(exchange.home.ledger_settings)
+    records = RecordStore(settings.records_url, read_only=True)
+    try:
+        return open_shard(records.states(), settings.origin)
+    finally:
+        records.close()
 
 
 async def lost_epochs(at: Strike) -> None:

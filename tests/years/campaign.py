@@ -96,7 +96,7 @@ class Campaign:
 
     def __post_init__(self) -> None:
         self.traffic = Traffic(self.exchange)
-        self.harvest = Harvest(self.exchange)
+        self.harvest = self.exchange.harvest
 
     async def run(self) -> History | None:
         """Everything; None where it came to a stop before its end."""
@@ -151,7 +151,8 @@ class Campaign:
         talking = [asyncio.create_task(self.traffic.hold(talk)) for talk in episode.talks]
         self._talking |= set(talking)
         await self._all([task for task in striking if task not in long])
-        self._away = {task for task in self._away | long if not task.done()}
+        self._away |= long
+        self._come_back()
         if self._away:
             # Somebody is away: who sends and is there says what is to be said, and what is not for them arrives.
             await asyncio.wait(self._talking, timeout=SOON)
@@ -190,17 +191,27 @@ class Campaign:
         """What is away comes back."""
         while self._away:
             await self._leap_to(self.exchange.loop.time() + DAY)
-            self._away = {task for task in self._away if not task.done()}
+            self._come_back()
         await self._all_said()
 
+    def _come_back(self) -> None:
+        """Who is away no longer is not counted; a fault that failed fails the simulation."""
+        for task in [task for task in self._away if task.done()]:
+            self._away.remove(task)
+            task.result()
+
     async def _drained(self, *, proofs: bool) -> bool:
-        began = self.exchange.loop.time()
+        began = since = self.exchange.loop.time()
         while stuck := waiting(self.exchange, self.traffic.messages, proofs=proofs):
-            if self.exchange.loop.time() - began > DRAINED_WITHIN:
+            if self.exchange.loop.time() - since > DRAINED_WITHIN:
                 self.findings.add("stalled", f"after {DRAINED_WITHIN / HOUR:.0f} h there waits {stuck}")
                 return False
-            await asyncio.sleep(LOOK_EVERY)
-            if (late := self.exchange.loop.time() - began) > SOON:
+            # What is told after an hour is told at a look that daemons have each minute, and people act on that.
+            is_told = self.exchange.losses.times and self.exchange.loop.time() - since > HOUR
+            await asyncio.sleep(MINUTE + LOOK_EVERY if is_told else LOOK_EVERY)
+            if await duties.send_again(self.exchange):
+                since = self.exchange.loop.time()
+            if (late := self.exchange.loop.time() - since) > SOON:
                 # Patience doubles up to an hour: nothing else is to be seen meanwhile.
                 self._leap(late / 4)
         took = self.exchange.loop.time() - began

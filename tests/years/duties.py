@@ -3,6 +3,9 @@
     registrar            `centre renew registrar`, with the root key       docs/runbooks/renew-keys.md
     router, ledger       `centre renew NAME`, where their line is over
     a unit               `keys rotate` there, and `centre enrol` of what it gives
+    Kafka put back       the directory's missing statements written again; `outbox again` at units
+                                                                            docs/runbooks/kafka-put-back.md
+    audit topic cut      `ledger gap`, by two people          docs/runbooks/ledger-does-not-start.md
     policy               `ledger policy`, handed to everybody; each program is started again   docs/runbooks/half-year.md
 
 Owns that alone. What renews itself is nobody's duty, and so a program that does not is found.
@@ -10,25 +13,38 @@ Owns that alone. What renews itself is nobody's duty, and so a program that does
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from broker.centre.enrolments import enrol_units, read_request
 from broker.centre.key_renewal import list_keys, renew_process, renew_registrar
 from broker.centre.key_watch import ending
+from broker.ledger.admin import gap_stating
+from broker.ledger.admin.gap_stating import GapStatement, find_gap
 from broker.ledger.admin.policy_renewal import PolicyChanges, renew_policy
 from broker.ledger.settings import LedgerSettings
+from clients.daemon.sending import awaiting
 from clients.witness.home import witness_home
 from clients.witness.settings import WitnessSettings
 from keys.store import write_private
-from protocol.errors import ContradaError
-from protocol.identifiers import Entropy
+from protocol import topics
+from protocol.errors import ContradaError, Rejected
+from protocol.identifiers import Entropy, MessageId, show_id
+from protocol.tlog.shards import parse_shard
+from runtime.errors import Conflict
+from runtime.kafka.partition_log import KafkaDirectory
 from runtime.process.clock import now
+from runtime.process.directory_file import read_statements
 from tests.years.parties import NoAnswer, Party, Unit
 
 if TYPE_CHECKING:
     from tests.years.exchange import Exchange
+    from tests.years.losses import Losses
 
 EVERY: Final = 45 * 86_400.0
 """Seconds between two looks: what ends is said 60 days before."""
@@ -76,15 +92,14 @@ async def ask_rotation(unit: Unit, entropy: Entropy) -> None:
     """`keys rotate`: the unit's request for its next identity, as a file; `NoAnswer` where its daemon does not run."""
 
     async def ask() -> bytes:
-        if unit.daemon is None:
-            raise NoAnswer(f"{unit.name} has just begun to start")
-        context = unit.daemon.context
+        context = unit.running.context
         return context.keys.rotation_request(context.clock())
 
     write_private(unit.home.rotation, await unit.call(ask), entropy=entropy, replace=True)
 
 
-async def _policy(exchange: Exchange, _: str) -> None:
+async def renew_everybodys_policy(exchange: Exchange, _: str = "") -> None:
+    """`ledger policy`, handed to everybody."""
     async with exchange.agreed:
         await _hand_over(exchange, PolicyChanges())
 
@@ -106,8 +121,33 @@ async def exchange_witness(exchange: Exchange, leaving: str) -> None:
 async def _hand_over(exchange: Exchange, changes: PolicyChanges) -> None:
     """A new policy file, to everybody. Witnesses first: a log that they do not know gets no cosignatures."""
     settings = LedgerSettings.load(exchange.home.ledger_settings)
-    made = exchange.place / f"policy-{len(list(exchange.place.glob('policy-*')))}"
+    made = _next_file(exchange)
     renew_policy(settings, changes, made, now=now())
+    await _installed(exchange, settings, made)
+
+
+async def cut_policy(exchange: Exchange) -> None:
+    """Everybody gets a policy file that names no coming half-year: it ends with this one."""
+    async with exchange.agreed:
+        settings, made = LedgerSettings.load(exchange.home.ledger_settings), _next_file(exchange)
+        text = settings.policy.read_text()
+        made.write_text("".join(line for line in text.splitlines(keepends=True) if not _is_to_come(line)))
+        await _installed(exchange, settings, made)
+
+
+def _is_to_come(line: str) -> bool:
+    word, _, key = line.partition(" ")
+    try:
+        return word == "log" and parse_shard(key.partition("+")[0]).start > now()
+    except Rejected:
+        return False
+
+
+def _next_file(exchange: Exchange) -> Path:
+    return exchange.place / f"policy-{len(list(exchange.place.glob('policy-*')))}"
+
+
+async def _installed(exchange: Exchange, settings: LedgerSettings, made: Path) -> None:
     for witness in list(exchange.witnesses.values()):
         shutil.copyfile(made, witness_home(witness.path).policy)
         await _again(witness)
@@ -126,10 +166,65 @@ async def _again(party: Party) -> None:
         party.start()
 
 
+async def write_statements_again(exchange: Exchange) -> None:
+    """Kafka's topic lacks statements that the centre or units have read: write them there again, in their order."""
+    there = {record.value for record in exchange.model.records(topics.DIRECTORY)}
+    files = [exchange.home.replica, *(unit.home.replica for unit in exchange.units.values())]
+    kept = sorted((read_statements(path) for path in files if path.exists()), key=len, reverse=True)
+    missing = [each for each in dict.fromkeys(itertools.chain(*kept)) if each not in there]
+    if missing:
+        await KafkaDirectory(exchange.model.bootstrap).publish(missing)
+        exchange.note(f"people wrote {len(missing)} statements again")
+
+
+async def state_gap(exchange: Exchange) -> None:
+    """`ledger gap`: two people state that the records before which the ledger stands are gone."""
+    settings = LedgerSettings.load(exchange.home.ledger_settings)
+    said = GapStatement(why="somebody deleted them", by="A. Costa", second="M. Smit")
+    gap = await find_gap(settings, said)
+    await gap_stating.state_gap(settings, exchange.home.path, gap, said)
+    exchange.note(f"people state that {gap.end - gap.first} offsets of the audit topic are gone")
+
+
+async def send_again(exchange: Exchange) -> bool:
+    """Where Kafka was put back: `outbox again`, once, for what `outbox ls --state unacknowledged` shows.
+
+    Whether anything was sent.
+    """
+    again = exchange.losses.sent_again
+    before = len(again)
+    for unit in exchange.units.values() if exchange.losses.times else ():
+        with suppress(NoAnswer):
+            for message_id in await unit.call(partial(_send_again, unit, exchange.losses)):
+                exchange.note(f"{unit.name} sends {show_id(message_id)} again")
+                again.add((unit.name, message_id))
+    return len(again) > before
+
+
+async def _send_again(unit: Unit, losses: Losses) -> list[MessageId]:
+    """POST /v1/outbox/{id}/again for each of them that Kafka had accepted and lost."""
+    daemon = unit.running
+    sent: list[MessageId] = []
+    for row in daemon.context.store.rows(_UNACKNOWLEDGED):
+        message_id = MessageId(row["mid"])
+        if (unit.name, message_id) in losses.sent_again:
+            continue
+        with suppress(Conflict):
+            await daemon.job("again", partial(awaiting.send_again, daemon.context, message_id))
+            sent.append(message_id)
+    if sent:
+        daemon.lanes.wake()
+        await daemon.disk.flushed()
+    return sent
+
+
+_UNACKNOWLEDGED: Final = """SELECT DISTINCT o.mid FROM unacknowledged u JOIN outbox o ON o.id = u.message
+                            WHERE u.told = 1 AND o.state = 'accepted' ORDER BY o.id"""
+
 _DUTIES: Final[dict[str, Callable[[Exchange, str], Coroutine[Any, Any, None]]]] = {
     "registrar": _registrar,
     "router": _process,
     "ledger": _process,
     "unit": _unit,
-    "policy": _policy,
+    "policy": renew_everybodys_policy,
 }

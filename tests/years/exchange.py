@@ -42,9 +42,11 @@ from runtime.process.homes import CentreHome, UnitHome
 from tests.chaos.history import Message
 from tests.years.clocks import Clocks, virtual_world
 from tests.years.disks import Disk, Disks
+from tests.years.harvest import Harvest
 from tests.years.kafka.cluster import KafkaModel
 from tests.years.kafka.connection import installed
 from tests.years.loop import Life, VirtualLoop
+from tests.years.losses import Losses
 from tests.years.network import Network, connected
 from tests.years.parties import Centre, Ledger, Party, Router, Unit, Witness
 from tests.years.verifying import verified_once
@@ -124,14 +126,32 @@ class Exchange:
     agreed: asyncio.Lock = field(default_factory=asyncio.Lock)
     """People change one policy file after the other."""
 
+    office: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """One operator at the centre at a time."""
+
     forged: set[tuple[str, int]] = field(default_factory=set)
     """Topic and offset of what somebody wrote who should not: it is in Kafka, and of no party."""
 
     forgotten: list[Message] = field(default_factory=list)
     """What daemons sent by themselves and do not know any more, since their disk was put back."""
 
+    losses: Losses = field(default_factory=Losses)
+    """What Kafka had and lost."""
+
+    harvest: Harvest = field(init=False)
+    """What was seen of Kafka."""
+
+    copied: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """One copy of Kafka's disks at a time: two would mix two pasts."""
+
+    seen: list[tuple[str, str]] = field(default_factory=list)
+    """What a fault saw that must not be: kind of finding, and what."""
+
     notes: list[tuple[float, str]] = field(default_factory=list)
     """What happened, and when: for whoever looks at a seed."""
+
+    def __post_init__(self) -> None:
+        self.harvest = Harvest(self)
 
     def note(self, text: str) -> None:
         """Something happened."""

@@ -28,6 +28,7 @@ from tests.chaos.ledger_site import LedgerSite
 
 if TYPE_CHECKING:
     from tests.years.exchange import Exchange
+    from tests.years.kafka.cluster import Copy
 
 
 @dataclass
@@ -55,6 +56,23 @@ class Harvest:
                 found = model.records(*place, start=known)
                 self.records.setdefault(name, []).extend(found)
                 self._next[place] = end
+
+    def set_back(self, copy: Copy) -> dict[str, list[Any]]:
+        """Kafka goes back to this copy: what was committed since is none of its any more. It is returned."""
+        self.take()
+        undone: dict[str, list[Any]] = {}
+        for name, records in self.records.items():
+            log = copy.topics[name].logs[0] if name in copy.topics else None
+            stable = 0 if log is None else log.stable
+            undone[name] = [record for record in records if record.offset >= stable]
+            self.records[name] = [record for record in records if record.offset < stable]
+            self._next[name, 0] = min(self._next[name, 0], stable)
+        self.exchange.forged = {
+            (name, offset)
+            for name, offset in self.exchange.forged
+            if name in copy.topics and offset < copy.topics[name].logs[0].end
+        }
+        return undone
 
     def of(self, topic: str) -> list[Any]:
         """What was committed in a topic."""
@@ -118,7 +136,10 @@ def explained(messages: Iterable[Message], names: Container[tuple[str, bytes]]) 
 
 def waiting(exchange: Exchange, messages: list[Message], *, proofs: bool = True) -> dict[str, int]:
     """What is still on its way, by unit."""
-    return dict(unfinished(Homes(exchange), explained(messages, refused(exchange)), proofs=proofs))
+    found = unfinished(Homes(exchange), explained(messages, refused(exchange)), proofs=proofs)
+    if proofs:
+        found.subtract({unit: exchange.losses.unkept(exchange, unit)[0] for unit in exchange.units})
+    return dict(+found)
 
 
 def ledger_site(exchange: Exchange) -> LedgerSite:
@@ -138,9 +159,10 @@ async def watches(exchange: Exchange) -> dict[str, Watch]:
     for name, unit in exchange.units.items():
         shown = await unit.call(lambda unit=unit: daemon_status(unit.daemon))
         ledger = shown["ledger"]
+        unkept, told = exchange.losses.unkept(exchange, name)
         found[name] = Watch(
-            promised=ledger["promised"],
-            late=ledger["late"],
+            promised=ledger["promised"] - unkept,
+            late=ledger["late"] - told,
             wrong=[f"{each['code']} {each['about']}: {each['detail']}" for each in ledger["wrong"]],
             sizes={log["origin"]: log["size"] for log in ledger["logs"]},
             accused=[],  # alarms are judged with their causes (judge.py)
@@ -170,7 +192,15 @@ async def history_of(exchange: Exchange, harvest: Harvest, messages: list[Messag
         told += [m for m in own_messages(name, database) if (m.sender, m.message_id) not in known]
         received += inbox_rows(name, database)
         outcomes.update(states(name, database))
-    trail = trail_of(harvest.of(topics.AUDIT), directory)
+    audit, deleted = harvest.of(topics.AUDIT), exchange.losses.deleted
+    trail = trail_of(audit, directory)
+    logged = trail_of((record for record in audit if record.offset not in deleted), directory)
+    ledger = await collect_ledger(
+        ledger_site(exchange), published=harvest.of(topics.LEDGER), trail=logged, watches=said
+    )
+    # A statement of a gap has its leaf at the gap, and may be deleted afterwards, before its own place is read.
+    acted = [act for act in trail.acts if act not in logged.acts and act in ledger.leaves]
+    ledger = replace(ledger, acts=[*ledger.acts, *acted])
     return History(
         messages=explained(told, refused(exchange)),
         inputs=[
@@ -190,9 +220,10 @@ async def history_of(exchange: Exchange, harvest: Harvest, messages: list[Messag
             name: trail_of(harvest.own(topics.receipts(UnitId(name))), directory).decisions for name in units
         },
         outcomes=outcomes,
-        ledger=await collect_ledger(
-            ledger_site(exchange), published=harvest.of(topics.LEDGER), trail=trail, watches=said
+        loss=exchange.losses.excused(
+            ((each.unit, each.sender, each.message_id) for each in received), directory
         ),
+        ledger=ledger,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from broker.ledger import log_storage
+from broker.ledger import checks, log_storage
 from broker.ledger.store import record_store
 from broker.renewal import Renewal
 from broker.router import holding, loop, shared_transactions
@@ -297,6 +297,13 @@ HOLES: Final = (
         "docs/attacks.md",
         (Mutant(deciding.take_decisions, unchecked("decision.source.unit")),),
         ("receipts_of_others",),
+    ),
+    Hole(
+        "the ledger goes over a gap that nobody has stated",
+        "docs/runbooks/ledger-does-not-start.md",
+        (Mutant(checks.check_span, unchecked("state.position < first")),),
+        ("audit_records_deleted",),
+        years=0.02,
     ),
     Hole(
         "mail is taken in before the receipts",

@@ -58,6 +58,8 @@ async def judge(campaign: Campaign, history: History) -> None:
     _judge_alarms(campaign)
     _judge_ends(campaign)
     _judge_keys(campaign)
+    for kind, what in campaign.exchange.seen:
+        findings.add(kind, what)
     for missed in campaign.harvest.missed:
         findings.add("missed", missed)
 
@@ -78,13 +80,20 @@ def _judge_alarms(campaign: Campaign) -> None:
     )
     accounted |= {code for code, times in together.items() if times > 1}
     said: set[str] = set()
+    due = set(campaign.exchange.losses.due)
     for unit, code, detail, _ in alarms(campaign.exchange):
         said.add(code)
+        if code == "feed_rewound":
+            due.discard((unit, detail.partition(":")[0]))
         if code not in accounted:
             campaign.findings.add("accused", f"{unit} says {code}: {detail}")
     for kind in kinds:
         for code in kind.must - said:
             campaign.findings.add("unheard", f"nobody says {code} of {kind.name}")
+    for code in sorted(campaign.exchange.losses.must - said):
+        campaign.findings.add("unheard", f"nobody says {code}")
+    for unit, place in sorted(due):
+        campaign.findings.add("unheard", f"{unit} had read what Kafka lost of {place}, and does not say so")
 
 
 def _judge_ends(campaign: Campaign) -> None:

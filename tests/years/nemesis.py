@@ -15,11 +15,13 @@ from typing import Final
 
 from protocol import topics
 from tests.years.acts import (
+    audit_deleted,
     garbage,
     hostile,
     lost_epochs,
     of_any,
     of_topic,
+    policy_ended,
     renewed_early,
     rotated,
     seen_before,
@@ -30,6 +32,7 @@ from tests.years.acts import (
 from tests.years.outages import (
     all_routers,
     answers,
+    bit_flipped,
     broker,
     cut,
     disk,
@@ -39,6 +42,7 @@ from tests.years.outages import (
     kill,
     leaders,
     no_kafka,
+    older_copy,
     pause,
     power_cut,
     power_cut_in_a_step,
@@ -48,6 +52,7 @@ from tests.years.outages import (
     wall_clock,
 )
 from tests.years.strike import Strike
+from tests.years.thefts import registrar_key_stolen, router_key_lost
 
 MINUTE: Final = 60.0
 HOUR: Final = 60 * MINUTE
@@ -90,6 +95,9 @@ _RESTORED = frozenset(
     }
 )
 """What a unit says whose disk does not know what it did since."""
+
+_PUT_BACK = frozenset({"feed_rewound", "acknowledgement_missing"}) | _LATE
+"""What is said of a Kafka that came back from an older copy."""
 
 _ALONE = frozenset({"ledger_untrusted"})
 """What is said where the ledger reached Kafka before it reached a quorum of its witnesses."""
@@ -134,6 +142,9 @@ FAULTS: Final[dict[str, Fault]] = {
         Fault("broker_frozen", frozen_broker, 2, _LONG),
         Fault("kafka_stopped", no_kafka, 1, _LONG, _LATE),
         Fault("leaders_moving", leaders, 2, _LONG),
+        Fault("kafka_from_an_older_copy", older_copy, 2, (5.0, 3 * MINUTE), _PUT_BACK),
+        Fault("kafka_from_a_copy_of_hours", older_copy, 1, (1.1 * HOUR, 9 * HOUR), _PUT_BACK),
+        Fault("audit_records_deleted", audit_deleted, 1, (20.0, 5 * MINUTE), _LATE | {"ledger_audit_gap"}),
         Fault("slow_answers", answers(latency=(0.2, 2.0)), 2, _LONG),
         Fault("lost_answers", answers(lose_answer=0.05), 2, _LONG, _LATE),
         Fault("lost_requests", answers(lose_request=0.05), 2, _LONG, _LATE),
@@ -146,8 +157,12 @@ FAULTS: Final[dict[str, Fault]] = {
         Fault("clock_a_little_wrong", wall_clock, 3, _LONG, frozenset({"clock_ahead", "clock_behind"})),
         Fault("clock_very_wrong", very_wrong_clock, 2, _LONG, frozenset({"clock_ahead", "clock_behind"}) | _LATE),
         Fault("unit_restored", restored, 1, (1 * DAY, 6 * DAY), _RESTORED),
+        Fault("unit_bit_flipped", bit_flipped, 1, (0.5 * DAY, 4 * DAY), _RESTORED),
         Fault("keys_renewed_early", renewed_early, 1, _SHORT),
         Fault("statements_of_later_types", stated_later, 1, _SHORT),
+        Fault("policy_ended", policy_ended, 1, (20 * DAY, 50 * DAY), _ALONE | _LATE | _AWAY),
+        Fault("router_key_lost", router_key_lost, 1, _LONG),
+        Fault("registrar_key_stolen", registrar_key_stolen, 1, _LONG),
         Fault("witness_exchanged", witness_exchanged, 1, _SHORT, _ALONE | _LATE),
         Fault("unit_suspended", suspended, 1, _LONG, must=frozenset({"own_status_changed"})),
         Fault("identity_rotated", rotated, 1, _SHORT),

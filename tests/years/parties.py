@@ -78,6 +78,9 @@ class Party:
     fallen: list[str] = field(default_factory=list)
     """Ends that nobody asked for, as codes and words."""
 
+    held: bool = False
+    """Whether people keep it switched off, whoever starts it."""
+
     lives: int = 0
     began: float = 0.0
     """When its life began."""
@@ -97,8 +100,18 @@ class Party:
     def start(self) -> None:
         """Start it, and keep it running."""
         self.wanted = True
-        if self.life is None:
-            self._begin()
+        self._again()
+
+    async def hold(self) -> None:
+        """Stop it, and keep it switched off until `release`."""
+        self.held = True
+        await self.stop()
+
+    def release(self, *, start: bool = True) -> None:
+        """It may run again, and does, if it is wanted."""
+        self.held = False
+        if start or self.wanted:
+            self.start()
 
     def _begin(self) -> None:
         self.lives += 1
@@ -126,7 +139,7 @@ class Party:
             self.exchange.loop.call_later(AGAIN_AFTER, self._again)
 
     def _again(self) -> None:
-        if self.wanted and self.life is None:
+        if self.wanted and not self.held and self.life is None:
             self._begin()
 
     def _gone(self) -> None:
@@ -151,6 +164,9 @@ class Party:
             return
         self.resume()
         life.tell()
+        if life.dead:  # it had just begun, and handled no signal yet
+            self._gone()
+            return
         for _ in range(120):
             if self.life is not life:
                 return
@@ -250,10 +266,11 @@ class Unit(Party):
 
     async def submit(self, request: SendRequest) -> Submitted:
         """POST /v1/messages."""
-        return await self.call(lambda: self._daemon.intake.submit(request))
+        return await self.call(lambda: self.running.intake.submit(request))
 
     @property
-    def _daemon(self) -> Daemon:
+    def running(self) -> Daemon:
+        """The daemon; `NoAnswer` where there is none."""
         if self.daemon is None:
             raise NoAnswer(f"{self.name} has just begun to start")
         return self.daemon

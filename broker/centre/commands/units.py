@@ -203,7 +203,8 @@ def _change_status(invocation: Invocation, unit: str, *, suspended: bool, reason
 @click.option(
     "--compromised-since",
     type=Moment(Bound.LOWER),
-    help="Nothing is to be trusted that it signed from then on.",
+    help="Nothing is to be trusted that it signed from then on; "
+    "without this, nothing at all that a router's key has signed.",
 )
 @click.option(
     "--root-key",

@@ -7,7 +7,6 @@ start (broker/ledger/place/gaps.py).
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -35,12 +34,12 @@ class GapStatement:
     second: str
 
 
-def find_gap(settings: LedgerSettings, said: GapStatement) -> AuditGap:
+async def find_gap(settings: LedgerSettings, said: GapStatement) -> AuditGap:
     """The gap before which the log stands; `Conflict` where there is none, or where one person states it."""
     if said.by.casefold() == said.second.casefold():
         raise Conflict("a gap is stated by two people", hint="name another one with --second")
     log = open_shard(RecordStore(settings.records_url, read_only=True).states(), settings.origin)
-    first = asyncio.run(_beginning(settings))
+    first = await _beginning(settings)
     if log.position >= first:
         raise Conflict(
             f"no record is missing: {log.origin} goes on at {log.position}, behind the topic's beginning",
@@ -49,11 +48,13 @@ def find_gap(settings: LedgerSettings, said: GapStatement) -> AuditGap:
     return AuditGap(log.origin, log.position, first)
 
 
-def state_gap(settings: LedgerSettings, home: Path, gap: AuditGap, said: GapStatement) -> dict[str, Any]:
+async def state_gap(
+    settings: LedgerSettings, home: Path, gap: AuditGap, said: GapStatement
+) -> dict[str, Any]:
     """State it under the registrar's name."""
     registrar = registrar_in(home)
     act = audit_gap(now(), registrar.name, gap, why=said.why, by=said.by, second=said.second)
-    asyncio.run(state_act(settings, act, registrar))
+    await state_act(settings, act, registrar)
     return {"log": gap.log, "first": gap.first, "last": gap.end - 1, "stated_by": registrar.name}
 
 
