@@ -147,7 +147,7 @@ HINTS: dict[Code, str] = {
     Code.E_DATA_BASIS: "send non-personal data only, or leave that party out",
     Code.E_PURPOSE: "choose purposes that every addressee may process for",
     Code.E_COPY_MISSING: "add your national unit as a copy addressee, or name the exception that applies",
-    Code.E_HANDLING_INVALID: "say H3 together with its limits, and limits only with H3",
+    Code.E_HANDLING_INVALID: "say H3 together with its limits, limits only with H3, and H0 alone",
     Code.E_H2_NO_CONSENT: "ask the originator for permission to disseminate",
     Code.E_H3_LIMIT: "stay within the limits that the H3 code of this message sets",
     Code.E_CONSENT_SCOPE: "ask the originator to permit it for this addressee and these purposes",

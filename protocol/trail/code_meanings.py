@@ -53,7 +53,7 @@ MEANINGS: Final[dict[Code, str]] = {
     Code.E_DATA_BASIS: "personal data for a party whose legal basis does not carry them, or is not named",
     Code.E_PURPOSE: "the message has no purpose, or one that an addressee may not process for",
     Code.E_COPY_MISSING: "the sender's national unit gets no copy",
-    Code.E_HANDLING_INVALID: "the message says H3 without limits, or limits without H3",
+    Code.E_HANDLING_INVALID: "the message says H3 without limits, limits without H3, or H0 and another",
     Code.E_H2_NO_CONSENT: "the message passes another one on, whose originator has not permitted that",
     Code.E_H3_LIMIT: "the message goes beyond the limits that its own H3 sets",
     Code.E_CONSENT_SCOPE: "the originator's permission does not cover an addressee or a purpose",

@@ -25,7 +25,7 @@ _WHAT_HAPPENED = (
 )  # fmt: skip
 _HOW_MUCH = (
     "count", "accepted", "rejected", "duplicates", "quarantined", "bytes", "size", "entries", "signatures",
-    "seconds", "millis", "wait", "shards", "beginning",
+    "seconds", "millis", "wait", "shards", "beginning", "signed", "in_kafka",
 )  # fmt: skip
 ALLOWED = frozenset(_WHAT_EVERY_LINE_HAS + _WHO_AND_WHERE + _WHICH_MESSAGE + _WHAT_HAPPENED + _HOW_MUCH)
 

@@ -71,7 +71,7 @@ def messages(build: Builder) -> Iterator[dict[str, Any]]:
     )
     yield build.message(
         core(
-            "a transfer", ["ch"], kind=3, basis=4, refs=REPLY, purposes=[1, 2, 3, 4, 5, 6], handling=[0, 1, 2]
+            "a transfer", ["ch"], kind=3, basis=4, refs=REPLY, purposes=[1, 2, 3, 4, 5, 6], handling=[1, 2]
         ),
         [FRAME],
         name="a transfer",
@@ -191,12 +191,13 @@ def submissions(build: Builder) -> Iterator[Case]:
     yield said("a stolen key", "E_KEY_REVOKED", signer="fr-stolen", forged={"by": "fr-stolen"})
     yield said("an expired key", "E_KEY_EXPIRED", signer="fr-expired", forged={"by": "fr-expired"})
     yield said("a key of tomorrow", "E_KEY_NOT_YET", signer="fr-later", forged={"by": "fr-later"})
+    yield said("H0 beside a restriction", "E_HANDLING_INVALID", handling=[0, 2])
     yield said("the second signature cut off", "E_ALG_MIX", suite=2, forged={"suite": 1})
     yield said("a signature for statements", "E_SIG_CLASSICAL", forged={"context": "contrada/statement/1"})
     yield case("a flipped signature", "E_SIG_CLASSICAL", signed(one, put(3, bytes(64))))
     yield case("a flipped post-quantum signature", "E_SIG_PQ", signed(both, put(3, 1, 2, bytes(3309))))
     yield case("the header of another message", "E_CT_HASH", row(one, 1, other["signed_header"]))
-    lowered = encode([encode(core("one addressee", ["it"], handling=[0, 1])), one["seal"]])
+    lowered = encode([encode(core("one addressee", ["it"], handling=[1])), one["seal"]])
     yield case("an altered header", "E_SIG_CLASSICAL", signed(one, put(2, lowered)))
     # Wraps and ciphertext.
     yield case("no wrap", "E_WRAP_COUNT", row(one, 3, []))
