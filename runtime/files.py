@@ -26,6 +26,7 @@ from keys.store import sync_directory, sync_file, write_all, write_whole
 from runtime.errors import Conflict
 
 _READABLE: Final = 0o644
+_OPEN, _PRIVATE = 0o666, 0o600
 _CANNOT: Final = frozenset({errno.EOPNOTSUPP, errno.ENOTSUP, errno.EISDIR, errno.EINVAL, errno.ENOENT})
 """What a file system says that has no files without names; ENOENT where /proc is not there."""
 
@@ -41,9 +42,15 @@ def write_new_file(path: Path, data: bytes, *, hint: str = "name another directo
 
 
 def write_new_files(
-    files: Mapping[Path, bytes], *, hint: str = "name another directory", again: bool = False
+    files: Mapping[Path, bytes],
+    *,
+    hint: str = "name another directory",
+    again: bool = False,
+    private: bool = False,
 ) -> None:
     """Write new files, all or none; `Conflict` where there is one of such a name.
+
+    `private`: nobody but their owner reads them (0600). Others have what the umask leaves of 0666.
 
     Where only some are there, with the same content, the others are added: a process that was killed between
     two names has left them so. `again` is for what may be done twice: there, all of them may be there.
@@ -54,9 +61,12 @@ def write_new_files(
         if os.path.lexists(path):
             raise Conflict(f"{path} is there already", hint=hint)
     named: list[Path] = []
+    mode = _PRIVATE if private else _OPEN
     try:
         with ExitStack() as prepared:
-            naming = {path: prepared.enter_context(_prepared(path, data)) for path, data in wanted.items()}
+            naming = {
+                path: prepared.enter_context(_prepared(path, data, mode)) for path, data in wanted.items()
+            }
             for path, give_name in naming.items():
                 with _naming_the(path):
                     give_name(path)
@@ -132,15 +142,15 @@ def _beside(path: Path) -> Path:
 
 
 @contextmanager
-def _prepared(path: Path, data: bytes) -> Iterator[Naming]:
+def _prepared(path: Path, data: bytes, mode: int) -> Iterator[Naming]:
     """The content on the disk, without its name."""
     try:
         with _naming_the(path):
-            descriptor = os.open(path.parent, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o666)
+            descriptor = os.open(path.parent, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, mode)
     except OSError as error:
         if error.errno not in _CANNOT or not path.parent.is_dir():
             raise
-        with _prepared_by_name(path, data) as naming:
+        with _prepared_by_name(path, data, mode) as naming:
             yield naming
         return
     try:
@@ -161,11 +171,11 @@ def _link_unnamed(descriptor: int, target: Path) -> None:
 
 
 @contextmanager
-def _prepared_by_name(path: Path, data: bytes) -> Iterator[Naming]:
+def _prepared_by_name(path: Path, data: bytes, mode: int) -> Iterator[Naming]:
     beside = _beside(path)
     try:
         with _naming_the(path):
-            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
             try:
                 write_all(descriptor, data)
             finally:

@@ -7,11 +7,11 @@ its directory, nothing is overwritten, and of the attachments of a message all a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from protocol.base64_text import from_base64
-from runtime.cli.errors import BadInput
+from protocol.content.file_names import saved_names
 from runtime.cli.render import Column, moment, plain, write
 
 
@@ -97,16 +97,18 @@ def _lines(value: dict[str, Any], depth: int) -> Iterator[str]:
 
 
 def save_attachments(message: dict[str, Any], directory: Path) -> list[Path]:
-    """Write the attachments into the directory, each as a new file: all of them or none."""
+    """Write the attachments into the directory, each as a new file: all of them or none.
+
+    Their names are the sender's, and so made safe; nobody but the owner reads files and directory.
+    """
     from runtime.files import write_new_files  # noqa: PLC0415 - it brings the keys; most calls write nothing
 
-    files: dict[Path, bytes] = {}
-    for file in message.get("attachments") or []:
-        name = PurePath(str(file["name"])).name
-        if name in ("", ".", "..") or directory / name in files:
-            raise BadInput("an attachment has no usable name", hint="take it from --json instead")
-        files[directory / name] = from_base64(file["content_b64"])
-    directory.mkdir(parents=True, exist_ok=True)
+    attached = message.get("attachments") or []
+    names = saved_names([str(file["name"]) for file in attached])
+    files = {
+        directory / name: from_base64(file["content_b64"]) for name, file in zip(names, attached, strict=True)
+    }
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     # What was saved and could not be shown is asked for once more.
-    write_new_files(files, hint="name another directory with --save-to", again=True)
+    write_new_files(files, hint="name another directory with --save-to", again=True, private=True)
     return list(files)

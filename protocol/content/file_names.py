@@ -24,7 +24,10 @@ from protocol.errors import Fault
 from protocol.fault_text import value_text
 
 MAX_NAME_BYTES: Final = 255
+MAX_ENDING_BYTES: Final = 32
+"""An ending that is longer says nothing to anybody."""
 
+_SEPARATOR: Final = re.compile(r"[/\\]")
 _FOREIGN: Final = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
 _DIRECTION: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 # As Windows has them: it takes superscripts for digits, and looks only at what stands before the first dot.
@@ -42,6 +45,48 @@ def same_name(name: str) -> str:
     """What two names have in common that a disk may take for one (canonical caseless match, Unicode D145)."""
     folded = unicodedata.normalize("NFD", name).casefold()
     return unicodedata.normalize("NFD", unicodedata.normalize("NFD", folded).casefold())
+
+
+def saved_names(names: Sequence[str]) -> tuple[str, ...]:
+    """What the files of a message are called where they are saved: in their order, one name each.
+
+    A name that every disk takes stays as it is. Of others what is not safe is left out or becomes `_`; the
+    ending stays, by which people know what a file is. No two are one name.
+    """
+    taken: set[str] = set()
+    made: list[str] = []
+    for name in names:
+        wanted = chosen = _safe(name)
+        number = 1
+        while same_name(chosen) in taken:
+            number += 1
+            chosen = _fitted(wanted, mark=f" ({number})")
+        taken.add(same_name(chosen))
+        made.append(chosen)
+    return tuple(made)
+
+
+def _safe(name: str) -> str:
+    shown = normal_name(_SEPARATOR.split(name)[-1]).encode(errors="replace").decode()
+    seen = "".join(each if each.isprintable() else "_" for each in _DIRECTION.sub("", shown))
+    clean = _FOREIGN.sub("_", seen).rstrip(". ")
+    if clean[:1] in ("-", ".", " "):
+        # An option to whoever lists the folder's files for a command; or hidden.
+        clean = "_" + clean[1:]
+    if _DEVICE.fullmatch(clean.split(".", 1)[0].rstrip(" ")):
+        clean = "_" + clean
+    return _fitted(clean or "attachment")
+
+
+def _fitted(name: str, *, mark: str = "") -> str:
+    """The name with this behind its stem, the stem cut where it has too many bytes."""
+    stem, dot, ending = name.rpartition(".")
+    if not dot or not stem or len(ending.encode()) > MAX_ENDING_BYTES:
+        stem, ending = name, ""
+    behind = mark + (f".{ending}" if ending else "")
+    room = MAX_NAME_BYTES - len(behind.encode())
+    fitted = stem.encode()[:room].decode(errors="ignore") + behind
+    return fitted.rstrip(". ")
 
 
 def name_fault(name: str) -> tuple[str, str] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import get_args
@@ -9,9 +10,10 @@ from typing import get_args
 import pytest
 
 from clients.cli.received import MOMENTS, save_attachments, show_content
+from protocol.content import file_names
 from protocol.content.bodies import MODELS
 from protocol.content.entities import Item
-from runtime.cli.errors import BadInput
+from protocol.content.file_names import saved_names
 from runtime.cli.render import (
     Column,
     fields_of,
@@ -25,6 +27,9 @@ from runtime.cli.render import (
 from runtime.errors import Conflict
 from tests.cli.homes import fixture_homes
 from tests.cli.terminal import contrada, on_terminal
+from tests.mutants.engine import Mutant
+from tests.mutants.operations import rewritten
+from tests.mutants.promises import assert_missed
 
 COLUMNS = (Column("a", "A"), Column("t", "TIME", moment))
 
@@ -108,12 +113,39 @@ def test_an_attachment_stays_in_its_directory(tmp_path: Path) -> None:
     assert saved[0].read_bytes() == b"another's"
 
 
-def test_two_attachments_of_one_name_are_not_saved_as_one(tmp_path: Path) -> None:
-    """One of them would be lost, and nobody would know which."""
-    files = [{"name": name, "content_b64": "eA=="} for name in ("a/list", "b/list")]
-    with pytest.raises(BadInput, match="no usable name"):
-        save_attachments({"attachments": files}, tmp_path)
-    assert list(tmp_path.iterdir()) == []
+_SAVING = 'write_new_files(files, hint="name another directory with --save-to", again=True, private=True)'
+
+
+def names_that_would_do_harm(folder: Path) -> None:
+    names = ["-rf", "a/list", "b/list", "x" * 360 + ".pdf", "..", "NUL.txt", "gpj\u202efdp.exe"]
+    files = [
+        {"name": name, "content_b64": base64.b64encode(bytes([at])).decode()} for at, name in enumerate(names)
+    ]
+    saved = save_attachments({"attachments": files}, folder)
+    assert [path.name for path in saved] == [
+        "_rf", "list", "list (2)", "x" * 251 + ".pdf", "attachment", "_NUL.txt", "gpjfdp.exe",
+    ]  # fmt: skip
+    assert [path.read_bytes() for path in saved] == [bytes([at]) for at in range(len(names))]
+    assert {path.stat().st_mode & 0o777 for path in saved} == {0o600}
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_each_attachment_is_saved_under_a_safe_name_for_its_owner_alone(tmp_path: Path) -> None:
+    """None ends the saving of the others, none is lost, and what arrives is nobody else's to read."""
+    names_that_would_do_harm(tmp_path / "case")
+
+
+@pytest.mark.parametrize(
+    "mutant",
+    [
+        Mutant(save_attachments, rewritten(_SAVING, "write_new_files(files, again=True)")),
+        Mutant(save_attachments, rewritten("0o700", "0o755")),
+        Mutant(saved_names, rewritten("same_name(chosen) in taken", "False")),
+        Mutant(file_names._safe, rewritten("clean[:1] in ('-', '.', ' ')", "False")),
+    ],
+)
+async def test_each_rule_of_saving_is_needed(mutant: Mutant, tmp_path: Path) -> None:
+    await assert_missed(mutant, names_that_would_do_harm, (tmp_path / "case",))
 
 
 def test_colours_are_for_a_person_at_a_terminal() -> None:

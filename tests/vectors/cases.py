@@ -70,9 +70,7 @@ def messages(build: Builder) -> Iterator[dict[str, Any]]:
         name="an acknowledgement",
     )
     yield build.message(
-        core(
-            "a transfer", ["ch"], kind=3, basis=4, refs=REPLY, purposes=[1, 2, 3, 4, 5, 6], handling=[1, 2]
-        ),
+        core("a transfer", ["ch"], kind=3, basis=4, refs=REPLY, purposes=[1, 2, 3, 4, 5, 6], handling=[1, 2]),
         [FRAME],
         name="a transfer",
     )

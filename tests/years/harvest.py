@@ -194,6 +194,7 @@ async def history_of(exchange: Exchange, harvest: Harvest, messages: list[Messag
         outcomes.update(states(name, database))
     audit, deleted = harvest.of(topics.AUDIT), exchange.losses.deleted
     trail = trail_of(audit, directory)
+    expired = exchange.losses.expired - {each.source for each in trail.decisions}
     logged = trail_of((record for record in audit if record.offset not in deleted), directory)
     ledger = await collect_ledger(
         ledger_site(exchange), published=harvest.of(topics.LEDGER), trail=logged, watches=said
@@ -204,9 +205,10 @@ async def history_of(exchange: Exchange, harvest: Harvest, messages: list[Messag
     return History(
         messages=explained(told, refused(exchange)),
         inputs=[
-            Source(name, 0, record.offset)
+            source
             for name in units
             for record in harvest.of(topics.outbox(UnitId(name)))
+            if (source := Source(name, 0, record.offset)) not in expired
         ],
         delivered=[
             arrival

@@ -8,6 +8,7 @@ gone for good" in docs/runbooks/ledger-does-not-start.md. It is looked at once m
     delivered    what lay in inboxes: an acknowledgement that nobody had read is sent again by nobody
     sent_again   messages that people sent again by hand, each of which is decided and delivered once more
     due          the places of which a unit had read what is undone: it must say `feed_rewound`
+    expired      submissions whose decision is undone, and that an outbox keeps no more: nobody can decide them again
     deleted      the audit records that the ledger did not get: it goes on behind them when two people have stated it
 """
 
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
     from tests.years.exchange import Exchange
 
 
+OUTBOX_KEPT = int(topics.of_unit(UnitId("fr"))[0].config["retention.ms"])
+"""Milliseconds."""
+
+
 @dataclass
 class Losses:
     """Everything that Kafka has lost in a simulation."""
@@ -45,6 +50,7 @@ class Losses:
     delivered: set[tuple[str, str, bytes]] = field(default_factory=set)
     sent_again: set[Name] = field(default_factory=set)
     due: set[tuple[str, str]] = field(default_factory=set)
+    expired: set[Source] = field(default_factory=set)
     deleted: dict[int, Any] = field(default_factory=dict)
     """By offset in the audit topic."""
 
@@ -54,11 +60,11 @@ class Losses:
     times: int = 0
     """How often Kafka came back from a copy."""
 
-    def note(self, undone: dict[str, list[Any]], directory: Directory) -> None:
-        """These committed records are gone."""
+    def note(self, undone: dict[str, list[Any]], directory: Directory, *, now: int) -> None:
+        """These committed records are gone. `now` is in Unix milliseconds."""
         self.times += 1
         for record in undone.get(topics.AUDIT, ()):
-            self._note_decisions(record.value, directory)
+            self._note_decisions(record.value, directory, now)
         for name, records in undone.items():
             if name.startswith(topics.INBOX_PREFIX):
                 unit = name.removeprefix(topics.INBOX_PREFIX)
@@ -72,12 +78,14 @@ class Losses:
                 self.leaves |= _leaves(decisions)
         self.must.add("ledger_audit_gap")
 
-    def _note_decisions(self, value: bytes, directory: Directory) -> None:
+    def _note_decisions(self, value: bytes, directory: Directory, now: int) -> None:
         decisions = _decisions(value, directory)
         if decisions is None:
             return
         self.leaves |= _leaves(decisions)
         for made in map(decision, decisions.records):
+            if now - decisions.batch.t > OUTBOX_KEPT:
+                self.expired.add(made.source)
             if made.kind == ACCEPTED and made.message_id is not None:
                 self.accepted.add((made.source.unit, made.message_id))
 

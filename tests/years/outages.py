@@ -253,6 +253,8 @@ async def _copied(at: Strike, unit: Unit) -> Image:
 async def _put_back(at: Strike, unit: Unit, image: Image) -> None:
     await unit.stop()
     at.disk(unit).put_back(image)
+    # What it had said is put back with it.
+    at.exchange.losses.due -= {each for each in at.exchange.losses.due if each[0] == unit.name}
     at.exchange.note(f"{unit.name} is put back")
     unit.start()
 
@@ -327,7 +329,7 @@ async def older_copy(at: Strike) -> None:
 
 def _note_losses(exchange: Exchange, copy: Copy) -> None:
     undone, directory = exchange.harvest.set_back(copy), exchange.harvest.directory()
-    exchange.losses.note(undone, directory)
+    exchange.losses.note(undone, directory, now=exchange.clocks.millis())
     lost = {name: len(records) for name, records in sorted(undone.items()) if records}
     exchange.note(f"Kafka loses {lost}")
     unread = Counter[str]()

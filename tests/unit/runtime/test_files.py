@@ -130,8 +130,8 @@ def test_a_name_that_is_taken_meanwhile_takes_the_others_back(
     real = files._prepared
 
     @contextmanager
-    def slow(path: Path, data: bytes) -> Iterator[files.Naming]:
-        with real(path, data) as naming:
+    def slow(path: Path, data: bytes, mode: int) -> Iterator[files.Naming]:
+        with real(path, data, mode) as naming:
             if path.name == "b":
                 path.write_bytes(b"another's")
             yield naming
