@@ -1,4 +1,4 @@
-"""What tests of the router share: the directory of their ledger's world. Each has a `ledger` of its own."""
+"""What tests of the router share: an exchange, and its directory. Who has a `ledger` has the exchange of that."""
 
 from __future__ import annotations
 
@@ -7,12 +7,18 @@ from collections.abc import AsyncIterator
 import pytest
 
 from broker.replica import Replica
+from tests.sim.world import World
 from tests.unit.broker.router.claims import current_replica
-from tests.unit.broker.router.published import Ledger
 
 
 @pytest.fixture
-async def replica(ledger: Ledger) -> AsyncIterator[Replica]:
-    """The directory of its world, current."""
-    async with current_replica(ledger.world) as replica:
+def world() -> World:
+    """A fresh exchange."""
+    return World()
+
+
+@pytest.fixture
+async def replica(world: World) -> AsyncIterator[Replica]:
+    """Its directory, current."""
+    async with current_replica(world) as replica:
         yield replica

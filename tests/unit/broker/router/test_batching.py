@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -19,26 +18,12 @@ from tests.unit.broker.router.claims import (
     Exhausted,
     ScriptedClaim,
     Statements,
-    current_replica,
     replica_of,
     router_of,
 )
 from tests.waiting import GENEROUS
 
 FR, IT = UnitId("fr"), UnitId("it")
-
-
-@pytest.fixture
-def world() -> World:
-    """A fresh exchange."""
-    return World()
-
-
-@pytest.fixture
-async def replica(world: World) -> AsyncIterator[Replica]:
-    """Its directory, current."""
-    async with current_replica(world) as replica:
-        yield replica
 
 
 def messages(world: World, count: int) -> list[bytes]:

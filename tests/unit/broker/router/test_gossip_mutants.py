@@ -11,6 +11,7 @@ from protocol.errors import Code
 from protocol.tlog.policy import Policy
 from tests.mutants.engine import Mutant, mutated
 from tests.mutants.operations import dropped, forced, instead, rewritten, unchecked
+from tests.sim.world import World
 from tests.unit.broker.router import test_gossip, test_ledger_feed, test_router_ledger
 from tests.unit.broker.router.published import Ledger
 
@@ -96,6 +97,12 @@ def ledger() -> Ledger:
     made = Ledger()
     made.grow(300)
     return made
+
+
+@pytest.fixture
+def world(ledger: Ledger) -> World:
+    """That ledger's."""
+    return ledger.world
 
 
 async def test_without_the_proof_anybody_accuses_a_unit(ledger: Ledger, replica) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -20,22 +20,10 @@ from runtime.errors import Unavailable
 from tests.mutants.engine import Mutant, mutated
 from tests.mutants.operations import unchecked
 from tests.sim.world import World
-from tests.unit.broker.router.claims import Exhausted, ScriptedClaim, current_replica, router_of
+from tests.unit.broker.router.claims import Exhausted, ScriptedClaim, router_of
 from tests.waiting import until_async
 
 THREE_YEARS = 3 * 365 * DAY
-
-
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
-@pytest.fixture
-async def replica(world: World) -> AsyncIterator[Replica]:
-    """Its directory, current."""
-    async with current_replica(world) as replica:
-        yield replica
 
 
 def submission(world: World) -> bytes:

@@ -17,6 +17,7 @@ from protocol.parties import TreeHead
 from runtime.errors import Misconfigured
 from runtime.process.health import health_pages
 from tests.sim.one_log import policy_of
+from tests.sim.world import World
 from tests.unit.broker.files import write_router
 from tests.unit.broker.router.claims import Exhausted, ScriptedClaim, router_of
 from tests.unit.broker.router.published import Ledger, alarms, forked
@@ -30,6 +31,12 @@ def ledger() -> Ledger:
     made = Ledger()
     made.grow(300)
     return made
+
+
+@pytest.fixture
+def world(ledger: Ledger) -> World:
+    """That ledger's."""
+    return ledger.world
 
 
 async def route(ledger: Ledger, replica: Replica, *records: bytes) -> ScriptedClaim:

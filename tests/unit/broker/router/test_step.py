@@ -32,12 +32,6 @@ from tests.mutants.promises import assert_missed
 from tests.sim.world import NOON, World
 
 
-@pytest.fixture
-def world() -> World:
-    """An exchange of the test's own."""
-    return World()
-
-
 def records(*values: bytes, first: int = 0) -> list[InputRecord]:
     """Records as they stand in a partition."""
     return [InputRecord(first + at, NOON + at, value) for at, value in enumerate(values)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import pytest
@@ -17,23 +16,10 @@ from tests.mutants.engine import Mutant
 from tests.mutants.operations import dropped
 from tests.mutants.promises import assert_missed
 from tests.sim.world import World
-from tests.unit.broker.router.claims import Exhausted, ScriptedClaim, current_replica, router_of
+from tests.unit.broker.router.claims import Exhausted, ScriptedClaim, router_of
 
 RECORDS = 40
 FR, DE = UnitId("fr"), UnitId("de")
-
-
-@pytest.fixture
-def world() -> World:
-    """A fresh exchange."""
-    return World()
-
-
-@pytest.fixture
-async def replica(world: World) -> AsyncIterator[Replica]:
-    """Its directory, current."""
-    async with current_replica(world) as replica:
-        yield replica
 
 
 async def let_others_run(world: World, replica: Replica, monkeypatch: pytest.MonkeyPatch) -> None:

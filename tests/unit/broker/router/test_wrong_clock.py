@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -27,22 +26,10 @@ from tests.mutants.promises import assert_missed
 from tests.sim.one_log import NOW, WITNESSES, SimLog, leaves, note_key
 from tests.sim.world import World
 from tests.unit.broker.ledger.rig import MemoryTopics
-from tests.unit.broker.router.claims import Exhausted, ScriptedClaim, current_replica, router_of
+from tests.unit.broker.router.claims import Exhausted, ScriptedClaim, router_of
 from tests.unit.broker.router.published import POLICY
 from tests.unit.broker.router.test_key_validity import Group, submission
 from tests.waiting import until_async
-
-
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
-@pytest.fixture
-async def replica(world: World) -> AsyncIterator[Replica]:
-    """Its directory, current."""
-    async with current_replica(world) as replica:
-        yield replica
 
 
 class Clock:
