@@ -1,4 +1,4 @@
-"""One step of the router, a pure function: records in, all that must be written out.
+"""One step of the router, without I/O: records in, all that must be written out.
 
     read    each record is parsed                                     -> ParsedRecord
     decide  verify, ask the policy, remember the stream               -> record + deliveries
@@ -161,18 +161,6 @@ class Step:
         outputs.append(OutputRecord(topics.receipts(context.owner), b"", batch.decisions))
         outputs.append(OutputRecord(topics.AUDIT, b"", batch.decisions))
         return StepOutcome(tuple(outputs), self._position, self._after, tuple(self._decided))
-
-
-def run_step(
-    records: Sequence[ParsedRecord], *, state: ReplayState, context: StepContext, budget: Budget
-) -> StepOutcome:
-    """Decide as many records as the budget allows, from the first on, and sign the whole."""
-    step = Step(state=state, context=context, budget=budget)
-    for parsed in records:
-        step.decide(parsed)
-        if step.is_full:
-            break
-    return step.sign()
 
 
 def _decide(parsed: ParsedRecord, *, state: ReplayState, context: StepContext) -> DecidedRecord:

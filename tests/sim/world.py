@@ -12,7 +12,7 @@ from collections import defaultdict
 from dataclasses import InitVar, dataclass, field, replace
 from functools import lru_cache
 
-from broker.router.step import Budget, StepContext, StepOutcome, parse_input, run_step
+from broker.router.step import Budget, StepContext, StepOutcome, parse_input
 from keys.directory import Directory
 from keys.possession import appoint
 from keys.root_of_trust import RootOfTrust
@@ -33,6 +33,7 @@ from protocol.signatures import Suite
 from protocol.trail.batches import Decisions, verify_decisions
 from protocol.verification import Opened, verify_and_open
 from runtime.kafka.ports import InputRecord
+from tests.sim.steps import run_step
 
 NOON = Millis(1_795_000_000_000)
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import mlkem, x25519
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from broker.router import step
-from broker.router.step import Budget, claimed_directory, parse_input, run_step
+from broker.router.step import Budget, claimed_directory, parse_input
 from keys.soft_keys import SoftEpochKey, SoftOpener
 from protocol import topics
 from protocol.canonical import decode, encode
@@ -29,6 +29,7 @@ from runtime.kafka.ports import InputRecord
 from tests.mutants.engine import Mutant
 from tests.mutants.operations import rewritten
 from tests.mutants.promises import assert_missed
+from tests.sim.steps import run_step
 from tests.sim.world import NOON, World
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from broker.router.step import Budget, parse_input, run_step
+from broker.router.step import Budget, parse_input
 from clients.daemon.errors import KeyReused, StoreUnavailable
 from clients.daemon.receiving import deciding
 from clients.daemon.sending import intake, waiting
@@ -25,6 +25,7 @@ from protocol.signatures import Suite
 from runtime.kafka.ports import InputRecord
 from tests.mutants.engine import Mutant, mutated
 from tests.mutants.operations import rewritten, unchecked
+from tests.sim.steps import run_step
 from tests.sim.world import World, facts
 from tests.unit.clients.daemon.unit_contexts import UnitFixture, draft, pump, wish
 

@@ -1,0 +1,20 @@
+"""A whole step of the router at once, as broker/router/loop.py runs it when nobody else wants a turn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from broker.router.step import Budget, ParsedRecord, Step, StepContext, StepOutcome
+from protocol.envelope.replay import ReplayState
+
+
+def run_step(
+    records: Sequence[ParsedRecord], *, state: ReplayState, context: StepContext, budget: Budget
+) -> StepOutcome:
+    """Decide as many records as the budget allows, from the first on, and sign the whole."""
+    step = Step(state=state, context=context, budget=budget)
+    for parsed in records:
+        step.decide(parsed)
+        if step.is_full:
+            break
+    return step.sign()
