@@ -243,12 +243,19 @@ async def followed(
         if until(found):
             enough.set()
 
-    task = asyncio.create_task(KafkaFeeds(place.bootstrap).follow(topic, 0, start=start, take=take))
+    feeds = KafkaFeeds(place.bootstrap)
+    task = asyncio.create_task(feeds.follow(topic, 0, start=start, take=take))
+    waiting = asyncio.create_task(enough.wait())
     try:
-        await asyncio.wait_for(enough.wait(), GENEROUS)
+        await asyncio.wait({task, waiting}, timeout=GENEROUS, return_when=asyncio.FIRST_COMPLETED)
+        if not enough.is_set():
+            raise AssertionError(
+                f"{task} brought {found}; what is committed ends at {await feeds.end(topic, 0)}"
+            )
     finally:
         task.cancel()
-        await asyncio.wait([task])
+        waiting.cancel()
+        await asyncio.wait({task, waiting})
     return found
 
 
