@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from broker.centre.exchange_topics import declared_topics
+from broker.centre.hanging import hanging_in
 from broker.centre.key_watch import ending, key_rows, own_policy_file
 from broker.centre.progress import Reader, find_standing
 from broker.centre.progress_look import ROUTERS, ProgressLook
@@ -24,6 +25,7 @@ from protocol.trail.batches import verify_decisions
 from runtime.cli.command import Invocation
 from runtime.cli.home import read_settings
 from runtime.cli.kafka_calls import read_to_end
+from runtime.errors import Unavailable
 from runtime.kafka.admin import KafkaTopicAdmin
 from runtime.kafka.feeds import KafkaFeeds
 from runtime.kafka.ports import InputRecord, Place
@@ -55,10 +57,11 @@ async def read_status(
         standing = await find_standing(
             readers, look.readers, clock=now, monotonic=time.monotonic, sleep=asyncio.sleep
         )
+    hanging = await _hanging(registry, wanted)
     answers = await asyncio.gather(*asked)
     return {
         "kafka": {"bootstrap": registry.kafka, "reachable": True},
-        "topics": {"declared": len(wanted), "missing": missing},
+        "topics": {"declared": len(wanted), "missing": missing} | hanging,
         "directory": {
             "size": registry.directory.head.size,
             "root": registry.directory.head.root.hex(),
@@ -73,12 +76,21 @@ async def read_status(
     }
 
 
+async def _hanging(registry: Registry, wanted: list[str]) -> dict[str, Any]:
+    """Where a transaction hangs; null, with the reason, where Kafka does not tell: a right may be missing."""
+    try:
+        return {"hanging": await hanging_in(registry.kafka, wanted), "hanging_error": None}
+    except Unavailable as error:
+        return {"hanging": None, "hanging_error": str(error)}
+
+
 def exchange_is_well(status: Mapping[str, Any]) -> bool:
     """Whether no part of the status needs attention."""
     ready = all(process["ready"] for process in (*status["routers"], *status["ledgers"]))
     one_ledger = not any(accused(router) for router in status["routers"])
     lasting = not status["keys"] and not any(_advice(status))
-    return ready and one_ledger and lasting and not status["topics"]["missing"] and not status["standing"]
+    readable = not status["topics"]["missing"] and status["topics"]["hanging"] == []
+    return ready and one_ledger and lasting and readable and not status["standing"]
 
 
 def advice_of(process: Mapping[str, Any]) -> list[str]:

@@ -45,6 +45,10 @@ LOCAL_CODES: Final[dict[str, LocalCode]] = {
     "E_DEGRADED": LocalCode(
         "something is not well, and stands above the message", "see the runbook of what is named"
     ),
+    "E_HANGING": LocalCode(
+        "Kafka has decided a transaction and not ended it: nobody reads past it",
+        "contrada centre topics end-hanging",
+    ),
     "E_OUTPUT": LocalCode(
         "what the command had to say cannot be written to stdout",
         "the work may be done: look before you repeat it",

@@ -15,7 +15,7 @@ def status(ledger: object, *, ready: bool = True) -> dict[str, Any]:
     checks = {"directory": {"ok": True}} | ({} if ledger is None else {"ledger": ledger})
     return {
         "kafka": {"bootstrap": "kafka:9092", "reachable": True},
-        "topics": {"declared": 4, "missing": []},
+        "topics": {"declared": 4, "missing": [], "hanging": [], "hanging_error": None},
         "directory": {"size": 7, "root": "", "refused": 0},
         "routers": [{"url": "http://router:9470", "ready": ready, "checks": checks}],
         "ledgers": [],
@@ -82,3 +82,23 @@ def test_of_thousands_those_are_shown_in_which_something_waits(capsys: pytest.Ca
     assert [f"u{number:04}" in shown for number in range(6, 11)] == [False, True, False, True, False]
     _show_status(status(None) | {"backlog": rows[:3]})
     assert "u0002" in capsys.readouterr().out
+
+
+def test_a_transaction_that_hangs_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody reads past it, and no reader is behind: no other line would tell."""
+    found = status(None)
+    found["topics"]["hanging"] = [
+        {"topic": "inbox.fr", "partition": 2, "offset": 40, "t": 1, "decided": "committed"}
+    ]
+    assert not exchange_is_well(found)
+    _show_status(found)
+    assert "HANGS      inbox.fr 2 from 40 on: see centre topics hanging" in capsys.readouterr().out
+
+
+def test_what_kafka_does_not_tell_is_not_told_as_none(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever may not ask does not know."""
+    found = status(None)
+    found["topics"] |= {"hanging": None, "hanging_error": "no right"}
+    assert not exchange_is_well(found)
+    _show_status(found)
+    assert "not told whether a transaction hangs: no right" in capsys.readouterr().out

@@ -116,6 +116,8 @@ def test_the_centre_runs_its_exchange(exchange: Exchange) -> None:
     assert units["fr-customs"]["national_unit"] == "fr"
     assert units["fr"]["identity"] == "active"
     assert {row["action"] for row in again} == {"kept"}
+    assert exchange.json("centre", "centre", "topics", "hanging") == []
+    assert exchange.json("centre", "centre", "topics", "end-hanging") == []
 
     # Enrolled already; and a second exchange on the same Kafka is not founded by accident.
     exchange.at("centre", "centre", "enrol", str(exchange.path / "fr" / "enrolment.cbor"), "--yes", exit_=9)

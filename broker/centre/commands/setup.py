@@ -1,4 +1,4 @@
-"""`contrada centre init` and `contrada centre topics`: founding an exchange, and its topics."""
+"""`contrada centre init` and `contrada centre topics`: founding an exchange, and its topics in Kafka."""
 # ruff: noqa: PLC0415 - the work is imported when it is done, so that --help is quick
 
 from __future__ import annotations
@@ -9,14 +9,29 @@ import click
 
 from runtime.cli.columns import Kind
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
+from runtime.cli.errors import CommandError
+from runtime.cli.exits import Exit
 from runtime.cli.input_files import PathName
 from runtime.cli.params import Whole
-from runtime.cli.render import Column, say, write_details, write_table
+from runtime.cli.render import Column, moment, say, write_details, write_table
 
 TOPIC_COLUMNS = (
     Column("name", "TOPIC"),
     Column("action", "ACTION"),
     Column("settings", "SETTINGS", kind=Kind.TEXT),
+)
+
+HANGING_COLUMNS = (
+    Column("topic", "TOPIC"),
+    Column("partition", "PARTITION"),
+    Column("offset", "FROM OFFSET"),
+    Column("t", "SINCE", moment),
+    Column("decided", "DECIDED"),
+)
+ENDED_COLUMNS = (
+    *HANGING_COLUMNS,
+    Column("ended", "ENDED"),
+    Column("error", "KAFKA SAYS", spare=1),
 )
 
 topics = group("topics", short="the shape of the exchange in Kafka")
@@ -78,3 +93,62 @@ def topics_apply(invocation: Invocation) -> None:
 
     rows = run_quietly(apply_topics(invocation))
     write_table(rows, TOPIC_COLUMNS, as_json=invocation.json, none="no topics")
+
+
+class _Hanging(CommandError):
+    code = "E_HANGING"
+    exit = Exit.PARTIAL
+
+
+@command(
+    topics,
+    "hanging",
+    impact=Impact.READS,
+    short="transactions that Kafka has decided and not ended",
+    examples=("contrada --home ./centre centre topics hanging", "contrada centre topics hanging --json"),
+)
+@pass_invocation
+def topics_hanging(invocation: Invocation) -> None:
+    """Show where a transaction hangs: nobody reads past it. Ends in 3 if there is one.
+
+    Kafka 4.1 and later may leave some behind when all its brokers are killed together, as by a cut of power.
+    """
+    from broker.centre.hanging import find_hanging
+    from runtime.cli.kafka_calls import run_quietly
+
+    rows = run_quietly(find_hanging(invocation))
+    write_table(rows, HANGING_COLUMNS, as_json=invocation.json, none="no transaction hangs")
+    if rows:
+        raise _Hanging(
+            f"a transaction hangs in {len(rows)} partitions",
+            hint="end those that are decided: contrada centre topics end-hanging",
+        )
+
+
+@command(
+    topics,
+    "end-hanging",
+    impact=Impact.WRITES,
+    short="end the transactions that hang, as Kafka had decided",
+    examples=(
+        "contrada --home ./centre centre topics end-hanging",
+        "contrada centre topics end-hanging --json",
+    ),
+)
+@pass_invocation
+def topics_end_hanging(invocation: Invocation) -> None:
+    """End each transaction that hangs as its coordinator had decided. Ends in 3 if one is left.
+
+    What was acknowledged can be read then. One without a decision is left as it is: see the runbook. It asks
+    for the right to alter the cluster.
+    """
+    from broker.centre.hanging import end_hanging
+    from runtime.cli.kafka_calls import run_quietly
+
+    rows = run_quietly(end_hanging(invocation))
+    write_table(rows, ENDED_COLUMNS, as_json=invocation.json, none="no transaction hangs")
+    if left := [row for row in rows if not row["ended"]]:
+        raise _Hanging(
+            f"a transaction still hangs in {len(left)} partitions",
+            hint="docs/runbooks/hanging-transactions.md says what to do with one that is undecided",
+        )

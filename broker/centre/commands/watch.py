@@ -139,6 +139,12 @@ def _show_status(found: dict[str, Any]) -> None:
     write(f"kafka      reachable at {found['kafka']['bootstrap']}")
     missing = found["topics"]["missing"]
     write(f"topics     {found['topics']['declared']} declared, missing: {plain(missing) or 'none'}")
+    if (why := found["topics"]["hanging_error"]) is not None:
+        write(f"HANGING    not told whether a transaction hangs: {plain(why)}")
+    for row in found["topics"]["hanging"] or ():
+        write(
+            f"HANGS      {row['topic']} {row['partition']} from {row['offset']} on: see centre topics hanging"
+        )
     write(f"directory  {found['directory']['size']} statements")
     for router in found["routers"]:
         _show_process("router", router)
