@@ -4,20 +4,16 @@
     directory.apply(statement)        for each record of the topic, in its order
 
 Rules:
-- Only what is verified enters. A statement that does not hold is `Rejected` and leaves no trace: neither in
-  the tables nor in the tree. A statement that is there already (same SHA-256) is ignored.
+- Only what is verified enters. What does not hold is `Rejected`, without a trace; what is there is ignored.
 - The result depends on the pinned root and the sequence of statements alone. Two replicas that read the
   same have the same head, and with `root_at` each can check what the other saw.
 - A statement of a type that this program does not know has its place, if a root key or a registrar signed it
   (`rules`): programs of all versions have the same heads, and a later one that replays it reads it.
-- Lookups are dictionary lookups, and none looks through all units: a router makes several for each message,
-  and a list of all units asks for the keys of each.
-
+- No lookup looks through all units: a router makes several for each message, a list of units for each unit.
 - Signatures need not be verified twice. A caller that has verified statements before, from this root and with
   this program, names their digests in their order (`verified`). The same statement behind the same ones has
-  the same outcome: neither its signatures nor its one encoding are computed again, and every rule still is
-  applied. At the first other statement the rest of the list counts for nothing. Whose list may be believed is
-  for the caller (runtime/process/directory_file.py).
+  the same outcome: only its rules are applied again. At the first other one the rest counts for nothing.
+  Whose list may be believed is for the caller (runtime/process/directory_file.py).
 
 Form: `statements`. Who may state what: `rules`. Reading and saving is for the caller.
 """
@@ -90,7 +86,7 @@ class Directory:
         self._places: dict[Digest, int] = {}
         self._about: dict[UnitId, list[int]] = {}
         self._appointed: dict[UnitId | KeyRole, list[KeyId]] = {}
-        """The signing keys of each unit, and those of each other role, in the order of their appointment."""
+        """The signing keys of each unit, and of each other role, in the order of their appointment."""
 
         self._published: dict[UnitId, list[KeyId]] = {}
         """The epoch keys of each unit."""
@@ -184,6 +180,10 @@ class Directory:
     def router_key(self, kid: KeyId) -> IdentityKey | None:
         """A key with which routers sign, or signed."""
         return self._key(kid, KeyRole.ROUTER)
+
+    def is_router(self, name: str) -> bool:
+        """Whether a router was ever appointed under this name."""
+        return any(key.unit == name for key in self.routers())
 
     def operator_key(self, kid: KeyId) -> OperatorKey | None:
         """A key with which the centre's operators and processes state acts."""

@@ -129,6 +129,10 @@ class Parties(Protocol):
         """A key with which routers sign their decisions."""
         ...
 
+    def is_router(self, name: str) -> bool:
+        """Whether a router was ever appointed under this name."""
+        ...
+
     def operator_key(self, kid: KeyId) -> OperatorKey | None:
         """A key with which the centre's operators and processes state acts."""
         ...

@@ -19,18 +19,16 @@ from __future__ import annotations
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import NamedTuple
 
 from protocol import limits
 from protocol.canonical import Item, decode, encode
 from protocol.errors import Code, Rejected
-from protocol.identifiers import Digest, Entropy, KeyId, Millis, digest
+from protocol.identifiers import Digest, Entropy, Millis, digest
 from protocol.item_forms import uint
-from protocol.merkle import inclusion_paths, leaf_hash, root_from_path, root_of
+from protocol.merkle import inclusion_paths, leaf_hash, root_from_path
 from protocol.parties import Parties
-from protocol.public_keys import IdentityPublic
-from protocol.signatures import BATCH, Signed, Signer, Suite, parse_signed, sign, verify
+from protocol.signatures import BATCH, Signer, Suite, sign
 from protocol.trail.records import (
     DECISIONS,
     RECORD_SALT,
@@ -49,6 +47,7 @@ from protocol.trail.records import (
     parse_record,
     summarize,
 )
+from protocol.trail.signed_batches import Batch, check_batch, check_time, check_version, verify_batch
 
 __all__ = [
     "DECISIONS",
@@ -86,17 +85,6 @@ __all__ = [
 MAX_PATH = 32
 
 _TO = SUMMARY_FIELDS.index("to")
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """The signed root of one router transaction."""
-
-    router: str
-    t: Millis
-    count: int
-    root: Digest
-    kid: KeyId
 
 
 class Leaf(NamedTuple):
@@ -203,11 +191,12 @@ def verify_receipt(data: bytes, *, parties: Parties) -> Record:
         case [version, bytes(raw), bytes(salt), index, [*path], bytes(signed)] if (
             len(salt) == RECORD_SALT and len(path) <= MAX_PATH and all(_is_hash(step) for step in path)
         ):
-            _check_version(version)
+            check_version(version)
             record = parse_record(raw)
             batch = verify_batch(signed, parties=parties)
-            leaf = leaf_hash(entry_of(record.type, record.t, salt, raw))
-            if root_from_path(leaf, index=uint(index), size=batch.count, path=path) != batch.root:
+            entry = entry_of(record.type, record.t, salt, raw)
+            check_time(entry, batch)
+            if root_from_path(leaf_hash(entry), index=uint(index), size=batch.count, path=path) != batch.root:
                 raise Rejected(Code.E_RECEIPT, "the decision is not part of the signed batch")
             return record
         case _:
@@ -229,56 +218,10 @@ def open_decisions(data: bytes) -> tuple[list[tuple[bytes, bytes]], bytes]:
     """Records with their salts, and the signed batch; nothing of it is judged yet but its form."""
     match decode(data, items=limits.MAX_ROW_ITEMS):
         case [version, [*rows], bytes(signed)]:
-            _check_version(version)
+            check_version(version)
             return [_row(row) for row in rows], signed
         case _:
             raise Rejected(Code.E_SCHEMA, "not a list of decisions of version 1")
-
-
-def check_batch(signed: bytes, entries: Sequence[bytes], *, parties: Parties) -> Batch:
-    """The batch, if a router signed it and it is over exactly these entries."""
-    batch = verify_batch(signed, parties=parties)
-    if batch.count != len(entries) or root_of([leaf_hash(entry) for entry in entries]) != batch.root:
-        raise Rejected(Code.E_RECEIPT, "the decisions are not those that were signed")
-    return batch
-
-
-def verify_batch(data: bytes, *, parties: Parties) -> Batch:
-    """A batch signed by a key that the directory gives to a router, within the key's validity."""
-    signed, batch = _read_batch(data)
-    key = parties.router_key(signed.kid)
-    if key is None:
-        raise Rejected(Code.E_RECEIPT, "signed by a key that no router has")
-    compromised = key.revoked and (key.compromised_since is None or key.compromised_since <= batch.t)
-    if compromised or not key.not_before <= batch.t <= key.not_after:
-        raise Rejected(Code.E_RECEIPT, "the router's key was not valid then")
-    _prove_batch(signed, key.public)
-    return batch
-
-
-# All messages of one transaction of a router carry the same batch. What is remembered depends on the bytes
-# and the key alone; whose key it is, and whether it is valid, is asked each time. No refusal is remembered.
-@lru_cache(maxsize=32)
-def _read_batch(data: bytes) -> tuple[Signed, Batch]:
-    signed = parse_signed(data)
-    match decode(signed.payload, limit=256):
-        case [version, str(router), time, number, bytes(root)] if len(root) == 32 and number != 0:
-            _check_version(version)
-            t, count = uint(time), uint(number)
-            return signed, Batch(router, Millis(t), count, Digest(root), signed.kid)
-        case _:
-            raise Rejected(Code.E_SCHEMA, "not a batch of version 1")
-
-
-@lru_cache(maxsize=32)
-def _prove_batch(signed: Signed, public: IdentityPublic) -> None:
-    verify(signed, public, context=BATCH)
-
-
-def _check_version(value: Item) -> None:
-    # `True == 1`: the version is compared as the item that it is, or one receipt would have two encodings.
-    if uint(value) != VERSION:
-        raise Rejected(Code.E_VER, f"version {value}, known is {VERSION}")
 
 
 def _receipt(row: tuple[bytes, bytes], index: int, path: Sequence[Digest], batch: bytes) -> bytes:

@@ -188,13 +188,14 @@ def parse_delivered(data: bytes) -> Delivered:
 
 def entry_of(kind: int, t: int, salt: bytes, record: bytes) -> bytes:
     """The log entry of a record: the data of its leaf."""
-    return _entry_head(kind, t) + hmac.digest(salt, record, "sha256")
+    return entry_head(kind, t) + hmac.digest(salt, record, "sha256")
 
 
 # All of an entry but its last 32 bytes. A transaction's records have one time and few types: the ledger
 # makes an entry in two microseconds instead of five.
 @lru_cache(maxsize=1024)
-def _entry_head(kind: int, t: int) -> bytes:
+def entry_head(kind: int, t: int) -> bytes:
+    """How each entry of this type and time begins."""
     return encode([VERSION, int(kind), t, bytes(32)])[:-32]
 
 

@@ -159,6 +159,10 @@ class Directory:
         """A router's key."""
         return self.routers.get(kid)
 
+    def is_router(self, name: str) -> bool:
+        """Whether a router has this name."""
+        return any(key.unit == name for key in self.routers.values())
+
     def operator_key(self, kid: KeyId) -> OperatorKey | None:
         """A router's key: the only operators of these vectors."""
         key = self.routers.get(kid)

@@ -14,6 +14,7 @@ from protocol.canonical import decode, encode
 from protocol.errors import Code, Rejected
 from protocol.limits import MAX_REASONS, MAX_UINT
 from protocol.signatures import BATCH, HEADER, STATEMENT, Suite, sign
+from protocol.trail import signed_batches
 from protocol.trail.batches import (
     RECORD_SALT,
     SUMMARY_FIELDS,
@@ -29,6 +30,9 @@ from protocol.trail.batches import (
     verify_decisions,
     verify_receipt,
 )
+from protocol.trail.ledger_leaves import leaves_of_decisions
+from tests.mutants.engine import Mutant, mutated
+from tests.mutants.operations import dropped, forced, unchecked
 from tests.sim.world import NOON, World
 from tests.unit.protocol.strategies import QUICK, items, records
 
@@ -83,6 +87,7 @@ def test_receipts_and_decisions_tell_the_same(world):
 @given(st.lists(records, min_size=1, max_size=6))
 def test_every_receipt_of_every_batch_verifies(world, batch):
     """Batches of any size prove each of their records."""
+    batch = [replace(record, t=NOON) for record in batch]
     made = sign_batch(batch, router="router", now=NOON, signer=world.router, entropy=world.entropy)
 
     assert verify_decisions(made.decisions, parties=world.directory).records == tuple(batch)
@@ -299,6 +304,76 @@ def test_every_record_has_a_salt_of_its_own(world):
     shown = verify_decisions(made.decisions, parties=world.directory)
 
     assert len(set(shown.entries)) == 2
+
+
+@pytest.mark.parametrize("t", [0, 5, NOON - 1, NOON + 1, 253_402_300_800_000])
+def test_a_decision_has_the_time_that_was_signed(world, t):
+    """A router cannot date one decision otherwise than its batch: not to the year 10000, nor before its key was stolen."""
+    good = world.decisions("fr").records[0]
+    for batch in ([replace(good, t=t)], [replace(good, t=NOON), replace(good, t=t)]):
+        made = sign_batch(batch, router="router", now=NOON, signer=world.router, entropy=world.entropy)
+        assert refused(verify_decisions, made.decisions, parties=world.directory) is Code.E_RECEIPT
+        assert refused(verify_receipt, made.receipts[-1], parties=world.directory) is Code.E_RECEIPT
+        assert (
+            refused(leaves_of_decisions, made.decisions, first=0, parties=world.directory) is Code.E_RECEIPT
+        )
+
+
+def test_a_router_signs_under_no_other_routers_name():
+    """A name of its own choice is one of its processes; the name of another router that was appointed is refused."""
+    world = World()
+    world.send("fr", ["it"])
+    record = world.decisions("fr").records[0]
+    other = SoftIdentity.generate("router-2", world.entropy)
+    world.appoint(StatementType.ROUTER, other, by=world.registrar)
+    for name, signer, good in (
+        ("router", world.router, True),
+        ("router-2", other, True),
+        ("process-7", other, True),
+        ("router", other, False),
+        ("router-2", world.router, False),
+    ):
+        made = sign_batch(
+            [replace(record, t=NOON)], router=name, now=NOON, signer=signer, entropy=world.entropy
+        )
+        if good:
+            assert verify_decisions(made.decisions, parties=world.directory).batch.router == name
+        else:
+            assert refused(verify_decisions, made.decisions, parties=world.directory) is Code.E_RECEIPT
+            assert refused(verify_receipt, made.receipts[0], parties=world.directory) is Code.E_RECEIPT
+
+
+@pytest.mark.parametrize(
+    ("mutant", "promise"),
+    [
+        (
+            Mutant(signed_batches.check_time, dropped(Code.E_RECEIPT)),
+            lambda w: test_a_decision_has_the_time_that_was_signed(w, 5),
+        ),
+        (
+            Mutant(signed_batches.check_batch, dropped("check_time")),
+            lambda w: test_a_decision_has_the_time_that_was_signed(w, 5),
+        ),
+        (
+            Mutant(verify_receipt, dropped("check_time")),
+            lambda w: test_a_decision_has_the_time_that_was_signed(w, 5),
+        ),
+        (
+            Mutant(verify_batch, unchecked("is_router")),
+            lambda _: test_a_router_signs_under_no_other_routers_name(),
+        ),
+        (
+            Mutant(verify_batch, forced(True, "key.unit")),
+            lambda _: test_a_router_signs_under_no_other_routers_name(),
+        ),
+    ],
+    ids=["any time", "any time in decisions", "any time in a receipt", "any name", "no name of its own"],
+)
+def test_the_rules_of_a_batch_are_tested(world, mutant, promise):
+    """Each of them, taken away, is missed."""
+    promise(world)
+    with mutated(mutant), pytest.raises((AssertionError, pytest.fail.Exception, Rejected)):
+        promise(world)
 
 
 @QUICK
