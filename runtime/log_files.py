@@ -1,16 +1,19 @@
 """Access to the published files of a log: in a directory, or behind a URL (C2SP tlog-tiles).
 
-Owns the bounds: a file has at most as many bytes as any file of a log can have, each request takes a bounded
-time, and redirects are not followed. Verifies nothing: the caller does.
+Owns the bounds: a file has at most as many bytes as any file of a log can have, an answer begins in time and
+does not drip, and redirects are not followed. Verifies nothing: the caller does.
 """
 
 from __future__ import annotations
 
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from protocol.tlog.tiles import MAX_ENTRY, TILE_WIDTH
 from runtime.bounded import join_bounded, read_bounded
+from runtime.deadline import paced, within
 from runtime.errors import TooLarge, Unavailable
 
 if TYPE_CHECKING:
@@ -59,34 +62,43 @@ class DirectoryLogFiles:
 class HttpLogFiles:
     """The files behind a URL, as the ledger's read API serves them."""
 
-    __slots__ = ("_client", "_prefix")
+    __slots__ = ("_client", "_prefix", "_seconds")
 
     def __init__(self, url: str, *, seconds: float) -> None:
-        """`seconds` is how long to wait for the connection, and for each part of an answer."""
+        """`seconds` is how long to wait for an answer, and for each part of it (runtime/deadline.py)."""
+        self._seconds = seconds
+        self._prefix = url.rstrip("/")
+        self._client = self._opened()
+
+    def _opened(self) -> httpx.Client:
         import httpx  # noqa: PLC0415 - 100 ms, needed only where there is something to fetch
 
-        self._client: httpx.Client = httpx.Client(
-            timeout=seconds, follow_redirects=False, headers={"accept-encoding": "identity"}
+        return httpx.Client(
+            timeout=self._seconds, follow_redirects=False, headers={"accept-encoding": "identity"}
         )
-        self._prefix = url.rstrip("/")
 
     def get(self, path: str) -> bytes | None:
-        """The file. Too large an answer, or a status that is not 200, 404 or 410, is `Unavailable`."""
+        """The file. Too large or slow an answer, or a status not 200, 404 or 410, is `Unavailable`."""
         import httpx  # noqa: PLC0415
 
         try:
-            with self._client.stream("GET", f"{self._prefix}/{path}") as answer:
+            question = self._client.build_request("GET", f"{self._prefix}/{path}")
+            with closing(within(self._seconds, partial(self._client.send, question, stream=True))) as answer:
                 if answer.status_code in (404, 410):
                     return None
                 if answer.status_code != httpx.codes.OK:
                     raise _unavailable(path, f"status {answer.status_code}")
                 if "content-encoding" in answer.headers:
                     raise _unavailable(path, "an encoded answer, which nobody asked for")
-                return join_bounded(
-                    answer.iter_bytes(), MAX_LOG_FILE, name="the answer", what="a file of a log"
-                )
+                chunks = paced(answer.iter_bytes(), self._seconds)
+                return join_bounded(chunks, MAX_LOG_FILE, name="the answer", what="a file of a log")
         except TooLarge as error:
             raise _unavailable(path, str(error)) from None
+        except TimeoutError:
+            # What still comes over this connection is nobody's.
+            self._client.close()
+            self._client = self._opened()
+            raise _unavailable(path, "it comes too slowly") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise _unavailable(path, type(error).__name__) from None
 

@@ -25,6 +25,7 @@ from protocol.trail.batches import verify_decisions
 from runtime.cli.command import Invocation
 from runtime.cli.home import read_settings
 from runtime.cli.kafka_calls import read_to_end
+from runtime.deadline import within
 from runtime.errors import Unavailable
 from runtime.kafka.admin import KafkaTopicAdmin
 from runtime.kafka.feeds import KafkaFeeds
@@ -202,9 +203,13 @@ def ask_process(url: str) -> dict[str, Any]:
     if parts.scheme != "http":
         return unknown | {"error": "not an address of http"}
     connection = http.client.HTTPConnection(host, port, timeout=ANSWERS_WITHIN)
-    try:
+
+    def ask() -> bytes:
         connection.request("GET", "/readyz")
-        read = read_json(connection.getresponse().read(_MAX_ANSWER), at_most=_MAX_ANSWER)
+        return connection.getresponse().read(_MAX_ANSWER)
+
+    try:
+        read = read_json(within(ANSWERS_WITHIN, ask), at_most=_MAX_ANSWER)
     except TimeoutError:
         return unknown | {"error": f"no answer in {ANSWERS_WITHIN:.0f} s"}
     except (OSError, http.client.HTTPException, ValueError):

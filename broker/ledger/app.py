@@ -73,7 +73,7 @@ def build_ledger(settings: LedgerSettings, client: httpx.AsyncClient) -> LedgerR
         name=settings.origin,
         store=store,
         policy=policy,
-        cosigner=Cosigner(client, policy, times=times),
+        cosigner=Cosigner(client, policy, settings.witness_ms / 1000, times=times),
         reader=sequencer.reader,
         metrics=metrics,
         monotonic=time.monotonic,

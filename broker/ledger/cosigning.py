@@ -2,8 +2,8 @@
 
 Owns the requests over HTTP and the meaning of the answers. Rules:
 - A witness is asked once for all its keys. What it answers is verified line by line before it is used.
-- One that is slow, unreachable or wrong costs a checkpoint its cosignature and does not delay the ledger:
-  every request has a time limit, and all are sent at once.
+- One that is slow, unreachable or wrong costs a checkpoint its cosignature and does not delay the ledger: all
+  are asked at once, and an answer that is not whole in time is none, however steadily it drips.
 - A witness that has cosigned a larger tree than the ledger has, and shows the log's signature on it, proves
   that the ledger's store was rolled back, or that another ledger signs with its key: `WitnessAhead`, and the
   ledger stops. A witness that shows no such signature cannot stop the ledger.
@@ -66,6 +66,9 @@ class Cosigner:
 
     client: httpx.AsyncClient
     policy: Policy
+    seconds: float = 30.0
+    """So long may an answer take, all of it."""
+
     sizes: dict[tuple[str, str], int] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     """The outcome of the last request to each witness, where it was no cosignature."""
@@ -156,7 +159,10 @@ class Cosigner:
     async def _asked(self, method: str, url: str, body: bytes | None = None) -> httpx.Response:
         # No more than an answer has: a witness must not fill the ledger's memory.
         headers = {"accept-encoding": "identity"}
-        async with self.client.stream(method, url, content=body, headers=headers) as answer:
+        async with (
+            asyncio.timeout(self.seconds),
+            self.client.stream(method, url, content=body, headers=headers) as answer,
+        ):
             if "content-encoding" in answer.headers:
                 raise Rejected(Code.E_NOTE, "an encoded answer, which nobody asked for")
             data = await gather_bounded(answer.aiter_bytes(), MAX_NOTE, name="this one", what="an answer")

@@ -33,6 +33,8 @@ from protocol.tlog.publication import parse_publication
 from runtime.kafka.ports import OutputRecord
 from runtime.process.clock import ClockCheck
 from runtime.process.worker import Worker
+from tests.mutants.engine import Mutant, mutated
+from tests.mutants.operations import called
 from tests.sim.witnessing import NAME as WITNESS
 from tests.sim.witnessing import Case, note_key
 from tests.sim.world import NOON
@@ -180,6 +182,35 @@ async def test_a_witness_whose_clock_is_off_is_told_of_and_counted(rig: Rig) -> 
         assert [line["event"] for line in said] == (["witness_clock"] if ahead else [])
         fault = times.fault()
         assert (fault is not None) is bool(ahead)  # the only one that was heard
+
+
+async def dripping(cosigner: Cosigner, rig: Rig) -> None:
+    """A witness that gives a byte now and then: each comes in time, and the answer never."""
+    signed = parse_checkpoint(rig.run(rig.writer()).checkpoint)
+
+    async def drip() -> AsyncIterator[bytes]:
+        for _ in range(100):
+            await asyncio.sleep(0.01)
+            yield b"x"
+
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, content=drip()))
+    cosigner.client, cosigner.seconds = httpx.AsyncClient(transport=transport), 0.05
+    assert await cosigner.ask(missing(POLICY, signed), signed, rig.writer().reader(AUDIT)) == ()
+    assert set(cosigner.failures.values()) == {"TimeoutError"}
+
+
+async def test_a_witness_that_drips_is_not_waited_for(rig: Rig) -> None:
+    """Its answer has a time for all of it, and not for each part."""
+    await dripping(Cosigner(httpx.AsyncClient(), POLICY), rig)
+
+
+async def test_without_its_deadline_a_dripping_witness_is_waited_for(rig: Rig) -> None:
+    """The deadline is tested."""
+    with (
+        mutated(Mutant(Cosigner._asked, called("timeout", "asyncio.timeout(None)"))),
+        pytest.raises(AssertionError),
+    ):
+        await dripping(Cosigner(httpx.AsyncClient(), POLICY), rig)
 
 
 async def test_a_witness_that_proves_more_stops_the_ledger(rig: Rig, tmp_path: Path) -> None:
