@@ -115,7 +115,7 @@ def suggestions(exchange: Exchange, here: Path) -> list[str]:
         f"{contrada} --home {fr} units ls",
         f"{contrada} --home {centre} centre status",
         f"{contrada} --home {centre} centre audit",
-        f"{contrada} audit fsck --live {ledger}",
+        f"{contrada} audit fsck --live {ledger} --policy {_typed(exchange.ledger / 'policy', here)}",
         f"{contrada} audit search {ledger} --unit nz",
         f"{contrada} --home {fr} witness status   # evidence of the forged log: exit code 7",
         f"{contrada} --home {it} unit status",

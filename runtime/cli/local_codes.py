@@ -45,6 +45,10 @@ LOCAL_CODES: Final[dict[str, LocalCode]] = {
     "E_DEGRADED": LocalCode(
         "something is not well, and stands above the message", "see the runbook of what is named"
     ),
+    "E_NOT_CHECKED": LocalCode(
+        "a copy agrees with itself, and whose ledger it is was not checked",
+        "give the policy that you trust with --policy",
+    ),
     "E_HANGING": LocalCode(
         "Kafka has decided a transaction and not ended it: nobody reads past it",
         "contrada centre topics end-hanging",

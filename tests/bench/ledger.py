@@ -269,7 +269,8 @@ def _fsck(place: Path) -> list[Figure]:
     for _ in range(ROUNDS):
         bare.append(_bare_hashes(1_000_000))
         began = time.perf_counter()
-        done = subprocess.run([contrada(), "audit", "fsck", str(place)], capture_output=True, text=True)
+        command = [contrada(), "audit", "fsck", str(place), "--policy", str(place / "policy")]
+        done = subprocess.run(command, capture_output=True, text=True)
         taken.append(time.perf_counter() - began)
         if done.returncode:
             print(done.stdout[-1500:], done.stderr[-1500:], file=sys.stderr)

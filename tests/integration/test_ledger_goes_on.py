@@ -105,7 +105,8 @@ async def end_of_audit(bootstrap: str) -> int:
 def fsck(centre: list[str]) -> list[dict]:
     """A full audit that finds nothing wrong; its notices."""
     found = contrada(
-        "audit", "fsck", str(ledger_of(centre)), "--live", "--root", str(Path(centre[1]) / "root.cbor")
+        *("audit", "fsck", str(ledger_of(centre)), "--live"),
+        *("--policy", str(ledger_of(centre) / "policy"), "--root", str(Path(centre[1]) / "root.cbor")),
     )
     return found["notices"]
 

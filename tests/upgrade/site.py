@@ -278,7 +278,7 @@ class MixedSite:
         found = json.loads(
             self.contrada(
                 "audit", "fsck", str(self.centre / "ledger"), "--live", "--root", str(self.centre / "root.cbor"),
-                "--json",
+                "--policy", str(self.centre / "ledger" / "policy"), "--json",
             )
         )  # fmt: skip
         # One of both is enough while the other one's daemon is started anew; at rest both have cosigned.

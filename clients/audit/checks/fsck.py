@@ -44,6 +44,9 @@ class AuditBasis:
     """What an audit rests on."""
 
     policy: Policy
+    own_policy: bool = True
+    """Whether it is the auditor's, and not the one that came with the copy: that one proves nothing."""
+
     root: RootOfTrust | None = None
     seen: tuple[tuple[str, bytes], ...] = ()
     """Checkpoints from elsewhere, with the names of their files."""
@@ -60,6 +63,7 @@ class LogReport:
     """The result for one log."""
 
     head: CopiedHead
+    own_policy: bool
     tree_holds: bool = False
     walked: list[Walked] = field(default_factory=list)
 
@@ -74,7 +78,7 @@ class LogReport:
             "leaves": checkpoint.size,
             "root": checkpoint.root.hex(),
             "tree": "holds" if self.tree_holds else "does not hold",
-            "trusted": self.head.trusted,
+            "trusted": self.head.trusted and (self.own_policy or None),
             "witnesses": list(self.head.witnesses),
             "types": {RecordType(kind).name.lower(): count for kind, count in sorted(types.items())},
             "without_record": sum(len(part.missing) for part in self.walked),
@@ -98,7 +102,7 @@ class Audit:
     def as_report(self) -> dict[str, object]:
         """The result as one object."""
         return {
-            "ok": not self.wrong,
+            "ok": not self.wrong and self.wanted.own_policy,
             "logs": [log.as_row() for log in self.logs],
             "findings": [each.as_row() for each in self.findings if not each.is_notice],
             "notices": [each.as_row() for each in self.findings if each.is_notice],
@@ -116,7 +120,7 @@ def audit_copy(copy: LedgerCopy, wanted: AuditBasis, *, before: Iterable[Finding
     run = Audit(copy, wanted, list(before))
     shards = copy.shards()
     heads = tuple(check_head(log, wanted.policy, run.tell) for log in shards)
-    known = [LogReport(head) for head in heads if head is not None]
+    known = [LogReport(head, wanted.own_policy) for head in heads if head is not None]
     records = record_reader.usable(copy.records, run.tell)
     with ranges.checking(sum(report.head.checkpoint.size for report in known)) as pool:
         for report in known:
@@ -235,7 +239,7 @@ def _check_directory(run: Audit, audited: list[LogReport]) -> list[bytes] | None
     head = check_head(log, run.wanted.policy, run.tell)
     if head is None:
         return None
-    report = LogReport(head)
+    report = LogReport(head, run.wanted.own_policy)
     _check_log(report, None, pool=None, run=run)
     run.logs.append(report)
     statements = entries_of(log, head.checkpoint.size, run.tell, origin=head.checkpoint.origin)

@@ -21,6 +21,8 @@ from clients.audit.commands.proof import prove, verify
 from clients.audit.commands.read import audit_report, audit_search
 from runtime.cli.columns import Kind
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
+from runtime.cli.errors import CommandError
+from runtime.cli.exits import Exit
 from runtime.cli.input_files import PathName
 from runtime.cli.render import Column, say, write, write_json, write_table
 
@@ -33,7 +35,7 @@ LOGS = (
     Column("log", "log"),
     Column("leaves", "leaves"),
     Column("tree", "tree"),
-    Column("trusted", "trusted"),
+    Column("trust", "trusted"),
     Column("witnesses", "witnesses", kind=Kind.TEXT),
 )
 COPIED = (Column("log", "log"), Column("from", "from"), Column("to", "to"), Column("files", "files"))
@@ -45,9 +47,8 @@ COPIED = (Column("log", "log"), Column("from", "from"), Column("to", "to"), Colu
     impact=Impact.READS,
     short="recompute and check everything in a copy",
     examples=(
-        "contrada audit fsck ./ledger-copy",
         "contrada audit fsck ./ledger-copy --policy policy --root root.cbor",
-        "contrada audit fsck ./ledger-copy --seen checkpoint-of-last-month --json",
+        "contrada audit fsck ./ledger-copy --policy policy --seen checkpoint-of-last-month --json",
     ),
 )
 @copy_argument
@@ -80,6 +81,8 @@ def audit_fsck(
     """Check a copied ledger: entries, hashes, checkpoints, records, deletions, the directory's log.
 
     Ends in 7 if anything does not verify, and says which leaf, tile or checkpoint it is and what that means.
+    Without --policy nobody's signature proves anything: anybody can write a whole ledger with a policy to it.
+    Then it ends in 3, if nothing is wrong.
     """
     from clients.audit.checks import fsck as work
     from clients.audit.checks.pinned_root import read_root
@@ -93,6 +96,7 @@ def audit_fsck(
     notes: list[Finding] = []
     wanted = work.AuditBasis(
         policy=choose_policy(copy, policy, notes.append),
+        own_policy=policy is not None,
         root=read_root(copy, root, notes.append),
         seen=tuple((path.name, read_kind(path, MAX_NOTE, FileKind.CHECKPOINT)) for path in seen),
         live=live,
@@ -113,12 +117,25 @@ def _report(done: Audit, *, as_json: bool) -> None:
             f"{len(done.wrong)} findings: this copy is not what the log signed",
             hint="keep the copy as it is, and see docs/runbooks/audit.md",
         )
+    if not done.wanted.own_policy:
+        raise _NotChecked(
+            "whose ledger this is was not checked: its policy came with the copy",
+            hint="give the policy that you trust with --policy",
+        )
+
+
+class _NotChecked(CommandError):
+    code = "E_NOT_CHECKED"
+    exit = Exit.PARTIAL
 
 
 def _show(done: Audit) -> None:
     from clients.audit.findings import FindingKind
 
-    write_table([log.as_row() for log in done.logs], LOGS, as_json=False, none="no log could be checked")
+    rows = [log.as_row() for log in done.logs]
+    for row in rows:
+        row["trust"] = "not checked" if row["trusted"] is None else row["trusted"]
+    write_table(rows, LOGS, as_json=False, none="no log could be checked")
     for each in done.findings:
         if not each.is_notice:
             where = ", ".join(filter(None, (each.place, "" if each.index is None else f"leaf {each.index}")))

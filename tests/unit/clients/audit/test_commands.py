@@ -8,13 +8,19 @@ from pathlib import Path
 
 import pytest
 
+from clients.audit.commands import audit as audit_commands
 from protocol.identifiers import show_id
 from protocol.tlog.proof_file import parse_proof
 from tests.cli.terminal import Seen, contrada
+from tests.mutants.engine import Mutant, mutated
+from tests.mutants.operations import forced
 from tests.sim.ledger import Ledger
 from tests.unit.clients.audit.audits import copied, flip, small, sql
 
 pytestmark = pytest.mark.slow
+
+
+OWN = ("--policy", "DIR/policy")
 
 
 @pytest.fixture(scope="module")
@@ -50,14 +56,33 @@ def leaf(ledger: Ledger, number: int) -> int:
 
 def test_fsck_of_a_good_copy(ledger: Ledger) -> None:
     """Data on stdout, talk on stderr, exit code 0."""
-    seen = audit(ledger, "fsck", "DIR")
+    seen = audit(ledger, "fsck", "DIR", *OWN, "--root", "DIR/root.cbor")
 
     assert seen.exit == 0
     assert "contrada.example/audit/2026h2" in seen.out
+    assert "everything verifies" in seen.err
+
+
+def test_fsck_without_a_policy_of_ones_own_says_that_it_checked_nobody(ledger: Ledger) -> None:
+    """Anybody can write a ledger, whole, with a policy to it: 3 and no word of trust."""
+    seen = audit(ledger, "fsck", "DIR")
+
+    assert seen.exit == 3
+    assert "not checked" in seen.out
     assert "what was checked verifies; the notes say what was not" in seen.err
-    assert "give yours with --policy" in seen.err
-    own = ["--policy", str(ledger.path / "policy"), "--root", str(ledger.path / "root.cbor")]
-    assert "everything verifies" in audit(ledger, "fsck", "DIR", *own).err
+    assert "whose ledger this is was not checked" in seen.err
+    as_json = audit(ledger, "fsck", "DIR", "--json")
+    report = json.loads(as_json.out)
+    assert (as_json.exit, report["ok"], {log["trusted"] for log in report["logs"]}) == (3, False, {None})
+
+
+def test_that_nobody_was_checked_is_tested(ledger: Ledger) -> None:
+    """A command that takes the copy's policy for the auditor's ends in 0, and the test sees it."""
+    with (
+        mutated(Mutant(audit_commands._report, forced(True, "own_policy"))),
+        pytest.raises(AssertionError),
+    ):
+        test_fsck_without_a_policy_of_ones_own_says_that_it_checked_nobody(ledger)
 
 
 def test_fsck_of_an_altered_copy(ledger: Ledger, tmp_path: Path) -> None:
@@ -79,7 +104,7 @@ def test_fsck_of_an_altered_copy(ledger: Ledger, tmp_path: Path) -> None:
 
 def test_fsck_against_a_checkpoint_that_was_seen(ledger: Ledger, tmp_path: Path) -> None:
     """A checkpoint from before is continued; a later one says that the copy was rolled back."""
-    assert audit(ledger, "fsck", "DIR", "--seen", "DIR/older").exit == 0
+    assert audit(ledger, "fsck", "DIR", *OWN, "--seen", "DIR/older").exit == 0
 
     early = tmp_path / "early"
     early.mkdir()
