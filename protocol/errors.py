@@ -83,6 +83,7 @@ class Code(StrEnum):
     E_OPEN = "E_OPEN"
     E_COMMIT = "E_COMMIT"
     E_NOT_FOR_ME = "E_NOT_FOR_ME"
+    E_ID_REUSED = "E_ID_REUSED"
     E_RECEIPT = "E_RECEIPT"
     E_BODY = "E_BODY"
     E_HEADER_LAX = "E_HEADER_LAX"
@@ -160,6 +161,7 @@ HINTS: dict[Code, str] = {
     Code.E_OPEN: "see the unit's log, and ask the sender to send it again",
     Code.E_COMMIT: "do not use it, and tell its sender",
     Code.E_NOT_FOR_ME: "tell the centre: it lay in the inbox of another unit",
+    Code.E_ID_REUSED: "ask its sender to send it as a message of its own",
     Code.E_RECEIPT: "do not rely on it, and tell the centre",
     Code.E_BODY: "compare the body with docs/drafts.md",
     Code.E_HEADER_LAX: "treat it as its content asks for, and tell the centre",

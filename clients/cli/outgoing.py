@@ -145,6 +145,7 @@ def message_to_send(
         "basis": options["basis"],
         "copy_exemption": options["copy_exemption"],
         "reply_to": options.get("reply_to"),
+        "reply_to_sender": options.get("reply_to_sender"),
         "thread": options.get("thread"),
         "expires_in_s": options["expires"],
         "suite": None if options["suite"] is None else int(options["suite"]),

@@ -2,6 +2,8 @@
 
 <id>-<leaf>.tlog-proof     the proof (c2sp.org/tlog-proof): index, path, cosigned checkpoint
 <id>-<leaf>.json           what the leaf is made of: {"leaf", "log", "index", "record", "salt"}
+
+Where two senders have used the id, the name has the sender too: <id>-<sender>-<leaf>.
 """
 
 from __future__ import annotations
@@ -19,10 +21,16 @@ def write_proof_files(found: dict[str, Any], out: Path) -> None:
 
     files: dict[Path, bytes] = {}
     for row in found["proofs"]:
-        name = out / f"{found['id']}-{row['leaf']}"
+        name = out / f"{whose(found['id'], row, found['proofs'])}-{row['leaf']}"
         row["file"] = f"{name}.tlog-proof"
         made_of = json.dumps({key: row[key] for key in _MADE_OF}, indent=2) + "\n"
         files[Path(row["file"])] = row["proof"].encode()
         files[Path(f"{name}.json")] = made_of.encode()
     out.mkdir(parents=True, exist_ok=True)
     write_new_files(files)
+
+
+def whose(message_id: str, row: dict[str, Any], rows: list[dict[str, Any]]) -> str:
+    """How the names of a message's files begin: the id, and its sender where the id is of two messages."""
+    senders = {one["sender"] for one in rows}
+    return message_id if len(senders) < 2 else f"{message_id}-{row['sender']}"

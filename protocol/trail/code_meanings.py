@@ -66,6 +66,7 @@ MEANINGS: Final[dict[Code, str]] = {
     Code.E_OPEN: "the content cannot be opened",
     Code.E_COMMIT: "the content is not the one that the sender committed to",
     Code.E_NOT_FOR_ME: "the delivery is for another unit",
+    Code.E_ID_REUSED: "its sender has used the id for another message before",
     Code.E_RECEIPT: "the router's decision does not verify, or does not accept this message",
     Code.E_BODY: "the content is not a body of the kind that the header names",
     Code.E_HEADER_LAX: "the header does not ask for what the content asks for",

@@ -192,6 +192,7 @@ def inbox_ack(
     ),
 )
 @_id
+@_sender
 @click.option(
     "--file", required=True, metavar="FILE", type=PathName(allow_dash=True), help="The draft, or -."
 )
@@ -214,6 +215,7 @@ def inbox_answer(invocation: Invocation, /, message_id: str, file: str, **option
     ),
 )
 @_id
+@_sender
 @click.option("--ground", type=Codes(RefusalGround), help="The ground (DIR 6(1)); else the draft's first.")
 @click.option("--reasons", type=SomeText(), metavar="TEXT", help="The reasons in this case (DIR 6(2)).")
 @click.option(
@@ -253,10 +255,13 @@ def _reply(
     invocation: Invocation, kind: str, message_id: str, draft: dict[str, Any] | None, options: dict[str, Any]
 ) -> None:
     # Opening it here is intended: an answer requires that the request was read, and the log shows it.
-    received = DaemonClient(unit_home(invocation)).get(f"/v1/inbox/{segment(message_id)}")
+    sender = options.pop("sender")
+    query = "" if sender is None else f"?sender={segment(sender)}"
+    received = DaemonClient(unit_home(invocation)).get(f"/v1/inbox/{segment(message_id)}{query}")
     if draft is None:
         draft = _refusal_draft(received, options)
-    options |= {"reply_to": received["id"], "thread": received["thread"]}
+    answered = {"reply_to": received["id"], "reply_to_sender": received["sender"]}
+    options |= answered | {"thread": received["thread"]}
     hand_over(invocation, kind, draft, to=[received["sender"]], options=options)
 
 

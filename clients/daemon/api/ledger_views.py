@@ -15,7 +15,7 @@ from clients.daemon.state.open_promises import RECEIVED, SENT
 from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store import inbox, outbox
 from clients.daemon.store.database import Row
-from protocol.identifiers import Digest, MessageId, show_id
+from protocol.identifiers import Digest, MessageId, UnitId, show_id
 from protocol.tlog.checkpoints import parse_checkpoint
 from protocol.tlog.proof_file import TlogProof, format_proof
 from protocol.tlog.tiles import HASH_SIZE
@@ -64,13 +64,13 @@ def proofs(context: UnitContext, message_id: MessageId) -> Shown:
         raise NotFound(
             f"nothing is known here of {show_id(message_id)}", hint="see 'inbox ls' and 'outbox ls'"
         )
-    return {"id": show_id(message_id), "proofs": [_proof(context, row) for row in found]}
+    return {"id": show_id(message_id), "proofs": [_proof(context, row, sender) for row, sender in found]}
 
 
 def steps(context: UnitContext, message_id: MessageId) -> list[Shown]:
     """The same in short, for the trace of a message."""
     made = []
-    for row in _inclusions(context, message_id) or ():
+    for row, _ in _inclusions(context, message_id) or ():
         what = RecordType(row["type"]).name.lower()
         place = f"{what}: leaf {row['position']} of {row['origin']}, proved at {row['size']}"
         made.append({"t": row["proved"], "event": "logged", "unit": "ledger", "detail": place})
@@ -102,19 +102,22 @@ def _text(data: bytes | None) -> str | None:
     return data.decode("utf-8", "replace")
 
 
-def _inclusions(context: UnitContext, message_id: MessageId) -> list[Row] | None:
-    """The rows of all leaves of a message; None where there is no such message."""
+def _inclusions(context: UnitContext, message_id: MessageId) -> list[tuple[Row, UnitId]] | None:
+    """The rows of all leaves of a message, each with its sender; None where there is no such message.
+
+    Two senders may have used one id, and then there are those of two messages.
+    """
     store = context.store
     sent, received = outbox.sent_by_id(store, message_id), inbox.received_by_id(store, message_id)
     if sent is None and not received:
         return None
-    subjects = [(RECEIVED, row["id"]) for row in received]
+    subjects = [(RECEIVED, row["id"], row["sender"]) for row in received]
     if sent is not None:
         rows = store.rows("SELECT id FROM sealings WHERE message = ? ORDER BY id", sent["id"])
-        subjects += [(SENT, row["id"]) for row in rows]
+        subjects += [(SENT, row["id"], context.unit) for row in rows]
     return [
-        row
-        for side, subject in subjects
+        (row, sender)
+        for side, subject, sender in subjects
         for row in store.rows(
             """SELECT i.*, c.origin, c.size, c.note FROM inclusions i JOIN ledger_checkpoints c
                ON c.id = i.checkpoint WHERE i.side = ? AND i.subject = ? ORDER BY i.position""",
@@ -124,11 +127,12 @@ def _inclusions(context: UnitContext, message_id: MessageId) -> list[Row] | None
     ]
 
 
-def _proof(context: UnitContext, row: Row) -> Shown:
+def _proof(context: UnitContext, row: Row, sender: UnitId) -> Shown:
     path = row["path"]
     hashes = tuple(Digest(path[at : at + HASH_SIZE]) for at in range(0, len(path), HASH_SIZE))
     record, salt = _preimage(context, row)
     return {
+        "sender": sender,
         "leaf": RecordType(row["type"]).name.lower(),
         "log": row["origin"],
         "index": row["position"],

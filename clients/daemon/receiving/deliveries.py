@@ -30,7 +30,7 @@ from protocol.content.body_parts import body_from_parts
 from protocol.content.code_forms import show_code
 from protocol.envelope.wire import Delivery, parse_delivery
 from protocol.errors import Code, Rejected
-from protocol.identifiers import Millis
+from protocol.identifiers import Millis, show_id
 from protocol.limits import CLOCK_TOLERANCE
 from protocol.trail.batches import verify_receipt
 from protocol.verification import Opened, verify_and_open
@@ -185,6 +185,13 @@ def _take(
         context.store, context.vault, opened, source=source, receipt_owed=not is_receipt, now=now
     )
     if row is None:
+        if not inbox.holds_the_same(context.store, context.vault, opened):
+            reused = Rejected(Code.E_ID_REUSED, "another message of its sender has this id")
+            _reject(context, source, reused, now)
+            context.alarm(
+                "message_id_reused", cause=core.sender, detail=f"{core.sender} {show_id(core.message_id)}"
+            )
+            return _Taken()
         context.metrics.duplicates.inc()
         again = inbox.owe_again(context.store, sender=core.sender, message_id=core.message_id, now=now)
         return _Taken(owed=again)

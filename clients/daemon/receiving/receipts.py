@@ -19,7 +19,7 @@ from clients.daemon.store import inbox, outbox
 from clients.daemon.store.database import Row, Store
 from clients.daemon.store.message_states import UNDECIDED
 from protocol.canonical import decode
-from protocol.identifiers import MessageId, show_id
+from protocol.identifiers import MessageId, UnitId, show_id
 from protocol.trail.batches import parse_record, receipt_of
 from runtime.errors import NotFound
 
@@ -50,25 +50,33 @@ def receipts_of_message(context: UnitContext, message_id: MessageId) -> Shown:
         outbox.sent_by_id(context.store, message_id),
         inbox.received_by_id(context.store, message_id),
     )
-    found = [] if sent is None else list(_of_sent(context.store, sent))
-    found += [_shown("received", row["receipt"], decode(row["receipt"])[1]) for row in received]
+    found = [] if sent is None else list(_of_sent(context.store, sent, context.unit))
+    found += [
+        _shown("received", row["sender"], row["receipt"], decode(row["receipt"])[1]) for row in received
+    ]
     if not found:
         raise _none(sent, message_id)
     return {"id": show_id(message_id), "receipts": found}
 
 
-def _of_sent(store: Store, message: Row) -> Iterator[Shown]:
+def _of_sent(store: Store, message: Row, unit: UnitId) -> Iterator[Shown]:
     for row in store.rows(
         """SELECT s.record, d.value FROM sealings s JOIN decided_in i ON i.sealing = s.id
            JOIN decisions d ON d.id = i.decisions WHERE s.message = ? ORDER BY s.id""",
         message["id"],
     ):
-        yield _shown("sent", receipt_of(row["value"], row["record"]), row["record"])
+        yield _shown("sent", unit, receipt_of(row["value"], row["record"]), row["record"])
 
 
-def _shown(side: str, receipt: bytes, record: bytes) -> Shown:
+def _shown(side: str, sender: UnitId, receipt: bytes, record: bytes) -> Shown:
     said = parse_record(record)
-    return {"side": side, "leaf": said.type.name.lower(), "decided": said.t, "receipt": receipt.hex()}
+    return {
+        "side": side,
+        "sender": sender,
+        "leaf": said.type.name.lower(),
+        "decided": said.t,
+        "receipt": receipt.hex(),
+    }
 
 
 def _none(sent: Row | None, message_id: MessageId) -> NotFound:

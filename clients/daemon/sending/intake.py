@@ -26,7 +26,7 @@ from clients.daemon.sending.sealer import take_in
 from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store import inbox
 from clients.daemon.store.at_rest import Vault
-from clients.daemon.store.database import Store
+from clients.daemon.store.database import Row, Store
 from clients.daemon.store.disk import Disk
 from clients.daemon.store.message_ids import Place, find_id, find_thread
 from clients.daemon.store.order import check_addressees, reasons_against
@@ -40,6 +40,7 @@ from protocol.identifiers import (
     IdPrefix,
     MessageId,
     Millis,
+    UnitId,
     show_id,
 )
 from runtime.errors import Conflict, NotFound
@@ -189,7 +190,7 @@ def _prepare(
         if (first := first_answer(context.store, once)) is not None:
             return Submitted.again(first)
         request = _with_whole_ids(context.store, request)
-        earlier = _earlier(context, request.reply_to)
+        earlier = _earlier(context, request.reply_to, request.reply_to_sender)
         made = compose(request, earlier=earlier, now=now, entropy=context.entropy)
         check_addressees(made.order, me=context.unit, parties=context.directory)
         against = reasons_against(made.order, sender=context.unit, parties=context.directory, now=now)
@@ -215,32 +216,45 @@ def _with_whole_ids(store: Store, request: SendRequest) -> SendRequest:
 def _once(vault: Vault, request: SendRequest) -> RequestKey | None:
     if request.idempotency_key is None:
         return None
-    text = json.dumps(request.model_dump(mode="json", by_alias=True), sort_keys=True)
+    fields = request.model_dump(mode="json", by_alias=True)
+    if fields["reply_to_sender"] is None:
+        del fields[
+            "reply_to_sender"
+        ]  # or a request that came before there was this field would be another one
+    text = json.dumps(fields, sort_keys=True)
     return RequestKey(request.idempotency_key, vault.mac(text.encode()))
 
 
-def _earlier(context: UnitContext, wanted: MessageId | IdPrefix | None) -> Earlier | None:
-    """The message that is answered: a received one, or a sent one."""
+def _earlier(
+    context: UnitContext, wanted: MessageId | IdPrefix | None, sender: UnitId | None
+) -> Earlier | None:
+    """The message that is answered: a received one, or a sent one. Its sender and its id name it."""
     if wanted is None:
         return None
     message_id = find_id(context.store, wanted, Place.BOTH)
-    received = inbox.received_by_id(context.store, message_id)
-    if len(received) > 1:
+    received = [
+        row for row in inbox.received_by_id(context.store, message_id) if sender in (None, row["sender"])
+    ]
+    sent = _sent(context, message_id) if sender in (None, context.unit) else None
+    if len(received) + (sent is not None) > 1:
         raise Conflict(
-            "two senders used this message id", hint="answer with a new conversation, and tell the centre"
+            "two senders used this message id", hint="name whose it is: reply_to_sender, or --sender"
         )
     if received:
         row = received[0]
         core = context.headers.of(row)
         return Earlier(message_id, Digest(row["subject"]), place_of_received(core), core.purposes)
-    sent = context.store.row(
-        """SELECT s.subject, o.kind, o.thread, o.recipients FROM sealings s JOIN outbox o ON o.id = s.message
-           WHERE o.mid = ? ORDER BY s.verdict = 1 DESC, s.id DESC LIMIT 1""",
-        message_id,
-    )
     if sent is None:
         raise NotFound(
             f"there is no message {show_id(message_id)} here", hint="see 'inbox ls' and 'outbox ls'"
         )
     place = place_of_sent(sent, sender=context.unit)
     return Earlier(message_id, Digest(sent["subject"]), place, frozenset[Purpose]())
+
+
+def _sent(context: UnitContext, message_id: MessageId) -> Row | None:
+    return context.store.row(
+        """SELECT s.subject, o.kind, o.thread, o.recipients FROM sealings s JOIN outbox o ON o.id = s.message
+           WHERE o.mid = ? ORDER BY s.verdict = 1 DESC, s.id DESC LIMIT 1""",
+        message_id,
+    )

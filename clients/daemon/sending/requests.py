@@ -112,6 +112,9 @@ class SendRequest(Form):
     basis: Annotated[LegalBasis, coded(LegalBasis)] | None = None
     copy_exemption: Annotated[CopyExemption, coded(CopyExemption)] | None = None
     reply_to: Mid | None = None
+    reply_to_sender: Unit | None = None
+    """Whose message is answered, where two have used one id."""
+
     thread: Thread | None = None
     expires_in_s: int = Field(default=WEEK_S, ge=1, le=MAX_LIFETIME // SECOND)
     review_in_s: int = Field(default=THREE_YEARS_S, ge=1, le=MAX_REVIEW // SECOND)

@@ -15,7 +15,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Final, Literal
 
-from clients.daemon.store.at_rest import Vault
+from clients.daemon.store.at_rest import ContentErased, Vault
 from clients.daemon.store.database import Row, Store
 from clients.daemon.store.message_states import INBOX, InboxEvent, allowing
 from protocol.canonical import decode, encode
@@ -82,6 +82,23 @@ def insert_received(
         *source,
         int(receipt_owed),
     )
+
+
+def holds_the_same(store: Store, vault: Vault, opened: Opened) -> bool:
+    """Whether what was taken in under this sender and id is this message, perhaps sealed anew.
+
+    Sealed anew, a message has another header, and the same words in the same conversation. Of one that was
+    erased the words are not known any more.
+    """
+    core = opened.delivery.header.core
+    row = store.row("SELECT * FROM inbox WHERE sender = ? AND mid = ?", core.sender, core.message_id)
+    if row is None or (row["thread"], row["kind"]) != (core.thread, int(core.kind)):
+        return False
+    try:
+        _, parts = read_parts(row, vault)
+    except ContentErased:
+        return True
+    return parts == tuple(opened.content.parts)
 
 
 def owing(store: Store, *, most: int) -> Sequence[Row]:

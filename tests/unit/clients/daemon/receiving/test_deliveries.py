@@ -13,6 +13,7 @@ from clients.daemon.errors import DirectoryBehind, StoreUnavailable
 from clients.daemon.receiving import deliveries as receiving
 from clients.daemon.sending import acknowledgements, waiting
 from clients.daemon.sending.requests import AckRequest
+from clients.daemon.store import inbox
 from clients.daemon.store.order import Order, Recipient, choose_keys, core_from_order
 from clients.daemon.store.positions import position
 from protocol import topics
@@ -24,10 +25,21 @@ from protocol.content.drafts import parse_draft
 from protocol.content.parts import Part
 from protocol.envelope.core import Position, Reference
 from protocol.envelope.sealing import seal
-from protocol.identifiers import Digest, MessageId, Millis, UnitId, new_message_id, new_thread_id, read_id
+from protocol.identifiers import (
+    Digest,
+    MessageId,
+    Millis,
+    UnitId,
+    new_message_id,
+    new_thread_id,
+    read_id,
+    show_id,
+)
 from protocol.limits import DAY
 from runtime.errors import Conflict, NotFound
 from runtime.kafka.ports import Fetched, InputRecord
+from tests.mutants.engine import Mutant, mutated
+from tests.mutants.operations import returning, unchecked
 from tests.sim.world import World
 from tests.unit.clients.daemon.unit_contexts import UnitFixture, draft, pump
 
@@ -264,6 +276,103 @@ def _json(value: object) -> bytes:
     return json.dumps(value).encode()
 
 
+REUSED = read_id("0190a5f2-7c1e-7a00-8000-3c5e9f0d1b2a")
+
+
+def send_under_one_id(world: World, es: UnitFixture, pt: UnitFixture, *texts: str, threads: int = 1) -> None:
+    """So many messages of one sender under one id, in so many conversations."""
+    several = [new_thread_id(world.entropy) for _ in range(threads)]
+    for number, text in enumerate(texts):
+        body = parse_draft(MessageKind.INFORMATION, _json(draft(text)))
+        thread = several[number % threads]
+        _deliver_raw(world, es, pt, body_to_parts(body), message_id=REUSED, thread=thread)
+
+
+def test_a_message_that_was_sealed_anew_is_the_same_message(world, es, pt):
+    """Another header, the same words in the same conversation: it is there once, and nobody is told."""
+    send_under_one_id(world, es, pt, "three on deck", "three on deck")
+    assert count(pt, "inbox") == 1
+    assert (pt.rows("SELECT code FROM rejected"), pt.rows("SELECT code FROM alarms")) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("texts", "threads"),
+    [(("three on deck", "nobody on deck"), 1), (("three on deck", "three on deck"), 2)],
+    ids=["other words", "another conversation"],
+)
+def test_a_sender_that_uses_an_id_twice_is_refused_and_told_of(world, es, pt, texts, threads):
+    """The first stands; the second is no duplicate, and is not dropped without a word."""
+    send_under_one_id(world, es, pt, *texts, threads=threads)
+    shown = views.open_inbox_item(pt.context, REUSED, None)
+    assert shown["body"]["items"][0]["text"] == "three on deck"
+    assert pt.rows("SELECT code FROM rejected") == [("E_ID_REUSED",)]
+    assert pt.rows("SELECT code, detail FROM alarms") == [("message_id_reused", f"es {show_id(REUSED)}")]
+
+
+def test_of_what_was_erased_a_second_one_is_a_duplicate(world, es, pt):
+    """Its words are not known any more."""
+    send_under_one_id(world, es, pt, "three on deck")
+    inbox.erase_received(pt.context.store, pt.rows("SELECT id FROM inbox")[0][0])
+    body = parse_draft(MessageKind.INFORMATION, _json(draft("nobody on deck")))
+    thread = pt.rows("SELECT thread FROM inbox")[0][0]
+    _deliver_raw(world, es, pt, body_to_parts(body), message_id=REUSED, thread=thread)
+    assert (count(pt, "inbox"), pt.rows("SELECT code FROM rejected")) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("mutant", "promise"),
+    [
+        (
+            Mutant(receiving._take, unchecked("holds_the_same")),
+            lambda *units: test_a_sender_that_uses_an_id_twice_is_refused_and_told_of(*units, ("a", "b"), 1),
+        ),
+        (
+            Mutant(inbox.holds_the_same, unchecked("thread")),
+            lambda *units: test_a_sender_that_uses_an_id_twice_is_refused_and_told_of(*units, ("a", "a"), 2),
+        ),
+        (
+            Mutant(inbox.holds_the_same, returning("False")),
+            test_a_message_that_was_sealed_anew_is_the_same_message,
+        ),
+    ],
+    ids=["dropped without a word", "of any conversation", "sealed anew is another"],
+)
+def test_what_one_id_means_is_tested(world, es, pt, mutant, promise):
+    """Each rule, taken away, is missed."""
+    with mutated(mutant), pytest.raises(AssertionError):
+        promise(world, es, pt)
+
+
+def test_whose_message_is_answered_is_said_where_two_used_one_id(world, es, pt, tmp_path):
+    """Nobody makes another's message unanswerable by copying its id: the sender and the id name it."""
+    ie = UnitFixture(world, UnitId("ie"), tmp_path / "ie")
+    for unit, text in ((es, "three on deck"), (ie, "nobody on deck")):
+        send_under_one_id(world, unit, pt, text)
+    name = show_id(REUSED)
+    with pytest.raises(Conflict, match="two senders") as refused:
+        pt.submit("es", reply_to=name)
+    assert "--sender" in (refused.value.hint or "")
+    for unit in (es, ie):
+        answered = pt.submit(unit.unit, reply_to=name, reply_to_sender=unit.unit)
+        [row] = pt.context.store.rows("SELECT * FROM inbox WHERE sender = ?", unit.unit)
+        assert pt.context.store.rows("SELECT mid FROM outbox WHERE thread = ?", row["thread"])[0][
+            "mid"
+        ] == read_id(answered.id)
+    with pytest.raises(NotFound):
+        pt.submit("it", reply_to=name, reply_to_sender="it")
+
+
+def test_a_copied_id_hides_no_message_of_ours(world, es, pt):
+    """Whoever sends us a message under the id of our own does not take its place in an answer."""
+    ours = es.submit("pt")
+    pump(world, es, pt, rounds=1)
+    body = parse_draft(MessageKind.INFORMATION, _json(draft("nobody on deck")))
+    _deliver_raw(world, pt, es, body_to_parts(body), message_id=read_id(ours.id))
+    with pytest.raises(Conflict):
+        es.submit("pt", reply_to=ours.id)
+    es.submit("pt", reply_to=ours.id, reply_to_sender="es")
+
+
 def _deliver_raw(
     world: World, sender: UnitFixture, to: UnitFixture, parts, *, subject: bytes | None = None, **changes
 ) -> None:
@@ -272,7 +381,7 @@ def _deliver_raw(
     order = Order(
         kind=changes.pop("kind", MessageKind.INFORMATION),
         message_id=MessageId(changes.pop("message_id", None) or new_message_id(world.now, world.entropy)),
-        thread=new_thread_id(world.entropy),
+        thread=changes.pop("thread", None) or new_thread_id(world.entropy),
         to=(Recipient(to.unit, Role.TO),),
         handling=OPEN_HANDLING,
         purposes=frozenset({Purpose.OPERATIONAL}),
