@@ -24,6 +24,11 @@ QUIET: Final = 3600.0
 """Seconds without an unknown log, in a feed that was read all the time, after which its alarm is over."""
 
 KEPT: Final = 200
+"""So many pieces of evidence are shown, the newest."""
+
+KEPT_OF_EACH: Final = 20
+"""Of each alarm and what it is about, beside the first."""
+
 LONGEST: Final = 65_536
 """Of a note that is kept; a true one is much shorter."""
 
@@ -56,8 +61,14 @@ def raise_once(
         held,
         shown[:LONGEST],
     )
+    # The first one stays, and the newest: whoever makes new ones puts out neither it nor another's.
     context.store.write(
-        "DELETE FROM ledger_evidence WHERE id <= (SELECT max(id) FROM ledger_evidence) - ?", KEPT
+        """DELETE FROM ledger_evidence WHERE code = ? AND about = ?
+             AND id > (SELECT min(id) FROM ledger_evidence WHERE code = ? AND about = ?)
+             AND id <= (SELECT id FROM ledger_evidence WHERE code = ? AND about = ?
+                        ORDER BY id DESC LIMIT 1 OFFSET ?)""",
+        *(alarm, about) * 3,
+        KEPT_OF_EACH,
     )
 
 

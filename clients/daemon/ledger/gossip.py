@@ -1,11 +1,18 @@
 """Gossip: comparing the head of the ledger that a message's header names with this unit's.
 
 A log that shows two units two trees is detected by the first message between them. Owns the comparison and
-its alarm. Rules: gossip never stops a message, whose content has been verified by itself; a head ahead of
-this unit's is remembered, and compared when the log has grown to it. A head names no log: once the half-year
-is over, what matches no log may be of the next one, and is remembered as well. The alarm about a unit is over
-when it names a larger tree that this unit holds too. All in the worker's thread, inside the transaction that
-takes the message in.
+its alarm. Rules:
+
+- Gossip never stops a message, whose content has been verified by itself.
+- A head ahead of this unit's is remembered, and compared when the log has grown to it. Of each sender the
+  first and the newest few are: whoever invents heads puts out no other's.
+- Two heads of one size that are both ahead contradict each other, and say nothing of who is right: the alarm
+  names both units. Once the log has that size, it names the one that was wrong.
+- A head names no log: once the half-year is over, what matches no log may be of the next one, and is
+  remembered as well.
+- The alarm about a unit is over when it names a larger tree that this unit holds too.
+
+All in the worker's thread, inside the transaction that takes the message in.
 """
 
 from __future__ import annotations
@@ -23,8 +30,12 @@ from protocol.tlog.proofs import root_at
 if TYPE_CHECKING:
     from clients.daemon.state.unit_context import UnitContext
 
-MOST_AHEAD: Final = 256
+MOST_AHEAD: Final = 4
+"""Heads of one sender that are remembered."""
+
 ALARM: Final = "ledger_gossip"
+AHEAD: Final = "heads ahead of ours"
+"""What the alarm is about where two units contradict each other, and the log has not come so far."""
 
 
 def compare(context: UnitContext, head: TreeHead, *, sender: UnitId) -> None:
@@ -39,11 +50,20 @@ def compare(context: UnitContext, head: TreeHead, *, sender: UnitId) -> None:
 
 def catch_up(context: UnitContext, ledger: Ledger, held: FollowedLog) -> None:
     """Compare the heads that were ahead, and are not any more."""
-    for head in [head for head in ledger.ahead if head.size <= held.follower.head.size]:
-        sender = ledger.ahead.pop(head)
-        outcome = _look(context, ledger, head, sender)
-        if head not in ledger.ahead:
-            _note(context, ledger, head, sender, outcome)
+    size = held.follower.head.size
+    for sender, heads in list(ledger.ahead.items()):
+        due = [head for head in heads if head.size <= size]
+        if not due:
+            continue
+        del ledger.ahead[sender]
+        if left := [head for head in heads if head.size > size]:
+            ledger.ahead[sender] = left
+        for head in due:
+            outcome = _look(context, ledger, head, sender)
+            if head not in ledger.ahead.get(sender, ()):
+                _note(context, ledger, head, sender, outcome)
+    if (ALARM, AHEAD) in ledger.wrong and not _contradictions(ledger):
+        ledger.clear(AHEAD)
 
 
 def _note(context: UnitContext, ledger: Ledger, head: TreeHead, sender: str, outcome: str) -> None:
@@ -70,14 +90,24 @@ def _look(context: UnitContext, ledger: Ledger, head: TreeHead, sender: str) -> 
 
 
 def _remember(context: UnitContext, ledger: Ledger, head: TreeHead, sender: str) -> str:
-    for other, who in ledger.ahead.items():
-        if other.size == head.size and other.root != head.root and who != sender:
-            _alarm(context, ledger, head, sender, f"{who} saw {other.root.hex()[:16]}")
-            return "different"
-    ledger.ahead[head] = sender
-    if len(ledger.ahead) > MOST_AHEAD:
-        del ledger.ahead[next(iter(ledger.ahead))]
+    own = ledger.ahead.setdefault(sender, [])
+    if head not in own:
+        own.append(head)
+        if len(own) > MOST_AHEAD:
+            del own[1]
+    for who, heads in ledger.ahead.items():
+        other = next((one for one in heads if one.size == head.size and one.root != head.root), None)
+        if other is not None and who != sender:
+            both = f"{sender} saw {head.root.hex()[:16]}, {who} saw {other.root.hex()[:16]}"
+            detail = f"{Code.E_GOSSIP_LOG.value}: at {head.size} {both}"
+            raise_once(context, ledger, ALARM, AHEAD, detail, held=other.root, shown=head.root)
     return "ahead"
+
+
+def _contradictions(ledger: Ledger) -> bool:
+    """Whether two of the heads that are remembered have one size and two roots."""
+    heads = {head for heads in ledger.ahead.values() for head in heads}
+    return len({head.size for head in heads}) < len(heads)
 
 
 def _alarm(context: UnitContext, ledger: Ledger, head: TreeHead, sender: str, other: str) -> None:

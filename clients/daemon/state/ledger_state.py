@@ -80,8 +80,8 @@ class Ledger:
     roots: dict[int, bytes] = field(default_factory=dict)
     """Roots of the newest audit log by size, to compare with the heads of others."""
 
-    ahead: dict[TreeHead, str] = field(default_factory=dict)
-    """Heads of others ahead of this unit's log, and their units."""
+    ahead: dict[str, list[TreeHead]] = field(default_factory=dict)
+    """Heads ahead of this unit's log that other units named."""
 
     differs: dict[str, int] = field(default_factory=dict)
     """Units that saw another tree than this unit, and at which size."""

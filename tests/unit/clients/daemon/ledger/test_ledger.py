@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from clients.daemon.alarms import end_unknown_log_alarm
+from clients.daemon.alarms import KEPT_OF_EACH, end_unknown_log_alarm, raise_once
 from clients.daemon.api import ledger_views, views
 from clients.daemon.api.ledger_views import ledger_status
 from clients.daemon.errors import StoreUnavailable
 from clients.daemon.ledger import following as ledger
 from clients.daemon.ledger import promises
 from clients.daemon.ledger.directory_log import compare_directory
-from clients.daemon.ledger.gossip import compare
+from clients.daemon.ledger.gossip import AHEAD, MOST_AHEAD, compare
+from clients.daemon.ledger.gossip import _contradictions as contradictions
+from clients.daemon.ledger.gossip import _remember as remember
 from clients.daemon.sending.composing import compose
 from clients.daemon.sending.sealer import take_in
 from clients.daemon.state.ledger_state import Ledger
@@ -25,7 +27,7 @@ from protocol import topics
 from protocol.envelope.wire import parse_submission
 from protocol.identifiers import Digest, UnitId, read_id
 from protocol.merkle import leaf_hash
-from protocol.parties import NO_HEAD
+from protocol.parties import NO_HEAD, TreeHead
 from protocol.tlog.checkpoints import Seconds, parse_checkpoint
 from protocol.tlog.policy import Policy
 from protocol.tlog.proof_file import TlogProof, format_proof, parse_proof, verify_proof
@@ -34,7 +36,7 @@ from protocol.trail.batches import delivery_leaves, verify_decisions
 from protocol.trail.records import RecordType, entry_of, parse_delivered, parse_record
 from runtime.kafka.ports import Fetched, InputRecord
 from tests.mutants.engine import Mutant, mutated
-from tests.mutants.operations import dropped, returning
+from tests.mutants.operations import dropped, instead, returning
 from tests.sim.one_log import DIRECTORY, NOW, SHARD, SimLog, leaves, policy
 from tests.sim.world import World
 from tests.unit.clients.daemon.unit_contexts import UnitFixture, pump, wish
@@ -694,6 +696,83 @@ def test_two_who_saw_different_heads_betray_the_log_to_a_third(world, es, pt, tm
         world.route(unit.unit.unit)
     it.unit.deliveries()
     assert it.alarms == ["ledger_gossip"]
+
+
+def names(reader: Reader, sender: str, *heads: TreeHead) -> None:
+    """So many verified headers of a sender, each with a head."""
+    with reader.unit.context.transaction():
+        for head in heads:
+            compare(reader.unit.context, head, sender=UnitId(sender))
+
+
+def about(reader: Reader) -> set[str]:
+    return {what for _, what in reader.ledger.wrong}
+
+
+def test_invented_heads_put_out_nobody_elses(pt):
+    """However many one unit names: the head that shows another log is compared when ours has come to it."""
+    log, other = SimLog().add(leaves(20)), SimLog().add(leaves(25, first=1))
+    pt.publish(log).read()
+    names(pt, "es", other.checkpoint().head)
+    names(pt, "ie", *(TreeHead(1_000 + number, bytes([number]) * 32) for number in range(250)))
+    pt.publish(log.add(leaves(20, first=20))).read()
+    assert about(pt) == {"unit es"}
+
+
+def test_the_first_head_that_a_unit_named_stays(pt):
+    """It may be the one that shows another log, and whoever names it may name others afterwards."""
+    log, other = SimLog().add(leaves(20)), SimLog().add(leaves(25, first=1))
+    pt.publish(log).read()
+    names(pt, "es", other.checkpoint().head, *(TreeHead(1_000 + n, bytes(32)) for n in range(50)))
+    assert len(pt.ledger.ahead["es"]) == MOST_AHEAD
+    pt.publish(log.add(leaves(20, first=20))).read()
+    assert about(pt) == {"unit es"}
+
+
+def test_whoever_guesses_the_next_size_accuses_nobody_else(pt):
+    """Until the log has that size nobody knows who is right, and both are named; then the one that was wrong."""
+    log = SimLog().add(leaves(20))
+    pt.publish(log).read()
+    log.add(leaves(5, first=20))
+    names(pt, "ie", TreeHead(25, b"\7" * 32))
+    names(pt, "es", log.checkpoint().head)
+    assert about(pt) == {AHEAD}
+    detail = pt.ledger.wrong["ledger_gossip", AHEAD]
+    assert "es saw" in detail and "ie saw" in detail
+    pt.publish(log).read()
+    assert about(pt) == {"unit ie"}
+
+
+def test_evidence_of_one_thing_puts_out_no_other(pt):
+    """The first piece and the newest of each; a unit that makes contradictions without end fills its own places."""
+    pt.publish(SimLog().add(leaves(20))).read()
+    with pt.unit.context.transaction():
+        raise_once(pt.unit.context, pt.ledger, "ledger_fork", "the log", "", held=b"1", shown=b"fork")
+        for number in range(300):
+            raise_once(
+                pt.unit.context, pt.ledger, "ledger_gossip", "unit ie", "", held=b"1", shown=b"%d" % number
+            )
+            pt.ledger.clear("unit ie")
+    kept = [bytes(shown) for (shown,) in pt.unit.rows("SELECT shown FROM ledger_evidence ORDER BY id")]
+    assert kept[:2] == [b"fork", b"0"]
+    assert kept[2:] == [b"%d" % number for number in range(300 - KEPT_OF_EACH, 300)]
+
+
+@pytest.mark.parametrize(
+    ("mutant", "promise"),
+    [
+        (Mutant(remember, dropped("own[1]")), test_the_first_head_that_a_unit_named_stays),
+        (Mutant(remember, instead("del own[0]", "own[1]")), test_the_first_head_that_a_unit_named_stays),
+        (Mutant(remember, dropped("raise_once")), test_whoever_guesses_the_next_size_accuses_nobody_else),
+        (Mutant(contradictions, returning("True")), test_whoever_guesses_the_next_size_accuses_nobody_else),
+        (Mutant(raise_once, dropped("KEPT_OF_EACH")), test_evidence_of_one_thing_puts_out_no_other),
+    ],
+    ids=["no bound", "the first goes", "nobody is told", "it never ends", "no end of evidence"],
+)
+def test_the_bounds_of_accusations_are_tested(pt, mutant, promise):
+    """Each, taken away, is missed."""
+    with mutated(mutant), pytest.raises(AssertionError):
+        promise(pt)
 
 
 def test_the_log_of_the_directory_must_say_what_our_replica_says(world, es):
