@@ -13,9 +13,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from clients.daemon.state.ledger_state import Ledger
+from protocol.errors import Code
 
 if TYPE_CHECKING:
     from clients.daemon.state.unit_context import UnitContext
+
+UNTRUSTED: Final = "ledger_untrusted"
+ALARMS: Final = {
+    Code.E_LOG_FORK: "ledger_fork",
+    Code.E_LOG_ROLLBACK: "ledger_rollback",
+    Code.E_LOG_GAP: "ledger_gap",
+    Code.E_LOG_UNKNOWN: UNTRUSTED,
+    Code.E_LOG_SIGNATURE: UNTRUSTED,
+    Code.E_COSIGNATURE: UNTRUSTED,
+    Code.E_QUORUM: UNTRUSTED,
+}
+"""Which alarm a refused publication is; any other code is `ledger_damaged`."""
+
+DAMAGED: Final = "ledger_damaged"
 
 UNKNOWN_LOG: Final = "unknown log"
 """What an alarm is about where the policy does not name the log."""

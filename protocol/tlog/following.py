@@ -69,11 +69,16 @@ class Follower:
         self._waiting = SeenTiles()
 
     @classmethod
-    def join(cls, publication: Publication, policy: Policy) -> tuple[Follower, Advance]:
-        """Begin with this publication: its right edge alone makes its root."""
+    def join(
+        cls, publication: Publication, policy: Policy, *, seen: SeenTiles | None = None
+    ) -> tuple[Follower, Advance]:
+        """Begin with this publication: its right edge alone makes its root.
+
+        `seen` are the parts that came before it; it is put behind them.
+        """
         signed = _signed(publication, policy)
         policy.trusted(signed)
-        seen, size = SeenTiles(), signed.checkpoint.size
+        seen, size = SeenTiles() if seen is None else seen, signed.checkpoint.size
         seen.put(publication)
         edge = frontier_at(size, seen.read)
         if edge.root() != signed.checkpoint.root:

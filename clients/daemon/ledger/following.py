@@ -9,15 +9,16 @@ Runs in the worker's thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from clients.daemon.alarms import UNKNOWN_LOG, raise_once
+from clients.daemon.alarms import ALARMS, DAMAGED, UNKNOWN_LOG, UNTRUSTED, raise_once
 from clients.daemon.errors import DirectoryBehind
 from clients.daemon.ledger import gossip, promises
 from clients.daemon.ledger.earlier_heads import is_shown_again
+from clients.daemon.ledger.foreign_bytes import guarded
+from clients.daemon.ledger.joining import begin, check_chain, join
 from clients.daemon.state.feeds_read import note_read
 from clients.daemon.state.ledger_state import FollowedLog, Ledger
 from clients.daemon.store import ledger_tables as ledger_store
@@ -27,9 +28,9 @@ from protocol.errors import Code, Rejected
 from protocol.identifiers import digest
 from protocol.limits import SECOND
 from protocol.tlog.checkpoints import parse_checkpoint
-from protocol.tlog.following import Advance, Follower, SeenTiles, begins_with
+from protocol.tlog.following import Advance, Follower
 from protocol.tlog.publication import Publication, parse_publication
-from protocol.tlog.tiles import TreeWriter, parse_path, right_edge
+from protocol.tlog.tiles import TreeWriter, parse_path
 from protocol.trail.acts import gap_of
 from protocol.trail.stated_acts import StatedActs, is_notice, verify_acts
 from runtime.kafka.ports import Fetched, InputRecord
@@ -38,22 +39,6 @@ if TYPE_CHECKING:
     from clients.daemon.state.unit_context import UnitContext
 
 log = structlog.get_logger()
-
-T = TypeVar("T")
-
-UNTRUSTED: Final = "ledger_untrusted"
-ALARMS: Final = {
-    Code.E_LOG_FORK: "ledger_fork",
-    Code.E_LOG_ROLLBACK: "ledger_rollback",
-    Code.E_LOG_GAP: "ledger_gap",
-    Code.E_LOG_UNKNOWN: UNTRUSTED,
-    Code.E_LOG_SIGNATURE: UNTRUSTED,
-    Code.E_COSIGNATURE: UNTRUSTED,
-    Code.E_QUORUM: UNTRUSTED,
-}
-"""Which alarm a refused publication is; any other code is `ledger_damaged`."""
-
-DAMAGED: Final = "ledger_damaged"
 
 _LACKS_STATEMENTS: Final = frozenset({Code.E_ISSUER})
 
@@ -135,6 +120,8 @@ def _take(context: UnitContext, ledger: Ledger, value: bytes, offset: int) -> No
             _join(context, ledger, publication, offset)
             # Only what kept it from being followed is over: what it begins with may be wrong now.
             ledger.wrong.pop((UNTRUSTED, publication.origin), None)
+        elif publication.origin in ledger.policy.origins:
+            begin(ledger, publication)
     except Rejected as rejected:
         _accuse(context, ledger, publication, offset, rejected)
 
@@ -180,6 +167,8 @@ def _go_on(
         ledger.clear(publication.origin)
     if advance is not None:
         _hear(context, ledger, advance.note)
+        if advance.before.size == 0:
+            check_chain(context, ledger, held, advance)
         _grow(ledger, held, advance)
 
 
@@ -195,40 +184,11 @@ def _hear(context: UnitContext, ledger: Ledger, note: bytes) -> None:
 
 def _join(context: UnitContext, ledger: Ledger, publication: Publication, offset: int) -> None:
     """Begin to follow a log, or begin again behind what was not seen."""
-    follower, advance = guarded(lambda: Follower.join(publication, ledger.policy))
-    row = ledger_store.put_log(context.store, follower, next_offset=offset + 1, now=context.clock())
-    tiles, seen, size = Tiles(context.store, row), SeenTiles(), advance.before.size
-    seen.put(publication)
-    # The files of the right edge gave the root of a trusted checkpoint: they can be kept as they are.
-    tiles.put((tile, seen.read(tile)) for tile in right_edge(size))
-    held = FollowedLog(follower, TreeWriter.resume(size, seen.read, with_entries=False), tiles, offset + 1)
-    before = ledger.audit
-    ledger.put(held)
-    log.info("log_joined", origin=follower.origin, count=follower.head.size)
-    if before is not None and before.origin != held.origin:
-        _check_chain(context, ledger, before, held, advance)
+    known = publication.origin in ledger.logs
+    held, advance = join(context, ledger, publication, offset)
+    if not known:
+        check_chain(context, ledger, held, advance)
     _grow(ledger, held, advance)
-
-
-def _check_chain(
-    context: UnitContext, ledger: Ledger, before: FollowedLog, held: FollowedLog, advance: Advance
-) -> None:
-    """Check that a shard begins with the last checkpoint of the one before: nothing was cut off."""
-    earlier = held.shard is not None and before.shard is not None and before.shard < held.shard
-    if not earlier or advance.before.size > 0 or not advance.leaves:
-        return
-    last = before.follower.checkpoint
-    if begins_with(advance.leaves[0], last):
-        return
-    # A half-year may be without a log. If this one begins with another checkpoint, there was one in between.
-    adjacent = before.shard is not None and before.shard.next() == held.shard
-    code = Code.E_LOG_FORK if adjacent else Code.E_LOG_GAP
-    detail = f"does not begin with {last.origin} at {last.size}, which we hold"
-    if not adjacent:
-        detail += ": a half-year between was not shown"
-    raise_once(
-        context, ledger, ALARMS[code], held.origin, detail, held=before.follower.note, shown=advance.note
-    )
 
 
 def _grow(ledger: Ledger, held: FollowedLog, advance: Advance) -> None:
@@ -273,13 +233,3 @@ def _accuse(
             _join(context, ledger, publication, offset)
         except Rejected as also:
             raise_once(context, ledger, DAMAGED, publication.origin, f"record {offset}: {also}")
-
-
-def guarded(judge: Callable[[], T]) -> T:
-    """The call's result; an internal error on foreign bytes becomes `Rejected`, and stops no message."""
-    try:
-        return judge()
-    except Rejected:
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever a parser of ours raises on hostile bytes ends here
-        raise Rejected(Code.E_SCHEMA, f"reading it failed ({type(error).__name__})") from None

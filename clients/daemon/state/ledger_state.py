@@ -17,7 +17,7 @@ from clients.daemon.store.ledger_tables import Tiles
 from protocol.errors import Rejected
 from protocol.limits import MAX_POLICY_TEXT
 from protocol.parties import NO_HEAD, TreeHead
-from protocol.tlog.following import Follower
+from protocol.tlog.following import Follower, SeenTiles
 from protocol.tlog.policy import Policy, parse_policy
 from protocol.tlog.shards import Shard, parse_shard
 from protocol.tlog.tiles import TreeWriter
@@ -95,6 +95,9 @@ class Ledger:
     heard_at: float = -inf
     """When the signed times of a publication were looked at last, by the monotonic clock."""
 
+    begun: tuple[str, SeenTiles] | None = None
+    """The log of the policy whose first publication is under way, and its parts so far."""
+
     book: OpenPromises = field(default_factory=OpenPromises)
     opened: bool = False
 
@@ -113,6 +116,14 @@ class Ledger:
     def directory(self) -> FollowedLog | None:
         """The log of the key directory."""
         return next((held for held in self.logs.values() if held.shard is None), None)
+
+    def before(self, held: FollowedLog) -> FollowedLog | None:
+        """The log of the half-year before this one, of those that are held; None of the directory's log."""
+        if held.shard is None:
+            return None
+        shards = {one.shard: one for one in self.logs.values() if one.shard is not None}
+        earlier = [shard for shard in shards if shard < held.shard]
+        return shards[max(earlier)] if earlier else None
 
     def note_root(self, held: FollowedLog) -> None:
         """A log has come to a new head."""

@@ -13,7 +13,7 @@ from clients.daemon.api import ledger_views, views
 from clients.daemon.api.ledger_views import ledger_status
 from clients.daemon.errors import StoreUnavailable
 from clients.daemon.ledger import following as ledger
-from clients.daemon.ledger import promises
+from clients.daemon.ledger import joining, promises
 from clients.daemon.ledger.directory_log import compare_directory
 from clients.daemon.ledger.gossip import AHEAD, MOST_AHEAD, compare
 from clients.daemon.ledger.gossip import _contradictions as contradictions
@@ -36,7 +36,7 @@ from protocol.trail.batches import delivery_leaves, verify_decisions
 from protocol.trail.records import RecordType, entry_of, parse_delivered, parse_record
 from runtime.kafka.ports import Fetched, InputRecord
 from tests.mutants.engine import Mutant, mutated
-from tests.mutants.operations import dropped, instead, returning
+from tests.mutants.operations import dropped, instead, returning, rewritten, unchecked
 from tests.sim.one_log import DIRECTORY, NOW, SHARD, SimLog, leaves, policy
 from tests.sim.world import World
 from tests.unit.clients.daemon.unit_contexts import UnitFixture, pump, wish
@@ -551,6 +551,117 @@ def test_a_half_year_that_is_left_out_is_a_gap(es, hidden: bool):
     es.publish(later).read()
     assert es.alarms == (["ledger_gap"] if hidden else [])
     assert es.unit.context.ledger_head == later.checkpoint().head
+
+
+def first_of(log: SimLog) -> Digest:
+    """The first leaf of the half-year behind this one."""
+    return leaf_hash(log.checkpoint().body().encode())
+
+
+MANY = 20_000
+"""Leaves whose publication comes in parts."""
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_shard_whose_first_publication_comes_in_parts_has_to_continue_the_last_one(es, cut: bool):
+    """Its first leaf is in a part that names no checkpoint, and is looked at all the same."""
+    log = SimLog().add(leaves(5))
+    es.publish(log).read()
+    begins = SimLog().add(leaves(4)) if cut else log
+    after = SimLog(origin=NEXT_SHARD).add([first_of(begins), *leaves(MANY)])
+    parts = after.publish()
+    assert len(parts) > 1
+    for part in parts:
+        es.topic.append(part)
+        es.read()
+    assert es.alarms == (["ledger_fork"] if cut else [])
+    assert es.unit.context.ledger_head == after.checkpoint().head
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_shard_that_was_published_empty_has_to_continue_the_last_one(es, cut: bool):
+    """Its first leaf comes later, and is looked at then."""
+    log = SimLog().add(leaves(5))
+    es.publish(log).read()
+    begins = SimLog().add(leaves(4)) if cut else log
+    after = SimLog(origin=NEXT_SHARD)
+    es.publish(after).read()
+    assert es.alarms == []
+    es.publish(after.add([first_of(begins)])).read()
+    assert es.alarms == (["ledger_fork"] if cut else [])
+
+
+def test_a_shard_whose_beginning_is_not_shown_confirms_nothing(es):
+    """Whoever leaves its first leaves out may have cut off the last ones of the shard before: a gap."""
+    log = SimLog().add(leaves(5))
+    es.publish(log).read()
+    after = SimLog(origin=NEXT_SHARD).add([first_of(log), *leaves(600)])
+    after.publish()
+    es.publish(after.add(leaves(3))).read()
+    assert es.alarms == ["ledger_gap"]
+    assert "its beginning was not shown" in es.ledger.wrong["ledger_gap", NEXT_SHARD]
+    es.publish(after.add(leaves(3))).read()
+    assert es.ledger.head == after.checkpoint().head
+
+
+def test_who_never_held_the_shard_before_misses_nothing_of_it(es):
+    """A unit that has just enrolled begins in the middle."""
+    log = SimLog().add(leaves(600))
+    log.publish()
+    assert es.publish(log.add(leaves(3))).read().alarms == []
+
+
+def test_parts_of_a_stranger_spoil_no_first_publication(es):
+    """Parts that do not fit what is signed are left aside: the log is followed, and its beginning was not shown."""
+    log = SimLog().add(leaves(5))
+    es.publish(log).read()
+    after = SimLog(origin=NEXT_SHARD).add([first_of(log), *leaves(MANY)])
+    false = SimLog(origin=NEXT_SHARD).add(leaves(MANY + 1)).publish()
+    es.topic += [*after.publish()[:-1], *false[:-1]]
+    es.publish(after.add(leaves(1)), old=MANY).read()
+    assert es.ledger.logs[NEXT_SHARD].follower.head == after.checkpoint().head
+    assert set(es.alarms) <= {"ledger_gap"}
+
+
+@pytest.mark.parametrize(
+    ("mutant", "promise"),
+    [
+        (
+            Mutant(joining.begin, returning("None")),
+            lambda es: test_a_shard_whose_first_publication_comes_in_parts_has_to_continue_the_last_one(
+                es, cut=True
+            ),
+        ),
+        (
+            Mutant(joining.check_chain, unchecked("begins_with")),
+            lambda es: test_a_shard_that_continues_the_last_one_is_followed(es),
+        ),
+        (
+            Mutant(ledger._go_on, unchecked("check_chain")),
+            lambda es: test_a_shard_that_was_published_empty_has_to_continue_the_last_one(es, cut=True),
+        ),
+        (
+            Mutant(
+                joining.check_chain,
+                rewritten(
+                    "not advance.leaves and advance.before.size == 0",
+                    "not advance.leaves or advance.before.size > 0",
+                ),
+            ),
+            test_a_shard_whose_beginning_is_not_shown_confirms_nothing,
+        ),
+    ],
+    ids=[
+        "parts are forgotten",
+        "what continues is accused",
+        "an empty one is never looked at",
+        "not shown is well",
+    ],
+)
+def test_the_chain_of_half_years_is_tested(es, mutant, promise):
+    """Each rule, taken away, is missed."""
+    with mutated(mutant), pytest.raises(AssertionError):
+        promise(es)
 
 
 def test_a_topic_that_was_made_anew_counts_from_its_beginning(es):
