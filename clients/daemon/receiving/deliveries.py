@@ -115,7 +115,7 @@ def _judge(context: UnitContext, value: bytes, *, patient: bool) -> VerifiedDeli
         if known == delivery.header_digest:
             return None  # one that was sealed anew is verified first: perhaps its sender misses our answer
         if patient:
-            _wait_for(core.directory_head.size, context)
+            _wait_for_directory(delivery, context)
         opened, clock_behind = _open(context, delivery)
         body, _ = body_from_parts(core.kind, opened.content.parts)
         check_header_codes(
@@ -138,9 +138,16 @@ def _judge(context: UnitContext, value: bytes, *, patient: bool) -> VerifiedDeli
     return VerifiedDelivery(opened, body, clock_behind)
 
 
-def _wait_for(size: int, context: UnitContext) -> None:
-    if size > context.directory.head.size:
-        raise DirectoryBehind(size)
+def _wait_for_directory(delivery: Delivery, context: UnitContext) -> None:
+    """What its sender has seen is waited for as far as the router had it that decided: that is signed.
+
+    What a sender claims to have seen costs nothing to invent, and everybody's mail would wait for it.
+    """
+    claimed, here = delivery.header.core.directory_head.size, context.directory.head.size
+    if claimed > here:
+        decided = verify_receipt(delivery.receipt, parties=context.directory)
+        if (needed := min(claimed, decided.directory_size)) > here:
+            raise DirectoryBehind(needed)
 
 
 def _open(context: UnitContext, delivery: Delivery) -> tuple[Opened, bool]:

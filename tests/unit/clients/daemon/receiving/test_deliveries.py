@@ -36,10 +36,11 @@ from protocol.identifiers import (
     show_id,
 )
 from protocol.limits import DAY
+from protocol.parties import TreeHead
 from runtime.errors import Conflict, NotFound
 from runtime.kafka.ports import Fetched, InputRecord
 from tests.mutants.engine import Mutant, mutated
-from tests.mutants.operations import returning, unchecked
+from tests.mutants.operations import returning, rewritten, unchecked
 from tests.sim.world import World
 from tests.unit.clients.daemon.unit_contexts import UnitFixture, draft, pump
 
@@ -274,6 +275,30 @@ def test_keys_are_destroyed_by_the_routers_clock(world, es, pt):
 
 def _json(value: object) -> bytes:
     return json.dumps(value).encode()
+
+
+def waits_for_no_invented_directory(world: World, es: UnitFixture, pt: UnitFixture) -> None:
+    body = parse_draft(MessageKind.INFORMATION, _json(draft()))
+    head = TreeHead(10**6, b"\7" * 32)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pt, "deliveries", lambda: None)
+        _deliver_raw(world, es, pt, body_to_parts(body), directory_head=head)
+    receiving.take_deliveries(pt.context, feed(pt, world.inboxes["pt"][-1]), patient=True)
+    assert count(pt, "inbox") == 1
+
+
+def test_what_a_sender_claims_of_the_directory_is_not_waited_for(world, es, pt):
+    """Only what the router had that decided: a size that nobody has would hold everybody's mail at each fetch."""
+    waits_for_no_invented_directory(world, es, pt)
+
+
+def test_that_a_claim_is_not_waited_for_is_tested(world, es, pt):
+    """Whoever waits for the claim waits for ever."""
+    mutant = Mutant(
+        receiving._wait_for_directory, rewritten("min(claimed, decided.directory_size)", "claimed")
+    )
+    with mutated(mutant), pytest.raises(DirectoryBehind):
+        waits_for_no_invented_directory(world, es, pt)
 
 
 REUSED = read_id("0190a5f2-7c1e-7a00-8000-3c5e9f0d1b2a")
