@@ -227,12 +227,10 @@ class Daemon:
         topic = topics.DIRECTORY
         end = await self._feeds.end(topic, 0)
         self.kafka.heard()
-        start = await self.jobs.until_stored(
-            "position", lambda: statements.start_of_feed(self.context, topic)
-        )
+        at = await self.jobs.until_stored("position", lambda: statements.start_of_feed(self.context, topic))
         await self._statements.advance(self.context.directory.head.size)
-        place = (topic, 0)
-        await self._feeds.follow(place, self._on_statements, start=start, end=end, read=self.directory_read)
+        read = self.directory_read
+        await self._feeds.follow((topic, 0), self._on_statements, start=at, end=end, read=read)
 
     async def _on_statements(self, fetched: Fetched) -> None:
         learned = await self.jobs.until_stored(
@@ -240,8 +238,8 @@ class Daemon:
         )
         await self._statements.advance(learned.size)
         if learned.changed:
-            self._sealer_wakeup.wake()
-            self._upkeep_wakeup.wake()
+            for waiting_for in (self._sealer_wakeup, self._upkeep_wakeup, self._receipts_wakeup):
+                waiting_for.wake()
 
     async def _on_decisions(self, fetched: Fetched) -> None:
         await self._decisions_throttle.wait()
@@ -252,6 +250,7 @@ class Daemon:
         self.lanes.decided(decided.reached, overtaken=decided.overtaken)
         if decided.sealed:
             self.lanes.wake()
+            self._receipts_wakeup.wake()
 
     async def _on_deliveries(self, fetched: Fetched) -> None:
         self.kafka.heard()

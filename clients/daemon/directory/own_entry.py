@@ -19,6 +19,7 @@ from typing import Literal, assert_never
 import structlog
 
 from clients.daemon.state.unit_context import UnitContext
+from clients.daemon.store import inbox
 from clients.daemon.store.noted import is_noted, note, own_identity, own_statement, told
 from keys.directory import Applied
 from keys.statement_types import (
@@ -59,6 +60,8 @@ def remember_own_statements(context: UnitContext, statements: Iterable[bytes]) -
 
 def watch(context: UnitContext, applied: Applied) -> None:
     """Check a new statement about this unit. Inside a transaction."""
+    if isinstance(applied.statement.body, StatusChange) and not applied.statement.body.suspended:
+        inbox.owe_what_was_refused(context.store)
     alarm = _alarm_for(context, applied)
     if alarm is None:
         log.info("own_entry_changed", count=applied.position)

@@ -14,11 +14,12 @@ import structlog
 from clients.daemon.errors import DirectoryBehind
 from clients.daemon.ledger import promises
 from clients.daemon.receiving import receipts
+from clients.daemon.sending import acknowledgements
 from clients.daemon.sending.sealer import seal_row
 from clients.daemon.sending.waiting import order_of
 from clients.daemon.state.feeds_read import note_read
 from clients.daemon.state.unit_context import UnitContext
-from clients.daemon.store import outbox, sealings
+from clients.daemon.store import inbox, outbox, sealings
 from clients.daemon.store.decisions import (
     Foreign,
     Nothing,
@@ -154,9 +155,11 @@ def _apply(context: UnitContext, record: Record, leaf: Leaf, came: receipts.Inco
             return _go_on(context, sealing.message)
         case RefuseForGood(reasons):
             outbox.refuse(context.store, sealing, record, leaf.record, now=now)
+            # The suspension may be over here before the refusal that it caused has come.
+            again = not acknowledgements.is_suspended(context) and inbox.owe_what_was_refused(context.store)
             _count(context, reasons)
             log.warning("refused", rowid=sealing.message, reasons=_codes(reasons))
-            return _go_on(context, sealing.message)
+            return _go_on(context, sealing.message) or again
         case VerdictOnly():
             outbox.note_verdict(context.store, sealing, record, leaf.record)
             log.info("sent_again_in_vain", rowid=sealing.message, reasons=_codes(record.reasons))

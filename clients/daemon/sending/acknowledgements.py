@@ -80,8 +80,11 @@ def _once(vault: Vault, row: Row, request: AckRequest, key: str | None) -> Reque
 def seal_receipts(context: UnitContext) -> bool:
     """Put the acknowledgements of delivery that are owed into the outbox, sealed; whether there are more.
 
-    One for each sender, and in a conversation of its own: a receipt holds up no answer.
+    One for each sender, and in a conversation of its own: a receipt holds up no answer. While this unit is
+    suspended they would be refused, so they stay owed.
     """
+    if is_suspended(context):
+        return False
     rows = inbox.owing(context.store, most=MAX_ACKNOWLEDGED)
     senders: dict[str, list[Row]] = {}
     for row in rows:
@@ -96,6 +99,12 @@ def seal_receipts(context: UnitContext) -> bool:
                 inbox.mark_receipted(context.store, row["id"], receipt=made)
             seal_row(context, made, order, now=now)
     return len(rows) == MAX_ACKNOWLEDGED
+
+
+def is_suspended(context: UnitContext) -> bool:
+    """Whether this unit is, as far as its directory goes."""
+    own = context.directory.unit(context.unit)
+    return own is not None and own.suspended
 
 
 def receipt_order(

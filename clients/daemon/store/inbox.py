@@ -125,6 +125,17 @@ def owe_again(store: Store, *, sender: UnitId, message_id: MessageId, now: Milli
     )
 
 
+def owe_what_was_refused(store: Store) -> bool:
+    """Owe once more what was refused while this unit was suspended; whether something is owed."""
+    return bool(
+        store.write(
+            """UPDATE inbox SET receipt_owed = 1, receipted_by = NULL WHERE receipted_by IN (
+                 SELECT id FROM outbox WHERE automatic = 1 AND state = 'refused' AND reasons LIKE ?)""",
+            f'%"{Code.E_SENDER_SUSPENDED.value}"%',
+        )
+    )
+
+
 def of_receipt(store: Store, receipt: int) -> Sequence[Row]:
     """The messages that an acknowledgement of delivery names."""
     return store.rows("SELECT * FROM inbox WHERE receipted_by = ? ORDER BY id", receipt)

@@ -8,8 +8,10 @@ from dataclasses import replace
 import pytest
 
 from clients.daemon.api import lists, views
+from clients.daemon.directory import own_entry
 from clients.daemon.directory.statements import upkeep
 from clients.daemon.errors import DirectoryBehind, StoreUnavailable
+from clients.daemon.receiving import deciding
 from clients.daemon.receiving import deliveries as receiving
 from clients.daemon.sending import acknowledgements, waiting
 from clients.daemon.sending.requests import AckRequest
@@ -40,7 +42,7 @@ from protocol.parties import TreeHead
 from runtime.errors import Conflict, NotFound
 from runtime.kafka.ports import Fetched, InputRecord
 from tests.mutants.engine import Mutant, mutated
-from tests.mutants.operations import returning, rewritten, unchecked
+from tests.mutants.operations import dropped, returning, rewritten, unchecked
 from tests.sim.world import World
 from tests.unit.clients.daemon.unit_contexts import UnitFixture, draft, pump
 
@@ -275,6 +277,75 @@ def test_keys_are_destroyed_by_the_routers_clock(world, es, pt):
 
 def _json(value: object) -> bytes:
     return json.dumps(value).encode()
+
+
+def acknowledges(world: World, es: UnitFixture, pt: UnitFixture) -> int:
+    """How many of es's messages pt has acknowledged to it, when all that is owed was sent and decided."""
+    acknowledgements.seal_receipts(pt.context)
+    pump(world, pt, es)
+    return count(es, "acknowledgements")
+
+
+@pytest.mark.parametrize("known", ["before", "after"])
+def test_what_a_suspended_unit_owes_it_acknowledges_when_it_is_resumed(world, es, pt, known: str):
+    """Also what was refused because nobody here knew of the suspension yet; and once."""
+    receiving.take_deliveries(pt.context, feed(pt, delivered(world, es, "pt")), patient=True)
+    world.suspend("pt")
+    if known == "before":
+        pt.learn()
+    assert acknowledges(world, es, pt) == 0
+    refused = count(pt, "outbox WHERE state = 'refused'")
+    assert refused == (0 if known == "before" else 1)
+    pt.learn()
+    world.suspend("pt", suspended=False)
+    pt.learn()
+    assert acknowledges(world, es, pt) == 1
+    assert count(pt, "outbox WHERE state = 'accepted'") == 1
+
+
+def test_a_refusal_that_comes_when_the_suspension_is_over_is_made_good(world, es, pt):
+    """The directory is read before the decision that the suspension caused."""
+    receiving.take_deliveries(pt.context, feed(pt, delivered(world, es, "pt")), patient=True)
+    acknowledgements.seal_receipts(pt.context)
+    pt.post()
+    world.suspend("pt")
+    world.route("pt")
+    world.suspend("pt", suspended=False)
+    pt.learn()
+    pt.decisions()
+    assert acknowledges(world, es, pt) == 1
+
+
+@pytest.mark.parametrize(
+    ("mutant", "promise"),
+    [
+        (
+            Mutant(acknowledgements.seal_receipts, unchecked("is_suspended")),
+            lambda *units: test_what_a_suspended_unit_owes_it_acknowledges_when_it_is_resumed(
+                *units, "before"
+            ),
+        ),
+        (
+            Mutant(own_entry.watch, unchecked("StatusChange")),
+            lambda *units: test_what_a_suspended_unit_owes_it_acknowledges_when_it_is_resumed(
+                *units, "after"
+            ),
+        ),
+        (
+            Mutant(
+                deciding._apply,
+                dropped("owe_what_was_refused"),
+                rewritten("_go_on(...) or again", "_go_on(context, sealing.message)"),
+            ),
+            test_a_refusal_that_comes_when_the_suspension_is_over_is_made_good,
+        ),
+    ],
+    ids=["refused in vain", "never again", "too early"],
+)
+def test_that_it_is_acknowledged_at_last_is_tested(world, es, pt, mutant, promise):
+    """Each way, taken away, is missed."""
+    with mutated(mutant), pytest.raises(AssertionError):
+        promise(world, es, pt)
 
 
 def waits_for_no_invented_directory(world: World, es: UnitFixture, pt: UnitFixture) -> None:
