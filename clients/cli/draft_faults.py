@@ -21,7 +21,8 @@ _OPTIONS: Final[Mapping[str, str]] = {
     "to": "--to", "copy": "--copy", "handling": "--handling", "h3": "--handling", "h3.only": "--h3-only",
     "h3.delete_by": "--h3-delete-by", "classification": "--classification", "data_class": "--data-class",
     "purposes": "--purpose", "urgency": "--urgent", "ground": "--ground", "basis": "--basis",
-    "copy_exemption": "--copy-exemption", "reply_to": "ID", "thread": "--thread", "expires_in_s": "--expires",
+    "copy_exemption": "--copy-exemption", "reply_to": "ID", "reply_to_sender": "--sender",
+    "thread": "--thread", "expires_in_s": "--expires",
     "review_in_s": "--review", "suite": "--suite", "idempotency_key": "--idempotency-key",
     "stage": "--stage", "case_ref": "--case-ref",
 }  # fmt: skip

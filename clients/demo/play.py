@@ -106,6 +106,7 @@ def suggestions(exchange: Exchange, here: Path) -> list[str]:
     contrada = _program(here)
     fr, it = (_typed(exchange.home(unit), here) for unit in ("fr", "it"))
     centre, ledger = _typed(exchange.centre, here), _typed(exchange.ledger, here)
+    policy = _typed(exchange.home("it") / "ledger-policy", here)
     vessel, passport = (_typed(EXAMPLES / name, here) for name in ("vessel.json", "identity-document.json"))
     return [
         f"{contrada} --home {it} inbox ls",
@@ -115,7 +116,7 @@ def suggestions(exchange: Exchange, here: Path) -> list[str]:
         f"{contrada} --home {fr} units ls",
         f"{contrada} --home {centre} centre status",
         f"{contrada} --home {centre} centre audit",
-        f"{contrada} audit fsck --live {ledger} --policy {_typed(exchange.ledger / 'policy', here)}",
+        f"{contrada} audit fsck --live {ledger} --policy {policy}",
         f"{contrada} audit search {ledger} --unit nz",
         f"{contrada} --home {fr} witness status   # evidence of the forged log: exit code 7",
         f"{contrada} --home {it} unit status",

@@ -191,7 +191,7 @@ def test_send_says_what_was_asked(daemon: Daemon) -> None:
         "kind": "information", "to": ["it", "de"], "copy": ["centre"], "handling": "H1+H3",
         "h3": {"only": ["de", "it"], "delete_by": None}, "classification": "bpl", "data_class": "special",
         "purposes": ["operational"], "urgency": None, "ground": None, "basis": None, "copy_exemption": None,
-        "reply_to": None, "thread": ID, "expires_in_s": 28800, "review_in_s": 2592000, "suite": 2,
+        "reply_to": None, "reply_to_sender": None, "thread": ID, "expires_in_s": 28800, "review_in_s": 2592000, "suite": 2,
     }  # fmt: skip
 
 

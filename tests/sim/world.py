@@ -246,7 +246,7 @@ class World:
             owner=UnitId(owner),
             partition=0,
             partitions=1,
-            router="router",
+            router=self.router.name,
             signer=self.router,
             parties=self.directory,
             now=self.now,

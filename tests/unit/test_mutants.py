@@ -14,7 +14,7 @@ from protocol import canonical, exchange_rules, key_validity, signatures, verifi
 from protocol.envelope import commitment, core, replay, sealing, wire
 from protocol.errors import Code
 from protocol.exchange_rules import decide_exchange
-from protocol.trail import batches
+from protocol.trail import batches, signed_batches
 from tests.mutants.engine import Mutant, mutated
 from tests.mutants.operations import called, dropped, forced, instead, returning, rewritten, unchecked
 from tests.sim.world import World
@@ -76,9 +76,9 @@ MUTANTS: list[tuple[str, str, list[Mutant]]] = [
     ("the type of the decision", "a_refused_message_travels_with_its_refusal", [Mutant(C.check_what_was_decided, forced(False, batches.RecordType.ACCEPTED))]),
     ("the summary in the record", "a_fallen_router_records_another_header", [Mutant(C.check_what_was_decided, forced(False, batches.summarize))]),
     ("the role of the router", "a_unit_signs_its_own_receipt", [Mutant(batches.verify_batch, called("router_key", "parties.router_key(_0) or parties.identity('fr', _0)"))]),
-    ("the router's signature", "somebody_writes_a_decision_in_the_routers_name", [Mutant(batches.verify_batch, dropped(batches._prove_batch))]),
+    ("the router's signature", "somebody_writes_a_decision_in_the_routers_name", [Mutant(batches.verify_batch, dropped(signed_batches._prove_batch))]),
     ("the path to the signed root", "somebody_writes_another_record_under_a_signed_batch", [Mutant(batches.verify_receipt, unchecked(Code.E_RECEIPT))]),
-    ("the type of the version", "a_receipt_is_written_in_two_ways", [Mutant(batches._check_version, unchecked(Code.E_VER))]),
+    ("the type of the version", "a_receipt_is_written_in_two_ways", [Mutant(signed_batches.check_version, unchecked(Code.E_VER))]),
     ("the place among the addressees", "a_fallen_router_delivers_to_another_unit", [Mutant(C.check_place, forced(False, "addressee.unit"))]),
     ("the range of the index", "an_index_counts_from_the_end", [Mutant(wire.parse_delivery, rewritten("0 <= index < ...", "index < len(header.core.to)"))]),
     ("the expiry at the addressee", "a_fallen_router_delivers_after_the_expiry", [Mutant(C.check_time_of_decision, forced(False, "core.expires"))]),

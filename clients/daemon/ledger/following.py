@@ -18,7 +18,7 @@ from clients.daemon.errors import DirectoryBehind
 from clients.daemon.ledger import gossip, promises
 from clients.daemon.ledger.earlier_heads import is_shown_again
 from clients.daemon.ledger.foreign_bytes import guarded
-from clients.daemon.ledger.joining import begin, check_chain, join
+from clients.daemon.ledger.joining import begin, check_beginning, join
 from clients.daemon.state.feeds_read import note_read
 from clients.daemon.state.ledger_state import FollowedLog, Ledger
 from clients.daemon.store import ledger_tables as ledger_store
@@ -168,7 +168,7 @@ def _go_on(
     if advance is not None:
         _hear(context, ledger, advance.note)
         if advance.before.size == 0:
-            check_chain(context, ledger, held, advance)
+            check_beginning(context, ledger, held, advance)
         _grow(ledger, held, advance)
 
 
@@ -187,7 +187,7 @@ def _join(context: UnitContext, ledger: Ledger, publication: Publication, offset
     known = publication.origin in ledger.logs
     held, advance = join(context, ledger, publication, offset)
     if not known:
-        check_chain(context, ledger, held, advance)
+        check_beginning(context, ledger, held, advance)
     _grow(ledger, held, advance)
 
 

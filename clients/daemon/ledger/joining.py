@@ -65,7 +65,7 @@ def join(
     return held, advance
 
 
-def check_chain(context: UnitContext, ledger: Ledger, held: FollowedLog, advance: Advance) -> None:
+def check_beginning(context: UnitContext, ledger: Ledger, held: FollowedLog, advance: Advance) -> None:
     """Check that a shard begins with the last checkpoint of the one before: nothing was cut off.
 
     With its first leaf, whenever that comes: a log may publish that it is empty. One that is joined behind

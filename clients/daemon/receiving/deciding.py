@@ -14,7 +14,7 @@ import structlog
 from clients.daemon.errors import DirectoryBehind
 from clients.daemon.ledger import promises
 from clients.daemon.receiving import receipts
-from clients.daemon.sending import acknowledgements
+from clients.daemon.sending.acknowledgements import is_suspended
 from clients.daemon.sending.sealer import seal_row
 from clients.daemon.sending.waiting import order_of
 from clients.daemon.state.feeds_read import note_read
@@ -153,13 +153,8 @@ def _apply(context: UnitContext, record: Record, leaf: Leaf, came: receipts.Inco
         case Settle():
             _settle(context, sealing, record, leaf.record)
             return _go_on(context, sealing.message)
-        case RefuseForGood(reasons):
-            outbox.refuse(context.store, sealing, record, leaf.record, now=now)
-            # The suspension may be over here before the refusal that it caused has come.
-            again = not acknowledgements.is_suspended(context) and inbox.owe_what_was_refused(context.store)
-            _count(context, reasons)
-            log.warning("refused", rowid=sealing.message, reasons=_codes(reasons))
-            return _go_on(context, sealing.message) or again
+        case RefuseForGood():
+            return _refuse(context, sealing, record, leaf.record)
         case VerdictOnly():
             outbox.note_verdict(context.store, sealing, record, leaf.record)
             log.info("sent_again_in_vain", rowid=sealing.message, reasons=_codes(record.reasons))
@@ -177,9 +172,16 @@ def _settle(context: UnitContext, sealing: Sealing, record: Record, raw: bytes) 
     _clocks_agree(context)
 
 
-def _count(context: UnitContext, reasons: tuple[Reason, ...]) -> None:
-    for reason in reasons:
+def _refuse(context: UnitContext, sealing: Sealing, record: Record, raw: bytes) -> bool:
+    outbox.refuse(context.store, sealing, record, raw, now=context.clock())
+    for reason in record.reasons:
         context.metrics.refusals.labels(reason.code.value).inc()
+    log.warning("refused", rowid=sealing.message, reasons=_codes(record.reasons))
+    again = False
+    if Code.E_SENDER_SUSPENDED.value in _codes(record.reasons) and not is_suspended(context):
+        # The suspension is over here before the refusal that it caused has come.
+        again = inbox.owe_what_was_refused(context.store)
+    return _go_on(context, sealing.message) or again
 
 
 def _clocks_agree(context: UnitContext) -> None:

@@ -90,9 +90,8 @@ def receipt_for(world: World, submission: Submission, *, signer=None, **changes:
         header=summarize(core),
     )
     signer = signer or world.router
-    made = sign_batch(
-        [replace(record, **changes)], router="router", now=world.now, signer=signer, entropy=world.entropy
-    )
+    record = replace(record, **changes)
+    made = sign_batch([record], router="router", now=record.t, signer=signer, entropy=world.entropy)
     return made.receipts[0]
 
 

@@ -227,7 +227,9 @@ async def read_all(place: Place, topic: str, *, position: int | None = None, cou
     async with KafkaTopics(place.bootstrap).reading(topic, position) as reader:
         found: list = []
         while len(found) < count:
-            found += await reader.fetch(wait_ms=int(GENEROUS * 1000), most=100)
+            more = await reader.fetch(wait_ms=int(GENEROUS * 1000), most=100)
+            assert more, f"{count} records were awaited, and these came: {found}"
+            found += more
         return found
 
 

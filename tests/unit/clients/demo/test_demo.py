@@ -37,7 +37,7 @@ def test_what_is_printed_can_be_typed(here: Path) -> None:
     for line in lines:
         words = shlex.split(line, comments=True)
         assert shutil.which(words[0]) or (here / words[0]).exists()
-        places = ("units/fr", "units/it", "centre", "centre/ledger")
+        places = ("units/fr", "units/it", "units/it/ledger-policy", "centre", "centre/ledger")
         named = [here / word for word in words[1:] if "/" in word and not word.endswith(".json")]
         assert named
         assert set(named) <= {CHECKOUT / "demo" / part for part in places}

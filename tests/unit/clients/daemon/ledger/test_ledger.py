@@ -633,16 +633,16 @@ def test_parts_of_a_stranger_spoil_no_first_publication(es):
             ),
         ),
         (
-            Mutant(joining.check_chain, unchecked("begins_with")),
+            Mutant(joining.check_beginning, unchecked("begins_with")),
             lambda es: test_a_shard_that_continues_the_last_one_is_followed(es),
         ),
         (
-            Mutant(ledger._go_on, unchecked("check_chain")),
+            Mutant(ledger._go_on, unchecked("check_beginning")),
             lambda es: test_a_shard_that_was_published_empty_has_to_continue_the_last_one(es, cut=True),
         ),
         (
             Mutant(
-                joining.check_chain,
+                joining.check_beginning,
                 rewritten(
                     "not advance.leaves and advance.before.size == 0",
                     "not advance.leaves or advance.before.size > 0",

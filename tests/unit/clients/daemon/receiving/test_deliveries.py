@@ -333,7 +333,7 @@ def test_a_refusal_that_comes_when_the_suspension_is_over_is_made_good(world, es
         ),
         (
             Mutant(
-                deciding._apply,
+                deciding._refuse,
                 dropped("owe_what_was_refused"),
                 rewritten("_go_on(...) or again", "_go_on(context, sealing.message)"),
             ),
