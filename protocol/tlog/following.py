@@ -34,7 +34,8 @@ from protocol.tlog.tiles import HASH_SIZE, TILE_HEIGHT, TILE_WIDTH, Tile
 MAX_WAITING: Final = 16_384
 """Tiles that wait for a trusted checkpoint: four million leaves, 128 MiB."""
 
-_LACKS_WITNESSES: Final = frozenset({Code.E_QUORUM, Code.E_COSIGNATURE})
+LACKS_WITNESSES: Final = frozenset({Code.E_QUORUM, Code.E_COSIGNATURE})
+"""Why a checkpoint is not trusted yet: a later one may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ class Follower:
         try:
             advance = self._judge(signed, policy)
         except Rejected as rejected:
-            if rejected.reason not in _LACKS_WITNESSES:
+            if rejected.reason not in LACKS_WITNESSES:
                 self._waiting = SeenTiles()
             raise
         self._waiting = SeenTiles()

@@ -17,7 +17,7 @@ from clients.daemon.state.ledger_state import FollowedLog, Ledger
 from clients.daemon.store import ledger_tables as ledger_store
 from clients.daemon.store.ledger_tables import Tiles
 from protocol.errors import Code, Rejected
-from protocol.tlog.following import Advance, Follower, SeenTiles, begins_with
+from protocol.tlog.following import LACKS_WITNESSES, Advance, Follower, SeenTiles, begins_with
 from protocol.tlog.publication import Publication
 from protocol.tlog.tiles import TreeWriter, right_edge
 
@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 
 def begin(ledger: Ledger, part: Publication) -> None:
-    """Keep a part of the first publication of a log: it shows with what the log begins."""
+    """Keep a part of the first publications of a log: it shows with what the log begins."""
     origin, seen = ledger.begun or ("", SeenTiles())
     if origin != part.origin:
         seen = SeenTiles()
@@ -40,7 +40,6 @@ def _joined(ledger: Ledger, publication: Publication) -> tuple[Follower, Advance
     """The log as this publication and the parts before it show it; by itself, where those do not fit it."""
     origin, seen = ledger.begun or ("", SeenTiles())
     if origin == publication.origin:
-        ledger.begun = None
         try:
             return *Follower.join(publication, ledger.policy, seen=seen), seen
         except Rejected as rejected:
@@ -54,7 +53,14 @@ def join(
     context: UnitContext, ledger: Ledger, publication: Publication, offset: int
 ) -> tuple[FollowedLog, Advance]:
     """Begin to follow a log, or begin again behind what was not seen. What it shows is to be taken in."""
-    follower, advance, seen = guarded(lambda: _joined(ledger, publication))
+    try:
+        follower, advance, seen = guarded(lambda: _joined(ledger, publication))
+    except Rejected as rejected:
+        if rejected.reason in LACKS_WITNESSES:
+            begin(ledger, publication)  # the next one has its witnesses, perhaps, and not these leaves
+        raise
+    if ledger.begun is not None and ledger.begun[0] == publication.origin:
+        ledger.begun = None
     row = ledger_store.put_log(context.store, follower, next_offset=offset + 1, now=context.clock())
     tiles, size = Tiles(context.store, row), advance.before.size
     # The files of the right edge gave the root of a trusted checkpoint: they can be kept as they are.

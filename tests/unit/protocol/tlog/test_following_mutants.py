@@ -55,7 +55,7 @@ MUTANTS = {
         tests.test_a_part_that_never_ends_is_bounded,
     ),
     "what waited is forgotten": (
-        Mutant(Follower.take, forced(True, "_LACKS_WITNESSES")),
+        Mutant(Follower.take, forced(True, "LACKS_WITNESSES")),
         tests.test_too_few_cosignatures_are_not_trusted_and_nothing_is_lost,
     ),
     "a shard may begin with anything": (

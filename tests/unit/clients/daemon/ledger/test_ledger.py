@@ -604,6 +604,20 @@ def test_a_shard_whose_beginning_is_not_shown_confirms_nothing(es):
     assert es.ledger.head == after.checkpoint().head
 
 
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_beginning_that_lacked_its_witnesses_is_remembered(es, cut: bool):
+    """Whoever is away at the turn of the half-year: the leaves came, and count once a checkpoint over them is trusted."""
+    log = SimLog().add(leaves(5))
+    es.publish(log).read()
+    begins = SimLog().add(leaves(4)) if cut else log
+    after = SimLog(origin=NEXT_SHARD, witnesses=()).add([first_of(begins), *leaves(600)])
+    es.publish(after).read()
+    after.witnesses = SimLog().witnesses
+    es.publish(after.add(leaves(3))).read()
+    assert es.ledger.head == after.checkpoint().head
+    assert es.alarms == ["ledger_untrusted", *(["ledger_fork"] if cut else [])]
+
+
 def test_who_never_held_the_shard_before_misses_nothing_of_it(es):
     """A unit that has just enrolled begins in the middle."""
     log = SimLog().add(leaves(600))
@@ -626,6 +640,10 @@ def test_parts_of_a_stranger_spoil_no_first_publication(es):
 @pytest.mark.parametrize(
     ("mutant", "promise"),
     [
+        (
+            Mutant(joining.join, dropped("begin")),
+            lambda es: test_a_beginning_that_lacked_its_witnesses_is_remembered(es, cut=False),
+        ),
         (
             Mutant(joining.begin, returning("None")),
             lambda es: test_a_shard_whose_first_publication_comes_in_parts_has_to_continue_the_last_one(
@@ -652,6 +670,7 @@ def test_parts_of_a_stranger_spoil_no_first_publication(es):
         ),
     ],
     ids=[
+        "what lacks witnesses is forgotten",
         "parts are forgotten",
         "what continues is accused",
         "an empty one is never looked at",
