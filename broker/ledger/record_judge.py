@@ -9,6 +9,7 @@ Rules:
   is announced already, judged in sequencer.py, and a gap whose leaf stands at its place already (gaps.py).
 - A record is judged unverified only by a directory that was read to its end after the record: keys
   are appointed there, and a leaf is never changed. run.py waits for that.
+- Whatever a parser raises on a record is a refusal: no bytes of the topic end the ledger's step.
 - The time of a record is the one that was signed. What does not verify has none, and moves no shard.
 """
 
@@ -76,6 +77,14 @@ class RecordJudge:
 
     def read(self, record: InputRecord, *, first: int) -> JudgedRecord:
         """The leaves of a record, or `Rejected` if it does not verify."""
+        try:
+            return self._read(record, first=first)
+        except Rejected:
+            raise
+        except Exception as error:  # noqa: BLE001 - a fault of ours over somebody else's bytes ends no log
+            raise Rejected(Code.E_SCHEMA, f"reading it failed ({type(error).__name__})") from None
+
+    def _read(self, record: InputRecord, *, first: int) -> JudgedRecord:
         if record.value in self.passed:
             return JudgedRecord(record.offset, None, (), (), first)
         if is_acts(record.value):

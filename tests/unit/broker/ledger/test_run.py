@@ -14,6 +14,7 @@ from broker import announcements
 from broker.announcements import Stating
 from broker.errors import RolledBack
 from broker.ledger import read_api as reading
+from broker.ledger import record_judge
 from broker.ledger.admin import ledger_founding
 from broker.ledger.app import ready
 from broker.ledger.batching import BatchLimits
@@ -35,7 +36,7 @@ from keys.statement_types import StatementType
 from keys.store import write_private
 from keys.unlock import Credential
 from protocol import topics
-from protocol.errors import Rejected
+from protocol.errors import Code, Rejected
 from protocol.identifiers import Millis, UnitId
 from protocol.limits import DAY
 from protocol.tlog.checkpoints import parse_checkpoint
@@ -45,7 +46,7 @@ from protocol.trail.records import RecordType
 from runtime.errors import Conflict, Misconfigured
 from runtime.kafka.ports import InputRecord
 from tests.mutants.engine import Mutant, mutated
-from tests.mutants.operations import dropped
+from tests.mutants.operations import dropped, returning
 from tests.sim.world import NOON, World
 from tests.unit.broker.ledger.rig import (
     AUDIT,
@@ -167,6 +168,30 @@ async def test_a_verdict_waits_for_the_newest_directory(
     assert types.count(RecordType.DIRECTORY_STATEMENT) == statements
     assert rig.state(DIRECTORY).root == world.directory.head.root
     assert not ledger.working
+
+
+def a_fault_of_ours_is_a_refusal(patch: pytest.MonkeyPatch) -> None:
+    world = world_of(1)
+    judge = RecordJudge(world.directory, UnitId("ledger"), world.entropy)
+    record = InputRecord(0, 0, world.audit[0])
+    assert judge.read(record, first=0).entries
+    with patch.context() as faulty:
+        faulty.setattr(record_judge, "leaves_of_decisions", lambda *_, **__: 1 // 0)
+        with pytest.raises(Rejected) as refused:
+            judge.read(record, first=0)
+    assert refused.value.reason is Code.E_SCHEMA
+
+
+def test_a_fault_of_ours_over_a_record_ends_no_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is raised: the record becomes a leaf UNVERIFIED, and those behind it are read."""
+    a_fault_of_ours_is_a_refusal(monkeypatch)
+
+
+def test_that_a_fault_ends_no_log_is_tested(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without it the ledger would end at that record, and at every start again."""
+    mutant = Mutant(RecordJudge.read, returning("self._read(record, first=first)"))
+    with mutated(mutant), pytest.raises(ZeroDivisionError):
+        a_fault_of_ours_is_a_refusal(monkeypatch)
 
 
 async def test_a_key_that_is_not_appointed_keeps_no_ledger(tmp_path: Path) -> None:
