@@ -99,11 +99,17 @@ class StepOutcome:
 
 
 def parse_input(record: InputRecord) -> ParsedRecord:
-    """Parse one record."""
+    """Parse one record. Whatever is raised over it is a refusal: nobody's bytes keep those behind them."""
     try:
         return ParsedRecord(record, parse_submission(record.value))
     except Rejected as rejected:
         return ParsedRecord(record, rejected)
+    except Exception as error:  # noqa: BLE001 - a fault of ours
+        return ParsedRecord(record, _failed(error))
+
+
+def _failed(error: Exception) -> Rejected:
+    return Rejected(Code.E_SCHEMA, f"reading it failed ({type(error).__name__})")
 
 
 def claimed_directory(records: Sequence[ParsedRecord]) -> int:
@@ -138,7 +144,10 @@ class Step:
 
     def decide(self, parsed: ParsedRecord) -> None:
         """Decide the next record."""
-        one = _decide(parsed, state=self._after, context=self._context)
+        try:
+            one = _decide(parsed, state=self._after, context=self._context)
+        except Exception as error:  # noqa: BLE001 - a fault of ours over one record is no reason to decide none
+            one = _quarantined(parsed, _failed(error), self._context, None)
         self._decided.append(one)
         addressees = len(parsed.content.header.core.to) if isinstance(parsed.content, Submission) else 1
         self._size += len(parsed.raw.value) * addressees

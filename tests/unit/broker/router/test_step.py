@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import mlkem, x25519
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from broker.router import step
-from broker.router.step import Budget, claimed_directory, parse_input
+from broker.router.step import Budget, Step, claimed_directory, parse_input
 from keys.soft_keys import SoftEpochKey, SoftOpener
 from protocol import topics
 from protocol.canonical import decode, encode
@@ -26,7 +26,7 @@ from protocol.limits import MAX_QUARANTINED, MAX_RECORD
 from protocol.parties import TreeHead
 from protocol.trail.batches import RecordType, verify_decisions, verify_receipt
 from runtime.kafka.ports import InputRecord
-from tests.mutants.engine import Mutant
+from tests.mutants.engine import Mutant, mutated
 from tests.mutants.operations import rewritten
 from tests.mutants.promises import assert_missed
 from tests.sim.steps import run_step
@@ -174,6 +174,46 @@ def test_bad_records_block_nobody(world):
 
     assert len(of(done, topics.inbox("it"))) == 3
     assert len(of(done, topics.QUARANTINE)) == 3
+
+
+@pytest.mark.parametrize("where", ["parse_submission", "verify_submission", "decide_exchange"])
+def test_a_fault_of_ours_over_one_record_blocks_nobody(world, monkeypatch, where: str):
+    """Whatever is raised, that record is refused and quarantined, and those behind it are decided."""
+    good, odd = world.compose("fr", ["it"]), world.compose("fr", ["de"])
+    whole = getattr(step, where)
+
+    def faulty(*args, **kwargs):
+        if args[0] == odd or "unit='de'" in repr(args[0]) or "'de'" in repr(getattr(args[0], "core", "")):
+            raise ZeroDivisionError
+        return whole(*args, **kwargs)
+
+    monkeypatch.setattr(step, where, faulty)
+    done = run(world, odd, good)
+    assert [one.record.type for one in done.decided] == [RecordType.REJECTED, RecordType.ACCEPTED]
+    assert [reason.code for reason in done.decided[0].record.reasons] == [Code.E_SCHEMA]
+    assert len(of(done, topics.QUARANTINE)) == 1
+
+
+@pytest.mark.parametrize(
+    ("mutant", "where"),
+    [
+        (
+            Mutant(parse_input, rewritten("ParsedRecord(record, _failed(error))", "1 // 0")),
+            "parse_submission",
+        ),
+        (
+            Mutant(
+                Step.decide, rewritten("_quarantined(parsed, _failed(error), self._context, None)", "1 // 0")
+            ),
+            "verify_submission",
+        ),
+    ],
+    ids=["in a parser", "in the decision"],
+)
+def test_that_a_fault_blocks_nobody_is_tested(world, monkeypatch, mutant, where: str):
+    """Without it the router would fail at that record, at each attempt."""
+    with mutated(mutant), pytest.raises(ZeroDivisionError):
+        test_a_fault_of_ours_over_one_record_blocks_nobody(world, monkeypatch, where)
 
 
 def test_an_unproven_header_is_not_recorded(world):
