@@ -15,8 +15,9 @@ goes on to a later one by a time that has not come: a router whose clock is a ye
 half-year for everybody, and take the log to one for which nobody has keys. Its records stand where the log
 is.
 
-Where the audit topic came back from an older copy, some of it is read once more (place/same_log.py): what has
-its leaves already makes none.
+What was signed has its leaves once, however often it stands in the topic: somebody may write a genuine record
+a second time, and where the topic came back from an older copy some of it is read once more
+(place/same_log.py).
 """
 
 from __future__ import annotations
@@ -143,7 +144,7 @@ class Sequencer:
         old = head.state
         if is_of_later_shard(readings[0], head.origin, now=now):
             head = next_shard(old, readings[0])
-        once = [self._once(reading) for reading in readings]
+        once = self._once(readings)
         done = sequence_batch(head, once, signers=self._signers, now=now)
         read = self._read.after(records, position=done.new.position)
         self._head = self._storage.commit(
@@ -153,13 +154,20 @@ class Sequencer:
         self._read = read
         return done
 
-    def _once(self, reading: JudgedRecord) -> JudgedRecord:
-        """The reading, without the leaves that it has already."""
-        if reading.offset >= self._read.again or reading.signed is None:
-            return reading
-        if not self._storage.records.has_leaves(reading.rows[0], reading.signed):
-            return reading
-        return replace(reading, entries=(), rows=(), signed=None, announced=None, deletions=())
+    def _once(self, readings: Sequence[JudgedRecord]) -> list[JudgedRecord]:
+        """The readings, without the leaves that they have already."""
+        times = {reading.rows[0].t for reading in readings if reading.signed is not None}
+        known = self._storage.records.signed_at(times) if times else set()
+        once: list[JudgedRecord] = []
+        for reading in readings:
+            if reading.signed in known:
+                log.warning("audit_record_repeated", offset=reading.offset)
+                once.append(replace(reading, entries=(), rows=(), signed=None, announced=None, deletions=()))
+                continue
+            if reading.signed is not None:
+                known.add(reading.signed)
+            once.append(reading)
+        return once
 
     def reader(self, origin: str) -> TileReader:
         """Reads the tiles of one of the ledger's logs."""

@@ -1,7 +1,8 @@
 """What the ledger's database knows of the records that it has read of the audit topic.
 
     ladder   some of them, so that a topic from an older copy is noticed (runtime/read_records.py)
-    again    below this offset records are read once more, after such a copy: some have their leaves
+    again    below this offset records are read once more, after such a copy: some have their leaves. A
+             release looks for those below it alone; this one does for every record
 
 Owns the table `audit_read`, one row, written in the transaction that moves the lock row. A release that does
 not have the table leaves the ladder behind the place to which it reads: its steps are records of the log all
@@ -10,16 +11,18 @@ the same. Rule: the first record that was read is kept, however large the first 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Connection, delete, insert, inspect, select
 
 from broker.ledger.store.schema import audit_read, batches, records
-from protocol.trail.ledger_leaves import Row
 from runtime.kafka.ports import InputRecord, Ladder
 from runtime.read_records import climbed, ladder_from_bytes, ladder_to_bytes
+
+_AT_ONCE: Final = 500
+"""Times in one question to the database."""
 
 _ONE: Final = 0
 """There is one audit topic, whatever the half-year."""
@@ -54,8 +57,12 @@ def store_read(connection: Connection, read: AuditRead) -> None:
     connection.execute(insert(audit_read).values(row))
 
 
-def has_leaves(connection: Connection, first: Row, signed: bytes) -> bool:
-    """Whether what a router or an operator signed has its leaves, of which this would be the first row."""
-    found = select(batches.c.id).join_from(batches, records, batches.c.id == records.c.id)
-    of_it = found.where(records.c.t == first.t, batches.c.signed == signed)
-    return connection.execute(of_it.limit(1)).first() is not None
+def signed_at(connection: Connection, times: Collection[int]) -> set[bytes]:
+    """What routers and operators signed for these times, as far as it has its leaves."""
+    found = select(batches.c.signed).join_from(batches, records, batches.c.id == records.c.id)
+    asked = sorted(times)
+    return {
+        row.signed
+        for start in range(0, len(asked), _AT_ONCE)
+        for row in connection.execute(found.where(records.c.t.in_(asked[start : start + _AT_ONCE])))
+    }

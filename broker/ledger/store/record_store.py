@@ -16,7 +16,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
@@ -24,7 +24,7 @@ from typing import Final
 from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from broker.ledger.store.audit_read import AuditRead, has_leaves, store_read, stored_read
+from broker.ledger.store.audit_read import AuditRead, signed_at, store_read, stored_read
 from broker.ledger.store.erasing import Erasure, erase_records
 from broker.ledger.store.lock_row import LogState, Moved, move_row, moved_by_another
 from broker.ledger.store.queries import (
@@ -141,10 +141,10 @@ class RecordStore:
         self.commit(state, back := replace(state, position=position), read=read)
         return back
 
-    def has_leaves(self, first: Row, signed: bytes) -> bool:
-        """Whether what was signed has its leaves, of which this would be the first row."""
+    def signed_at(self, times: Collection[int]) -> set[bytes]:
+        """What routers and operators signed for these times, as far as it has its leaves."""
         with self._reading() as connection:
-            return has_leaves(connection, first, signed)
+            return signed_at(connection, times)
 
     def staged(self, origin: str) -> dict[str, bytes]:
         """The files that are committed and may not all be in the object store; newer ones over older."""

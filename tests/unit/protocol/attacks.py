@@ -91,7 +91,7 @@ def receipt_for(world: World, submission: Submission, *, signer=None, **changes:
     )
     signer = signer or world.router
     record = replace(record, **changes)
-    made = sign_batch([record], router="router", now=record.t, signer=signer, entropy=world.entropy)
+    made = sign_batch([record], router=signer.name, now=record.t, signer=signer, entropy=world.entropy)
     return made.receipts[0]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,8 +28,8 @@ from protocol.trail.acts import deletion, directory_statement
 from protocol.trail.records import RecordType
 from protocol.trail.stated_acts import sign_acts
 from runtime.errors import Unavailable
-from tests.mutants.engine import Mutant
-from tests.mutants.operations import rewritten
+from tests.mutants.engine import Mutant, mutated
+from tests.mutants.operations import forced, rewritten
 from tests.mutants.promises import assert_missed
 from tests.sim.world import NOON, World
 from tests.unit.broker.ledger.rig import AUDIT, NAME, Rig, root_over, world_of
@@ -297,6 +298,34 @@ def test_a_statement_is_announced_once_however_often_it_is_stated(rig: Rig) -> N
     rig.inputs = [announcement(rig.world, position) for position in positions]
     state = rig.run(rig.writer())
     assert (state.size, state.directory_next, state.position) == (4, 4, len(positions))
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 100])
+def test_what_somebody_writes_a_second_time_has_its_leaves_once(tmp_path: Path, at_once: int) -> None:
+    """A genuine record, in the same step or a later one: no second decision of a message, and no act done twice."""
+    rig = Rig(tmp_path, world_of(12))
+    act = deletion(NOON, rig.world.registrar.name, origin=AUDIT, indexes=[0], ground="retention")
+    order = sign_acts(
+        [act], actor=rig.world.registrar.name, now=NOON, signer=rig.world.registrar, entropy=rig.world.entropy
+    )
+    genuine = [*rig.world.audit, order]
+    rig.inputs = [*genuine, genuine[3], *genuine[:2], genuine[3], order]
+    rig.run(rig.writer(), at_once=at_once)
+    rig.inputs += [genuine[5], b"garbage", order]
+    state = rig.run(rig.writer(), at_once=at_once)
+    rows = list(rig.records.rows(AUDIT))
+    places = Counter(row.record for row in rows if row.type in (1, 2, 3))
+    assert set(places.values()) == {1}
+    assert [row.type for row in rows].count(RecordType.DELETION) == 1
+    assert [row.type for row in rows].count(RecordType.UNVERIFIED) == 1
+    assert state.position == len(rig.inputs)
+
+
+def test_that_it_has_its_leaves_once_is_tested(tmp_path: Path) -> None:
+    """Without the look there are two decisions of one message, and every auditor takes the router for a cheat."""
+    mutant = Mutant(Sequencer._once, forced(False, "reading.signed", "known"))
+    with mutated(mutant), pytest.raises(AssertionError):
+        test_what_somebody_writes_a_second_time_has_its_leaves_once(tmp_path, 100)
 
 
 def test_a_wrong_announcement_is_not_believed(rig: Rig) -> None:
