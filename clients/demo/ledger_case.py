@@ -59,7 +59,7 @@ class LedgerCase:
     def audited(self) -> Scene:
         """An auditor copies the ledger and recomputes all of it."""
         eventually(self._mirror, within=PATIENCE)
-        code, found = self._contrada("audit", "fsck", str(self._copy("auditor")), "--live")
+        code, found = self._fsck(self._copy("auditor"))
         return Scene(
             "an auditor's copy, checked offline", "exit code 0: nothing found", _verdict(code, found)
         )
@@ -68,12 +68,17 @@ class LedgerCase:
         """A record altered and another removed on the centre's disk: fsck names both leaves."""
         intruder = self._intruder("disk")
         self.altered, removed = intruder.alter(), intruder.remove()
-        code, found = self._contrada("audit", "fsck", str(intruder.copy), "--live")
+        code, found = self._fsck(intruder.copy)
         return Scene(
             "one record altered, one removed on the disk",
             f"exit code 7: record-altered at leaf {self.altered}, record-missing at leaf {removed}",
             _verdict(code, found),
         )
+
+    def _fsck(self, copy: Path) -> tuple[int, _Found]:
+        """The whole audit of a copy, by the policy that a unit has and not by the copy's own."""
+        policy = self.exchange.home("it") / "ledger-policy"
+        return self._contrada("audit", "fsck", str(copy), "--live", "--policy", str(policy))
 
     def put_back(self) -> Scene:
         """The disk is put back to where it was: a ledger on it does not start."""
