@@ -245,7 +245,7 @@ MUTANTS = [
     ("the place", test_what_else_is_stated_does_not_open_the_way, Mutant(gaps._is_before, forced(True, "gap.first"))),
     ("the end", test_what_else_is_stated_does_not_open_the_way, Mutant(gaps._is_before, forced(True, "gap.end"))),
     ("alone", test_what_else_is_stated_does_not_open_the_way, Mutant(gaps.passing, forced(False, "len"))),
-    ("one leaf", test_two_people_state_it_and_the_ledger_goes_on, Mutant(RecordJudge.read, unchecked("self.passed"))),
+    ("one leaf", test_two_people_state_it_and_the_ledger_goes_on, Mutant(RecordJudge._read, unchecked("self.passed"))),
     ("none of ours", test_a_gap_that_is_none_is_logged_as_that, Mutant(RecordJudge._acts, dropped("self._check_gaps"))),
     ("by itself", test_nothing_goes_over_a_gap_by_itself, Mutant(gaps.behind_gaps, dropped("check_span"))),
     ("every unit", test_two_people_state_it_and_the_ledger_goes_on, Mutant(LedgerRun._placed, rewritten("self.publisher.notices = self.passed", "pass"))),
