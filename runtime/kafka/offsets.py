@@ -5,7 +5,7 @@ Owns the question. It goes to the broker that leads a partition, for many of its
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import IntEnum
 from typing import Any, Final
 
@@ -27,22 +27,31 @@ class PartitionBound(IntEnum):
 
 
 async def bounds_of(
-    client: AIOKafkaClient, leaders: Mapping[Place, int], which: PartitionBound
+    client: AIOKafkaClient, leaders: Mapping[Place, int], which: PartitionBound | int
 ) -> dict[Place, int]:
-    """The offset of that end of each partition; `Unavailable` where its leader does not say."""
-    led: dict[int, list[Place]] = {}
-    for place, leader in leaders.items():
-        led.setdefault(leader, []).append(place)
+    """The offset of that end of each partition; `Unavailable` where its leader does not say.
+
+    Of a moment, in Unix milliseconds, the offset of the first record since then; -1 where there is none.
+    """
     found: dict[Place, int] = {}
-    for leader, places in led.items():
-        for first in range(0, len(places), MOST_PLACES):
-            with as_connection_errors():
-                answer = await client.send(leader, _question(places[first : first + MOST_PLACES], which))
-            found |= _offsets_in(answer)
+    for leader, places in by_leader(leaders):
+        with as_connection_errors():
+            answer = await client.send(leader, _question(places, which))
+        found |= _offsets_in(answer)
     return found
 
 
-def _question(places: Sequence[Place], which: PartitionBound) -> PinnedRequest:
+def by_leader(leaders: Mapping[Place, int]) -> Iterator[tuple[int, list[Place]]]:
+    """The partitions of each broker, as many as one request asks for."""
+    led: dict[int, list[Place]] = {}
+    for place, leader in leaders.items():
+        led.setdefault(leader, []).append(place)
+    for leader, places in led.items():
+        for first in range(0, len(places), MOST_PLACES):
+            yield leader, places[first : first + MOST_PLACES]
+
+
+def _question(places: Sequence[Place], which: PartitionBound | int) -> PinnedRequest:
     wanted: dict[str, list[tuple[int, int]]] = {}
     for topic, partition in places:
         wanted.setdefault(topic, []).append((partition, int(which)))

@@ -10,7 +10,7 @@ import asyncio
 import os
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from deploy.kafka.cluster import Cluster
 from protocol import topics
 from protocol.identifiers import UnitId
 from runtime.kafka.admin import KafkaTopicAdmin
+from runtime.kafka.hanging.search import Hanging, HangingTransactions
 from runtime.kafka.ports import OutputRecord
 from runtime.kafka.requests import Membership
 from tests.waiting import GENEROUS, until_async
@@ -62,6 +63,13 @@ def bootstrap(cluster: Cluster) -> str:
 def unit(unique: Callable[[str], str]) -> UnitId:
     """A unit that no other test has."""
     return UnitId(unique("fr"))
+
+
+async def ended_at(bootstrap: str, topics: Iterable[str]) -> tuple[Hanging, ...]:
+    """Find the transactions that hang and end those that are decided, as the centre's command does; what is left."""
+    async with HangingTransactions.at(bootstrap) as search:
+        said = await search.end(found := await search.find(topics))
+        return tuple(one for one in found if said.get(one) != "")
 
 
 async def create(bootstrap: str, **wanted: dict[str, str]) -> None:

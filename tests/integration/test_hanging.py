@@ -18,12 +18,12 @@ from protocol import topics
 from protocol.identifiers import UnitId
 from runtime.errors import Unavailable
 from runtime.kafka.feeds import KafkaFeeds
-from runtime.kafka.hanging.search import HangingTransactions, ended_at
+from runtime.kafka.hanging.search import HangingTransactions
 from runtime.kafka.hanging.verdicts import State
 from runtime.kafka.ports import OutputRecord
 from runtime.kafka.transactions import Transactions
 from tests.integration import adapter
-from tests.integration.adapter import claiming, committed, committing, create
+from tests.integration.adapter import claiming, committed, committing, create, ended_at
 from tests.waiting import until_async
 
 no_late_tracebacks = adapter.no_late_tracebacks

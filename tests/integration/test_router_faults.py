@@ -30,7 +30,7 @@ from protocol.limits import MAX_CIPHERTEXT, MAX_RECORD
 from protocol.trail.batches import Record, RecordType, verify_decisions
 from runtime.errors import Unavailable
 from runtime.kafka.admin import KafkaTopicAdmin
-from runtime.kafka.hanging.search import ended_at
+from tests.integration.adapter import ended_at
 from tests.integration.exchange import Exchange, present
 from tests.integration.failing_router import POINTS
 from tests.sim.world import World

@@ -255,9 +255,8 @@ def _reply(
     invocation: Invocation, kind: str, message_id: str, draft: dict[str, Any] | None, options: dict[str, Any]
 ) -> None:
     # Opening it here is intended: an answer requires that the request was read, and the log shows it.
-    sender = options.pop("sender")
-    query = "" if sender is None else f"?sender={segment(sender)}"
-    received = DaemonClient(unit_home(invocation)).get(f"/v1/inbox/{segment(message_id)}{query}")
+    daemon = DaemonClient(unit_home(invocation))
+    received = daemon.get(f"/v1/inbox/{segment(message_id)}", sender=options.pop("sender"))
     if draft is None:
         draft = _refusal_draft(received, options)
     answered = {"reply_to": received["id"], "reply_to_sender": received["sender"]}

@@ -21,7 +21,6 @@ from runtime.kafka import requests as ask
 from runtime.kafka.addresses import not_reachable
 from runtime.kafka.client import (
     AIOKafkaClient,
-    CommittedOffsetRequest,
     KafkaError,
     MetadataRequest,
     as_connection_errors,
@@ -29,19 +28,16 @@ from runtime.kafka.client import (
     sparing_client,
 )
 from runtime.kafka.closing import close
-from runtime.kafka.committed_records import READ_COMMITTED, committed_records
+from runtime.kafka.committed_records import committed_records
 from runtime.kafka.fetch_session import FetchSession
 from runtime.kafka.hanging import requests as hanging
 from runtime.kafka.hanging.coordinator_log import TOPIC, Noted, noted
 from runtime.kafka.hanging.verdicts import OpenTransaction, State, Verdict, verdict
 from runtime.kafka.leaders import MOST_TOPICS
-from runtime.kafka.offsets import PartitionBound, bounds_of
+from runtime.kafka.offsets import PartitionBound, bounds_of, by_leader
 from runtime.kafka.ports import Place
 
 OFFSETS_TOPIC: Final = "__consumer_offsets"
-MOST_PLACES: Final = 1_000
-"""So many partitions are asked for in one request."""
-
 EARLIER_MS: Final = 2 * 3_600_000
 """So long before its newest record a transaction's decision is looked for: a producer's clock may be an hour
 ahead, and more is refused."""
@@ -50,11 +46,8 @@ FETCH_WAIT_MS: Final = 500
 NOTHING_AT_MOST: Final = 20
 """After so many fetches in a row that bring nothing a log is given up."""
 
-
 _UNKNOWN_TOPIC: Final = 3
 _NOT_TOLD: Final = -1
-_GROUP: Final = 2
-"""The library keeps connections 0 and 1 of a broker for itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,46 +126,30 @@ class HangingTransactions:
         return found
 
     async def _open(self, leaders: Mapping[Place, int]) -> list[OpenTransaction]:
-        led: dict[int, list[Place]] = {}
-        for place, leader in leaders.items():
-            led.setdefault(leader, []).append(place)
         found: list[OpenTransaction] = []
-        for leader, its in led.items():
-            for first in range(0, len(its), MOST_PLACES):
-                question = hanging.describe_producers(its[first : first + MOST_PLACES])
-                for one in hanging.open_transactions(await self._ask(leader, question)):
-                    if not isinstance(one, OpenTransaction):
-                        (topic, partition), code = one
-                        raise Unavailable(
-                            f"Kafka does not tell the producers of {topic} {partition}"
-                            f" ({for_code(code).__name__})"
-                        )
-                    found.append(one)
+        for leader, places in by_leader(leaders):
+            answer = await self._ask(leader, hanging.describe_producers(places))
+            for one in hanging.open_transactions(answer):
+                if not isinstance(one, OpenTransaction):
+                    (topic, partition), code = one
+                    why = for_code(code).__name__
+                    raise Unavailable(f"Kafka does not tell the producers of {topic} {partition} ({why})")
+                found.append(one)
         return found
 
     async def _history(self, producers: set[int], since: int) -> dict[int, list[Noted]]:
         """What its coordinator has written of each of these producers, in the order of the log."""
         found: dict[int, list[Noted]] = {producer: [] for producer in producers}
-        for place, leader in (await self._leaders([TOPIC])).items():
-            end = (await bounds_of(self._client, {place: leader}, PartitionBound.END))[place]
-            begin = await self._first_since(leader, place, max(0, since - EARLIER_MS))
-            if begin is None:
+        leaders = await self._leaders([TOPIC])
+        ends = await bounds_of(self._client, leaders, PartitionBound.END)
+        begins = await bounds_of(self._client, leaders, max(0, since - EARLIER_MS))
+        for place, begin in begins.items():
+            if begin < 0:
                 continue
-            for one in await self._read(leader, place, begin, end):
+            for one in await self._read(leaders[place], place, begin, ends[place]):
                 if one.producer_id in found:
                     found[one.producer_id].append(one)
         return found
-
-    async def _first_since(self, leader: int, place: Place, moment: int) -> int | None:
-        """The offset of the first record from a moment on; None where there is none."""
-        topic, partition = place
-        question = ask.PinnedRequest(
-            CommittedOffsetRequest, ask.NO_REPLICA, READ_COMMITTED, [(topic, [(partition, moment)])]
-        )
-        ((_, ((_, code, _, offset),)),) = (await self._ask(leader, question)).topics
-        if code:
-            raise Unavailable(f"the offsets of {topic} are not known ({for_code(code).__name__})")
-        return offset if offset >= 0 else None
 
     async def _read(self, leader: int, place: Place, position: int, end: int) -> list[Noted]:
         session = FetchSession()
@@ -194,11 +171,4 @@ class HangingTransactions:
 
     async def _ask(self, node: int, question: Any) -> Any:
         with as_connection_errors():
-            return await self._client.send(node, question, group=_GROUP)
-
-
-async def ended_at(bootstrap: str, topics: Iterable[str]) -> tuple[Hanging, ...]:
-    """Find what hangs and end what is decided; what is left, for launchers that have no operator."""
-    async with HangingTransactions.at(bootstrap) as search:
-        said = await search.end(found := await search.find(topics))
-        return tuple(one for one in found if said.get(one) != "")
+            return await self._client.send(node, question)
