@@ -22,7 +22,7 @@ from tests.years.campaign import Outcome, simulate, units_of
 from tests.years.judge import KINDS
 from tests.years.mutants import HOLES, Search, search
 from tests.years.nemesis import DAY, FAULTS, GAPS
-from tests.years.plan import YEAR, Plan, plan_of
+from tests.years.plan import PER_YEAR, YEAR, Plan, plan_of
 from tests.years.shrink import command, shrunk
 
 UNITS = 12
@@ -36,6 +36,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--first", type=int, default=1, help="the first of them (default 1)")
     parser.add_argument("--years", type=float, default=1.0, help="of each (default 1)")
     parser.add_argument("--units", type=int, default=UNITS, help=f"in each exchange (default {UNITS})")
+    parser.add_argument(
+        "--per-year", type=float, default=PER_YEAR, help=f"episodes (default {PER_YEAR:g})"
+    )
     parser.add_argument("--episodes", type=_numbers, help="these of its episodes alone")
     parser.add_argument("--faults", type=_numbers, help="these of its faults alone")
     parser.add_argument("--kinds", type=lambda text: text.split(","), help="these kinds of faults alone")
@@ -69,7 +72,7 @@ def planned(seed: int, given: argparse.Namespace) -> Plan:
         raise SystemExit(
             f"no such faults: {', '.join(sorted(unknown))}; there are {', '.join((*FAULTS, *GAPS))}"
         )
-    plan = plan_of(seed, years=given.years, units=units_of(given.units), names=names)
+    plan = plan_of(seed, years=given.years, units=units_of(given.units), names=names, per_year=given.per_year)
     if given.episodes is None and given.faults is None:
         return plan
     episodes = given.episodes if given.episodes is not None else {each.number for each in plan.episodes}

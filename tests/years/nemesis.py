@@ -96,8 +96,9 @@ _RESTORED = frozenset(
 )
 """What a unit says whose disk does not know what it did since."""
 
-_PUT_BACK = frozenset({"feed_rewound", "acknowledgement_missing"}) | _LATE
-"""What is said of a Kafka that came back from an older copy."""
+_PUT_BACK = frozenset({"feed_rewound", "acknowledgement_missing", "decision_lost"}) | _LATE
+"""What is said of a Kafka that came back from an older copy. The last: it lost a message that waited for its decision,
+and the unit sealed another before it knew."""
 
 _ALONE = frozenset({"ledger_untrusted"})
 """What is said where the ledger reached Kafka before it reached a quorum of its witnesses."""

@@ -19,6 +19,9 @@ from tests.years.traffic import Talk, talks
 
 YEAR: Final = 365.25 * DAY
 
+PER_YEAR: Final = 16.0
+"""Episodes in a year, on average, where nobody asks for more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Struck:
@@ -56,6 +59,7 @@ class Plan:
     """The faults that it was drawn from."""
 
     episodes: tuple[Episode, ...]
+    per_year: float = PER_YEAR
 
     @property
     def faults(self) -> list[Struck]:
@@ -80,7 +84,7 @@ def plan_of(
     years: float,
     units: Sequence[str],
     names: Collection[str] = tuple(FAULTS),
-    per_year: float = 16,
+    per_year: float = PER_YEAR,
 ) -> Plan:
     """The plan of a seed."""
     chance = random.Random(f"plan {seed}")
@@ -114,7 +118,7 @@ def plan_of(
             chance, list(units), name=f"e{place}", count=chance.choice((1, 2, 3, 6)), seconds=seconds
         )
         episodes.append(Episode(place, round(at, 3), tuple(sorted(faults, key=lambda f: f.at)), tuple(said)))
-    return Plan(seed, years, len(units), tuple(fault.name for fault in table), tuple(episodes))
+    return Plan(seed, years, len(units), tuple(fault.name for fault in table), tuple(episodes), per_year)
 
 
 def _before_epoch(at: float, chance: random.Random) -> float:

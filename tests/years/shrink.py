@@ -11,7 +11,7 @@ from typing import Final
 
 from tests.years.campaign import Outcome, units_of
 from tests.years.nemesis import FAULTS
-from tests.years.plan import Plan, plan_of
+from tests.years.plan import PER_YEAR, Plan, plan_of
 
 MOST: Final = 40
 """Simulations that one shrinking may take."""
@@ -55,8 +55,12 @@ def shrunk(outcome: Outcome, *, run: Callable[[Plan], Outcome]) -> Outcome:
 
 def command(plan: Plan) -> str:
     """The command that repeats it."""
-    full = plan_of(plan.seed, years=plan.years, units=units_of(plan.units), names=plan.kinds)
+    full = plan_of(
+        plan.seed, years=plan.years, units=units_of(plan.units), names=plan.kinds, per_year=plan.per_year
+    )
     words = [f"python -m tests.years --seed {plan.seed} --years {plan.years:g} --units {plan.units}"]
+    if plan.per_year != PER_YEAR:
+        words.append(f"--per-year {plan.per_year:g}")
     if plan.kinds != tuple(FAULTS):
         words.append("--kinds " + ",".join(plan.kinds))
     if len(plan.episodes) < len(full.episodes):

@@ -55,6 +55,8 @@ def test_a_failing_plan_shrinks_to_what_it_needs(wanted):
 def test_the_command_repeats_a_part_of_a_plan():
     whole = plan_of(7, years=0.2, units=units_of(4))
     assert command(whole) == "python -m tests.years --seed 7 --years 0.2 --units 4"
+    often = plan_of(7, years=0.2, units=units_of(4), per_year=400)
+    assert command(often).endswith("--units 4 --per-year 400")
     chosen = plan_of(7, years=0.2, units=units_of(4), names=("router_killed", "epoch_keys_lost"))
     assert command(chosen).endswith("--units 4 --kinds router_killed,epoch_keys_lost")
     assert {fault.name for fault in chosen.faults} == {"router_killed", "epoch_keys_lost"}
