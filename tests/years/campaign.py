@@ -89,6 +89,9 @@ class Campaign:
     _away: set[asyncio.Task[None]] = field(default_factory=set)
     """Faults that last longer than their episode."""
 
+    _ends: dict[int, float] = field(default_factory=dict)
+    """When each fault that is at work has lasted as long as it was to; by its number."""
+
     _look_at: float = 0.0
     """When people look next at what ends."""
 
@@ -120,8 +123,7 @@ class Campaign:
         loop = self.exchange.loop
         while (left := moment - loop.time()) > AWAKE:
             if left > MINUTE:
-                seconds = min(left - AWAKE, LEAP)
-                self._leap(seconds)
+                self._leap(min(left - AWAKE, LEAP, *self._until_ends()))
             await asyncio.sleep(min(AWAKE, moment - loop.time()))
             while any(loop.time() - party.began < YOUNG for party in self.exchange.processes()):
                 await asyncio.sleep(AWAKE)
@@ -131,6 +133,11 @@ class Campaign:
                 await duties.done(self.exchange)
             self.harvest.take()
         await asyncio.sleep(max(0.0, moment - loop.time()))
+
+    def _until_ends(self) -> list[float]:
+        """Seconds until each long fault ends: a copy of hours that is put back after a leap would be one of weeks."""
+        now = self.exchange.loop.time()
+        return [end - now for end in self._ends.values() if end - now > MINUTE]
 
     async def _logged(self) -> None:
         """What the new date has brought is in the ledger, if it works: else a pause of a minute would be one of days."""
@@ -183,8 +190,10 @@ class Campaign:
         await asyncio.sleep(fault.at)
         self.struck[fault.name] += 1
         self.exchange.note(f"{fault.name} for {fault.seconds:.1f} s (fault {fault.number})")
+        self._ends[fault.number] = self.exchange.loop.time() + fault.seconds
         kind = FAULTS.get(fault.name) or GAPS[fault.name][0]
         await kind.strike(Strike(self.exchange, random.Random(fault.dice), fault.seconds))
+        del self._ends[fault.number]
         self.exchange.note(f"{fault.name} is over")
 
     async def _heal(self) -> None:
