@@ -33,6 +33,7 @@ from protocol.errors import MisuseError
 from protocol.identifiers import Digest, KeyId, Millis, UnitId, digest
 from protocol.merkle import EMPTY_ROOT, Frontier, leaf_hash
 from protocol.parties import EpochKey, IdentityKey, OperatorKey, OperatorRole, TreeHead, Unit
+from protocol.quotas import DEFAULT_QUOTA, Quota
 
 _OPERATORS = {
     KeyRole.REGISTRAR: OperatorRole.REGISTRAR,
@@ -215,6 +216,16 @@ class Directory:
     def facts(self, unit: UnitId) -> UnitFacts | None:
         """The registrar's newest facts about the unit, their version and its topics' partitions."""
         return self._tables.facts.get(unit)
+
+    def quota(self, unit: UnitId) -> Quota:
+        """How much the unit may ask for."""
+        _, quota = self._tables.quotas.get(unit, (0, DEFAULT_QUOTA))
+        return quota
+
+    def quota_since(self, unit: UnitId) -> Millis | None:
+        """When its quota was stated; None for a unit that has the default."""
+        known = self._tables.quotas.get(unit)
+        return None if known is None else known[0]
 
     def units(self) -> tuple[Unit, ...]:
         """All units, by name."""

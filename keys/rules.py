@@ -10,6 +10,7 @@
     epoch         the unit's own identity         the unit's encryption key for one epoch
     status        a registrar                     suspends or resumes a unit
     revocation    see `_check_may_revoke`         withdraws a key, and what a compromised key signed for
+    quota         a root key or a registrar       how much a unit may ask for; the newest one counts
     a later type  a root key or a registrar       none here: it has its place, and is read by later programs
 
 The law of later types (docs/adr/0031): whether one has its place depends on its issuer, its time and its
@@ -43,6 +44,7 @@ from keys.statement_types import (
     Appointment,
     Body,
     EpochPublication,
+    QuotaChange,
     Revocation,
     Statement,
     StatementType,
@@ -122,8 +124,8 @@ def consequences(
             return _change_status(change, statement.issued, tables)
         case Revocation() as revocation:
             return _revoke(revocation, statement.issued, issuer=issuer, tables=tables)
-        case Unread():
-            return []
+        case QuotaChange() | Unread() as later:
+            return _take_later(later, statement.issued, tables)
         case _:
             assert_never(statement.body)
 
@@ -186,6 +188,14 @@ def _change_status(change: StatusChange, issued: Millis, tables: Tables) -> list
         Put(tables.units, change.unit, replace(unit, suspended=change.suspended)),
         Put(tables.status_since, change.unit, issued),
     ]
+
+
+def _take_later(made: QuotaChange | Unread, issued: Millis, tables: Tables) -> list[Change]:
+    # It has its place in any case. One that was held back has no effect after a newer one.
+    if isinstance(made, Unread):
+        return []
+    since, _ = tables.quotas.get(made.unit, (0, None))
+    return [Put(tables.quotas, made.unit, (issued, made.quota))] if issued >= since else []
 
 
 def _revoke(made: Revocation, issued: Millis, *, issuer: Issuer, tables: Tables) -> list[Change]:

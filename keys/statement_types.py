@@ -15,6 +15,7 @@ from protocol.codes import Classification, LegalBasis, Purpose, UnitKind
 from protocol.identifiers import KeyId, Millis, UnitId
 from protocol.parties import Unit
 from protocol.public_keys import EpochPublic, IdentityPublic
+from protocol.quotas import Quota
 from protocol.signatures import Suite
 
 MAX_NAME = 200
@@ -35,6 +36,7 @@ class StatementType(IntEnum):
     ROUTER = 7
     LEDGER = 8
     SUCCESSION = 9
+    QUOTA = 10
 
 
 LAST_FOUNDING_TYPE = StatementType.SUCCESSION
@@ -130,6 +132,14 @@ class Revocation:
 
 
 @dataclass(frozen=True, slots=True)
+class QuotaChange:
+    """How much a unit may ask for, from now on."""
+
+    unit: UnitId
+    quota: Quota
+
+
+@dataclass(frozen=True, slots=True)
 class Unread:
     """What a statement of a later type says: kept as it is, and read by programs that know the type."""
 
@@ -138,7 +148,7 @@ class Unread:
     """The body, encoded."""
 
 
-Body = Appointment | UnitFacts | EpochPublication | StatusChange | Revocation | Unread
+Body = Appointment | UnitFacts | EpochPublication | StatusChange | Revocation | QuotaChange | Unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,5 +184,7 @@ def body_type(body: Body) -> int:
             return StatementType.STATUS
         case Revocation():
             return StatementType.REVOCATION
+        case QuotaChange():
+            return StatementType.QUOTA
         case _:
             assert_never(body)

@@ -8,6 +8,7 @@
     epoch       = [ unit, epoch, x-wing ]                                                    type 4
     status      = [ unit, suspended, reason ]                                                type 5
     revocation  = [ unit, kid, reason, compromised-since / null ]                            type 6
+    quota       = [ unit, messages, bytes, copies, refusals ]                                type 10
     later       = [ * any ]                                                                  types from 10 on
     proof       = see possession.py
 
@@ -21,7 +22,7 @@ Whether a statement may be made, by whom and when, is not judged here (rules.py)
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from enum import IntEnum
 from typing import Any, TypeVar, assert_never
 
@@ -35,6 +36,7 @@ from keys.statement_types import (
     Appointment,
     Body,
     EpochPublication,
+    QuotaChange,
     Revocation,
     Statement,
     StatementType,
@@ -49,6 +51,7 @@ from protocol.errors import Code, MisuseError, Rejected
 from protocol.identifiers import Digest, KeyId, Millis, digest, parse_unit_id
 from protocol.limits import MAX_STATEMENT, MAX_UINT
 from protocol.public_keys import EpochPublic, IdentityPublic
+from protocol.quotas import Quota
 from protocol.signatures import STATEMENT, Signed, Signer, Suite, parse_signed, sign, verify
 
 _Code = TypeVar("_Code", bound=IntEnum)
@@ -72,9 +75,11 @@ def issue(body: Body, *, signer: Signer, issued: Millis) -> bytes:
     statement = Statement(issued, signer.public.kid, body)
     payload = _encode_payload(statement)
     try:
-        _parse_payload(payload)
+        parsed = _parse_payload(payload)
     except Rejected as error:
         raise MisuseError(f"this statement would be refused: {error.sentence}", hint=error.hint) from None
+    if type(parsed.body) is not type(body):
+        raise MisuseError("nobody would read this statement as what it is")
     return sign(payload, suite=Suite.HYBRID, signer=signer, context=STATEMENT)
 
 
@@ -132,10 +137,16 @@ def _body_item(body: Body) -> list[Any]:
             return [body.unit, body.suspended, body.reason]
         case Revocation():
             return [body.unit, body.kid, body.reason, body.compromised_since]
-        case Unread():
-            return list(decode_again(body.item))
+        case QuotaChange() | Unread():
+            return _later_item(body)
         case _:
             assert_never(body)
+
+
+def _later_item(body: QuotaChange | Unread) -> list[Any]:
+    if isinstance(body, Unread):
+        return list(decode_again(body.item))
+    return [body.unit, *astuple(body.quota)]
 
 
 def _parse_payload(payload: bytes, *, again: bool = False) -> Statement:
@@ -154,7 +165,7 @@ def _parse_payload(payload: bytes, *, again: bool = False) -> Statement:
 
 def _parse_body(number: int, item: list[Any]) -> Body:
     if LAST_FOUNDING_TYPE < number <= MAX_TYPE:
-        return Unread(number, encode(item))
+        return _parse_later(number, item) or Unread(number, encode(item))
     stype = _one_of(StatementType, number)
     if stype in APPOINTMENTS:
         return parse_appointment(stype, item)
@@ -170,6 +181,18 @@ def _parse_body(number: int, item: list[Any]) -> Body:
             return Revocation(parse_unit_id(unit), _kid(kid), printable_text(reason, MAX_REASON), compromised)
         case _:
             raise _bad(f"not a statement of type {stype.name}")
+
+
+def _parse_later(number: int, item: list[Any]) -> Body | None:
+    """What a later type says that this program reads; None where it makes no sense, and is kept as it is."""
+    try:
+        match number, item:
+            case StatementType.QUOTA, [unit, messages, bytes_, copies, refusals]:
+                quota = Quota(*map(_uint, (messages, bytes_, copies, refusals)))
+                return QuotaChange(parse_unit_id(unit), quota) if quota.is_enough else None
+    except Rejected:
+        pass
+    return None
 
 
 def _parse_facts(item: list[Any]) -> UnitFacts:

@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 from keys.statement_types import UnitFacts
 from protocol.identifiers import KeyId, Millis, UnitId
 from protocol.parties import EpochKey, IdentityKey, Unit
+from protocol.quotas import Quota
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -78,6 +79,9 @@ class Tables:
     facts: dict[UnitId, UnitFacts] = field(default_factory=dict)
     units: dict[UnitId, Unit] = field(default_factory=dict)
     status_since: dict[UnitId, Millis] = field(default_factory=dict)
+    quotas: dict[UnitId, tuple[Millis, Quota]] = field(default_factory=dict)
+    """The newest one of each unit, and when it was stated."""
+
     keys: dict[KeyId, KnownKey] = field(default_factory=dict)
     key_names: dict[KeyId, UnitId] = field(default_factory=dict)
     """Every classical and post-quantum key id ever appointed: none is appointed twice."""

@@ -39,6 +39,7 @@ class Code(StrEnum):
     E_PARTITION = "E_PARTITION"
     E_SENDER_UNKNOWN = "E_SENDER_UNKNOWN"
     E_SENDER_SUSPENDED = "E_SENDER_SUSPENDED"
+    E_QUOTA = "E_QUOTA"
     E_KEY_UNKNOWN = "E_KEY_UNKNOWN"
     E_KEY_NOT_YET = "E_KEY_NOT_YET"
     E_KEY_EXPIRED = "E_KEY_EXPIRED"
@@ -122,6 +123,7 @@ HINTS: dict[Code, str] = {
     Code.E_PARTITION: "put the message into the partition of its conversation",
     Code.E_SENDER_UNKNOWN: "have the centre enrol the unit first",
     Code.E_SENDER_SUSPENDED: "ask the centre why the unit is suspended",
+    Code.E_QUOTA: "wait; the daemon sends it again by itself, and the centre can raise the unit's quota",
     Code.E_KEY_UNKNOWN: "have the centre enrol this signing key",
     Code.E_KEY_NOT_YET: "wait until the key's validity begins, and check the clock",
     Code.E_KEY_EXPIRED: "rotate the unit's identity key",

@@ -170,6 +170,10 @@ ROUTER: Final[tuple[VerificationStep[SubmissionCase], ...]] = (
         11, "The rules of exchange, all of them, with every reason",
         (), "ADR 0011", "exchange_rules.RULES",
     ),
+    VerificationStep(
+        12, "There is room for it in its unit's quota",
+        (Code.E_QUOTA,), "ADR 0034", "quotas.Use.submitted",
+    ),
 )  # fmt: skip
 """A router's order. Step 11 refuses with the codes of policy."""
 

@@ -24,12 +24,13 @@ from keys.directory import Directory
 from keys.key_files import IDENTITY_FILE, read_identity
 from keys.root_of_trust import RootOfTrust
 from keys.soft_keys import SoftIdentity
-from keys.statement_types import Revocation, StatusChange, UnitFacts
+from keys.statement_types import QuotaChange, Revocation, StatusChange, UnitFacts
 from keys.statements import issue
 from protocol import topics
 from protocol.errors import ContradaError, Rejected
 from protocol.identifiers import KeyId, Millis, UnitId
 from protocol.parties import OperatorRole
+from protocol.quotas import Quota
 from protocol.signatures import Signer
 from protocol.topics import Topic
 from runtime.cli.command import Invocation
@@ -168,6 +169,14 @@ class Registry:
             raise Conflict(f"{unit} is {'suspended already' if suspended else 'not suspended'}")
         registrar = registrar_of(self.home, self.directory)
         return issue(StatusChange(unit, suspended, reason), signer=registrar, issued=now())
+
+    def quota_change(self, unit: UnitId, quota: Quota) -> bytes:
+        """The statement that says how much a unit may ask for."""
+        self.known(unit)
+        if quota == self.directory.quota(unit) and self.directory.quota_since(unit) is not None:
+            raise Conflict(f"{unit} has this quota already")
+        registrar = registrar_of(self.home, self.directory)
+        return issue(QuotaChange(unit, quota), signer=registrar, issued=now())
 
     def revocation(
         self, unit: UnitId, kid: KeyId, *, reason: str, since: Millis | None, root: Signer | None = None

@@ -28,11 +28,13 @@ from broker.router.step import (
     parse_input,
 )
 from broker.router.turns import Turn
+from keys.directory import Directory
 from protocol.envelope.replay import ReplayState
 from protocol.envelope.wire import Submission
 from protocol.errors import Code, Rejected
 from protocol.identifiers import Entropy, Millis, show_id
 from protocol.key_validity import check_signing_key
+from protocol.quotas import Quota, Use
 from protocol.signatures import Signer
 from runtime.errors import Unavailable
 from runtime.process.clock import ClockCheck, ClockFault
@@ -131,18 +133,21 @@ class Router:
 
     async def work(self, claim: Claim) -> None:
         """Route one partition until cancelled or until anything fails."""
-        state = ReplayState.from_text(claim.state)
+        state, use = ReplayState.from_text(claim.state), Use()
         while True:
             records = await claim.fetch(wait_ms=None, most=FETCH_MOST)
             turn, parsed = Turn(), []
             for record in records:
                 parsed.append(parse_input(record))
                 await turn.give_way()
-            state = await self._route(claim, parsed, state)
+            state, use = await self._route(claim, parsed, state, use)
 
-    async def _route(self, claim: Claim, records: list[ParsedRecord], state: ReplayState) -> ReplayState:
+    async def _route(
+        self, claim: Claim, records: list[ParsedRecord], state: ReplayState, use: Use
+    ) -> tuple[ReplayState, Use]:
         while records:
             await self.replica.usable()
+            await self._pause(claim, use)
             parties = await self.replica.at_least(claimed_directory(records), patience=CATCH_UP)
             now = self.clock()
             self.check_fit(now)
@@ -155,14 +160,31 @@ class Router:
                 parties=parties,
                 now=now,
                 entropy=self.entropy,
+                quota=_quota_of(claim, parties),
             )
+            step = Step(state=state, context=context, budget=self.budget, use=use)
             with self.metrics.batch_seconds.time():
-                outcome = await self._decide(records, Step(state=state, context=context, budget=self.budget))
+                outcome = await self._decide(records, step)
                 await claim.commit(outcome.outputs, position=outcome.position, state=outcome.state.to_text())
             self._report(outcome)
             self._compare(records, outcome)
-            state, records = outcome.state, records[len(outcome.decided) :]
-        return state
+            state, use, records = outcome.state, outcome.use, records[len(outcome.decided) :]
+        return state, use
+
+    async def _pause(self, claim: Claim, use: Use) -> None:
+        """Leave the outbox alone where too much of it was refused: its unit waits, and nobody else does.
+
+        What was read is still there; no request, no heartbeat and no other claim waits for this.
+        """
+        if not use.refusals:
+            return
+        seconds = use.pause(now=self.clock(), quota=_quota_of(claim, self.replica.directory))
+        if seconds > 0:
+            log.warning(
+                "outbox_paused", unit=claim.owner, partition=claim.partition, seconds=round(seconds, 1)
+            )
+            with self.metrics.paused.track_inprogress():
+                await asyncio.sleep(seconds)
 
     async def _decide(self, records: list[ParsedRecord], step: Step) -> StepOutcome:
         turn = Turn()
@@ -178,6 +200,8 @@ class Router:
         for one in outcome.decided:
             record = one.record
             self.metrics.decided(record.type, record.reasons)
+            if one.over is not None:
+                self.metrics.over_quota.labels(one.over.limit.label).inc()
             if one.submission is None:
                 log.info(
                     "decided",
@@ -197,3 +221,8 @@ class Router:
             # Only a verified header is in the record: with an unverified one any writer could accuse a unit.
             if one.record.header is not None and isinstance(parsed.content, Submission):
                 self.ledger.gossip.compare(parsed.content.header.core)
+
+
+def _quota_of(claim: Claim, directory: Directory) -> Quota:
+    """This partition's part of what its unit may ask for."""
+    return directory.quota(claim.owner).part(claim.partitions)

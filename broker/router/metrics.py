@@ -18,6 +18,8 @@ class RouterMetrics:
     registry: CollectorRegistry
     messages: Counter
     refusals: Counter
+    over_quota: Counter
+    paused: Gauge
     batches: Counter
     batch_seconds: Histogram
     claims: Gauge
@@ -38,6 +40,10 @@ class RouterMetrics:
             made.registry,
             made.counter("messages_routed", "Submissions decided, by outcome.", "outcome"),
             made.counter("messages_refused", "Reasons of refusals, by reject code.", "reason"),
+            made.counter(
+                "messages_over_quota", "Messages refused as over a unit's quota, by limit.", "limit"
+            ),
+            made.gauge("router_paused_outboxes", "Partitions left alone, as too much of them was refused."),
             made.counter("router_transactions", "Transactions committed."),
             made.histogram("route_duration_seconds", "Time to decide and commit one batch."),
             made.gauge("router_claims", "Input partitions that this router holds."),

@@ -7,7 +7,9 @@
 What a step returns is committed in one Kafka transaction or not at all (broker/router/loop.py). The same
 records, state, directory, time and entropy give the same step. A record that cannot be parsed or verified
 goes to quarantine and blocks no other. There it is held with its digest and its size, and of what is large
-its beginning, which has the header: whoever writes garbage does not fill the topic.
+its beginning, which has the header: whoever writes garbage does not fill the topic. What would be accepted
+and is over the unit's quota (protocol/quotas.py) is refused, with the time to wait; what is refused counts,
+too, and where that is over the quota the step ends.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from protocol.exchange_rules import NO_CONSENTS, Consents, ExchangeCase, decide_
 from protocol.identifiers import Entropy, Millis, UnitId, digest
 from protocol.limits import MAX_QUARANTINED
 from protocol.parties import Parties
+from protocol.quotas import DEFAULT_QUOTA, OverQuota, Quota, Use
 from protocol.signatures import Signer
 from protocol.trail.batches import (
     DecisionType,
@@ -65,6 +68,8 @@ class StepContext:
     now: Millis
     entropy: Entropy
     consents: Consents = field(default_factory=lambda: NO_CONSENTS)
+    quota: Quota = DEFAULT_QUOTA
+    """Of this partition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,17 @@ class DecidedRecord:
     """Set when the message is to be delivered."""
 
     quarantine: bytes | None = None
+    over: OverQuota | None = None
+    """Set when nothing but the quota is against it."""
+
+    @property
+    def is_charged(self) -> bool:
+        """Whether it counts as a refusal of the quota's.
+
+        What breaks a rule of the exchange does not: that is said once of each message. Nor does what comes
+        twice: a daemon that is not answered sends again.
+        """
+        return self.quarantine is not None or self.over is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +111,7 @@ class StepOutcome:
     outputs: tuple[OutputRecord, ...]
     position: int
     state: ReplayState
+    use: Use
     decided: tuple[DecidedRecord, ...]
 
 
@@ -126,8 +143,11 @@ class Step:
     Whoever runs it may let others have their turn between two records.
     """
 
-    def __init__(self, *, state: ReplayState, context: StepContext, budget: Budget) -> None:
+    def __init__(
+        self, *, state: ReplayState, context: StepContext, budget: Budget, use: Use | None = None
+    ) -> None:
         self._after = state.copy()
+        self._use = use or Use()
         self._context = context
         self._budget = budget
         self._decided: list[DecidedRecord] = []
@@ -140,19 +160,42 @@ class Step:
             len(self._decided) >= self._budget.records
             or self._size >= self._budget.output_bytes
             or self._decisions >= self._budget.decision_bytes
+            or (bool(self._decided) and self._pause() > 0)
         )
 
     def decide(self, parsed: ParsedRecord) -> None:
         """Decide the next record."""
         try:
-            one = _decide(parsed, state=self._after, context=self._context)
+            one = self._counted(parsed, _decide(parsed, state=self._after, context=self._context))
         except Exception as error:  # noqa: BLE001 - a fault of ours over one record is no reason to decide none
             one = _quarantined(parsed, _failed(error), self._context, None)
+        if one.is_charged:
+            self._use = self._use.refused(now=self._context.now, quota=self._context.quota)
         self._decided.append(one)
         addressees = len(parsed.content.header.core.to) if isinstance(parsed.content, Submission) else 1
         self._size += len(parsed.raw.value) * addressees
         self._decisions += 600 + 100 * (addressees + len(one.record.reasons))
         self._position = parsed.raw.offset + 1
+
+    def _pause(self) -> float:
+        return self._use.pause(now=self._context.now, quota=self._context.quota)
+
+    def _counted(self, parsed: ParsedRecord, one: DecidedRecord) -> DecidedRecord:
+        """The same outcome, or a refusal where what would be accepted is over the quota."""
+        submission, context = one.submission, self._context
+        if submission is None:
+            return one
+        self._use, over = self._use.submitted(
+            size=len(parsed.raw.value),
+            addressees=len(submission.header.core.to),
+            taken=Millis(parsed.raw.timestamp),
+            now=context.now,
+            quota=context.quota,
+        )
+        if over is None:
+            return one
+        why = (Reason(Code.E_QUOTA, context.owner, over.wait),)
+        return DecidedRecord(_record(parsed, RecordType.REJECTED, why, context, submission), None, over=over)
 
     def sign(self) -> StepOutcome:
         """Sign what was decided, and say what is to be committed."""
@@ -169,7 +212,7 @@ class Step:
             outputs += _outputs(one, receipt)
         outputs.append(OutputRecord(topics.receipts(context.owner), b"", batch.decisions))
         outputs.append(OutputRecord(topics.AUDIT, b"", batch.decisions))
-        return StepOutcome(tuple(outputs), self._position, self._after, tuple(self._decided))
+        return StepOutcome(tuple(outputs), self._position, self._after, self._use, tuple(self._decided))
 
 
 def _decide(parsed: ParsedRecord, *, state: ReplayState, context: StepContext) -> DecidedRecord:

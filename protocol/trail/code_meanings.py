@@ -27,6 +27,7 @@ MEANINGS: Final[dict[Code, str]] = {
     Code.E_PARTITION: "the message lies in another partition than that of its conversation",
     Code.E_SENDER_UNKNOWN: "the sender is not enrolled",
     Code.E_SENDER_SUSPENDED: "the sender is suspended",
+    Code.E_QUOTA: "the sender's outbox has asked for more than its quota allows in so short a time",
     Code.E_KEY_UNKNOWN: "the directory has no such signing key of the sender",
     Code.E_KEY_NOT_YET: "the signing key is not valid yet",
     Code.E_KEY_EXPIRED: "the signing key is not valid any more",
@@ -91,6 +92,7 @@ MEANINGS: Final[dict[Code, str]] = {
 _WITH_UNIT: Final[dict[Code, str]] = {
     Code.E_SENDER_UNKNOWN: "{}, the sender, is not enrolled",
     Code.E_SENDER_SUSPENDED: "{}, the sender, is suspended",
+    Code.E_QUOTA: "the outbox of {} has asked for more than its quota allows in so short a time",
     Code.E_SUITE_BELOW_MIN: "{} asks for a stronger suite",
     Code.E_RCPT_UNKNOWN: "no unit {} is enrolled",
     Code.E_RCPT_EPOCH: "the message is sealed to a key of {} that is not in use now",

@@ -23,7 +23,7 @@ from protocol.codes import (
 )  # fmt: skip
 from protocol.content.code_forms import show_code
 from protocol.errors import Code
-from protocol.limits import MAX_AGE, MAX_LIFETIME
+from protocol.limits import MAX_AGE, MAX_LIFETIME, SECOND
 from protocol.parties import OUTSIDE_THE_UNION, Parties, Unit
 from protocol.times import show_duration, show_time
 from protocol.trail.code_meanings import reason_in_words
@@ -150,6 +150,14 @@ def _lifetime(_: Reason, of: ReasonContext) -> str | None:
     return f"the message was made at {made}, and expires at {expires}: {later}"
 
 
+def _quota(reason: Reason, _: ReasonContext) -> str | None:
+    if reason.wait is None:
+        return None
+    return (
+        f"the quota of {reason.unit} is used up; there is room again in {show_duration(reason.wait * SECOND)}"
+    )
+
+
 def _clearance(reason: Reason, of: ReasonContext) -> str | None:
     unit = of.unit(reason)
     if unit is None or unit.clearance >= of.said.classification:
@@ -234,6 +242,7 @@ _FOUND: Final[dict[Code, Callable[[Reason, ReasonContext], str | None]]] = {
     Code.E_SUITE_BELOW_MIN: _suite,
     Code.E_TIME_FUTURE: _future,
     Code.E_TIME_STALE: _stale,
+    Code.E_QUOTA: _quota,
     Code.E_EXPIRED: _expired,
     Code.E_LIFETIME: _lifetime,
     Code.E_CLASS_CLEARANCE: _clearance,

@@ -62,6 +62,8 @@ class Reason:
 
     code: Code
     unit: UnitId | None = None
+    wait: int | None = None
+    """Seconds until it is to be tried again: of E_QUOTA, and of no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ def encode_record(record: Record) -> bytes:
     return encode([
         VERSION, int(record.type), record.t, [source.unit, source.partition, source.offset],
         record.submission, record.header_digest, record.header,
-        [[reason.code.value, reason.unit] for reason in record.reasons], record.directory_size,
+        [_reason_item(reason) for reason in record.reasons], record.directory_size,
     ])  # fmt: skip
 
 
@@ -218,9 +220,16 @@ def _header(value: Item) -> Item:
     return value
 
 
+def _reason_item(reason: Reason) -> list[Item]:
+    waits = () if reason.wait is None else (reason.wait,)
+    return [reason.code.value, reason.unit, *waits]
+
+
 def _reason(value: Item) -> Reason:
     match value:
-        case [str(code), unit] if code in Code.__members__:
+        case [Code.E_QUOTA.value, unit, wait]:
+            return Reason(Code.E_QUOTA, None if unit is None else parse_unit_id(unit), uint(wait))
+        case [str(code), unit] if code in Code.__members__ and code != Code.E_QUOTA:
             return Reason(Code(code), None if unit is None else parse_unit_id(unit))
         case _:
-            raise Rejected(Code.E_SCHEMA, "a reason is not [code, unit]")
+            raise Rejected(Code.E_SCHEMA, "a reason is not [code, unit], with the time to wait for E_QUOTA")

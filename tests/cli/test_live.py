@@ -133,6 +133,7 @@ def test_the_centre_runs_its_exchange(exchange: Exchange) -> None:
     exchange.at("centre", "centre", "enrol", *third, "--basis", "agreement", "--purpose", "operational")
 
     enrol_many(exchange, root)
+    change_quotas(exchange)
 
     exchange.at("centre", "centre", "suspend", "it", "--reason", "test", "--yes")
     exchange.at("centre", "centre", "suspend", "it", "--reason", "test", "--yes", exit_=9)
@@ -189,6 +190,21 @@ def test_keys_are_renewed_and_routers_added_by_command(exchange: Exchange) -> No
     exchange.at("centre", "centre", "renew", "registrar", exit_=4)
     exchange.at("centre", "centre", "renew", "registrar", "--root-key", str(centre / "keys" / "root-next"))
     exchange.at("centre", "centre", "suspend", "it", "--reason", "test", "--yes")
+
+
+def change_quotas(exchange: Exchange) -> None:
+    """A quota is the default until it is stated; what is not named stays, and what is too small is not stated."""
+    before = {row["unit"]: row for row in exchange.json("centre", "centre", "quota", "ls")}
+    assert before["fr"]["since"] is None
+    exchange.at("centre", "centre", "quota", "set", "fr", "--messages", "60", "--yes")
+    exchange.at("centre", "centre", "quota", "set", "fr", "--messages", "60", "--yes", exit_=9)
+    exchange.at("centre", "centre", "quota", "set", "xx", "--messages", "60", "--yes", exit_=5)
+    exchange.at("centre", "centre", "quota", "set", "fr", "--yes", exit_=2)
+    exchange.at("centre", "centre", "quota", "set", "fr", "--bytes", "1000", "--yes", exit_=2)
+    after = {row["unit"]: row for row in exchange.json("centre", "centre", "quota", "ls")}
+    assert after["fr"] == before["fr"] | {"messages": 60, "since": after["fr"]["since"]}
+    assert after["fr"]["since"] is not None
+    assert after["it"] == before["it"]
 
 
 def enrol_many(exchange: Exchange, root: str) -> None:

@@ -6,13 +6,19 @@ from collections.abc import Sequence
 
 from broker.router.step import Budget, ParsedRecord, Step, StepContext, StepOutcome
 from protocol.envelope.replay import ReplayState
+from protocol.quotas import Use
 
 
 def run_step(
-    records: Sequence[ParsedRecord], *, state: ReplayState, context: StepContext, budget: Budget
+    records: Sequence[ParsedRecord],
+    *,
+    state: ReplayState,
+    context: StepContext,
+    budget: Budget,
+    use: Use | None = None,
 ) -> StepOutcome:
     """Decide as many records as the budget allows, from the first on, and sign the whole."""
-    step = Step(state=state, context=context, budget=budget)
+    step = Step(state=state, context=context, budget=budget, use=use)
     for parsed in records:
         step.decide(parsed)
         if step.is_full:

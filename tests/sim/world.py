@@ -29,6 +29,7 @@ from protocol.envelope.wire import parse_delivery
 from protocol.epochs import epoch_of, to_publish
 from protocol.identifiers import Millis, StreamId, UnitId, new_message_id, new_thread_id
 from protocol.limits import DAY
+from protocol.quotas import Use
 from protocol.signatures import Suite
 from protocol.trail.batches import Decisions, verify_decisions
 from protocol.verification import Opened, verify_and_open
@@ -92,6 +93,7 @@ class World:
     quarantine: list[bytes] = field(default_factory=list)
     audit: list[bytes] = field(default_factory=list)
     states: dict[str, ReplayState] = field(default_factory=lambda: defaultdict(ReplayState))
+    uses: dict[str, Use] = field(default_factory=dict)
     routed: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     fresh: InitVar[bool] = False
@@ -235,6 +237,7 @@ class World:
             state=self.states[owner],
             context=self.desk(owner),
             budget=budget or Budget(),
+            use=self.uses.get(owner),
         )
         if not crash:
             self._commit(owner, done)
@@ -251,10 +254,11 @@ class World:
             parties=self.directory,
             now=self.now,
             entropy=self.entropy,
+            quota=self.directory.quota(UnitId(owner)),
         )
 
     def _commit(self, owner: str, done: StepOutcome) -> None:
-        self.routed[owner] = done.position
+        self.routed[owner], self.uses[owner] = done.position, done.use
         # Through the text that Kafka would keep, as the next router would read it.
         self.states[owner] = ReplayState.from_text(done.state.to_text())
         for output in done.outputs:

@@ -342,6 +342,14 @@ def decisions(build: Builder) -> Iterator[Case]:
         return [*record[:at], value, *record[at + 1 :]]
 
     yield case("four decisions", "ok", batch["decisions"])
+    for name, expect, reason in (
+        ("over the quota, with the time to wait", "ok", ["E_QUOTA", "fr", 30]),
+        ("over the quota, without it", "E_SCHEMA", ["E_QUOTA", "fr"]),
+        ("over the quota, a wait that is true", "E_SCHEMA", ["E_QUOTA", "fr", True]),
+        ("a time to wait for another reason", "E_SCHEMA", ["E_PURPOSE", "fr", 30]),
+    ):
+        over = record_of(one, offset=4, rtype=2, reasons=[reason])
+        yield case(name, expect, build.batch([over], name=name)["decisions"])
     for at in range(4):
         yield case(f"receipt {at}", "ok", batch["receipts"][at], "receipt")
     yield case("a decision left out", "E_RECEIPT", [version, rows[1:], signed])

@@ -111,6 +111,7 @@ def _is_of_policy(code: Code) -> bool:
     others = (
         Code.E_SUITE_BELOW_MIN, Code.E_SENDER_SUSPENDED, Code.E_RCPT_UNKNOWN, Code.E_RCPT_EPOCH, Code.E_RCPT_SUSPENDED,
         Code.E_GOSSIP_LOG, Code.E_BODY, Code.E_HEADER_LAX, Code.E_STATEMENT, Code.E_ISSUER, Code.E_PARTITION, Code.E_ID_REUSED,
+        Code.E_QUOTA,
     )  # fmt: skip
     logs = range(last(Code.E_ISSUER) + 1, len(Code))  # what is made of a log has tests of its own
     mine = last(code) in rules and code is not Code.E_EXPIRED

@@ -22,6 +22,7 @@ centre = group(
         "enrol": Lazy(f"{_HERE}.units:centre_enrol", _WRITES, "take units in, or renew an identity"),
         "suspend": Lazy(f"{_HERE}.units:centre_suspend", _WRITES, "stop a unit from sending and receiving"),
         "resume": Lazy(f"{_HERE}.units:centre_resume", _WRITES, "let a suspended unit take part again"),
+        "quota": Lazy(f"{_HERE}.quotas:quota", None, "how much of the exchange a unit may use"),
         "revoke": Lazy(f"{_HERE}.units:centre_revoke", _WRITES, "withdraw a key for good"),
         "keys": Lazy(f"{_HERE}.keys:centre_keys", _READS, "every party's key, and when it ends"),
         "renew": Lazy(

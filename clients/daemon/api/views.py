@@ -138,8 +138,8 @@ def sent_item(context: UnitContext, row: Row) -> Shown:
         "decided": None if decided is None else decided.t,
         "sealed_times": row["sealed_times"],
         "reasons": [
-            _reason(Reason(Code(code), unit), context, order, decided)
-            for code, unit in json.loads(row["reasons"])
+            _reason(Reason(Code(code), unit, *waits), context, order, decided)
+            for code, unit, *waits in json.loads(row["reasons"])
         ],
         "deliveries": [_delivery(unit, stages.get(unit)) for unit, _ in recipients]
         if row["state"] == "accepted"

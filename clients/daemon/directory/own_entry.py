@@ -25,6 +25,7 @@ from keys.directory import Applied
 from keys.statement_types import (
     Appointment,
     EpochPublication,
+    QuotaChange,
     Revocation,
     StatusChange,
     UnitFacts,
@@ -88,9 +89,10 @@ def _alarm_for(context: UnitContext, applied: Applied) -> OwnAlarm | None:
             return None if ours else "own_key_revoked"
         case StatusChange():
             return "own_status_changed"
-        case UnitFacts() as body:
+        case UnitFacts() | QuotaChange() as body:
             # The first facts are part of the enrolment that this unit asked for.
-            return "own_facts_changed" if body.version > 1 else None
+            asked = isinstance(body, UnitFacts) and body.version == 1
+            return None if asked else "own_facts_changed"
         case Unread():
             return None
         case _ as never:

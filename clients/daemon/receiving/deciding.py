@@ -245,7 +245,14 @@ def _go_on(context: UnitContext, message: int) -> bool:
 
 
 def _seal_again(context: UnitContext, sealing: Sealing, record: Record) -> bool:
-    """At once the first time, if the replica has what the router had; after growing delays then."""
+    """At once the first time, if the replica has what the router had; after growing delays then.
+
+    Over the quota, after the time that the router names: others of this unit came first.
+    """
+    waits = [reason.wait for reason in record.reasons if reason.wait is not None]
+    if waits:
+        context.held[sealing.message] = context.monotonic() + min(max(waits), LONGEST_HOLD)
+        return False
     if sealing.sealed_times == 1 and record.directory_size <= context.directory.head.size:
         order = order_of(context, sealing.message)
         return seal_row(context, sealing.message, order, now=context.clock()) is OutboxState.SEALED

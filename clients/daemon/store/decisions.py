@@ -3,6 +3,7 @@
     verdict on the sealing      the row is             what follows
     accepted                    any                    Settle: it is delivered, nothing is sent any more
     rejected, fresh keys help   undecided, the latest  SealAgain: same message, current keys, new number
+    rejected, over the quota    undecided, the latest  SealAgain, after the time that the router names
     rejected otherwise          undecided, the latest  Refuse: final, with every reason
     duplicate                   decided                Nothing: a record that was sent twice, as it must be
     duplicate                   undecided              SealAgain and an alarm: its decision was lost
@@ -27,9 +28,9 @@ MOST_SEALINGS: Final = 8
 
 RECOVERABLE: Final = frozenset({
     Code.E_RCPT_EPOCH, Code.E_KEY_EXPIRED, Code.E_KEY_REVOKED, Code.E_KEY_NOT_YET, Code.E_KEY_UNKNOWN,
-    Code.E_TIME_STALE, Code.E_TIME_FUTURE, Code.E_SUITE_BELOW_MIN, Code.E_REPLAY,
+    Code.E_TIME_STALE, Code.E_TIME_FUTURE, Code.E_SUITE_BELOW_MIN, Code.E_REPLAY, Code.E_QUOTA,
 })  # fmt: skip
-"""Refusals that another sealing can cure: other keys, another time, another number."""
+"""Refusals that another sealing can cure: other keys, another time, another number, a moment's wait."""
 
 OUT_OF_TIME: Final = frozenset({Code.E_EXPIRED, Code.E_LIFETIME})
 """Refusals that say nothing of the message where its sender's clock, or the router's, was wrong."""
@@ -119,7 +120,9 @@ def _refused(reasons: tuple[Reason, ...], sealing: Sealing, *, clocks_differ: bo
     of_time = bool(codes & (OUT_OF_TIME | {Code.E_TIME_STALE}))
     by_a_clock = Code.E_TIME_FUTURE in codes or stale_again or (clocks_differ and of_time)
     curable = bool(codes) and codes <= (RECOVERABLE | OUT_OF_TIME if by_a_clock else RECOVERABLE)
-    # A clock that is wrong will be corrected; until then the message waits, however often it was tried.
-    if curable and (by_a_clock or sealing.sealed_times < MOST_SEALINGS):
+    # A clock that is wrong will be corrected, and a quota paid off; until then the message waits, however
+    # often it was tried.
+    waits = by_a_clock or Code.E_QUOTA in codes
+    if curable and (waits or sealing.sealed_times < MOST_SEALINGS):
         return SealAgain(reasons, alarm=any(reason.code is Code.E_REPLAY for reason in reasons))
     return RefuseForGood(reasons)

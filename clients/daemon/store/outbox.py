@@ -282,4 +282,4 @@ def _move(store: Store, row: int, event: OutboxEvent, reasons: Sequence[Reason],
 
 
 def _reasons(reasons: Sequence[Reason]) -> str:
-    return json.dumps([[reason.code.value, reason.unit] for reason in reasons]) if reasons else "[]"
+    return json.dumps([[each.code.value, each.unit, each.wait] for each in reasons]) if reasons else "[]"

@@ -32,7 +32,7 @@ from tests.unit.keys.world import (
     status,
 )
 
-FIRST_LATER = LAST_FOUNDING_TYPE + 1
+FIRST_LATER = max(StatementType) + 1
 
 
 def later(stype: int = FIRST_LATER, *items: object) -> Unread:

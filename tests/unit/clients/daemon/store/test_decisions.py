@@ -55,6 +55,14 @@ def test_not_without_end():
     )
 
 
+def test_a_quota_refuses_nothing_for_good():
+    """However often: what waits is sent again when the router said. Another reason beside it is what counts."""
+    last = sealing(sealed_times=10 * MOST_SEALINGS)
+    assert isinstance(consequence_of(record(RecordType.REJECTED, Code.E_QUOTA), last), SealAgain)
+    both = record(RecordType.REJECTED, Code.E_QUOTA, Code.E_PURPOSE)
+    assert isinstance(consequence_of(both, sealing()), RefuseForGood)
+
+
 def test_a_clock_that_runs_ahead_refuses_nothing_for_good():
     """As long as our own clock is at fault the message waits, and what follows from the clock is no reason."""
     last = sealing(sealed_times=10 * MOST_SEALINGS)
