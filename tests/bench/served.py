@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 from clients.demo.exchange import Exchange
@@ -36,6 +37,15 @@ def described(built: Exchange) -> dict[str, object]:
     }
 
 
+def _unlimited(built: Exchange) -> None:
+    """The sender may send whatever the exchange bears. An older tree has no quotas."""
+    if find_spec("broker.centre.quotas") is not None:
+        from clients.demo.processes import run_contrada
+
+        limits = [f"--{name}={2**53 - 1}" for name in ("messages", "bytes", "copies", "refusals")]
+        run_contrada("--home", str(built.centre), "centre", "quota", "set", SENDER, *limits, "--yes")
+
+
 def main() -> None:
     """Start, tell, wait, stop."""
     with tempfile.TemporaryDirectory(prefix="cl-", ignore_cleanup_errors=True) as directory:
@@ -47,6 +57,7 @@ def main() -> None:
         )
         try:
             built.start()
+            _unlimited(built)
             print(json.dumps(described(built)), flush=True)
             sys.stdin.read()
         finally:

@@ -17,14 +17,20 @@ from pathlib import Path
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from deploy.kafka.launcher import Cluster
+from keys.statement_types import QuotaChange
 from protocol import topics
 from protocol.content.parts import Part
 from protocol.identifiers import Millis, UnitId
+from protocol.limits import MAX_UINT
+from protocol.quotas import Quota
 from tests.bench.figures import Figure
 from tests.integration.exchange import Exchange
 from tests.sim.world import World
 
 CONTENT = 2048
+UNLIMITED = Quota(*(MAX_UINT,) * 4)
+"""What is measured is the exchange, and not what a unit may ask of it."""
+
 _TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -114,6 +120,7 @@ async def stage(profile: str = "bench", senders: Sequence[str] = SENDERS) -> Asy
         for sender in senders:
             if sender not in world.parties:
                 world.enrol(sender)
+            world.publish(QuotaChange(UnitId(sender), UNLIMITED), by=world.registrar)
         exchange = Exchange(world, cluster.bootstrap, Path(name) / "centre")
         await exchange.found()
         try:
