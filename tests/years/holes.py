@@ -24,6 +24,7 @@ from keys import rules
 from protocol.envelope import replay
 from protocol.tlog.policy import Policy
 from runtime.kafka import fetch_session, positions, requests, transactions
+from runtime.kafka.feeds import KafkaFeeds
 from runtime.process.clock import ClockCheck
 from tests.mutants.engine import Mutant
 from tests.mutants.operations import dropped, instead, returning, rewritten, unchecked
@@ -304,6 +305,17 @@ HOLES: Final = (
         (Mutant(checks.check_span, unchecked("state.position < first")),),
         ("audit_records_deleted",),
         years=0.02,
+    ),
+    Hole(
+        "a position is a number and no more",
+        "ADR 0030",
+        (
+            Mutant(KafkaFeeds._read, rewritten("connection.beginning(reading.place, reading.position, reading.known)", "connection.beginning(reading.place, reading.position, ())")),
+        ),
+        ("kafka_from_an_older_copy",),
+        seeds=8,
+        years=0.02,
+        per_year=1000,
     ),
     Hole(
         "mail is taken in before the receipts",
