@@ -24,6 +24,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from keys.appointments.line import SELF_RENEWED
+from keys.registrars.standing import RegistrarTimes
 from keys.root_of_trust import RootOfTrust
 from keys.rules import consequences, find_issuer
 from keys.statement_types import Appointment, Body, EpochPublication, Statement, UnitFacts, Unread
@@ -58,20 +59,9 @@ class Directory:
     """A replica. Implements `protocol.parties.Parties`."""
 
     __slots__ = (
-        "_about",
-        "_appointed",
-        "_clock",
-        "_frontier",
-        "_keeps",
-        "_log",
-        "_places",
-        "_published",
-        "_root",
-        "_roots",
-        "_tables",
-        "_verified",
-        "unread",
-    )
+        "_about", "_appointed", "_clock", "_frontier", "_keeps", "_log", "_places", "_published", "_root",
+        "_roots", "_tables", "_times", "_verified", "unread",
+    )  # fmt: skip
 
     def __init__(self, root: RootOfTrust, *, verified: bytes = b"", keeps: bool = True) -> None:
         """Of `verified` digests the first is of the first statement.
@@ -83,6 +73,7 @@ class Directory:
         self._keeps = keeps
         self._tables = Tables()
         self._clock = Millis(0)
+        self._times = RegistrarTimes()
         self._log: list[bytes] = []
         self._places: dict[Digest, int] = {}
         self._about: dict[UnitId, list[int]] = {}
@@ -125,12 +116,12 @@ class Directory:
         for change in changes:
             change.write()
         if issuer.role is KeyRole.REGISTRAR:
-            # Not from units, which could set it ahead and so expire all keys; a registrar's is bounded by its
-            # own validity.
-            self._clock = max(self._clock, statement.issued)
+            self._clock = self._times.note(statement.issuer, statement.issued, clock=self._clock)
+        elif issuer.role is KeyRole.ROOT:
+            # With a registrar's key that was stolen the times have fallen that the thief stated.
+            self._clock = self._times.latest(self._tables.keys)
         if not proved:
-            # Another one than was here before, or more than there was: what followed then, follows no more.
-            self._verified = b""
+            self._verified = b""  # another one than was here before, or more: what followed, follows no more
         return self._append(data, parsed)
 
     def snapshot(self) -> list[bytes]:
@@ -219,13 +210,11 @@ class Directory:
 
     def quota(self, unit: UnitId) -> Quota:
         """How much the unit may ask for."""
-        _, quota = self._tables.quotas.get(unit, (0, DEFAULT_QUOTA))
-        return quota
+        return DEFAULT_QUOTA if (known := self._tables.quotas.get(unit)) is None else known.value.quota
 
     def quota_since(self, unit: UnitId) -> Millis | None:
         """When its quota was stated; None for a unit that has the default."""
-        known = self._tables.quotas.get(unit)
-        return None if known is None else known[0]
+        return None if (known := self._tables.quotas.get(unit)) is None else known.issued
 
     def units(self) -> tuple[Unit, ...]:
         """All units, by name."""

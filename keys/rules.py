@@ -39,6 +39,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 
 from keys.appointments.line import Issuer, appoint_key, name_successor, not_valid
 from keys.possession import check_possession
+from keys.registrars.standing import state_about, undo
 from keys.root_of_trust import RootOfTrust
 from keys.statement_types import (
     Appointment,
@@ -116,16 +117,14 @@ def consequences(
             follows = made.stype is StatementType.SUCCESSION
             name = partial(name_successor, issuer=issuer) if follows else appoint_key
             return name(made, statement, tables=tables, root=root, clock=clock)
-        case UnitFacts() as facts:
-            return _describe(facts, tables)
+        case UnitFacts() | StatusChange() | QuotaChange() as about:
+            return state_about(about, statement, issuer=issuer, tables=tables, clock=clock)
         case EpochPublication() as publication:
             return _publish(publication, statement, issuer=issuer, tables=tables)
-        case StatusChange() as change:
-            return _change_status(change, statement.issued, tables)
         case Revocation() as revocation:
             return _revoke(revocation, statement.issued, issuer=issuer, tables=tables)
-        case QuotaChange() | Unread() as later:
-            return _take_later(later, statement.issued, tables)
+        case Unread():
+            return []
         case _:
             assert_never(statement.body)
 
@@ -150,16 +149,6 @@ def _check_was_valid(key: IdentityKey, *, issued: Millis, clock: Millis) -> None
         raise Rejected(Code.E_ISSUER, "the issuer's key was not valid any more")
 
 
-def _describe(facts: UnitFacts, tables: Tables) -> list[Change]:
-    known = tables.facts.get(facts.unit)
-    # Exactly one more: an old version cannot come back, and no version can be so high that none follows.
-    if facts.version != (known.version if known else 0) + 1:
-        raise not_valid("the version of a unit's facts goes up by one")
-    before = tables.units.get(facts.unit)
-    unit = facts.as_unit(suspended=before is not None and before.suspended)
-    return [Put(tables.facts, facts.unit, facts), Put(tables.units, facts.unit, unit)]
-
-
 def _publish(made: EpochPublication, statement: Statement, *, issuer: Issuer, tables: Tables) -> list[Change]:
     if issuer.name != made.unit:
         raise Rejected(Code.E_ISSUER, "a unit publishes its own epoch keys only")
@@ -175,27 +164,6 @@ def _publish(made: EpochPublication, statement: Statement, *, issuer: Issuer, ta
         Put(tables.epochs, kid, KnownEpoch(key, issuer.kid)),
         Put(tables.live_epochs, (made.unit, made.epoch), key),
     ]
-
-
-def _change_status(change: StatusChange, issued: Millis, tables: Tables) -> list[Change]:
-    unit = tables.units.get(change.unit)
-    if unit is None:
-        raise not_valid("the status of a unit that the directory does not know")
-    # An old "resumed" that was held back has no effect after a newer "suspended".
-    if issued < tables.status_since.get(change.unit, 0):
-        raise not_valid("a newer statement about this unit's status is there")
-    return [
-        Put(tables.units, change.unit, replace(unit, suspended=change.suspended)),
-        Put(tables.status_since, change.unit, issued),
-    ]
-
-
-def _take_later(made: QuotaChange | Unread, issued: Millis, tables: Tables) -> list[Change]:
-    # It has its place in any case. One that was held back has no effect after a newer one.
-    if isinstance(made, Unread):
-        return []
-    since, _ = tables.quotas.get(made.unit, (0, None))
-    return [Put(tables.quotas, made.unit, (issued, made.quota))] if issued >= since else []
 
 
 def _revoke(made: Revocation, issued: Millis, *, issuer: Issuer, tables: Tables) -> list[Change]:
@@ -230,16 +198,19 @@ def _check_may_revoke(issuer: Issuer, role: KeyRole, *, owner: UnitId, named: Un
 
 def _withdraw(kid: KeyId, known: KnownKey, since: Millis | None, tables: Tables) -> Iterator[Change]:
     fallen = replace(known.identity, revoked=True, compromised_since=since)
-    yield Put(tables.keys, kid, replace(known, identity=fallen))
+    withdrawn = replace(known, identity=fallen)
+    yield Put(tables.keys, kid, withdrawn)
     if since is None:
         return
+    dated = known.role is KeyRole.REGISTRAR
+    if dated:
+        yield from undo(kid, withdrawn, tables)
     # What a thief may have signed for is revoked with the key. For epoch keys the claimed time does not help,
     # since a thief may date back within a week: all that could still be sealed to from then on are revoked.
     for epoch_kid, epoch in tables.epochs.items():
         if epoch.vouched_by == kid and not epoch.key.revoked and bounds(epoch.key.epoch)[1] > since:
             yield from _withdraw_epoch(epoch_kid, epoch, tables)
     # Nor for a successor, as long as no registrar states anything: the log's time moves with those alone.
-    dated = known.role is KeyRole.REGISTRAR
     for other_kid, other in tables.keys.items():
         if other.appointed_by != kid or (dated and other.appointed_at < since):
             continue

@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
-from keys.statement_types import UnitFacts
+from keys.statement_types import QuotaChange, StatusChange, UnitFacts
 from protocol.identifiers import KeyId, Millis, UnitId
 from protocol.parties import EpochKey, IdentityKey, Unit
-from protocol.quotas import Quota
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -69,18 +68,61 @@ class Put(Generic[_Key, _Value]):
         self.table[self.key] = self.value
 
 
-Change = Put[Any, Any]
+@dataclass(frozen=True, slots=True)
+class Drop(Generic[_Key]):
+    """One table has nothing at this key."""
+
+    table: dict[_Key, Any]
+    key: _Key
+
+    def write(self) -> None:
+        """Do it; this cannot fail."""
+        self.table.pop(self.key, None)
+
+
+Change = Put[Any, Any] | Drop[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Stated(Generic[_Value]):
+    """What was stated about a unit, by whom and when."""
+
+    value: _Value
+    by: KeyId
+    issued: Millis
+    """The claimed time."""
+
+    at: Millis
+    """The later one of the claimed time and the log's, so that nobody dates back."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnitStatements:
+    """All that was stated about one unit, in the order of the log."""
+
+    facts: tuple[Stated[UnitFacts], ...] = ()
+    statuses: tuple[Stated[StatusChange], ...] = ()
+    quotas: tuple[Stated[QuotaChange], ...] = ()
+
+    @property
+    def by(self) -> set[KeyId]:
+        """The keys that stated anything of it."""
+        return {
+            *(each.by for each in self.facts),
+            *(each.by for each in self.statuses),
+            *(each.by for each in self.quotas),
+        }
 
 
 @dataclass(slots=True)
 class Tables:
     """The state of a directory. Read freely; written by `Put` alone."""
 
+    stated: dict[UnitId, UnitStatements] = field(default_factory=dict)
     facts: dict[UnitId, UnitFacts] = field(default_factory=dict)
     units: dict[UnitId, Unit] = field(default_factory=dict)
-    status_since: dict[UnitId, Millis] = field(default_factory=dict)
-    quotas: dict[UnitId, tuple[Millis, Quota]] = field(default_factory=dict)
-    """The newest one of each unit, and when it was stated."""
+    quotas: dict[UnitId, Stated[QuotaChange]] = field(default_factory=dict)
+    """Of these three, what counts of what was stated."""
 
     keys: dict[KeyId, KnownKey] = field(default_factory=dict)
     key_names: dict[KeyId, UnitId] = field(default_factory=dict)

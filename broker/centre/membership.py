@@ -69,11 +69,14 @@ async def revoke_key(
 ) -> dict[str, Any]:
     """Withdraw a key: a registrar's with the root key, any other with the registrar's."""
     async with Registry.open(invocation) as registry:
-        moment = None if since is None else Millis(since)
+        moment, before = None if since is None else Millis(since), registry.directory.units()
         signer = None if root is None else root_signer(registry.home, root, root_secret)
         statement = registry.revocation(UnitId(unit), kid, reason=reason, since=moment, root=signer)
         await registry.state([statement])
-        return {"unit": unit, "kid": kid.hex(), "directory_size": registry.directory.head.size}
+        # With a registrar's stolen key falls what it stated: whoever revokes it states anew what was right.
+        changed = [each.unit for each in before if registry.directory.unit(each.unit) != each]
+        size = registry.directory.head.size
+        return {"unit": unit, "kid": kid.hex(), "changed_units": changed, "directory_size": size}
 
 
 async def list_units(invocation: Invocation) -> list[dict[str, Any]]:

@@ -83,8 +83,8 @@ def name_successor(
         raise not_valid("this key has named its successor; another one is for a registrar to appoint")
     if made.not_after > present.line_ends + SELF_RENEWED:
         raise not_valid("keys follow by themselves for two years; then a registrar appoints the next")
-    if issuer.role is KeyRole.UNIT and tables.units[made.name].suspended:
-        raise not_valid("a suspended unit names no successor")
+    if issuer.role is KeyRole.UNIT and not _takes_part(made.name, tables):
+        raise not_valid("a suspended unit names no successor, and one that is not known")
     at = Millis(max(statement.issued, clock))
     following = KnownKey(issuer.role, _key(made), issuer.kid, at, present.line_ends)
     named = replace(present, successor=made.public.kid)
@@ -96,6 +96,11 @@ def _check_new(made: Appointment, tables: Tables, root: RootOfTrust) -> None:
         raise not_valid("a signing key is valid for some time, and for three years at most")
     if any(name in tables.key_names or name in root.names for name in (made.public.kid, made.public.pq_kid)):
         raise not_valid("this key was appointed before; rotate with a fresh one")
+
+
+def _takes_part(name: UnitId, tables: Tables) -> bool:
+    unit = tables.units.get(name)
+    return unit is not None and not unit.suspended
 
 
 def _key(made: Appointment) -> IdentityKey:

@@ -307,6 +307,13 @@ HOLES: Final = (
         years=0.02,
     ),
     Hole(
+        "what a thief stated stands",
+        "ADR 0035",
+        (Mutant(rules._withdraw, dropped("undo")),),
+        ("registrar_key_stolen",),
+        years=0.02,
+    ),
+    Hole(
         "a position is a number and no more",
         "ADR 0030",
         (

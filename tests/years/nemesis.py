@@ -103,6 +103,9 @@ and the unit sealed another before it knew."""
 _ALONE = frozenset({"ledger_untrusted"})
 """What is said where the ledger reached Kafka before it reached a quorum of its witnesses."""
 
+_LIED_ABOUT = frozenset({"own_facts_changed", "own_status_changed"})
+"""What a unit says of which a thief of the registrar's key stated something."""
+
 _AWAY = frozenset({"acknowledgement_missing"})
 """What senders say of whoever is away for more than an hour."""
 
@@ -163,7 +166,7 @@ FAULTS: Final[dict[str, Fault]] = {
         Fault("statements_of_later_types", stated_later, 1, _SHORT),
         Fault("policy_ended", policy_ended, 1, (20 * DAY, 50 * DAY), _ALONE | _LATE | _AWAY),
         Fault("router_key_lost", router_key_lost, 1, _LONG),
-        Fault("registrar_key_stolen", registrar_key_stolen, 1, _LONG),
+        Fault("registrar_key_stolen", registrar_key_stolen, 1, _LONG, must=_LIED_ABOUT),
         Fault("witness_exchanged", witness_exchanged, 1, _SHORT, _ALONE | _LATE),
         Fault("unit_suspended", suspended, 1, _LONG, must=frozenset({"own_status_changed"})),
         Fault("identity_rotated", rotated, 1, _SHORT),

@@ -7,6 +7,7 @@ registrar_key_stolen   docs/runbooks/revoke-a-key.md, "The registrar's key was s
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -21,11 +22,13 @@ from keys.lifecycle import ROUTER_LIFETIME
 from keys.possession import appoint
 from keys.signer import signer_from_uri
 from keys.soft_keys import SoftIdentity
-from keys.statement_types import StatementType
+from keys.statement_types import StatementType, StatusChange
 from keys.statements import issue
+from protocol.codes import Classification
 from protocol.errors import Rejected
 from protocol.identifiers import KeyId, Millis, UnitId
 from protocol.key_validity import check_signing_key
+from protocol.limits import DAY
 from runtime.kafka.partition_log import KafkaDirectory
 from runtime.process.clock import now
 from tests.years.acts import typed, typed_by_whom_holds_the_office
@@ -34,6 +37,9 @@ from tests.years.strike import Strike
 
 if TYPE_CHECKING:
     from tests.years.exchange import Exchange
+
+DATED_AHEAD: Final = 300 * DAY
+"""Of a thief's statement: by that time most keys have ended."""
 
 LOOKED_AFTER: Final = 5.0
 """Seconds after its start until people look at a router that has no key."""
@@ -113,7 +119,7 @@ async def _revoked(exchange: Exchange, name: str, kid: KeyId) -> object:
 
 
 async def registrar_key_stolen(at: Strike) -> None:
-    """A thief appoints a router of its own; the root names another registrar, withdraws this one, and all of that falls."""
+    """A thief appoints a router, describes a unit, and dates ahead; the root withdraws the key, and all of that falls."""
     exchange = at.exchange
     async with exchange.office:
         stolen, since = registrar_of(exchange.home), exchange.clocks.millis()
@@ -125,9 +131,16 @@ async def registrar_key_stolen(at: Strike) -> None:
             not_before=Millis(since),
             not_after=Millis(since + ROUTER_LIFETIME),
         )
-        forged = issue(made, signer=stolen, issued=Millis(since))
+        exchange.harvest.take()
+        about = exchange.harvest.directory().facts(UnitId(at.party("unit").name))
+        assert about is not None
+        raised = replace(
+            about, version=about.version + 1, clearance=Classification.EU_RESTRICTED, name="A thief's"
+        )
+        lies = (made, since), (raised, since), (StatusChange(about.unit, True, "a lie"), since + DATED_AHEAD)
+        forged = [issue(body, signer=stolen, issued=Millis(issued)) for body, issued in lies]
         await typed_by_whom_holds_the_office(
-            at, lambda: KafkaDirectory(exchange.model.bootstrap).publish([forged])
+            at, lambda: KafkaDirectory(exchange.model.bootstrap).publish(forged)
         )
         await at.last()
         await typed_by_whom_holds_the_office(
@@ -145,6 +158,11 @@ async def registrar_key_stolen(at: Strike) -> None:
             ),
         )
     exchange.harvest.take()
+    unit = exchange.harvest.directory().unit(about.unit)
+    if exchange.harvest.directory().facts(about.unit) != about or unit is None or unit.suspended:
+        exchange.seen.append(
+            ("accused", f"what a thief of the registrar's key stated of {about.unit} counts")
+        )
     rogue = exchange.harvest.directory().operator_key(thief.public.kid)
     try:
         check_signing_key(None if rogue is None else rogue.identity, signed_at=now(), judged_at=now())

@@ -245,3 +245,5 @@ def centre_revoke(
     if invocation.json:
         write_json(done)
     say(f"revoked {kid.hex()} of {unit}")
+    if done["changed_units"]:
+        say(f"what this key stated has fallen; other facts count now of: {', '.join(done['changed_units'])}")

@@ -4,7 +4,8 @@
     own_epoch_foreign      an epoch key that this daemon did not make
     own_key_revoked        a key of this unit was withdrawn, and not by this daemon
     own_status_changed     the unit was suspended or resumed
-    own_facts_changed      other facts than at enrolment, such as clearance, basis or purposes
+    own_facts_changed      other facts than at enrolment, such as clearance or purposes, or another quota;
+                           also where what a stolen registrar's key had stated has fallen
 
 Owns which statements are the daemon's own: keys whose private half is or was here, and withdrawals that it
 wrote. There is one alarm for each statement, also where the replica is built anew. Runs in the worker's
@@ -14,6 +15,7 @@ thread.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Literal, assert_never
 
 import structlog
@@ -32,7 +34,8 @@ from keys.statement_types import (
     Unread,
 )
 from protocol.epochs import is_to_be_destroyed
-from protocol.identifiers import KeyId, digest
+from protocol.identifiers import KeyId, UnitId, digest
+from protocol.parties import Unit
 
 log = structlog.get_logger()
 
@@ -59,11 +62,32 @@ def remember_own_statements(context: UnitContext, statements: Iterable[bytes]) -
         note(context.store, own_statement(digest(statement)))
 
 
-def watch(context: UnitContext, applied: Applied) -> None:
-    """Check a new statement about this unit. Inside a transaction."""
-    if isinstance(applied.statement.body, StatusChange) and not applied.statement.body.suspended:
+@dataclass(frozen=True, slots=True)
+class OwnChange:
+    """A new statement, and what the directory said of this unit before it and says now."""
+
+    applied: Applied
+    before: Unit | None
+    after: Unit | None
+
+    @property
+    def resumes(self) -> bool:
+        """Whether a suspension ends with it: by a status, or since the one that began it has fallen."""
+        was = self.before is not None and self.before.suspended
+        return was and self.after is not None and not self.after.suspended
+
+    def concerns(self, unit: UnitId) -> bool:
+        """Whether it is about this unit, or changes what counts of it."""
+        return self.applied.statement.about == unit or self.before != self.after
+
+
+def watch(context: UnitContext, change: OwnChange) -> None:
+    """Check a new statement that concerns this unit. Inside a transaction."""
+    applied = change.applied
+    if change.resumes:
         inbox.owe_what_was_refused(context.store)
-    alarm = _alarm_for(context, applied)
+    about_us = applied.statement.about == context.unit
+    alarm = _alarm_for(context, applied) if about_us else "own_facts_changed"
     if alarm is None:
         log.info("own_entry_changed", count=applied.position)
     elif note(context.store, told(applied.digest)):

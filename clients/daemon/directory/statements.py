@@ -10,7 +10,12 @@ from dataclasses import dataclass
 import structlog
 
 from clients.daemon.directory.key_end import alarm_of_end
-from clients.daemon.directory.own_entry import remember_own_key, remember_own_statements, watch
+from clients.daemon.directory.own_entry import (
+    OwnChange,
+    remember_own_key,
+    remember_own_statements,
+    watch,
+)
 from clients.daemon.state.feeds_read import note_read
 from clients.daemon.state.losses import (
     is_directory_behind,
@@ -20,7 +25,6 @@ from clients.daemon.state.losses import (
 )
 from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store.positions import position
-from keys.directory import Applied
 from keys.errors import KeyStoreError
 from keys.statement_types import Unread
 from protocol.errors import Rejected
@@ -41,8 +45,9 @@ class Learned:
 
 def take_statements(context: UnitContext, fetched: Fetched) -> Learned:
     """Apply statements, put them on disk, and then remember how far was read."""
-    news: list[Applied] = []
+    news: list[OwnChange] = []
     for record in fetched.records:
+        before = context.directory.unit(context.unit)
         try:
             applied = context.replica.apply(record.value)
         except Rejected as rejected:
@@ -50,7 +55,7 @@ def take_statements(context: UnitContext, fetched: Fetched) -> Learned:
             log.warning("statement_refused", topic=fetched.topic, offset=record.offset, code=rejected.code)
             continue
         if applied.new:
-            news.append(applied)
+            news.append(OwnChange(applied, before, context.directory.unit(context.unit)))
             if isinstance(applied.statement.body, Unread):
                 log.warning("statement_unread", count=applied.position, kind=applied.statement.body.stype)
     context.replica.flush()
@@ -59,9 +64,9 @@ def take_statements(context: UnitContext, fetched: Fetched) -> Learned:
     with context.transaction():
         remember_own_key(context)
         remember_directory(context)
-        for applied in news:
-            if applied.statement.about == context.unit:
-                watch(context, applied)
+        for change in news:
+            if change.concerns(context.unit):
+                watch(context, change)
         note_read(context, fetched)
         remember_reading(context, position(context.store, fetched.topic, fetched.partition))
     size = context.directory.head.size

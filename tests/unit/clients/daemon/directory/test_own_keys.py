@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clients.daemon.api import directory_views
+from clients.daemon.directory import own_entry
 from clients.daemon.directory.key_end import key_end
 from clients.daemon.directory.statements import upkeep
 from clients.daemon.errors import DirectoryBehind
@@ -18,7 +19,7 @@ from protocol import topics
 from protocol.codes import Classification
 from protocol.envelope.wire import parse_submission
 from protocol.epochs import epoch_of, to_publish
-from protocol.identifiers import Millis
+from protocol.identifiers import Millis, UnitId
 from protocol.limits import DAY, EPOCH
 from runtime.kafka.ports import Fetched, InputRecord
 from tests.sim.world import World, facts
@@ -144,6 +145,21 @@ def test_every_other_statement_about_us_is_an_alarm_too(world, es):
     es.learn()
 
     assert alarms(es) == told
+
+
+def test_what_falls_with_a_registrars_key_is_told_and_ends_a_suspension(world, es, monkeypatch):
+    """A thief of the registrar's key had suspended us: the root's word is about the registrar, and resumes us."""
+    owed, world.now = [], Millis(world.now + DAY)
+    monkeypatch.setattr(own_entry.inbox, "owe_what_was_refused", owed.append)
+    world.publish(StatusChange(es.unit, True, "a lie"), by=world.registrar)
+    es.learn()
+    assert (alarms(es), owed) == (["own_status_changed"], [])
+    kid = world.registrar.public.kid
+    world.publish(Revocation(UnitId("registrar"), kid, "stolen", world.now), by=world.root_key)
+    es.learn()
+    assert (alarms(es), len(owed)) == (["own_status_changed", "own_facts_changed"], 1)
+    unit = es.context.directory.unit(es.unit)
+    assert unit is not None and not unit.suspended
 
 
 def test_what_we_withdraw_ourselves_is_no_alarm(world, es):

@@ -326,7 +326,7 @@ def test_a_refusal_that_comes_when_the_suspension_is_over_is_made_good(world, es
             ),
         ),
         (
-            Mutant(own_entry.watch, unchecked("StatusChange")),
+            Mutant(own_entry.watch, unchecked("resumes")),
             lambda *units: test_what_a_suspended_unit_owes_it_acknowledges_when_it_is_resumed(
                 *units, "after"
             ),

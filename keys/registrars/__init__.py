@@ -1,0 +1,1 @@
+"""What registrars state, and what of it stands."""
