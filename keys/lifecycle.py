@@ -14,11 +14,11 @@ A key that is due still works: the next one should be requested.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 from protocol.epochs import epoch_of, is_acceptable, is_to_be_destroyed
-from protocol.identifiers import Millis
+from protocol.identifiers import KeyId, Millis
 from protocol.limits import DAY
 from protocol.parties import EpochKey, IdentityKey
 
@@ -32,6 +32,10 @@ ENDING = 60 * DAY
 
 OVERLAP = DAY
 """So long the present key goes on to sign after its successor was named, if it can: everybody has it then."""
+
+ROTATED_ENDS = 14 * DAY
+"""So long after a unit's next identity begins the one before is withdrawn: what that signed is decided,
+or too old to be."""
 
 
 class KeyState(StrEnum):
@@ -82,6 +86,15 @@ def followed_by(key: IdentityKey, party: Iterable[IdentityKey]) -> IdentityKey |
 def party_end(party: Iterable[IdentityKey]) -> Millis | None:
     """When the last key of a party ends; None where it has none that is not revoked."""
     return max((key.not_after for key in party if not key.revoked), default=None)
+
+
+def rotated_away(present: KeyId, party: Sequence[IdentityKey], now: Millis) -> tuple[IdentityKey, ...]:
+    """Of a unit's keys, in the order of appointment, those whose overlap with the present one is over."""
+    order = [key.public.kid for key in party]
+    at = order.index(present) if present in order else 0
+    if not party or now < party[at].not_before + ROTATED_ENDS:
+        return ()
+    return tuple(key for key in party[:at] if not key.revoked and now <= key.not_after)
 
 
 def takes_over(

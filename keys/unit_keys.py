@@ -16,7 +16,7 @@ from keys.appointments.own_identity import OwnIdentity
 from keys.directory import Directory
 from keys.enrolment import request_enrolment, request_rotation
 from keys.errors import KeyFileExists, KeyFileUnreadable
-from keys.lifecycle import IDENTITY_LIFETIME
+from keys.lifecycle import IDENTITY_LIFETIME, rotated_away
 from keys.possession import appoint
 from keys.secrecy import Guarded
 from keys.soft_keys import SEED_SIZE, SoftEpochKey, SoftIdentity, SoftOpener
@@ -168,6 +168,11 @@ class UnitKeys(Guarded):
     def adopt_rotation(self, now: Millis, *, directory: Directory) -> IdentityPublic | None:
         """Sign with the next identity as soon as the directory has it; returns the one before, if so."""
         return self._own.adopt(now, directory=directory, overlap=0)
+
+    def rotated_away(self, now: Millis, *, directory: Directory) -> tuple[KeyId, ...]:
+        """Earlier identities of this unit whose overlap with the present one is over."""
+        over = rotated_away(self.signer.public.kid, directory.identities(self.unit), now)
+        return tuple(key.public.kid for key in over)
 
     def revoke(
         self, kid: KeyId, *, reason: str, now: Millis, compromised_since: Millis | None = None

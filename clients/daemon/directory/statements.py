@@ -24,6 +24,7 @@ from clients.daemon.state.losses import (
     was_read_by_others,
 )
 from clients.daemon.state.unit_context import UnitContext
+from clients.daemon.store.noted import is_noted, own_identity
 from clients.daemon.store.positions import position
 from keys.errors import KeyStoreError
 from keys.statement_types import Unread
@@ -104,10 +105,7 @@ def upkeep(context: UnitContext) -> list[bytes]:
         alarm_of_end(context)
     if not _may_state(context, now):
         return []
-    lost = context.keys.lost_epochs(now, parties=context.directory)
-    statements = [
-        context.keys.revoke(kid, reason="the private key is not here any more", now=now) for kid in lost
-    ]
+    statements = _withdrawals(context, now)
     if statements:
         with context.transaction():
             remember_own_statements(context, statements)
@@ -116,6 +114,19 @@ def upkeep(context: UnitContext) -> list[bytes]:
         log.info("identity_succession", kid=context.keys.signer.public.kid)
         statements.append(following)
     return statements + context.keys.ensure_epochs(now, parties=context.directory)
+
+
+def _withdrawals(context: UnitContext, now: Millis) -> list[bytes]:
+    """Of our own keys: those that are lost, and identities whose overlap with the present one is over."""
+    keys, directory = context.keys, context.directory
+    lost = keys.lost_epochs(now, parties=directory)
+    # One that this daemon never signed with is not ours to judge: it was told of when it was appointed.
+    over = keys.rotated_away(now, directory=directory)
+    ours = [kid for kid in over if is_noted(context.store, own_identity(kid))]
+    return [
+        *(keys.revoke(kid, reason="the private key is not here any more", now=now) for kid in lost),
+        *(keys.revoke(kid, reason="rotated, and its overlap is over", now=now) for kid in ours),
+    ]
 
 
 def _adopt(context: UnitContext) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 
 from clients.daemon.api import directory_views
-from clients.daemon.directory import own_entry
+from clients.daemon.directory import own_entry, statements
 from clients.daemon.directory.key_end import key_end
 from clients.daemon.directory.statements import upkeep
 from clients.daemon.errors import DirectoryBehind
 from clients.daemon.receiving.deciding import take_decisions
 from clients.daemon.sending import waiting
+from clients.daemon.store import noted
+from keys import lifecycle
 from keys.enrolment import rotation_statements
 from keys.soft_keys import SoftEpochKey, SoftIdentity
 from keys.statement_types import EpochPublication, Revocation, StatementType, StatusChange
@@ -19,9 +23,13 @@ from protocol import topics
 from protocol.codes import Classification
 from protocol.envelope.wire import parse_submission
 from protocol.epochs import epoch_of, to_publish
+from protocol.errors import Rejected
 from protocol.identifiers import Millis, UnitId
 from protocol.limits import DAY, EPOCH
 from runtime.kafka.ports import Fetched, InputRecord
+from tests.mutants.engine import Mutant
+from tests.mutants.operations import forced, rewritten
+from tests.mutants.promises import assert_missed
 from tests.sim.world import World, facts
 from tests.unit.clients.daemon.unit_contexts import UnitFixture, pump
 
@@ -90,6 +98,74 @@ def test_a_rotation_changes_the_signature_and_loses_nothing(world, es):
     assert (es.state(before.id), es.state(after.id)) == ("accepted", "accepted")
     assert alarms(es) == []
     assert directory_views.own_keys(es.context)["identity"]["kid"] == kids[1].hex()
+
+
+def rotate(world: World, unit: UnitFixture) -> bytes:
+    """The next identity, by the registrar; the one before."""
+    old = unit.keys.signer.public.kid
+    request = unit.keys.rotation_request(world.now)
+    publish(
+        world, rotation_statements(request, registrar=world.registrar, parties=world.directory, now=world.now)
+    )
+    unit.learn()
+    return old
+
+
+def withdrawn(world: World, unit: UnitFixture, kid: bytes) -> bool:
+    """Whether this key is, after the unit's upkeep."""
+    with suppress(Rejected):
+        publish(world, upkeep(unit.context))
+    unit.learn()
+    known = world.directory.identity(unit.unit, kid)
+    assert known is not None and known.compromised_since is None
+    return known.revoked
+
+
+def test_a_rotated_identity_ends_when_its_overlap_is_over(world, es):
+    """Two weeks after the next one began: by the unit itself, in good order, once, and without an alarm."""
+    old = rotate(world, es)
+    assert not withdrawn(world, es, old)
+    world.now = Millis(world.now + 14 * DAY - 1)
+    assert not withdrawn(world, es, old)
+    world.now = Millis(world.now + 1)
+    assert withdrawn(world, es, old)
+    assert (upkeep(es.context), alarms(es)) == ([], [])
+    present = world.directory.identity(es.unit, es.keys.signer.public.kid)
+    assert present is not None and not present.revoked
+
+
+def test_what_it_signed_before_is_good_for_ever(world, es, pt):
+    """A message of the old identity, accepted and not yet read when it was withdrawn, is opened."""
+    sent = es.submit("pt")
+    es.post()
+    world.route("es")
+    old = rotate(world, es)
+    world.now = Millis(world.now + 14 * DAY)
+    assert withdrawn(world, es, old)
+    pt.learn()
+    pt.deliveries()
+    assert [mid.hex() for (mid,) in pt.rows("SELECT mid FROM inbox")] == [sent.id.replace("-", "")]
+
+
+def test_a_key_that_is_not_ours_is_not_withdrawn_by_us(world, es):
+    """Somebody at the centre looks at it: the alarm was raised when it was appointed."""
+    foreign = SoftIdentity.generate(es.unit, world.entropy)
+    world.appoint(StatementType.IDENTITY, foreign, by=world.registrar)
+    rotate(world, es)
+    world.now = Millis(world.now + 14 * DAY)
+    assert not withdrawn(world, es, foreign.public.kid)
+    assert alarms(es) == ["own_identity_foreign"]
+
+
+def test_the_next_identity_that_waits_is_not_withdrawn(world, es):
+    """Only those before the present one: the next one may be named long before it signs."""
+    named = SoftIdentity.generate(es.unit, world.entropy)
+    world.appoint(StatementType.IDENTITY, named, by=world.registrar)
+    es.learn()
+    noted.note(es.context.store, noted.own_identity(named.public.kid))
+    world.now = Millis(world.now + 20 * DAY)
+    assert not withdrawn(world, es, named.public.kid)
+    assert not withdrawn(world, es, es.keys.signer.public.kid)
 
 
 def test_a_revoked_identity_holds_messages_back(world, es):
@@ -260,3 +336,20 @@ def test_a_successor_that_somebody_else_named_is_an_alarm(world, es):
     es.learn()
     assert es.keys.signer.public.kid == own
     assert len(world.directory.identities(es.unit)) == 2
+
+
+MUTANTS = [
+    (Mutant(lifecycle.rotated_away, forced(False, "ROTATED_ENDS")), test_a_rotated_identity_ends_when_its_overlap_is_over),
+    (Mutant(lifecycle.rotated_away, rewritten("not key.revoked and now <= key.not_after", "True")),
+     test_a_rotated_identity_ends_when_its_overlap_is_over),
+    (Mutant(lifecycle.rotated_away, rewritten("party[:at]", "party")), test_the_next_identity_that_waits_is_not_withdrawn),
+    (Mutant(statements._withdrawals, rewritten("is_noted(context.store, own_identity(kid))", "True")),
+     test_a_key_that_is_not_ours_is_not_withdrawn_by_us),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("mutant", "promise"), MUTANTS)
+async def test_each_rule_taken_away_is_noticed(
+    mutant: Mutant, promise, world: World, es: UnitFixture
+) -> None:
+    await assert_missed(mutant, promise, world=world, es=es)
