@@ -103,6 +103,9 @@ and the unit sealed another before it knew."""
 _ALONE = frozenset({"ledger_untrusted"})
 """What is said where the ledger reached Kafka before it reached a quorum of its witnesses."""
 
+_FORGOTTEN = frozenset({"own_identity_foreign"})
+"""What a unit says that was restored to before its rotation, and does not know the next key."""
+
 _LIED_ABOUT = frozenset({"own_facts_changed", "own_status_changed"})
 """What a unit says of which a thief of the registrar's key stated something."""
 
@@ -160,8 +163,8 @@ FAULTS: Final[dict[str, Fault]] = {
         Fault("refused_requests", answers(refuse=0.1), 2, _LONG, _LATE),
         Fault("clock_a_little_wrong", wall_clock, 3, _LONG, frozenset({"clock_ahead", "clock_behind"})),
         Fault("clock_very_wrong", very_wrong_clock, 2, _LONG, frozenset({"clock_ahead", "clock_behind"}) | _LATE),
-        Fault("unit_restored", restored, 1, (1 * DAY, 6 * DAY), _RESTORED),
-        Fault("unit_bit_flipped", bit_flipped, 1, (0.5 * DAY, 4 * DAY), _RESTORED),
+        Fault("unit_restored", restored, 1, (1 * DAY, 6 * DAY), _RESTORED, together=_FORGOTTEN),
+        Fault("unit_bit_flipped", bit_flipped, 1, (0.5 * DAY, 4 * DAY), _RESTORED, together=_FORGOTTEN),
         Fault("keys_renewed_early", renewed_early, 1, _SHORT),
         Fault("statements_of_later_types", stated_later, 1, _SHORT),
         Fault("policy_ended", policy_ended, 1, (20 * DAY, 50 * DAY), _ALONE | _LATE | _AWAY),
@@ -169,7 +172,7 @@ FAULTS: Final[dict[str, Fault]] = {
         Fault("registrar_key_stolen", registrar_key_stolen, 1, _LONG, must=_LIED_ABOUT),
         Fault("witness_exchanged", witness_exchanged, 1, _SHORT, _ALONE | _LATE),
         Fault("unit_suspended", suspended, 1, _LONG, must=frozenset({"own_status_changed"})),
-        Fault("identity_rotated", rotated, 1, _SHORT),
+        Fault("identity_rotated", rotated, 1, _SHORT, together=_FORGOTTEN),
         Fault("garbage_in_outboxes", hostile(garbage, OUTBOXES), 1, _SHORT, frozenset({"submission_unknown"})),
         Fault("replays_in_outboxes", hostile(seen_before, OUTBOXES), 2, _SHORT, frozenset({"submission_unknown"})),
         Fault("garbage_in_audit", hostile(garbage, topics.AUDIT), 1, _SHORT),
