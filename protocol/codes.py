@@ -202,11 +202,15 @@ class GroupRole(IntEnum):
 
 
 class AcknowledgementStage(IntEnum):
-    """How far a message has come at the recipient (receipt: ER Art. 41b(1)(e); clock: DIR Art. 5(1))."""
+    """How far a message has come at the recipient (receipt: ER Art. 41b(1)(e); clock: DIR Art. 5(1)).
+
+    At last it may be erased, when its originator's H3 says (ER Art. 19(2)).
+    """
 
     DELIVERED = 1
     OPENED = 2
     ACCEPTED = 3
+    ERASED = 4
 
 
 class DocumentStatus(IntEnum):

@@ -35,7 +35,9 @@ from clients.daemon.receiving import deliveries as receiving
 from clients.daemon.receiving.catching_up import CatchingUp
 from clients.daemon.receiving.position_marks import PositionMarks
 from clients.daemon.receiving.unit_feeds import UnitFeeds
-from clients.daemon.sending import acknowledgements, awaiting, waiting
+from clients.daemon.sending import acknowledgements, waiting
+from clients.daemon.sending.awaiting import look_for_acknowledgements
+from clients.daemon.sending.deletions import delete_what_is_due
 from clients.daemon.sending.intake import Intake
 from clients.daemon.sending.lanes import Lanes
 from clients.daemon.sending.outbox_log import OutboxLog
@@ -67,7 +69,7 @@ DIRECTORY_PATIENCE: Final = 2.0
 
 UPKEEP_EVERY: Final = 3600.0
 QUEUED_EVERY: Final = 15.0
-AWAITED_EVERY: Final = 60.0
+LOOK_EVERY: Final = 60.0
 RECEIPTS_AFTER: Final = 0.25
 """Seconds until what arrived is acknowledged: messages go first, and acknowledgements are sent together."""
 
@@ -139,7 +141,7 @@ class Daemon:
                 self._tell_losses(),
                 self.ledger.run(self.directory_read),
                 self._catching_up.run(),
-                self._look_for_acknowledgements(),
+                self._look_each_minute(),
                 self._run_lanes(),
                 self._marks.run(),
             ):
@@ -197,13 +199,13 @@ class Daemon:
                 )
             self.lanes.wake()
 
-    async def _look_for_acknowledgements(self) -> None:
+    async def _look_each_minute(self) -> None:
+        """At acknowledgements that are missing, and at what is to be deleted by now."""
         while True:
-            while await self.jobs.until_stored(
-                "awaited", partial(awaiting.look_for_acknowledgements, self.context)
-            ):
-                pass
-            await asyncio.sleep(AWAITED_EVERY)
+            for name, work in (("awaited", look_for_acknowledgements), ("delete", delete_what_is_due)):
+                while await self.jobs.until_stored(name, partial(work, self.context)):
+                    self.lanes.wake()
+            await asyncio.sleep(LOOK_EVERY)
 
     # -- Reading -------------------------------------------------------------------------------------
 

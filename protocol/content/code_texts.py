@@ -195,6 +195,7 @@ _ROWS: Final[tuple[tuple[Enum, str, str], ...]] = (
     (AcknowledgementStage.DELIVERED, "delivered to the authority", "DIR Art. 5(1)"),
     (AcknowledgementStage.OPENED, "opened by an officer", _OURS),
     (AcknowledgementStage.ACCEPTED, "accepted into a national case", "DIR Art. 16(1)(a)"),
+    (AcknowledgementStage.ERASED, "erased at the date that its H3 names", "ER Art. 19(2)"),
     (DocumentStatus.STOLEN, "stolen", "SIS Art. 38(2)(k)-(l)"),
     (DocumentStatus.MISAPPROPRIATED, "misappropriated", "SIS Art. 38(2)(k)-(l)"),
     (DocumentStatus.LOST, "lost", "SIS Art. 38(2)(k)-(l)"),

@@ -156,7 +156,7 @@ def inbox_show(invocation: Invocation, *, message_id: str, sender: str | None, s
 @click.option("--case-ref", metavar="TEXT", help="With --stage accepted: the case that it is taken into.")
 @click.option(
     "--stage",
-    type=Codes(AcknowledgementStage, without=[AcknowledgementStage.DELIVERED]),
+    type=Codes(AcknowledgementStage, without=[AcknowledgementStage.DELIVERED, AcknowledgementStage.ERASED]),
     default="opened",
     show_default=True,
     help="How far it has come here.",

@@ -21,7 +21,7 @@ from typing import Literal, assert_never
 import structlog
 
 from clients.daemon.state.unit_context import UnitContext
-from clients.daemon.store import inbox
+from clients.daemon.store import deletions, inbox
 from clients.daemon.store.noted import is_noted, note, own_identity, own_statement, told
 from keys.directory import Applied
 from keys.statement_types import (
@@ -86,6 +86,7 @@ def watch(context: UnitContext, change: OwnChange) -> None:
     applied = change.applied
     if change.resumes:
         inbox.owe_what_was_refused(context.store)
+        deletions.tell_what_was_refused(context.store)
     about_us = applied.statement.about == context.unit
     alarm = _alarm_for(context, applied) if about_us else "own_facts_changed"
     if alarm is None:

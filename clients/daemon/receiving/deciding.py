@@ -19,7 +19,7 @@ from clients.daemon.sending.sealer import seal_row
 from clients.daemon.sending.waiting import order_of
 from clients.daemon.state.feeds_read import note_read
 from clients.daemon.state.unit_context import UnitContext
-from clients.daemon.store import inbox, outbox, sealings
+from clients.daemon.store import deletions, inbox, outbox, sealings
 from clients.daemon.store.decisions import (
     Foreign,
     Nothing,
@@ -181,6 +181,7 @@ def _refuse(context: UnitContext, sealing: Sealing, record: Record, raw: bytes) 
     if Code.E_SENDER_SUSPENDED.value in _codes(record.reasons) and not is_suspended(context):
         # The suspension is over here before the refusal that it caused has come.
         again = inbox.owe_what_was_refused(context.store)
+        deletions.tell_what_was_refused(context.store)
     return _go_on(context, sealing.message) or again
 
 

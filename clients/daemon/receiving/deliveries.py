@@ -17,7 +17,7 @@ from clients.daemon.ledger import gossip, promises
 from clients.daemon.receiving.reply_places import note_reply_received
 from clients.daemon.state.feeds_read import note_read
 from clients.daemon.state.unit_context import UnitContext
-from clients.daemon.store import inbox, outbox
+from clients.daemon.store import deletions, inbox, outbox
 from protocol.content.bodies import (
     Acknowledgement,
     Answer,
@@ -202,6 +202,8 @@ def _take(
         context.metrics.duplicates.inc()
         again = inbox.owe_again(context.store, sender=core.sender, message_id=core.message_id, now=now)
         return _Taken(owed=again)
+    if core.h3 is not None and core.h3.delete_by is not None:
+        deletions.await_date(context.store, row, due=core.h3.delete_by)
     promises.promise_delivery(context, row)
     if isinstance(delivery.body, Answer | Refusal):
         note_reply_received(context, row, opened, delivery.body)

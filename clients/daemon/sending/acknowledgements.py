@@ -116,6 +116,15 @@ def receipt_order(
     )
 
 
+def deletion_order(
+    context: UnitContext, rows: Sequence[Row], *, message_id: MessageId, thread: ThreadId, now: Millis
+) -> Order:
+    """The word that these rows of the inbox, which are of one sender, were erased at their H3's date."""
+    return _acknowledgement(
+        context, rows, AcknowledgementStage.ERASED, message_id=message_id, thread=thread, now=now
+    )
+
+
 def _acknowledgement(
     context: UnitContext,
     rows: Sequence[Row],

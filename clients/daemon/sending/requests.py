@@ -138,6 +138,13 @@ class AckRequest(Form):
     stage: Annotated[AcknowledgementStage, coded(AcknowledgementStage)] = AcknowledgementStage.OPENED
     case_ref: Line | None = None
 
+    @field_validator("stage")
+    @classmethod
+    def _is_an_officers(cls, value: AcknowledgementStage) -> AcknowledgementStage:
+        if value is AcknowledgementStage.ERASED:
+            raise broken("stage", "a stage that an officer states", "erased, which the daemon states itself")
+        return value
+
     @field_validator("case_ref")
     @classmethod
     def _follows_the_stage(cls, value: str | None, info: ValidationInfo) -> str | None:

@@ -5,10 +5,10 @@ Owns when one is sealed after all. Runs in the worker's thread.
 
 from __future__ import annotations
 
-from clients.daemon.sending.acknowledgements import receipt_order
+from clients.daemon.sending.acknowledgements import deletion_order, receipt_order
 from clients.daemon.sending.sealer import seal_row
 from clients.daemon.state.unit_context import UnitContext
-from clients.daemon.store import inbox, outbox, sealings
+from clients.daemon.store import deletions, inbox, outbox, sealings
 from clients.daemon.store.order import Order
 from protocol.identifiers import (
     MessageId,
@@ -45,9 +45,11 @@ def order_of(context: UnitContext, row: int) -> Order:
     assert found is not None
     if not found["automatic"]:
         return outbox.read_order(context.store, context.vault, row)
-    return receipt_order(
+    erased = deletions.of_notice(context.store, row)
+    make = deletion_order if erased else receipt_order
+    return make(
         context,
-        inbox.of_receipt(context.store, row),
+        erased or inbox.of_receipt(context.store, row),
         message_id=MessageId(found["mid"]),
         thread=ThreadId(found["thread"]),
         now=Millis(found["created"]),

@@ -131,6 +131,18 @@ CREATE INDEX IF NOT EXISTS inbox_owed ON inbox (id) WHERE receipt_owed = 1;
 CREATE INDEX IF NOT EXISTS inbox_receipted ON inbox (receipted_by) WHERE receipted_by IS NOT NULL;
 CREATE INDEX IF NOT EXISTS inbox_subject ON inbox (subject);
 
+-- Received messages that their originators' H3 has deleted at a date (deletions.py).
+CREATE TABLE IF NOT EXISTS deletions (
+    message         INTEGER PRIMARY KEY REFERENCES inbox (id) ON DELETE CASCADE,
+    due             INTEGER NOT NULL,
+    erased          INTEGER,                        -- when it was done
+    told_by         INTEGER REFERENCES outbox (id)  -- the acknowledgement that says so, which may speak of others too
+) STRICT;
+
+CREATE INDEX IF NOT EXISTS deletions_due ON deletions (due) WHERE erased IS NULL;
+CREATE INDEX IF NOT EXISTS deletions_untold ON deletions (message) WHERE erased IS NOT NULL AND told_by IS NULL;
+CREATE INDEX IF NOT EXISTS deletions_told ON deletions (told_by) WHERE told_by IS NOT NULL;
+
 -- Answers and refusals, sent and received (replies.py): how far each request is answered, and what is odd.
 CREATE TABLE IF NOT EXISTS replies (
     id              INTEGER PRIMARY KEY AUTOINCREMENT,
