@@ -14,14 +14,15 @@ Owns the folder. Three kinds of evidence, from proof to suspicion:
 
 Rules: a piece of evidence is there as a whole or not at all. The same checkpoint is kept once; of each
 log and kind at most `MOST`, so that requests cannot fill the disk. A folder that is moved elsewhere is no
-longer counted.
+longer counted. Anybody can ask with a genuine checkpoint and a proof that does not hold: what the witness
+comes to know as the log's own history is no evidence any more, and makes room for others.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from hashlib import sha256
@@ -109,6 +110,17 @@ class EvidenceFolder:
         sync_directory(self._path)
         return True
 
+    def drop_refuted(self, kind: EvidenceKind, origin: str, is_genuine: Callable[[int, bytes], bool]) -> int:
+        """Remove what was offered and is the log's own history after all; how many pieces."""
+        refuted = [
+            Path(kept.folder)
+            for kept in self._readable(f"{_prefix(kind, origin)}*")
+            if is_genuine(kept.offered_size, bytes.fromhex(kept.offered_root))
+        ]
+        for folder in refuted:
+            shutil.rmtree(folder, ignore_errors=True)
+        return len(refuted)
+
     def all(self) -> list[EvidenceSummary]:
         """Everything that is kept, oldest first; a damaged folder is left out."""
         return sorted(self._readable(), key=lambda kept: (kept.t, kept.folder))
@@ -117,8 +129,8 @@ class EvidenceFolder:
         """How many pieces of one kind are kept."""
         return sum(1 for _ in self._path.glob(f"{kind}-*"))
 
-    def _readable(self) -> Iterator[EvidenceSummary]:
-        for about in self._path.glob("[!.]*/about.json"):
+    def _readable(self, folders: str = "[!.]*") -> Iterator[EvidenceSummary]:
+        for about in self._path.glob(f"{folders}/about.json"):
             try:
                 found = _summary(read_bounded(about, MAX_NOTE, what="a summary"))
                 yield EvidenceSummary(

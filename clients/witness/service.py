@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -160,6 +161,7 @@ class WitnessService:
         cosigned = with_cosignatures(note, lines)
         new = CosignedHead(checkpoint.origin, checkpoint.size, checkpoint.root, cosigned, now)
         self.heads.move(head, new, note=note)
+        self._drop_refuted(checkpoint.origin)
         return "".join(lines).encode()
 
     def _by_its_log(self, offered: SignedCheckpoint) -> bytes:
@@ -242,6 +244,20 @@ class WitnessService:
         if is_new:
             log.error("alarm", code=kind.value, path=origin, size=size, subject=root, check=evidence.name)
         self._show_evidence()
+
+    def _drop_refuted(self, origin: str) -> None:
+        """Whoever asked with a checkpoint of the log's own history and a wrong proof accused nobody."""
+        if self.folder.count(EvidenceKind.INCONSISTENT):
+            self.folder.drop_refuted(EvidenceKind.INCONSISTENT, origin, partial(self._is_genuine, origin))
+            self._show_evidence()
+
+    def _is_genuine(self, origin: str, size: int, root: bytes) -> bool:
+        """Whether the log had this root, as far as this witness has signed, or follows the log itself."""
+        before = self.heads.signed(origin, size)
+        known = None if before is None else before[0]
+        if known is None and self._root_at is not None:
+            known = self._root_at(origin, size)
+        return known == root
 
     def _counted(self, outcome: str, answer: HttpAnswer) -> HttpAnswer:
         self.metrics.requests.labels(outcome).inc()

@@ -19,7 +19,7 @@ from protocol.tlog.notes import Note, NoteSignature, format_note, parse_note
 from protocol.tlog.policy import parse_policy
 from protocol.tlog.witnessing import AddCheckpoint, decide_cosigning, format_add_checkpoint
 from tests.mutants.engine import Mutant, mutated
-from tests.mutants.operations import called, forced
+from tests.mutants.operations import called, dropped, forced, rewritten
 from tests.sim.witnessing import DIRECTORY, NAME, SHARD, Branch, Case, cosigners, logs_policy, note_key
 
 
@@ -225,6 +225,33 @@ def test_evidence_is_bounded(case: Case, log: Branch) -> None:
     assert case.alarms("inconsistent") == 2 * len(bad)
 
 
+def test_a_stranger_with_genuine_checkpoints_buries_no_evidence(case: Case, log: Branch) -> None:
+    """Wrong proofs to what the log really signed fill the places; the log's own next request frees them."""
+    case.ask(log.request(0, 3))
+    for size in range(4, 4 + MOST):
+        case.ask(format_add_checkpoint(3, (), log.note(size)))
+    assert len(case.evidence()) == MOST
+    for size in range(4, 4 + MOST):
+        assert case.ask(log.request(size - 1, size)).status == 200
+    assert case.evidence() == []
+    other = Branch("other")
+    at = 3 + MOST
+    assert case.ask(format_add_checkpoint(at, (), other.note(at + 5))).status == 422
+    assert case.evidence() == [("inconsistent", at + 5)]
+    assert case.ask(log.request(at, at + 5)).status == 200
+    assert case.evidence() == [("inconsistent", at + 5)], "another root of that size stays evidence"
+
+
+def test_what_a_witness_that_follows_the_log_knows_is_no_evidence(tmp_path: Path, log: Branch) -> None:
+    """A checkpoint that this witness never signed, and that the log it follows really had."""
+    case = Case(tmp_path, root_at=lambda _, size: log.checkpoint(size).root)
+    case.ask(log.request(0, 3))
+    case.ask(format_add_checkpoint(3, (), log.note(5)))
+    assert case.evidence() == [("inconsistent", 5)]
+    case.ask(log.request(3, 8))
+    assert case.evidence() == []
+
+
 def test_evidence_that_cannot_be_written_is_an_alarm_all_the_same(case: Case, log: Branch) -> None:
     """Nothing is signed, and the alarm goes out."""
     case.ask(log.request(0, 6))
@@ -306,6 +333,21 @@ def test_without_all_of_them_a_fork_would_be_signed(case: Case) -> None:
 
     with mutated(mutant):
         assert case.witness.answer(prepared).status == 200
+
+
+@pytest.mark.parametrize(
+    "mutant",
+    [
+        Mutant(WitnessService._move, dropped("_drop_refuted")),
+        Mutant(WitnessService._is_genuine, rewritten("known == root", "True")),
+    ],
+)
+def test_without_it_a_stranger_buries_evidence_or_evidence_goes(
+    mutant: Mutant, case: Case, log: Branch
+) -> None:
+    """Nothing is freed, or everything is."""
+    with mutated(mutant), pytest.raises(AssertionError):
+        test_a_stranger_with_genuine_checkpoints_buries_no_evidence(case, log)
 
 
 def test_without_the_comparison_of_what_was_signed_a_fork_below_passes_for_old(
