@@ -27,10 +27,10 @@ from keys.soft_keys import SoftIdentity
 from keys.statement_types import QuotaChange, Revocation, StatusChange, UnitFacts
 from keys.statements import issue
 from protocol import topics
+from protocol.envelope.quotas import Quota
 from protocol.errors import ContradaError, Rejected
 from protocol.identifiers import KeyId, Millis, UnitId
 from protocol.parties import OperatorRole
-from protocol.quotas import Quota
 from protocol.signatures import Signer
 from protocol.topics import Topic
 from runtime.cli.command import Invocation

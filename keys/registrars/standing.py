@@ -22,7 +22,7 @@ from typing import TypeVar, assert_never
 
 from keys.appointments.line import Issuer, not_valid
 from keys.statement_types import QuotaChange, Statement, StatusChange, UnitFacts
-from keys.tables import Change, Drop, KnownKey, Put, Stated, Tables, UnitStatements
+from keys.tables import Change, Drop, KnownKey, Put, StatedFact, Tables, UnitStatements
 from protocol.identifiers import KeyId, Millis, UnitId
 
 _Keys = Mapping[KeyId, KnownKey]
@@ -120,8 +120,8 @@ class RegistrarTimes:
         return Millis(max(times, default=0))
 
 
-def _stated(value: _Value, statement: Statement, *, issuer: Issuer, clock: Millis) -> Stated[_Value]:
-    return Stated(value, issuer.kid, statement.issued, Millis(max(statement.issued, clock)))
+def _stated(value: _Value, statement: Statement, *, issuer: Issuer, clock: Millis) -> StatedFact[_Value]:
+    return StatedFact(value, issuer.kid, statement.issued, Millis(max(statement.issued, clock)))
 
 
 def _with(unit: UnitId, known: UnitStatements, tables: Tables) -> list[Change]:
@@ -143,7 +143,7 @@ def _counting(unit: UnitId, known: UnitStatements, tables: Tables, keys: _Keys) 
     yield Drop(tables.quotas, unit) if quota is None else Put(tables.quotas, unit, quota)
 
 
-def _last(stated: tuple[Stated[_Value], ...], keys: _Keys) -> Stated[_Value] | None:
+def _last(stated: tuple[StatedFact[_Value], ...], keys: _Keys) -> StatedFact[_Value] | None:
     return next((each for each in reversed(stated) if not _has_fallen(each.by, each.at, keys)), None)
 
 
