@@ -17,6 +17,7 @@ from typing import Final, Protocol
 
 from protocol import topics
 from runtime.errors import Unavailable
+from runtime.kafka.access import KafkaAddress
 from runtime.kafka.partition_log import KafkaTopics
 from runtime.kafka.ports import LogReader, ReadRecord, Topics
 from runtime.read_records import read_record
@@ -35,7 +36,7 @@ class StatementFeed(Protocol):
 class KafkaStatements:
     """Implements `broker.statement_feed.StatementFeed`."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: KafkaAddress) -> None:
         self._topics: Topics = KafkaTopics(bootstrap)
 
     async def run(self, take: Callable[[bytes], None], caught_up: Callable[[], None]) -> None:

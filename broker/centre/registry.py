@@ -39,6 +39,7 @@ from runtime.cli.kafka_calls import read_to_end
 from runtime.cli.render import say
 from runtime.cli.unlocking import existing_secret
 from runtime.errors import AlreadyRunning, Conflict, NotFound
+from runtime.kafka.access import KafkaAddress
 from runtime.kafka.admin import KafkaTopicAdmin
 from runtime.kafka.feeds import KafkaFeeds
 from runtime.kafka.partition_log import KafkaDirectory
@@ -62,7 +63,7 @@ def registrar_of(home: CentreHome, directory: Directory | None = None) -> SoftId
     return registrar
 
 
-async def read_directory_topic(home: Home, kafka: str) -> tuple[Directory, int]:
+async def read_directory_topic(home: Home, kafka: KafkaAddress) -> tuple[Directory, int]:
     """The directory as the topic has it now, verified from the pinned root; and how many records were not."""
     root = read_pin(home.root)
     verified = _verified(home, root)
@@ -107,7 +108,7 @@ class Registry:
     """Open for one command: the centre's home, Kafka, and the directory as it is now."""
 
     home: CentreHome
-    kafka: str
+    kafka: KafkaAddress
     directory: Directory
     refused: int
     published: int
@@ -236,7 +237,7 @@ def check_nothing_is_lost(home: Home, directory: Directory) -> list[bytes]:
     return known
 
 
-async def publish_pending(home: CentreHome, kafka: str) -> None:
+async def publish_pending(home: CentreHome, kafka: KafkaAddress) -> None:
     """Publish what was made and not published yet."""
     pending = home.pending
     if not pending.exists():

@@ -40,6 +40,7 @@ from protocol.errors import ContradaError
 from protocol.identifiers import ThreadId, UnitId
 from protocol.topics import partition_of
 from runtime.errors import Unavailable
+from runtime.kafka.access import KafkaAddress
 from runtime.kafka.client import prompt_client
 from runtime.kafka.closing import CLOSE_TIMEOUT, close, is_task_cancelled
 from runtime.kafka.inflow import Inflow
@@ -67,7 +68,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 15.0
 class HoldingParts:
     """What a router's holdings have in common."""
 
-    bootstrap: str
+    bootstrap: KafkaAddress
     transactional_id: str
     """This process's own."""
 

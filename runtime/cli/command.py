@@ -39,6 +39,9 @@ class Invocation:
 
     home: Path | None = None
     kafka: str | None = None
+    kafka_tls: Path | None = None
+    """The directory with the certificate for Kafka; in plain, or as the home says, without one."""
+
     kafka_was_typed: bool = False
     """Given as an option, not inherited from the environment."""
 
@@ -241,6 +244,13 @@ def _common_options(json_help: str) -> list[click.Parameter]:
             ["--home"], type=PathName(path_type=Path), expose_value=False, callback=set_home, hidden=True
         ),
         click.Option(["--kafka"], expose_value=False, callback=set_kafka, hidden=True),
+        click.Option(
+            ["--kafka-tls"],
+            type=PathName(path_type=Path),
+            expose_value=False,
+            callback=set_kafka_tls,
+            hidden=True,
+        ),
     ]
 
 
@@ -283,3 +293,9 @@ def set_kafka(ctx: click.Context, parameter: click.Parameter, value: str | None)
         source = ctx.get_parameter_source(parameter.name or "")
         invocation.kafka = value
         invocation.kafka_was_typed = source is click.core.ParameterSource.COMMANDLINE
+
+
+def set_kafka_tls(ctx: click.Context, _: click.Parameter, value: Path | None) -> None:
+    """Take the directory of the certificate from the option."""
+    if value is not None:
+        ctx.ensure_object(Invocation).kafka_tls = value

@@ -14,6 +14,7 @@ from typing import Final
 
 from protocol.topics import Topic
 from runtime.errors import TopicConflict, Unavailable
+from runtime.kafka.access import KafkaAddress
 from runtime.kafka.addresses import not_reachable
 from runtime.kafka.client import (
     AIOKafkaAdminClient,
@@ -22,6 +23,7 @@ from runtime.kafka.client import (
     KafkaError,
     NewTopic,
     RequestTimedOutError,
+    connection_settings,
     for_code,
 )
 from runtime.kafka.closing import close
@@ -46,7 +48,7 @@ _TOO_FEW_BROKERS: Final = 38
 class KafkaTopicAdmin:
     """Creates, alters and lists topics."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: KafkaAddress) -> None:
         self._bootstrap = bootstrap
 
     async def apply(
@@ -138,7 +140,7 @@ class KafkaTopicAdmin:
 
     @contextlib.asynccontextmanager
     async def _admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap, request_timeout_ms=15_000)
+        admin = AIOKafkaAdminClient(**connection_settings(self._bootstrap), request_timeout_ms=15_000)
         try:
             await admin.start()
             yield admin

@@ -14,6 +14,7 @@ import structlog
 
 from protocol.identifiers import Millis
 from runtime.errors import Unavailable
+from runtime.kafka.access import KafkaAddress
 from runtime.kafka.client import (
     AIOKafkaClient,
     IncompatibleBrokerVersion,
@@ -106,7 +107,7 @@ class NoTimeTold(Unavailable):
 class KafkaTime:
     """Kafka's clock. Implements `TimeSource`."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: KafkaAddress) -> None:
         self._bootstrap = bootstrap
         self._client: AIOKafkaClient | None = None
 

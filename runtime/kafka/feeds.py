@@ -27,6 +27,7 @@ from typing import Final, TypeVar
 import structlog
 
 from runtime.errors import Unavailable
+from runtime.kafka.access import KafkaAddress
 from runtime.kafka.addresses import not_reachable
 from runtime.kafka.client import REQUEST_TIMEOUT_MS, KafkaError, sparing_client
 from runtime.kafka.closing import close
@@ -90,7 +91,7 @@ async def once_available(
 class _Connection:
     """A client with what is read over it, shared by whoever reads now."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: KafkaAddress) -> None:
         self.client = sparing_client(bootstrap)
         self.leaders = Leaders(self.client)
         self.fetcher = FeedFetcher(self.client)
@@ -165,7 +166,7 @@ class KafkaFeeds:
     The connection is there while somebody reads, and needs no closing.
     """
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: KafkaAddress) -> None:
         self._bootstrap = bootstrap
         self._connection: _Connection | None = None
 

@@ -20,6 +20,7 @@ from protocol import topics
 from protocol.identifiers import Millis
 from protocol.limits import MAX_UINT
 from runtime.errors import Unavailable
+from runtime.kafka.access import KafkaAddress
 from runtime.kafka.client import (
     AIOKafkaClient,
     ConnectionGroup,
@@ -71,7 +72,7 @@ def following_marks(
 class KafkaMarks:
     """Tells and reads marks. Implements `runtime.kafka.ports.MarkTeller`."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: KafkaAddress) -> None:
         self._bootstrap = bootstrap
         self._client: AIOKafkaClient | None = None
         self._coordinator: int | None = None

@@ -30,6 +30,7 @@ from typing import Any, Final
 
 from runtime.errors import Unavailable
 from runtime.kafka import requests as ask
+from runtime.kafka.access import KafkaAddress
 from runtime.kafka.client import (
     REQUEST_TIMEOUT_MS,
     ConnectionGroup,
@@ -77,7 +78,7 @@ class Transactions:
     """One transaction after another under one transactional id."""
 
     def __init__(
-        self, bootstrap: str, transactional_id: str, *, membership: Membership | None = None
+        self, bootstrap: KafkaAddress, transactional_id: str, *, membership: Membership | None = None
     ) -> None:
         """Without a place in a group, its transactions hold records only."""
         self._client = prompt_client(bootstrap)

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from runtime.errors import Unavailable
 from runtime.kafka import requests as ask
+from runtime.kafka.access import KafkaAddress
 from runtime.kafka.addresses import not_reachable
 from runtime.kafka.client import (
     AIOKafkaClient,
@@ -66,7 +67,7 @@ class HangingTransactions:
 
     @classmethod
     @asynccontextmanager
-    async def at(cls, bootstrap: str) -> AsyncIterator[HangingTransactions]:
+    async def at(cls, bootstrap: KafkaAddress) -> AsyncIterator[HangingTransactions]:
         """A search over a connection of its own."""
         client = sparing_client(bootstrap)
         try:
