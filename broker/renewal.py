@@ -26,10 +26,10 @@ from keys.unlock import Secret
 from protocol.identifiers import Millis
 from protocol.limits import DAY, SECOND
 from runtime.errors import Unavailable
-from runtime.kafka.access import KafkaAccess
 from runtime.kafka.broker_time import TimeFeed
 from runtime.kafka.partition_log import KafkaDirectory
 from runtime.kafka.ports import DirectoryTopic
+from runtime.kafka.security.access import KafkaAccess
 from runtime.process.clock import ClockCheck, now
 
 log = structlog.get_logger()

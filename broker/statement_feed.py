@@ -17,9 +17,9 @@ from typing import Final, Protocol
 
 from protocol import topics
 from runtime.errors import Unavailable
-from runtime.kafka.access import KafkaAddress
 from runtime.kafka.partition_log import KafkaTopics
 from runtime.kafka.ports import LogReader, ReadRecord, Topics
+from runtime.kafka.security.access import KafkaAddress
 from runtime.read_records import read_record
 
 LOOK_AGAIN: Final = 10.0

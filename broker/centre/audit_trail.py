@@ -22,9 +22,9 @@ from runtime.cli.home import bootstrap, chosen_home
 from runtime.cli.kafka_calls import follow, read_to_end, run_quietly
 from runtime.cli.render import reasons_text, say
 from runtime.errors import Ambiguous, NotFound, NotVerified
-from runtime.kafka.access import KafkaAddress
 from runtime.kafka.feeds import KafkaFeeds
 from runtime.kafka.ports import InputRecord
+from runtime.kafka.security.access import KafkaAddress
 from runtime.process.homes import Home
 
 Row = dict[str, Any]

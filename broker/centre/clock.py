@@ -13,8 +13,8 @@ from protocol.identifiers import Millis
 from protocol.limits import CLOCK_TOLERANCE, SECOND
 from runtime.cli.render import say
 from runtime.errors import Unavailable
-from runtime.kafka.access import KafkaAddress
 from runtime.kafka.broker_time import KafkaTime, NoTimeTold, TimeSource
+from runtime.kafka.security.access import KafkaAddress
 from runtime.process.clock import now
 
 

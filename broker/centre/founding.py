@@ -21,9 +21,9 @@ from runtime.cli.home import access_lines, chosen_home, typed_access
 from runtime.cli.unlocking import new_secret
 from runtime.errors import Conflict
 from runtime.files import replace_file
-from runtime.kafka.access import KafkaAccess
 from runtime.kafka.admin import KafkaTopicAdmin
 from runtime.kafka.feeds import KafkaFeeds
+from runtime.kafka.security.access import KafkaAccess
 from runtime.process.clock import now
 from runtime.process.directory_file import write_statements
 from runtime.process.homes import CentreHome

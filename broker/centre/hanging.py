@@ -11,8 +11,8 @@ from typing import Any
 from broker.centre.exchange_topics import declared_topics
 from broker.centre.registry import Registry
 from runtime.cli.command import Invocation
-from runtime.kafka.access import KafkaAddress
 from runtime.kafka.hanging.search import Hanging, HangingTransactions
+from runtime.kafka.security.access import KafkaAddress
 
 
 async def find_hanging(invocation: Invocation) -> list[dict[str, Any]]:

@@ -39,11 +39,11 @@ from runtime.cli.kafka_calls import read_to_end
 from runtime.cli.render import say
 from runtime.cli.unlocking import existing_secret
 from runtime.errors import AlreadyRunning, Conflict, NotFound
-from runtime.kafka.access import KafkaAddress
 from runtime.kafka.admin import KafkaTopicAdmin
 from runtime.kafka.feeds import KafkaFeeds
 from runtime.kafka.partition_log import KafkaDirectory
 from runtime.kafka.ports import TopicChange
+from runtime.kafka.security.access import KafkaAddress
 from runtime.process.clock import now
 from runtime.process.directory_file import VerifiedStatements, read_statements, write_statements
 from runtime.process.homes import CentreHome, Home

@@ -30,7 +30,7 @@ from protocol import topics
 from runtime.errors import Unavailable
 from runtime.kafka.broker_time import KafkaTime, TimeFeed
 from runtime.kafka.partition_log import KafkaTopics
-from runtime.kafka.tls import check_access, tell_access
+from runtime.kafka.security.tls import check_access, tell_access
 from runtime.process.clock import ClockCheck, now, readiness_of_clock
 from runtime.process.contact import recent_contact
 from runtime.process.directory_file import verified_statements

@@ -40,7 +40,6 @@ from protocol.errors import ContradaError
 from protocol.identifiers import ThreadId, UnitId
 from protocol.topics import partition_of
 from runtime.errors import Unavailable
-from runtime.kafka.access import KafkaAddress
 from runtime.kafka.client import prompt_client
 from runtime.kafka.closing import CLOSE_TIMEOUT, close, is_task_cancelled
 from runtime.kafka.inflow import Inflow
@@ -48,6 +47,7 @@ from runtime.kafka.leaders import Leaders
 from runtime.kafka.ports import InputRecord, OutputRecord, Place
 from runtime.kafka.positions import Positions, Unstable
 from runtime.kafka.requests import Membership
+from runtime.kafka.security.access import KafkaAddress
 from runtime.kafka.shared_reader import SharedReader
 from runtime.kafka.transactions import Transactions
 

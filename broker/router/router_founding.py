@@ -33,7 +33,7 @@ from runtime.cli.file_kinds import FileKind, parse_kind
 from runtime.cli.home import access_lines
 from runtime.errors import Conflict
 from runtime.files import replace_file
-from runtime.kafka.access import KafkaAddress
+from runtime.kafka.security.access import KafkaAddress
 from runtime.process.clock import now
 from runtime.process.settings_text import toml_text
 

@@ -36,12 +36,12 @@ from keys.key_files import IDENTITY_FILE
 from keys.store import check_private_directory, read_private
 from keys.unit_keys import UnitKeys
 from runtime.errors import HomeError
-from runtime.kafka.access import TlsFiles
 from runtime.kafka.broker_time import KafkaTime, TimeFeed
 from runtime.kafka.feeds import KafkaFeeds
 from runtime.kafka.marks import KafkaMarks
 from runtime.kafka.partition_log import KafkaDirectory
-from runtime.kafka.tls import check_access, tell_access
+from runtime.kafka.security.access import TlsFiles
+from runtime.kafka.security.tls import check_access, tell_access
 from runtime.process import logs
 from runtime.process.clock import now
 from runtime.process.directory_file import VerifiedStatements

@@ -18,7 +18,7 @@ from keys.unlock import CREDENTIAL_SIZE, Secret
 from protocol.identifiers import Millis, UnitId
 from runtime.errors import HomeError
 from runtime.files import replace_file
-from runtime.kafka.access import KafkaAddress, tls_files
+from runtime.kafka.security.access import KafkaAddress, tls_files
 from runtime.process import clock
 from runtime.process.homes import UnitHome, check_socket_path
 

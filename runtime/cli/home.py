@@ -12,8 +12,8 @@ from typing import Any
 from runtime.bounded import read_bounded
 from runtime.cli.command import Invocation
 from runtime.cli.errors import BadInput, NoHome
-from runtime.kafka.access import KafkaAccess, KafkaAddress, TlsFiles, tls_files
 from runtime.kafka.addresses import SERVERS_WORDS, servers_fault
+from runtime.kafka.security.access import KafkaAccess, KafkaAddress, TlsFiles, tls_files
 from runtime.process.homes import CentreHome, Home, UnitHome
 from runtime.process.settings_text import MAX_SETTINGS
 

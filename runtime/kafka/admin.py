@@ -14,7 +14,6 @@ from typing import Final
 
 from protocol.topics import Topic
 from runtime.errors import TopicConflict, Unavailable
-from runtime.kafka.access import KafkaAddress
 from runtime.kafka.addresses import not_reachable
 from runtime.kafka.client import (
     AIOKafkaAdminClient,
@@ -28,6 +27,7 @@ from runtime.kafka.client import (
 )
 from runtime.kafka.closing import close
 from runtime.kafka.ports import TopicChange
+from runtime.kafka.security.access import KafkaAddress
 
 CREATE_TIMEOUT: Final = 120.0
 MOST_TOPICS: Final = 150

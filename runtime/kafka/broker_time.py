@@ -14,7 +14,6 @@ import structlog
 
 from protocol.identifiers import Millis
 from runtime.errors import Unavailable
-from runtime.kafka.access import KafkaAddress
 from runtime.kafka.client import (
     AIOKafkaClient,
     IncompatibleBrokerVersion,
@@ -27,6 +26,7 @@ from runtime.kafka.client import (
 )
 from runtime.kafka.closing import close
 from runtime.kafka.requests import NO_TAGS, TAGS, PinnedRequest, by_topic
+from runtime.kafka.security.access import KafkaAddress
 from runtime.process.clock import KAFKA, ClockCheck
 
 log = structlog.get_logger()

@@ -39,8 +39,8 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
 from protocol import topics
-from runtime.kafka.access import KafkaAddress, tls_files
-from runtime.kafka.tls import context_of
+from runtime.kafka.security.access import KafkaAddress, tls_files
+from runtime.kafka.security.tls import context_of
 
 __all__ = [
     "AIOKafkaAdminClient",

@@ -27,7 +27,6 @@ from typing import Final, TypeVar
 import structlog
 
 from runtime.errors import Unavailable
-from runtime.kafka.access import KafkaAddress
 from runtime.kafka.addresses import not_reachable
 from runtime.kafka.client import REQUEST_TIMEOUT_MS, KafkaError, sparing_client
 from runtime.kafka.closing import close
@@ -35,6 +34,7 @@ from runtime.kafka.feed_fetching import Feed, FeedFetcher, SessionForgotten, Tak
 from runtime.kafka.leaders import Leaders
 from runtime.kafka.offsets import PartitionBound, bounds_of
 from runtime.kafka.ports import Fetched, Ladder, Place, ReadRecord, Spacing, Take
+from runtime.kafka.security.access import KafkaAddress
 from runtime.read_records import Beginning, climbed, read_record, where_to_begin
 
 log = structlog.get_logger()

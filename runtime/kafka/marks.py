@@ -20,7 +20,6 @@ from protocol import topics
 from protocol.identifiers import Millis
 from protocol.limits import MAX_UINT
 from runtime.errors import Unavailable
-from runtime.kafka.access import KafkaAddress
 from runtime.kafka.client import (
     AIOKafkaClient,
     ConnectionGroup,
@@ -34,6 +33,7 @@ from runtime.kafka.closing import close
 from runtime.kafka.ports import Place, ReadingMark
 from runtime.kafka.positions import Found, Positions
 from runtime.kafka.requests import PinnedRequest
+from runtime.kafka.security.access import KafkaAddress
 
 TELL_WITHIN: Final = 5.0
 

@@ -16,7 +16,6 @@ from typing import Final
 from protocol import topics
 from protocol.identifiers import digest
 from runtime.errors import Unavailable
-from runtime.kafka.access import KafkaAddress
 from runtime.kafka.client import (
     COMMIT_TIMEOUT,
     PROMPT,
@@ -29,6 +28,7 @@ from runtime.kafka.client import (
 )
 from runtime.kafka.closing import close, is_task_cancelled
 from runtime.kafka.ports import InputRecord, LogWriter, OutputRecord, Place
+from runtime.kafka.security.access import KafkaAddress
 from runtime.kafka.transactions import Transactions
 
 APPEND_BYTES: Final = 900_000

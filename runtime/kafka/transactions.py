@@ -30,7 +30,6 @@ from typing import Any, Final
 
 from runtime.errors import Unavailable
 from runtime.kafka import requests as ask
-from runtime.kafka.access import KafkaAddress
 from runtime.kafka.client import (
     REQUEST_TIMEOUT_MS,
     ConnectionGroup,
@@ -44,6 +43,7 @@ from runtime.kafka.leaders import Leaders
 from runtime.kafka.ports import OutputRecord, Place
 from runtime.kafka.record_batches import batches_of
 from runtime.kafka.requests import Membership
+from runtime.kafka.security.access import KafkaAddress
 from runtime.process.clock import now
 
 OPEN_TIMEOUT: Final = 20.0

@@ -10,8 +10,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, Field, ValidationInfo, field_validator
 
-from runtime.kafka.access import KafkaAccess, TlsFiles
 from runtime.kafka.addresses import SERVERS_WORDS, servers_fault
+from runtime.kafka.security.access import KafkaAccess, TlsFiles
 
 
 def _servers(text: str) -> str:

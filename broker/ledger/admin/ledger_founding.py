@@ -33,7 +33,7 @@ from runtime.cli.file_kinds import FileKind, read_kind
 from runtime.cli.home import access_lines
 from runtime.errors import Conflict, Misconfigured
 from runtime.files import replace_file
-from runtime.kafka.access import KafkaAddress
+from runtime.kafka.security.access import KafkaAddress
 from runtime.process.homes import CentreHome
 from runtime.process.settings_text import MAX_SETTINGS, toml_text
 

@@ -25,7 +25,6 @@ from clients.daemon.sending.outbox_log import Appended, OutboxRecord
 from protocol import topics
 from protocol.identifiers import UnitId
 from runtime.errors import Unavailable
-from runtime.kafka.access import KafkaAddress
 from runtime.kafka.client import (
     REQUEST_TIMEOUT_MS,
     SPARING,
@@ -40,6 +39,7 @@ from runtime.kafka.client import (
 )
 from runtime.kafka.closing import CLOSE_TIMEOUT, close
 from runtime.kafka.record_batches import NO_STAMP, batch_of
+from runtime.kafka.security.access import KafkaAddress
 from runtime.process.clock import now
 
 ACK_TIMEOUT: Final = 10.0

@@ -18,7 +18,6 @@ from typing import Any, Final
 
 from runtime.errors import Unavailable
 from runtime.kafka import requests as ask
-from runtime.kafka.access import KafkaAddress
 from runtime.kafka.addresses import not_reachable
 from runtime.kafka.client import (
     AIOKafkaClient,
@@ -37,6 +36,7 @@ from runtime.kafka.hanging.verdicts import OpenTransaction, State, Verdict, verd
 from runtime.kafka.leaders import MOST_TOPICS
 from runtime.kafka.offsets import PartitionBound, bounds_of, by_leader
 from runtime.kafka.ports import Place
+from runtime.kafka.security.access import KafkaAddress
 
 OFFSETS_TOPIC: Final = "__consumer_offsets"
 EARLIER_MS: Final = 2 * 3_600_000

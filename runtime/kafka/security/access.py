@@ -1,8 +1,8 @@
 """Where Kafka is, and as whom one speaks to it. Light: read before any client is imported.
 
 Owns what a process knows of its way to Kafka: addresses and the files of a certificate. What is done with
-the files is runtime/kafka/tls.py. A bare text is a list of servers that are spoken to in plain: without a
-certificate and readable by everybody on the way.
+the files is runtime/kafka/security/tls.py. A bare text is a list of servers that are spoken to in plain:
+without a certificate, and readable by everybody on the way.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from runtime.errors import Misconfigured
-from runtime.kafka.access import KafkaAddress, TlsFiles, tls_files
+from runtime.kafka.security.access import KafkaAddress, TlsFiles, tls_files
 
 log = structlog.get_logger()
 
