@@ -24,6 +24,7 @@ from runtime.files import replace_file
 from runtime.kafka.admin import KafkaTopicAdmin
 from runtime.kafka.feeds import KafkaFeeds
 from runtime.kafka.security.access import KafkaAccess
+from runtime.kafka.security.rights import KafkaRights
 from runtime.process.clock import now
 from runtime.process.directory_file import write_statements
 from runtime.process.homes import CentreHome
@@ -47,6 +48,9 @@ async def found_centre(
             f"the Kafka at {kafka} has an exchange already",
             hint="name another cluster with --kafka",
         )
+    if kafka.tls is not None:
+        async with KafkaRights.at(kafka) as rights:
+            await rights.apply(topics.role_rights(), {})
     prepare_directory(home.path)
     secret, secret_path = new_secret(home, file=secret_file)
     founding = found_exchange(home.keys, secret=secret, now=now(), entropy=os.urandom)

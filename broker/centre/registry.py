@@ -1,6 +1,7 @@
 """Registration: the directory as the centre sees it, and what its registrar states.
 
     made -> checked here -> written to pending.log -> topics created -> published -> pending.log emptied
+         -> rights in Kafka granted or withdrawn
 
 Rules: a statement is applied to the local replica before it is published, so that nothing is published that
 others would refuse. What a crash left in pending.log is published by the next command; every replica ignores
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from broker.centre.clock import check_clock
+from broker.centre.exchange_rights import settle_units
 from broker.errors import RolledBack
 from broker.registrar_key import check_registrar, check_registrar_at_home
 from keys.ceremony import read_pin
@@ -150,7 +152,7 @@ class Registry:
         return facts
 
     async def state(self, statements: Sequence[bytes]) -> tuple[TopicChange, ...]:
-        """Check, create the topics of the units concerned, publish."""
+        """Check, create the topics of the units concerned, publish, grant or withdraw their rights."""
         await check_clock(self.kafka)
         abouts = [self.directory.apply(statement).statement.about for statement in statements]
         named = [about for about in abouts if about is not None]
@@ -160,6 +162,8 @@ class Registry:
         changes = await KafkaTopicAdmin(self.kafka).apply(wanted) if wanted else ()
         await publish_pending(self.home, self.kafka)
         self.published = self.directory.head.size
+        # Last: what is stated counts already, and 'topics plan' shows what an interrupted command has left.
+        await settle_units(self.kafka, self.directory, dict.fromkeys(named))
         return changes
 
     def status_change(self, unit: UnitId, *, suspended: bool, reason: str) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 from protocol.topics import Topic
@@ -50,6 +50,18 @@ class KafkaTopicAdmin:
 
     def __init__(self, bootstrap: KafkaAddress) -> None:
         self._bootstrap = bootstrap
+
+    async def plan(self, wanted: Sequence[Topic]) -> tuple[TopicChange, ...]:
+        """What `apply` would do to each, and nothing done."""
+        async with self._admin() as admin:
+            changes: list[TopicChange] = []
+            for part in parts_of(wanted):
+                there = await _described(admin, [topic.name for topic in part])
+                for topic in part:
+                    _check_partitions(topic, len(there[topic.name]) if topic.name in there else None)
+                current = await _settings(admin, list(there)) if there else {}
+                changes += [_planned(topic, there, current.get(topic.name, {})) for topic in part]
+            return tuple(sorted(changes, key=lambda change: change.name))
 
     async def apply(
         self, wanted: Sequence[Topic], *, done: Callable[[int], None] = lambda _: None
@@ -122,7 +134,7 @@ class KafkaTopicAdmin:
         resources = []
         for topic in present:
             have = current.get(topic.name, {})
-            names = tuple(key for key, value in topic.config.items() if have.get(key) != value)
+            names = _differing(topic, have)
             if names:
                 changed[topic.name] = names
                 # The call replaces all of a topic's settings: what others have set is repeated.
@@ -201,6 +213,17 @@ async def _settings(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, d
                 own = [entry for entry in entries if entry[3] == _DYNAMIC_TOPIC_CONFIG]
                 found[name] = {entry[0]: entry[1] for entry in own}
     return found
+
+
+def _differing(topic: Topic, have: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(key for key, value in topic.config.items() if have.get(key) != value)
+
+
+def _planned(topic: Topic, there: Collection[str], have: Mapping[str, str]) -> TopicChange:
+    if topic.name not in there:
+        return TopicChange(topic.name, "created", tuple(topic.config))
+    names = _differing(topic, have)
+    return TopicChange(topic.name, "altered" if names else "kept", names)
 
 
 def _check_partitions(topic: Topic, there: int | None) -> None:
