@@ -22,14 +22,11 @@ from keys.sealed_file import open_sealed, seal_file
 from keys.store import prepare_directory, read_private, write_private, write_whole
 from keys.unlock import Secret
 from keys.wire.certificates import Credentials, issue_leaf, new_authority, read_credentials
+from keys.wire.names import BROKER_FILE, CA_FILE, CERTIFICATE_FILE, KEY_FILE
 from protocol.identifiers import Millis
 
 AUTHORITY_KEY: Final = "ca.key"
 AUTHORITY_SECRET: Final = "ca.secret"  # noqa: S105 - a file's name
-CA_FILE: Final = "ca.pem"
-CERTIFICATE_FILE: Final = "certificate.pem"
-KEY_FILE: Final = "key.pem"
-BROKER_FILE: Final = "broker.pem"
 
 _PURPOSE: Final = "wire-authority"
 _PUBLIC: Final = 0o644

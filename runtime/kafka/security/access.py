@@ -9,11 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
-CA_FILE: Final = "ca.pem"
-CERTIFICATE_FILE: Final = "certificate.pem"
-KEY_FILE: Final = "key.pem"
+from keys.wire.names import CA_FILE, CERTIFICATE_FILE, KEY_FILE
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +23,7 @@ class TlsFiles:
 
     @classmethod
     def below(cls, directory: Path) -> TlsFiles:
-        """Those of a directory, by the names that `contrada centre certificates issue` gives them."""
+        """Those of a directory, by the names that `contrada centre certificate` gives them."""
         return cls(directory / CA_FILE, directory / CERTIFICATE_FILE, directory / KEY_FILE)
 
     def settings(self) -> dict[str, str]:
