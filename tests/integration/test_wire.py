@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from aiokafka.protocol.fetch import FetchRequest_v11
 
+from broker.centre import exchange_rights as rights_of_units
 from broker.centre.exchange_rights import declared_quotas, declared_rights, differing_rights, settle_units
 from keys.unlock import Credential
 from keys.wire.certificate_files import Authority
@@ -21,11 +22,14 @@ from runtime.kafka.client import KafkaError
 from runtime.kafka.partition_log import KafkaTopics
 from runtime.kafka.ports import OutputRecord
 from runtime.kafka.requests import PinnedRequest
+from runtime.kafka.security import rights as rights_module
 from runtime.kafka.security.rights import KafkaRights
 from tests.docs.pages import page
 from tests.integration import matrix
 from tests.integration.matrix import OTHER, UNIT, connected
 from tests.integration.wire import Wire, guarded_kafka, present
+from tests.mutants.engine import Mutant, mutated
+from tests.mutants.operations import forced
 from tests.sim.world import World
 
 pytestmark = pytest.mark.kafka
@@ -232,6 +236,30 @@ async def test_a_process_without_rights_waits_and_does_not_end(wire: Wire) -> No
     with pytest.raises(Unavailable):
         async with KafkaTopics(wire.access("stranger")).writing() as writer:
             await writer.write([OutputRecord(topics.AUDIT, b"", b"x")])
+
+
+MUTANTS = {
+    "what others granted stays": (
+        Mutant(KafkaRights.compare, forced(False, "right not in wanted")),
+        test_applied_twice_it_changes_nothing_and_what_others_granted_is_taken_away,
+    ),
+    "quotas of those who are gone stay": (
+        Mutant(rights_module._differing, forced(False, "user not in wanted")),
+        test_applied_twice_it_changes_nothing_and_what_others_granted_is_taken_away,
+    ),
+    "a statement changes no right": (
+        Mutant(rights_of_units.settle_units, forced(True, "tls_files(kafka) is None")),
+        test_an_open_connection_of_a_suspended_unit_is_cut_off,
+    ),
+}
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+async def test_each_mutant_breaks_a_promise(mutant: str, wire: Wire) -> None:
+    """Without the safeguard its test fails."""
+    change, promise = MUTANTS[mutant]
+    with mutated(change), pytest.raises(AssertionError):
+        await promise(wire)
 
 
 async def _codes(client, *cells: matrix.Cell) -> list[bool]:
