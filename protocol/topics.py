@@ -71,7 +71,7 @@ class Access:
     readers: tuple[str, ...]
 
 
-class Kind(IntEnum):
+class ResourceKind(IntEnum):
     """What a right is about, with Kafka's number."""
 
     TOPIC = 2
@@ -101,7 +101,7 @@ class Right:
     """Somebody may do something there: one of Kafka's ACLs."""
 
     principal: str
-    kind: Kind
+    kind: ResourceKind
     name: str
     operation: Operation
     prefixed: bool = False
@@ -224,18 +224,18 @@ def role_rights() -> frozenset[Right]:
     """What the programs of the exchange may do, and the auditor."""
     found = {right for topic in shared() for right in _of_topic(topic, ROLES)}
     found |= {
-        Right("router", Kind.TOPIC, OUTBOX_PREFIX, Operation.READ, prefixed=True),
-        Right("router", Kind.TOPIC, INBOX_PREFIX, Operation.WRITE, prefixed=True),
-        Right("router", Kind.TOPIC, RECEIPTS_PREFIX, Operation.WRITE, prefixed=True),
-        Right("router", Kind.GROUP, ROUTER_GROUP, Operation.READ),
-        Right("router", Kind.TRANSACTIONS, ROUTER_TRANSACTIONS, Operation.WRITE, prefixed=True),
-        Right("ledger", Kind.GROUP, READERS_GROUP, Operation.READ),
-        Right("ledger", Kind.TRANSACTIONS, LEDGER_TRANSACTIONS, Operation.WRITE),
+        Right("router", ResourceKind.TOPIC, OUTBOX_PREFIX, Operation.READ, prefixed=True),
+        Right("router", ResourceKind.TOPIC, INBOX_PREFIX, Operation.WRITE, prefixed=True),
+        Right("router", ResourceKind.TOPIC, RECEIPTS_PREFIX, Operation.WRITE, prefixed=True),
+        Right("router", ResourceKind.GROUP, ROUTER_GROUP, Operation.READ),
+        Right("router", ResourceKind.TRANSACTIONS, ROUTER_TRANSACTIONS, Operation.WRITE, prefixed=True),
+        Right("ledger", ResourceKind.GROUP, READERS_GROUP, Operation.READ),
+        Right("ledger", ResourceKind.TRANSACTIONS, LEDGER_TRANSACTIONS, Operation.WRITE),
     }
     # Kafka's time is told to whoever may describe the cluster. Units may not: that names all groups, and all
     # topics with their sizes. They have Kafka's time with each batch that they send.
     return frozenset(
-        found | {Right(one, Kind.CLUSTER, CLUSTER, Operation.DESCRIBE) for one in _TOLD_THE_TIME}
+        found | {Right(one, ResourceKind.CLUSTER, CLUSTER, Operation.DESCRIBE) for one in _TOLD_THE_TIME}
     )
 
 
@@ -243,12 +243,12 @@ def unit_rights(unit: UnitId) -> frozenset[Right]:
     """What a unit may do: nothing that is another's."""
     me = unit_principal(unit)
     found = {right for topic in (*shared(), *of_unit(unit)) for right in _of_topic(topic, (me,))}
-    return frozenset(found | {Right(me, Kind.GROUP, READERS_GROUP, Operation.READ)})
+    return frozenset(found | {Right(me, ResourceKind.GROUP, READERS_GROUP, Operation.READ)})
 
 
 def suspended_rights(unit: UnitId) -> frozenset[Right]:
     """What is left to a suspended unit: it may read why, and when it is over."""
-    return frozenset({Right(unit_principal(unit), Kind.TOPIC, DIRECTORY, Operation.READ)})
+    return frozenset({Right(unit_principal(unit), ResourceKind.TOPIC, DIRECTORY, Operation.READ)})
 
 
 def _of_topic(topic: Topic, principals: Iterable[str]) -> Iterator[Right]:
@@ -256,7 +256,7 @@ def _of_topic(topic: Topic, principals: Iterable[str]) -> Iterator[Right]:
     for named, operation in sides:
         for one in principals:
             if one in named or "*" in named or ("unit-*" in named and one.startswith(UNIT_PREFIX)):
-                yield Right(one, Kind.TOPIC, topic.name, operation)
+                yield Right(one, ResourceKind.TOPIC, topic.name, operation)
 
 
 def _retention(days: int) -> dict[str, str]:

@@ -14,7 +14,7 @@ from keys.directory import Directory
 from protocol import topics
 from protocol.identifiers import UnitId
 from protocol.parties import Unit
-from protocol.topics import Kind, Operation, Right
+from protocol.topics import Operation, ResourceKind, Right
 from runtime.kafka.security import requests
 from runtime.kafka.security.access import KafkaAddress, tls_files
 from runtime.kafka.security.rights import Fields, KafkaRights, Quotas, RightsChange
@@ -78,13 +78,12 @@ def right_in_words(right: Right) -> str:
 def _fields_in_words(fields: Fields) -> str:
     kind, name, pattern, principal, host, operation, _ = fields
     where = f"{name}*" if pattern == requests.PREFIXED else name
-    said = (
-        f"{principal.removeprefix(requests.USER)} {_name(Operation, operation)} {_name(Kind, kind)} {where}"
-    )
+    who = str(principal).removeprefix(requests.USER)
+    said = f"{who} {_name(Operation, operation)} {_name(ResourceKind, kind)} {where}"
     return said if host == requests.EVERYWHERE else f"{said} from {host}"
 
 
-def _name(kind: type[Operation | Kind], number: int) -> str:
+def _name(kind: type[Operation | ResourceKind], number: int) -> str:
     try:
         return kind(number).name
     except ValueError:

@@ -15,7 +15,7 @@ from pydantic_settings import SettingsConfigDict
 
 from keys.unlock import Secret
 from runtime.errors import Misconfigured
-from runtime.process.kafka_settings import KafkaSettings
+from runtime.kafka.security.kafka_settings import KafkaSettings
 from runtime.process.secrets import find_secret
 from runtime.process.settings import FileSettings
 

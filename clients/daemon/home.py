@@ -60,6 +60,12 @@ def make_unit_home(
     request = keys.enrolment_request(clock.now() if now is None else now, contact=contact)
     replace_file(home.enrolment, request)
     replace_file(home.root, root)
+    text = _settings_text(unit, bootstrap, http_port)
+    write_private(home.settings, text.encode(), entropy=os.urandom)
+    return home
+
+
+def _settings_text(unit: UnitId, bootstrap: KafkaAddress, http_port: int) -> str:
     files = tls_files(bootstrap)
     named = {} if files is None else files.settings()
     lines = (
@@ -70,8 +76,7 @@ def make_unit_home(
         *(f"{name} = {json.dumps(value)}" for name, value in named.items()),
         f"http_port = {http_port}",
     )
-    write_private(home.settings, "\n".join((*lines, "")).encode(), entropy=os.urandom)
-    return home
+    return "\n".join((*lines, ""))
 
 
 def _keys(home: UnitHome, unit: UnitId, secret: Secret) -> UnitKeys:

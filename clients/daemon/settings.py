@@ -12,8 +12,8 @@ from keys.unlock import Secret
 from protocol.errors import Rejected
 from protocol.identifiers import UnitId, parse_unit_id
 from runtime.errors import HomeError
+from runtime.kafka.security.kafka_settings import KafkaSettings
 from runtime.process.homes import UnitHome
-from runtime.process.kafka_settings import KafkaSettings
 from runtime.process.secrets import below, credential_to_come, find_secret
 from runtime.process.settings import HomeSettings
 

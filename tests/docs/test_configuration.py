@@ -97,7 +97,7 @@ def test_the_centres_settings_are_there() -> None:
     from broker.centre import founding
     from broker.centre import status as centre_status
     from runtime.cli import home, unlocking
-    from runtime.process.kafka_settings import KafkaSettings
+    from runtime.kafka.security.kafka_settings import KafkaSettings
 
     rows = {row[0].strip("`") for row in page("docs/configuration.md").rows("Setting", "Meaning")}
     read = set(KafkaSettings.model_fields)

@@ -19,7 +19,7 @@ from aiokafka.protocol.metadata import MetadataRequest_v1
 
 from protocol import topics
 from protocol.identifiers import UnitId
-from protocol.topics import Kind, Operation
+from protocol.topics import Operation, ResourceKind
 from runtime.kafka import requests as spoken
 from runtime.kafka.admin import KafkaTopicAdmin
 from runtime.kafka.broker_time import quorum
@@ -38,18 +38,18 @@ ROLES = ("unit-fr", "unit-it", "router", "ledger", "auditor", "security", "stran
 """The stranger has a certificate of the same authority, and is nobody's."""
 
 NOWHERE = "nobody-declared-this"
-PLACES: Mapping[Kind, tuple[str, ...]] = {
-    Kind.TOPIC: (
+PLACES: Mapping[ResourceKind, tuple[str, ...]] = {
+    ResourceKind.TOPIC: (
         *(topic.name for topic in topics.all_topics([UNIT, OTHER])), "__consumer_offsets", "__transaction_state", NOWHERE,
     ),
-    Kind.GROUP: (topics.ROUTER_GROUP, topics.READERS_GROUP, NOWHERE),
-    Kind.TRANSACTIONS: (topics.ROUTER_TRANSACTIONS + "1", topics.LEDGER_TRANSACTIONS, NOWHERE),
-    Kind.CLUSTER: (topics.CLUSTER,),
+    ResourceKind.GROUP: (topics.ROUTER_GROUP, topics.READERS_GROUP, NOWHERE),
+    ResourceKind.TRANSACTIONS: (topics.ROUTER_TRANSACTIONS + "1", topics.LEDGER_TRANSACTIONS, NOWHERE),
+    ResourceKind.CLUSTER: (topics.CLUSTER,),
 }  # fmt: skip
 DENIED = frozenset({29, 30, 31, 53})
 """Not allowed on the topic, the group, the cluster, the transactional id."""
 
-Cell = tuple[Kind, str, Operation]
+Cell = tuple[ResourceKind, str, Operation]
 _BROKER = 4
 
 
@@ -57,7 +57,7 @@ def _pinned(struct: Any, *fields: Any) -> PinnedRequest:
     return PinnedRequest(struct, *fields)
 
 
-def question(kind: Kind, name: str, operation: Operation) -> tuple[Any, Any]:
+def question(kind: ResourceKind, name: str, operation: Operation) -> tuple[Any, Any]:
     """The request that this operation takes, and where its answer has the code."""
     return _QUESTIONS[kind, operation](name)
 
@@ -89,42 +89,42 @@ def _fetch(name: str) -> tuple[Any, Any]:
 
 def _grant(_: str) -> tuple[Any, Any]:
     # Without a name it is no right: refused for its form by who may grant, and before that by who may not.
-    asked = rights.create_rights([topics.Right("stranger", Kind.TOPIC, "", Operation.READ)])
+    asked = rights.create_rights([topics.Right("stranger", ResourceKind.TOPIC, "", Operation.READ)])
     return asked, lambda a: a.results[0][0]
 
 
-_QUESTIONS: Mapping[tuple[Kind, Operation], Any] = {
-    (Kind.TOPIC, Operation.READ): _fetch,
+_QUESTIONS: Mapping[tuple[ResourceKind, Operation], Any] = {
+    (ResourceKind.TOPIC, Operation.READ): _fetch,
     # No batch at all: refused for its form, and before that for who sends it.
-    (Kind.TOPIC, Operation.WRITE): lambda n: (
+    (ResourceKind.TOPIC, Operation.WRITE): lambda n: (
         spoken.produce(None, {(n, 0): b""}, timeout_ms=5_000), lambda a: a.topics[0][1][0][1],
     ),
-    (Kind.TOPIC, Operation.DESCRIBE): lambda n: (_pinned(MetadataRequest_v1, [n]), lambda a: a.topics[0][0]),
-    (Kind.TOPIC, Operation.CREATE): _create,
-    (Kind.TOPIC, Operation.DELETE): lambda n: (
+    (ResourceKind.TOPIC, Operation.DESCRIBE): lambda n: (_pinned(MetadataRequest_v1, [n]), lambda a: a.topics[0][0]),
+    (ResourceKind.TOPIC, Operation.CREATE): _create,
+    (ResourceKind.TOPIC, Operation.DELETE): lambda n: (
         _pinned(admin.DeleteRecordsRequest_v1, [(n, [(0, 0)])], 5_000), lambda a: a.topics[0][1][0][2],
     ),
-    (Kind.TOPIC, Operation.ALTER): lambda n: (
+    (ResourceKind.TOPIC, Operation.ALTER): lambda n: (
         _pinned(admin.CreatePartitionsRequest_v1, [(n, (100, None))], 5_000, True), lambda a: a.topic_errors[0][1],
     ),
-    (Kind.TOPIC, Operation.DESCRIBE_CONFIGS): lambda n: _configs(Kind.TOPIC.value, n),
-    (Kind.TOPIC, Operation.ALTER_CONFIGS): lambda n: _alter(Kind.TOPIC.value, n),
-    (Kind.GROUP, Operation.READ): lambda n: (_pinned(group.HeartbeatRequest_v1, n, 0, "nobody"), lambda a: a.error_code),
-    (Kind.GROUP, Operation.DESCRIBE): lambda n: (_pinned(admin.DescribeGroupsRequest_v1, [n]), lambda a: a.groups[0][0]),
-    (Kind.GROUP, Operation.DELETE): lambda n: (_pinned(admin.DeleteGroupsRequest_v1, [n]), lambda a: a.results[0][1]),
-    (Kind.TRANSACTIONS, Operation.WRITE): lambda n: (
+    (ResourceKind.TOPIC, Operation.DESCRIBE_CONFIGS): lambda n: _configs(ResourceKind.TOPIC.value, n),
+    (ResourceKind.TOPIC, Operation.ALTER_CONFIGS): lambda n: _alter(ResourceKind.TOPIC.value, n),
+    (ResourceKind.GROUP, Operation.READ): lambda n: (_pinned(group.HeartbeatRequest_v1, n, 0, "nobody"), lambda a: a.error_code),
+    (ResourceKind.GROUP, Operation.DESCRIBE): lambda n: (_pinned(admin.DescribeGroupsRequest_v1, [n]), lambda a: a.groups[0][0]),
+    (ResourceKind.GROUP, Operation.DELETE): lambda n: (_pinned(admin.DeleteGroupsRequest_v1, [n]), lambda a: a.results[0][1]),
+    (ResourceKind.TRANSACTIONS, Operation.WRITE): lambda n: (
         _pinned(transaction.InitProducerIdRequest_v0, n, 5_000), lambda a: a.error_code,
     ),
-    (Kind.TRANSACTIONS, Operation.DESCRIBE): lambda n: (
+    (ResourceKind.TRANSACTIONS, Operation.DESCRIBE): lambda n: (
         _pinned(coordination.FindCoordinatorRequest_v1, n, 1), lambda a: a.error_code,
     ),
-    (Kind.CLUSTER, Operation.DESCRIBE): lambda _: (quorum(), lambda a: a.error_code),
-    (Kind.CLUSTER, Operation.CREATE): lambda _: _create(NOWHERE),
-    (Kind.CLUSTER, Operation.ALTER): _grant,
-    (Kind.CLUSTER, Operation.CLUSTER_ACTION): lambda n: (_marker(n), lambda a: a.markers[0][1][0][1][0][1]),
-    (Kind.CLUSTER, Operation.DESCRIBE_CONFIGS): lambda _: _configs(_BROKER, "0"),
-    (Kind.CLUSTER, Operation.ALTER_CONFIGS): lambda _: _alter(_BROKER, "0"),
-    (Kind.CLUSTER, Operation.IDEMPOTENT_WRITE): lambda _: (
+    (ResourceKind.CLUSTER, Operation.DESCRIBE): lambda _: (quorum(), lambda a: a.error_code),
+    (ResourceKind.CLUSTER, Operation.CREATE): lambda _: _create(NOWHERE),
+    (ResourceKind.CLUSTER, Operation.ALTER): _grant,
+    (ResourceKind.CLUSTER, Operation.CLUSTER_ACTION): lambda n: (_marker(n), lambda a: a.markers[0][1][0][1][0][1]),
+    (ResourceKind.CLUSTER, Operation.DESCRIBE_CONFIGS): lambda _: _configs(_BROKER, "0"),
+    (ResourceKind.CLUSTER, Operation.ALTER_CONFIGS): lambda _: _alter(_BROKER, "0"),
+    (ResourceKind.CLUSTER, Operation.IDEMPOTENT_WRITE): lambda _: (
         _pinned(transaction.InitProducerIdRequest_v0, None, 5_000), lambda a: a.error_code,
     ),
 }  # fmt: skip

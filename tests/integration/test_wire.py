@@ -16,7 +16,7 @@ from broker.centre.exchange_rights import declared_quotas, declared_rights, diff
 from keys.unlock import Credential
 from keys.wire.certificate_files import Authority
 from protocol import topics
-from protocol.topics import Kind, Operation, Right
+from protocol.topics import Operation, ResourceKind, Right
 from runtime.errors import Unavailable
 from runtime.kafka.client import KafkaError
 from runtime.kafka.partition_log import KafkaTopics
@@ -34,9 +34,9 @@ from tests.sim.world import World
 
 pytestmark = pytest.mark.kafka
 
-READ_INBOX = (Kind.TOPIC, topics.inbox(UNIT), Operation.READ)
-WRITE_OUTBOX = (Kind.TOPIC, topics.outbox(UNIT), Operation.WRITE)
-READ_DIRECTORY = (Kind.TOPIC, topics.DIRECTORY, Operation.READ)
+READ_INBOX = (ResourceKind.TOPIC, topics.inbox(UNIT), Operation.READ)
+WRITE_OUTBOX = (ResourceKind.TOPIC, topics.outbox(UNIT), Operation.WRITE)
+READ_DIRECTORY = (ResourceKind.TOPIC, topics.DIRECTORY, Operation.READ)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def _following(rights: list[Right]) -> frozenset[matrix.Cell]:
                 found.add((kind, name, operation))
             if (
                 operation is Operation.IDEMPOTENT_WRITE
-                and right.kind is Kind.TOPIC
+                and right.kind is ResourceKind.TOPIC
                 and right.operation is Operation.WRITE
             ):
                 found.add((kind, name, operation))
@@ -135,7 +135,7 @@ async def test_applied_twice_it_changes_nothing_and_what_others_granted_is_taken
     world = _world()
     centre = wire.access("centre")
     await differing_rights(centre, world.directory, apply=True)
-    by_hand = Right("unit-fr", Kind.TOPIC, topics.inbox(OTHER), Operation.READ)
+    by_hand = Right("unit-fr", ResourceKind.TOPIC, topics.inbox(OTHER), Operation.READ)
     async with KafkaRights.at(centre) as there:
         wanted = declared_rights(world.directory) | {by_hand}
         await there.apply(
@@ -178,7 +178,7 @@ async def test_an_open_connection_of_a_unit_without_a_key_is_cut_off_from_all(wi
         await settle_units(centre, world.directory, [UNIT])
 
         assert await _codes(client, READ_INBOX, WRITE_OUTBOX, READ_DIRECTORY) == [True, True, True]
-        assert await _codes(other, (Kind.TOPIC, topics.inbox(OTHER), Operation.READ)) == [False]
+        assert await _codes(other, (ResourceKind.TOPIC, topics.inbox(OTHER), Operation.READ)) == [False]
 
 
 async def test_a_new_connection_takes_the_new_certificate(wire: Wire) -> None:
@@ -202,7 +202,7 @@ async def test_a_new_connection_takes_the_new_certificate(wire: Wire) -> None:
 async def test_files_that_do_not_fit_leave_the_ones_before(wire: Wire) -> None:
     """Between the writing of a key and of its certificate a connection is made with the pair before."""
     access = wire.access("unit-it")
-    own = (Kind.TOPIC, topics.inbox(OTHER), Operation.READ)
+    own = (ResourceKind.TOPIC, topics.inbox(OTHER), Operation.READ)
     async with connected(access) as client:
         assert await _codes(client, own) == [False]
     (wire.directory / "unit-it" / "key.pem").write_bytes(

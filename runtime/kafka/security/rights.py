@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
-from protocol.topics import UNIT_PREFIX, Kind, Operation, Right
+from protocol.topics import UNIT_PREFIX, Operation, ResourceKind, Right
 from runtime.errors import Unavailable
 from runtime.kafka.addresses import not_reachable
 from runtime.kafka.client import AIOKafkaClient, KafkaError, as_connection_errors, for_code, sparing_client
@@ -128,7 +128,7 @@ def _right_of(fields: Fields) -> Right | Fields:
     try:
         return Right(
             str(principal).removeprefix(ask.USER),
-            Kind(kind),
+            ResourceKind(kind),
             name,
             Operation(operation),
             pattern == ask.PREFIXED,

@@ -10,7 +10,7 @@ from deploy.kafka.settings import PRINCIPALS, SUPER_USERS
 from keys.wire.certificates import ORGANISATION
 from protocol import topics
 from protocol.identifiers import UnitId
-from protocol.topics import Kind, Operation
+from protocol.topics import Operation, ResourceKind
 from tests.mutants.engine import Mutant, mutated
 from tests.mutants.operations import forced, instead
 
@@ -36,7 +36,9 @@ def test_a_unit_has_nothing_of_another_s() -> None:
 
 def test_routers_read_no_inbox() -> None:
     """Nor does any other role: what is delivered is its addressee's."""
-    reading = [r for r in topics.role_rights() if r.kind is Kind.TOPIC and r.operation is Operation.READ]
+    reading = [
+        r for r in topics.role_rights() if r.kind is ResourceKind.TOPIC and r.operation is Operation.READ
+    ]
 
     assert not [
         r for r in reading if topics.inbox(FR).startswith(r.name) or topics.receipts(FR).startswith(r.name)

@@ -9,7 +9,7 @@ import pytest
 from broker.router.settings import RouterSettings
 from runtime.errors import Misconfigured
 from runtime.kafka.security.access import TlsFiles
-from runtime.process.kafka_settings import KafkaSettings
+from runtime.kafka.security.kafka_settings import KafkaSettings
 from tests.mutants.engine import Mutant, mutated
 from tests.mutants.operations import unchecked
 
