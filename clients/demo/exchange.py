@@ -141,7 +141,7 @@ class Exchange:
         self.processes.inherited = held.descriptors
         if self.guarded:
             issue_all(self.certificates, UNITS)
-        say("starting Kafka, with certificates" if self.guarded else "starting Kafka, in plain")
+        say("starting Kafka" if self.guarded else "starting Kafka, in plain")
         self.kafka = os.environ.get("CONTRADA_KAFKA") or self._start_kafka()
 
     def _known_kafka(self) -> str:
