@@ -43,6 +43,7 @@ from runtime.kafka.leaders import Leaders
 from runtime.kafka.ports import OutputRecord, Place
 from runtime.kafka.record_batches import batches_of
 from runtime.kafka.requests import Membership
+from runtime.kafka.security.access import KafkaAddress
 from runtime.process.clock import now
 
 OPEN_TIMEOUT: Final = 20.0
@@ -77,7 +78,7 @@ class Transactions:
     """One transaction after another under one transactional id."""
 
     def __init__(
-        self, bootstrap: str, transactional_id: str, *, membership: Membership | None = None
+        self, bootstrap: KafkaAddress, transactional_id: str, *, membership: Membership | None = None
     ) -> None:
         """Without a place in a group, its transactions hold records only."""
         self._client = prompt_client(bootstrap)
