@@ -10,8 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from keys.wire.names import CA_FILE, CERTIFICATE_FILE, KEY_FILE
-
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
@@ -24,6 +22,8 @@ class TlsFiles:
     @classmethod
     def below(cls, directory: Path) -> TlsFiles:
         """Those of a directory, by the names that `contrada centre certificate` gives them."""
+        from keys.wire.names import CA_FILE, CERTIFICATE_FILE, KEY_FILE  # noqa: PLC0415 - only where it is asked
+
         return cls(directory / CA_FILE, directory / CERTIFICATE_FILE, directory / KEY_FILE)
 
     def settings(self) -> dict[str, str]:
