@@ -22,9 +22,6 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-
 from clients.daemon.home import make_unit_home
 from clients.daemon.sending.kafka_outbox import KafkaOutbox
 from clients.daemon.sending.outbox_log import OutboxRecord
@@ -44,6 +41,7 @@ from tests.hostile_records import LARGEST_CONTENT, HostileSender, empty_maps
 from tests.integration.exchange import present
 from tests.integration.units import UnitProcess, start
 from tests.sim.world import facts
+from tests.undecided import undecided
 from tests.waiting import until_async
 
 HONEST = ("at", "be", "cz")
@@ -120,7 +118,6 @@ class Site:
     loads: Sequence[Load]
     sender: HostileSender
     pool: ProcessPoolExecutor
-    admin: AIOKafkaAdminClient
 
     def floods(self) -> list[Flood]:
         """All of them, made anew: what a router has decided before, it would know for a duplicate."""
@@ -147,8 +144,12 @@ class Site:
         writing = asyncio.get_running_loop().run_in_executor(self.pool, *write)
         latencies, began = await self.latencies(), time.monotonic()
         written = await writing
+        bootstrap = self.stage.cluster.bootstrap
         await until_async(
-            self._undecided, lambda left: left == 0, what="the flood to be decided", within=DECIDED_WITHIN
+            lambda: undecided(bootstrap, FLOODING),
+            lambda left: left == 0,
+            what="the flood to be decided",
+            within=DECIDED_WITHIN,
         )
         p50, p99 = quantile(latencies, 0.5), quantile(latencies, 0.99)
         print(
@@ -157,13 +158,6 @@ class Site:
             file=sys.stderr,
         )
         return p99
-
-    async def _undecided(self) -> int:
-        source = TopicPartition(topics.outbox(FLOODING), 0)
-        async with self.stage.reader() as reader:
-            end = (await reader.end_offsets([source]))[source]
-        found = await self.admin.list_consumer_group_offsets(topics.ROUTER_GROUP, partitions=[source])
-        return int(end - max(0, found[source].offset))
 
 
 @contextlib.asynccontextmanager
@@ -180,15 +174,12 @@ async def _site(built: Stage) -> AsyncIterator[Site]:
             await stack.enter_async_context(between(unit.home.socket, to.home.socket, to.name))
             for unit, to in zip(units, (*units[1:], units[0]), strict=True)
         ]
-        admin = AIOKafkaAdminClient(bootstrap_servers=built.cluster.bootstrap)
-        await admin.start()
-        stack.push_async_callback(admin.close)
         # Not forked: the event loop's threads and connections would be in the child, too.
         pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
         stack.callback(pool.shutdown, cancel_futures=True)
         identity = built.world.parties[FLOODING].identity
         sender = HostileSender(identity=identity, directory=built.world.directory, entropy=os.urandom)
-        yield Site(built, loads, sender, pool, admin)
+        yield Site(built, loads, sender, pool)
 
 
 async def _enrolled(built: Stage, place: Path) -> list[UnitProcess]:
