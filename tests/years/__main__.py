@@ -13,10 +13,9 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final, TypeVar
 
 from tests.years.campaign import Outcome, simulate, units_of
 from tests.years.judge import KINDS
@@ -26,6 +25,12 @@ from tests.years.plan import PER_YEAR, YEAR, Plan, plan_of
 from tests.years.shrink import command, shrunk
 
 UNITS = 12
+
+ONE_WITHIN: Final = 3600.0
+"""Seconds within which some simulation ends: a process that was killed tells nobody."""
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 def main(arguments: list[str]) -> int:
@@ -80,26 +85,31 @@ def planned(seed: int, given: argparse.Namespace) -> Plan:
 
 def carried_out(plans: Sequence[Plan], *, jobs: int) -> Iterable[Outcome]:
     """Each plan in a process that has done few others; in the order in which they end."""
+    yield from each(simulate, plans, jobs=jobs, per_process=4)
+
+
+def each(work: Callable[[T], R], items: Sequence[T], *, jobs: int, per_process: int) -> Iterator[R]:
+    """What comes of each, in the order in which they end; a process does so many of them, and another goes on.
+
+    Not by `concurrent.futures`: with a bound of tasks for each process it stands still when the first one has
+    done them (github.com/python/cpython/issues/115634).
+    """
     # The order of a set of texts is part of a simulation, and so it must be the same in every process.
     os.environ["PYTHONHASHSEED"] = "0"
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(
-        max(1, min(jobs, len(plans))), mp_context=context, max_tasks_per_child=4
-    ) as pool:
-        for done in as_completed([pool.submit(simulate, plan) for plan in plans]):
-            yield done.result()
+    with context.Pool(max(1, min(jobs, len(items))), maxtasksperchild=per_process) as pool:
+        outcomes = pool.imap_unordered(work, items, chunksize=1)
+        for _ in items:
+            yield outcomes.next(timeout=ONE_WITHIN)
 
 
 def holes(*, jobs: int) -> int:
     """Take each rule away; 0 if each is found within its seeds, and only without the rule."""
     began = time.perf_counter()
-    os.environ["PYTHONHASHSEED"] = "0"
-    context = multiprocessing.get_context("spawn")
     found: list[Search] = []
-    with ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1) as pool:
-        for one in pool.map(search, [hole.name for hole in HOLES]):
-            print(_sentence(one), file=sys.stderr, flush=True)
-            found.append(one)
+    for one in each(search, [hole.name for hole in HOLES], jobs=jobs, per_process=1):
+        print(_sentence(one), file=sys.stderr, flush=True)
+        found.append(one)
     line = {
         "ok": all(one.ok for one in found),
         "holes": {one.name: asdict(one) for one in found},

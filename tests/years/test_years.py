@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.years.__main__ import each
 from tests.years.campaign import Outcome, simulate, units_of
 from tests.years.exchange import Size
 from tests.years.holes import HOLES
@@ -92,6 +93,12 @@ def test_the_mutants_of_a_hole_fit_their_places(hole):
         pass
     with changed(hole.mutants):
         pass
+
+
+@pytest.mark.slow
+def test_more_seeds_than_a_process_does_are_all_done():
+    """One process that is exchanged for another after two of five."""
+    assert sorted(each(abs, [-1, 2, -3, 4, -5], jobs=1, per_process=2)) == [1, 2, 3, 4, 5]
 
 
 @pytest.mark.slow
