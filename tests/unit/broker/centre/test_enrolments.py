@@ -51,6 +51,7 @@ class Registration:
     home: CentreHome
     stated: list[int] = field(default_factory=list)
     fails_at: int = -1
+    waits: bool = False
 
     async def state(self, statements: Sequence[bytes]) -> tuple[()]:
         if len(self.stated) == self.fails_at:
