@@ -15,7 +15,8 @@ How many is in the pinned root: `registrars` and `threshold`. With 1 nothing her
   last one claims. So none is dated back to one that nobody agreed with.
 - One whose key was withdrawn in the meantime does not count any more, for whatever reason it was. Nor does
   one that is older than the status or the quota that counts: what was overtaken is not taken up again.
-- What takes effect rests on all those who were counted, and falls with each of them (standing.py, rules.py).
+- What takes effect rests on all those who were counted, and what it gave falls with each of them
+  (standing.py, rules.py).
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ and the time. Rules:
 - A unit of which no facts stand is not known.
 - The next version is one more than the last one stated, whether that stands or not: what has fallen keeps its
   place in the log, and its number.
-- What several had to agree on falls with the first of them. What one stated alone where several must agree on
-  more (agreement.py) takes away from whatever stands, and never adds to it.
+- Where several must agree (agreement.py), what they gave falls with the first of them. What is left of it is
+  as if one had stated it alone: it takes away from whatever stands, and never adds to it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import TypeVar, assert_never
 
 from keys.appointments.line import Support, not_valid
 from keys.statement_types import QuotaChange, Statement, StatusChange, UnitFacts
-from keys.tables import Change, Drop, KeyRole, KnownKey, Put, Stated, Tables, UnitStatements
+from keys.tables import Change, Drop, KeyRole, KnownKey, Put, Stated, Tables, UnitStatements, Vote
 from protocol.identifiers import KeyId, Millis, UnitId
 from protocol.quotas import DEFAULT_QUOTA, Quota
 
@@ -166,9 +166,12 @@ def _counting(unit: UnitId, known: UnitStatements, tables: Tables, keys: _Keys) 
 def _facts(stated: tuple[Stated[UnitFacts], ...], keys: _Keys) -> UnitFacts | None:
     counts: UnitFacts | None = None
     for each in stated:
-        if not _falls(each, keys):
-            below = None if counts is None else lowered(counts, each.value)
-            counts = below if each.lowers else each.value
+        if not (left := _left(each, keys)):
+            continue
+        if left == each.votes and not each.lowers:
+            counts = each.value
+        elif counts is not None:
+            counts = lowered(counts, each.value)
     return counts
 
 
@@ -176,20 +179,23 @@ def _quota(stated: tuple[Stated[QuotaChange], ...], keys: _Keys) -> Stated[Quota
     counts: Stated[QuotaChange] | None = None
     for each in stated:
         # The newest by its time; of two of one time the later one in the log.
-        if _falls(each, keys) or (counts is not None and each.issued < counts.issued):
+        left = _left(each, keys)
+        if not left or (counts is not None and each.issued < counts.issued):
             continue
-        known = DEFAULT_QUOTA if counts is None else counts.value.quota
-        quota = lowered_quota(known, each.value.quota) if each.lowers else each.value.quota
+        known, quota = DEFAULT_QUOTA if counts is None else counts.value.quota, each.value.quota
+        if each.lowers or left != each.votes:
+            quota = lowered_quota(known, quota)
         counts = replace(each, value=replace(each.value, quota=quota))
     return counts
 
 
 def _last(stated: tuple[Stated[_Value], ...], keys: _Keys) -> Stated[_Value] | None:
-    return next((each for each in reversed(stated) if not _falls(each, keys)), None)
+    return next((each for each in reversed(stated) if _left(each, keys) == each.votes), None)
 
 
-def _falls(stated: Stated[_Value], keys: _Keys) -> bool:
-    return any(_has_fallen(vote.by, vote.at, keys) for vote in stated.votes)
+def _left(stated: Stated[_Value], keys: _Keys) -> tuple[Vote, ...]:
+    """Who still stands behind it."""
+    return tuple(vote for vote in stated.votes if not _has_fallen(vote.by, vote.at, keys))
 
 
 def _has_fallen(by: KeyId, at: int, keys: _Keys) -> bool:

@@ -320,6 +320,20 @@ def test_what_one_lowered_adds_nothing_where_it_fell_on(two: World) -> None:
     assert two.directory.quota(UnitId("it")) == replace(DEFAULT_QUOTA, refusals=7)
 
 
+def test_what_two_lowered_stays_lower_where_one_of_them_falls(two: World) -> None:
+    """The other one could have lowered it alone; what it gave besides goes."""
+    known = two.directory.facts(FR)
+    assert known is not None
+    less = replace(SMALL.quota, refusals=9_999)
+    for registrar in two.registrars:
+        two.apply(facts("fr", version=2, clearance=Classification.BPL, name="Other"), by=registrar, at=THEFT)
+        two.apply(QuotaChange(FR, less), by=registrar, at=THEFT)
+    assert two.directory.quota(FR) == less
+    _withdraw(two)
+    assert two.directory.facts(FR) == replace(known, version=2, clearance=Classification.BPL)
+    assert two.directory.quota(FR) == SMALL.quota
+
+
 def test_the_root_withdraws_a_registrar_with_as_many_keys_as_it_appoints_one() -> None:
     """One of two root keys, stolen, takes nobody's work back."""
     world = World(roots=2, threshold=2)
@@ -480,14 +494,22 @@ MUTANTS = [
     (Mutant(agreement._is_withdrawn, returning("False")), test_a_key_that_was_withdrawn_meanwhile_does_not_count, ()),
     (Mutant(agreement._name, rewritten("role.value.encode()", "b''")), test_root_and_registrar_do_not_add_up, ()),
     (Mutant(agreement._may_take_effect, returning("True")), test_what_cannot_take_effect_any_more_is_refused, ()),
-    (Mutant(standing._falls, rewritten("stated.votes", "stated.votes[-1:]")), test_what_was_agreed_with_a_thief_falls, (True,)),
-    (Mutant(standing._falls, rewritten("stated.votes", "stated.votes[:1]")), test_what_was_agreed_with_a_thief_falls, (False,)),
+    (Mutant(standing._left, returning("stated.votes")), test_what_was_agreed_with_a_thief_falls, (True,)),
+    (Mutant(standing._left, returning("stated.votes if not _has_fallen(stated.votes[0].by, stated.votes[0].at, keys) else ()")),
+     test_what_was_agreed_with_a_thief_falls, (False,)),
+    (Mutant(standing._last, rewritten("_left(each, keys) == each.votes", "_left(each, keys)")),
+     test_what_was_agreed_with_a_thief_falls, (True,)),
+    (Mutant(standing._facts, forced(True, "left == each.votes")), test_what_was_agreed_with_a_thief_falls, (True,)),
+    (Mutant(standing._facts, rewritten("counts = lowered(counts, each.value)", "pass")),
+     test_what_two_lowered_stays_lower_where_one_of_them_falls, ()),
+    (Mutant(standing._quota, forced(False, "left != each.votes")),
+     test_what_two_lowered_stays_lower_where_one_of_them_falls, ()),
     (Mutant(line.appoint_key, rewritten("support.votes if len(support.votes) > 1 else ()", "()")),
      test_what_was_agreed_with_a_thief_falls, (True,)),
     (Mutant(rules._rests_on, forced(True, "at >= since")), test_what_was_agreed_with_the_key_before_its_theft_stands, ()),
-    (Mutant(standing._facts, rewritten("below if each.lowers else each.value", "each.value")),
+    (Mutant(standing._facts, forced(True, "not each.lowers")),
      test_what_one_lowered_adds_nothing_where_it_fell_on, ()),
-    (Mutant(standing._quota, rewritten("lowered_quota(known, each.value.quota) if each.lowers else each.value.quota", "each.value.quota")),
+    (Mutant(standing._quota, forced(False, "each.lowers")),
      test_what_one_lowered_adds_nothing_where_it_fell_on, ()),
     (Mutant(line.appoint_key, forced(False, "support.waits")), test_a_unit_is_described_and_given_an_identity_at_once, ()),
     (Mutant(RootOfTrust.followed_by, rewritten("self.registrars", "1")), test_the_next_root_asks_for_as_many, ()),
