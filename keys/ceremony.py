@@ -69,7 +69,7 @@ def found_exchange(
     root_key, registrar, router, ledger = (
         _identity_in(directory / name, UnitId(name), secret=secret, entropy=entropy) for name in names
     )
-    others = tuple(_further_registrar(directory / name, entropy=entropy) for name in further)
+    others = tuple(further_registrar(directory / name, entropy=entropy) for name in further)
     root, agreed = RootOfTrust((root_key.public,), registrars=registrars), (registrar, *others)
     statements = (
         *(appoint_registrar(each, root_key=root_key, now=now) for each in agreed),
@@ -127,7 +127,8 @@ def _appointed(
     return [issue(made, signer=each, issued=now) for each in by]
 
 
-def _further_registrar(directory: Path, *, entropy: Entropy) -> SoftIdentity:
+def further_registrar(directory: Path, *, entropy: Entropy) -> SoftIdentity:
+    """The identity of a further registrar in its own directory, with what opens it; made where none is."""
     prepare_directory(directory)
     path = directory / OWN_SECRET
     if not path.exists():

@@ -3,7 +3,7 @@
     key  = [ ed25519: bstr .size 32, ml-dsa-65: bstr .size 1952 ]
     root = [ v: 1, threshold: uint, [ 1*8 key ] ]
     next = [ v: 2, threshold: uint, [ 1*8 key ], retired: [ 1*8 key ], kept: [ 1*256 bstr .size 32 ] ]
-    many = [ v: 3, threshold: uint, registrars: 2..4, [ 1*8 key ], retired: [ *8 key ], kept: [ *256 ... ] ]
+    many = [ v: 3, threshold: uint, [ 1*8 key ], registrars: 2..4 ], or with retired and kept behind it
 
 It reaches a unit by hand, on paper or on a medium, and never over the exchange itself. `threshold` root keys
 must appoint the same registrar before it is one. `registrars` of them must agree before a dangerous statement
@@ -78,7 +78,11 @@ class RootOfTrust:
                 type(version) is type(threshold) is int and version == 2
             ):
                 return cls._next(data, threshold, 1, pairs, before, kept)
-            case [version, threshold, registrars, list(pairs), list(before), list(kept)] if (
+            case [version, threshold, list(pairs), registrars] if (
+                type(version) is type(threshold) is type(registrars) is int and version == 3
+            ):
+                return cls._next(data, threshold, registrars, pairs, [], [])
+            case [version, threshold, list(pairs), registrars, list(before), list(kept)] if (
                 type(version) is type(threshold) is type(registrars) is int and version == 3
             ):
                 return cls._next(data, threshold, registrars, pairs, before, kept)
@@ -128,11 +132,10 @@ class RootOfTrust:
         """The contents of the file that units pin."""
         keys = [[key.ed25519, key.ml_dsa_65] for key in self.keys]
         retired = [[key.ed25519, key.ml_dsa_65] for key in self.retired]
+        before = [retired, sorted(self.kept)] if retired else []
         if self.registrars > 1:
-            return encode([3, self.threshold, self.registrars, keys, retired, sorted(self.kept)])
-        if not self.retired:
-            return encode([1, self.threshold, keys])
-        return encode([2, self.threshold, keys, retired, sorted(self.kept)])
+            return encode([3, self.threshold, keys, self.registrars, *before])
+        return encode([2 if before else 1, self.threshold, keys, *before])
 
     def fingerprint(self) -> str:
         """What two people read to each other to know that they pin the same root."""

@@ -21,6 +21,7 @@ from broker.centre.registry import Registry, registrar_of
 from broker.centre.root_renewal import root_signer
 from keys.appointments.own_identity import OwnIdentity
 from keys.appointments.request import PROCESSES
+from keys.ceremony import further_registrar
 from keys.errors import KeyFileMissing
 from keys.key_files import IDENTITY_FILE
 from keys.lifecycle import LEDGER_LIFETIME, REGISTRAR_LIFETIME, ROUTER_LIFETIME
@@ -80,6 +81,9 @@ async def renew_registrar(
     """Appoint a registrar's next key with the root key, and use it from now on."""
     async with Registry.open(invocation) as registry:
         home, moment = registry.home, now()
+        if name != REGISTRAR:
+            # One more, or one whose key is lost: its next key is its first one here.
+            further_registrar(home.keys / name, entropy=os.urandom)
         own = _own(home, name)
         if own.adopt(moment, directory=registry.directory, overlap=0) is None:
             made = own.appointment(StatementType.REGISTRAR, now=moment, lifetime=REGISTRAR_LIFETIME)

@@ -225,7 +225,9 @@ def test_two_registrars_agree_by_command(empty_kafka: Kafka, tmp_path: Path) -> 
     assert made.json(centre, "centre", "units")[0]["suspended"]
     agreed()
     assert not made.json(centre, "centre", "units")[0]["suspended"]
-    assert made.json(centre, "centre", "quota", "set", "fr", "--messages", "9000", "--yes")["messages"] == 6000
+    assert (
+        made.json(centre, "centre", "quota", "set", "fr", "--messages", "9000", "--yes")["messages"] == 6000
+    )
 
 
 def change_quotas(exchange: Exchange) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -183,6 +184,17 @@ async def test_another_registrar_renews_its_key(centre: Centre) -> None:
     await resumed()
     (row,) = await listed()
     assert not (await agreed(centre, row["ballot"]))[0]["waits"]
+
+
+async def test_a_registrar_whose_key_is_lost_gets_another_and_there_may_be_more(centre: Centre) -> None:
+    """The root appoints them; each of them agrees."""
+    for name in ("registrar-2", "registrar-3"):
+        shutil.rmtree(centre.home.keys / name, ignore_errors=True)
+        await renew_registrar(None, (), root_secret=None, name=name)  # type: ignore[arg-type]
+        await resumed()
+        (row,) = await listed()
+        assert not (await agreed(centre, row["ballot"], key=centre.home.keys / name))[0]["waits"]
+        centre.directory.apply(stated(status("fr", suspended=True), by=centre.keys()[0], at=NOW + 1))
 
 
 async def test_a_router_from_its_request_waits(centre: Centre) -> None:
