@@ -18,7 +18,7 @@ YEARS ?= 1
 ONLY ?=
 export PYTHON
 
-.PHONY: help demo demo-once test check chaos years memory upgrade fuzz bench bench-against vectors lock docs kafka clean venv-demo venv-dev venv-bench venv-docs venv-fuzz
+.PHONY: help demo demo-once test check chaos years matrix memory upgrade fuzz bench bench-against vectors lock docs kafka clean venv-demo venv-dev venv-bench venv-docs venv-fuzz
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -54,6 +54,9 @@ chaos: venv-dev kafka ## Kill and pause routers, brokers, daemons and the ledger
 years: venv-dev ## The whole exchange in virtual time, with faults: SEEDS=4 YEARS=1, one by SEED=7; MUTANTS=1: rules taken away
 	@$(PY) -m tests.years $(if $(MUTANTS),--mutants,--years $(YEARS) \
 	  $(if $(filter command,$(firstword $(origin SEED))),--seed $(SEED) --tell,--seeds $(SEEDS)))
+
+matrix: venv-dev kafka ## Who may do what in Kafka: each role tries each operation on a real broker, printed as a table
+	@$(PY) -m tests.integration.matrix
 
 memory: venv-dev kafka ## Is memory flat? 100,000 messages through daemons, a router and the ledger, half an hour
 	@$(PY) -m tests.chaos --memory

@@ -29,6 +29,7 @@ from runtime.errors import Unavailable
 from runtime.kafka.broker_time import TimeFeed
 from runtime.kafka.partition_log import KafkaDirectory
 from runtime.kafka.ports import DirectoryTopic
+from runtime.kafka.security.access import KafkaAccess
 from runtime.process.clock import ClockCheck, now
 
 log = structlog.get_logger()
@@ -43,8 +44,7 @@ BY_HAND: Final = "renew it: docs/runbooks/renew-keys.md"
 class RenewalSettings(Protocol):
     """What a process's settings say of its key."""
 
-    @property
-    def kafka(self) -> str:
+    def access(self) -> KafkaAccess:
         """Where the directory is."""
         ...
 
@@ -66,7 +66,7 @@ def renewal_of(
     return Renewal(
         identity=signer_from_uri(settings.key, secret),
         replica=replica,
-        topic=KafkaDirectory(settings.kafka),
+        topic=KafkaDirectory(settings.access()),
         lifetime=lifetime,
         by_itself=settings.renew_key,
         times=times,

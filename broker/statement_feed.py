@@ -19,6 +19,7 @@ from protocol import topics
 from runtime.errors import Unavailable
 from runtime.kafka.partition_log import KafkaTopics
 from runtime.kafka.ports import LogReader, ReadRecord, Topics
+from runtime.kafka.security.access import KafkaAddress
 from runtime.read_records import read_record
 
 LOOK_AGAIN: Final = 10.0
@@ -35,7 +36,7 @@ class StatementFeed(Protocol):
 class KafkaStatements:
     """Implements `broker.statement_feed.StatementFeed`."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: KafkaAddress) -> None:
         self._topics: Topics = KafkaTopics(bootstrap)
 
     async def run(self, take: Callable[[bytes], None], caught_up: Callable[[], None]) -> None:

@@ -31,11 +31,11 @@ from keys.rules import find_issuer
 from keys.statement_types import Appointment, Body, EpochPublication, Statement, UnitFacts, Unread
 from keys.statements import SignedStatement, parse_statement
 from keys.tables import KeyRole, Tables
+from protocol.envelope.quotas import DEFAULT_QUOTA, Quota
 from protocol.errors import MisuseError
 from protocol.identifiers import Digest, KeyId, Millis, UnitId, digest
 from protocol.merkle import EMPTY_ROOT, Frontier, leaf_hash
 from protocol.parties import EpochKey, IdentityKey, OperatorKey, OperatorRole, TreeHead, Unit
-from protocol.quotas import DEFAULT_QUOTA, Quota
 
 _OPERATORS = {
     KeyRole.REGISTRAR: OperatorRole.REGISTRAR,

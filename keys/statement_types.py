@@ -12,10 +12,10 @@ from enum import IntEnum
 from typing import Final, assert_never
 
 from protocol.codes import Classification, LegalBasis, Purpose, UnitKind
+from protocol.envelope.quotas import Quota
 from protocol.identifiers import KeyId, Millis, UnitId
 from protocol.parties import Unit
 from protocol.public_keys import EpochPublic, IdentityPublic
-from protocol.quotas import Quota
 from protocol.signatures import Suite
 
 MAX_NAME = 200

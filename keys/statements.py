@@ -47,11 +47,11 @@ from keys.statement_types import (
 )
 from protocol.canonical import decode, decode_again, encode
 from protocol.codes import Classification, LegalBasis, Purpose, UnitKind
+from protocol.envelope.quotas import Quota
 from protocol.errors import Code, MisuseError, Rejected
 from protocol.identifiers import Digest, KeyId, Millis, digest, parse_unit_id
 from protocol.limits import MAX_STATEMENT, MAX_UINT
 from protocol.public_keys import EpochPublic, IdentityPublic
-from protocol.quotas import Quota
 from protocol.signatures import STATEMENT, Signed, Signer, Suite, parse_signed, sign, verify
 
 _Code = TypeVar("_Code", bound=IntEnum)

@@ -99,7 +99,7 @@ Change = Put[Any, Any] | Drop[Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Stated(Generic[_Value]):
+class StatedFact(Generic[_Value]):
     """What was stated about a unit, by whom and when."""
 
     value: _Value
@@ -119,14 +119,14 @@ class Stated(Generic[_Value]):
 class UnitStatements:
     """All that was stated about one unit, in the order of the log."""
 
-    facts: tuple[Stated[UnitFacts], ...] = ()
-    statuses: tuple[Stated[StatusChange], ...] = ()
-    quotas: tuple[Stated[QuotaChange], ...] = ()
+    facts: tuple[StatedFact[UnitFacts], ...] = ()
+    statuses: tuple[StatedFact[StatusChange], ...] = ()
+    quotas: tuple[StatedFact[QuotaChange], ...] = ()
 
     @property
     def by(self) -> set[KeyId]:
         """The keys that stated anything of it."""
-        every: tuple[Stated[Any], ...] = (*self.facts, *self.statuses, *self.quotas)
+        every: tuple[StatedFact[Any], ...] = (*self.facts, *self.statuses, *self.quotas)
         return {vote.by for each in every for vote in each.votes}
 
 
@@ -149,7 +149,7 @@ class Tables:
     stated: dict[UnitId, UnitStatements] = field(default_factory=dict)
     facts: dict[UnitId, UnitFacts] = field(default_factory=dict)
     units: dict[UnitId, Unit] = field(default_factory=dict)
-    quotas: dict[UnitId, Stated[QuotaChange]] = field(default_factory=dict)
+    quotas: dict[UnitId, StatedFact[QuotaChange]] = field(default_factory=dict)
     """Of these three, what counts of what was stated."""
 
     keys: dict[KeyId, KnownKey] = field(default_factory=dict)

@@ -3,9 +3,8 @@
 Owns the enums, their numbers and, in each docstring, the legal source. Does not own their texts
 (`code_texts`), how they are written (`code_forms`) or what follows from them (the policy).
 
-Rules: a number, once released, keeps its meaning for ever; a list only grows at its end, by a new
-version of the protocol. The order of numbers is no scale, except for `DataClass` and `Classification`,
-where more means stricter.
+Rules: a number, once released, keeps its meaning for ever; a list only grows at its end, by a new version
+of the protocol. Numbers are no scale, but for `DataClass` and `Classification`: more is stricter.
 
 Sources: ER = Regulation (EU) 2016/794 as amended by (EU) 2022/991 and (EU) 2025/2611 (R2611);
 DIR = Directive (EU) 2023/977; SIS = Regulation (EU) 2018/1862; EUDPR = Regulation (EU) 2018/1725.
@@ -202,10 +201,7 @@ class GroupRole(IntEnum):
 
 
 class AcknowledgementStage(IntEnum):
-    """How far a message has come at the recipient (receipt: ER Art. 41b(1)(e); clock: DIR Art. 5(1)).
-
-    At last it may be erased, when its originator's H3 says (ER Art. 19(2)).
-    """
+    """How far a message is at the recipient (receipt: ER Art. 41b(1)(e); clock: DIR Art. 5(1))."""
 
     DELIVERED = 1
     OPENED = 2

@@ -1,14 +1,17 @@
-"""The topics of the exchange: name, settings, writers and readers of each.
+"""The topics of the exchange, who may do what there, and how fast: what Kafka has to agree with.
 
-The one place where topics and ACLs are declared. `contrada centre topics apply` makes Kafka agree with
-it, as often as it is called; nothing creates a topic by being used. ACLs are declared here already and
-are applied where the cluster authenticates its clients.
+The one place where topics, rights (Kafka's ACLs) and Kafka's quotas are declared. `contrada centre topics
+apply` makes Kafka agree with it, as often as it is called; nothing creates a topic by being used. Rights and
+quotas are applied where Kafka knows its clients by certificates. What is not granted is denied. The centre
+and the brokers are not named among the rights: they are super users, since whoever grants rights has all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Final
 
 from protocol import limits
 from protocol.errors import Code, Rejected
@@ -33,6 +36,19 @@ READERS_GROUP = "readers"
 SHARD_COUNT = 64
 """Chosen once: two routers that count differently would work on the same outboxes."""
 ROUTER_TRANSACTIONS = "router-"
+LEDGER_TRANSACTIONS = "ledger-publisher"
+
+UNIT_PREFIX: Final = "unit-"
+ROLES: Final = ("router", "ledger", "auditor", "security")
+SUPER_USERS: Final = ("broker", "centre")
+CLUSTER: Final = "kafka-cluster"
+"""Kafka's name for the cluster as a whole."""
+
+_TOLD_THE_TIME: Final = ("router", "ledger")
+
+UNIT_QUOTAS: Final[Mapping[str, float]] = {"producer_byte_rate": 4e6, "consumer_byte_rate": 16e6}
+"""Bytes a second at each broker that a unit may write and read; over it Kafka lets it wait. Four times the
+largest submission, and as much again for each of four who send to it."""
 
 # A record holds a whole submission (limits.MAX_RECORD); quarantine adds coordinates, audit holds batches.
 _MAX_MESSAGE = limits.MAX_RECORD + 100_000
@@ -49,10 +65,47 @@ _FOR_EVER = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes"
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Writers and readers: principals as the cluster names them."""
+    """Writers and readers, as certificates name them; `unit-*`: every unit, `*`: all that are known."""
 
     writers: tuple[str, ...]
     readers: tuple[str, ...]
+
+
+class ResourceKind(IntEnum):
+    """What a right is about, with Kafka's number."""
+
+    TOPIC = 2
+    GROUP = 3
+    CLUSTER = 4
+    TRANSACTIONS = 5
+
+
+class Operation(IntEnum):
+    """What is done, with Kafka's number. Who may read or write may describe, too."""
+
+    ALL = 2
+    READ = 3
+    WRITE = 4
+    CREATE = 5
+    DELETE = 6
+    ALTER = 7
+    DESCRIBE = 8
+    CLUSTER_ACTION = 9
+    DESCRIBE_CONFIGS = 10
+    ALTER_CONFIGS = 11
+    IDEMPOTENT_WRITE = 12
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Right:
+    """Somebody may do something there: one of Kafka's ACLs."""
+
+    principal: str
+    kind: ResourceKind
+    name: str
+    operation: Operation
+    prefixed: bool = False
+    """The name is the beginning of those that are meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +180,7 @@ def shared() -> tuple[Topic, ...]:
         Topic(
             DIRECTORY,
             1,
-            Access(("centre", "unit-*"), ("*",)),
+            Access(("centre", "router", "ledger", "unit-*"), ("*",)),
             {**_FOR_EVER, **_NO_BOMBS, **_KAFKAS_TIME},
         ),
         # What the ledger published: tiles and checkpoints. Each record brings the whole right edge of the
@@ -160,6 +213,50 @@ def of_unit(unit: UnitId, *, outbox_partitions: int = 1, inbox_partitions: int =
 def all_topics(units: Iterable[UnitId]) -> tuple[Topic, ...]:
     """Everything that must exist for these units."""
     return shared() + tuple(topic for unit in units for topic in of_unit(unit))
+
+
+def unit_principal(unit: UnitId) -> str:
+    """The name of a unit in its certificate: no unit can have the name of a role."""
+    return UNIT_PREFIX + unit
+
+
+def role_rights() -> frozenset[Right]:
+    """What the programs of the exchange may do, and the auditor."""
+    found = {right for topic in shared() for right in _of_topic(topic, ROLES)}
+    found |= {
+        Right("router", ResourceKind.TOPIC, OUTBOX_PREFIX, Operation.READ, prefixed=True),
+        Right("router", ResourceKind.TOPIC, INBOX_PREFIX, Operation.WRITE, prefixed=True),
+        Right("router", ResourceKind.TOPIC, RECEIPTS_PREFIX, Operation.WRITE, prefixed=True),
+        Right("router", ResourceKind.GROUP, ROUTER_GROUP, Operation.READ),
+        Right("router", ResourceKind.TRANSACTIONS, ROUTER_TRANSACTIONS, Operation.WRITE, prefixed=True),
+        Right("ledger", ResourceKind.GROUP, READERS_GROUP, Operation.READ),
+        Right("ledger", ResourceKind.TRANSACTIONS, LEDGER_TRANSACTIONS, Operation.WRITE),
+    }
+    # Kafka's time is told to whoever may describe the cluster. Units may not: that names all groups, and all
+    # topics with their sizes. They have Kafka's time with each batch that they send.
+    return frozenset(
+        found | {Right(one, ResourceKind.CLUSTER, CLUSTER, Operation.DESCRIBE) for one in _TOLD_THE_TIME}
+    )
+
+
+def unit_rights(unit: UnitId) -> frozenset[Right]:
+    """What a unit may do: nothing that is another's."""
+    me = unit_principal(unit)
+    found = {right for topic in (*shared(), *of_unit(unit)) for right in _of_topic(topic, (me,))}
+    return frozenset(found | {Right(me, ResourceKind.GROUP, READERS_GROUP, Operation.READ)})
+
+
+def suspended_rights(unit: UnitId) -> frozenset[Right]:
+    """What is left to a suspended unit: it may read why, and when it is over."""
+    return frozenset({Right(unit_principal(unit), ResourceKind.TOPIC, DIRECTORY, Operation.READ)})
+
+
+def _of_topic(topic: Topic, principals: Iterable[str]) -> Iterator[Right]:
+    sides = ((topic.access.writers, Operation.WRITE), (topic.access.readers, Operation.READ))
+    for named, operation in sides:
+        for one in principals:
+            if one in named or "*" in named or ("unit-*" in named and one.startswith(UNIT_PREFIX)):
+                yield Right(one, ResourceKind.TOPIC, topic.name, operation)
 
 
 def _retention(days: int) -> dict[str, str]:

@@ -24,6 +24,7 @@ from runtime.cli.render import reasons_text, say
 from runtime.errors import Ambiguous, NotFound, NotVerified
 from runtime.kafka.feeds import KafkaFeeds
 from runtime.kafka.ports import InputRecord
+from runtime.kafka.security.access import KafkaAddress
 from runtime.process.homes import Home
 
 Row = dict[str, Any]
@@ -58,7 +59,7 @@ class Trail:
     """A reading of the audit topic."""
 
     home: Home
-    kafka: str
+    kafka: KafkaAddress
     directory: Directory
     wanted: RowFilter
     show: Callable[[Row], None]

@@ -14,11 +14,12 @@ from protocol.limits import CLOCK_TOLERANCE, SECOND
 from runtime.cli.render import say
 from runtime.errors import Unavailable
 from runtime.kafka.broker_time import KafkaTime, NoTimeTold, TimeSource
+from runtime.kafka.security.access import KafkaAddress
 from runtime.process.clock import now
 
 
 async def check_clock(
-    kafka: str, *, wall: Callable[[], Millis] = now, source: TimeSource | None = None
+    kafka: KafkaAddress, *, wall: Callable[[], Millis] = now, source: TimeSource | None = None
 ) -> None:
     """`Unavailable` while this machine's clock and Kafka's differ by more than clocks may."""
     asked = KafkaTime(kafka) if source is None else source

@@ -17,12 +17,14 @@ from keys.store import prepare_directory
 from protocol import topics
 from runtime.cli.command import Invocation
 from runtime.cli.errors import NoHome
-from runtime.cli.home import chosen_home
+from runtime.cli.home import access_lines, chosen_home, typed_access
 from runtime.cli.unlocking import new_secret
 from runtime.errors import Conflict
 from runtime.files import replace_file
 from runtime.kafka.admin import KafkaTopicAdmin
 from runtime.kafka.feeds import KafkaFeeds
+from runtime.kafka.security.access import KafkaAccess
+from runtime.kafka.security.rights import KafkaRights
 from runtime.process.clock import now
 from runtime.process.directory_file import write_statements
 from runtime.process.homes import CentreHome
@@ -36,22 +38,26 @@ async def found_centre(
     home = CentreHome(chosen_home(invocation).path)
     if home.is_centre or home.is_unit:
         raise Conflict(f"{home.path} is a home already", hint="name an empty directory with --home")
-    if invocation.kafka is None:
+    kafka = typed_access(invocation)
+    if kafka is None:
         raise NoHome("no Kafka named", hint="say --kafka HOST:PORT, or set CONTRADA_KAFKA")
-    changes = await KafkaTopicAdmin(invocation.kafka).apply(topics.shared())
-    if await KafkaFeeds(invocation.kafka).end(topics.DIRECTORY, 0):
+    changes = await KafkaTopicAdmin(kafka).apply(topics.shared())
+    if await KafkaFeeds(kafka).end(topics.DIRECTORY, 0):
         # Two roots on one directory topic: units of the older exchange would follow it beside the new one.
         raise Conflict(
-            f"the Kafka at {invocation.kafka} has an exchange already",
+            f"the Kafka at {kafka} has an exchange already",
             hint="name another cluster with --kafka",
         )
+    if kafka.tls is not None:
+        async with KafkaRights.at(kafka) as rights:
+            await rights.apply(topics.role_rights(), {})
     prepare_directory(home.path)
     secret, secret_path = new_secret(home, file=secret_file)
     founding = found_exchange(home.keys, secret=secret, now=now(), entropy=os.urandom, registrars=registrars)
     replace_file(home.root, founding.root.encoded())
     write_statements(home.pending, founding.statements)
-    _write_settings(home, kafka=invocation.kafka, secret=secret_path, router_port=router_port)
-    await publish_pending(home, invocation.kafka)
+    _write_settings(home, kafka=kafka, secret=secret_path, router_port=router_port)
+    await publish_pending(home, kafka)
     write_statements(home.replica, founding.statements)
     return {
         "home": str(home.path),
@@ -69,9 +75,9 @@ async def found_centre(
     }
 
 
-def _write_settings(home: CentreHome, *, kafka: str, secret: str, router_port: int) -> None:
+def _write_settings(home: CentreHome, *, kafka: KafkaAccess, secret: str, router_port: int) -> None:
     router: dict[str, str | int] = {
-        "kafka": kafka,
+        **access_lines(kafka),
         "root": str(home.root),
         "key": f"file:{home.keys / 'router' / 'identity.key'}",
         "secret": str(home.path / secret),
@@ -79,7 +85,7 @@ def _write_settings(home: CentreHome, *, kafka: str, secret: str, router_port: i
         "http_port": router_port,
     }
     centre: dict[str, str | int] = {
-        "kafka": kafka,
+        **access_lines(kafka),
         "router": f"http://127.0.0.1:{router_port}",
         "secret": secret,
     }

@@ -12,6 +12,7 @@ from broker.centre.exchange_topics import declared_topics
 from broker.centre.registry import Registry
 from runtime.cli.command import Invocation
 from runtime.kafka.hanging.search import Hanging, HangingTransactions
+from runtime.kafka.security.access import KafkaAddress
 
 
 async def find_hanging(invocation: Invocation) -> list[dict[str, Any]]:
@@ -29,7 +30,7 @@ async def end_hanging(invocation: Invocation) -> list[dict[str, Any]]:
     return [_row(one) | {"ended": said.get(one) == "", "error": said.get(one) or None} for one in found]
 
 
-async def hanging_in(bootstrap: str, names: Iterable[str]) -> list[dict[str, Any]]:
+async def hanging_in(bootstrap: KafkaAddress, names: Iterable[str]) -> list[dict[str, Any]]:
     """A row for each partition of these topics in which a transaction hangs."""
     async with HangingTransactions.at(bootstrap) as search:
         return [_row(one) for one in await search.find(names)]

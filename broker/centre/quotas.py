@@ -1,6 +1,6 @@
 """Quotas: what each unit may ask for, and the registrar's statement that changes it.
 
-What a quota counts is in protocol/quotas.py; routers keep it (broker/router/step.py).
+What a quota counts is in protocol/envelope/quotas.py; routers keep it (broker/router/step.py).
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Registration: the directory as the centre sees it, and what its registrar states.
 
     made -> checked here -> written to pending.log -> topics created -> published -> pending.log emptied
+         -> rights in Kafka granted or withdrawn
 
 Rules: a statement is applied to the local replica before it is published, so that nothing is published that
 others would refuse. What a crash left in pending.log is published by the next command; every replica ignores
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from broker.centre.clock import check_clock
+from broker.centre.exchange_rights import settle_units
 from broker.errors import RolledBack
 from broker.registrar_key import check_registrar, check_registrar_at_home
 from keys.ceremony import read_pin
@@ -27,10 +29,10 @@ from keys.soft_keys import SoftIdentity
 from keys.statement_types import QuotaChange, Revocation, StatusChange, UnitFacts
 from keys.statements import issue
 from protocol import topics
+from protocol.envelope.quotas import Quota
 from protocol.errors import ContradaError, Rejected
 from protocol.identifiers import KeyId, Millis, UnitId
 from protocol.parties import OperatorRole
-from protocol.quotas import Quota
 from protocol.signatures import Signer
 from protocol.topics import Topic
 from runtime.cli.command import Invocation
@@ -43,6 +45,7 @@ from runtime.kafka.admin import KafkaTopicAdmin
 from runtime.kafka.feeds import KafkaFeeds
 from runtime.kafka.partition_log import KafkaDirectory
 from runtime.kafka.ports import TopicChange
+from runtime.kafka.security.access import KafkaAddress
 from runtime.process.clock import now
 from runtime.process.directory_file import VerifiedStatements, read_statements, write_statements
 from runtime.process.homes import CentreHome, Home
@@ -62,7 +65,7 @@ def registrar_of(home: CentreHome, directory: Directory | None = None) -> SoftId
     return registrar
 
 
-async def read_directory_topic(home: Home, kafka: str) -> tuple[Directory, int]:
+async def read_directory_topic(home: Home, kafka: KafkaAddress) -> tuple[Directory, int]:
     """The directory as the topic has it now, verified from the pinned root; and how many records were not."""
     root = read_pin(home.root)
     verified = _verified(home, root)
@@ -107,7 +110,7 @@ class Registry:
     """Open for one command: the centre's home, Kafka, and the directory as it is now."""
 
     home: CentreHome
-    kafka: str
+    kafka: KafkaAddress
     directory: Directory
     refused: int
     published: int
@@ -152,7 +155,7 @@ class Registry:
         return facts
 
     async def state(self, statements: Sequence[bytes]) -> tuple[TopicChange, ...]:
-        """Check, create the topics of the units concerned, publish."""
+        """Check, create the topics of the units concerned, publish, grant or withdraw their rights."""
         await check_clock(self.kafka)
         applied = [self.directory.apply(statement) for statement in statements]
         self.waits = self.waits or any({each.statement.body: each.waits for each in applied}.values())
@@ -163,6 +166,8 @@ class Registry:
         changes = await KafkaTopicAdmin(self.kafka).apply(wanted) if wanted else ()
         await publish_pending(self.home, self.kafka)
         self.published = self.directory.head.size
+        # Last: what is stated counts already, and 'topics plan' shows what an interrupted command has left.
+        await settle_units(self.kafka, self.directory, dict.fromkeys(named))
         return changes
 
     def status_change(self, unit: UnitId, *, suspended: bool, reason: str) -> bytes:
@@ -240,7 +245,7 @@ def check_nothing_is_lost(home: Home, directory: Directory) -> list[bytes]:
     return known
 
 
-async def publish_pending(home: CentreHome, kafka: str) -> None:
+async def publish_pending(home: CentreHome, kafka: KafkaAddress) -> None:
     """Publish what was made and not published yet."""
     pending = home.pending
     if not pending.exists():

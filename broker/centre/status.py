@@ -61,7 +61,7 @@ async def read_status(
     hanging = await _hanging(registry, wanted)
     answers = await asyncio.gather(*asked)
     return {
-        "kafka": {"bootstrap": registry.kafka, "reachable": True},
+        "kafka": {"bootstrap": str(registry.kafka), "reachable": True},
         "topics": {"declared": len(wanted), "missing": missing} | hanging,
         "directory": {
             "size": registry.directory.head.size,

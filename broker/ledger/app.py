@@ -43,6 +43,7 @@ from runtime.errors import Unavailable
 from runtime.kafka.broker_time import KafkaTime, TimeFeed
 from runtime.kafka.marks import KafkaMarks
 from runtime.kafka.partition_log import KafkaTopics
+from runtime.kafka.security.tls import check_access, tell_access
 from runtime.process.clock import ClockCheck, now, readiness_of_clock
 from runtime.process.contact import recent_contact
 from runtime.process.directory_file import verified_statements
@@ -80,7 +81,7 @@ def build_ledger(settings: LedgerSettings, client: httpx.AsyncClient) -> LedgerR
     )
     ledger = LedgerRun(
         name=settings.origin,
-        topics=KafkaTopics(settings.kafka),
+        topics=KafkaTopics(settings.access()),
         replica=replica,
         stating=Stating(replica, renewal.identity, now, os.urandom),
         records=records,
@@ -105,7 +106,7 @@ def build_ledger(settings: LedgerSettings, client: httpx.AsyncClient) -> LedgerR
 def _replica(settings: LedgerSettings, secret: Secret) -> Replica:
     root = read_pin(settings.root)
     return Replica(
-        KafkaStatements(settings.kafka),
+        KafkaStatements(settings.access()),
         root,
         monotonic=time.monotonic,
         verified=verified_statements(settings.verified, root, secret),
@@ -117,7 +118,7 @@ def _pulse(settings: LedgerSettings, publisher: Publisher, records: RecordStore)
         records=records,
         store=publisher.store,
         publisher=publisher,
-        marks=KafkaMarks(settings.kafka),
+        marks=KafkaMarks(settings.access()),
         clock=now,
         monotonic=time.monotonic,
     )
@@ -135,6 +136,7 @@ def _follow(ledger: LedgerRun) -> None:
 
 def check_ledger(settings: LedgerSettings) -> str:
     """What a start would need and can be checked without one; says what was checked."""
+    check_access(settings.access())
     later = credential_to_come("ledger.secret", secret=settings.secret)
     if later is None:
         asyncio.run(_check_parts(settings))
@@ -160,7 +162,7 @@ async def run_ledger(settings: LedgerSettings) -> None:
         port = settings.http_port
         listener = bind_loopback(port, setting="http_port", fault=Unavailable) if port else None
         assert ledger.times is not None
-        kafka_time = TimeFeed(KafkaTime(settings.kafka), ledger.times)
+        kafka_time = TimeFeed(KafkaTime(settings.access()), ledger.times)
         tasks = {
             asyncio.create_task(ledger.replica.run(), name="directory"),
             asyncio.create_task(kafka_time.run(), name="time"),
@@ -175,6 +177,7 @@ async def run_ledger(settings: LedgerSettings) -> None:
         if listener is not None:
             pages = reading.ledger_pages(ledger.store, ledger.metrics.registry, lambda: ready(ledger))
             serving.add(asyncio.create_task(serve(pages, listener), name="http"))
+        tell_access(settings.access())
         log.info("started", ledger=settings.origin, bootstrap=settings.kafka, pid=os.getpid())
         done = await run_until_end(tasks, serving=serving, beside=beside)
         ledger.store.close()

@@ -95,6 +95,7 @@ def ledger_init(
     """
     from broker.ledger.admin.appointing import make_sure_of_appointment
     from broker.ledger.admin.ledger_founding import LedgerPlan, found_ledger, witnesses_in
+    from runtime.cli.home import bootstrap, centre_home
     from runtime.process.clock import now
 
     entries = tuple(entry for file in witnesses for entry in witnesses_in(file))
@@ -103,7 +104,7 @@ def ledger_init(
         LedgerPlan(
             home=ledger_home(invocation),
             origin=origin,
-            kafka=invocation.kafka,
+            kafka=bootstrap(invocation, centre_home(invocation)),
             http_port=http_port,
             witnesses=entries,
             quorum=quorum,

@@ -39,7 +39,7 @@ from runtime.kafka.ports import LogWriter, OutputRecord
 
 log = structlog.get_logger()
 
-PUBLISHER: Final = "ledger-publisher"
+PUBLISHER: Final = topics.LEDGER_TRANSACTIONS
 """The transactional name under which one ledger at a time publishes."""
 
 ASK_AGAIN: Final = 5.0

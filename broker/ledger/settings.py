@@ -15,17 +15,17 @@ from pydantic_settings import SettingsConfigDict
 
 from keys.unlock import Secret
 from runtime.errors import Misconfigured
+from runtime.kafka.security.kafka_settings import KafkaSettings
 from runtime.process.secrets import find_secret
-from runtime.process.settings import FileSettings, KafkaServers
+from runtime.process.settings import FileSettings
 
 
-class LedgerSettings(FileSettings):
+class LedgerSettings(KafkaSettings, FileSettings):
     """What a ledger needs to know. `CONTRADA_LEDGER_*` overrides the file."""
 
     model_config = SettingsConfigDict(env_prefix="CONTRADA_LEDGER_", extra="forbid", frozen=True)
     program: ClassVar[str] = "ledger"
 
-    kafka: KafkaServers = Field(description="bootstrap servers, host:port,host:port")
     origin: str = Field(max_length=200, description="what all logs' names begin with, contrada.example")
     directory: Path = Field(description="where the ledger lives, and what an auditor copies")
     root: Path = Field(description="file with the pinned root of the directory")

@@ -30,6 +30,7 @@ from protocol import topics
 from runtime.errors import Unavailable
 from runtime.kafka.broker_time import KafkaTime, TimeFeed
 from runtime.kafka.partition_log import KafkaTopics
+from runtime.kafka.security.tls import check_access, tell_access
 from runtime.process.clock import ClockCheck, now, readiness_of_clock
 from runtime.process.contact import recent_contact
 from runtime.process.directory_file import verified_statements
@@ -48,7 +49,7 @@ def build_router(settings: RouterSettings) -> tuple[Router, KafkaOutboxes]:
     """The router's parts, from its settings."""
     secret, root = router_secret(settings), read_pin(settings.root)
     replica = Replica(
-        KafkaStatements(settings.kafka),
+        KafkaStatements(settings.access()),
         root,
         monotonic=time.monotonic,
         verified=verified_statements(settings.verified, root, secret),
@@ -69,7 +70,7 @@ def build_router(settings: RouterSettings) -> tuple[Router, KafkaOutboxes]:
     )
     outboxes = KafkaOutboxes(
         HoldingParts(
-            bootstrap=settings.kafka,
+            bootstrap=settings.access(),
             transactional_id=topics.ROUTER_TRANSACTIONS + os.urandom(8).hex(),
             units=lambda: [unit.unit for unit in replica.directory.units()],
             enrolled=lambda: replica.directory.head.size,
@@ -97,6 +98,7 @@ def _follow(router: Router, outboxes: KafkaOutboxes) -> None:
 
 def check_router(settings: RouterSettings) -> str:
     """What a start would need and can be checked without one; says what was checked."""
+    check_access(settings.access())
     later = credential_to_come("router.secret", secret=settings.secret)
     if later is None:
         build_router(settings)
@@ -114,7 +116,7 @@ async def run_router(settings: RouterSettings) -> None:
     port = settings.http_port
     listener = bind_loopback(port, setting="http_port", fault=Unavailable) if port else None
     assert router.times is not None
-    kafka_time = TimeFeed(KafkaTime(settings.kafka), router.times)
+    kafka_time = TimeFeed(KafkaTime(settings.access()), router.times)
     tasks = {
         asyncio.create_task(router.replica.run(), name="directory"),
         asyncio.create_task(kafka_time.run(), name="time"),
@@ -129,7 +131,7 @@ async def run_router(settings: RouterSettings) -> None:
     # Nothing waits for these: if they fail, messages are still routed.
     beside = {
         asyncio.create_task(
-            _announce(router, stating, KafkaTopics(settings.kafka), kafka_time), name="start"
+            _announce(router, stating, KafkaTopics(settings.access()), kafka_time), name="start"
         ),
         asyncio.create_task(_settle(router.replica), name="settle"),
     }
@@ -137,6 +139,7 @@ async def run_router(settings: RouterSettings) -> None:
         beside.add(asyncio.create_task(router.renewal.run(kafka_time), name="key"))
     if router.ledger is not None:
         beside.add(asyncio.create_task(router.ledger.run(), name="ledger"))
+    tell_access(settings.access())
     log.info("started", router=settings.name, bootstrap=settings.kafka, pid=os.getpid())
     done = await run_until_end(tasks, serving=serving, beside=beside)
     log.info("stopped", router=settings.name)
@@ -223,4 +226,4 @@ def _ledger(settings: RouterSettings, metrics: RouterMetrics, times: ClockCheck)
     if settings.ledger_policy is None:
         return None
     policy = read_policy_file(settings.ledger_policy)
-    return LedgerFeed(KafkaTopics(settings.kafka), policy, metrics, times=times)
+    return LedgerFeed(KafkaTopics(settings.access()), policy, metrics, times=times)

@@ -47,6 +47,7 @@ from runtime.kafka.leaders import Leaders
 from runtime.kafka.ports import InputRecord, OutputRecord, Place
 from runtime.kafka.positions import Positions, Unstable
 from runtime.kafka.requests import Membership
+from runtime.kafka.security.access import KafkaAddress
 from runtime.kafka.shared_reader import SharedReader
 from runtime.kafka.transactions import Transactions
 
@@ -67,7 +68,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 15.0
 class HoldingParts:
     """What a router's holdings have in common."""
 
-    bootstrap: str
+    bootstrap: KafkaAddress
     transactional_id: str
     """This process's own."""
 

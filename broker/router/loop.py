@@ -29,12 +29,12 @@ from broker.router.step import (
 )
 from broker.router.turns import Turn
 from keys.directory import Directory
+from protocol.envelope.quotas import Quota, Use
 from protocol.envelope.replay import ReplayState
 from protocol.envelope.wire import Submission
 from protocol.errors import Code, Rejected
 from protocol.identifiers import Entropy, Millis, show_id
 from protocol.key_validity import check_signing_key
-from protocol.quotas import Quota, Use
 from protocol.signatures import Signer
 from runtime.errors import Unavailable
 from runtime.process.clock import ClockCheck, ClockFault

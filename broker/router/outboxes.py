@@ -24,6 +24,7 @@ from runtime.kafka.client import (
     KafkaError,
     RangePartitionAssignor,
     TopicPartition,
+    connection_settings,
 )
 from runtime.kafka.closing import close
 from runtime.kafka.ports import Place
@@ -76,7 +77,7 @@ class KafkaOutboxes(ConsumerRebalanceListener):  # type: ignore[misc]
         """
         self._work = work
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._parts.bootstrap,
+            **connection_settings(self._parts.bootstrap),
             group_id=topics.ROUTER_GROUP,
             enable_auto_commit=False,
             auto_offset_reset="earliest",

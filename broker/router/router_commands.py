@@ -99,15 +99,16 @@ def router_init(
     """
     from broker.router.router_founding import RouterPlan, found_router
     from runtime.cli.errors import NoHome
-    from runtime.cli.home import chosen_home
+    from runtime.cli.home import chosen_home, typed_access
 
     home = chosen_home(invocation)
-    if invocation.kafka is None:
+    kafka = typed_access(invocation)
+    if kafka is None:
         raise NoHome("no Kafka named", hint="say --kafka HOST:PORT, or set CONTRADA_KAFKA")
     plan = RouterPlan(
         home=home.path,
         name=UnitId(name),
-        kafka=invocation.kafka,
+        kafka=kafka,
         root=root,
         secret=secret,
         http_port=http_port,

@@ -30,8 +30,10 @@ from keys.unlock import CREDENTIAL_SIZE, Secret
 from protocol.identifiers import Millis, UnitId
 from protocol.limits import MAX_HEADER
 from runtime.cli.file_kinds import FileKind, parse_kind
+from runtime.cli.home import access_lines
 from runtime.errors import Conflict
 from runtime.files import replace_file
+from runtime.kafka.security.access import KafkaAddress
 from runtime.process.clock import now
 from runtime.process.settings_text import toml_text
 
@@ -44,7 +46,7 @@ class RouterPlan:
 
     home: Path
     name: UnitId
-    kafka: str
+    kafka: KafkaAddress
     root: Path
     secret: Path | None
     http_port: int
@@ -63,7 +65,7 @@ def found_router(plan: RouterPlan) -> dict[str, Any]:
     identity = _identity(home / "keys", plan.name, secret)
     replace_file(home / "root.cbor", root.encoded())
     values: dict[str, str | int] = {
-        "kafka": plan.kafka,
+        **access_lines(plan.kafka),
         "name": plan.name,
         "root": str(home / "root.cbor"),
         "key": f"file:{home / 'keys' / IDENTITY_FILE}",

@@ -10,17 +10,17 @@ from pydantic_settings import SettingsConfigDict
 
 from keys.unlock import Secret
 from runtime.errors import Misconfigured
+from runtime.kafka.security.kafka_settings import KafkaSettings
 from runtime.process.secrets import find_secret
-from runtime.process.settings import FileSettings, KafkaServers
+from runtime.process.settings import FileSettings
 
 
-class RouterSettings(FileSettings):
+class RouterSettings(KafkaSettings, FileSettings):
     """What a router needs to know. `CONTRADA_ROUTER_*` overrides the file."""
 
     model_config = SettingsConfigDict(env_prefix="CONTRADA_ROUTER_", extra="forbid", frozen=True)
     program: ClassVar[str] = "router"
 
-    kafka: KafkaServers = Field(description="bootstrap servers, host:port,host:port")
     name: str = Field(default="router", max_length=64, description="stands in every signed batch")
     root: Path = Field(description="file with the pinned root of the directory")
     key: str = Field(description="URI of the signing key, such as file:/etc/contrada/router.key")

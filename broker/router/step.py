@@ -8,8 +8,8 @@ What a step returns is committed in one Kafka transaction or not at all (broker/
 records, state, directory, time and entropy give the same step. A record that cannot be parsed or verified
 goes to quarantine and blocks no other. There it is held with its digest and its size, and of what is large
 its beginning, which has the header: whoever writes garbage does not fill the topic. What would be accepted
-and is over the unit's quota (protocol/quotas.py) is refused, with the time to wait; what is refused counts,
-too, and where that is over the quota the step ends.
+and is over the unit's quota (protocol/envelope/quotas.py) is refused, with the time to wait; what is refused
+counts, too, and where that is over the quota the step ends.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from protocol import topics
 from protocol.canonical import encode
 from protocol.envelope.core import Core
+from protocol.envelope.quotas import DEFAULT_QUOTA, OverQuota, Quota, Use
 from protocol.envelope.replay import ReplayState
 from protocol.envelope.wire import Submission, encode_delivery, parse_submission
 from protocol.errors import Code, Rejected
@@ -27,7 +28,6 @@ from protocol.exchange_rules import NO_CONSENTS, Consents, ExchangeCase, decide_
 from protocol.identifiers import Entropy, Millis, UnitId, digest
 from protocol.limits import MAX_QUARANTINED
 from protocol.parties import Parties
-from protocol.quotas import DEFAULT_QUOTA, OverQuota, Quota, Use
 from protocol.signatures import Signer
 from protocol.trail.batches import (
     DecisionType,

@@ -14,8 +14,9 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-TURN: Final = 0.02
-"""Seconds. A heartbeat is due each second, and a claim is lost after six without one."""
+TURN: Final = 0.004
+"""Seconds. From the fetch to the end of its transaction a message gives way some dozen times, and waits as
+often for a turn of whoever has a flood."""
 
 
 class Turn:

@@ -22,6 +22,7 @@ from runtime.cli.command import (
     Lazy,
     set_home,
     set_kafka,
+    set_kafka_tls,
     set_no_color,
     set_wide,
 )
@@ -119,6 +120,16 @@ def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None: 
     expose_value=False,
     callback=set_kafka,
     help="Kafka's bootstrap servers, in place of those that the home names.",
+)
+@click.option(
+    "--kafka-tls",
+    type=PathName(path_type=Path),
+    metavar="DIR",
+    envvar="CONTRADA_KAFKA_TLS",
+    show_envvar=True,
+    expose_value=False,
+    callback=set_kafka_tls,
+    help="The directory with ca.pem, certificate.pem and key.pem for Kafka.",
 )
 @click.option(
     "--wide",

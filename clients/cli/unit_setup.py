@@ -17,7 +17,7 @@ from protocol.tlog.policy import parse_policy
 from runtime.cli.command import Invocation
 from runtime.cli.errors import BadInput, NoHome
 from runtime.cli.file_kinds import FileKind, parse_kind, read_kind
-from runtime.cli.home import chosen_home
+from runtime.cli.home import chosen_home, typed_access
 from runtime.errors import Conflict
 from runtime.files import replace_file
 from runtime.process.homes import UnitHome
@@ -41,7 +41,8 @@ def make_home(
     chosen = chosen_home(invocation)
     if chosen.is_unit or chosen.is_centre:
         raise Conflict(f"{chosen.path} is a home already", hint="name an empty directory with --home")
-    if invocation.kafka is None:
+    kafka = typed_access(invocation)
+    if kafka is None:
         raise NoHome("no Kafka named", hint="say --kafka HOST:PORT, or set CONTRADA_KAFKA")
     pinned = parse_kind(root, MAX_HEADER, FileKind.ROOT, RootOfTrust.parse)
     policy = None if ledger_policy is None else _policy(ledger_policy)
@@ -50,7 +51,7 @@ def make_home(
     home = make_unit_home(
         chosen.path,
         unit=UnitId(unit),
-        bootstrap=invocation.kafka,
+        bootstrap=kafka,
         root=pinned.encoded(),
         secret=opens,
         http_port=http_port,

@@ -40,6 +40,8 @@ from runtime.kafka.broker_time import KafkaTime, TimeFeed
 from runtime.kafka.feeds import KafkaFeeds
 from runtime.kafka.marks import KafkaMarks
 from runtime.kafka.partition_log import KafkaDirectory
+from runtime.kafka.security.access import TlsFiles
+from runtime.kafka.security.tls import check_access, tell_access
 from runtime.process import logs
 from runtime.process.clock import now
 from runtime.process.directory_file import VerifiedStatements
@@ -55,9 +57,10 @@ ASK_KAFKA_EVERY: Final = 600.0
 """Seconds between two questions for Kafka's time; it comes with each batch that is sent as well."""
 
 
-def check_daemon(home: Path, *, kafka: str | None = None) -> str:
+def check_daemon(home: Path, *, kafka: str | None = None, tls: TlsFiles | None = None) -> str:
     """What a start would need and can be checked without one; says what was checked."""
-    place, settings = _opened_home(home, kafka)
+    place, settings = _opened_home(home, kafka, tls)
+    check_access(settings.access(place.path))
     later = unit_credential_to_come(settings, place)
     if later is None:
         opened_keys(place, settings)
@@ -72,14 +75,14 @@ def check_daemon(home: Path, *, kafka: str | None = None) -> str:
     return later or beside or "the settings are complete and the keys open"
 
 
-def run_daemon(home: Path, *, kafka: str | None = None) -> None:
+def run_daemon(home: Path, *, kafka: str | None = None, tls: TlsFiles | None = None) -> None:
     """Run the daemon of this home until it is told to stop.
 
-    `kafka` overrides the bootstrap servers of the settings. What keeps the daemon from starting is raised
-    as a `ContradaError`: `AlreadyRunning`, `HomeError`, or an error of the keys; so is what ends it before
-    its time, as `Crashed` where nothing else is known.
+    `kafka` and `tls` go before what the settings say of the way to Kafka. What keeps the daemon from starting
+    is raised as a `ContradaError`: `AlreadyRunning`, `HomeError`, or an error of the keys; so is what ends it
+    before its time, as `Crashed` where nothing else is known.
     """
-    place, settings = _opened_home(home, kafka)
+    place, settings = _opened_home(home, kafka, tls)
     # A job that computes must not delay the event loop's connections for long.
     sys.setswitchinterval(0.001)
     held = place.hold()
@@ -93,13 +96,14 @@ async def _run(home: UnitHome, settings: UnitSettings) -> None:
     stop = told_to_stop()
     worker = Worker()
     context = await worker.do(lambda: open_context(home, settings))
-    outbox, marks = KafkaOutbox(settings.kafka, settings.unit), KafkaMarks(settings.kafka)
+    kafka = settings.access(home.path)
+    outbox, marks = KafkaOutbox(kafka, settings.unit), KafkaMarks(kafka)
     daemon = Daemon(
         context,
         worker,
         log_=outbox,
-        feeds=KafkaFeeds(settings.kafka),
-        directory=KafkaDirectory(settings.kafka),
+        feeds=KafkaFeeds(kafka),
+        directory=KafkaDirectory(kafka),
         marks=marks,
     )
     try:
@@ -129,9 +133,10 @@ async def _serve(
         }
         tasks = serving | {asyncio.create_task(daemon.run(), name="daemon"), waiting_to_stop(stop)}
         if (times := daemon.context.times) is not None:
-            told = TimeFeed(KafkaTime(settings.kafka), times.check, every=ASK_KAFKA_EVERY)
+            told = TimeFeed(KafkaTime(settings.access(home.path)), times.check, every=ASK_KAFKA_EVERY)
             tasks.add(asyncio.create_task(told.run(), name="time"))
         watchdog = asyncio.create_task(keep_watchdog())
+        tell_access(settings.access(home.path))
         log.info("started", unit=settings.unit, bootstrap=settings.kafka, pid=os.getpid())
         notify("READY=1")
         # Objects that exist now stay: the garbage collector skips them from here on, and runs less often.
@@ -187,12 +192,13 @@ def _ledger(home: UnitHome) -> Ledger | None:
     return None if policy is None else Ledger(policy)
 
 
-def _opened_home(home: Path, kafka: str | None) -> tuple[UnitHome, UnitSettings]:
+def _opened_home(home: Path, kafka: str | None, tls: TlsFiles | None) -> tuple[UnitHome, UnitSettings]:
     place = UnitHome(home.absolute())
     check_home(place)
     settings = UnitSettings.load(place.settings)
     logs.configure(settings.log_level)
-    return place, settings if kafka is None else settings.model_copy(update={"kafka": kafka})
+    typed = {} if kafka is None else {"kafka": kafka}
+    return place, settings.model_copy(update=typed | ({} if tls is None else tls.settings()))
 
 
 @contextmanager

@@ -7,7 +7,7 @@
     statements  the directory topic: units and their keys
     receipts    acknowledgements of delivery, some milliseconds later and together
     catching up what was decided before this run, before anything of earlier runs goes out
-    awaited     accepted messages that are not acknowledged in time
+    each minute accepted messages that are not acknowledged in time, and what H3 has deleted by now
     sealer      messages that had to wait for keys
     ledger      the ledger topic: the published logs (ledger/watch.py)
     marks       how far was read, told to Kafka for the centre (receiving/position_marks.py)
@@ -200,7 +200,6 @@ class Daemon:
             self.lanes.wake()
 
     async def _look_each_minute(self) -> None:
-        """At acknowledgements that are missing, and at what is to be deleted by now."""
         while True:
             for name, work in (("awaited", look_for_acknowledgements), ("delete", delete_what_is_due)):
                 while await self.jobs.until_stored(name, partial(work, self.context)):

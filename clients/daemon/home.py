@@ -18,6 +18,7 @@ from keys.unlock import CREDENTIAL_SIZE, Secret
 from protocol.identifiers import Millis, UnitId
 from runtime.errors import HomeError
 from runtime.files import replace_file
+from runtime.kafka.security.access import KafkaAddress, tls_files
 from runtime.process import clock
 from runtime.process.homes import UnitHome, check_socket_path
 
@@ -34,7 +35,7 @@ def make_unit_home(
     path: Path,
     *,
     unit: UnitId,
-    bootstrap: str,
+    bootstrap: KafkaAddress,
     root: bytes,
     secret: Secret | None = None,
     http_port: int = 0,
@@ -59,15 +60,23 @@ def make_unit_home(
     request = keys.enrolment_request(clock.now() if now is None else now, contact=contact)
     replace_file(home.enrolment, request)
     replace_file(home.root, root)
+    text = _settings_text(unit, bootstrap, http_port)
+    write_private(home.settings, text.encode(), entropy=os.urandom)
+    return home
+
+
+def _settings_text(unit: UnitId, bootstrap: KafkaAddress, http_port: int) -> str:
+    files = tls_files(bootstrap)
+    named = {} if files is None else files.settings()
     lines = (
         "# Settings of this unit's daemon. Every line can be overridden in conf.d/*.toml and by the",
         "# environment (CONTRADA_UNIT_KAFKA and so on).",
         f"unit = {json.dumps(unit)}",
-        f"kafka = {json.dumps(bootstrap)}",
+        f"kafka = {json.dumps(str(bootstrap))}",
+        *(f"{name} = {json.dumps(value)}" for name, value in named.items()),
         f"http_port = {http_port}",
     )
-    write_private(home.settings, "\n".join((*lines, "")).encode(), entropy=os.urandom)
-    return home
+    return "\n".join((*lines, ""))
 
 
 def _keys(home: UnitHome, unit: UnitId, secret: Secret) -> UnitKeys:

@@ -12,19 +12,19 @@ from keys.unlock import Secret
 from protocol.errors import Rejected
 from protocol.identifiers import UnitId, parse_unit_id
 from runtime.errors import HomeError
+from runtime.kafka.security.kafka_settings import KafkaSettings
 from runtime.process.homes import UnitHome
 from runtime.process.secrets import below, credential_to_come, find_secret
-from runtime.process.settings import HomeSettings, KafkaServers
+from runtime.process.settings import HomeSettings
 
 
-class UnitSettings(HomeSettings):
+class UnitSettings(KafkaSettings, HomeSettings):
     """What a unit's daemon needs to know. `CONTRADA_UNIT_*` overrides the files."""
 
     model_config = SettingsConfigDict(env_prefix="CONTRADA_UNIT_", extra="forbid", frozen=True)
     program: ClassVar[str] = "unit"
 
     unit: UnitId = Field(description="the unit's id, such as fr")
-    kafka: KafkaServers = Field(min_length=3, description="bootstrap servers, host:port,host:port")
     http_port: int = Field(default=0, ge=0, le=65535, description="loopback port for monitoring; 0: none")
     secret: Path | None = Field(default=None, description="file with the 32 bytes that open the keys")
     passphrase: Path | None = Field(default=None, description="file with the passphrase that opens the keys")

@@ -24,6 +24,7 @@ from runtime.cli.input_files import PathName
     is_flag=True,
     help="Start the exchange that is in the directory again: nothing is founded, and nothing cleared.",
 )
+@click.option("--plain", is_flag=True, help="Kafka without certificates, open to all on this machine.")
 @click.option(
     "--dir",
     "directory",
@@ -33,7 +34,7 @@ from runtime.cli.input_files import PathName
     help="Where everything is kept; cleared at the start, but for --resume.",
 )
 @pass_invocation
-def demo(invocation: Invocation, *, once: bool, resume: bool, directory: Path) -> int:
+def demo(invocation: Invocation, *, once: bool, resume: bool, plain: bool, directory: Path) -> int:
     """Start Kafka, a router and four units, and exchange messages between them.
 
     A vessel and a forged passport go from France to Italy and the centre; Italy asks urgently, France
@@ -43,4 +44,4 @@ def demo(invocation: Invocation, *, once: bool, resume: bool, directory: Path) -
     """
     from clients.demo.play import play
 
-    return play(directory.absolute(), once=once, resume=resume, as_json=invocation.json)
+    return play(directory.absolute(), once=once, resume=resume, plain=plain, as_json=invocation.json)

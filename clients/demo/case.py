@@ -25,6 +25,7 @@ from protocol.identifiers import UnitId
 from runtime.cli.kafka_calls import read_to_end, run_quietly
 from runtime.kafka.feeds import KafkaFeeds
 from runtime.kafka.ports import InputRecord
+from runtime.kafka.security.access import KafkaAddress
 
 
 @dataclass(slots=True)
@@ -98,13 +99,15 @@ class Case:
     def tampered(self) -> Scene:
         """One bit of a sealed message is flipped, and it is put into France's outbox again."""
         before = [len(self._inbox(unit)) for unit in ("it", "centre")]
-        damaged = bytearray(run_quietly(_first_record(self.exchange.kafka, topics.outbox(UnitId("fr")))))
+        damaged = bytearray(
+            run_quietly(_first_record(self.exchange.access("centre"), topics.outbox(UnitId("fr"))))
+        )
         damaged[len(damaged) // 2] ^= 1
-        position = run_quietly(_append(self.exchange.kafka, UnitId("fr"), bytes(damaged)))
+        position = run_quietly(_append(self.exchange.access("unit-fr"), UnitId("fr"), bytes(damaged)))
         rows: list[str] = []
 
         def in_quarantine() -> bool:
-            rows[:] = run_quietly(_quarantined(self.exchange.kafka, "fr", position))
+            rows[:] = run_quietly(_quarantined(self.exchange.access("centre"), "fr", position))
             return bool(rows)
 
         eventually(in_quarantine, within=PATIENCE)
@@ -149,13 +152,13 @@ class Case:
         return [row for row in rows if row["kind"] != "acknowledgement"]
 
 
-async def _first_record(kafka: str, topic: str) -> bytes:
+async def _first_record(kafka: KafkaAddress, topic: str) -> bytes:
     values: list[bytes] = []
     await read_to_end(KafkaFeeds(kafka), topic, lambda record: values.append(record.value))
     return values[0]
 
 
-async def _append(kafka: str, unit: UnitId, value: bytes) -> int:
+async def _append(kafka: KafkaAddress, unit: UnitId, value: bytes) -> int:
     outbox = KafkaOutbox(kafka, unit)
     try:
         return (await outbox.append(0, [OutboxRecord(b"", value)])).offset
@@ -163,7 +166,7 @@ async def _append(kafka: str, unit: UnitId, value: bytes) -> int:
         await outbox.close()
 
 
-async def _quarantined(kafka: str, unit: str, position: int) -> list[str]:
+async def _quarantined(kafka: KafkaAddress, unit: str, position: int) -> list[str]:
     codes: list[str] = []
 
     def take(record: InputRecord) -> None:

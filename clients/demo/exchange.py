@@ -27,8 +27,11 @@ from clients.cli.local_api import DaemonClient
 from clients.demo.directory import claim_directory, keep_directory, note_founded
 from clients.demo.errors import DemoError
 from clients.demo.processes import TETHERED, Processes, eventually, run_contrada
+from clients.demo.wire import BROKER, found_authority, issue_all
+from protocol import topics
 from runtime.cli.render import say
 from runtime.files import replace_file
+from runtime.kafka.security.access import KafkaAccess, TlsFiles
 from runtime.process.homes import CentreHome, UnitHome, check_socket_path
 from runtime.process.lock import HomeLock
 
@@ -61,6 +64,9 @@ class Exchange:
     profile: str = "test"
     daemons: tuple[str, ...] = WITH_DAEMON
     with_ledger: bool = True
+    guarded: bool = False
+    """Whether its own Kafka knows its clients by certificates; one that was founded stays what it is."""
+
     processes: Processes = field(init=False)
     _held: HomeLock | None = field(init=False, default=None)
 
@@ -91,11 +97,25 @@ class Exchange:
         """The local API of a unit's daemon."""
         return DaemonClient(UnitHome(self.home(unit)))
 
+    @property
+    def certificates(self) -> Path:
+        """Where they are, where Kafka asks for them."""
+        return self.directory / "tls"
+
+    def access(self, party: str) -> KafkaAccess:
+        """The way to Kafka as this party."""
+        files = TlsFiles.below(self.certificates / party) if self.guarded else None
+        return KafkaAccess(self.kafka, files)
+
     def start(self) -> None:
         """Build everything, from nothing. That a daemon has no place for its socket is said first."""
         for unit in self.daemons:
             check_socket_path(UnitHome(self.home(unit)).socket)
-        self._begin(claim_directory(self.directory))
+        held = claim_directory(self.directory)
+        self.guarded = self.guarded and "CONTRADA_KAFKA" not in os.environ
+        if self.guarded:
+            found_authority(self.certificates)
+        self._begin(held)
         say(f"founding the exchange on {self.kafka}, with new keys")
         self._found()
         self._enrol()
@@ -106,7 +126,9 @@ class Exchange:
 
     def resume(self) -> None:
         """Start what an earlier demo has left: its homes, its keys, its Kafka. Nothing is founded."""
-        self._begin(keep_directory(self.directory))
+        held = keep_directory(self.directory)
+        self.guarded = self.certificates.is_dir()
+        self._begin(held)
         if self.kafka != (known := self._known_kafka()):
             raise DemoError(
                 f"the homes in {self.directory} know the exchange at {known}, and Kafka is at {self.kafka}",
@@ -117,7 +139,9 @@ class Exchange:
     def _begin(self, held: HomeLock) -> None:
         self._held = held
         self.processes.inherited = held.descriptors
-        say("starting Kafka")
+        if self.guarded:
+            issue_all(self.certificates, UNITS)
+        say("starting Kafka" if self.guarded else "starting Kafka, in plain")
         self.kafka = os.environ.get("CONTRADA_KAFKA") or self._start_kafka()
 
     def _known_kafka(self) -> str:
@@ -154,6 +178,7 @@ class Exchange:
             str(self.directory / "kafka"),
             "--profile",
             self.profile,
+            *(("--tls", str(self.certificates / BROKER)) if self.guarded else ()),
         ]
         process = self.processes.start("kafka", command, piped=True)
         assert process.popen.stdout is not None
@@ -166,14 +191,26 @@ class Exchange:
     def _found(self) -> None:
         port = str(free_port())
         run_contrada(
-            "--home", str(self.centre), "--kafka", self.kafka, "centre", "init", "--router-port", port
+            "--home", str(self.centre), *self._way("centre"), "centre", "init", "--router-port", port
         )
+        self._shows_its_own("router")
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(self._init, UNITS))
 
+    def _way(self, party: str) -> tuple[str, ...]:
+        """The options of a command that founds something: where Kafka is, and as whom."""
+        files = ("--kafka-tls", str(self.certificates / party)) if self.guarded else ()
+        return ("--kafka", self.kafka, *files)
+
+    def _shows_its_own(self, process: str) -> None:
+        """Exchange the centre's certificate, with which its settings were written, for its own."""
+        settings = self.centre / f"{process}.toml"
+        named = str(self.certificates / "centre"), str(self.certificates / process)
+        replace_file(settings, settings.read_text(encoding="utf-8").replace(*named).encode())
+
     def _init(self, unit: str) -> None:
         run_contrada(
-            "--home", str(self.home(unit)), "--kafka", self.kafka, "unit", "init", unit,
+            "--home", str(self.home(unit)), *self._way(topics.UNIT_PREFIX + unit), "unit", "init", unit,
             "--root", str(self.centre / "root.cbor"), "--contact", f"demo officer of {unit}",
         )  # fmt: skip
 
@@ -191,6 +228,7 @@ class Exchange:
             named += ["--witness", str(self.home(unit) / "witness" / "witness.policy")]
         run_contrada("--home", str(self.centre), "ledger", "init", "--origin", ORIGIN, *named,
                  "--quorum", str(len(WITNESSES)), "--http-port", str(free_port()))  # fmt: skip
+        self._shows_its_own("ledger")
         policy = (self.ledger / "policy").read_bytes()
         for unit in self.daemons:
             replace_file(self.home(unit) / "ledger-policy", policy)

@@ -28,6 +28,7 @@ from protocol.tlog.witnessing import format_add_checkpoint
 from protocol.trail.records_file import index_in
 from runtime.cli.kafka_calls import run_quietly
 from runtime.kafka.partition_log import KafkaLog
+from runtime.kafka.security.access import KafkaAddress
 
 _ACCEPTED: Final = """SELECT id, record FROM records WHERE type = 1 AND record IS NOT NULL
                       ORDER BY id LIMIT 1 OFFSET ?"""
@@ -49,7 +50,7 @@ class Forgery:
         status, answer = self._ask(witness, old=0)
         return self._ask(witness, old=int(answer))[0] if status == 409 else status
 
-    def publish(self, kafka: str) -> None:
+    def publish(self, kafka: KafkaAddress) -> None:
         """Publish it to every unit."""
         parts = publications(self.head.origin, old=0, new=self.head.size, note=self.note, read=self.read)
         run_quietly(KafkaLog(kafka, topics.LEDGER).append(list(parts)))

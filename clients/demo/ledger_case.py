@@ -101,7 +101,7 @@ class LedgerCase:
         log = self._audit_log("fr")
         forged = self._intruder("forged").rewrite(log["origin"], without=self.altered, now=int(time.time()))
         answers = [str(forged.offer(self.exchange.witness(unit))) for unit in WITNESSES]
-        forged.publish(self.exchange.kafka)
+        forged.publish(self.exchange.access("ledger"))
         alarmed = [
             unit
             for unit in self.exchange.daemons

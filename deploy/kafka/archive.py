@@ -52,7 +52,8 @@ def _train(runtime: Path, work: Path) -> Path:
     try:
         broker.start(f"-XX:DumpLoadedClassList={classes}")
         deadline = time.monotonic() + TRAINING_S
-        wire.wait_serving((ports.HOST, first), brokers=1, replicas=1, deadline=deadline, alive=broker.check)
+        address = wire.Address(ports.HOST, first)
+        wire.wait_serving(address, brokers=1, replicas=1, deadline=deadline, alive=broker.check)
     except wire.NotServing as error:
         raise broker.fault(f"did not serve ({error})") from error
     finally:

@@ -34,11 +34,15 @@ class Cluster:
         profile: java.Profile = "test",
         port: int | None = None,
         settings: Mapping[str, str] | None = None,
+        tls: Path | None = None,
     ) -> None:
         """Nothing starts yet.
 
-        Broker i listens on `port` + i or a free port; `settings` override the defaults.
+        Broker i listens on `port` + i or a free port; `settings` override the defaults. With `tls`, a
+        directory with ca.pem, certificate.pem, key.pem and broker.pem of the principal `broker`, all is
+        mutual TLS with an authorizer.
         """
+        self.tls = None if tls is None else tls.absolute()
         self.directory = directory.absolute()
         self.profile = profile
         self._size = brokers
@@ -69,7 +73,13 @@ class Cluster:
             self._plan = self._load_plan()
             command = java.command(runtime, self.profile)
             self._brokers = [
-                Broker(self._plan, node, directory=self.directory / f"broker-{node.index}", java=command)
+                Broker(
+                    self._plan,
+                    node,
+                    directory=self.directory / f"broker-{node.index}",
+                    java=command,
+                    tls=self.tls,
+                )
                 for node in self._plan.nodes
             ]
             self._format()
@@ -130,7 +140,7 @@ class Cluster:
         for broker in [self._brokers[i] for i in indices] or self._brokers:
             try:
                 wire.wait_serving(
-                    (ports.HOST, broker.node.port),
+                    wire.Address(ports.HOST, broker.node.port, self.tls),
                     brokers=len(self._brokers) if not indices else 1,
                     replicas=self._plan.replicas if not indices else 1,
                     deadline=deadline,

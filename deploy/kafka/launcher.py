@@ -41,7 +41,8 @@ def existing() -> str | None:
         return None
     host, _, port = servers.split(",")[0].rpartition(":")
     patience = time.monotonic() + (EXISTING_S if port.isdigit() else 0)
-    address = (host, int(port) if port.isdigit() else 0)
+    tls = os.environ.get("CONTRADA_KAFKA_TLS")
+    address = wire.Address(host, int(port) if port.isdigit() else 0, Path(tls) if tls else None)
     try:
         wire.wait_serving(address, brokers=1, replicas=1, deadline=patience, alive=lambda: None)
     except wire.NotServing as error:
@@ -66,7 +67,11 @@ def up(options: argparse.Namespace) -> None:
         while not _end_of_input(within=60):
             pass
         return
-    cluster = Cluster(options.dir, brokers=options.brokers, profile=options.profile, port=options.port)
+    if options.tls is None:
+        print("Kafka is plain: whoever reaches it reads and writes; --tls DIR guards it", file=sys.stderr)
+    cluster = Cluster(
+        options.dir, brokers=options.brokers, profile=options.profile, port=options.port, tls=options.tls
+    )
     try:
         cluster.start()
         _announce(cluster.bootstrap, cluster.pids)
@@ -112,6 +117,7 @@ def _options() -> argparse.Namespace:
     run.add_argument("--dir", type=Path, required=True, help="data, settings and logs; kept over restarts")
     run.add_argument("--brokers", type=int, choices=(1, 3), default=1)
     run.add_argument("--profile", choices=("test", "bench"), default="test", help="bench: full JIT compiler")
+    run.add_argument("--tls", type=Path, help="directory of the broker's certificate; plain without")
     run.add_argument("--port", type=int, help="of the first broker, the others follow; default: free ports")
     return parser.parse_args()
 

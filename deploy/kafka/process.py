@@ -26,7 +26,10 @@ STOP_S = 15.0
 class Broker:
     """One node of the plan, stopped or running."""
 
-    def __init__(self, plan: Plan, node: Node, *, directory: Path, java: Sequence[str]) -> None:
+    def __init__(
+        self, plan: Plan, node: Node, *, directory: Path, java: Sequence[str], tls: Path | None = None
+    ) -> None:
+        self.tls = tls
         self.node = node
         self.plan = plan
         self.directory = directory
@@ -47,7 +50,7 @@ class Broker:
     def configure(self, extra: Mapping[str, str]) -> None:
         """Write server.properties."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        text = properties(self.plan, self.node, data=self.directory / "data", extra=extra)
+        text = properties(self.plan, self.node, data=self.directory / "data", extra=extra, tls=self.tls)
         (self.directory / "server.properties").write_text(text)
 
     def formatting(self) -> subprocess.Popen[bytes] | None:

@@ -53,6 +53,32 @@ LOCAL: Mapping[str, str] = {
 }
 
 
+# Who a client is: the name in its certificate, if it has the form of ours. Any other certificate is a name
+# of its own, which nobody has granted anything. Anchored: a name within a name would be somebody else's.
+PRINCIPALS = "RULE:^CN=(unit-[a-z0-9-]+|router|ledger|centre|auditor|security|broker),O=contrada$/$1/,DEFAULT"
+
+SUPER_USERS = "User:broker;User:centre"
+"""The brokers among themselves, and the centre, which grants rights."""
+
+
+def guarded(tls: Path) -> Mapping[str, str]:
+    """Mutual TLS 1.3 on every listener, and an authorizer that denies what nobody granted."""
+    return {
+        "listener.security.protocol.map": "CLIENTS:SSL,CONTROLLER:SSL",
+        "ssl.client.auth": "required",
+        "ssl.enabled.protocols": "TLSv1.3",
+        "ssl.protocol": "TLSv1.3",
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.location": str(tls / "broker.pem"),
+        "ssl.truststore.type": "PEM",
+        "ssl.truststore.location": str(tls / "ca.pem"),
+        "ssl.principal.mapping.rules": PRINCIPALS,
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "allow.everyone.if.no.acl.found": "false",
+        "super.users": SUPER_USERS,
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """One process: broker and controller in one. `directory_id` is KRaft's name for its log directory."""
@@ -98,8 +124,13 @@ def kafka_uuid() -> str:
     return text
 
 
-def properties(plan: Plan, node: Node, *, data: Path, extra: Mapping[str, str]) -> str:
-    """The text of one node's server.properties; `extra` wins over everything else."""
+def properties(
+    plan: Plan, node: Node, *, data: Path, extra: Mapping[str, str], tls: Path | None = None
+) -> str:
+    """The text of one node's server.properties; `extra` wins over everything else.
+
+    `tls` is the directory of a broker's certificate; without it everybody may do everything, in plain.
+    """
     replicas, min_in_sync = str(plan.replicas), str(plan.min_in_sync)
     place = {
         "process.roles": "broker,controller",
@@ -121,5 +152,5 @@ def properties(plan: Plan, node: Node, *, data: Path, extra: Mapping[str, str]) 
         "share.coordinator.state.topic.replication.factor": replicas,
         "share.coordinator.state.topic.min.isr": min_in_sync,
     }
-    lines = {**place, **copies, **REQUIRED, **LOCAL, **extra}
+    lines = {**place, **copies, **REQUIRED, **LOCAL, **(guarded(tls) if tls else {}), **extra}
     return "".join(f"{name}={value}\n" for name, value in lines.items())

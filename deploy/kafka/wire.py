@@ -9,10 +9,12 @@ replicas.
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 FIND_COORDINATOR, METADATA, OFFSET_FETCH, API_VERSIONS, INIT_PRODUCER_ID = 10, 3, 9, 18, 22
@@ -26,6 +28,18 @@ T = TypeVar("T")
 
 class NotServing(Exception):
     """The broker did not answer, or answered that it is not ready; the text says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a broker listens; with the directory of a certificate where it wants one."""
+
+    host: str
+    port: int
+    tls: Path | None = None
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +73,7 @@ class _Reader:
         return [item() for _ in range(max(self.take("i"), 0))]
 
 
-def serving(bootstrap: tuple[str, int], *, brokers: int, replicas: int) -> None:
+def serving(bootstrap: Address, *, brokers: int, replicas: int) -> None:
     """Return where the cluster serves; raise NotServing where it does not (yet)."""
     ask(bootstrap, API_VERSIONS, 0, b"")
     seen = metadata(bootstrap)
@@ -73,7 +87,7 @@ def serving(bootstrap: tuple[str, int], *, brokers: int, replicas: int) -> None:
 
 
 def wait_serving(
-    bootstrap: tuple[str, int], *, brokers: int, replicas: int, deadline: float, alive: Callable[[], None]
+    bootstrap: Address, *, brokers: int, replicas: int, deadline: float, alive: Callable[[], None]
 ) -> None:
     """Ask until the cluster serves or `deadline` (monotonic) is past; `alive` raises where a process died."""
     while True:
@@ -86,7 +100,7 @@ def wait_serving(
             time.sleep(PAUSE_S)
 
 
-def metadata(address: tuple[str, int], *topics: str) -> Metadata:
+def metadata(address: Address, *topics: str) -> Metadata:
     """Metadata v1 of the named topics (none: the brokers alone)."""
     reader = ask(address, METADATA, 1, struct.pack(">i", len(topics)) + b"".join(map(_text, topics)))
 
@@ -113,17 +127,17 @@ def metadata(address: tuple[str, int], *topics: str) -> Metadata:
     return Metadata(brokers, dict(reader.array(topic)))
 
 
-def coordinator(address: tuple[str, int], kind: int) -> tuple[str, int]:
+def coordinator(address: Address, kind: int) -> Address:
     """FindCoordinator v1: who coordinates the probe's group or transactions; makes the internal topic."""
     reader = ask(address, FIND_COORDINATOR, 1, _text(PROBE) + struct.pack(">b", kind))
     reader.take("i")
     _no_error(reader.take("h"), "coordinator lookup")
     reader.text()
     reader.take("i")
-    return reader.text(), reader.take("i")
+    return Address(reader.text(), reader.take("i"), address.tls)
 
 
-def _offsets_answer(address: tuple[str, int]) -> None:
+def _offsets_answer(address: Address) -> None:
     reader = ask(address, OFFSET_FETCH, 2, _text(PROBE) + struct.pack(">i", -1))
 
     def partition() -> None:
@@ -136,22 +150,35 @@ def _offsets_answer(address: tuple[str, int]) -> None:
     _no_error(reader.take("h"), "group coordinator")
 
 
-def _transactions_answer(address: tuple[str, int]) -> None:
+def _transactions_answer(address: Address) -> None:
     reader = ask(address, INIT_PRODUCER_ID, 1, _text(PROBE) + struct.pack(">i", 10_000))
     reader.take("i")
     _no_error(reader.take("h"), "transaction coordinator")
 
 
-def ask(address: tuple[str, int], api: int, version: int, body: bytes) -> _Reader:
+def ask(address: Address, api: int, version: int, body: bytes) -> _Reader:
     """One request on a connection of its own; any failure of the network is NotServing."""
     request = struct.pack(">hhi", api, version, 1) + _text(PROBE) + body
     try:
-        with socket.create_connection(address, timeout=2) as stream:
+        with _connected(address) as stream:
             stream.sendall(struct.pack(">i", len(request)) + request)
             (length,) = struct.unpack(">i", _exactly(stream, 4))
             return _Reader(_exactly(stream, length)[4:])
     except OSError as error:
-        raise NotServing(f"{address[0]}:{address[1]} does not answer: {error}") from error
+        raise NotServing(f"{address} does not answer: {error}") from error
+
+
+def _connected(address: Address) -> socket.socket:
+    stream = socket.create_connection((address.host, address.port), timeout=2)
+    if address.tls is None:
+        return stream
+    try:
+        context = ssl.create_default_context(cafile=address.tls / "ca.pem")
+        context.load_cert_chain(address.tls / "certificate.pem", address.tls / "key.pem")
+        return context.wrap_socket(stream, server_hostname=address.host)
+    except BaseException:
+        stream.close()
+        raise
 
 
 def _exactly(stream: socket.socket, count: int) -> bytes:

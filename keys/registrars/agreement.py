@@ -43,10 +43,10 @@ from keys.statement_types import (
 )
 from keys.statements import encode_body
 from keys.tables import Ballot, Change, Drop, KeyRole, Put, Tables, Vote
+from protocol.envelope.quotas import DEFAULT_QUOTA
 from protocol.errors import Rejected
 from protocol.identifiers import Digest, Millis, digest
 from protocol.limits import DAY
-from protocol.quotas import DEFAULT_QUOTA
 
 AGREED_WITHIN = 30 * DAY
 

@@ -24,9 +24,9 @@ from typing import TypeVar, assert_never
 
 from keys.appointments.line import Support, not_valid
 from keys.statement_types import QuotaChange, Statement, StatusChange, UnitFacts
-from keys.tables import Change, Drop, KeyRole, KnownKey, Put, Stated, Tables, UnitStatements, Vote
+from keys.tables import Change, Drop, KeyRole, KnownKey, Put, StatedFact, Tables, UnitStatements, Vote
+from protocol.envelope.quotas import DEFAULT_QUOTA, Quota
 from protocol.identifiers import KeyId, Millis, UnitId
-from protocol.quotas import DEFAULT_QUOTA, Quota
 
 _Keys = Mapping[KeyId, KnownKey]
 _Value = TypeVar("_Value")
@@ -67,7 +67,7 @@ def lowered_quota(known: Quota, quota: Quota) -> Quota:
     return Quota(*map(min, astuple(known), astuple(quota)))
 
 
-def counting_status(unit: UnitId, tables: Tables) -> Stated[StatusChange] | None:
+def counting_status(unit: UnitId, tables: Tables) -> StatedFact[StatusChange] | None:
     """The last statement of a unit's status that stands."""
     known = tables.stated.get(unit)
     return None if known is None else _last(known.statuses, tables.keys)
@@ -78,7 +78,7 @@ def _describe(facts: UnitFacts, *, support: Support, tables: Tables) -> list[Cha
     # Exactly one more: an old version cannot come back, and no version can be so high that none follows.
     if facts.version != (known.facts[-1].value.version if known.facts else 0) + 1:
         raise not_valid("the version of a unit's facts goes up by one")
-    made = (*known.facts, Stated(facts, support.votes, support.lowers))
+    made = (*known.facts, StatedFact(facts, support.votes, support.lowers))
     return _with(facts.unit, replace(known, facts=made), tables)
 
 
@@ -91,14 +91,14 @@ def _change_status(
     # An old "resumed" that was held back has no effect after a newer "suspended".
     if counts is not None and statement.issued < counts.issued:
         raise not_valid("a newer statement about this unit's status is there")
-    made = (*known.statuses, Stated(change, support.votes, support.lowers))
+    made = (*known.statuses, StatedFact(change, support.votes, support.lowers))
     return _with(change.unit, replace(known, statuses=made), tables)
 
 
 def _change_quota(change: QuotaChange, *, support: Support, tables: Tables) -> list[Change]:
     # Refused by nothing, as it is of a later type.
     known = tables.stated.get(change.unit, UnitStatements())
-    made = (*known.quotas, Stated(change, support.votes, support.lowers))
+    made = (*known.quotas, StatedFact(change, support.votes, support.lowers))
     return _with(change.unit, replace(known, quotas=made), tables)
 
 
@@ -163,7 +163,7 @@ def _counting(unit: UnitId, known: UnitStatements, tables: Tables, keys: _Keys) 
     yield Drop(tables.quotas, unit) if quota is None else Put(tables.quotas, unit, quota)
 
 
-def _facts(stated: tuple[Stated[UnitFacts], ...], keys: _Keys) -> UnitFacts | None:
+def _facts(stated: tuple[StatedFact[UnitFacts], ...], keys: _Keys) -> UnitFacts | None:
     counts: UnitFacts | None = None
     for each in stated:
         if not (left := _left(each, keys)):
@@ -175,8 +175,8 @@ def _facts(stated: tuple[Stated[UnitFacts], ...], keys: _Keys) -> UnitFacts | No
     return counts
 
 
-def _quota(stated: tuple[Stated[QuotaChange], ...], keys: _Keys) -> Stated[QuotaChange] | None:
-    counts: Stated[QuotaChange] | None = None
+def _quota(stated: tuple[StatedFact[QuotaChange], ...], keys: _Keys) -> StatedFact[QuotaChange] | None:
+    counts: StatedFact[QuotaChange] | None = None
     for each in stated:
         # The newest by its time; of two of one time the later one in the log.
         left = _left(each, keys)
@@ -189,11 +189,11 @@ def _quota(stated: tuple[Stated[QuotaChange], ...], keys: _Keys) -> Stated[Quota
     return counts
 
 
-def _last(stated: tuple[Stated[_Value], ...], keys: _Keys) -> Stated[_Value] | None:
+def _last(stated: tuple[StatedFact[_Value], ...], keys: _Keys) -> StatedFact[_Value] | None:
     return next((each for each in reversed(stated) if _left(each, keys) == each.votes), None)
 
 
-def _left(stated: Stated[_Value], keys: _Keys) -> tuple[Vote, ...]:
+def _left(stated: StatedFact[_Value], keys: _Keys) -> tuple[Vote, ...]:
     """Who still stands behind it."""
     return tuple(vote for vote in stated.votes if not _has_fallen(vote.by, vote.at, keys))
 

@@ -21,6 +21,7 @@ from runtime.cli.pipes import reader_watched
 from runtime.kafka.addresses import SERVERS_WORDS, servers_fault
 
 CONTEXT_SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+_DIRECTORY = PathName(path_type=Path)
 JSON_HELP = "Print JSON on stdout, and errors as JSON on stderr."
 
 Function = TypeVar("Function", bound=Callable[..., object])
@@ -39,6 +40,9 @@ class Invocation:
 
     home: Path | None = None
     kafka: str | None = None
+    kafka_tls: Path | None = None
+    """The directory with the certificate for Kafka; without one, as the home says."""
+
     kafka_was_typed: bool = False
     """Given as an option, not inherited from the environment."""
 
@@ -237,10 +241,11 @@ def _common_options(json_help: str) -> list[click.Parameter]:
         ),
         click.Option(["--wide"], is_flag=True, expose_value=False, callback=set_wide, hidden=True),
         click.Option(["--no-color"], is_flag=True, expose_value=False, callback=set_no_color, hidden=True),
-        click.Option(
-            ["--home"], type=PathName(path_type=Path), expose_value=False, callback=set_home, hidden=True
-        ),
+        click.Option(["--home"], type=_DIRECTORY, expose_value=False, callback=set_home, hidden=True),
         click.Option(["--kafka"], expose_value=False, callback=set_kafka, hidden=True),
+        click.Option(
+            ["--kafka-tls"], type=_DIRECTORY, expose_value=False, callback=set_kafka_tls, hidden=True
+        ),
     ]
 
 
@@ -283,3 +288,9 @@ def set_kafka(ctx: click.Context, parameter: click.Parameter, value: str | None)
         source = ctx.get_parameter_source(parameter.name or "")
         invocation.kafka = value
         invocation.kafka_was_typed = source is click.core.ParameterSource.COMMANDLINE
+
+
+def set_kafka_tls(ctx: click.Context, _: click.Parameter, value: Path | None) -> None:
+    """Take the directory of the certificate from the option."""
+    if value is not None:
+        ctx.ensure_object(Invocation).kafka_tls = value

@@ -13,6 +13,7 @@ from runtime.bounded import read_bounded
 from runtime.cli.command import Invocation
 from runtime.cli.errors import BadInput, NoHome
 from runtime.kafka.addresses import SERVERS_WORDS, servers_fault
+from runtime.kafka.security.access import KafkaAccess, KafkaAddress, TlsFiles, tls_files
 from runtime.process.homes import CentreHome, Home, UnitHome
 from runtime.process.settings_text import MAX_SETTINGS
 
@@ -61,13 +62,48 @@ def read_settings(path: Path) -> dict[str, Any]:
         raise BadInput(f"{path} is not a TOML file", hint="restore it, or make the home again") from None
 
 
-def bootstrap(invocation: Invocation, home: Home) -> str:
-    """Kafka's bootstrap servers: what the command line says, or else the home."""
-    if invocation.kafka:
-        return invocation.kafka
+def typed_access(invocation: Invocation) -> KafkaAccess | None:
+    """The way to Kafka that the command line alone says; None where it names no servers."""
+    if invocation.kafka is None:
+        return None
+    return KafkaAccess(invocation.kafka, typed_files(invocation))
+
+
+def access_lines(address: KafkaAddress) -> dict[str, str]:
+    """The lines of a settings file that say the same."""
+    files = tls_files(address)
+    return {"kafka": str(address)} | ({} if files is None else files.settings())
+
+
+def bootstrap(invocation: Invocation, home: Home) -> KafkaAccess:
+    """The way to Kafka: servers and files, each from the command line, or else from the home."""
     kind = CentreHome if home.is_centre else UnitHome
     path = kind(home.path).settings
-    found = read_settings(path).get("kafka") if path.exists() else None
+    settings = read_settings(path) if path.exists() else {}
+    files = typed_files(invocation) or _files_of(settings, path)
+    return KafkaAccess(invocation.kafka or _servers_of(settings, path), files)
+
+
+def typed_files(invocation: Invocation) -> TlsFiles | None:
+    """The certificate that the command line names."""
+    return None if invocation.kafka_tls is None else TlsFiles.below(invocation.kafka_tls)
+
+
+def _files_of(settings: dict[str, Any], path: Path) -> TlsFiles | None:
+    named = [settings.get(name) for name in ("kafka_ca", "kafka_certificate", "kafka_key")]
+    security = settings.get("kafka_security", "plain")
+    if security == "plain" and named == [None, None, None]:
+        return None
+    if security == "tls" and all(isinstance(name, str) for name in named):
+        return TlsFiles(*(path.parent / str(name) for name in named))
+    raise BadInput(
+        f"'kafka_security' in {path} is neither plain nor tls with its files",
+        hint='write kafka_security = "tls", and kafka_ca, kafka_certificate and kafka_key',
+    )
+
+
+def _servers_of(settings: dict[str, Any], path: Path) -> str:
+    found = settings.get("kafka")
     if isinstance(found, dict):
         found = found.get("bootstrap")
     if not isinstance(found, str) or not found:

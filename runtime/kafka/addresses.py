@@ -32,7 +32,7 @@ def servers_fault(text: str) -> str | None:
     return None
 
 
-def not_reachable(servers: str, error: BaseException) -> Unavailable:
+def not_reachable(servers: object, error: BaseException) -> Unavailable:
     """What is raised where no broker answers."""
     return Unavailable(
         f"Kafka is not reachable at {servers} ({type(error).__name__})",

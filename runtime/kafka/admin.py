@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 from protocol.topics import Topic
@@ -22,10 +22,12 @@ from runtime.kafka.client import (
     KafkaError,
     NewTopic,
     RequestTimedOutError,
+    connection_settings,
     for_code,
 )
 from runtime.kafka.closing import close
 from runtime.kafka.ports import TopicChange
+from runtime.kafka.security.access import KafkaAddress
 
 CREATE_TIMEOUT: Final = 120.0
 MOST_TOPICS: Final = 150
@@ -46,8 +48,20 @@ _TOO_FEW_BROKERS: Final = 38
 class KafkaTopicAdmin:
     """Creates, alters and lists topics."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: KafkaAddress) -> None:
         self._bootstrap = bootstrap
+
+    async def plan(self, wanted: Sequence[Topic]) -> tuple[TopicChange, ...]:
+        """What `apply` would do to each, and nothing done."""
+        async with self._admin() as admin:
+            changes: list[TopicChange] = []
+            for part in parts_of(wanted):
+                there = await _described(admin, [topic.name for topic in part])
+                for topic in part:
+                    _check_partitions(topic, len(there[topic.name]) if topic.name in there else None)
+                current = await _settings(admin, list(there)) if there else {}
+                changes += [_planned(topic, there, current.get(topic.name, {})) for topic in part]
+            return tuple(sorted(changes, key=lambda change: change.name))
 
     async def apply(
         self, wanted: Sequence[Topic], *, done: Callable[[int], None] = lambda _: None
@@ -120,7 +134,7 @@ class KafkaTopicAdmin:
         resources = []
         for topic in present:
             have = current.get(topic.name, {})
-            names = tuple(key for key, value in topic.config.items() if have.get(key) != value)
+            names = _differing(topic, have)
             if names:
                 changed[topic.name] = names
                 # The call replaces all of a topic's settings: what others have set is repeated.
@@ -138,7 +152,7 @@ class KafkaTopicAdmin:
 
     @contextlib.asynccontextmanager
     async def _admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap, request_timeout_ms=15_000)
+        admin = AIOKafkaAdminClient(**connection_settings(self._bootstrap), request_timeout_ms=15_000)
         try:
             await admin.start()
             yield admin
@@ -199,6 +213,17 @@ async def _settings(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, d
                 own = [entry for entry in entries if entry[3] == _DYNAMIC_TOPIC_CONFIG]
                 found[name] = {entry[0]: entry[1] for entry in own}
     return found
+
+
+def _differing(topic: Topic, have: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(key for key, value in topic.config.items() if have.get(key) != value)
+
+
+def _planned(topic: Topic, there: Collection[str], have: Mapping[str, str]) -> TopicChange:
+    if topic.name not in there:
+        return TopicChange(topic.name, "created", tuple(topic.config))
+    names = _differing(topic, have)
+    return TopicChange(topic.name, "altered" if names else "kept", names)
 
 
 def _check_partitions(topic: Topic, there: int | None) -> None:

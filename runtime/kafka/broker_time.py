@@ -26,6 +26,7 @@ from runtime.kafka.client import (
 )
 from runtime.kafka.closing import close
 from runtime.kafka.requests import NO_TAGS, TAGS, PinnedRequest, by_topic
+from runtime.kafka.security.access import KafkaAddress
 from runtime.process.clock import KAFKA, ClockCheck
 
 log = structlog.get_logger()
@@ -106,7 +107,7 @@ class NoTimeTold(Unavailable):
 class KafkaTime:
     """Kafka's clock. Implements `TimeSource`."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: KafkaAddress) -> None:
         self._bootstrap = bootstrap
         self._client: AIOKafkaClient | None = None
 

@@ -1,8 +1,8 @@
 """The one module that imports aiokafka: its names, for the modules that speak to Kafka.
 
-Owns the settings that all clients have in common, what of the library is corrected at import, and which of
-its errors are errors of a connection. The library's own transactions are not among the names (docs/adr/0018):
-runtime/kafka/transactions.py replaces them.
+Owns the settings that all clients have in common, their security among them, what of the library is
+corrected at import, and which of its errors are errors of a connection. The library's own transactions are
+not among the names (docs/adr/0018): runtime/kafka/transactions.py replaces them.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
 from protocol import topics
+from runtime.kafka.security.access import KafkaAddress, tls_files
+from runtime.kafka.security.tls import context_of
 
 __all__ = [
     "AIOKafkaAdminClient",
@@ -70,6 +72,7 @@ __all__ = [
     "Response",
     "ResponseHeader_v0",
     "TopicPartition",
+    "connection_settings",
     "for_code",
     "prompt_client",
     "sparing_client",
@@ -100,14 +103,26 @@ SPARING: Final[dict[str, Any]] = {
 connections asks for metadata at this interval, busy or not."""
 
 
-def prompt_client(bootstrap: str) -> AIOKafkaClient:
+def connection_settings(address: KafkaAddress) -> dict[str, Any]:
+    """The servers and the security of a connection: of every client, of whatever kind."""
+    files = tls_files(address)
+    if files is None:
+        return {"bootstrap_servers": str(address), "security_protocol": "PLAINTEXT"}
+    return {
+        "bootstrap_servers": str(address),
+        "security_protocol": "SSL",
+        "ssl_context": context_of(files),
+    }
+
+
+def prompt_client(bootstrap: KafkaAddress) -> AIOKafkaClient:
     """A client that knows the brokers; which topics there are is asked for by runtime/kafka/leaders.py."""
-    return _without_topics(AIOKafkaClient(bootstrap_servers=bootstrap, **PROMPT))
+    return _without_topics(AIOKafkaClient(**connection_settings(bootstrap), **PROMPT))
 
 
-def sparing_client(bootstrap: str) -> AIOKafkaClient:
+def sparing_client(bootstrap: KafkaAddress) -> AIOKafkaClient:
     """The same for units and commands."""
-    return _without_topics(AIOKafkaClient(bootstrap_servers=bootstrap, **SPARING))
+    return _without_topics(AIOKafkaClient(**connection_settings(bootstrap), **SPARING))
 
 
 def _without_topics(client: AIOKafkaClient) -> AIOKafkaClient:

@@ -34,6 +34,7 @@ from runtime.kafka.feed_fetching import Feed, FeedFetcher, SessionForgotten, Tak
 from runtime.kafka.leaders import Leaders
 from runtime.kafka.offsets import PartitionBound, bounds_of
 from runtime.kafka.ports import Fetched, Ladder, Place, ReadRecord, Spacing, Take
+from runtime.kafka.security.access import KafkaAddress
 from runtime.read_records import Beginning, climbed, read_record, where_to_begin
 
 log = structlog.get_logger()
@@ -90,7 +91,7 @@ async def once_available(
 class _Connection:
     """A client with what is read over it, shared by whoever reads now."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: KafkaAddress) -> None:
         self.client = sparing_client(bootstrap)
         self.leaders = Leaders(self.client)
         self.fetcher = FeedFetcher(self.client)
@@ -165,7 +166,7 @@ class KafkaFeeds:
     The connection is there while somebody reads, and needs no closing.
     """
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: KafkaAddress) -> None:
         self._bootstrap = bootstrap
         self._connection: _Connection | None = None
 

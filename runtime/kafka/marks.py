@@ -33,6 +33,7 @@ from runtime.kafka.closing import close
 from runtime.kafka.ports import Place, ReadingMark
 from runtime.kafka.positions import Found, Positions
 from runtime.kafka.requests import PinnedRequest
+from runtime.kafka.security.access import KafkaAddress
 
 TELL_WITHIN: Final = 5.0
 
@@ -71,7 +72,7 @@ def following_marks(
 class KafkaMarks:
     """Tells and reads marks. Implements `runtime.kafka.ports.MarkTeller`."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: KafkaAddress) -> None:
         self._bootstrap = bootstrap
         self._client: AIOKafkaClient | None = None
         self._coordinator: int | None = None

@@ -24,9 +24,11 @@ from runtime.kafka.client import (
     AIOKafkaProducer,
     KafkaError,
     TopicPartition,
+    connection_settings,
 )
 from runtime.kafka.closing import close, is_task_cancelled
 from runtime.kafka.ports import InputRecord, LogWriter, OutputRecord, Place
+from runtime.kafka.security.access import KafkaAddress
 from runtime.kafka.transactions import Transactions
 
 APPEND_BYTES: Final = 900_000
@@ -99,7 +101,7 @@ class FencedWriter:
 class KafkaTopics:
     """Topics of one partition, to read and to write. Implements `runtime.kafka.ports.Topics`."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: KafkaAddress) -> None:
         self._bootstrap = bootstrap
 
     @asynccontextmanager
@@ -107,7 +109,7 @@ class KafkaTopics:
         """A reader from a position, or from the beginning; never moved elsewhere by the library."""
         source = TopicPartition(topic, 0)
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap,
+            **connection_settings(self._bootstrap),
             isolation_level="read_committed",
             enable_auto_commit=False,
             auto_offset_reset="none",
@@ -137,7 +139,7 @@ class KafkaTopics:
     @asynccontextmanager
     async def _beside(self) -> AsyncIterator[LogWriter]:
         producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap,
+            **connection_settings(self._bootstrap),
             acks="all",
             enable_idempotence=True,
             max_batch_size=262_144,
@@ -168,14 +170,14 @@ class KafkaLog:
     log, and of a batch all records are or none. Statements rest on those before them.
     """
 
-    def __init__(self, bootstrap: str, topic: str) -> None:
+    def __init__(self, bootstrap: KafkaAddress, topic: str) -> None:
         self._bootstrap = bootstrap
         self._topic = topic
 
     async def append(self, values: Sequence[bytes]) -> None:
         """Append in their order, each keyed by its own hash; returns when Kafka has acknowledged all."""
         producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap,
+            **connection_settings(self._bootstrap),
             acks="all",
             enable_idempotence=True,
             max_batch_size=APPEND_BYTES,
@@ -199,7 +201,7 @@ class KafkaLog:
 class KafkaDirectory(KafkaLog):
     """The directory topic, for writing. Implements `runtime.kafka.ports.DirectoryTopic`."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: KafkaAddress) -> None:
         super().__init__(bootstrap, topics.DIRECTORY)
 
     async def publish(self, statements: Sequence[bytes]) -> None:

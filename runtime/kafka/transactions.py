@@ -18,12 +18,14 @@ Rules, on which the exactly-once of the router rests:
    included, so that a leader that has it already recognises it. What was not answered is not repeated: rule
    1.
 4. Sequence numbers begin at 0 in each partition and epoch. A partition's batches go out one after another.
+5. No request holds more than `REQUEST_BYTES`, or one batch. One message to 64 addressees can be 67 MB: built
+   and sent whole it would keep everybody who shares this event loop, and a thread of the broker, for as long.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from itertools import chain, repeat
 from typing import Any, Final
@@ -43,6 +45,7 @@ from runtime.kafka.leaders import Leaders
 from runtime.kafka.ports import OutputRecord, Place
 from runtime.kafka.record_batches import batches_of
 from runtime.kafka.requests import Membership
+from runtime.kafka.security.access import KafkaAddress
 from runtime.process.clock import now
 
 OPEN_TIMEOUT: Final = 20.0
@@ -54,6 +57,8 @@ _PAUSES: Final = (0.0, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064)
 The first is 0. Records and position reach the coordinator together; it adds one of them and refuses the
 other: one transaction of three, measured one message at a time. When the refusal arrives the other is done.
 """
+
+REQUEST_BYTES: Final = 4_000_000
 
 _UNKNOWN_TOPIC, _NO_LEADER, _NOT_LEADER = 3, 5, 6
 _LOADING, _NO_COORDINATOR, _NOT_COORDINATOR, _TOO_FEW_REPLICAS, _CONCURRENT = 14, 15, 16, 19, 51
@@ -77,7 +82,7 @@ class Transactions:
     """One transaction after another under one transactional id."""
 
     def __init__(
-        self, bootstrap: str, transactional_id: str, *, membership: Membership | None = None
+        self, bootstrap: KafkaAddress, transactional_id: str, *, membership: Membership | None = None
     ) -> None:
         """Without a place in a group, its transactions hold records only."""
         self._client = prompt_client(bootstrap)
@@ -159,12 +164,14 @@ class Transactions:
 
     async def _write(self, outputs: Mapping[Place, Sequence[OutputRecord]]) -> None:
         stamp = now()
-        batches = {
-            place: batches_of(records, producer=self._producer, now=stamp)
-            for place, records in outputs.items()
-        }
-        for turn in range(max(map(len, batches.values()), default=0)):
-            await self._append({place: built[turn] for place, built in batches.items() if turn < len(built)})
+        for places in _in_requests(outputs):
+            batches = {
+                place: batches_of(outputs[place], producer=self._producer, now=stamp) for place in places
+            }
+            for turn in range(max(map(len, batches.values()))):
+                await self._append(
+                    {place: built[turn] for place, built in batches.items() if turn < len(built)}
+                )
 
     async def _append(self, batches: Mapping[Place, bytes]) -> None:
         """Send one batch of each partition to its current leader."""
@@ -227,6 +234,21 @@ class Transactions:
     async def _send(self, node: int, question: Any, *, group: int = ConnectionGroup.DEFAULT) -> Any:
         with as_connection_errors():
             return await self._client.send(node, question, group=group)
+
+
+def _in_requests(outputs: Mapping[Place, Sequence[OutputRecord]]) -> Iterator[list[Place]]:
+    """The places whose records go out together (rule 5)."""
+    group: list[Place] = []
+    size = 0
+    for place, records in outputs.items():
+        more = sum(len(record.value) for record in records)
+        if group and size + more > REQUEST_BYTES:
+            yield group
+            group, size = [], 0
+        group.append(place)
+        size += more
+    if group:
+        yield group
 
 
 async def _all_of(parts: Sequence[Coroutine[Any, Any, None]]) -> None:

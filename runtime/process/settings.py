@@ -13,32 +13,19 @@ import tomllib
 from collections.abc import Callable, Collection
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final, Self, cast
+from typing import Any, ClassVar, Final, Self, cast
 
-from pydantic import AfterValidator, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, TomlConfigSettingsSource
 
 from runtime.bounded import read_bounded
 from runtime.environment import unknown_variables, variables_of
 from runtime.errors import HomeError, Misconfigured, ProcessError, TooLarge
-from runtime.kafka.addresses import SERVERS_WORDS, servers_fault
 from runtime.process.settings_text import MAX_SETTINGS
 
 Fault = tuple[str, str]
 """Which setting, and what is wrong with it."""
-
-
-def _servers(text: str) -> str:
-    fault = servers_fault(text)
-    if fault is not None:
-        # Without the address: it is a setting's value.
-        raise ValueError(SERVERS_WORDS)
-    return text
-
-
-KafkaServers = Annotated[str, AfterValidator(_servers)]
-"""Bootstrap servers."""
 
 
 class FileSettings(BaseSettings):

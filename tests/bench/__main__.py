@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from tests.bench import cli, drain, idle, latency, ledger, peers, spread, steady
+from tests.bench import cli, drain, flood, idle, latency, ledger, peers, spread, steady
 from tests.bench.figures import Figure, table
 from tests.bench.machine import described, speed
 from tests.bench.stage import on_stage
@@ -64,6 +64,7 @@ GROUPS: dict[str, tuple[Callable[[], Awaitable[list[Figure]]], tuple[str, ...]]]
             "end_to_end_msgs_per_s_w64",
         ),
     ),
+    "flood": (flood.measure, ("flood_p99_ratio",)),
     "idle": (
         idle.measure,
         (

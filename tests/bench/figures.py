@@ -72,6 +72,7 @@ KINDS: dict[str, Kind] = {
         Kind("end_to_end_msgs_per_s_w8", "1/s", "NATS, the same loop", None),
         Kind("end_to_end_msgs_per_s_w64", "1/s", "NATS, the same loop", None),
         Kind("latency_p50_ms_with_ledger", "ms", "the same without a ledger", None),
+        Kind("flood_p99_ratio", "ratio", "", 3),
         Kind("idle_cpu_ratio_5000", "ratio", "", 3),
         Kind("router_rss_mb_5000", "MB", _TEN, 600, of_value=True),
         Kind("router_files_5000", "files", _TEN, 500, of_value=True),

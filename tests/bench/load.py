@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+from tests.bench import served
 from tests.bench.exchange import Exchange
 from tests.bench.unix_http import Connection
 
@@ -27,7 +28,6 @@ DRAFT = {
 }
 """2 KiB as it is sealed."""
 
-MESSAGE = json.dumps({"kind": "information", "to": ["it"], "draft": DRAFT}).encode()
 CONNECTIONS = 8
 PATIENCE = 60.0
 """Seconds without an arrival, or for what is still on its way, until it counts as lost."""
@@ -80,9 +80,10 @@ class Arrivals:
 class Load:
     """A load generator between two daemons."""
 
-    def __init__(self, sender: Path, arrivals: Arrivals) -> None:
+    def __init__(self, sender: Path, arrivals: Arrivals, to: str) -> None:
         self._sender = sender
         self._arrivals = arrivals
+        self._message = json.dumps({"kind": "information", "to": [to], "draft": DRAFT}).encode()
         self._free: asyncio.Queue[Connection] = asyncio.Queue()
         self._open: list[Connection] = []
 
@@ -110,7 +111,7 @@ class Load:
     async def _one(self, began: float) -> float:
         connection = await self._free.get()
         try:
-            answer = await connection.ask("POST", "/v1/messages", MESSAGE)
+            answer = await connection.ask("POST", "/v1/messages", self._message)
         finally:
             self._free.put_nowait(connection)
         return (await self._arrivals.of(answer["id"]) - began) * 1000
@@ -148,9 +149,17 @@ async def closed_loop(
 @contextlib.asynccontextmanager
 async def load(built: Exchange) -> AsyncIterator[Load]:
     """The load generator of an exchange."""
-    arrivals = Arrivals(Path(built.sockets["addressee"]))
+    sockets = Path(built.sockets["sender"]), Path(built.sockets["addressee"])
+    async with between(*sockets, served.ADDRESSEE) as made:
+        yield made
+
+
+@contextlib.asynccontextmanager
+async def between(sender: Path, addressee: Path, to: str) -> AsyncIterator[Load]:
+    """A load generator between two daemons, by their sockets; the addressee is the unit `to`."""
+    arrivals = Arrivals(addressee)
     await arrivals.skip()
-    made = Load(Path(built.sockets["sender"]), arrivals)
+    made = Load(sender, arrivals, to)
     following = asyncio.create_task(arrivals.follow())
     try:
         yield made

@@ -20,9 +20,9 @@ from deploy.kafka.launcher import Cluster
 from keys.statement_types import QuotaChange
 from protocol import topics
 from protocol.content.parts import Part
+from protocol.envelope.quotas import Quota
 from protocol.identifiers import Millis, UnitId
 from protocol.limits import MAX_UINT
-from protocol.quotas import Quota
 from tests.bench.figures import Figure
 from tests.integration.exchange import Exchange
 from tests.sim.world import World

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+IDLE: Final = 2.0
+"""Seconds after which a connection is not used again: a daemon hangs up after five, perhaps in this moment."""
 
 
 class Connection:
@@ -14,10 +18,12 @@ class Connection:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._used = 0.0
 
     async def ask(self, method: str, target: str, body: bytes = b"") -> Any:
         """Send a request, return the decoded answer; an error status raises."""
-        if self._streams is None or self._streams[0].at_eof():  # an idle connection is hung up after a while
+        if self._streams is None or time.monotonic() - self._used > IDLE:
+            self.close()
             self._streams = await asyncio.open_unix_connection(str(self._path), limit=2**24)
         reader, writer = self._streams
         writer.write(
@@ -33,6 +39,7 @@ class Connection:
             if line.lower().startswith(b"content-length")
         )
         answer = json.loads(await reader.readexactly(size))
+        self._used = time.monotonic()
         if status >= 400:
             raise RuntimeError(f"{method} {target}: {status} {answer}")
         return answer

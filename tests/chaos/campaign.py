@@ -7,22 +7,27 @@ import contextlib
 import shutil
 import tempfile
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from aiokafka.errors import KafkaError
+
 from protocol import topics
+from protocol.identifiers import UnitId
 from tests.chaos import evidence
 from tests.chaos.checker import check
-from tests.chaos.exchange import Exchange, RouterKind
+from tests.chaos.exchange import HOSTILE, Exchange, RouterKind
 from tests.chaos.history import Verdict, Watch
+from tests.chaos.hostile_unit import HostileUnit
 from tests.chaos.ledger_evidence import watch
 from tests.chaos.ledger_site import LedgerKind, LedgerSite
 from tests.chaos.load import Intruder, Load, call, ready
-from tests.chaos.nemesis import Nemesis, schedule
+from tests.chaos.nemesis import Fault, Nemesis, schedule
 from tests.chaos.processes import say
+from tests.undecided import undecided
 from tests.waiting import until_async
 
 MORE = 40
@@ -65,6 +70,9 @@ class Outcome:
     faults: dict[str, int]
     retries: int
     intruded: int
+    hostile: dict[str, int]
+    """What the hostile unit wrote, by kind."""
+
     drained_s: float
     stuck: dict[str, int]
     fallen: list[str]
@@ -94,6 +102,8 @@ class Outcome:
             "faults": self.faults,
             "retries": self.retries,
             "intruded": self.intruded,
+            "hostile": sum(self.hostile.values()),
+            "hostile_kinds": self.hostile,
             "drained_s": round(self.drained_s, 1),
             "stuck": self.stuck,
             "fallen": self.fallen,
@@ -138,21 +148,11 @@ async def _play(plan: Plan, exchange: Exchange) -> Outcome:
     await ready(sockets)
     load = Load(sockets, seed=plan.seed, rate=plan.rate)
     intruder = Intruder(exchange.cluster.bootstrap, exchange.units, seed=plan.seed)
-    faults = (
-        schedule(
-            plan.seed,
-            seconds=plan.seconds,
-            every=plan.every,
-            brokers=plan.brokers,
-            routers=plan.routers,
-            daemons=len(exchange.units),
-            ledgers=0 if plan.ledger == "none" else 1,
-        )
-        if plan.every
-        else []
-    )
-    nemesis = Nemesis(exchange, faults)
-    async with _beside(intruder.run()), asyncio.TaskGroup() as group:
+    hostile = HostileUnit(exchange, seed=plan.seed)
+    nemesis = Nemesis(exchange, _faults(plan, exchange))
+    # A naive router is there to be caught by what it does to the others.
+    hostilities = _beside(hostile.run()) if plan.router == "real" else contextlib.nullcontext()
+    async with _beside(intruder.run()), hostilities, asyncio.TaskGroup() as group:
         group.create_task(load.run())
         striking = group.create_task(nemesis.run())
         await asyncio.sleep(plan.seconds)
@@ -178,9 +178,24 @@ async def _play(plan: Plan, exchange: Exchange) -> Outcome:
         faults=dict(nemesis.done),
         retries=load.retries,
         intruded=intruder.written,
+        hostile=dict(hostile.written),
         drained_s=drained,
         stuck=dict(stuck),
         fallen=exchange.fallen,
+    )
+
+
+def _faults(plan: Plan, exchange: Exchange) -> list[Fault]:
+    if not plan.every:
+        return []
+    return schedule(
+        plan.seed,
+        seconds=plan.seconds,
+        every=plan.every,
+        brokers=plan.brokers,
+        routers=plan.routers,
+        daemons=len(exchange.units),
+        ledgers=0 if plan.ledger == "none" else 1,
     )
 
 
@@ -198,10 +213,18 @@ async def _beside(work) -> AsyncIterator[None]:
 async def _drain(exchange: Exchange, load: Load, *, within: float, proofs: bool) -> dict[str, int]:
     until = time.monotonic() + within
     while True:
-        stuck = evidence.unfinished(exchange, load.messages, proofs=proofs)
+        stuck = evidence.unfinished(exchange, load.messages, proofs=proofs) + await _undecided(exchange)
         if not stuck or time.monotonic() > until or not all(each.alive for each in exchange.processes()):
             return dict(stuck)
         await asyncio.sleep(0.5)
+
+
+async def _undecided(exchange: Exchange) -> Counter[str]:
+    """What the hostile unit wrote and no router has decided yet; it has no daemon that could say so."""
+    try:
+        return +Counter({HOSTILE: await undecided(exchange.cluster.bootstrap, UnitId(HOSTILE))})
+    except KafkaError:  # a coordinator that has just come back says nothing for a moment
+        return Counter({HOSTILE: 1})
 
 
 async def _settle(exchange: Exchange, ledger: LedgerSite, *, within: float) -> dict[str, Watch]:

@@ -5,7 +5,7 @@
     reordered     of one sender and conversation, a later message came before an earlier one
     misdelivered  an inbox has what was not sent, not sent to it, or what policy denies
     unaudited     a record of an outbox without exactly one decision; a decision without its record, without
-                  its receipt or with another outcome than it must have
+                  its receipt, without a reason where one is owed, or with another outcome than it must have
 
 What must hold of the ledger stands in ledger_checker.py.
 
@@ -126,6 +126,8 @@ def _check_decisions(history: History, known: Mapping[Name, Message], verdict: V
             verdict.add("unaudited", f"{_at(source)} was there {inputs[source]}x, decided {decided[source]}x")
     final: dict[Name, list[str]] = defaultdict(list)
     for decision in history.audit:
+        if not decision.explained:
+            verdict.add("unaudited", f"{_at(decision.source)} is {decision.kind} without a reason")
         if decision.message_id is not None and decision.kind == ACCEPTED:
             final[(decision.source.unit, decision.message_id)].append(ACCEPTED)
         elif decision.message_id is not None and decision.kind == REJECTED:

@@ -16,55 +16,63 @@ from protocol import topics
 from protocol.codes import MessageKind
 from protocol.envelope.wire import parse_delivery
 from protocol.identifiers import UnitId
-from tests.chaos.exchange import OUTSIDER, Exchange
-from tests.chaos.history import AUTOMATIC, Arrival, History, Message, Source, Watch
+from tests.chaos.exchange import HOSTILE, OUTSIDER, Exchange
+from tests.chaos.history import AUTOMATIC, Arrival, Decision, History, Message, Source, Watch
 from tests.chaos.ledger_evidence import collect_ledger, trail_of
 
 
 async def collect(exchange: Exchange, messages: Iterable[Message], *, watches: dict[str, Watch]) -> History:
     """The history of a run whose processes have ended; only the brokers still serve."""
     units = exchange.units
+    senders, addressees = (*units, HOSTILE), (*units, OUTSIDER, HOSTILE)
     logs = await read_topics(
         exchange.cluster.bootstrap,
         [
             topics.AUDIT,
             topics.LEDGER,
-            *(topics.receipts(UnitId(unit)) for unit in units),
-            *(topics.inbox(UnitId(unit)) for unit in (*units, OUTSIDER)),
-            *(topics.outbox(UnitId(unit)) for unit in units),
+            *(topics.receipts(UnitId(unit)) for unit in senders),
+            *(topics.inbox(UnitId(unit)) for unit in addressees),
+            *(topics.outbox(UnitId(unit)) for unit in senders),
         ],
     )
-    told = list(messages)
-    by_name = {(m.sender, m.message_id): m for m in told}
-    received: list[Arrival] = []
-    outcomes: dict[tuple[str, bytes], str] = {}
-    for unit in units:
-        database = exchange.home(unit).database
-        told += [m for m in own_messages(unit, database) if (m.sender, m.message_id) not in by_name]
-        received += inbox_rows(unit, database)
-        outcomes.update(states(unit, database))
+    told, received, outcomes = _at_daemons(exchange, messages)
+
+    def told_to(unit: str) -> list[Decision]:
+        return trail_of(logs[topics.receipts(UnitId(unit))], exchange.directory).decisions
+
     trail, site = trail_of(logs[topics.AUDIT], exchange.directory), exchange.ledger
     return History(
         messages=told,
         inputs=[
-            Source(unit, 0, record.offset) for unit in units for record in logs[topics.outbox(UnitId(unit))]
+            Source(unit, 0, record.offset) for unit in senders for record in logs[topics.outbox(UnitId(unit))]
         ],
         delivered=[
-            _delivered(unit, record)
-            for unit in (*units, OUTSIDER)
-            for record in logs[topics.inbox(UnitId(unit))]
+            _delivered(unit, record) for unit in addressees for record in logs[topics.inbox(UnitId(unit))]
         ],
         received=received,
         audit=trail.decisions,
-        receipts={
-            unit: trail_of(logs[topics.receipts(UnitId(unit))], exchange.directory).decisions
-            for unit in units
-        },
+        receipts={unit: told_to(unit) for unit in senders},
         outcomes=outcomes,
         ledger=None
         if site is None
         else await collect_ledger(site, published=logs[topics.LEDGER], trail=trail, watches=watches),
     )
+
+
+def _at_daemons(
+    exchange: Exchange, messages: Iterable[Message]
+) -> tuple[list[Message], list[Arrival], dict[tuple[str, bytes], str]]:
+    """What the daemons have: these messages and those that they made by themselves, arrivals, and outcomes."""
+    told = list(messages)
+    by_name = {(m.sender, m.message_id): m for m in told}
+    received: list[Arrival] = []
+    outcomes: dict[tuple[str, bytes], str] = {}
+    for unit in exchange.units:
+        database = exchange.home(unit).database
+        told += [m for m in own_messages(unit, database) if (m.sender, m.message_id) not in by_name]
+        received += inbox_rows(unit, database)
+        outcomes.update(states(unit, database))
+    return told, received, outcomes
 
 
 async def read_topics(bootstrap: str, names: Iterable[str]) -> dict[str, list[ConsumerRecord]]:

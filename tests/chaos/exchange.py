@@ -19,7 +19,9 @@ from deploy.kafka.cluster import Cluster
 from keys.ceremony import found_exchange, write_pin
 from keys.directory import Directory
 from keys.enrolment import enrolment_statements
-from keys.store import write_private
+from keys.key_files import IDENTITY_FILE, read_identity
+from keys.soft_keys import SoftIdentity
+from keys.store import read_credential, write_private
 from keys.unlock import Credential
 from protocol import topics
 from protocol.codes import Classification, LegalBasis, Purpose, UnitKind
@@ -42,6 +44,9 @@ UNITS: dict[str, dict[str, object]] = {
 }
 OUTSIDER = "nz"
 """A party that may not have personal data, enrolled and without a daemon: what goes there is refused."""
+
+HOSTILE = "hostile"
+"""A national unit without a daemon, whose holder writes into its outbox by hand (hostile_unit.py)."""
 
 OUTSIDE: dict[str, object] = {
     "kind": UnitKind.THIRD_PARTY,
@@ -83,6 +88,12 @@ class Exchange:
         return UnitHome(self.place / unit)
 
     @property
+    def hostile_identity(self) -> SoftIdentity:
+        """The signing key of the hostile unit."""
+        home = self.home(HOSTILE)
+        return read_identity(home.keys / IDENTITY_FILE, secret=read_credential(home.secret))
+
+    @property
     def logs(self) -> Path:
         """What the processes say."""
         return self.place / "logs"
@@ -98,6 +109,8 @@ class Exchange:
             self.daemons[unit] = Process(f"unit-{unit}", command, self.logs / f"unit-{unit}.log")
         for process in self.processes():
             process.start()
+        if self.ledger is not None:
+            await self.ledger.relay.start()
         self._wait_for_sockets()
 
     def processes(self) -> list[Process]:
@@ -129,6 +142,8 @@ class Exchange:
     def stop(self) -> None:
         """End all of it; what it wrote stays until its directory goes."""
         self.stop_processes()
+        if self.ledger is not None:
+            self.ledger.relay.close()
         self.cluster.stop(timeout=0)
 
     def stop_routers(self) -> None:
@@ -156,7 +171,8 @@ class Exchange:
         write_pin(self.place / "root.pin", founding.root, entropy=os.urandom)
         self.directory = Directory(founding.root)
         statements = list(founding.statements)
-        described = [(unit, UNITS[unit]) for unit in self.units] + [(OUTSIDER, OUTSIDE)]
+        described = [(unit, UNITS[unit]) for unit in self.units]
+        described += [(OUTSIDER, OUTSIDE), (HOSTILE, {})]
         for unit, changes in described:
             home = make_unit_home(
                 self.home(unit).path,

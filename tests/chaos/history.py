@@ -70,6 +70,8 @@ class Decision:
     kind: str
     source: Source
     message_id: bytes | None = None
+    explained: bool = True
+    """Whether it names a reason, or needs none: what is accepted has none."""
 
 
 @dataclass(frozen=True, slots=True)

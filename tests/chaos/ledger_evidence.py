@@ -78,7 +78,12 @@ def trail_of(records: Iterable[ConsumerRecord], parties: Parties) -> Trail:
 def decision(record: Record) -> Decision:
     """What a router decided."""
     source = Source(record.source.unit, record.source.partition, record.source.offset)
-    return Decision(KINDS[record.type], source, None if record.header is None else record.header[0])
+    return Decision(
+        KINDS[record.type],
+        source,
+        None if record.header is None else record.header[0],
+        explained=record.type is RecordType.ACCEPTED or bool(record.reasons),
+    )
 
 
 def _act(act: Act, leaf: Leaf) -> StatedAct:

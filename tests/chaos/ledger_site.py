@@ -2,7 +2,8 @@
 
     <place>/ledger/         what an auditor copies: tiles, checkpoints, records.sqlite, policy
     <place>/ledger-0.toml   the ledger                    ledger-1.toml   one that is sometimes beside it
-    <home>/witness/         of each unit in `WITNESSES`; the policy asks for one of them
+    <home>/witness/         of each unit in `WITNESSES`; the policy asks for one of them. The ledger reaches that of
+                            `DRIPPING` through a relay (dripping.py)
 
 Founded by the same functions that `contrada ledger init` and `witness init` call.
 """
@@ -13,7 +14,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -33,12 +34,14 @@ from protocol.tlog.policy import Policy, parse_policy
 from protocol.tlog.policy_text import ledger_policy
 from runtime.errors import Unavailable
 from runtime.process.homes import UnitHome
+from tests.chaos.dripping import HOST, DrippingRelay
 from tests.chaos.processes import Process
 
 LedgerKind = Literal["real", "naive", "none"]
 
 NAME = "contrada.example"
 WITNESSES = ("fr", "it")
+DRIPPING = "it"
 
 
 @dataclass
@@ -55,6 +58,8 @@ class LedgerSite:
     second: Process = field(init=False)
     """A ledger on the same directory; runs for some seconds only."""
 
+    relay: DrippingRelay = field(init=False)
+
     @property
     def directory(self) -> Path:
         """What an auditor copies."""
@@ -67,11 +72,17 @@ class LedgerSite:
 
     def found(self, units: Mapping[str, UnitHome], *, secret: Secret, now: Millis) -> None:
         """Make witnesses, keys, policy and logs, and give the policy to everybody."""
+        named = []
         for unit in WITNESSES:
             settings = {"name": f"{unit}.example/witness", "port": free_port()}
             make_witness(units[unit].path, settings, policy=None)
             self.homes[unit] = witness_home(units[unit].path)
-        named = [witnesses_in(home.public)[0] for home in self.homes.values()]
+            (entry,) = witnesses_in(self.homes[unit].public)
+            if unit == DRIPPING:
+                port = free_port()
+                self.relay = DrippingRelay(port, settings["port"])
+                entry = replace(entry, url=f"http://{HOST}:{port}")
+            named.append(entry)
         self.directory.mkdir(mode=0o700)
         note_key = NoteKey.generate(os.urandom)
         write_note_key(self.place / "note.key", note_key, secret=secret, entropy=os.urandom)

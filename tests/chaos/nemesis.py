@@ -3,7 +3,8 @@
 The schedule is pure: the same seed and seconds give the same faults at the same times. At most one broker is
 away at a time, since three copies of which two must be written bear no more; routers, daemons and the ledger
 fail freely. A second ledger on the same directory, which nobody should ever start, is a fault as well; it is
-killed after some seconds, and the first one may be killed or paused meanwhile.
+killed after some seconds, and the first one may be killed or paused meanwhile. So is a witness that answers one byte at a
+time.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from typing import Literal
 from tests.chaos.exchange import Exchange
 from tests.chaos.processes import Process, say
 
-Victim = Literal["router", "broker", "daemon", "ledger"]
-Action = Literal["kill", "pause", "double"]
+Victim = Literal["router", "broker", "daemon", "ledger", "witness"]
+Action = Literal["kill", "pause", "double", "drip"]
 
 PAUSE_S = (7.0, 12.0)
 """Longer than the routers' session timeout of 6 s: a router comes back as a zombie."""
@@ -28,7 +29,15 @@ AWAY_S = (0.2, 2.5)
 DOUBLE_S = (5.0, 9.0)
 """Long enough for a second ledger to open everything and to win over the first one."""
 
-LENGTHS: dict[Action, tuple[float, float]] = {"kill": AWAY_S, "pause": PAUSE_S, "double": DOUBLE_S}
+DRIP_S = (5.0, 40.0)
+"""Also longer than the ledger waits for a whole answer."""
+
+LENGTHS: dict[Action, tuple[float, float]] = {
+    "kill": AWAY_S,
+    "pause": PAUSE_S,
+    "double": DOUBLE_S,
+    "drip": DRIP_S,
+}
 SECOND = 1
 """The index of the second ledger."""
 
@@ -42,6 +51,7 @@ WEIGHTS: dict[tuple[Victim, Action], int] = {
     ("ledger", "kill"): 4,
     ("ledger", "pause"): 2,
     ("ledger", "double"): 2,
+    ("witness", "drip"): 2,
 }
 
 
@@ -66,6 +76,7 @@ def schedule(
         "broker": brokers if brokers >= 3 else 0,
         "daemon": daemons,
         "ledger": ledgers,
+        "witness": ledgers,
     }
     weights = {kind: weight for kind, weight in WEIGHTS.items() if sizes[kind[0]]}
     busy: dict[tuple[Victim, int], float] = {}
@@ -103,8 +114,13 @@ class Nemesis:
     async def _strike(self, fault: Fault) -> None:
         self.done[f"{fault.victim}_{fault.action}"] += 1
         say(f"{fault.at:6.2f} s  {fault.action} {fault.victim}-{fault.index} for {fault.seconds} s")
-        strike = self._strike_broker if fault.victim == "broker" else self._strike_process
-        await strike(fault)
+        match fault.victim:
+            case "broker":
+                await self._strike_broker(fault)
+            case "witness":
+                await self._drip(fault)
+            case _:
+                await self._strike_process(fault)
 
     async def _strike_process(self, fault: Fault) -> None:
         process = self._processes(fault.victim)[fault.index]
@@ -131,6 +147,13 @@ class Nemesis:
             cluster.pause(fault.index)
             await asyncio.sleep(fault.seconds)
             cluster.resume(fault.index)
+
+    async def _drip(self, fault: Fault) -> None:
+        assert self._exchange.ledger is not None
+        relay = self._exchange.ledger.relay
+        relay.drip()
+        await asyncio.sleep(fault.seconds)
+        relay.flow()
 
     def _processes(self, victim: Victim) -> Sequence[Process]:
         if victim == "router":

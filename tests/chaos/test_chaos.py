@@ -23,16 +23,25 @@ def quiet() -> Iterator[None]:
 
 
 def test_a_short_campaign_holds() -> None:
-    """Three brokers, two routers, a ledger, four daemons of which two are witnesses, six faults: all holds.
+    """Three brokers, two routers, a ledger, four daemons of which two are witnesses, seven faults: all holds.
 
-    The ledger is killed while a second one is beside it. `make chaos SEED=n SECONDS=n` does
+    The ledger is killed while a second one is beside it, and a hostile unit writes into its outbox. `make chaos SEED=n SECONDS=n` does
     it for longer, and with other seeds.
     """
-    outcome = asyncio.run(run(Plan(seed=19972, seconds=12, every=1.5)))
+    outcome = asyncio.run(run(Plan(seed=18306, seconds=12, every=1.5)))
     assert outcome.ok, outcome.line()
     assert outcome.verdict.leaves > outcome.verdict.submitted
-    faults = ("router_kill", "router_pause", "broker_kill", "daemon_kill", "ledger_kill", "ledger_double")
+    faults = (
+        "router_kill",
+        "router_pause",
+        "broker_kill",
+        "daemon_kill",
+        "ledger_kill",
+        "ledger_double",
+        "witness_drip",
+    )
     assert {name: outcome.faults.get(name) for name in faults} == dict.fromkeys(faults, 1)
+    assert sum(outcome.hostile.values()) > 0
 
 
 def test_the_checker_catches_a_naive_router(tmp_path: Path) -> None:

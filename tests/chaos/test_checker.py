@@ -86,6 +86,12 @@ def test_a_clean_run_is_clean() -> None:
     assert (verdict.submitted, verdict.delivered, verdict.owed, verdict.clean) == (4, 6, 6, True)
 
 
+def test_a_refusal_without_a_reason_explains_nothing() -> None:
+    """Whoever is refused is told why; a decision that does not say so counts as none."""
+    audit = [*CLEAN.audit[:-1], replace(CLEAN.audit[-1], explained=False)]
+    assert judged(audit=audit, receipts={"fr": audit}) == {"unaudited": 1}
+
+
 def test_a_run_without_messages_proves_nothing() -> None:
     """An empty history is no success."""
     assert not check(History([], [], [], [], [], {})).clean

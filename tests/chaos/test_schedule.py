@@ -45,7 +45,7 @@ def test_every_kind_of_fault_happens() -> None:
         for victim in ("router", "broker", "daemon", "ledger")
         for action in ("kill", "pause")
     }
-    assert {(f.victim, f.action) for f in faults} == both | {("ledger", "double")}
+    assert {(f.victim, f.action) for f in faults} == both | {("ledger", "double"), ("witness", "drip")}
     for fault in faults:
         low, high = LENGTHS[fault.action]
         assert low <= fault.seconds <= high
@@ -69,4 +69,4 @@ def test_without_a_ledger_nothing_happens_to_it() -> None:
     """A run that has none is not asked for one."""
     faults = schedule(1, seconds=300, **SHAPE, ledgers=0)
     assert faults
-    assert "ledger" not in {fault.victim for fault in faults}
+    assert not {"ledger", "witness"} & {fault.victim for fault in faults}

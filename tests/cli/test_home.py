@@ -10,6 +10,7 @@ from runtime.cli.command import Invocation
 from runtime.cli.errors import BadInput, NoHome
 from runtime.cli.home import bootstrap, read_settings
 from runtime.errors import HomeError
+from runtime.kafka.security.access import KafkaAccess
 from runtime.process.homes import Home
 from runtime.process.settings_text import toml_text
 
@@ -21,8 +22,8 @@ def test_the_command_line_goes_before_the_file(tmp_path: Path) -> None:
         bootstrap(Invocation(), home)
     (tmp_path / "unit.toml").write_text('kafka = "a:1"\n')
 
-    assert bootstrap(Invocation(), home) == "a:1"
-    assert bootstrap(Invocation(kafka="b:2"), home) == "b:2"
+    assert bootstrap(Invocation(), home) == KafkaAccess("a:1")
+    assert bootstrap(Invocation(kafka="b:2"), home) == KafkaAccess("b:2")
 
 
 @pytest.mark.parametrize("text", ["/plain/path", 'with "quotes" and \\ and = #', "é", "-"])

@@ -31,6 +31,10 @@ def test_the_demo_plays_every_act_as_expected() -> None:
         assert [act["expected"] for act in report["acts"]] == [act["seen"] for act in report["acts"]]
         assert len(report["acts"]) == 11
         assert not _processes_of(directory)
+        for log in ("router", "ledger", "unit-fr"):
+            said = (Path(directory) / "demo" / "logs" / f"{log}.log").read_text()
+            assert "kafka_over_tls" in said
+            assert "kafka_is_plain" not in said
 
         again = subprocess.run(
             [*command, "demo", "--resume", "--once", "--json", "--dir", f"{directory}/demo"],
@@ -48,11 +52,12 @@ def test_the_demo_plays_every_act_as_expected() -> None:
 def test_nothing_of_the_demo_outlives_it(number: signal.Signals) -> None:
     """The terminal is closed, or the demo is killed: router, ledger, daemons and Kafka end with it.
 
-    Meanwhile a second demo leaves its directory alone.
+    Meanwhile a second demo leaves its directory alone. One that is asked for a plain Kafka says so in every log.
     """
+    plain = number == signal.SIGHUP
     with tempfile.TemporaryDirectory(prefix="cd-") as directory:
         command = [sys.executable, "-P", "-c", "from clients.cli.main import main; main()"]
-        command += ["demo", "--dir", f"{directory}/demo"]
+        command += ["demo", "--dir", f"{directory}/demo", *(["--plain"] if plain else [])]
         logs = Path(directory) / "demo" / "logs"
         started = {f"unit-{unit}.log" for unit in ("fr", "it", "de", "centre")} | {"kafka.log", "ledger.log"}
         with (Path(directory) / "said").open("wb") as said:
@@ -73,6 +78,9 @@ def test_nothing_of_the_demo_outlives_it(number: signal.Signals) -> None:
         until(lambda: not _processes_of(directory), what="everything to end")
         stopped = [name for name in started - {"kafka.log"} if '"stopped"' in (logs / name).read_text()]
         assert set(stopped) == started - {"kafka.log"}
+        said = {name for name in started if "kafka_is_plain" in (logs / name).read_text()}
+        assert said == (started - {"kafka.log"} if plain else set())
+        assert ("Kafka is plain" in (logs / "kafka.log").read_text()) is plain
 
 
 def _processes_of(directory: str) -> list[str]:

@@ -24,10 +24,10 @@ LAUNCHER = Path(__file__).resolve().parents[2] / "deploy" / "kafka" / "launcher.
 pytestmark = pytest.mark.kafka
 
 
-def address(bootstrap: str, index: int = 0) -> tuple[str, int]:
+def address(bootstrap: str, index: int = 0) -> wire.Address:
     """One host and port of a bootstrap list."""
     host, port = bootstrap.split(",")[index].split(":")
-    return host, int(port)
+    return wire.Address(host, int(port))
 
 
 def gone(pid: int) -> bool:

@@ -214,7 +214,7 @@ def end_late(bootstrap: str, producer: AIOKafkaProducer) -> int:
     host, port = bootstrap.split(":")
     body = struct.pack(">h", len(name)) + name
     body += struct.pack(">qhb", manager.producer_id, manager.producer_epoch, 1)
-    answer = wire.ask((host, int(port)), END_TXN, 1, body)
+    answer = wire.ask(wire.Address(host, int(port)), END_TXN, 1, body)
     answer.take("i")
     return answer.take("h")
 

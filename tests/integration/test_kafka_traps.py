@@ -179,7 +179,7 @@ def add_rules(bootstrap: str, kind: int, name: str, *rules: tuple[int, int]) -> 
         body += struct.pack(">b", kind) + text(name) + struct.pack(">b", literal)
         body += text("User:ANONYMOUS") + text("*") + struct.pack(">bb", operation, permission)
     host, port = bootstrap.split(":")
-    answer = wire.ask((host, int(port)), CREATE_ACLS, 1, body)
+    answer = wire.ask(wire.Address(host, int(port)), CREATE_ACLS, 1, body)
     answer.take("i")
 
     def code() -> int:

@@ -6,17 +6,20 @@ What happens when a transaction fails or is taken over stands in test_kafka_trap
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 
 import pytest
 from aiokafka.client import AIOKafkaClient
 from aiokafka.protocol.api import RequestStruct, Response
 
 from runtime.errors import Unavailable
+from runtime.kafka import requests
+from runtime.kafka import transactions as transactions_module
 from runtime.kafka.client import types
 from runtime.kafka.ports import OutputRecord
 from runtime.kafka.record_batches import BATCH_BYTES
 from runtime.kafka.requests import NO_TAGS, TAGS, TEXT, PinnedRequest, features, finalized
-from runtime.kafka.transactions import FEATURE, Transactions
+from runtime.kafka.transactions import FEATURE, REQUEST_BYTES, Transactions
 from tests.integration import adapter
 from tests.integration.adapter import committed, create
 from tests.waiting import until_async
@@ -94,6 +97,25 @@ async def test_a_transaction_of_many_batches_arrives_whole_and_in_order(bootstra
             )
     assert await committed(bootstrap, large) == values
     assert await committed(bootstrap, small) == [b"one", b"one"]
+
+
+async def test_what_is_too_much_for_a_request_goes_in_several(bootstrap: str, unique, monkeypatch) -> None:
+    """Records for many partitions, as of one message to many addressees: each arrives, and no request is large."""
+    names = [unique(f"many-{number}") for number in range(12)]
+    await create(bootstrap, **{name: {} for name in names})
+    sizes: list[int] = []
+
+    def produce(name, batches, **more):
+        sizes.append(sum(map(len, batches.values())))
+        return requests.produce(name, batches, **more)
+
+    monkeypatch.setattr(transactions_module, "ask", SimpleNamespace(**{**vars(requests), "produce": produce}))
+    value = bytes(1_000_000)
+    async with opened(bootstrap, unique("large")) as transactions:
+        await transactions.commit({(name, 0): [OutputRecord(name, b"", value)] for name in names})
+    assert [await committed(bootstrap, name) for name in names] == [[value]] * len(names)
+    assert len(sizes) >= len(names) * len(value) // REQUEST_BYTES
+    assert max(sizes) < REQUEST_BYTES + len(value)
 
 
 async def test_nothing_is_seen_of_a_transaction_before_its_end(bootstrap: str, unique) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from broker.router.step import Budget, ParsedRecord, Step, StepContext, StepOutcome
+from protocol.envelope.quotas import Use
 from protocol.envelope.replay import ReplayState
-from protocol.quotas import Use
 
 
 def run_step(

@@ -23,13 +23,13 @@ from protocol import topics
 from protocol.codes import Classification, Handling, LegalBasis, MessageKind, Purpose, Role, UnitKind
 from protocol.content.parts import Part
 from protocol.envelope.core import Addressee, Core, Position
+from protocol.envelope.quotas import Use
 from protocol.envelope.replay import ReplayState
 from protocol.envelope.sealing import Sealed, seal
 from protocol.envelope.wire import parse_delivery
 from protocol.epochs import epoch_of, to_publish
 from protocol.identifiers import Millis, StreamId, UnitId, new_message_id, new_thread_id
 from protocol.limits import DAY
-from protocol.quotas import Use
 from protocol.signatures import Suite
 from protocol.trail.batches import Decisions, verify_decisions
 from protocol.verification import Opened, verify_and_open

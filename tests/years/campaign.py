@@ -122,8 +122,12 @@ class Campaign:
     async def _leap_to(self, moment: float) -> None:
         loop = self.exchange.loop
         while (left := moment - loop.time()) > AWAKE:
-            if left > MINUTE:
+            if left > MINUTE and not self._is_ending():
                 self._leap(min(left - AWAKE, LEAP, *self._until_ends()))
+            if any(task.done() for task in self._away):
+                self._come_back()
+                if not self._away:  # people do what is to be done within hours, and not at the next episode
+                    await self._all_said()
             await asyncio.sleep(min(AWAKE, moment - loop.time()))
             while any(loop.time() - party.began < YOUNG for party in self.exchange.processes()):
                 await asyncio.sleep(AWAKE)
@@ -136,8 +140,11 @@ class Campaign:
 
     def _until_ends(self) -> list[float]:
         """Seconds until each long fault ends: a copy of hours that is put back after a leap would be one of weeks."""
-        now = self.exchange.loop.time()
-        return [end - now for end in self._ends.values() if end - now > MINUTE]
+        return [end - self.exchange.loop.time() for end in self._ends.values()]
+
+    def _is_ending(self) -> bool:
+        """Whether a fault that has lasted is about to be over: what it does then takes seconds, and no days."""
+        return any(left <= MINUTE for left in self._until_ends())
 
     async def _logged(self) -> None:
         """What the new date has brought is in the ledger, if it works: else a pause of a minute would be one of days."""

@@ -34,6 +34,11 @@ centre = group(
             f"{_HERE}.keys:centre_appoint", _WRITES, "appoint a router's or ledger's key from its request"
         ),
         "agree": Lazy(f"{_HERE}.agree:agree", None, "what waits for another registrar"),
+        "certificate": Lazy(
+            f"{_HERE}.certificates:centre_certificate",
+            _WRITES,
+            "give a party its certificate for Kafka, or the next one",
+        ),
         "topics": Lazy(f"{_HERE}.setup:topics", None, "the shape of the exchange in Kafka"),
         "audit": Lazy(f"{_HERE}.watch:centre_audit", _READS, "the router's decisions, each verified"),
         "act": Lazy(f"{_HERE}.acts:act", None, "state what was done, for the ledger"),

@@ -16,7 +16,8 @@ from runtime.cli.params import Whole
 from runtime.cli.render import Column, moment, say, write_details, write_table
 
 TOPIC_COLUMNS = (
-    Column("name", "TOPIC"),
+    Column("kind", "KIND"),
+    Column("name", "NAME"),
     Column("action", "ACTION"),
     Column("settings", "SETTINGS", kind=Kind.TEXT),
 )
@@ -91,14 +92,35 @@ def centre_init(invocation: Invocation, *, secret: Path | None, router_port: int
 
 @command(
     topics,
+    "plan",
+    impact=Impact.READS,
+    short="how Kafka differs from the declared topics, rights and quotas",
+    examples=("contrada --home ./centre centre topics plan", "contrada centre topics plan --json"),
+)
+@pass_invocation
+def topics_plan(invocation: Invocation) -> None:
+    """Show what `apply` would create, correct, grant, withdraw and set. Nothing is changed."""
+    from broker.centre.exchange_topics import plan_topics
+    from runtime.cli.kafka_calls import run_quietly
+
+    rows = run_quietly(plan_topics(invocation))
+    write_table(rows, TOPIC_COLUMNS, as_json=invocation.json, none="Kafka is as declared")
+
+
+@command(
+    topics,
     "apply",
     impact=Impact.WRITES,
-    short="make Kafka agree with the declared topics",
+    short="make Kafka agree with the declared topics, rights and quotas",
     examples=("contrada --home ./centre centre topics apply", "contrada centre topics apply --json"),
 )
 @pass_invocation
 def topics_apply(invocation: Invocation) -> None:
-    """Create missing topics and correct settings. Applied twice, the second time changes nothing."""
+    """Create missing topics, correct settings, grant and withdraw rights, set quotas.
+
+    Applied twice, the second time changes nothing. Rights and quotas are applied where Kafka is spoken to
+    with certificates; each right that is not declared is withdrawn, whoever gave it.
+    """
     from broker.centre.exchange_topics import apply_topics
     from runtime.cli.kafka_calls import run_quietly
 

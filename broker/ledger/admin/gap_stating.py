@@ -59,6 +59,6 @@ async def state_gap(
 
 
 async def _beginning(settings: LedgerSettings) -> int:
-    async with KafkaTopics(settings.kafka).reading(topics.AUDIT, None) as reader:
+    async with KafkaTopics(settings.access()).reading(topics.AUDIT, None) as reader:
         first, _ = await reader.span()
     return first

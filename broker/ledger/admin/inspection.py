@@ -53,7 +53,7 @@ async def _check(settings: LedgerSettings) -> dict[str, Any]:
     states = records.states()
     audit = open_shard(states, settings.origin)
     trusted = own_policy(keys, [state.origin for state in states], read_policy_file(settings.policy))
-    store, bus = TileStore.open(settings.store_url), KafkaTopics(settings.kafka)
+    store, bus = TileStore.open(settings.store_url), KafkaTopics(settings.access())
     found = await last_published(bus, trusted, [state.origin for state in states if state.next is None])
     gone: list[str] = []
     for state in states:
@@ -165,9 +165,9 @@ def registrar_in(home: Path) -> SoftIdentity:
 
 async def state_act(settings: LedgerSettings, act: Act, registrar: SoftIdentity) -> None:
     """Sign an act with the registrar's key, and put it into the audit topic; not by a wrong clock."""
-    await check_clock(settings.kafka)
+    await check_clock(settings.access())
     data = sign_acts([act], actor=registrar.name, now=act.t, signer=registrar, entropy=os.urandom)
-    async with KafkaTopics(settings.kafka).writing() as writer:
+    async with KafkaTopics(settings.access()).writing() as writer:
         await writer.write([OutputRecord(topics.AUDIT, b"", data)])
 
 

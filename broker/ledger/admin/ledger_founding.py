@@ -30,8 +30,10 @@ from protocol.tlog.policy_text import WitnessEntry, ledger_policy
 from protocol.tlog.shards import directory_origin, shard_of
 from runtime.bounded import read_bounded
 from runtime.cli.file_kinds import FileKind, read_kind
+from runtime.cli.home import access_lines
 from runtime.errors import Conflict, Misconfigured
 from runtime.files import replace_file
+from runtime.kafka.security.access import KafkaAddress
 from runtime.process.homes import CentreHome
 from runtime.process.settings_text import MAX_SETTINGS, toml_text
 
@@ -44,7 +46,7 @@ class LedgerPlan:
     """The centre's home, which has its keys."""
 
     origin: str
-    kafka: str | None
+    kafka: KafkaAddress | None
     http_port: int
     witnesses: Sequence[WitnessEntry]
     quorum: int
@@ -71,7 +73,7 @@ def found_ledger(plan: LedgerPlan, *, now: Millis) -> dict[str, Any]:
         # Beside the logs, for an auditor; who does not trust the centre compares its fingerprint.
         write_public(directory / "root.cbor", read_public(home.root), entropy=os.urandom)
     values: dict[str, Any] = {
-        "kafka": plan.kafka or str(centre["kafka"]),
+        **access_lines(plan.kafka or str(centre["kafka"])),
         "origin": plan.origin,
         "directory": str(directory),
         "root": str(home.root),

@@ -11,7 +11,7 @@ from clients.cli.local_api import DaemonClient
 from runtime.cli.command import Impact, Invocation, Lazy, command, group, pass_invocation
 from runtime.cli.errors import CommandError
 from runtime.cli.exits import Exit
-from runtime.cli.home import unit_home
+from runtime.cli.home import typed_files, unit_home
 from runtime.cli.input_files import PathName
 from runtime.cli.params import OneLine, OneUnit, Whole
 from runtime.cli.render import Column, say, write_details, write_json
@@ -131,11 +131,11 @@ def unit_run(invocation: Invocation, *, check_config: bool) -> None:
     """Run the daemon: it sends, receives, opens and keeps, until SIGTERM or Ctrl-C."""
     from clients.daemon.app import check_daemon, run_daemon
 
-    home = unit_home(invocation).path
+    home, tls = unit_home(invocation).path, typed_files(invocation)
     if check_config:
-        say(check_daemon(home, kafka=invocation.kafka))
+        say(check_daemon(home, kafka=invocation.kafka, tls=tls))
     else:
-        run_daemon(home, kafka=invocation.kafka)
+        run_daemon(home, kafka=invocation.kafka, tls=tls)
 
 
 @command(

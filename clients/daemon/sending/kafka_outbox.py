@@ -34,10 +34,12 @@ from runtime.kafka.client import (
     ProduceRequest,
     TopicPartition,
     as_connection_errors,
+    connection_settings,
     for_code,
 )
 from runtime.kafka.closing import CLOSE_TIMEOUT, close
 from runtime.kafka.record_batches import NO_STAMP, batch_of
+from runtime.kafka.security.access import KafkaAddress
 from runtime.process.clock import now
 
 ACK_TIMEOUT: Final = 10.0
@@ -53,7 +55,7 @@ _NOT_DONE: Final = frozenset({3, 5, 6, 19})
 class KafkaOutbox:
     """A unit's outbox. Implements `clients.daemon.sending.outbox_log.OutboxLog`."""
 
-    def __init__(self, bootstrap: str, unit: UnitId) -> None:
+    def __init__(self, bootstrap: KafkaAddress, unit: UnitId) -> None:
         self._bootstrap = bootstrap
         self._topic = topics.outbox(unit)
         self._clients: dict[int, AIOKafkaClient] = {}
@@ -92,7 +94,9 @@ class KafkaOutbox:
     async def _client(self, partition: int) -> AIOKafkaClient:
         client = self._clients.get(partition)
         if client is None:
-            client = self._clients[partition] = AIOKafkaClient(bootstrap_servers=self._bootstrap, **SPARING)
+            client = self._clients[partition] = AIOKafkaClient(
+                **connection_settings(self._bootstrap), **SPARING
+            )
             await client.bootstrap()
         return client
 

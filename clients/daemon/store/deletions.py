@@ -60,7 +60,7 @@ def untold(store: Store, *, most: int) -> Sequence[Row]:
     """Messages that were deleted and whose originators were not told yet."""
     return store.rows(
         """SELECT i.* FROM deletions d JOIN inbox i ON i.id = d.message
-           WHERE d.erased IS NOT NULL AND d.told_by IS NULL ORDER BY i.id LIMIT ?""",
+           WHERE d.erased IS NOT NULL AND d.told_by IS NULL ORDER BY d.message LIMIT ?""",
         most,
     )
 
@@ -73,7 +73,7 @@ def mark_told(store: Store, row: int, *, notice: int) -> None:
 def of_notice(store: Store, notice: int) -> Sequence[Row]:
     """The messages of whose deletion an acknowledgement tells; none where it tells of something else."""
     return store.rows(
-        "SELECT i.* FROM deletions d JOIN inbox i ON i.id = d.message WHERE d.told_by = ? ORDER BY i.id",
+        "SELECT i.* FROM deletions d JOIN inbox i ON i.id = d.message WHERE d.told_by = ? ORDER BY d.message",
         notice,
     )
 

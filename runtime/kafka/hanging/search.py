@@ -36,6 +36,7 @@ from runtime.kafka.hanging.verdicts import OpenTransaction, State, Verdict, verd
 from runtime.kafka.leaders import MOST_TOPICS
 from runtime.kafka.offsets import PartitionBound, bounds_of, by_leader
 from runtime.kafka.ports import Place
+from runtime.kafka.security.access import KafkaAddress
 
 OFFSETS_TOPIC: Final = "__consumer_offsets"
 EARLIER_MS: Final = 2 * 3_600_000
@@ -66,7 +67,7 @@ class HangingTransactions:
 
     @classmethod
     @asynccontextmanager
-    async def at(cls, bootstrap: str) -> AsyncIterator[HangingTransactions]:
+    async def at(cls, bootstrap: KafkaAddress) -> AsyncIterator[HangingTransactions]:
         """A search over a connection of its own."""
         client = sparing_client(bootstrap)
         try:

@@ -12,9 +12,9 @@ from keys.registrars import standing
 from keys.statement_types import QuotaChange, StatementType, Unread
 from keys.statements import issue
 from protocol.canonical import encode
+from protocol.envelope.quotas import DEFAULT_QUOTA, LEAST_QUOTA, Quota
 from protocol.errors import MisuseError, Rejected
 from protocol.identifiers import Millis
-from protocol.quotas import DEFAULT_QUOTA, LEAST_QUOTA, Quota
 from protocol.signatures import STATEMENT, Suite, sign
 from tests.mutants.engine import Mutant, mutated
 from tests.mutants.operations import forced, returning

@@ -119,13 +119,23 @@ parts = st.lists(st.builds(Part, st.integers(0, 255), st.binary(max_size=200)), 
     tuple
 )
 
+reasons = st.sampled_from(Code).flatmap(
+    lambda code: st.builds(
+        Reason,
+        st.just(code),
+        st.none() | unit_ids,
+        st.integers(0, 2**53 - 1) if code is Code.E_QUOTA else st.none(),
+    )
+)
+
+
 records = st.builds(
     Record,
     type=st.sampled_from(DECISIONS),
     t=uints,
     source=st.builds(OutboxPlace, unit_ids, uints, uints),
     submission=octets(32),
-    reasons=st.lists(st.builds(Reason, st.sampled_from(Code), st.none() | unit_ids), max_size=4).map(tuple),
+    reasons=st.lists(reasons, max_size=4).map(tuple),
     directory_size=uints,
     header_digest=st.none() | octets(32),
     header=st.none() | cores.map(summarize),

@@ -23,10 +23,10 @@ from keys.statement_types import Body, QuotaChange, StatementType
 from keys.store import prepare_directory, write_private
 from keys.unlock import Credential
 from protocol.codes import Classification
+from protocol.envelope.quotas import DEFAULT_QUOTA
 from protocol.errors import Rejected
 from protocol.identifiers import IdPrefix, Millis
 from protocol.limits import DAY
-from protocol.quotas import DEFAULT_QUOTA
 from runtime.errors import Conflict, NotFound
 from runtime.process.homes import CentreHome
 from tests.mutants.engine import Mutant

@@ -69,7 +69,7 @@ async def test_statements_and_acts_ask_first(tmp_path, monkeypatch: pytest.Monke
 
 async def acts_about_the_log_ask_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inspection, "check_clock", told)
-    registrar, settings = world.registrar, SimpleNamespace(kafka="127.0.0.1:1")
+    registrar, settings = world.registrar, SimpleNamespace(access=lambda: "127.0.0.1:1")
     act = audit_gap(NOON, registrar.name, AuditGap("x/audit/2026h2", 1, 2), why="w", by="a", second="b")
     with pytest.raises(Told):
         await inspection.state_act(settings, act, registrar)

@@ -14,11 +14,11 @@ from broker.router.loop import Router
 from broker.router.step import Budget, DecidedRecord, Step, StepOutcome, parse_input
 from keys.statement_types import QuotaChange
 from protocol import topics
+from protocol.envelope.quotas import DEFAULT_QUOTA, Quota, Use
 from protocol.envelope.replay import ReplayState
 from protocol.errors import Code
 from protocol.identifiers import UnitId
 from protocol.limits import HOUR, MINUTE
-from protocol.quotas import DEFAULT_QUOTA, Quota, Use
 from protocol.trail.batches import Reason, RecordType, verify_decisions
 from runtime.kafka.ports import InputRecord
 from tests.mutants.engine import Mutant

@@ -19,10 +19,10 @@ from keys.soft_keys import SoftIdentity
 from keys.statement_types import Body, QuotaChange, StatementType, UnitFacts
 from protocol.canonical import decode, encode
 from protocol.codes import Classification, LegalBasis, Purpose, UnitKind
+from protocol.envelope.quotas import DEFAULT_QUOTA
 from protocol.errors import Code, MisuseError, Rejected
 from protocol.identifiers import Millis, UnitId
 from protocol.limits import DAY
-from protocol.quotas import DEFAULT_QUOTA
 from protocol.signatures import Suite
 from tests.mutants.engine import Mutant
 from tests.mutants.operations import forced, returning, rewritten

@@ -16,10 +16,10 @@ from keys.registrars.standing import RegistrarTimes
 from keys.soft_keys import SoftIdentity
 from keys.statement_types import QuotaChange, StatementType
 from protocol.codes import Classification, LegalBasis, UnitKind
+from protocol.envelope.quotas import DEFAULT_QUOTA
 from protocol.errors import Code, Rejected
 from protocol.identifiers import UnitId
 from protocol.limits import DAY
-from protocol.quotas import DEFAULT_QUOTA
 from tests.mutants.engine import Mutant
 from tests.mutants.operations import dropped, forced, rewritten
 from tests.mutants.promises import assert_missed

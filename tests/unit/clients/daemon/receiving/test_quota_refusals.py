@@ -11,9 +11,9 @@ from clients.daemon.receiving import deciding
 from clients.daemon.sending.waiting import seal_queued
 from clients.daemon.store import decisions, outbox
 from keys.statement_types import QuotaChange
+from protocol.envelope.quotas import DEFAULT_QUOTA
 from protocol.identifiers import Millis, UnitId
 from protocol.limits import SECOND
-from protocol.quotas import DEFAULT_QUOTA
 from tests.mutants.engine import Mutant
 from tests.mutants.operations import rewritten, unchecked
 from tests.mutants.promises import assert_missed

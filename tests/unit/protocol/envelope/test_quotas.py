@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol import quotas
+from protocol.envelope import quotas
+from protocol.envelope.quotas import DEFAULT_QUOTA, LEAST_QUOTA, Limit, OverQuota, Quota, Use
 from protocol.identifiers import Millis
 from protocol.limits import DAY, HOUR, MAX_RECIPIENTS, MAX_RECORD, MAX_UINT, MINUTE, SECOND
-from protocol.quotas import DEFAULT_QUOTA, LEAST_QUOTA, Limit, OverQuota, Quota, Use
 from tests.mutants.engine import Mutant
 from tests.mutants.operations import rewritten
 from tests.mutants.promises import assert_missed

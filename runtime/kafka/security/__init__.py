@@ -1,0 +1,1 @@
+"""Who one is on the way to Kafka, and what each may do there."""

@@ -1,0 +1,105 @@
+"""The client's side of mutual TLS: a context that follows its files, and what is said of a plain connection.
+
+Owns the one place where a certificate of ours is shown to Kafka. Rules: TLS 1.3 and nothing older; the
+broker's name is compared with its certificate; each new connection takes the files as they are then, so that
+a certificate of a few days is exchanged without a restart. Files that do not fit each other, as between the
+writing of two, leave the ones that were taken before.
+"""
+
+from __future__ import annotations
+
+import ssl
+from functools import cache
+from typing import Any
+
+import structlog
+
+from runtime.errors import Misconfigured
+from runtime.kafka.security.access import KafkaAddress, TlsFiles, tls_files
+
+log = structlog.get_logger()
+
+_State = tuple[tuple[int, int, int], ...]
+
+
+class FileContext(ssl.SSLContext):
+    """A context whose connections are made with the files as they are now."""
+
+    _files: TlsFiles
+    _state: _State
+    _current: ssl.SSLContext
+
+    @classmethod
+    def of(cls, files: TlsFiles) -> FileContext:
+        """The context of these files, or `Misconfigured`."""
+        made = cls(ssl.PROTOCOL_TLS_CLIENT)
+        made._files, made._state = files, _state(files)
+        made._current = _load(files)
+        return made
+
+    def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
+        """What asyncio and uvloop call for each new connection."""
+        self._follow()
+        return self._current.wrap_bio(*args, **kwargs)
+
+    def _follow(self) -> None:
+        try:
+            found = _state(self._files)
+            if found == self._state:
+                return
+            self._current = _load(self._files)
+        except Misconfigured as fault:
+            log.warning("kafka_certificate_not_taken", hint=str(fault))
+            return
+        self._state = found
+        log.info("kafka_certificate_taken", path=str(self._files.certificate))
+
+
+@cache
+def context_of(files: TlsFiles) -> FileContext:
+    """One context for all clients of a process that use these files."""
+    return FileContext.of(files)
+
+
+def check_access(address: KafkaAddress) -> None:
+    """Whether the files are there and fit each other; `Misconfigured` where not."""
+    files = tls_files(address)
+    if files is not None:
+        _load(files)
+
+
+def tell_access(address: KafkaAddress) -> None:
+    """Say in the log how this process speaks to Kafka: a plain connection is no secret of a settings file."""
+    files = tls_files(address)
+    if files is None:
+        log.warning("kafka_is_plain", bootstrap=str(address), hint="whoever reaches it reads and writes")
+    else:
+        log.info("kafka_over_tls", bootstrap=str(address), path=str(files.certificate))
+
+
+def _state(files: TlsFiles) -> _State:
+    try:
+        found = [path.stat() for path in (files.ca, files.certificate, files.key)]
+    except OSError as error:
+        raise _unusable(files, error) from None
+    return tuple((one.st_mtime_ns, one.st_ino, one.st_size) for one in found)
+
+
+def _load(files: TlsFiles) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # compares names, wants a certificate
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    try:
+        context.load_verify_locations(cafile=files.ca)
+        # Without a passphrase: one that is asked for on the terminal would hold up a service.
+        context.load_cert_chain(files.certificate, files.key, password=b"")
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        raise _unusable(files, error) from None
+    return context
+
+
+def _unusable(files: TlsFiles, error: Exception) -> Misconfigured:
+    why = getattr(error, "reason", None) or getattr(error, "strerror", None) or type(error).__name__
+    return Misconfigured(
+        f"{files.ca}, {files.certificate} and {files.key} are no way to Kafka ({why})",
+        hint="kafka_ca, kafka_certificate, kafka_key are PEM files: whom to believe, a certificate, its key",
+    )
