@@ -17,7 +17,7 @@ from broker.centre.membership import change_status, revoke_key
 from broker.centre.registry import Registry
 from keys.ceremony import OWN_SECRET, found_exchange
 from keys.directory import Directory
-from keys.key_files import IDENTITY_FILE, read_identity
+from keys.key_files import IDENTITY_FILE, read_identity, write_identity
 from keys.soft_keys import SoftIdentity
 from keys.statement_types import Body, QuotaChange, StatementType
 from keys.store import prepare_directory, write_private
@@ -35,6 +35,7 @@ from tests.mutants.promises import assert_missed
 from tests.unit.keys.world import (
     FR,
     NOW,
+    World,
     appointment,
     entropy_of,
     facts,
@@ -205,6 +206,33 @@ async def test_a_router_from_its_request_waits(centre: Centre) -> None:
     (row,) = await listed()
     assert str(row["what"]).startswith("appoint the router router-2 until 2028-")
     assert row["fingerprint"] == done["fingerprint"]
+
+
+async def test_a_registrar_is_withdrawn_by_as_many_root_keys(centre: Centre, tmp_path: Path) -> None:
+    """Stated by the holder of one of them it waits, and is shown; nobody's registrar agrees to it."""
+    world = World(roots=2, threshold=2)
+    centre.directory = world.directory
+    paths = [tmp_path / f"root-{number}.key" for number in (1, 2)]
+    for path, key in zip(paths, world.root_keys, strict=True):
+        write_identity(path, key, secret=Credential(SECRET), entropy=entropy_of(path.name))
+    kid = world.registrar.public.kid
+
+    async def revoked(path: Path) -> object:
+        done = await revoke_key(None, "registrar", kid, reason="left", since=None, roots=[path])  # type: ignore[arg-type]
+        return done["waits"]
+
+    assert await revoked(paths[0])
+    (row,) = await listed()
+    assert (row["what"], row["of"]) == (f"withdraw the key {kid.hex()} of registrar: left", "root")
+    with pytest.raises(Conflict, match="another root key"):
+        await agreed(centre, row["ballot"], key=_written(world.registrar, tmp_path))
+    assert not await revoked(paths[1])
+    assert centre.directory.registrars()[0].revoked
+
+
+def _written(key: SoftIdentity, folder: Path) -> Path:
+    write_identity(folder / "its.key", key, secret=Credential(SECRET), entropy=entropy_of("its"))
+    return folder / "its.key"
 
 
 async def test_withdrawing_a_unit_key_takes_one(centre: Centre) -> None:
