@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 from keys.appointments.line import SELF_RENEWED
 from keys.registrars.agreement import OpenBallot, agreed_consequences, open_ballots, waits
-from keys.registrars.standing import RegistrarTimes
+from keys.registrars.standing import RegistrarTimes, next_version
 from keys.root_of_trust import RootOfTrust
 from keys.rules import find_issuer
 from keys.statement_types import Appointment, Body, EpochPublication, Statement, UnitFacts, Unread
@@ -207,6 +207,10 @@ class Directory:
         """The registrar's newest facts about the unit, their version and its topics' partitions."""
         return self._tables.facts.get(unit)
 
+    def next_version(self, unit: UnitId) -> int:
+        """The version that the next facts about the unit have; what has fallen keeps its number."""
+        return next_version(unit, self._tables)
+
     def quota(self, unit: UnitId) -> Quota:
         """How much the unit may ask for."""
         return DEFAULT_QUOTA if (known := self._tables.quotas.get(unit)) is None else known.value.quota
@@ -252,7 +256,8 @@ class Directory:
     def history(self, unit: UnitId) -> tuple[Applied, ...]:
         """Every statement about this unit, registrar, router or ledger that can be read, in order."""
         self._check_kept()
-        return tuple(self._applied(position) for position in self._about.get(unit, ()))
+        kept = [(place, parse_statement(self._log[place])) for place in self._about.get(unit, ())]
+        return tuple(Applied(place, one.digest, one.statement, new=True) for place, one in kept)
 
     def _append(self, data: bytes, parsed: SignedStatement, *, waits: bool) -> Applied:
         position = self._frontier.size
@@ -283,12 +288,6 @@ class Directory:
                 self._published.setdefault(body.unit, []).append(body.public.kid)
             case Unread():
                 self.unread += 1
-            case _:
-                pass
-
-    def _applied(self, position: int) -> Applied:
-        parsed = parse_statement(self._log[position])
-        return Applied(position, parsed.digest, parsed.statement, new=True)
 
     def _key(self, kid: KeyId, role: KeyRole, *, name: UnitId | None = None) -> IdentityKey | None:
         known = self._tables.keys.get(kid)

@@ -178,7 +178,7 @@ def _planned(
         if not request.renewal:
             check_epochs_are_free(request.parsed, registry.directory, home=registry.home, moment=now())
             given = options | ({"name": names[unit]} if unit in names else {})
-            planned.append((request, _facts(unit, registry.directory.facts(unit), given)))
+            planned.append((request, _facts(unit, registry.directory, given)))
             continue
         if any(value for value in options.values()):
             raise click.UsageError("a renewal changes no facts: leave the options about the unit out")
@@ -233,11 +233,12 @@ def _epochs_in_use(request: EnrolmentRequest, directory: Directory) -> dict[KeyI
     return found
 
 
-def _facts(unit: UnitId, known: UnitFacts | None, options: dict[str, Any]) -> UnitFacts | None:
+def _facts(unit: UnitId, directory: Directory, options: dict[str, Any]) -> UnitFacts | None:
     """The facts to state: all for a new unit, the changed ones for a known one, none if nothing is new."""
     given = {name: value for name, value in options.items() if value}
+    known, version = directory.facts(unit), directory.next_version(unit)
     if known is None:
-        return _new_facts(unit, given)
+        return replace(_new_facts(unit, given), version=version)
     if not given:
         return None
     if {"outbox_partitions", "inbox_partitions"} & given.keys():
@@ -245,7 +246,7 @@ def _facts(unit: UnitId, known: UnitFacts | None, options: dict[str, Any]) -> Un
             "partitions are chosen once", hint="adding some later would break the order of messages"
         )
     changed = _typed(given)
-    return replace(known, version=known.version + 1, **changed)
+    return replace(known, version=version, **changed)
 
 
 def _new_facts(unit: UnitId, given: dict[str, Any]) -> UnitFacts:

@@ -67,6 +67,12 @@ def lowered_quota(known: Quota, quota: Quota) -> Quota:
     return Quota(*map(min, astuple(known), astuple(quota)))
 
 
+def next_version(unit: UnitId, tables: Tables) -> int:
+    """One more than the last one stated, whether that stands or not."""
+    known = tables.stated.get(unit, UnitStatements())
+    return known.facts[-1].value.version + 1 if known.facts else 1
+
+
 def counting_status(unit: UnitId, tables: Tables) -> StatedFact[StatusChange] | None:
     """The last statement of a unit's status that stands."""
     known = tables.stated.get(unit)
@@ -76,7 +82,7 @@ def counting_status(unit: UnitId, tables: Tables) -> StatedFact[StatusChange] | 
 def _describe(facts: UnitFacts, *, support: Support, tables: Tables) -> list[Change]:
     known = tables.stated.get(facts.unit, UnitStatements())
     # Exactly one more: an old version cannot come back, and no version can be so high that none follows.
-    if facts.version != (known.facts[-1].value.version if known.facts else 0) + 1:
+    if facts.version != next_version(facts.unit, tables):
         raise not_valid("the version of a unit's facts goes up by one")
     made = (*known.facts, StatedFact(facts, support.votes, support.lowers))
     return _with(facts.unit, replace(known, facts=made), tables)

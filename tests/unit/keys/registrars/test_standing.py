@@ -272,7 +272,7 @@ MUTANTS = [
      test_a_time_years_ahead_locks_nobody_for_longer_than_the_thief_has_the_key, ()),
     (Mutant(standing._has_fallen, rewritten("at >= since", "True")), test_what_was_stated_before_and_by_others_stands, ()),
     (Mutant(agreement.agreed_consequences, rewritten("max(statement.issued, clock)", "statement.issued")), test_a_thief_cannot_date_back, ()),
-    (Mutant(standing._describe, rewritten("known.facts[-1].value.version if known.facts else 0", "tables.facts[facts.unit].version if facts.unit in tables.facts else 0")),
+    (Mutant(standing._describe, rewritten("next_version(facts.unit, tables)", "1 + (tables.facts[facts.unit].version if facts.unit in tables.facts else 0)")),
      test_a_version_that_has_fallen_keeps_its_number, ()),
 ]  # fmt: skip
 
