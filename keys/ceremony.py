@@ -3,15 +3,18 @@
     <directory>/root.pin            public; every unit pins it
     <directory>/root/identity.key           take it offline after the founding
     <directory>/registrar/identity.key      on the registrar's machine
+    <directory>/registrar-2/                another registrar's, with what opens it: carried to another person
     <directory>/router/identity.key         on the router's machine
     <directory>/ledger/identity.key         on the ledger's machine
 
-The result is one root key with threshold 1. Several, held by several people, are several calls of
-`SoftIdentity.generate` and one `RootOfTrust` over them: see `rules`.
+The result is one root key with threshold 1, and as many registrars as must agree on what is dangerous.
+Several root keys, held by several people, are several calls of `SoftIdentity.generate` and one `RootOfTrust`
+over them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,13 +26,15 @@ from keys.root_of_trust import RootOfTrust
 from keys.soft_keys import SoftIdentity
 from keys.statement_types import StatementType
 from keys.statements import issue
-from keys.store import prepare_directory, read_public, write_public
-from keys.unlock import Secret
+from keys.store import prepare_directory, read_credential, read_public, write_private, write_public
+from keys.unlock import CREDENTIAL_SIZE, Secret
 from protocol.errors import Rejected
 from protocol.identifiers import Entropy, Millis, UnitId
 from protocol.signatures import Signer
 
 PIN_FILE = "root.pin"
+OWN_SECRET = "registrar.secret"  # noqa: S105 - the name of a file
+"""Beside the key of each further registrar: what opens it, and nothing else does."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -41,9 +46,13 @@ class Founding:
     router: SoftIdentity
     ledger: SoftIdentity
     statements: tuple[bytes, ...]
+    others: tuple[SoftIdentity, ...] = ()
+    """The further registrars."""
 
 
-def found_exchange(directory: Path, *, secret: Secret, now: Millis, entropy: Entropy) -> Founding:
+def found_exchange(
+    directory: Path, *, secret: Secret, now: Millis, entropy: Entropy, registrars: int = 1
+) -> Founding:
     """Make the keys of a new exchange, write them, and return the statements to publish first.
 
     What an interrupted founding left is kept and completed. `KeyFileExists` where there is a root and not all
@@ -51,40 +60,43 @@ def found_exchange(directory: Path, *, secret: Secret, now: Millis, entropy: Ent
     """
     prepare_directory(directory)
     names = ("root", "registrar", "router", "ledger")
-    if (directory / PIN_FILE).exists() and not all((directory / n / IDENTITY_FILE).exists() for n in names):
+    further = tuple(f"registrar-{number}" for number in range(2, registrars + 1))
+    made = [directory / name / IDENTITY_FILE for name in (*names, *further)]
+    if (directory / PIN_FILE).exists() and not all(path.exists() for path in made):
         raise KeyFileExists(
             f"{directory / PIN_FILE} is there already", hint="move it away first; keys are not overwritten"
         )
     root_key, registrar, router, ledger = (
         _identity_in(directory / name, UnitId(name), secret=secret, entropy=entropy) for name in names
     )
-    root = RootOfTrust((root_key.public,))
+    others = tuple(further_registrar(directory / name, entropy=entropy) for name in further)
+    root, agreed = RootOfTrust((root_key.public,), registrars=registrars), (registrar, *others)
     statements = (
-        appoint_registrar(registrar, root_key=root_key, now=now),
-        appoint_router(router, registrar=registrar, now=now),
-        appoint_ledger(ledger, registrar=registrar, now=now),
+        *(appoint_registrar(each, root_key=root_key, now=now) for each in agreed),
+        *_appointed(StatementType.ROUTER, router, ROUTER_LIFETIME, by=agreed, now=now),
+        *_appointed(StatementType.LEDGER, ledger, LEDGER_LIFETIME, by=agreed, now=now),
     )
     try:
         write_pin(directory / PIN_FILE, root, entropy=entropy)
     except KeyFileExists:
         if read_pin(directory / PIN_FILE) != root:
             raise
-    return Founding(root, registrar, router, ledger, statements)
+    return Founding(root, registrar, router, ledger, statements, others)
 
 
 def appoint_registrar(registrar: SoftIdentity, *, root_key: Signer, now: Millis) -> bytes:
     """A root key's statement that names a registrar."""
-    return _appoint(StatementType.REGISTRAR, registrar, REGISTRAR_LIFETIME, by=root_key, now=now)
+    return _appointed(StatementType.REGISTRAR, registrar, REGISTRAR_LIFETIME, by=[root_key], now=now)[0]
 
 
 def appoint_router(router: SoftIdentity, *, registrar: Signer, now: Millis) -> bytes:
     """A registrar's statement that names a router's key."""
-    return _appoint(StatementType.ROUTER, router, ROUTER_LIFETIME, by=registrar, now=now)
+    return _appointed(StatementType.ROUTER, router, ROUTER_LIFETIME, by=[registrar], now=now)[0]
 
 
 def appoint_ledger(ledger: SoftIdentity, *, registrar: Signer, now: Millis) -> bytes:
     """A registrar's statement that names a ledger's key."""
-    return _appoint(StatementType.LEDGER, ledger, LEDGER_LIFETIME, by=registrar, now=now)
+    return _appointed(StatementType.LEDGER, ledger, LEDGER_LIFETIME, by=[registrar], now=now)[0]
 
 
 def ledger_identity(directory: Path, *, secret: Secret, entropy: Entropy) -> SoftIdentity:
@@ -107,10 +119,21 @@ def read_pin(path: Path) -> RootOfTrust:
         ) from None
 
 
-def _appoint(stype: StatementType, holder: SoftIdentity, lifetime: int, *, by: Signer, now: Millis) -> bytes:
+def _appointed(
+    stype: StatementType, holder: SoftIdentity, lifetime: int, *, by: Sequence[Signer], now: Millis
+) -> list[bytes]:
     until = Millis(now + lifetime)
     made = appoint(stype, holder.name, signer=holder, not_before=now, not_after=until)
-    return issue(made, signer=by, issued=now)
+    return [issue(made, signer=each, issued=now) for each in by]
+
+
+def further_registrar(directory: Path, *, entropy: Entropy) -> SoftIdentity:
+    """The identity of a further registrar in its own directory, with what opens it; made where none is."""
+    prepare_directory(directory)
+    path = directory / OWN_SECRET
+    if not path.exists():
+        write_private(path, entropy(CREDENTIAL_SIZE), entropy=entropy)
+    return _identity_in(directory, UnitId(directory.name), secret=read_credential(path), entropy=entropy)
 
 
 def _identity_in(directory: Path, name: UnitId, *, secret: Secret, entropy: Entropy) -> SoftIdentity:

@@ -24,9 +24,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from keys.appointments.line import SELF_RENEWED
-from keys.registrars.standing import RegistrarTimes
+from keys.registrars.agreement import OpenBallot, agreed_consequences, open_ballots, waits
+from keys.registrars.standing import RegistrarTimes, next_version
 from keys.root_of_trust import RootOfTrust
-from keys.rules import consequences, find_issuer
+from keys.rules import find_issuer
 from keys.statement_types import Appointment, Body, EpochPublication, Statement, UnitFacts, Unread
 from keys.statements import SignedStatement, parse_statement
 from keys.tables import KeyRole, Tables
@@ -53,6 +54,9 @@ class Applied:
     statement: Statement
     new: bool
     """False: it was there already, and nothing changed."""
+
+    waits: bool = False
+    """It has its place, and no effect before others agree."""
 
 
 class Directory:
@@ -99,8 +103,7 @@ class Directory:
 
     def apply(self, data: bytes) -> Applied:
         """Verify one statement and take it in, or `Rejected` and nothing is changed."""
-        name = digest(data)
-        place = self._places.get(name)
+        place = self._places.get(name := digest(data))
         if place is not None:
             return Applied(place, name, parse_statement(data).statement, new=False)
         proved = self._was_verified(name)
@@ -109,20 +112,16 @@ class Directory:
         issuer = find_issuer(statement, name, tables=self._tables, root=self._root, clock=self._clock)
         if not proved:
             parsed.verify(issuer.public)
-        changes = consequences(
+        changes = agreed_consequences(
             statement, issuer=issuer, tables=self._tables, root=self._root, clock=self._clock, proved=proved
         )
         # From here on nothing can fail.
         for change in changes:
             change.write()
-        if issuer.role is KeyRole.REGISTRAR:
-            self._clock = self._times.note(statement.issuer, statement.issued, clock=self._clock)
-        elif issuer.role is KeyRole.ROOT:
-            # With a registrar's key that was stolen the times have fallen that the thief stated.
-            self._clock = self._times.latest(self._tables.keys)
+        self._clock = self._times.after(statement, issuer.role, clock=self._clock, keys=self._tables.keys)
         if not proved:
             self._verified = b""  # another one than was here before, or more: what followed, follows no more
-        return self._append(data, parsed)
+        return self._append(data, parsed, waits=waits(changes, self._tables))
 
     def snapshot(self) -> list[bytes]:
         """All statements in their order, for `replay`."""
@@ -208,6 +207,10 @@ class Directory:
         """The registrar's newest facts about the unit, their version and its topics' partitions."""
         return self._tables.facts.get(unit)
 
+    def next_version(self, unit: UnitId) -> int:
+        """The version that the next facts about the unit have; what has fallen keeps its number."""
+        return next_version(unit, self._tables)
+
     def quota(self, unit: UnitId) -> Quota:
         """How much the unit may ask for."""
         return DEFAULT_QUOTA if (known := self._tables.quotas.get(unit)) is None else known.value.quota
@@ -215,6 +218,10 @@ class Directory:
     def quota_since(self, unit: UnitId) -> Millis | None:
         """When its quota was stated; None for a unit that has the default."""
         return None if (known := self._tables.quotas.get(unit)) is None else known.issued
+
+    def ballots(self, moment: Millis) -> tuple[OpenBallot, ...]:
+        """What others may still agree on then, in the order in which it was stated first."""
+        return open_ballots(self._tables, self._root, self._clock, moment)
 
     def units(self) -> tuple[Unit, ...]:
         """All units, by name."""
@@ -243,17 +250,16 @@ class Directory:
 
     def current_identity(self, unit: UnitId, now: Millis) -> IdentityKey | None:
         """The identity that the unit signs with now: of the valid ones, the one appointed last."""
-        for key in reversed(self.identities(unit)):
-            if not key.revoked and key.not_before <= now <= key.not_after:
-                return key
-        return None
+        keys = (key for key in reversed(self.identities(unit)) if not key.revoked)
+        return next((key for key in keys if key.not_before <= now <= key.not_after), None)
 
     def history(self, unit: UnitId) -> tuple[Applied, ...]:
         """Every statement about this unit, registrar, router or ledger that can be read, in order."""
         self._check_kept()
-        return tuple(self._applied(position) for position in self._about.get(unit, ()))
+        kept = [(place, parse_statement(self._log[place])) for place in self._about.get(unit, ())]
+        return tuple(Applied(place, one.digest, one.statement, new=True) for place, one in kept)
 
-    def _append(self, data: bytes, parsed: SignedStatement) -> Applied:
+    def _append(self, data: bytes, parsed: SignedStatement, *, waits: bool) -> Applied:
         position = self._frontier.size
         if self._keeps:
             self._log.append(data)
@@ -263,11 +269,10 @@ class Directory:
         self._index(parsed.statement.body)
         self._frontier.append(leaf_hash(data))
         self._roots.append(self._frontier.root())
-        return Applied(position, parsed.digest, parsed.statement, new=True)
+        return Applied(position, parsed.digest, parsed.statement, new=True, waits=waits)
 
     def _was_verified(self, name: Digest) -> bool:
-        start = self._frontier.size * _DIGEST
-        return self._verified[start : start + _DIGEST] == name
+        return self._verified[(start := self._frontier.size * _DIGEST) : start + _DIGEST] == name
 
     def _check_kept(self) -> None:
         if not self._keeps:
@@ -276,19 +281,13 @@ class Directory:
     def _index(self, body: Body) -> None:
         match body:
             case Appointment() if (known := self._tables.keys.get(body.public.kid)) is not None:
-                # A registrar's key is there only once enough root keys have named it.
+                # A key is there only once enough have named it.
                 whose = body.name if known.role is KeyRole.UNIT else known.role
                 self._appointed.setdefault(whose, []).append(body.public.kid)
             case EpochPublication():
                 self._published.setdefault(body.unit, []).append(body.public.kid)
             case Unread():
                 self.unread += 1
-            case _:
-                pass
-
-    def _applied(self, position: int) -> Applied:
-        parsed = parse_statement(self._log[position])
-        return Applied(position, parsed.digest, parsed.statement, new=True)
 
     def _key(self, kid: KeyId, role: KeyRole, *, name: UnitId | None = None) -> IdentityKey | None:
         known = self._tables.keys.get(kid)

@@ -3,9 +3,11 @@
     key  = [ ed25519: bstr .size 32, ml-dsa-65: bstr .size 1952 ]
     root = [ v: 1, threshold: uint, [ 1*8 key ] ]
     next = [ v: 2, threshold: uint, [ 1*8 key ], retired: [ 1*8 key ], kept: [ 1*256 bstr .size 32 ] ]
+    many = [ v: 3, threshold: uint, [ 1*8 key ], registrars: 2..4 ], or with retired and kept behind it
 
 It reaches a unit by hand, on paper or on a medium, and never over the exchange itself. `threshold` root keys
-must appoint the same registrar before it is one.
+must appoint the same registrar before it is one. `registrars` of them must agree before a dangerous statement
+takes effect (registrars/agreement.py); with one, the file is as it was before there was such a number.
 
 A next root has other keys, and names those before them, and the statements that these have made, by SHA-256:
 those count for ever, and nothing else that a retired key signs. So its thief has nothing, and every directory
@@ -26,11 +28,13 @@ from protocol.public_keys import IdentityPublic
 
 MAX_ROOTS = 8
 MAX_KEPT = 256
+MAX_AGREEING = 4
+"""More people are seldom in one office, and none of them may be away."""
 
 
 @dataclass(frozen=True, slots=True)
 class RootOfTrust:
-    """The root keys, and how many of them must agree."""
+    """The root keys, how many of them must agree, and how many registrars."""
 
     keys: tuple[IdentityPublic, ...]
     threshold: int = 1
@@ -38,12 +42,17 @@ class RootOfTrust:
     kept: frozenset[Digest] = frozenset()
     """The statements of retired keys that count."""
 
+    registrars: int = 1
+    """How many registrars must agree on what is dangerous. The same for ever: all was judged by it."""
+
     def __post_init__(self) -> None:
         """Refuse a root whose threshold could be met by fewer keys than it says."""
         if not 1 <= len(self.keys) <= MAX_ROOTS:
             raise MisuseError(f"a root of trust has 1 to {MAX_ROOTS} keys")
         if not 1 <= self.threshold <= len(self.keys):
             raise MisuseError("the threshold is between 1 and the number of root keys")
+        if not 1 <= self.registrars <= MAX_AGREEING:
+            raise MisuseError(f"between 1 and {MAX_AGREEING} registrars must agree")
         every = (*self.keys, *self.retired)
         if len({key.kid for key in every} | {key.pq_kid for key in every}) != 2 * len(every):
             raise MisuseError("a root key is there twice")
@@ -68,18 +77,32 @@ class RootOfTrust:
             case [version, threshold, list(pairs), [_, *_] as before, [_, *_] as kept] if (
                 type(version) is type(threshold) is int and version == 2
             ):
-                return cls._next(data, threshold, pairs, before, kept)
+                return cls._next(data, threshold, 1, pairs, before, kept)
+            case [version, threshold, list(pairs), registrars] if (
+                type(version) is type(threshold) is type(registrars) is int and version == 3
+            ):
+                return cls._next(data, threshold, registrars, pairs, [], [])
+            case [version, threshold, list(pairs), registrars, list(before), list(kept)] if (
+                type(version) is type(threshold) is type(registrars) is int and version == 3
+            ):
+                return cls._next(data, threshold, registrars, pairs, before, kept)
             case _:
                 raise Rejected(Code.E_SCHEMA, "not a root of trust")
 
     @classmethod
     def _next(
-        cls, data: bytes, threshold: int, pairs: list[object], before: list[object], kept: list[object]
+        cls,
+        data: bytes,
+        threshold: int,
+        registrars: int,
+        pairs: list[object],
+        before: list[object],
+        kept: list[object],
     ) -> RootOfTrust:
         names = [Digest(name) for name in kept if isinstance(name, bytes) and len(name) == 32]
         try:
             keys, retired = tuple(map(_public, pairs)), tuple(map(_public, before))
-            root = cls(keys, threshold, retired, frozenset(names))
+            root = cls(keys, threshold, retired, frozenset(names), registrars)
         except MisuseError as error:
             raise Rejected(Code.E_SCHEMA, error.sentence) from None
         if root.encoded() != data:
@@ -103,15 +126,16 @@ class RootOfTrust:
         place = [each.kid for each in self.keys].index(instead_of)
         keys = (*self.keys[:place], key, *self.keys[place + 1 :])
         retired = (*self.retired, self.keys[place])
-        return RootOfTrust(keys, self.threshold, retired, self.kept | frozenset(made))
+        return RootOfTrust(keys, self.threshold, retired, self.kept | frozenset(made), self.registrars)
 
     def encoded(self) -> bytes:
         """The contents of the file that units pin."""
         keys = [[key.ed25519, key.ml_dsa_65] for key in self.keys]
-        if not self.retired:
-            return encode([1, self.threshold, keys])
         retired = [[key.ed25519, key.ml_dsa_65] for key in self.retired]
-        return encode([2, self.threshold, keys, retired, sorted(self.kept)])
+        before = [retired, sorted(self.kept)] if retired else []
+        if self.registrars > 1:
+            return encode([3, self.threshold, keys, self.registrars, *before])
+        return encode([2 if before else 1, self.threshold, keys, *before])
 
     def fingerprint(self) -> str:
         """What two people read to each other to know that they pin the same root."""

@@ -18,6 +18,9 @@ signatures alone, never on its body; and no statement of types 1 to 9 is judged 
 programs that read different types have the same directory. What must be understood by all is no later type:
 it is a statement of another version, which every program refuses.
 
+Where the root asks for several registrars, or several root keys, what is dangerous takes effect once as many
+have stated the same: registrars/agreement.py.
+
 An issuer is judged at its place in the log: a key revoked earlier in the log issues nothing, whatever
 time it claims. Its validity is judged by the claimed time, and by the latest time that a registrar has
 stated before (`clock`), so that a stolen expired key cannot date itself back. Never by the present time:
@@ -37,7 +40,7 @@ from typing import assert_never
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
-from keys.appointments.line import Issuer, appoint_key, name_successor, not_valid
+from keys.appointments.line import Issuer, Support, appoint_key, name_successor, not_valid
 from keys.possession import check_possession
 from keys.registrars.standing import state_about, undo
 from keys.root_of_trust import RootOfTrust
@@ -104,21 +107,27 @@ def find_issuer(
 
 
 def consequences(
-    statement: Statement, *, issuer: Issuer, tables: Tables, root: RootOfTrust, clock: Millis, proved: bool
+    statement: Statement,
+    *,
+    issuer: Issuer,
+    support: Support,
+    tables: Tables,
+    root: RootOfTrust,
+    clock: Millis,
 ) -> list[Change]:
-    """The changes that a statement by this issuer brings, or `Rejected`. Changes nothing itself.
+    """The changes that a statement by this issuer brings, with this support, or `Rejected`.
 
-    Of a statement that was `proved` before, its keys' own proofs are not computed again.
+    Changes nothing itself. Whether the support is enough is judged in registrars/agreement.py.
     """
-    if not proved:
-        _prove_keys(statement.body)
     match statement.body:
         case Appointment() as made:
             follows = made.stype is StatementType.SUCCESSION
-            name = partial(name_successor, issuer=issuer) if follows else appoint_key
+            name = (
+                partial(name_successor, issuer=issuer) if follows else partial(appoint_key, support=support)
+            )
             return name(made, statement, tables=tables, root=root, clock=clock)
         case UnitFacts() | StatusChange() | QuotaChange() as about:
-            return state_about(about, statement, issuer=issuer, tables=tables, clock=clock)
+            return state_about(about, statement, support=support, tables=tables)
         case EpochPublication() as publication:
             return _publish(publication, statement, issuer=issuer, tables=tables)
         case Revocation() as revocation:
@@ -129,7 +138,7 @@ def consequences(
             assert_never(statement.body)
 
 
-def _prove_keys(body: Body) -> None:
+def prove_keys(body: Body) -> None:
     """What a statement proves of its keys; it does not depend on what else is in the directory."""
     match body:
         case Appointment():
@@ -212,10 +221,16 @@ def _withdraw(kid: KeyId, known: KnownKey, since: Millis | None, tables: Tables)
             yield from _withdraw_epoch(epoch_kid, epoch, tables)
     # Nor for a successor, as long as no registrar states anything: the log's time moves with those alone.
     for other_kid, other in tables.keys.items():
-        if other.appointed_by != kid or (dated and other.appointed_at < since):
+        if not _rests_on(other, kid, since if dated else 0):
             continue
         if _is_stricter(since, other.identity):
             yield from _withdraw(other_kid, other, since, tables)
+
+
+def _rests_on(key: KnownKey, kid: KeyId, since: int) -> bool:
+    """Whether this key was appointed by the other one from then on, or by several, and it was one of them."""
+    by = [(vote.by, vote.at) for vote in key.agreed] or [(key.appointed_by, key.appointed_at)]
+    return any(one == kid and at >= since for one, at in by)
 
 
 def _is_stricter(since: Millis | None, key: IdentityKey) -> bool:

@@ -115,6 +115,11 @@ def parse_appointment(stype: StatementType, item: Any) -> Appointment:
             raise _bad("not an appointment")
 
 
+def encode_body(body: Body) -> bytes:
+    """What is stated, whoever states it and whenever."""
+    return encode([int(body_type(body)), _body_item(body)])
+
+
 def _encode_payload(statement: Statement) -> bytes:
     stype = int(body_type(statement.body))
     return encode([1, stype, statement.issued, statement.issuer, _body_item(statement.body)])

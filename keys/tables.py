@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
-from keys.statement_types import QuotaChange, StatusChange, UnitFacts
-from protocol.identifiers import KeyId, Millis, UnitId
+from keys.statement_types import Body, QuotaChange, StatusChange, UnitFacts
+from protocol.identifiers import Digest, KeyId, Millis, UnitId
 from protocol.parties import EpochKey, IdentityKey, Unit
 
 _Key = TypeVar("_Key")
@@ -31,6 +31,18 @@ class KeyRole(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Vote:
+    """That a key stated something."""
+
+    by: KeyId
+    issued: Millis
+    """The claimed time."""
+
+    at: Millis
+    """The later one of the claimed time and the log's, so that nobody dates back."""
+
+
+@dataclass(frozen=True, slots=True)
 class KnownKey:
     """An appointed signing key: its party, its role, and the issuer that is responsible."""
 
@@ -45,6 +57,9 @@ class KnownKey:
 
     successor: KeyId | None = None
     """The key that this one has named as the next of its party, if it has."""
+
+    agreed: tuple[Vote, ...] = ()
+    """Where several had to agree: all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +103,16 @@ class StatedFact(Generic[_Value]):
     """What was stated about a unit, by whom and when."""
 
     value: _Value
-    by: KeyId
-    issued: Millis
-    """The claimed time."""
+    votes: tuple[Vote, ...]
+    """One, or where several had to agree, all of them."""
 
-    at: Millis
-    """The later one of the claimed time and the log's, so that nobody dates back."""
+    lowers: bool = False
+    """One stated it where several agree on more: it takes something away, whatever it rested on."""
+
+    @property
+    def issued(self) -> Millis:
+        """The claimed time; of several the earliest, so that nothing newer of one of them is passed over."""
+        return min(vote.issued for vote in self.votes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +126,20 @@ class UnitStatements:
     @property
     def by(self) -> set[KeyId]:
         """The keys that stated anything of it."""
-        return {
-            *(each.by for each in self.facts),
-            *(each.by for each in self.statuses),
-            *(each.by for each in self.quotas),
-        }
+        every: tuple[StatedFact[Any], ...] = (*self.facts, *self.statuses, *self.quotas)
+        return {vote.by for each in every for vote in each.votes}
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """What several must agree on, and have not yet."""
+
+    body: Body
+    role: KeyRole
+    """Whose agreement it takes."""
+
+    votes: Mapping[bytes | str, Vote]
+    """Of each registrar, by its name, or of each root key the newest."""
 
 
 @dataclass(slots=True)
@@ -132,3 +160,6 @@ class Tables:
     live_epochs: dict[tuple[UnitId, int], EpochKey | None] = field(default_factory=dict)
     votes: dict[bytes, Mapping[KeyId, Millis]] = field(default_factory=dict)
     """Which root keys have named a registrar that does not have enough of them yet."""
+
+    ballots: dict[Digest, Ballot] = field(default_factory=dict)
+    """What else waits for others who agree, in the order of the log: registrars/agreement.py."""

@@ -144,11 +144,15 @@ async def enrol_units(
         for first in range(0, len(planned), UNITS_AT_ONCE):
             part = planned[first : first + UNITS_AT_ONCE]
             made = [one for request, facts in part for one in _stated(request, facts, registrar, registry)]
+            if registry.directory.root.registrars > 1:
+                # Nobody would take its keys before others agree; then its own daemon publishes them.
+                made = [one for one in made if parse_statement(one).signed.kid == registrar.public.kid]
             changes += await registry.state(made)
             statements += len(made)
             done(len(requests) - len(planned) + first + len(part))
         return {
             "statements": statements,
+            "waits": registry.waits,
             "directory_size": registry.directory.head.size,
             "topics": [{"name": change.name, "action": change.action} for change in changes],
         }
@@ -174,7 +178,7 @@ def _planned(
         if not request.renewal:
             check_epochs_are_free(request.parsed, registry.directory, home=registry.home, moment=now())
             given = options | ({"name": names[unit]} if unit in names else {})
-            planned.append((request, _facts(unit, registry.directory.facts(unit), given)))
+            planned.append((request, _facts(unit, registry.directory, given)))
             continue
         if any(value for value in options.values()):
             raise click.UsageError("a renewal changes no facts: leave the options about the unit out")
@@ -229,11 +233,12 @@ def _epochs_in_use(request: EnrolmentRequest, directory: Directory) -> dict[KeyI
     return found
 
 
-def _facts(unit: UnitId, known: UnitFacts | None, options: dict[str, Any]) -> UnitFacts | None:
+def _facts(unit: UnitId, directory: Directory, options: dict[str, Any]) -> UnitFacts | None:
     """The facts to state: all for a new unit, the changed ones for a known one, none if nothing is new."""
     given = {name: value for name, value in options.items() if value}
+    known, version = directory.facts(unit), directory.next_version(unit)
     if known is None:
-        return _new_facts(unit, given)
+        return replace(_new_facts(unit, given), version=version)
     if not given:
         return None
     if {"outbox_partitions", "inbox_partitions"} & given.keys():
@@ -241,7 +246,7 @@ def _facts(unit: UnitId, known: UnitFacts | None, options: dict[str, Any]) -> Un
             "partitions are chosen once", hint="adding some later would break the order of messages"
         )
     changed = _typed(given)
-    return replace(known, version=known.version + 1, **changed)
+    return replace(known, version=version, **changed)
 
 
 def _new_facts(unit: UnitId, given: dict[str, Any]) -> UnitFacts:

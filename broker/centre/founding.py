@@ -32,7 +32,7 @@ from runtime.process.settings_text import toml_text
 
 
 async def found_centre(
-    invocation: Invocation, *, secret_file: Path | None, router_port: int
+    invocation: Invocation, *, secret_file: Path | None, router_port: int, registrars: int = 1
 ) -> dict[str, Any]:
     """Found the exchange; returns what to report and to print."""
     home = CentreHome(chosen_home(invocation).path)
@@ -53,7 +53,7 @@ async def found_centre(
             await rights.apply(topics.role_rights(), {})
     prepare_directory(home.path)
     secret, secret_path = new_secret(home, file=secret_file)
-    founding = found_exchange(home.keys, secret=secret, now=now(), entropy=os.urandom)
+    founding = found_exchange(home.keys, secret=secret, now=now(), entropy=os.urandom, registrars=registrars)
     replace_file(home.root, founding.root.encoded())
     write_statements(home.pending, founding.statements)
     _write_settings(home, kafka=kafka, secret=secret_path, router_port=router_port)
@@ -64,6 +64,10 @@ async def found_centre(
         "root": str(home.root),
         "root_fingerprint": founding.root.fingerprint(),
         "registrar_fingerprint": fingerprint(founding.registrar.public),
+        "further_registrars": [
+            {"name": each.name, "keys": str(home.keys / each.name), "fingerprint": fingerprint(each.public)}
+            for each in founding.others
+        ],
         "router_fingerprint": fingerprint(founding.router.public),
         "ledger_fingerprint": fingerprint(founding.ledger.public),
         "router_config": str(home.router_settings),

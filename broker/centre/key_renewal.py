@@ -1,7 +1,7 @@
 """The next keys of the centre's parties: the registrar's, and those that the registrar appoints.
 
     centre renew NAME        of a router or ledger whose keys are in this home: made here, and appointed
-    centre renew registrar   of the registrar, appointed with the root key
+    centre renew registrar   of a registrar whose keys are in this home, appointed with the root key
     centre appoint FILE      made elsewhere: of a further router, or the next one of any
 
 Rules: a key is made and written before it is appointed; asked again, it is the same key. None is withdrawn:
@@ -15,11 +15,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from broker.centre.agreements import secret_beside
 from broker.centre.key_watch import key_rows, own_policy_file
 from broker.centre.registry import Registry, registrar_of
 from broker.centre.root_renewal import root_signer
 from keys.appointments.own_identity import OwnIdentity
 from keys.appointments.request import PROCESSES
+from keys.ceremony import further_registrar
 from keys.errors import KeyFileMissing
 from keys.key_files import IDENTITY_FILE
 from keys.lifecycle import LEDGER_LIFETIME, REGISTRAR_LIFETIME, ROUTER_LIFETIME
@@ -29,7 +31,6 @@ from keys.statements import issue
 from protocol.parties import OperatorRole
 from protocol.public_keys import IdentityPublic
 from runtime.cli.command import Invocation
-from runtime.cli.unlocking import existing_secret
 from runtime.errors import Conflict, NotFound
 from runtime.process.clock import now
 from runtime.process.homes import CentreHome
@@ -75,12 +76,15 @@ async def renew_process(invocation: Invocation, name: str) -> dict[str, Any]:
 
 
 async def renew_registrar(
-    invocation: Invocation, roots: Sequence[Path], *, root_secret: Path | None
+    invocation: Invocation, roots: Sequence[Path], *, root_secret: Path | None, name: str = REGISTRAR
 ) -> dict[str, Any]:
-    """Appoint the registrar's next key with the root key, and use it from now on."""
+    """Appoint a registrar's next key with the root key, and use it from now on."""
     async with Registry.open(invocation) as registry:
         home, moment = registry.home, now()
-        own = _own(home, REGISTRAR)
+        if name != REGISTRAR:
+            # One more, or one whose key is lost: its next key is its first one here.
+            further_registrar(home.keys / name, entropy=os.urandom)
+        own = _own(home, name)
         if own.adopt(moment, directory=registry.directory, overlap=0) is None:
             made = own.appointment(StatementType.REGISTRAR, now=moment, lifetime=REGISTRAR_LIFETIME)
             keys = [root_signer(home, path, root_secret) for path in roots or (home.keys / "root",)]
@@ -91,7 +95,7 @@ async def renew_registrar(
                     f"it takes {needed} root keys, and {len(keys)} have named the registrar's next key",
                     hint="name them all with --root-key, in one command",
                 )
-        return _shown(REGISTRAR, own.name, own.public, registry)
+        return _shown(REGISTRAR, own.name, own.public, registry) | {"waits": False}
 
 
 async def appoint_process(invocation: Invocation, made: Appointment) -> dict[str, Any]:
@@ -109,7 +113,7 @@ async def _appointed(registry: Registry, made: Appointment) -> dict[str, Any]:
         )
     registrar = registrar_of(registry.home, registry.directory)
     await registry.state([issue(made, signer=registrar, issued=now())])
-    return _shown(PROCESSES[made.stype], made.name, made.public, registry)
+    return _shown(PROCESSES[made.stype], made.name, made.public, registry) | {"waits": registry.waits}
 
 
 def _shown(kind: str, name: str, public: IdentityPublic, registry: Registry) -> dict[str, Any]:
@@ -125,8 +129,9 @@ def _shown(kind: str, name: str, public: IdentityPublic, registry: Registry) -> 
 
 
 def _own(home: CentreHome, name: str) -> OwnIdentity:
+    path = home.keys / name / IDENTITY_FILE
     try:
-        return OwnIdentity(home.keys / name / IDENTITY_FILE, secret=existing_secret(home), entropy=os.urandom)
+        return OwnIdentity(path, secret=secret_beside(path, home), entropy=os.urandom)
     except KeyFileMissing:
         raise NotFound(
             f"{home.keys} has no keys of {name}",

@@ -5,6 +5,7 @@ How units are taken in is broker/centre/enrolments.py.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ async def change_status(invocation: Invocation, unit: str, *, suspended: bool, r
     """Suspend or resume."""
     async with Registry.open(invocation) as registry:
         await registry.state([registry.status_change(UnitId(unit), suspended=suspended, reason=reason)])
-        return {"unit": unit, "suspended": suspended, "directory_size": registry.directory.head.size}
+        size = registry.directory.head.size
+        return {"unit": unit, "suspended": suspended, "directory_size": size, "waits": registry.waits}
 
 
 async def named_key(invocation: Invocation, unit: str, wanted: bytes | IdPrefix) -> KeyId:
@@ -64,19 +66,23 @@ async def revoke_key(
     *,
     reason: str,
     since: int | None,
-    root: Path | None = None,
+    roots: Sequence[Path] = (),
     root_secret: Path | None = None,
 ) -> dict[str, Any]:
-    """Withdraw a key: a registrar's with the root key, any other with the registrar's."""
+    """Withdraw a key: a registrar's with root keys, any other with the registrar's."""
     async with Registry.open(invocation) as registry:
         moment, before = None if since is None else Millis(since), registry.directory.units()
-        signer = None if root is None else root_signer(registry.home, root, root_secret)
-        statement = registry.revocation(UnitId(unit), kid, reason=reason, since=moment, root=signer)
-        await registry.state([statement])
+        signers = [root_signer(registry.home, path, root_secret) for path in roots]
+        made = [
+            registry.revocation(UnitId(unit), kid, reason=reason, since=moment, root=signer)
+            for signer in signers or (None,)
+        ]
+        await registry.state(made)
         # With a registrar's stolen key falls what it stated: whoever revokes it states anew what was right.
         changed = [each.unit for each in before if registry.directory.unit(each.unit) != each]
         size = registry.directory.head.size
-        return {"unit": unit, "kid": kid.hex(), "changed_units": changed, "directory_size": size}
+        done = {"unit": unit, "kid": kid.hex(), "changed_units": changed, "directory_size": size}
+        return done | {"waits": registry.waits}
 
 
 async def list_units(invocation: Invocation) -> list[dict[str, Any]]:

@@ -27,7 +27,7 @@ async def change_quota(invocation: Invocation, unit: str, changes: dict[str, int
         named = UnitId(unit)
         quota = replace(registry.directory.quota(named), **changes)
         await registry.state([registry.quota_change(named, quota)])
-        return _row(registry.directory, named)
+        return _row(registry.directory, named) | {"waits": registry.waits}
 
 
 def _row(directory: Directory, unit: UnitId) -> dict[str, Any]:

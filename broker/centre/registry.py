@@ -116,6 +116,9 @@ class Registry:
     published: int
     """So many of the directory's statements are in the topic."""
 
+    waits: bool = False
+    """Whether anything that was stated has no effect before others agree."""
+
     @classmethod
     @asynccontextmanager
     async def open(cls, invocation: Invocation) -> AsyncIterator[Registry]:
@@ -154,8 +157,9 @@ class Registry:
     async def state(self, statements: Sequence[bytes]) -> tuple[TopicChange, ...]:
         """Check, create the topics of the units concerned, publish, grant or withdraw their rights."""
         await check_clock(self.kafka)
-        abouts = [self.directory.apply(statement).statement.about for statement in statements]
-        named = [about for about in abouts if about is not None]
+        applied = [self.directory.apply(statement) for statement in statements]
+        self.waits = self.waits or any({each.statement.body: each.waits for each in applied}.values())
+        named = [each.statement.about for each in applied if each.statement.about is not None]
         pending = self.home.pending
         write_statements(pending, statements)
         wanted = [t for unit in dict.fromkeys(named) for t in topics_of(self.directory.facts(unit))]

@@ -67,6 +67,7 @@ async def read_status(
             "size": registry.directory.head.size,
             "root": registry.directory.head.root.hex(),
             "refused": registry.refused,
+            "waiting": len(registry.directory.ballots(now())),
         },
         "routers": answers[: len(routers)],
         "ledgers": answers[len(routers) :],

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from keys.root_of_trust import RootOfTrust
 from keys.statement_types import Appointment, Statement, StatementType
 from keys.statements import appointment_item
-from keys.tables import Change, KeyRole, KnownKey, Put, Tables
+from keys.tables import Change, KeyRole, KnownKey, Put, Tables, Vote
 from protocol.canonical import encode
 from protocol.errors import Code, Rejected
 from protocol.identifiers import KeyId, Millis, UnitId
@@ -48,12 +48,31 @@ class Issuer:
     public: IdentityPublic
 
 
+@dataclass(frozen=True, slots=True)
+class Support:
+    """Who stands behind a statement at its place: its issuer, and those who stated the same before."""
+
+    votes: tuple[Vote, ...]
+    lowers: bool = False
+    """One is enough for it where several must agree on more."""
+
+    waits: bool = False
+    """It takes more of them, and has no effect yet."""
+
+
 def appoint_key(
-    made: Appointment, statement: Statement, *, tables: Tables, root: RootOfTrust, clock: Millis
+    made: Appointment,
+    statement: Statement,
+    *,
+    support: Support,
+    tables: Tables,
+    root: RootOfTrust,
+    clock: Millis,
 ) -> list[Change]:
     """What follows from an appointment by somebody above: a registrar's only once enough root keys agree."""
     _check_new(made, tables, root)
-    if made.stype is StatementType.IDENTITY and made.name not in tables.units:
+    if made.stype is StatementType.IDENTITY and made.name not in tables.units and not support.waits:
+        # One that waits may be of a unit that waits: who enrols it states both at once.
         raise not_valid("an identity of a unit that the directory does not know")
     if made.stype is StatementType.REGISTRAR:
         ballot = encode(appointment_item(made))
@@ -61,7 +80,9 @@ def appoint_key(
         if len(votes) < root.threshold:
             return [Put(tables.votes, ballot, votes)]
     at = Millis(max(statement.issued, clock))
-    known = KnownKey(_ROLE_APPOINTED[made.stype], _key(made), statement.issuer, at, made.not_after)
+    agreed = support.votes if len(support.votes) > 1 else ()
+    role = _ROLE_APPOINTED[made.stype]
+    known = KnownKey(role, _key(made), statement.issuer, at, made.not_after, agreed=agreed)
     return _known(known, tables)
 
 

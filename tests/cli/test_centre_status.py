@@ -16,7 +16,7 @@ def status(ledger: object, *, ready: bool = True) -> dict[str, Any]:
     return {
         "kafka": {"bootstrap": "kafka:9092", "reachable": True},
         "topics": {"declared": 4, "missing": [], "hanging": [], "hanging_error": None},
-        "directory": {"size": 7, "root": "", "refused": 0},
+        "directory": {"size": 7, "root": "", "refused": 0, "waiting": 0},
         "routers": [{"url": "http://router:9470", "ready": ready, "checks": checks}],
         "ledgers": [],
         "keys": [],

@@ -192,6 +192,44 @@ def test_keys_are_renewed_and_routers_added_by_command(exchange: Exchange) -> No
     exchange.at("centre", "centre", "suspend", "it", "--reason", "test", "--yes")
 
 
+def test_two_registrars_agree_by_command(empty_kafka: Kafka, tmp_path: Path) -> None:
+    """Enrolled by two, with keys that lie in two places; suspended by one, and resumed by two."""
+    made = Exchange(tmp_path, empty_kafka.bootstrap)
+    port = str(free_port())
+    made.at("centre", "--kafka", made.kafka, "centre", "init", "--registrars", "2", "--router-port", port)
+    second = tmp_path / "elsewhere"
+    (tmp_path / "centre" / "keys" / "registrar-2").rename(second)
+    root, centre = str(tmp_path / "centre" / "root.cbor"), "centre"
+    made.at("fr", "--kafka", made.kafka, "unit", "init", "fr", "--root", root)
+
+    def agreed() -> None:
+        names = [row["ballot"] for row in made.json(centre, "centre", "agree", "ls")]
+        done = made.json(centre, "centre", "agree", "to", *names, "--registrar-key", str(second), "--yes")
+        assert [row["waits"] for row in done] == [False] * len(names)
+        made.at(centre, "centre", "agree", "to", *names, "--registrar-key", str(second), "--yes", exit_=5)
+
+    asked = made.json(centre, "centre", "enrol", str(tmp_path / "fr" / "enrolment.cbor"), "--yes")
+    assert (asked["waits"], asked["topics"], made.json(centre, "centre", "units")) == (True, [], [])
+    with _process("-m", "clients.daemon", str(tmp_path / "fr")):
+        assert made.json(centre, "centre", "status", exit_=3)["directory"]["waiting"] == 2
+        agreed()
+        made.until(centre, "centre", "units")
+        until(
+            lambda: made.json(centre, "centre", "units")[0]["epochs"],
+            lambda epochs: len(epochs) == 3,
+            what="the keys of the unit, by its daemon",
+        )
+    assert not made.json(centre, "centre", "suspend", "fr", "--reason", "test", "--yes")["waits"]
+    told = made.at(centre, "centre", "resume", "fr", "--reason", "test", "--yes").err
+    assert "no effect before another registrar agrees" in told
+    assert made.json(centre, "centre", "units")[0]["suspended"]
+    agreed()
+    assert not made.json(centre, "centre", "units")[0]["suspended"]
+    assert (
+        made.json(centre, "centre", "quota", "set", "fr", "--messages", "9000", "--yes")["messages"] == 6000
+    )
+
+
 def change_quotas(exchange: Exchange) -> None:
     """A quota is the default until it is stated; what is not named stays, and what is too small is not stated."""
     before = {row["unit"]: row for row in exchange.json("centre", "centre", "quota", "ls")}

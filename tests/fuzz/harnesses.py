@@ -248,7 +248,8 @@ def _key_files() -> list[bytes]:
 
 
 def _root() -> list[bytes]:
-    return [RootOfTrust((parties.identity("fr").public, parties.identity("it").public), 2).encoded()]
+    keys = (parties.identity("fr").public, parties.identity("it").public)
+    return [RootOfTrust(keys, 2).encoded(), RootOfTrust(keys, 2, registrars=2).encoded()]
 
 
 HARNESSES = (

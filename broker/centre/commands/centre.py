@@ -33,6 +33,7 @@ centre = group(
         "appoint": Lazy(
             f"{_HERE}.keys:centre_appoint", _WRITES, "appoint a router's or ledger's key from its request"
         ),
+        "agree": Lazy(f"{_HERE}.agree:agree", None, "what waits for another registrar"),
         "certificate": Lazy(
             f"{_HERE}.certificates:centre_certificate",
             _WRITES,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from broker.centre.commands.agree import say_if_waiting
 from runtime.cli.command import Impact, Invocation, command, pass_invocation
 from runtime.cli.confirm import confirm
 from runtime.cli.home import centre_home
@@ -85,7 +86,7 @@ def centre_renew(
 ) -> None:
     """Make the next key of NAME and appoint it. The key of today lasts to its end.
 
-    NAME is 'registrar', whom the root appoints, or a router or ledger whose keys are in this home. Its
+    NAME is a registrar, whom the root appoints, or a router or ledger, whose keys are in this home. Its
     process signs with the next key a day later, or at once where the present one has ended; no restart.
     Of the root, only a file is made, which everybody pins by hand before its key is used.
     """
@@ -100,13 +101,14 @@ def centre_renew(
         write_details(following, fields_of(following), as_json=invocation.json)
         say("hint: hand it out, and read its fingerprint over the telephone: docs/runbooks/renew-keys.md")
         return
-    if name == REGISTRAR:
-        done = run_quietly(renew_registrar(invocation, roots, root_secret=root_secret))
+    if name == REGISTRAR or name.startswith(f"{REGISTRAR}-"):
+        done = run_quietly(renew_registrar(invocation, roots, root_secret=root_secret, name=name))
     elif roots or root_secret:
         raise click.UsageError("--root-key and --root-secret are for the registrar, whom the root appoints")
     else:
         done = run_quietly(renew_process(invocation, name))
     write_details(done, APPOINTED, as_json=invocation.json)
+    say_if_waiting(done)
 
 
 @command(
@@ -138,4 +140,5 @@ def centre_appoint(invocation: Invocation, *, file: Path, yes: bool) -> None:
     done = run_quietly(appoint_process(invocation, made))
     if invocation.json:
         write_json(done)
-    say(f"appointed {made.name} until {moment(made.not_after)}")
+    if not say_if_waiting(done):
+        say(f"appointed {made.name} until {moment(made.not_after)}")

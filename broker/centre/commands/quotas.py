@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import click
 
+from broker.centre.commands.agree import say_if_waiting
 from protocol.limits import MAX_RECIPIENTS, MAX_RECORD, MAX_UINT
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
 from runtime.cli.confirm import confirm
@@ -92,4 +93,5 @@ def quota_set(
     done = run_quietly(change_quota(invocation, unit, changes))
     if invocation.json:
         write_json(done)
-    say(f"{unit} may use {', '.join(f'{done[name]} {name}' for name in named)}")
+    if not say_if_waiting(done):
+        say(f"{unit} may use {', '.join(f'{done[name]} {name}' for name in named)}")

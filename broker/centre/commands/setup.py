@@ -46,6 +46,7 @@ topics = group("topics", short="the shape of the exchange in Kafka")
     examples=(
         "contrada --home ./centre --kafka 127.0.0.1:9092 centre init",
         "contrada --home ./centre --kafka 127.0.0.1:9092 centre init --secret /run/credentials/centre.secret",
+        "contrada --home ./centre --kafka 127.0.0.1:9092 centre init --registrars 2",
     ),
 )
 @click.option("--secret", type=PathName(path_type=Path), metavar="FILE", help="32 bytes that seal the keys.")
@@ -56,8 +57,15 @@ topics = group("topics", short="the shape of the exchange in Kafka")
     show_default=True,
     help="Where the router's health is served, on loopback.",
 )
+@click.option(
+    "--registrars",
+    type=Whole(1, 4),
+    default=1,
+    show_default=True,
+    help="How many must agree before anybody is given anything; chosen once.",
+)
 @pass_invocation
-def centre_init(invocation: Invocation, *, secret: Path | None, router_port: int) -> None:
+def centre_init(invocation: Invocation, *, secret: Path | None, router_port: int, registrars: int) -> None:
     """Found a new exchange in the home directory.
 
     Makes the root, the registrar, the router and the ledger, each with its keys; writes root.cbor,
@@ -67,7 +75,8 @@ def centre_init(invocation: Invocation, *, secret: Path | None, router_port: int
     from broker.centre.founding import found_centre
     from runtime.cli.kafka_calls import run_quietly
 
-    done = run_quietly(found_centre(invocation, secret_file=secret, router_port=router_port))
+    work = found_centre(invocation, secret_file=secret, router_port=router_port, registrars=registrars)
+    done = run_quietly(work)
     fields = (
         Column("root", "root"),
         Column("root_fingerprint", "root fingerprint"),
@@ -77,6 +86,8 @@ def centre_init(invocation: Invocation, *, secret: Path | None, router_port: int
     say(f"hint: start the router: contrada router run --config {done['router_config']}")
     say("hint: give root.cbor to every unit, and read its fingerprint to them over the telephone")
     say(f"hint: keep {done['home']}/keys/root offline from now on")
+    for other in done["further_registrars"]:
+        say(f"hint: carry {other['keys']} to another person, and leave no copy here")
 
 
 @command(

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from broker.centre.commands.agree import say_if_waiting
 from protocol.codes import Classification, LegalBasis, Purpose, UnitKind
 from protocol.identifiers import IdPrefix
 from protocol.times import Bound
@@ -138,6 +139,7 @@ def centre_enrol(
         write_json({"requests": shown, **done} if many else shown[0] | done)
     whom = f"{len(requests)} units" if many else shown[0]["unit"]
     say(f"published {done['statements']} statements about {whom}")
+    say_if_waiting(done)
 
 
 _ONE = "the fingerprints agree, and is the unit"
@@ -184,7 +186,8 @@ def _change_status(invocation: Invocation, unit: str, *, suspended: bool, reason
     done = run_quietly(change_status(invocation, unit, suspended=suspended, reason=reason))
     if invocation.json:
         write_json(done)
-    say(f"{unit} is {'suspended' if suspended else 'resumed'}")
+    if not say_if_waiting(done):
+        say(f"{unit} is {'suspended' if suspended else 'resumed'}")
 
 
 @command(
@@ -208,10 +211,12 @@ def _change_status(invocation: Invocation, unit: str, *, suspended: bool, reason
 )
 @click.option(
     "--root-key",
-    "root",
+    "roots",
     type=PathName(path_type=Path),
+    multiple=True,
     metavar="PATH",
-    help="Of a registrar's key, which the root withdraws: the root's key file, or its directory.",
+    help="Of a registrar's key, which the root withdraws: the root's key file, or its directory; "
+    "again for each.",
 )
 @click.option(
     "--root-secret",
@@ -228,7 +233,7 @@ def centre_revoke(
     wanted: bytes | IdPrefix,
     reason: str,
     compromised_since: int | None,
-    root: Path | None,
+    roots: tuple[Path, ...],
     root_secret: Path | None,
     yes: bool,
 ) -> None:
@@ -239,11 +244,14 @@ def centre_revoke(
     kid = run_quietly(named_key(invocation, unit, wanted))
     confirm(f"revoke {kid.hex()} of {unit}, for good", yes=yes)
     work = revoke_key(
-        invocation, unit, kid, reason=reason, since=compromised_since, root=root, root_secret=root_secret
+        invocation, unit, kid, reason=reason, since=compromised_since, roots=roots, root_secret=root_secret
     )
     done = run_quietly(work)
     if invocation.json:
         write_json(done)
+    if done["waits"]:
+        say("hint: it waits for another root key: the same command within 30 days, with that key")
+        return
     say(f"revoked {kid.hex()} of {unit}")
     if done["changed_units"]:
         say(f"what this key stated has fallen; other facts count now of: {', '.join(done['changed_units'])}")

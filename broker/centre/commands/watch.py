@@ -146,6 +146,8 @@ def _show_status(found: dict[str, Any]) -> None:
             f"HANGS      {row['topic']} {row['partition']} from {row['offset']} on: see centre topics hanging"
         )
     write(f"directory  {found['directory']['size']} statements")
+    if waiting := found["directory"]["waiting"]:
+        write(f"WAITS      {waiting} for another registrar or root key: see centre agree ls")
     for router in found["routers"]:
         _show_process("router", router)
         if units := accused(router):

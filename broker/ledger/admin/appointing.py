@@ -16,6 +16,7 @@ from keys.key_files import IDENTITY_FILE
 from protocol import topics
 from runtime.cli.command import Invocation
 from runtime.cli.kafka_calls import run_quietly
+from runtime.cli.render import say
 from runtime.cli.unlocking import existing_secret
 from runtime.kafka.admin import KafkaTopicAdmin
 from runtime.process.clock import now
@@ -48,3 +49,5 @@ async def _appoint(invocation: Invocation) -> None:
         if registry.directory.operator_key(own.public.kid) is None:
             registrar = registrar_of(home, registry.directory)
             await registry.state([appoint_ledger(own, registrar=registrar, now=now())])
+            if registry.waits:
+                say("hint: the ledger's key waits for another registrar: contrada centre agree ls")

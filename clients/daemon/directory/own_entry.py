@@ -88,7 +88,9 @@ def watch(context: UnitContext, change: OwnChange) -> None:
         inbox.owe_what_was_refused(context.store)
         deletions.tell_what_was_refused(context.store)
     about_us = applied.statement.about == context.unit
-    alarm = _alarm_for(context, applied) if about_us else "own_facts_changed"
+    # What waits for another registrar has changed nothing; with the last of them it is told.
+    about = None if applied.waits else _alarm_for(context, applied)
+    alarm = about if about_us else "own_facts_changed"
     if alarm is None:
         log.info("own_entry_changed", count=applied.position)
     elif note(context.store, told(applied.digest)):

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from keys import rules
 from keys.directory import Directory
+from keys.registrars.standing import RegistrarTimes
 from keys.soft_keys import SoftIdentity
 from keys.statement_types import LAST_FOUNDING_TYPE, MAX_TYPE, StatementType, Unread
 from keys.statements import parse_statement
@@ -213,7 +214,7 @@ MUTANTS = [
         Mutant(rules.find_issuer, forced(False, "MAY_STATE_LATER")),
     ),
     (test_it_is_signed_like_any_other, Mutant(Directory.apply, dropped("parsed.verify"))),
-    (test_its_time_counts_as_any_registrars, Mutant(Directory.apply, dropped("statement.issued"))),
+    (test_its_time_counts_as_any_registrars, Mutant(RegistrarTimes.after, dropped("self.note"))),
 ]
 
 

@@ -17,7 +17,7 @@ from protocol.errors import MisuseError, Rejected
 from protocol.identifiers import Millis
 from protocol.signatures import STATEMENT, Suite, sign
 from tests.mutants.engine import Mutant, mutated
-from tests.mutants.operations import forced, returning, rewritten
+from tests.mutants.operations import forced, returning
 from tests.mutants.promises import assert_missed
 from tests.unit.keys.world import FR, IT, NOW, World, identity, stated
 
@@ -107,7 +107,7 @@ def test_a_program_that_does_not_read_it_has_the_same_directory(world: World) ->
 
 
 MUTANTS = [
-    (Mutant(standing._counting, rewritten("max(reversed(quotas), key=lambda each: each.issued, default=None)", "quotas[-1]")),
+    (Mutant(standing._quota, forced(False, "each.issued < counts.issued")),
      test_an_older_one_that_was_held_back_has_its_place_and_no_effect, ()),
     (Mutant(rules.find_issuer, forced(False, "MAY_STATE_LATER")), test_no_unit_sets_a_quota_and_the_root_may, ()),
     (Mutant(statements._parse_later, forced(True, "quota.is_enough")),

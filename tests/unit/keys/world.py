@@ -106,27 +106,31 @@ def stated(body: Body, *, by: SoftIdentity, at: int = NOW) -> bytes:
 class World:
     """A directory with a root and a registrar, and short ways to go on from there."""
 
-    def __init__(self, *, roots: int = 1, threshold: int = 1) -> None:
+    def __init__(self, *, roots: int = 1, threshold: int = 1, registrars: int = 1) -> None:
         self.root_keys = [identity("root", n + 1) for n in range(roots)]
-        self.root = RootOfTrust(tuple(key.public for key in self.root_keys), threshold)
+        keys = tuple(key.public for key in self.root_keys)
+        self.root = RootOfTrust(keys, threshold, registrars=registrars)
         self.registrar = identity("registrar")
+        self.registrars = [self.registrar, *(identity(f"registrar-{n + 1}") for n in range(1, registrars))]
         self.directory = Directory(self.root)
-        for root_key in self.root_keys[:threshold]:
-            self.apply(appointment(StatementType.REGISTRAR, self.registrar), by=root_key)
+        for registrar in self.registrars:
+            made = appointment(StatementType.REGISTRAR, registrar)
+            for root_key in self.root_keys[:threshold]:
+                self.apply(made, by=root_key)
 
     def apply(self, body: Body, *, by: SoftIdentity, at: int = NOW) -> Applied:
         """State and take in."""
         return self.directory.apply(stated(body, by=by, at=at))
 
+    def agreed(self, body: Body, *, at: int = NOW) -> Applied:
+        """Stated by all registrars."""
+        return [self.apply(body, by=registrar, at=at) for registrar in self.registrars][-1]
+
     def enrol(self, unit: str, *, at: int = NOW, epochs: bool = True) -> SoftIdentity:
         """A unit with an identity and, on request, its three epoch keys."""
         key = identity(unit)
-        self.apply(facts(unit), by=self.registrar, at=at)
-        self.apply(
-            appointment(StatementType.IDENTITY, key, not_before=at, not_after=at + YEAR),
-            by=self.registrar,
-            at=at,
-        )
+        self.agreed(facts(unit), at=at)
+        self.agreed(appointment(StatementType.IDENTITY, key, not_before=at, not_after=at + YEAR), at=at)
         if epochs:
             for epoch in range(epoch_of(Millis(at)), epoch_of(Millis(at)) + 3):
                 self.apply(publication(unit, epoch), by=key, at=at)

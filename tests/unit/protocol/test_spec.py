@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b85decode
+from dataclasses import replace
 from pathlib import Path
 
 import pycddl
@@ -157,7 +158,12 @@ def samples() -> dict[str, list[bytes]]:
         "enrolment": [enrolling],
         "enrolment-payload": [parse_signed(enrolling).payload],
         "rotation": [rotating],
-        "root-of-trust": [world.directory.root.encoded(), next_root_of(world).encoded()],
+        "root-of-trust": [
+            world.directory.root.encoded(),
+            next_root_of(world).encoded(),
+            replace(world.directory.root, registrars=2).encoded(),
+            replace(next_root_of(world), registrars=4).encoded(),
+        ],
         "sealed-file": [seal_file(b"x", purpose="identity", secret=credential, entropy=entropy)],
         "sealed-file-aad": [encode(["contrada/sealed-file", 1, "identity", "credential", bytes(16)])],
         "identity-file": [identity.secret_bytes()],

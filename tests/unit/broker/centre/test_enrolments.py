@@ -19,7 +19,17 @@ from protocol.identifiers import UnitId
 from runtime.cli.errors import BadInput
 from runtime.errors import Conflict, Unavailable
 from runtime.process.homes import CentreHome
-from tests.unit.keys.world import EPOCH_NOW, NOW, World, appointment, identity, publication, stated
+from tests.unit.keys.world import (
+    EPOCH_NOW,
+    NOW,
+    World,
+    appointment,
+    facts,
+    identity,
+    publication,
+    revocation,
+    stated,
+)
 
 NAMES = ("be", "cz", "dk", "ee", "fi")
 
@@ -51,6 +61,7 @@ class Registration:
     home: CentreHome
     stated: list[int] = field(default_factory=list)
     fails_at: int = -1
+    waits: bool = False
 
     async def state(self, statements: Sequence[bytes]) -> tuple[()]:
         if len(self.stated) == self.fails_at:
@@ -103,6 +114,22 @@ async def test_what_was_interrupted_is_gone_on_with(folder: Path, registration: 
     assert registration.stated == [6, 6, 3]
     assert await enrolled(folder, registration) == []
     assert registration.stated == [6, 6, 3]
+
+
+def test_what_a_thief_described_is_stated_anew() -> None:
+    """Of a unit that was known, and of one that only the thief had described: the version goes on behind what fell."""
+    world = World()
+    world.enrol("fr")
+    for unit, version in (("fr", 2), ("xx", 1)):
+        world.apply(facts(unit, version=version, name="A lie"), by=world.registrar, at=NOW + 1)
+    gone = revocation("registrar", world.registrar.public.kid, since=NOW + 1)
+    world.apply(gone, by=world.root_keys[0], at=NOW + 2)
+    following = identity("registrar", 2)
+    world.apply(appointment(StatementType.REGISTRAR, following), by=world.root_keys[0])
+    for unit, version in (("fr", 3), ("xx", 2)):
+        stated_anew = enrolments._facts(UnitId(unit), world.directory, {"name": "Right"})
+        assert stated_anew is not None and stated_anew.version == version
+        world.apply(stated_anew, by=following, at=NOW + 3)
 
 
 async def test_one_that_is_enrolled_already_is_told(folder: Path, registration: Registration) -> None:

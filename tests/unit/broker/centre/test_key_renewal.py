@@ -50,6 +50,7 @@ class Centre:
     home: CentreHome
     directory: Directory
     now: Millis = NOW
+    waits: bool = False
 
     async def state(self, statements: Sequence[bytes]) -> tuple[()]:
         for statement in statements:

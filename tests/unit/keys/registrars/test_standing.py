@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from keys import rules
 from keys.appointments import line
 from keys.directory import Directory
-from keys.registrars import standing
+from keys.registrars import agreement, standing
 from keys.registrars.standing import RegistrarTimes
 from keys.soft_keys import SoftIdentity
 from keys.statement_types import QuotaChange, StatementType
@@ -264,15 +264,15 @@ MUTANTS = [
      test_a_unit_that_only_a_thief_described_is_not_known, ()),
     (Mutant(line._takes_part, rewritten("unit is not None and not unit.suspended", "True")),
      test_an_identity_of_a_unit_that_is_not_known_any_more_names_no_successor, ()),
-    (Mutant(standing._change_status, rewritten("_last(known.statuses, tables.keys)", "known.statuses[-1] if known.statuses else None")),
+    (Mutant(standing._change_status, rewritten("counting_status(change.unit, tables)", "(tables.stated[change.unit].statuses or (None,))[-1]")),
      test_what_a_thief_suspended_or_resumed_is_as_it_was, (True,)),
     (Mutant(RegistrarTimes.latest, rewritten("not _has_fallen(kid, own[at], keys)", "True")),
      test_a_time_years_ahead_locks_nobody_for_longer_than_the_thief_has_the_key, ()),
-    (Mutant(Directory.apply, forced(False, "KeyRole.ROOT")),
+    (Mutant(RegistrarTimes.after, forced(False, "KeyRole.ROOT")),
      test_a_time_years_ahead_locks_nobody_for_longer_than_the_thief_has_the_key, ()),
     (Mutant(standing._has_fallen, rewritten("at >= since", "True")), test_what_was_stated_before_and_by_others_stands, ()),
-    (Mutant(standing._stated, rewritten("max(statement.issued, clock)", "statement.issued")), test_a_thief_cannot_date_back, ()),
-    (Mutant(standing._describe, rewritten("known.facts[-1].value.version if known.facts else 0", "tables.facts[facts.unit].version if facts.unit in tables.facts else 0")),
+    (Mutant(agreement.agreed_consequences, rewritten("max(statement.issued, clock)", "statement.issued")), test_a_thief_cannot_date_back, ()),
+    (Mutant(standing._describe, rewritten("next_version(facts.unit, tables)", "1 + (tables.facts[facts.unit].version if facts.unit in tables.facts else 0)")),
      test_a_version_that_has_fallen_keeps_its_number, ()),
 ]  # fmt: skip
 

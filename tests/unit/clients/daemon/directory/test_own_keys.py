@@ -15,16 +15,17 @@ from clients.daemon.receiving.deciding import take_decisions
 from clients.daemon.sending import waiting
 from clients.daemon.store import noted
 from keys import lifecycle
+from keys.directory import Applied
 from keys.enrolment import rotation_statements
 from keys.soft_keys import SoftEpochKey, SoftIdentity
-from keys.statement_types import EpochPublication, Revocation, StatementType, StatusChange
+from keys.statement_types import EpochPublication, Revocation, Statement, StatementType, StatusChange
 from keys.statements import issue
 from protocol import topics
 from protocol.codes import Classification
 from protocol.envelope.wire import parse_submission
 from protocol.epochs import epoch_of, to_publish
 from protocol.errors import Rejected
-from protocol.identifiers import Millis, UnitId
+from protocol.identifiers import Millis, UnitId, digest
 from protocol.limits import DAY, EPOCH
 from runtime.kafka.ports import Fetched, InputRecord
 from tests.mutants.engine import Mutant
@@ -238,6 +239,17 @@ def test_what_falls_with_a_registrars_key_is_told_and_ends_a_suspension(world, e
     assert unit is not None and not unit.suspended
 
 
+def test_what_waits_for_another_registrar_is_no_alarm(world, es):
+    """It has changed nothing; the statement that makes it count is told."""
+    unit = es.context.directory.unit(es.unit)
+    made = Statement(world.now, world.registrar.public.kid, StatusChange(es.unit, False, "for a test"))
+    for waits, told in ((True, []), (False, ["own_status_changed"])):
+        applied = Applied(7, digest(repr(waits).encode()), made, new=True, waits=waits)
+        with es.context.transaction():
+            own_entry.watch(es.context, own_entry.OwnChange(applied, unit, unit))
+        assert alarms(es) == told
+
+
 def test_what_we_withdraw_ourselves_is_no_alarm(world, es):
     """The daemon knows its own words when they come back."""
     for path in (es.path / "keys").glob("*epoch*"):
@@ -339,6 +351,7 @@ def test_a_successor_that_somebody_else_named_is_an_alarm(world, es):
 
 
 MUTANTS = [
+    (Mutant(own_entry.watch, forced(False, "applied.waits")), test_what_waits_for_another_registrar_is_no_alarm),
     (Mutant(lifecycle.rotated_away, forced(False, "ROTATED_ENDS")), test_a_rotated_identity_ends_when_its_overlap_is_over),
     (Mutant(lifecycle.rotated_away, rewritten("not key.revoked and now <= key.not_after", "True")),
      test_a_rotated_identity_ends_when_its_overlap_is_over),
