@@ -12,7 +12,7 @@ from keys.statement_types import StatementType
 from protocol.errors import Code
 from protocol.identifiers import Digest, UnitId, digest
 from protocol.trail.acts import unverified
-from protocol.trail.ledger_leaves import unverified_leaf
+from protocol.trail.ledger_leaves import own_leaf
 from tests.sim.ledger import LEDGER, Ledger
 from tests.unit.clients.audit.audits import audit, found, kinds
 
@@ -195,7 +195,7 @@ def test_what_the_ledger_could_not_verify_is_told(ledger: Ledger) -> None:
     """An UNVERIFIED leaf is a notice to the auditor: somebody wrote to the audit topic."""
     world = ledger.world
     act = unverified(world.now, LEDGER, offset=3, record=digest(b"x"), code=Code.E_SCHEMA)
-    entry, row = unverified_leaf(act, world.entropy(16), index=ledger.log.tree.size)
+    entry, row = own_leaf(act, world.entropy(16), index=ledger.log.tree.size)
     ledger.append([entry], [row])
     ledger.publish()
 
