@@ -128,15 +128,13 @@ def test_publications_are_no_notices() -> None:
 
 
 @pytest.mark.parametrize("value", [True, False])
-def test_each_rule_has_a_test_that_misses_it(es: UnitFixture, value: bool) -> None:
+@pytest.mark.parametrize(
+    "promise", [test_it_is_one_alarm_however_often_it_comes, test_a_put_back_is_one_alarm_with_both_times]
+)
+def test_each_rule_has_a_test_that_misses_it(es: UnitFixture, promise, value: bool) -> None:
     """Raised each time, or never."""
-    mutant = Mutant(following.take_notice, forced(value, "note"))
-    for promise in (
-        test_it_is_one_alarm_however_often_it_comes,
-        test_a_put_back_is_one_alarm_with_both_times,
-    ):
-        with mutated(mutant), pytest.raises(AssertionError):
-            promise(es)
+    with mutated(Mutant(following.take_notice, forced(value, "note"))), pytest.raises(AssertionError):
+        promise(es)
 
 
 def test_without_patience_the_ledger_is_accused(es: UnitFixture) -> None:
