@@ -36,9 +36,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--first", type=int, default=1, help="the first of them (default 1)")
     parser.add_argument("--years", type=float, default=1.0, help="of each (default 1)")
     parser.add_argument("--units", type=int, default=UNITS, help=f"in each exchange (default {UNITS})")
-    parser.add_argument(
-        "--per-year", type=float, default=PER_YEAR, help=f"episodes (default {PER_YEAR:g})"
-    )
+    parser.add_argument("--per-year", type=float, default=PER_YEAR, help=f"episodes (default {PER_YEAR:g})")
     parser.add_argument("--episodes", type=_numbers, help="these of its episodes alone")
     parser.add_argument("--faults", type=_numbers, help="these of its faults alone")
     parser.add_argument("--kinds", type=lambda text: text.split(","), help="these kinds of faults alone")

@@ -171,7 +171,9 @@ class Campaign:
     async def _all_said(self) -> None:
         talking, self._talking = list(self._talking), set()
         await self._all(talking, within=DRAINED_WITHIN)
-        await self._drained(proofs=True)
+        if await self._drained(proofs=True):
+            # The ledger has what there is: if it was to go back, it has.
+            await duties.state_put_backs(self.exchange, is_over=True)
 
     async def _all(self, tasks: list[asyncio.Task[None]], *, within: float | None = None) -> None:
         if not tasks:
