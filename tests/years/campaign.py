@@ -113,6 +113,7 @@ class Campaign:
         await self._heal()
         if self.findings.found:
             return None
+        await duties.state_put_backs(self.exchange, is_over=True)
         # The upkeep of keys comes once in an hour, and sees the last decisions.
         await self._leap_to(self.exchange.loop.time() + 3 * HOUR)
         await asyncio.sleep(MINUTE)
@@ -171,9 +172,8 @@ class Campaign:
     async def _all_said(self) -> None:
         talking, self._talking = list(self._talking), set()
         await self._all(talking, within=DRAINED_WITHIN)
-        if await self._drained(proofs=True):
-            # The ledger has what there is: if it was to go back, it has.
-            await duties.state_put_backs(self.exchange, is_over=True)
+        await self._drained(proofs=True)
+        await duties.state_put_backs(self.exchange)
 
     async def _all(self, tasks: list[asyncio.Task[None]], *, within: float | None = None) -> None:
         if not tasks:

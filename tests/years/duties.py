@@ -190,15 +190,17 @@ async def state_gap(exchange: Exchange) -> None:
 async def state_put_backs(exchange: Exchange, *, is_over: bool = False) -> None:
     """`ledger put-back`: two people state that Kafka was put back, as soon as the ledger has gone back.
 
-    Where it had read nothing of what is lost it goes nowhere, and there is nothing to state; that is known when all `is_over`.
+    That it does with the next record that comes, or at its next start. Where it had read nothing of what is lost it goes
+    nowhere, and there is nothing to state; that is known when all `is_over`.
     """
     losses = exchange.losses
     for times in list(losses.unstated):
         try:
             leaf = await exchange.centre.command(_put_back_stated(exchange, *times))
-        except Conflict:
+        except Conflict as none:
             if is_over:
                 losses.unstated.remove(times)
+                exchange.note(f"people state nothing of a Kafka that was put back: {none} ({none.hint})")
         except UNREACHABLE as error:
             exchange.note(f"people could not state that Kafka was put back: {error}")
         else:

@@ -6,13 +6,13 @@
 Owns what may be stated: of a leaf at which the ledger itself says that it went back, once each. What is typed
 must agree with what the ledger had read:
 
-    last decision of the copy <= copied <= first that is undone
-    last that is undone <= restored <= the ledger goes back            each give or take `CLOCK_TOLERANCE`
+    last decision of the copy <= copied <= first that is lost
+    last that was read <= restored <= the ledger goes back            each give or take `CLOCK_TOLERANCE`
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -104,8 +104,8 @@ def find_way_back(settings: LedgerSettings, said: PutBackStatement) -> PutBack:
     if not ways:
         raise Conflict(
             "the ledger has gone back nowhere of which nobody has stated why",
-            hint="it goes back when it runs and has read what the copy lacks ('audit_rewound' in its log); "
-            "where it has read nothing of that, nothing is decided twice, and nothing is to be stated",
+            hint="it goes back at its next start, or with the next record ('audit_rewound' in its log); "
+            "where it has read nothing that the copy lacks, nothing is decided twice, nor to be stated",
         )
     raise Conflict(
         f"at leaf {ways[0].leaf} of {ways[0].log} the ledger went back, and had read otherwise",
@@ -126,30 +126,53 @@ async def state_put_back(
 def unstated_ways_back(records: RecordStore) -> Iterator[UnstatedWayBack]:
     """The leaves at which the ledger went back and that no statement names, oldest first."""
     stated = {(back.log, back.leaf) for _, back in _acts(records, RecordType.KAFKA_PUT_BACK, put_back_of)}
+    earlier: list[tuple[FoundRow, Rewinding]] = []
     for found, way in _acts(records, RecordType.AUDIT_REWOUND, rewinding_of):
         if (found.origin, found.row.index) not in stated:
-            yield _bounded(records, found, way)
+            yield _bounded(records, found, way, earlier)
+        earlier.append((found, way))
 
 
-def _bounded(records: RecordStore, found: FoundRow, way: Rewinding) -> UnstatedWayBack:
+def _bounded(
+    records: RecordStore, found: FoundRow, way: Rewinding, earlier: Sequence[tuple[FoundRow, Rewinding]]
+) -> UnstatedWayBack:
     log, leaf, t = found.origin, found.row.index, found.row.t
-    common = _decision(records, way.log, way.first, newest=True)
-    last = _decision(records, log, leaf, newest=True)
-    undone = _decision(records, way.log, way.first - 1)
-    # Where the first one that follows stands behind the way back, no decision is undone.
-    is_undone = undone is not None and not (undone.origin == log and undone.row.index > leaf)
-    copied = Span(_time(common), _time(undone) if is_undone else t)
-    return UnstatedWayBack(log, leaf, copied, Span(_time(last), t))
+    common, last = (_decision(records, place, newest=True) for place in ((way.log, way.first), (log, leaf)))
+    lost = _first_lost(records, found, way, earlier)
+    copied = Span(None if common is None else common.row.t, t if lost is None else lost.row.t)
+    return UnstatedWayBack(log, leaf, copied, Span(None if last is None else last.row.t, t))
 
 
-def _decision(records: RecordStore, log: str, leaf: int, *, newest: bool = False) -> FoundRow | None:
+def _first_lost(
+    records: RecordStore, found: FoundRow, way: Rewinding, earlier: Sequence[tuple[FoundRow, Rewinding]]
+) -> FoundRow | None:
+    """The first decision that this way back undoes; None where it undoes none.
+
+    What an earlier one had undone Kafka did not have any more.
+    """
+    order = {state.origin: number for number, state in enumerate(records.states())}
+
+    def place(log: str, leaf: int) -> tuple[int, int]:
+        return order[log], leaf
+
+    behind = (way.log, way.first - 1)
+    while (lost := _decision(records, behind)) is not None:
+        here = place(lost.origin, lost.row.index)
+        if here > place(found.origin, found.row.index):
+            return None
+        undone = [
+            at for at, gone in earlier if place(gone.log, gone.first) <= here < place(at.origin, at.row.index)
+        ]
+        if not undone:
+            return lost
+        behind = (undone[-1].origin, undone[-1].row.index)
+    return None
+
+
+def _decision(records: RecordStore, leaf: tuple[str, int], *, newest: bool = False) -> FoundRow | None:
     """The next decision behind this leaf, or the newest one before it, of any half-year."""
-    search = RecordQuery(types=_DECISIONS, beyond=(log, leaf), newest=newest, limit=1)
+    search = RecordQuery(types=_DECISIONS, beyond=leaf, newest=newest, limit=1)
     return next(iter(records.find(search)), None)
-
-
-def _time(found: FoundRow | None) -> int | None:
-    return None if found is None else found.row.t
 
 
 def _acts(

@@ -154,6 +154,18 @@ def test_a_way_back_that_undid_no_decision_has_bounds_too(ledger: Ledger) -> Non
     assert f"the copy is from {show_time(at(4))} to {show_time(at(5.5))}" in ledger.refuses(3, 5)
 
 
+def test_a_copy_of_what_an_earlier_one_had_left_may_be_made_long_behind_what_that_one_lost(
+    ledger: Ledger,
+) -> None:
+    """Kafka is put back, copied before anything else is decided, and put back once more."""
+    ledger.goes_back(5.5)
+    ledger.rig.run(ledger.rig.writer(), upto=READ + 3)
+    second = ledger.goes_back(9)
+    assert ledger.fits(4.9, 8)
+    assert ledger.finds(copied=4.9, restored=8).leaf == second
+    assert not ledger.fits(5.3, 8)
+
+
 MUTANTS = [
     (test_one_person_states_nothing, Mutant(put_back_stating.find_way_back, unchecked("casefold"))),
     (test_a_copy_is_put_back_after_it_was_made_and_not_tomorrow, Mutant(put_back_stating.find_way_back, forced(True, "said.copied", "now"))),
@@ -161,7 +173,8 @@ MUTANTS = [
     (test_clocks_may_differ, Mutant(Span.has, rewritten("self.since - CLOCK_TOLERANCE", "self.since"))),
     (test_clocks_may_differ, Mutant(Span.has, rewritten("self.until + CLOCK_TOLERANCE", "self.until"))),
     (test_each_way_back_is_stated_once_the_oldest_first, Mutant(put_back_stating.unstated_ways_back, forced(True, "stated"))),
-    (test_a_way_back_that_undid_no_decision_has_bounds_too, Mutant(put_back_stating._bounded, forced(True, "is_undone"))),
+    (test_a_way_back_that_undid_no_decision_has_bounds_too, Mutant(put_back_stating._first_lost, forced(False, "here", "found.row.index"))),
+    (test_a_copy_of_what_an_earlier_one_had_left_may_be_made_long_behind_what_that_one_lost, Mutant(put_back_stating._first_lost, forced(False, "undone"))),
 ]  # fmt: skip
 
 
