@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from broker.ledger import checks, log_storage
-from broker.ledger.place.same_log import SameLog
 from broker.ledger.record_judge import RecordJudge
 from broker.ledger.store import record_store
 from broker.renewal import Renewal
@@ -28,7 +27,7 @@ from protocol.tlog.policy import Policy
 from runtime.kafka import fetch_session, positions, requests, transactions
 from runtime.process.clock import ClockCheck
 from tests.mutants.engine import Mutant
-from tests.mutants.operations import dropped, forced, instead, returning, rewritten, unchecked
+from tests.mutants.operations import dropped, instead, returning, rewritten, unchecked
 
 YEARS: Final = 0.05
 PER_YEAR: Final = 400.0
@@ -318,13 +317,6 @@ HOLES: Final = (
         "the ledger goes back and does not say so",
         "ADR 0034",
         (Mutant(RecordJudge.rewound, rewritten("(entry,)", "()"), rewritten("(row,)", "()")),),
-        ("kafka_from_an_older_copy",),
-        by="decision-twice",
-    ),
-    Hole(
-        "records that come after a silence are sequenced before the look",
-        "ADR 0034",
-        (Mutant(SameLog.check, forced(True, "SILENCE")),),
         ("kafka_from_an_older_copy",),
         by="decision-twice",
     ),
