@@ -342,7 +342,9 @@ async def _hold_ledgers(exchange: Exchange) -> None:
 
 
 def _note_losses(exchange: Exchange, copy: Copy) -> None:
-    undone, directory = exchange.harvest.set_back(copy), exchange.harvest.directory()
+    # By the keys that everybody knew: what appointed them may be lost with it.
+    exchange.harvest.take()
+    directory, undone = exchange.harvest.directory(), exchange.harvest.set_back(copy)
     settings = LedgerSettings.load(exchange.home.ledger_settings)
     with closing(RecordStore(settings.records_url, read_only=True)) as records:
         exchange.losses.note(undone, directory, Logged(records), now=exchange.clocks.millis())
