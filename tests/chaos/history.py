@@ -172,6 +172,9 @@ class KafkaLoss:
     accepted: frozenset[Name] = frozenset()
     """Messages that were accepted there; they need not be accepted once more."""
 
+    refused: frozenset[Name] = frozenset()
+    """The same of what was refused there: its sender knows, and does not send it again."""
+
     sent_again: frozenset[Name] = frozenset()
     """Messages that people sent again by hand: each time one is decided and delivered once more, behind its place."""
 

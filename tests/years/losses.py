@@ -7,6 +7,7 @@ gone for good" in docs/runbooks/ledger-does-not-start.md. It is looked at once m
     undone       what the ledger had logged of what is undone: its leaves stay, and the places are decided again
     unstated     of which time each copy was, and when it was put back: two people state it, once the ledger went back
     accepted     messages that a router accepted; who knows that does not send them again
+    refused      the same of what it refused
     delivered    what lay in inboxes: an acknowledgement that nobody had read is sent again by nobody
     sent_again   messages that people sent again by hand, each of which is decided and delivered once more
     due          the places of which a unit had read what is undone: it must say `feed_rewound`
@@ -35,7 +36,7 @@ from protocol.trail.batches import SUMMARY_FIELDS, Decisions, open_decisions, ve
 from protocol.trail.records import Record, RecordType
 from protocol.trail.stated_acts import is_acts, verify_acts
 from tests.chaos.evidence import connect
-from tests.chaos.history import ACCEPTED, Delivery, KafkaLoss, Name, Says, Source
+from tests.chaos.history import ACCEPTED, REJECTED, Delivery, KafkaLoss, Name, Says, Source
 from tests.chaos.ledger_evidence import decision, trail_of
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Losses:
 
     leaves: set[Digest] = field(default_factory=set)
     accepted: set[Name] = field(default_factory=set)
+    refused: set[Name] = field(default_factory=set)
     delivered: set[tuple[str, str, bytes]] = field(default_factory=set)
     sent_again: set[Name] = field(default_factory=set)
     due: set[tuple[str, str]] = field(default_factory=set)
@@ -101,6 +103,8 @@ class Losses:
                 self.expired.add(made.source)
             if made.kind == ACCEPTED and made.message_id is not None:
                 self.accepted.add((made.source.unit, made.message_id))
+            if made.kind == REJECTED and made.message_id is not None:
+                self.refused.add((made.source.unit, made.message_id))
 
     def unkept(self, exchange: Exchange, unit: str) -> tuple[int, int]:
         """The promises of a unit that no ledger can keep, and of how many of them it has told."""
@@ -123,6 +127,7 @@ class Losses:
                     deliveries.update(_deliveries(made))
         return KafkaLoss(
             accepted=frozenset(self.accepted),
+            refused=frozenset(self.refused),
             sent_again=frozenset(self.sent_again),
             gone=frozenset(self.delivered - set(arrived)),
             unlogged=frozenset(unlogged),
