@@ -37,9 +37,14 @@ ledger = group(
     text="Keep the logs of the exchange: what was decided and done, so that nobody can rewrite it.",
     lazy={
         "gap": Lazy(
-            "broker.ledger.gap_command:ledger_gap",
+            "broker.ledger.stating_commands:ledger_gap",
             Impact.WRITES,
             "state that records were deleted before they were sequenced; two people",
+        ),
+        "put-back": Lazy(
+            "broker.ledger.stating_commands:ledger_put_back",
+            Impact.WRITES,
+            "state that Kafka was put back to an older copy; two people",
         ),
     },
 )

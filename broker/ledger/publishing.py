@@ -7,8 +7,8 @@ committed while one is being published are published together. Rules:
 - What is published was committed, and its tiles are stored.
 - Sizes in the topic never go back: a publisher holds the topic's one transactional name, and reads what was
   published last after it has that. An older publisher is fenced by then.
-- What two people stated of a gap in the audit topic is written there too, for every unit to see: at each
-  start, and as often as a head that is not new.
+- What two people stated of a gap in the audit topic, or of a Kafka that was put back, is written there too,
+  for every unit to see: at once, at each start, and as often as a head that is not new.
 - A head that lacks cosignatures is published all the same, since each reader counts
   them by its own policy, and is published again with those that came later.
 """
@@ -78,7 +78,7 @@ class Publisher:
     monotonic: Callable[[], float]
     due: dict[str, Due] = field(default_factory=dict)
     notices: Sequence[bytes] = ()
-    """Statements of gaps, as they stand in the audit topic."""
+    """What two people stated for every unit to see, as it stands in the audit topic."""
 
     _noticed: float | None = None
     _news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -98,6 +98,11 @@ class Publisher:
             self.due[state.origin] = Due(state, 0, b"")
         else:
             known.state = state
+        self._news.set()
+
+    def give_notice(self, notices: Sequence[bytes]) -> None:
+        """These are for every unit to see, from now on."""
+        self.notices, self._noticed = notices, None
         self._news.set()
 
     async def run(self, writer: LogWriter) -> None:

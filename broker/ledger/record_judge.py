@@ -7,6 +7,8 @@
 Rules:
 - Every record of the topic makes a leaf. The exceptions are the ledger's own announcement of a statement that
   is announced already, judged in sequencer.py, and a gap whose leaf stands at its place already (gaps.py).
+- That Kafka was put back is stated alone, and of a leaf at which this ledger went back. What another ledger
+  before it has logged is what somebody stated.
 - A record is judged unverified only by a directory that was read to its end after the record: keys
   are appointed there, and a leaf is never changed. run.py waits for that.
 - Whatever a parser raises on a record is a refusal: no bytes of the topic end the ledger's step.
@@ -15,16 +17,16 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from broker.ledger.store.record_store import Erasure
 from keys.directory import Directory
 from protocol.errors import Code, Rejected
 from protocol.identifiers import Entropy, Millis, UnitId, digest
-from protocol.trail.acts import Act, gap_of, unverified
+from protocol.trail.acts import Act, Rewinding, audit_rewound, gap_of, put_back_of, unverified
 from protocol.trail.batches import verify_batch
-from protocol.trail.ledger_leaves import Row, leaves_of_acts, leaves_of_decisions, unverified_leaf
+from protocol.trail.ledger_leaves import Row, leaves_of_acts, leaves_of_decisions, own_leaf
 from protocol.trail.records import RECORD_SALT, RecordType
 from protocol.trail.stated_acts import is_acts, verify_acts
 from runtime.kafka.ports import InputRecord
@@ -75,6 +77,9 @@ class RecordJudge:
     passed: Collection[bytes] = ()
     """The statements of gaps that have their leaf."""
 
+    went_back: Callable[[str, int], bool] = lambda *_: False
+    """Whether this ledger went back at this leaf of this log."""
+
     def read(self, record: InputRecord, *, first: int) -> JudgedRecord:
         """The leaves of a record, or `Rejected` if it does not verify."""
         try:
@@ -105,12 +110,19 @@ class RecordJudge:
     def unverified(self, record: InputRecord, code: Code, *, first: int, now: Millis) -> JudgedRecord:
         """The leaf that stands for a record that does not verify."""
         act = unverified(now, self.name, offset=record.offset, record=digest(record.value), code=code)
-        entry, row = unverified_leaf(act, self.entropy(RECORD_SALT), index=first)
+        entry, row = own_leaf(act, self.entropy(RECORD_SALT), index=first)
         return JudgedRecord(record.offset, None, (entry,), (row,), first, code=code.value)
+
+    def rewound(self, way: Rewinding, *, now: Millis) -> JudgedRecord:
+        """The leaf that says that the ledger goes back, and where it goes on."""
+        entry, row = own_leaf(audit_rewound(now, self.name, way), self.entropy(RECORD_SALT), index=0)
+        # As if it were the last record before the place at which it goes on.
+        return JudgedRecord(way.beginning - 1, None, (entry,), (row,))
 
     def _acts(self, record: InputRecord, *, first: int) -> JudgedRecord:
         acts = verify_acts(record.value, parties=self.directory)
         self._check_gaps(acts.acts)
+        self._check_put_back(acts.acts)
         announced = [act for act in acts.acts if act.type is RecordType.DIRECTORY_STATEMENT]
         for act in announced:
             self._check_announcement(act)
@@ -133,8 +145,18 @@ class RecordJudge:
         # Of another ledger before this one it is what somebody stated. Of this one, and not passed when the
         # log stood before it, it is none: the ledger has read those records.
         gaps = [gap for act in acts if (gap := gap_of(act)) is not None]
-        if any(gap.log.startswith(f"{self.ledger}/") for gap in gaps):
+        if any(map(self._is_ours, (gap.log for gap in gaps))):
             raise Rejected(Code.E_LOG_GAP, "a gap that is not one of this log")
+
+    def _check_put_back(self, acts: Sequence[Act]) -> None:
+        stated = [back for act in acts if (back := put_back_of(act)) is not None]
+        if stated and len(acts) > 1:
+            raise Rejected(Code.E_SCHEMA, "that Kafka was put back is stated alone")
+        if any(self._is_ours(back.log) and not self.went_back(back.log, back.leaf) for back in stated):
+            raise Rejected(Code.E_LOG_ROLLBACK, "the ledger did not go back at this leaf")
+
+    def _is_ours(self, log: str) -> bool:
+        return log.startswith(f"{self.ledger}/")
 
     def _check_announcement(self, act: Act) -> None:
         # The root covers the statement and all before it: what is announced is what everybody has.

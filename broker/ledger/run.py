@@ -31,6 +31,7 @@ from broker.ledger.publishing import PUBLISHER, Publisher
 from broker.ledger.pulse import Pulse
 from broker.ledger.record_judge import JudgedRecord, RecordJudge, hear_signers
 from broker.ledger.sequencer import SequencedBatch, Sequencer
+from broker.ledger.store.audit_read import AuditRead
 from broker.ledger.store.lock_row import moved_by_another
 from broker.ledger.store.record_store import LogState, RecordStore
 from broker.ledger.store.tile_store import TileStore
@@ -41,6 +42,7 @@ from protocol import topics
 from protocol.errors import Code, Rejected
 from protocol.identifiers import Millis, UnitId
 from protocol.tlog.policy import Policy
+from protocol.trail.records import RecordType
 from runtime.errors import Misconfigured
 from runtime.kafka.ports import InputRecord, LogReader, LogWriter, Topics
 from runtime.process.clock import ClockCheck, ClockFault, checked_time
@@ -108,7 +110,7 @@ class LedgerRun:
         ):
             state = await self._begin()
             async with self.topics.reading(topics.AUDIT, None) as audit:
-                state = await self._placed(audit, state)
+                state = await self._placed(audit, state, actor)
                 audit.seek(state.position)
                 self.pulse.sequenced = state.position
                 await self.pulse.beat(audit)
@@ -139,20 +141,26 @@ class LedgerRun:
                 raise
             raise moved_by_another(state.origin) from ahead
 
-    async def _placed(self, audit: LogReader, state: LogState) -> LogState:
+    async def _placed(self, audit: LogReader, state: LogState, actor: UnitId) -> LogState:
         """Go back to where another log parts from what was read, and on behind each gap that was stated.
 
         Refuse to where records are gone and nobody states it.
         """
-        if await self.same_log.went_back(audit, state):
-            state = await asyncio.to_thread(self.sequencer.resume)
-        state = await behind_gaps(audit, state, parties=self.replica.directory, take=self._take_gap)
+        judge = self._judge(actor)
+        if (way := await self.same_log.way_back(audit, state, judge)) is not None:
+            state = await self._take(judge.rewound(way.rewinding, now=self._time()), read=way.read)
+        state = await behind_gaps(audit, state, parties=self.replica.directory, take=self._take)
         self.passed = await asyncio.to_thread(self.records.gaps)
-        self.publisher.notices = self.passed
+        self.publisher.give_notice(await asyncio.to_thread(self.records.notices))
         return state
 
-    async def _take_gap(self, gap: JudgedRecord) -> LogState:
-        done = await asyncio.to_thread(self.sequencer.advance, [gap], now=self.clock())
+    def _judge(self, actor: UnitId) -> RecordJudge:
+        directory, entropy = self.replica.directory, self.stating.entropy
+        return RecordJudge(directory, actor, entropy, self.name, self.passed, self.records.is_way_back)
+
+    async def _take(self, reading: JudgedRecord, read: AuditRead | None = None) -> LogState:
+        """A leaf that stands for a place of the topic, and the log is there."""
+        done = await asyncio.to_thread(self.sequencer.advance, [reading], now=self.clock(), read=read)
         self._tell(done)
         return done.new
 
@@ -190,9 +198,7 @@ class LedgerRun:
 
     async def _sequence(self, audit: LogReader, actor: UnitId, state: LogState) -> None:
         """Read, judge, advance: batch after batch."""
-        judge = RecordJudge(
-            self.replica.directory, actor, self.stating.entropy, ledger=self.name, passed=self.passed
-        )
+        judge = self._judge(actor)
         while True:
             records = await next_batch(audit, self.limits, pulse=self.pulse, monotonic=self.monotonic)
             await self.same_log.check(audit, state)
@@ -207,6 +213,8 @@ class LedgerRun:
                 readings, state = readings[len(done.taken) :], done.new
                 self.pulse.sequenced = done.new.position
                 self._tell(done)
+                if any(row.type == RecordType.KAFKA_PUT_BACK for row in done.rows):
+                    self.publisher.give_notice(await asyncio.to_thread(self.records.notices))
             _, end = await audit.span()
             self.pulse.behind = max(0, end - await audit.position())
 

@@ -133,11 +133,17 @@ class Sequencer:
         return state
 
     def advance(
-        self, readings: Sequence[JudgedRecord], *, now: Millis, records: Sequence[InputRecord] = ()
+        self,
+        readings: Sequence[JudgedRecord],
+        *,
+        now: Millis,
+        records: Sequence[InputRecord] = (),
+        read: AuditRead | None = None,
     ) -> SequencedBatch:
         """One step, committed and stored. `records` are those that were judged.
 
-        After any exception only `resume` goes on.
+        `read` is what is known to have been read of the topic, where the step goes back in it. After any
+        exception only `resume` goes on.
         """
         head, self._head = self._head, None
         assert head is not None
@@ -146,7 +152,7 @@ class Sequencer:
             head = next_shard(old, readings[0])
         once = self._once(readings)
         done = sequence_batch(head, once, signers=self._signers, now=now)
-        read = self._read.after(records, position=done.new.position)
+        read = read or self._read.after(records, position=done.new.position)
         self._head = self._storage.commit(
             old, head, done.new, done.files,
             rows=done.rows, erasures=done.erasures, signed=done.signed, read=read,
@@ -157,7 +163,7 @@ class Sequencer:
     def _once(self, readings: Sequence[JudgedRecord]) -> list[JudgedRecord]:
         """The readings, without the leaves that they have already."""
         times = {reading.rows[0].t for reading in readings if reading.signed is not None}
-        known = self._storage.records.signed_at(times) if times else set()
+        known = self._storage.records.signed_at(times) if times else {}
         once: list[JudgedRecord] = []
         for reading in readings:
             if reading.signed in known:
@@ -165,7 +171,7 @@ class Sequencer:
                 once.append(replace(reading, entries=(), rows=(), signed=None, announced=None, deletions=()))
                 continue
             if reading.signed is not None:
-                known.add(reading.signed)
+                known[reading.signed] = 0
             once.append(reading)
         return once
 

@@ -90,7 +90,7 @@ class LedgerFeed:
 
     def _take(self, value: bytes) -> None:
         if is_notice(value):
-            return  # of a gap in the audit topic: for the units
+            return  # what two people state of the audit topic: for the units
         publication = parse_publication(value)
         if publication.note is None:
             return

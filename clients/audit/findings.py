@@ -48,6 +48,8 @@ class FindingKind(StrEnum):
     STATEMENT_OTHER = "statement-other"
     UNVERIFIED = "unverified"
     AUDIT_GAP = "audit-gap"
+    AUDIT_REWOUND = "audit-rewound"
+    KAFKA_PUT_BACK = "kafka-put-back"
     NOT_CHECKED = "not-checked"
     AHEAD = "ahead"
     DELETED = "deleted"
@@ -79,7 +81,9 @@ MEANINGS: dict[FindingKind, str] = {
     FindingKind.RECORD_KEPT: "the log orders that this record be deleted, and it is still there",
     FindingKind.RECORD_INDEX: "the search columns say something else than the record; searches can miss it",
     FindingKind.RECORDS_UNREADABLE: "the store of records is damaged; the tree is checked without it",
-    FindingKind.DECISION_TWICE: "one submission was decided twice, or Kafka was put back to an older copy",
+    FindingKind.DECISION_TWICE: (
+        "one submission was decided twice, or Kafka was put back to an older copy and nobody stated it"
+    ),
     FindingKind.DELIVERY_MISSING: "an accepted message without a delivery leaf for each addressee",
     FindingKind.DELIVERY_STRAY: "a delivery leaf that belongs to no accepted message",
     FindingKind.DECISION_UNSIGNED: (
@@ -99,6 +103,12 @@ MEANINGS: dict[FindingKind, str] = {
     FindingKind.AUDIT_GAP: (
         "records were deleted before the ledger read them; what they decided has no leaf: ask the units"
     ),
+    FindingKind.AUDIT_REWOUND: (
+        "Kafka came back from an older copy; only a statement of two people explains what is decided again"
+    ),
+    FindingKind.KAFKA_PUT_BACK: (
+        "places that the copy did not have were given out again; each may be decided once more, behind this"
+    ),
     FindingKind.NOT_CHECKED: "this was not checked",
     FindingKind.AHEAD: "the store is ahead of its checkpoint; normal when it was copied while it ran",
     FindingKind.DELETED: "records whose deletion the log orders; their leaves remain and verify",
@@ -106,7 +116,7 @@ MEANINGS: dict[FindingKind, str] = {
 
 NOTICES = frozenset({
     FindingKind.NOT_CHECKED, FindingKind.AHEAD, FindingKind.DELETED, FindingKind.UNVERIFIED,
-    FindingKind.AUDIT_GAP,
+    FindingKind.AUDIT_GAP, FindingKind.AUDIT_REWOUND, FindingKind.KAFKA_PUT_BACK,
 })  # fmt: skip
 
 

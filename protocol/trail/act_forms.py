@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Final
 
 from protocol import limits
 from protocol.canonical import Item
@@ -26,8 +27,10 @@ def check_detail(kind: RecordType, subject: Item, detail: list[Item]) -> None:
     for is_good, value in zip(fields, detail, strict=True):
         if not is_good(value):
             raise Rejected(Code.E_SCHEMA, f"a field of {kind.name.lower()} has another form")
-    if kind is RecordType.AUDIT_GAP and detail[1] >= detail[2]:
-        raise Rejected(Code.E_SCHEMA, "a gap without an offset in it")
+    if kind in _ASCENDING:
+        lower, higher, otherwise = _ASCENDING[kind]
+        if detail[lower] >= detail[higher]:
+            raise Rejected(Code.E_SCHEMA, otherwise)
 
 
 def _number(value: Item) -> bool:
@@ -86,4 +89,13 @@ DETAILS: dict[RecordType, tuple[_Check, tuple[_Check, ...]]] = {
     RecordType.SOFTWARE_START: (_maybe_hash, (_line, _line)),
     RecordType.UNVERIFIED: (_hash, (_number, _code)),
     RecordType.AUDIT_GAP: (_none, (_line, _number, _number, _line, _line, _line)),
+    RecordType.AUDIT_REWOUND: (_none, (_number, _number, _line, _number)),
+    RecordType.KAFKA_PUT_BACK: (_none, (_line, _number, _number, _number, _line, _line, _line)),
 }
+
+_ASCENDING: Final = {
+    RecordType.AUDIT_GAP: (1, 2, "a gap without an offset in it"),
+    RecordType.AUDIT_REWOUND: (1, 0, "a way back that goes on where it began"),
+    RecordType.KAFKA_PUT_BACK: (2, 3, "a copy that was made after it was put back"),
+}
+"""Two fields of which the first is smaller, and what is said where it is not."""

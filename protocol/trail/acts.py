@@ -12,6 +12,8 @@
     software start       the program or null  program, version
     unverified           the record           offset in the audit topic, code
     audit gap            null                 log, first offset, the one behind the last, why, by, second
+    audit rewound        null                 offset come to, offset gone on at, log and leaf undone
+    Kafka put back       null                 log and leaf of the way back, copied, restored, why, by, second
 
 Owns the layout and what each act is made of. Who may state it, and the signature, are stated_acts.py's.
 """
@@ -107,6 +109,59 @@ def audit_gap(t: Millis, actor: UnitId, gap: AuditGap, *, why: str, by: str, sec
 def gap_of(act: Act) -> AuditGap | None:
     """The gap that an act states; None for any other act."""
     return AuditGap(*act.detail[:3]) if act.type is RecordType.AUDIT_GAP else None
+
+
+@dataclass(frozen=True, slots=True)
+class Rewinding:
+    """The ledger's way back, where the audit topic came back from an older copy."""
+
+    position: int
+    """The offset that the ledger had come to in the topic that is lost."""
+
+    beginning: int
+    """The offset at which it goes on."""
+
+    log: str
+    first: int
+    """Log and index of the first leaf that is undone. What was decided from there on, up to the leaf that
+    says this, the topic has not any more: its places may be decided again, behind that leaf."""
+
+
+def audit_rewound(t: Millis, actor: UnitId, way: Rewinding) -> Act:
+    """The ledger goes back. Its leaf stands between what was read of the lost topic and of this one."""
+    detail = (way.position, way.beginning, way.log, way.first)
+    return Act(RecordType.AUDIT_REWOUND, t, actor, None, detail)
+
+
+def rewinding_of(act: Act) -> Rewinding | None:
+    """The way back that an act tells; None for any other act."""
+    return Rewinding(*act.detail) if act.type is RecordType.AUDIT_REWOUND else None
+
+
+@dataclass(frozen=True, slots=True)
+class PutBack:
+    """Kafka was put back to an older copy."""
+
+    log: str
+    leaf: int
+    """The leaf at which the ledger says that it went back."""
+
+    copied: Millis
+    """Of which time the copy is."""
+
+    restored: Millis
+    """When it was put back."""
+
+
+def kafka_put_back(t: Millis, actor: UnitId, back: PutBack, *, why: str, by: str, second: str) -> Act:
+    """Two people state why the ledger went back at this leaf."""
+    detail = (back.log, back.leaf, back.copied, back.restored, why, by, second)
+    return Act(RecordType.KAFKA_PUT_BACK, t, actor, None, detail)
+
+
+def put_back_of(act: Act) -> PutBack | None:
+    """What an act states of a Kafka that was put back; None for any other act."""
+    return PutBack(*act.detail[:4]) if act.type is RecordType.KAFKA_PUT_BACK else None
 
 
 def unit_named(act: Act) -> UnitId | None:

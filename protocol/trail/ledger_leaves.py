@@ -122,8 +122,8 @@ def open_decision(raw: bytes, salt: bytes, *, index: int) -> tuple[Row, list[byt
     return row, entries
 
 
-def unverified_leaf(act: Act, salt: bytes, *, index: int) -> tuple[bytes, Row]:
-    """The ledger's own leaf in the place of a record that does not verify."""
+def own_leaf(act: Act, salt: bytes, *, index: int) -> tuple[bytes, Row]:
+    """A leaf that the ledger writes of its own: nobody states it."""
     leaf = act_leaf(act, salt)
     return leaf.entry, row_of_act(act, leaf, index=index)
 

@@ -45,10 +45,14 @@ class RecordType(IntEnum):
     DUPLICATE = 17
     UNVERIFIED = 18
     AUDIT_GAP = 19
+    AUDIT_REWOUND = 20
+    KAFKA_PUT_BACK = 21
 
 
-NEVER_DELETED = frozenset({RecordType.DELETION, RecordType.AUDIT_GAP})
-"""What says why a record is not there any more, or never was, is not deleted itself."""
+NEVER_DELETED = frozenset(
+    {RecordType.DELETION, RecordType.AUDIT_GAP, RecordType.AUDIT_REWOUND, RecordType.KAFKA_PUT_BACK}
+)
+"""What says why a record is not there any more, or never was, or counts no more, is not deleted itself."""
 
 DecisionType = Literal[RecordType.ACCEPTED, RecordType.REJECTED, RecordType.DUPLICATE]
 """What a router decides. The other types follow from a decision, or are acts of the centre."""

@@ -14,6 +14,8 @@
     software start       router, registrar, ledger
     unverified           the ledger, in its log: nobody states it
     audit gap            registrar; alone, and the ledger writes it to the topic of publications too
+    audit rewound        the ledger, in its log: nobody states it
+    Kafka put back       registrar; alone, and to the topic of publications too
 
 Rules: an act is stated under the name and within the validity of the key that signs it, for the time at
 which it is signed. Both signatures, because these are few and are read decades later. What is signed names
@@ -55,6 +57,8 @@ MAY_STATE: dict[RecordType, frozenset[OperatorRole]] = {
     RecordType.SOFTWARE_START: frozenset(OperatorRole),
     RecordType.UNVERIFIED: frozenset(),
     RecordType.AUDIT_GAP: frozenset({_REGISTRAR}),
+    RecordType.AUDIT_REWOUND: frozenset(),
+    RecordType.KAFKA_PUT_BACK: frozenset({_REGISTRAR}),
 }
 
 _ROLES: Final = {int(kind): roles for kind, roles in MAY_STATE.items()}

@@ -143,7 +143,8 @@ def _check_outcome(message: Message, decisions: Counter[str], history: History, 
     name = (message.sender, message.message_id)
     # A damaged copy of a message may be rejected under its id; the message itself is accepted exactly once.
     if message.denied:
-        if decisions[ACCEPTED] or not decisions[REJECTED]:
+        is_refused = decisions[REJECTED] or name in history.loss.refused
+        if decisions[ACCEPTED] or not is_refused:
             verdict.add("unaudited", f"{_show(message)} must be refused, and was decided {dict(decisions)}")
     elif not _is_accepted_as_often(decisions[ACCEPTED], name, history.loss):
         verdict.add("unaudited", f"{_show(message)} was accepted {decisions[ACCEPTED]} times")

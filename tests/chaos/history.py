@@ -101,7 +101,15 @@ class Unverified:
     offset: int
 
 
-Says = Decision | Delivery | StatedAct | Unverified
+@dataclass(frozen=True, slots=True)
+class WentBack:
+    """The ledger found another audit topic than it had read."""
+
+    position: int
+    """The offset that it had come to."""
+
+
+Says = Decision | Delivery | StatedAct | Unverified | WentBack
 """What a leaf of the audit log is about."""
 
 
@@ -166,6 +174,9 @@ class KafkaLoss:
     accepted: frozenset[Name] = frozenset()
     """Messages that were accepted there; they need not be accepted once more."""
 
+    refused: frozenset[Name] = frozenset()
+    """The same of what was refused there: its sender knows, and does not send it again."""
+
     sent_again: frozenset[Name] = frozenset()
     """Messages that people sent again by hand: each time one is decided and delivered once more, behind its place."""
 
@@ -176,6 +187,12 @@ class KafkaLoss:
     """What was decided in records that the ledger did not get: people have stated that they are gone."""
 
     unlogged_deliveries: Counter[Delivery] = field(default_factory=Counter)
+
+    undone: Counter[Says] = field(default_factory=Counter)
+    """What stood in audit records that the ledger has logged, and that are not there any more."""
+
+    put_back: int = 0
+    """How often Kafka came back from an older copy."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 unlogged    a submission without exactly one decision leaf, a delivery without exactly one, an act or a
             record that nobody signed likewise; a leaf about something that never stood in the audit topic
 forked      a checkpoint that somebody has, and that is no beginning of the final tree; a witness that
-            keeps evidence; a unit that accuses the log
+            keeps evidence; a unit that accuses the log; a log that went back though Kafka did not
 unproven    a leaf that no record opens, a tree that no trusted checkpoint covers, a promise that was not
             kept, anything that `contrada audit fsck` finds
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import replace
 
 from protocol.identifiers import Digest
 from protocol.merkle import Frontier
@@ -21,16 +22,20 @@ from tests.chaos.history import (
     Head,
     History,
     Ledger,
+    Says,
     StatedAct,
     Unverified,
     Verdict,
     Watch,
+    WentBack,
 )
 
 
 def check_ledger(history: History, ledger: Ledger, verdict: Verdict) -> None:
     """Judge the ledger."""
     verdict.leaves = len(ledger.leaves)
+    _check_ways_back(history, ledger, verdict)
+    ledger = _without(ledger, history.loss.undone)
     _check_decisions(history, ledger, verdict)
     _check_deliveries(history, ledger, verdict)
     _check_acts(ledger, verdict)
@@ -40,6 +45,23 @@ def check_ledger(history: History, ledger: Ledger, verdict: Verdict) -> None:
     _check_proofs(ledger, verdict)
     for unit, watch in ledger.watches.items():
         _check_watch(unit, watch, ledger, verdict)
+
+
+def _check_ways_back(history: History, ledger: Ledger, verdict: Verdict) -> None:
+    times = sum(isinstance(leaf, WentBack) for leaf in ledger.leaves)
+    if times > history.loss.put_back:
+        verdict.add("forked", f"the ledger went back {times}x, and Kafka {history.loss.put_back}x")
+
+
+def _without(ledger: Ledger, undone: Counter[Says]) -> Ledger:
+    """The ledger without what Kafka has undone, each once: what is decided again has its leaves too."""
+    left, leaves = undone.copy(), []
+    for leaf in ledger.leaves:
+        if leaf is not None and left[leaf] > 0:
+            left[leaf] -= 1
+        else:
+            leaves.append(leaf)
+    return replace(ledger, leaves=leaves)
 
 
 def _check_decisions(history: History, ledger: Ledger, verdict: Verdict) -> None:

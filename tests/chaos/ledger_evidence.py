@@ -43,6 +43,7 @@ from tests.chaos.history import (
     StatedAct,
     Unverified,
     Watch,
+    WentBack,
 )
 from tests.chaos.ledger_site import NAME, LedgerSite
 from tests.chaos.load import call
@@ -185,6 +186,8 @@ def _meanings(leaves: Sequence[Leaf]) -> Iterator[Says]:
                 yield Delivery(delivered.unit, first.header[2], first.header[0])
             case Act(type=RecordType.UNVERIFIED) as act:
                 yield Unverified(act.detail[0])
+            case Act(type=RecordType.AUDIT_REWOUND) as act:
+                yield WentBack(act.detail[0])
             case act:
                 yield _act(act, leaf)
 

@@ -237,6 +237,14 @@ def test_what_kafka_lost_was_accepted_and_need_not_be_again():
     assert judged(loss=LOST) == {}
 
 
+def test_what_was_refused_and_lost_is_not_sent_again():
+    refused = KafkaLoss(refused=frozenset({("fr", b"m3")}))
+    assert judged(**lost_by_kafka(3)) == {"unaudited": 1}
+    assert judged(**lost_by_kafka(3), loss=refused) == {}
+    accepted = [*CLEAN.audit, decision(6, ACCEPTED, b"m3")]
+    assert "unaudited" in judged(audit=accepted, loss=refused)
+
+
 def test_what_kafka_lost_must_still_arrive():
     received = [each for each in CLEAN.received if (each.unit, each.message_id) != ("it", b"m1")]
     gone = replace(LOST, gone=frozenset({("it", "fr", b"m1")}))

@@ -26,6 +26,7 @@ from tests.chaos.history import (
     StatedAct,
     Unverified,
     Watch,
+    WentBack,
 )
 
 AUDIT, DIRECTORY = "contrada.example/audit/2026h2", "contrada.example/directory"
@@ -134,6 +135,22 @@ def test_what_was_deleted_before_it_was_read_has_no_leaf() -> None:
     assert with_leaves(kept, loss=loss) == {}
     assert with_leaves(LEAVES, loss=loss) == {"unlogged": 3}
     assert with_leaves(kept) == {"unlogged": 3}
+
+
+def test_what_kafka_has_undone_stays_in_the_log_and_is_decided_again() -> None:
+    """It was logged before Kafka was put back; the ledger went back as often as Kafka did, and no more."""
+    lost = [
+        Decision(ACCEPTED, Source("fr", 0, 8), b"x"),
+        Unverified(9),
+        StatedAct(b"gone"),
+        DECIDED[0],
+        TO_IT,
+    ]
+    loss = KafkaLoss(undone=Counter(lost), put_back=1)
+    assert with_leaves([*lost, WentBack(9), *LEAVES], loss=loss) == {}
+    assert with_leaves([*lost, *LEAVES], loss=KafkaLoss(put_back=1)) == {"unlogged": 5}
+    assert with_leaves([*lost, WentBack(9), *LEAVES[:-1]], loss=loss) == {"unlogged": 1}
+    assert with_leaves([WentBack(9), *LEAVES]) == {"forked": 1}
 
 
 @pytest.mark.parametrize("twice", LEAVES, ids=str)

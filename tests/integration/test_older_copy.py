@@ -14,9 +14,14 @@ from pathlib import Path
 import pytest
 
 from deploy.kafka.launcher import Cluster
+from keys.key_files import write_identity
+from keys.unlock import Credential
 from protocol.errors import Code
+from protocol.times import show_time
 from protocol.trail.batches import RecordType, verify_decisions
 from tests.integration.exchange import Exchange, present
+from tests.integration.ledgers import Ledgers
+from tests.integration.test_acts import contrada
 from tests.integration.units import Site, UnitProcess, eventually, found, start
 from tests.sim.world import World
 
@@ -163,3 +168,61 @@ async def test_a_router_that_goes_on_decides_by_what_the_copy_knows(new_cluster,
     refused = [r for r in records if r.type is not RecordType.ACCEPTED]
     assert len(records) - len(refused) == 30
     assert {reason.code for r in refused for reason in r.reasons} <= {Code.E_REPLAY}
+
+
+def office(exchange: Exchange) -> list[str]:
+    """A centre's home with the registrar's key, and the ledger's settings beside it."""
+    home, secret = exchange.directory, (exchange.directory / "router.secret").read_bytes()
+    (home / "centre.toml").write_text('secret = "router.secret"\n')
+    place = home / "keys" / "registrar"
+    place.mkdir(parents=True, mode=0o700)
+    key = exchange.world.registrar
+    write_identity(place / "identity.key", key, secret=Credential(secret), entropy=exchange.world.entropy)
+    return ["--home", str(home), "--kafka", exchange.bootstrap]
+
+
+def audited(exchange: Exchange, *, code: int) -> dict:
+    """`contrada audit fsck` of the ledger's directory, and how it ends."""
+    directory = exchange.directory / "ledger"
+    root = str(exchange.directory / "root.pin")
+    trust = ("--policy", str(directory / "policy"), "--root", root)
+    return contrada("audit", "fsck", str(directory), *trust, "--live", code=code)
+
+
+async def test_two_people_state_it_and_then_an_auditor_finds_nothing(new_cluster, tmp_path: Path) -> None:
+    """The ledger has read what is lost, and runs all the time: it goes back, and says so in its log. What is decided again
+    is `decision-twice` until two people state why; before there was a way back they could not.
+    """
+    cluster = new_cluster()
+    exchange = Exchange(World(now=present()), cluster.bootstrap, tmp_path / "centre")
+    world = exchange.world
+    await exchange.found()
+    ledgers = Ledgers(exchange)
+    try:
+        home = office(exchange)
+        exchange.start_router()
+        ledgers.start()
+        await exchange.submit("fr", *[world.compose("fr", ["it"]) for _ in range(10)])
+        await ledgers.until(lambda: ledgers.types()[RecordType.ACCEPTED] == 10)
+        copied = show_time(present())
+        copy = Copy(cluster)
+        await exchange.submit("fr", *[world.compose("fr", ["it"]) for _ in range(10)])
+        await ledgers.until(lambda: ledgers.types()[RecordType.ACCEPTED] == 20)
+        said = ("--copied", copied, "--by", "Costa", "--second", "Smit", "--why", "disks", "--yes")
+        command = ("ledger", "put-back", "--config", str(exchange.directory / "ledger-0.toml"), *said)
+        contrada(*home, *command, "--restored", show_time(present()), code=9)
+        copy.put_back()
+        restored = show_time(present())
+        await exchange.submit("fr", *[world.compose("fr", ["it"]) for _ in range(15)])
+        await ledgers.until(lambda: ledgers.types()[RecordType.ACCEPTED] == 35)
+        assert ledgers.types()[RecordType.AUDIT_REWOUND] == 1
+        assert [each["kind"] for each in audited(exchange, code=7)["findings"]] == ["decision-twice"]
+        made = contrada(*home, *command, "--restored", restored)
+        await ledgers.until(lambda: ledgers.types()[RecordType.KAFKA_PUT_BACK] == 1)
+        notices = {each["kind"]: each for each in audited(exchange, code=0)["notices"]}
+        assert notices["audit-rewound"]["leaf"] == made["leaf"]
+        assert "what 1 outbox had decided twice" in notices["kafka-put-back"]["what"]
+        contrada(*home, *command, "--restored", restored, code=9)
+    finally:
+        ledgers.stop()
+        exchange.stop()

@@ -23,7 +23,7 @@ from protocol.canonical import encode
 from protocol.envelope.core import Position
 from protocol.errors import Code
 from protocol.identifiers import Digest, Millis, UnitId, digest, new_message_id
-from protocol.limits import DAY
+from protocol.limits import DAY, HOUR
 from protocol.merkle import Frontier, leaf_hash, root_of
 from protocol.signatures import ACTS, Suite, sign
 from protocol.tlog.checkpoints import Checkpoint, seconds, sign_checkpoint
@@ -31,9 +31,18 @@ from protocol.tlog.cosignatures import cosign, with_cosignatures
 from protocol.tlog.policy_text import WitnessEntry, ledger_policy
 from protocol.tlog.shards import directory_origin, shard_at
 from protocol.tlog.tiles import TreeWriter
-from protocol.trail.acts import Act, deletion, directory_statement, software_start
+from protocol.trail.acts import (
+    Act,
+    PutBack,
+    Rewinding,
+    audit_rewound,
+    deletion,
+    directory_statement,
+    kafka_put_back,
+    software_start,
+)
 from protocol.trail.batches import SignedBatch, sign_batch
-from protocol.trail.ledger_leaves import Row, Sequenced, leaves_of
+from protocol.trail.ledger_leaves import Row, Sequenced, leaves_of, own_leaf
 from protocol.trail.records import OutboxPlace, Reason, Record, RecordType, summarize
 from protocol.trail.records_file import SignedLeaves
 from protocol.trail.stated_acts import sign_acts
@@ -154,6 +163,28 @@ class Ledger:
         root = root_of([leaf_hash(entry) for entry in made.entries])
         payload = encode([1, role, self.world.now, len(made.entries), root])
         return sign(payload, suite=Suite.HYBRID, signer=self._role(role), context=ACTS)
+
+    def go_back(self, first: int, *, offset: int, log: str | None = None) -> int:
+        """The audit topic is another one, and the leaves from `first` on are undone; the leaf that says so.
+
+        The outbox goes on behind `offset`.
+        """
+        way = Rewinding(90, 40, log or self.log.origin, first)
+        index, self.offset = self.log.tree.size, offset
+        act = audit_rewound(self.world.now, LEDGER, way)
+        entry, row = own_leaf(act, self.world.entropy(16), index=index)
+        self.append([entry], [row])
+        return index
+
+    def put_back(self, leaf: int, *, log: str | None = None) -> None:
+        """Two people state that Kafka was put back, and name a leaf."""
+        self.state_act(self.kafka_put_back(leaf, log=log), by="registrar")
+
+    def kafka_put_back(self, leaf: int, *, log: str | None = None) -> Act:
+        """What they state."""
+        t = self.world.now
+        back = PutBack(log or self.log.origin, leaf, Millis(t - 2 * HOUR), Millis(t - HOUR))
+        return kafka_put_back(t, UnitId("registrar"), back, why="disks", by="A. Costa", second="M. Smit")
 
     def _role(self, name: str) -> SoftIdentity:
         return {

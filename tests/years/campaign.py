@@ -113,6 +113,7 @@ class Campaign:
         await self._heal()
         if self.findings.found:
             return None
+        await duties.state_put_backs(self.exchange, is_over=True)
         # The upkeep of keys comes once in an hour, and sees the last decisions.
         await self._leap_to(self.exchange.loop.time() + 3 * HOUR)
         await asyncio.sleep(MINUTE)
@@ -179,6 +180,7 @@ class Campaign:
         talking, self._talking = list(self._talking), set()
         await self._all(talking, within=DRAINED_WITHIN)
         await self._drained(proofs=True)
+        await duties.state_put_backs(self.exchange)
 
     async def _all(self, tasks: list[asyncio.Task[None]], *, within: float | None = None) -> None:
         if not tasks:

@@ -3,8 +3,8 @@
     registrar            `centre renew registrar`, with the root key       docs/runbooks/renew-keys.md
     router, ledger       `centre renew NAME`, where their line is over
     a unit               `keys rotate` there, and `centre enrol` of what it gives
-    Kafka put back       the directory's missing statements written again; `outbox again` at units
-                                                                            docs/runbooks/kafka-put-back.md
+    Kafka put back       the directory's missing statements written again; `outbox again` at units; `ledger put-back`,
+                         by two people                                      docs/runbooks/kafka-put-back.md
     audit topic cut      `ledger gap`, by two people          docs/runbooks/ledger-does-not-start.md
     policy               `ledger policy`, handed to everybody; each program is started again   docs/runbooks/half-year.md
 
@@ -27,6 +27,7 @@ from broker.centre.key_watch import ending
 from broker.ledger.admin import gap_stating
 from broker.ledger.admin.gap_stating import GapStatement, find_gap
 from broker.ledger.admin.policy_renewal import PolicyChanges, renew_policy
+from broker.ledger.admin.put_back_stating import PutBackStatement, find_way_back, state_put_back
 from broker.ledger.settings import LedgerSettings
 from clients.daemon.sending import awaiting
 from clients.witness.home import witness_home
@@ -34,7 +35,7 @@ from clients.witness.settings import WitnessSettings
 from keys.store import write_private
 from protocol import topics
 from protocol.errors import ContradaError, Rejected
-from protocol.identifiers import Entropy, MessageId, show_id
+from protocol.identifiers import Entropy, MessageId, Millis, show_id
 from protocol.tlog.shards import parse_shard
 from runtime.errors import Conflict
 from runtime.kafka.partition_log import KafkaDirectory
@@ -184,6 +185,42 @@ async def state_gap(exchange: Exchange) -> None:
     gap = await find_gap(settings, said)
     await gap_stating.state_gap(settings, exchange.home.path, gap, said)
     exchange.note(f"people state that {gap.end - gap.first} offsets of the audit topic are gone")
+
+
+async def state_put_backs(exchange: Exchange, *, is_over: bool = False) -> None:
+    """`ledger put-back`: two people state that Kafka was put back, as soon as the ledger has gone back.
+
+    That it does with the next record that comes, or at its next start. Where it had read nothing of what is lost it goes
+    nowhere, and there is nothing to state; that is known when all `is_over`.
+    """
+    losses = exchange.losses
+    for times in list(losses.unstated):
+        try:
+            leaf = await exchange.centre.command(_put_back_stated(exchange, *times))
+        except Conflict as none:
+            if is_over:
+                losses.unstated.remove(times)
+                exchange.note(f"people state nothing of a Kafka that was put back: {none} ({none.hint})")
+        except UNREACHABLE as error:
+            exchange.note(f"people could not state that Kafka was put back: {error}")
+        else:
+            losses.unstated.remove(times)
+            losses.must.add("kafka_put_back")
+            exchange.note(f"people state that Kafka was put back, at leaf {leaf}")
+
+
+async def _put_back_stated(exchange: Exchange, copied: int, restored: int) -> int:
+    settings = LedgerSettings.load(exchange.home.ledger_settings)
+    said = PutBackStatement(
+        copied=Millis(copied),
+        restored=Millis(restored),
+        why="disks were lost",
+        by="A. Costa",
+        second="M. Smit",
+    )
+    back = find_way_back(settings, said)
+    await state_put_back(settings, exchange.home.path, back, said)
+    return back.leaf
 
 
 async def send_again(exchange: Exchange) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from broker.ledger import checks, log_storage
+from broker.ledger.record_judge import RecordJudge
 from broker.ledger.store import record_store
 from broker.renewal import Renewal
 from broker.router import holding, loop, shared_transactions
@@ -329,5 +330,13 @@ HOLES: Final = (
         "ADR 0030",
         (Mutant(CatchingUp.for_deliveries, dropped("self.receipts_read.wait")),),
         ("unit_restored",),
+    ),
+    # ADR 0038
+    Hole(
+        "the ledger goes back and does not say so",
+        "ADR 0038",
+        (Mutant(RecordJudge.rewound, rewritten("(entry,)", "()"), rewritten("(row,)", "()")),),
+        ("kafka_from_an_older_copy",),
+        by="decision-twice",
     ),
 )  # fmt: skip

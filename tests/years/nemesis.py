@@ -96,7 +96,7 @@ _RESTORED = frozenset(
 )
 """What a unit says whose disk does not know what it did since."""
 
-_PUT_BACK = frozenset({"feed_rewound", "acknowledgement_missing", "decision_lost"}) | _LATE
+_PUT_BACK = frozenset({"feed_rewound", "acknowledgement_missing", "decision_lost", "kafka_put_back"}) | _LATE
 """What is said of a Kafka that came back from an older copy. The last: it lost a message that waited for its decision,
 and the unit sealed another before it knew."""
 

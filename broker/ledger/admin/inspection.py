@@ -11,7 +11,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from broker.centre.clock import check_clock
 from broker.ledger import checks
@@ -40,6 +40,14 @@ from runtime.kafka.partition_log import KafkaTopics
 from runtime.kafka.ports import LogReader, OutputRecord
 from runtime.process.clock import now
 from runtime.process.homes import CentreHome
+
+_KEPT: Final = {
+    RecordType.DELETION: "an order to delete",
+    RecordType.AUDIT_GAP: "a gap",
+    RecordType.AUDIT_REWOUND: "a way back of the ledger",
+    RecordType.KAFKA_PUT_BACK: "the statement that Kafka was put back",
+}
+"""What is never deleted, in words."""
 
 
 def check_start(settings: LedgerSettings) -> dict[str, Any]:
@@ -141,10 +149,9 @@ def order_deletion(
     for index in indexes:
         row = _found_row(records, log, index)
         if row.type in NEVER_DELETED:
-            what = "an order to delete" if row.type == RecordType.DELETION else "a gap"
             raise Conflict(
-                f"leaf {index} of {log} is {what}",
-                hint="it is never deleted: it shows why records are not there",
+                f"leaf {index} of {log} is {_KEPT[RecordType(row.type)]}",
+                hint="it is never deleted: it shows why records are not there, or count no more",
             )
     at, registrar = now(), registrar_in(home)
     act = deletion(at, registrar.name, origin=log, indexes=indexes, ground=ground)

@@ -2,13 +2,16 @@
 
 Kafka that came back from an older copy gives the same offsets to other records: a ledger that goes on at its
 place passes them over. So it keeps some of the records that it has read (docs/adr/0030), and looks for the
-newest of them whenever an attempt begins, and every `LOOK_EVERY` seconds while records come: the library
-connects again in silence. Owns the look and the way back. Rules:
+newest of them whenever an attempt begins, every `LOOK_EVERY` seconds while records come, and whenever none
+came for a second: the library connects again in silence. Owns the look and the way back. Rules:
 
 - Where both logs part the ledger goes on, behind the newest record that both have. What it has sequenced of
   the lost log stays; what is read once more and has its leaves makes none (sequencer.py).
 - Where nothing that was read is there, this is another Kafka, and the ledger stops.
-- The way back is stored before anything is read: whoever is killed on it goes on with it.
+- The way back is a leaf (docs/adr/0038). It and the place are stored in one step, before anything is
+  sequenced: whoever is killed on the way goes on with it.
+- Nothing of another log is sequenced before the look: brokers are away for longer than `SILENCE` while
+  somebody puts a copy in the place of their disks.
 """
 
 from __future__ import annotations
@@ -23,8 +26,11 @@ import structlog
 from prometheus_client import Counter
 
 from broker.errors import RolledBack
+from broker.ledger.place.parting import first_undone
+from broker.ledger.record_judge import RecordJudge
 from broker.ledger.store.audit_read import AuditRead
 from broker.ledger.store.record_store import LogState, RecordStore
+from protocol.trail.acts import Rewinding
 from runtime.errors import Unavailable
 from runtime.kafka.ports import LogReader, ReadRecord
 from runtime.read_records import Beginning, cut, read_record, where_to_begin
@@ -32,7 +38,17 @@ from runtime.read_records import Beginning, cut, read_record, where_to_begin
 log = structlog.get_logger()
 
 LOOK_EVERY: Final = 10.0
+SILENCE: Final = 1.0
 LOOK_WITHIN: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class WayBack:
+    """What a ledger stores when it goes back."""
+
+    rewinding: Rewinding
+    read: AuditRead
+    """What is known to have been read, of the log that is there."""
 
 
 @dataclass(kw_only=True)
@@ -46,25 +62,33 @@ class SameLog:
     """The newest record that was read when it was looked for last: it stood where it was read."""
 
     _due: float = field(init=False, default=0.0)
+    _came: float = field(init=False, default=0.0)
+    """When records came last."""
 
-    async def went_back(self, audit: LogReader, state: LogState) -> bool:
-        """Look, before anything is read. Whether the log has gone back to where both logs part."""
+    async def way_back(self, audit: LogReader, state: LogState, judge: RecordJudge) -> WayBack | None:
+        """Look, before anything is read: the way to where both logs part; None where this is the same."""
         read = await asyncio.to_thread(self.records.audit_read)
         found = await place_in(audit, state.position, read)
+        way = None
         if found.rewound:
             self.rewound.inc()
             log.error("audit_rewound", offset=state.position, beginning=found.position)
             read = AuditRead(found.known, max(read.again, state.position))
-            await asyncio.to_thread(self.records.go_back, state, found.position, read)
+            first = await first_undone(audit, state, found.known, judge=judge, records=self.records)
+            way = WayBack(Rewinding(state.position, found.position, *first), read)
         self._looked(read)
-        return found.rewound
+        return way
 
     async def check(self, audit: LogReader, state: LogState) -> None:
         """Look again when it is time; `Unavailable` where this is another log: the next attempt goes back."""
-        if self.monotonic() < self._due:
+        moment, came = self.monotonic(), self._came
+        self._came = moment
+        if moment < self._due and moment - came < SILENCE:
             return
         read = await asyncio.to_thread(self.records.audit_read)
-        if self._newest is not None:
+        first, _ = await audit.span()
+        # What was deleted by its age says nothing of what stands behind it.
+        if self._newest is not None and self._newest.offset >= first:
             here = await audit.position()
             if not await _has(audit, self._newest):
                 # What was read since may be the other log's: the next attempt must not find it there.
@@ -76,7 +100,8 @@ class SameLog:
 
     def _looked(self, read: AuditRead) -> None:
         self._newest = read.ladder[0] if read.ladder else None
-        self._due = self.monotonic() + LOOK_EVERY
+        self._came = self.monotonic()
+        self._due = self._came + LOOK_EVERY
 
 
 async def place_in(audit: LogReader, position: int, read: AuditRead) -> Beginning:

@@ -57,12 +57,13 @@ def store_read(connection: Connection, read: AuditRead) -> None:
     connection.execute(insert(audit_read).values(row))
 
 
-def signed_at(connection: Connection, times: Collection[int]) -> set[bytes]:
-    """What routers and operators signed for these times, as far as it has its leaves."""
-    found = select(batches.c.signed).join_from(batches, records, batches.c.id == records.c.id)
+def signed_at(connection: Connection, times: Collection[int]) -> dict[bytes, int]:
+    """What was signed for these times, as far as it has its leaves, and the id behind them."""
+    columns = (batches.c.signed, batches.c.id, batches.c.leaves)
+    found = select(*columns).join_from(batches, records, batches.c.id == records.c.id)
     asked = sorted(times)
     return {
-        row.signed
+        row.signed: row.id + row.leaves
         for start in range(0, len(asked), _AT_ONCE)
         for row in connection.execute(found.where(records.c.t.in_(asked[start : start + _AT_ONCE])))
     }

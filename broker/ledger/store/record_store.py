@@ -47,7 +47,7 @@ from broker.ledger.store.schema import (
 )
 from protocol.trail.ledger_leaves import Row
 from protocol.trail.records import RecordType
-from protocol.trail.records_file import LAST_INDEX, SignedLeaves, first_id, number_in
+from protocol.trail.records_file import LAST_INDEX, SignedLeaves, first_id, index_in, number_in
 from protocol.trail.stated_acts import acts_again
 from runtime.errors import Misconfigured, Unavailable
 from runtime.process.databases import insert_many, open_database, settle_deletions
@@ -141,10 +141,16 @@ class RecordStore:
         self.commit(state, back := replace(state, position=position), read=read)
         return back
 
-    def signed_at(self, times: Collection[int]) -> set[bytes]:
-        """What routers and operators signed for these times, as far as it has its leaves."""
+    def signed_at(self, times: Collection[int]) -> dict[bytes, int]:
+        """What was signed for these times, as far as it has its leaves, and the id behind them."""
         with self._reading() as connection:
             return signed_at(connection, times)
+
+    def place_of(self, row_id: int) -> tuple[str, int]:
+        """Log and index of the leaf with this id, whether it is there or the next one to come."""
+        with self._reading() as connection:
+            number = logs.c.number == number_in(row_id)
+            return connection.execute(select(logs.c.origin).where(number)).scalar_one(), index_in(row_id)
 
     def staged(self, origin: str) -> dict[str, bytes]:
         """The files that are committed and may not all be in the object store; newer ones over older."""
@@ -198,7 +204,19 @@ class RecordStore:
 
     def gaps(self) -> list[bytes]:
         """Every statement of a gap that has a leaf, as it was put into the audit topic; oldest first."""
-        found = self.find(RecordQuery(types=(int(RecordType.AUDIT_GAP),)))
+        return self._stated(RecordType.AUDIT_GAP)
+
+    def notices(self) -> list[bytes]:
+        """The same of all that every unit is told: gaps, and that Kafka was put back."""
+        return self.gaps() + self._stated(RecordType.KAFKA_PUT_BACK)
+
+    def is_way_back(self, origin: str, index: int) -> bool:
+        """Whether the ledger went back at this leaf."""
+        row = self.row(origin, index)
+        return row is not None and (row.index, row.type) == (index, RecordType.AUDIT_REWOUND)
+
+    def _stated(self, kind: RecordType) -> list[bytes]:
+        found = self.find(RecordQuery(types=(int(kind),)))
         stated = []
         for origin, row in found:
             signed = {each.first: each.signed for each in self.signed(origin)}.get(row.index)

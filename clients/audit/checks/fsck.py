@@ -7,14 +7,15 @@ reported as they are found.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from clients.audit.checks import ranges
 from clients.audit.checks.directory_statements import check_announcements, check_statements, entries_of
-from clients.audit.checks.record_walk import Walked, in_order
+from clients.audit.checks.put_backs import check_order, find_cuts
+from clients.audit.checks.record_walk import Walked
 from clients.audit.checks.removals import check_removals, check_store
 from clients.audit.checks.signed_leaves import check_signed
 from clients.audit.checks.tree import TreeCheck
@@ -34,6 +35,7 @@ from protocol.tlog.checkpoints import parse_checkpoint
 from protocol.tlog.policy import Policy
 from protocol.tlog.tiles import ENTRIES, read_entries, tile_of
 from protocol.trail.records import RecordType
+from runtime.errors import Unavailable
 
 _FAR = 1_000_000
 """Leaves without files that are still searched for one by one."""
@@ -123,10 +125,11 @@ def audit_copy(copy: LedgerCopy, wanted: AuditBasis, *, before: Iterable[Finding
     known = [LogReport(head, wanted.own_policy) for head in heads if head is not None]
     records = record_reader.usable(copy.records, run.tell)
     with ranges.checking(sum(report.head.checkpoint.size for report in known)) as pool:
+        cuts = {} if records is None else _cuts(records)
         for report in known:
-            _check_log(report, records, pool=pool, run=run)
+            _check_log(report, records, cuts, pool=pool, run=run)
         run.logs = list(known)
-        run.findings += in_order(part for report in known for part in report.walked)
+        run.findings += check_order([part for report in known for part in report.walked])
         first = {log.label: _first_entry(head) for log, head in zip(shards, heads, strict=True)}
         check_chain(shards, heads, first, run.tell)
         if records is not None:
@@ -159,8 +162,20 @@ def _check_signed(
             check_signed(report.head, records, (statements, root), pool=pool, tell=run.tell)
 
 
+def _cuts(records: Path) -> Mapping[str, set[int]]:
+    try:
+        return find_cuts(records)
+    except Unavailable:
+        return {}  # the walk says what is wrong with the store
+
+
 def _check_log(
-    report: LogReport, records: Path | None, *, pool: ProcessPoolExecutor | None, run: Audit
+    report: LogReport,
+    records: Path | None,
+    cuts: Mapping[str, set[int]],
+    *,
+    pool: ProcessPoolExecutor | None,
+    run: Audit,
 ) -> None:
     head = report.head
     if head.checkpoint.size > head.log.leaves_at_most() + _FAR:
@@ -169,7 +184,7 @@ def _check_log(
         run.tell(Finding(FindingKind.TILE_MISSING, head.checkpoint.origin, what, head.log.label))
         return
     tree = TreeCheck(head.log, head.checkpoint, run.tell)
-    for part in _checked(_tasks(report, records), pool):
+    for part in _checked(_tasks(report, records, cuts), pool):
         tree.take(part.pairs, part.edge)
         if part.walked is not None:
             report.walked.append(part.walked)
@@ -191,11 +206,11 @@ def _checked(
     return map(ranges.check_range, tasks) if pool is None else pool.map(ranges.check_range, tasks)
 
 
-def _tasks(report: LogReport, records: Path | None) -> list[ranges.RangeTask]:
+def _tasks(report: LogReport, records: Path | None, cuts: Mapping[str, set[int]]) -> list[ranges.RangeTask]:
     head = report.head
-    chained = _is_chained(head)
-    checkpoint = head.checkpoint
-    return ranges.range_tasks(head.log, checkpoint.origin, checkpoint.size, records=records, chained=chained)
+    origin, size, chained = head.checkpoint.origin, head.checkpoint.size, _is_chained(head)
+    at = frozenset(cuts.get(origin, ()))
+    return ranges.range_tasks(head.log, origin, size, records=records, chained=chained, cuts=at)
 
 
 def _is_chained(head: CopiedHead) -> bool:
@@ -240,7 +255,7 @@ def _check_directory(run: Audit, audited: list[LogReport]) -> list[bytes] | None
     if head is None:
         return None
     report = LogReport(head, run.wanted.own_policy)
-    _check_log(report, None, pool=None, run=run)
+    _check_log(report, None, {}, pool=None, run=run)
     run.logs.append(report)
     statements = entries_of(log, head.checkpoint.size, run.tell, origin=head.checkpoint.origin)
     if statements is None:

@@ -42,6 +42,9 @@ class RangeTask:
     chained: bool
     """Whether the log's first entry is a checkpoint."""
 
+    cuts: frozenset[int] = frozenset()
+    """Leaves from which on places of outboxes may come again."""
+
 
 @dataclass(frozen=True, slots=True)
 class CheckedRange:
@@ -55,11 +58,17 @@ class CheckedRange:
 
 
 def range_tasks(
-    log: LogFiles, origin: str, size: int, *, records: Path | None, chained: bool
+    log: LogFiles,
+    origin: str,
+    size: int,
+    *,
+    records: Path | None,
+    chained: bool,
+    cuts: frozenset[int] = frozenset(),
 ) -> list[RangeTask]:
     """The ranges of a log."""
     starts = range(0, tiles_in(size), RANGE)
-    return [RangeTask(log, origin, size, first, records, chained) for first in starts]
+    return [RangeTask(log, origin, size, first, records, chained, cuts) for first in starts]
 
 
 def check_range(task: RangeTask) -> CheckedRange:
@@ -115,7 +124,9 @@ def _walk(task: RangeTask, records: Path, loaded: list[LoadedTile]) -> tuple[Wal
         for index, entry in _entries(task, loaded, first):
             if index >= first and not begun:
                 begun = True
-                walk.begin()
+                walk.begin(index)
+            if begun and index in task.cuts:
+                walk.cut(index)
             while row is not None and row.index < index:
                 row = next(rows, None)
             if entry is None:

@@ -7,23 +7,32 @@
 
 What is reported: a record that was altered or is in another's place, one that is missing (the caller
 holds those against the deletions that the log orders), deliveries that are missing or belong to no decision,
-a submission that was decided twice. Small state: the deliveries still to come, and the last position of each
-outbox.
+a submission that was decided twice. Small state: the deliveries still to come, and the last place of each
+outbox. Where a Kafka that was put back may explain that places come again, a new stretch of them begins.
 """
 
 from __future__ import annotations
 
 import hmac
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from clients.audit.checks.directory_statements import Announcement
+from clients.audit.checks.outbox_places import Outbox, Stretch, twice
 from clients.audit.findings import Finding, FindingKind
-from protocol.canonical import decode
 from protocol.errors import Rejected
 from protocol.identifiers import Digest
-from protocol.trail.acts import Act, AuditGap, act_leaf, gap_of, parse_act
+from protocol.trail.acts import (
+    Act,
+    AuditGap,
+    PutBack,
+    Rewinding,
+    act_leaf,
+    gap_of,
+    parse_act,
+    put_back_of,
+    rewinding_of,
+)
 from protocol.trail.ledger_leaves import Row, open_decision, row_of_act
 from protocol.trail.records import DECISIONS, RECORD_SALT, RecordType
 from protocol.trail.records_file import ROW_COLUMNS
@@ -67,10 +76,13 @@ class Walked:
     gaps: list[tuple[int, AuditGap]] = field(default_factory=list)
     """Leaves that state a gap of the audit topic."""
 
-    first: dict[bytes, tuple[int, int]] = field(default_factory=dict)
-    """Of each outbox, the first position that was decided here, and the leaf that says so."""
+    ways_back: list[tuple[int, Rewinding]] = field(default_factory=list)
+    """Leaves at which the ledger went back."""
 
-    last: dict[bytes, int] = field(default_factory=dict)
+    put_backs: list[tuple[int, PutBack]] = field(default_factory=list)
+    """Leaves that state that Kafka was put back."""
+
+    stretches: list[Stretch] = field(default_factory=list)
 
 
 class RecordWalk:
@@ -86,9 +98,15 @@ class RecordWalk:
 
         self._muted = True
 
-    def begin(self) -> None:
+    def begin(self, index: int) -> None:
         """From here on leaves are checked."""
         self._muted = False
+        self.walked.stretches.append(Stretch(index))
+
+    def cut(self, index: int) -> None:
+        """From here on places of outboxes may come again."""
+        if self.walked.stretches[-1].begin != index:
+            self.walked.stretches.append(Stretch(index))
 
     def see(self, index: int, entry: bytes, row: Row | None) -> None:
         """The next leaf, with the row that stands at it, if there is one."""
@@ -176,12 +194,8 @@ class RecordWalk:
 
     def _position(self, index: int, record: bytes) -> None:
         outbox, offset = _place(record)
-        last = self.walked.last.get(outbox)
-        if last is None:
-            self.walked.first[outbox] = (offset, index)
-        elif offset <= last:
+        if not self.walked.stretches[-1].takes(outbox, offset, index):
             self._find(FindingKind.DECISION_TWICE, index, twice(outbox, offset, index))
-        self.walked.last[outbox] = offset
 
     def _collect(self, index: int, act: Act) -> None:
         match act:
@@ -189,6 +203,10 @@ class RecordWalk:
                 self.walked.deletions.append((origin, indexes))
             case Act(type=RecordType.AUDIT_GAP) if (gap := gap_of(act)) is not None:
                 self.walked.gaps.append((index, gap))
+            case Act(type=RecordType.AUDIT_REWOUND) if (way := rewinding_of(act)) is not None:
+                self.walked.ways_back.append((index, way))
+            case Act(type=RecordType.KAFKA_PUT_BACK) if (back := put_back_of(act)) is not None:
+                self.walked.put_backs.append((index, back))
             case Act(type=RecordType.UNVERIFIED, detail=(offset, code)):
                 self.walked.unverified.append((index, offset, code))
             case Act(
@@ -210,24 +228,6 @@ class RecordWalk:
             self.walked.findings.append(Finding(kind, self._origin, what, place, index))
 
 
-def twice(outbox: bytes, offset: int, index: int) -> str:
-    """The text of the finding for a submission that was decided again."""
-    unit, partition = decode(b"\x82" + outbox)
-    return f"leaf {index} decides outbox {unit}/{partition} at offset {offset} after a later one"
-
-
-def in_order(parts: Iterable[Walked]) -> Iterator[Finding]:
-    """What shows only across ranges and half-years: a decision about an earlier position of an outbox."""
-    last: dict[bytes, int] = {}
-    for part in parts:
-        for outbox, (offset, index) in part.first.items():
-            if offset <= last.get(outbox, -1):
-                yield Finding(
-                    FindingKind.DECISION_TWICE, part.origin, twice(outbox, offset, index), "", index
-                )
-        last.update(part.last)
-
-
 def opens(entry: bytes, record: bytes, salt: bytes) -> bool:
     """Whether record and salt are what this entry commits to: type and time in clear, the rest by HMAC."""
     if type(record) is not bytes or type(salt) is not bytes or len(salt) != RECORD_SALT:
@@ -241,11 +241,8 @@ def _open_act(record: bytes, salt: bytes, index: int) -> tuple[Row, list[bytes]]
     return row_of_act(act, leaf, index=index), [leaf.entry]
 
 
-def _place(record: bytes) -> tuple[bytes, int]:
-    """Outbox and offset of a well-formed decision: 89 01 type 1b t 83 unit partition offset ...
-
-    The outbox stays encoded: it is a dictionary key here, and is decoded only for a finding.
-    """
+def _place(record: bytes) -> tuple[Outbox, int]:
+    """Outbox and offset of a well-formed decision: 89 01 type 1b t 83 unit partition offset ..."""
     start = _HEAD.stop + 1
     at = start + (record[start] - 0x5F if record[start] < 0x78 else record[start + 1] + 2)
     _, end = _uint(record, at)

@@ -27,6 +27,8 @@ TYPES = (
     "software_start",
     "unverified",
     "audit_gap",
+    "audit_rewound",
+    "kafka_put_back",
 )
 FOUND = (
     Column("log", "log", spare=3),

@@ -23,7 +23,10 @@ DETAIL_NAMES: dict[RecordType, tuple[str, ...]] = {
     RecordType.SOFTWARE_START: ("program", "version"),
     RecordType.UNVERIFIED: ("offset", "code"),
     RecordType.AUDIT_GAP: ("log", "first", "end", "why", "by", "seconded_by"),
+    RecordType.AUDIT_REWOUND: ("position", "beginning", "log", "first"),
+    RecordType.KAFKA_PUT_BACK: ("log", "leaf", "copied", "restored", "why", "by", "seconded_by"),
 }
+TIMES = frozenset({"copied", "restored"})
 
 
 def row_of_record(record: Record | Delivered | Act) -> Row:
@@ -46,7 +49,10 @@ def row_of_record(record: Record | Delivered | Act) -> Row:
                 "time": moment(record.t),
                 "unit": record.actor,
                 "subject": None if record.subject is None else record.subject.hex(),
-                "detail": {name: _plain(value) for name, value in zip(names, record.detail, strict=True)},
+                "detail": {
+                    name: moment(value) if name in TIMES else _plain(value)
+                    for name, value in zip(names, record.detail, strict=True)
+                },
             }
         case _:
             assert_never(record)

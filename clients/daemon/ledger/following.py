@@ -27,11 +27,12 @@ from clients.daemon.store.noted import note, told
 from protocol.errors import Code, Rejected
 from protocol.identifiers import digest
 from protocol.limits import SECOND
+from protocol.times import show_time
 from protocol.tlog.checkpoints import parse_checkpoint
 from protocol.tlog.following import Advance, Follower
 from protocol.tlog.publication import Publication, parse_publication
 from protocol.tlog.tiles import TreeWriter, parse_path
-from protocol.trail.acts import gap_of
+from protocol.trail.acts import gap_of, put_back_of
 from protocol.trail.stated_acts import StatedActs, is_notice, verify_acts
 from runtime.kafka.ports import Fetched, InputRecord
 
@@ -138,15 +139,24 @@ def _judge(context: UnitContext, value: bytes, *, patient: bool) -> StatedActs |
 def take_notice(
     context: UnitContext, ledger: Ledger, record: InputRecord, stated: StatedActs | Rejected
 ) -> None:
-    """Two people state that records of the audit topic are gone: one alarm for each such statement."""
+    """What two people state, of records of the audit topic that are gone or of a Kafka that was put back.
+
+    One alarm for each such statement.
+    """
     if isinstance(stated, Rejected):
         raise_once(context, ledger, DAMAGED, "", f"record {record.offset}: {stated.code}")
         return
     ledger.clear("")
-    for gap in filter(None, map(gap_of, stated.acts)):
-        if note(context.store, told(digest(record.value))):
+    for act in stated.acts:
+        gap, back = gap_of(act), put_back_of(act)
+        if (gap is None and back is None) or not note(context.store, told(digest(record.value))):
+            continue
+        if gap is not None:
             detail = f"{gap.log}: {gap.end - gap.first} offsets of the audit topic, from {gap.first} on"
             context.alarm("ledger_audit_gap", cause=f"{gap.log} {gap.first}", detail=detail)
+        if back is not None:
+            detail = f"to a copy of {show_time(back.copied)}, on {show_time(back.restored)}"
+            context.alarm("kafka_put_back", cause=f"{back.log} {back.leaf}", detail=detail)
 
 
 def _go_on(

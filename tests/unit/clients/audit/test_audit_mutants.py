@@ -12,6 +12,7 @@ import pytest
 from clients.audit.checks import (
     directory_statements,
     fsck,
+    outbox_places,
     record_walk,
     removals,
     signed_leaves,
@@ -96,6 +97,17 @@ def decided_twice(ledger: Ledger) -> None:
     for _ in range(2):
         made = ledger.made_of(decisions)
         ledger.append(made.entries, made.rows)
+    ledger.publish()
+
+
+def decided_twice_behind_a_made_up_statement(ledger: Ledger) -> None:
+    """The ledger has no registrar's signature, and logs that Kafka was put back."""
+    first = ledger.log.tree.size
+    ledger.decide(3)
+    leaf = ledger.go_back(first, offset=0)
+    ledger.decide(2)
+    made = ledger.made_of(ledger.stated(ledger.kafka_put_back(leaf), by="registrar"))
+    ledger.append(made.entries, made.rows)
     ledger.publish()
 
 
@@ -194,7 +206,8 @@ MUTANTS = [
     (stripped, FindingKind.QUORUM, Mutant(copied_heads.trusted_witnesses, rewritten("policy.trusted(signed).witnesses", "policy.signed_by_log(signed) and ()"))),
     (dropped_delivery, FindingKind.DELIVERY_MISSING, Mutant(WALK.end, unchecked(FindingKind.DELIVERY_MISSING))),
     (stray_delivery, FindingKind.DELIVERY_STRAY, Mutant(WALK._delivery, unchecked(FindingKind.DELIVERY_STRAY))),
-    (decided_twice, FindingKind.DECISION_TWICE, Mutant(WALK._position, rewritten("offset <= last", "offset < last"))),
+    (decided_twice, FindingKind.DECISION_TWICE, Mutant(outbox_places.Stretch.takes, rewritten("offset > last", "offset >= last"))),
+    (decided_twice_behind_a_made_up_statement, FindingKind.ACT_UNSIGNED, Mutant(signed_leaves._needing, rewritten("... is not None", "(kind := _kind(entry)) is FindingKind.DECISION_UNSIGNED"))),
     (made_up, FindingKind.DECISION_UNSIGNED, Mutant(signed_leaves._needing, rewritten("... is not None", "(kind := _kind(entry)) is FindingKind.ACT_UNSIGNED"))),
     (added_to_a_batch, FindingKind.DECISION_UNSIGNED, Mutant(signed_leaves._check, called(check_batch, "check_batch(_0, _1[:1], parties=directory)"))),
     (made_up_act, FindingKind.ACT_UNSIGNED, Mutant(signed_leaves._needing, rewritten("... is not None", "(kind := _kind(entry)) is FindingKind.DECISION_UNSIGNED"))),

@@ -12,9 +12,9 @@ from keys.statement_types import StatementType
 from protocol.errors import Code
 from protocol.identifiers import Digest, UnitId, digest
 from protocol.trail.acts import unverified
-from protocol.trail.ledger_leaves import unverified_leaf
-from tests.sim.ledger import LEDGER, Ledger
-from tests.unit.clients.audit.audits import audit, found, kinds
+from protocol.trail.ledger_leaves import own_leaf
+from tests.sim.ledger import LEDGER, Ledger, put
+from tests.unit.clients.audit.audits import audit, found, kinds, sql
 
 pytestmark = pytest.mark.slow
 
@@ -93,6 +93,95 @@ def test_a_submission_is_decided_again_in_the_next_half_year(ledger: Ledger) -> 
     ledger.publish()
 
     assert [kind for kind, _, _ in found(ledger.path)] == [FindingKind.DECISION_TWICE]
+
+
+def put_back(ledger: Ledger, *, stated: bool = True, again: int = 2) -> int:
+    """Ten decisions, and four that are undone; so many of their places are decided again. The way back's leaf."""
+    ledger.decide(10)
+    first = ledger.log.tree.size
+    ledger.decide(4)
+    leaf = ledger.go_back(first, offset=10)
+    ledger.decide(again)
+    if stated:
+        ledger.put_back(leaf)
+    ledger.publish()
+    return leaf
+
+
+def test_a_kafka_that_was_put_back_is_explained(ledger: Ledger) -> None:
+    """The ledger went back, two people state why: what was undone is decided again, and nothing is wrong."""
+    leaf = put_back(ledger)
+    ledger.decide(5)
+    ledger.publish()
+
+    done = audit(ledger.path)
+    assert done.wrong == []
+    (way,) = [each for each in done.findings if each.kind is FindingKind.AUDIT_REWOUND]
+    (back,) = [each for each in done.findings if each.kind is FindingKind.KAFKA_PUT_BACK]
+    assert (way.index, back.index) == (leaf, leaf + 1 + 2 * 3)
+    assert "what 1 outbox had decided twice" in back.what
+
+
+def test_without_the_statement_it_is_not(ledger: Ledger) -> None:
+    """The way back alone is no excuse."""
+    leaf = put_back(ledger, stated=False)
+
+    assert found(ledger.path) == [(FindingKind.DECISION_TWICE, "", leaf + 1)]
+
+
+def test_without_the_way_back_the_statement_is_none(ledger: Ledger) -> None:
+    """Two people name a leaf that decides something, under the registrar's signature."""
+    ledger.decide(4)
+    ledger.offset = 0
+    ledger.decide(2)
+    ledger.put_back(ledger.announced + 1)
+    ledger.publish()
+
+    assert kinds(ledger.path) == {FindingKind.DECISION_TWICE}
+
+
+def test_a_copy_that_ends_before_the_statement_is_not_explained(ledger: Ledger) -> None:
+    """The store is ahead of the checkpoint: what is stated there counts when it is published."""
+    leaf = put_back(ledger, stated=False)
+    note, size = ledger.log.note, ledger.log.tree.size
+    ledger.put_back(leaf)
+    ledger.publish()
+    put(ledger.log.home / "checkpoint", note)
+
+    assert (FindingKind.DECISION_TWICE, "", leaf + 1) in found(ledger.path, live=True)
+    assert ledger.log.tree.size == size + 1
+
+
+def test_a_row_that_is_hidden_explains_nothing(ledger: Ledger) -> None:
+    """Somebody with access to the disk changes the search column of the way back."""
+    leaf = put_back(ledger)
+    sql(ledger.path, "UPDATE records SET type = 1 WHERE id = ?", leaf)
+
+    assert {FindingKind.DECISION_TWICE, FindingKind.RECORD_INDEX} <= kinds(ledger.path)
+
+
+def test_the_leaves_that_explain_are_never_deleted(ledger: Ledger) -> None:
+    """No order closes them: neither the way back nor what two people state of it."""
+    leaf = put_back(ledger)
+    ledger.delete(leaf, leaf + 1 + 2 * 3)
+
+    assert found(ledger.path) == []
+    assert ledger.store.row(ledger.log.origin, leaf).record is not None
+
+
+def test_a_put_back_over_the_border_of_two_half_years_is_explained(ledger: Ledger) -> None:
+    """What is undone begins in the log that is closed."""
+    ledger.decide(10)
+    first, old = ledger.log.tree.size, ledger.log.origin
+    ledger.decide(4)
+    ledger.next_half_year()
+    ledger.decide(2)
+    leaf = ledger.go_back(first, offset=10, log=old)
+    ledger.decide(3)
+    ledger.put_back(leaf)
+    ledger.publish()
+
+    assert found(ledger.path) == []
 
 
 @pytest.mark.slow
@@ -195,7 +284,7 @@ def test_what_the_ledger_could_not_verify_is_told(ledger: Ledger) -> None:
     """An UNVERIFIED leaf is a notice to the auditor: somebody wrote to the audit topic."""
     world = ledger.world
     act = unverified(world.now, LEDGER, offset=3, record=digest(b"x"), code=Code.E_SCHEMA)
-    entry, row = unverified_leaf(act, world.entropy(16), index=ledger.log.tree.size)
+    entry, row = own_leaf(act, world.entropy(16), index=ledger.log.tree.size)
     ledger.append([entry], [row])
     ledger.publish()
 

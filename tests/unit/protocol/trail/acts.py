@@ -7,14 +7,18 @@ from protocol.identifiers import Millis, UnitId
 from protocol.trail.acts import (
     Act,
     AuditGap,
+    PutBack,
+    Rewinding,
     audit_gap,
+    audit_rewound,
     deletion,
     directory_statement,
+    kafka_put_back,
     software_start,
     unverified,
 )
 from protocol.trail.records import RecordType
-from protocol.trail.stated_acts import sign_acts
+from protocol.trail.stated_acts import MAY_STATE, sign_acts
 from tests.sim.world import World
 
 HASH, KID = bytes(range(32)), bytes(16)
@@ -44,6 +48,15 @@ def every_act(t: Millis) -> list[Act]:
             by="one",
             second="two",
         ),
+        audit_rewound(t, ledger, Rewinding(80, 35, "contrada.example/audit/2026h1", 0)),
+        kafka_put_back(
+            t,
+            registrar,
+            PutBack("contrada.example/audit/2026h2", 0, Millis(1), Millis(2)),
+            why="three disks",
+            by="one",
+            second="two",
+        ),
     ]
 
 
@@ -55,7 +68,7 @@ def stated(world: World, role: str, *acts: Act) -> bytes:
 
 def stated_acts(world: World) -> list[bytes]:
     """The acts that each role may state, together."""
-    acts = [act for act in every_act(world.now) if act.type is not RecordType.UNVERIFIED]
+    acts = [act for act in every_act(world.now) if MAY_STATE[act.type]]
     return [
         stated(world, role, *(act for act in acts if act.actor == role))
         for role in ("ledger", "registrar", "router")

@@ -17,10 +17,14 @@ from protocol.parties import OperatorRole
 from protocol.signatures import ACTS, BATCH, Suite, parse_signed, sign
 from protocol.trail.acts import (
     Act,
+    PutBack,
+    Rewinding,
     act_leaf,
     encode_act,
     parse_act,
     parse_any_record,
+    put_back_of,
+    rewinding_of,
     software_start,
     unit_named,
 )
@@ -87,9 +91,32 @@ def test_each_act_is_stated_by_its_roles_alone(world, act, role):
         assert refused(verify_acts, raw, parties=world.directory) is Code.E_ISSUER
 
 
-def test_nobody_states_that_a_record_did_not_verify():
-    """The ledger writes that into its own log, and takes it from no topic."""
-    assert MAY_STATE[RecordType.UNVERIFIED] == frozenset()
+def test_nobody_states_what_the_ledger_writes_itself():
+    """That a record did not verify, and that it went back: into its own log, and taken from no topic."""
+    assert MAY_STATE[RecordType.UNVERIFIED] == MAY_STATE[RecordType.AUDIT_REWOUND] == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("kind", "lower", "higher"),
+    [(RecordType.AUDIT_GAP, 1, 2), (RecordType.AUDIT_REWOUND, 1, 0), (RecordType.KAFKA_PUT_BACK, 2, 3)],
+)
+def test_what_lies_between_two_fields_is_not_nothing(kind, lower, higher):
+    """A gap has an offset in it, a way back goes back, and a copy is made before it is put back."""
+    act = next(act for act in every_act(NOON) if act.type is kind)
+    row = decode(encode_act(act))
+    for value in (row[5][higher], row[5][higher] + 1):
+        row[5][lower] = value
+        assert refused(parse_act, encode(row)) is Code.E_SCHEMA
+
+
+def test_a_way_back_and_a_put_back_are_read_from_their_acts_alone():
+    """Each comes out as it went in, and no other act is one."""
+    ways = [rewinding_of(act) for act in every_act(NOON)]
+    backs = [put_back_of(act) for act in every_act(NOON)]
+    log = "contrada.example/audit/2026h"
+
+    assert [way for way in ways if way is not None] == [Rewinding(80, 35, f"{log}1", 0)]
+    assert [back for back in backs if back is not None] == [PutBack(f"{log}2", 0, 1, 2)]
 
 
 def test_only_operators_state_acts(world):

@@ -27,7 +27,7 @@ from protocol.trail.batches import (
     summarize,
     verify_decisions,
 )
-from protocol.trail.ledger_leaves import _row, leaves_of, leaves_of_row, unverified_leaf
+from protocol.trail.ledger_leaves import _row, leaves_of, leaves_of_row, own_leaf
 from protocol.trail.record_scan import scan, scanned_of
 from tests.sim.world import NOON, World
 from tests.unit.protocol.strategies import QUICK, records
@@ -199,7 +199,7 @@ def test_acts_are_leaves(world):
 def test_what_does_not_verify_has_a_leaf_too(world):
     """The ledger writes place, hash and code of what it could not verify, under a salt."""
     act = unverified(NOON, "ledger", offset=12, record=HASH, code=Code.E_RECEIPT)
-    entry, row = unverified_leaf(act, bytes(16), index=5)
+    entry, row = own_leaf(act, bytes(16), index=5)
 
     assert (row.index, row.leaves, row.type, row.reasons) == (5, 1, RecordType.UNVERIFIED, "E_RECEIPT")
     assert [leaf.entry for leaf in leaves_of_row(row)] == [entry]

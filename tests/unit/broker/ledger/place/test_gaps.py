@@ -26,7 +26,7 @@ from protocol.trail.stated_acts import is_notice, sign_acts
 from runtime.errors import Unavailable
 from runtime.kafka.ports import InputRecord
 from tests.mutants.engine import Mutant, mutated
-from tests.mutants.operations import dropped, forced, rewritten, unchecked
+from tests.mutants.operations import dropped, forced, unchecked
 from tests.sim.world import NOON
 from tests.unit.broker.ledger.rig import AUDIT, MemoryReader, MemoryTopics, Rig, world_of
 from tests.unit.broker.ledger.test_run import LateFeed, ledger_run_of, until
@@ -248,7 +248,7 @@ MUTANTS = [
     ("one leaf", test_two_people_state_it_and_the_ledger_goes_on, Mutant(RecordJudge._read, unchecked("self.passed"))),
     ("none of ours", test_a_gap_that_is_none_is_logged_as_that, Mutant(RecordJudge._acts, dropped("self._check_gaps"))),
     ("by itself", test_nothing_goes_over_a_gap_by_itself, Mutant(gaps.behind_gaps, dropped("check_span"))),
-    ("every unit", test_two_people_state_it_and_the_ledger_goes_on, Mutant(LedgerRun._placed, rewritten("self.publisher.notices = self.passed", "pass"))),
+    ("every unit", test_two_people_state_it_and_the_ledger_goes_on, Mutant(LedgerRun._placed, dropped("self.publisher.give_notice"))),
 ]  # fmt: skip
 
 

@@ -10,19 +10,23 @@ from pathlib import Path
 import pytest
 
 from broker.errors import RolledBack
-from broker.ledger.place import same_log
-from broker.ledger.place.same_log import LOOK_EVERY, SameLog
+from broker.ledger.place import parting, same_log
+from broker.ledger.place.same_log import LOOK_EVERY, SILENCE, SameLog
+from broker.ledger.record_judge import RecordJudge
+from broker.ledger.run import LedgerRun
 from broker.ledger.sequencer import Sequencer
+from broker.ledger.store import record_store
 from broker.ledger.store.audit_read import AuditRead
 from broker.ledger.store.record_store import RecordStore
 from broker.replica import Replica
 from protocol import topics
+from protocol.trail.acts import Rewinding, parse_act, rewinding_of
 from protocol.trail.records import RecordType
 from runtime.errors import Unavailable
 from tests.mutants.engine import Mutant, mutated
-from tests.mutants.operations import forced, rewritten
+from tests.mutants.operations import dropped, forced, rewritten
 from tests.sim.world import World
-from tests.unit.broker.ledger.rig import AUDIT, MemoryTopics, Rig, world_of
+from tests.unit.broker.ledger.rig import AUDIT, LEDGER, MemoryTopics, Rig, world_of
 from tests.unit.broker.ledger.test_run import LateFeed, ledger_run_of, until
 
 BEFORE, READ, ALL = 5, 9, 14
@@ -64,12 +68,30 @@ class Restored:
         self.each_has_its_leaves_once()
 
     def attempt(self) -> tuple[asyncio.Task[None], asyncio.Task[None]]:
+        self.ledger = self.ledger_run()
+        replica = self.ledger.replica
+        return asyncio.create_task(replica.run()), asyncio.create_task(self.ledger.attempt())
+
+    def ledger_run(self) -> LedgerRun:
         directory = self.rig.world.directory
         replica = Replica(LateFeed(directory.snapshot()), directory.root, monotonic=lambda: 0.0)
         replica._feed.is_due = lambda: True
-        self.ledger = ledger_run_of(self.rig, self.bus, replica)
-        self.ledger.same_log.monotonic = lambda: self.now
-        return asyncio.create_task(replica.run()), asyncio.create_task(self.ledger.attempt())
+        ledger = ledger_run_of(self.rig, self.bus, replica)
+        ledger.same_log.monotonic = lambda: self.now
+        return ledger
+
+    async def goes_back(self) -> None:
+        """A ledger that is killed before it reads anything."""
+        ledger = self.ledger_run()
+        ledger.replica.directory = self.rig.world.directory
+        state = await asyncio.to_thread(ledger.sequencer.resume)
+        async with self.bus.reading(topics.AUDIT, None) as audit:
+            await ledger._placed(audit, state, LEDGER)
+
+    def ways_back(self) -> list[tuple[int, Rewinding | None]]:
+        """The leaves that say that the ledger went back."""
+        rows = [row for row in self.rig.records.rows(AUDIT) if row.type == RecordType.AUDIT_REWOUND]
+        return [(row.index, rewinding_of(parse_act(row.record or b""))) for row in rows]
 
     async def goes_on(self) -> None:
         """An attempt that reads to the end of the topic and of what is announced."""
@@ -132,7 +154,8 @@ async def test_a_copy_that_is_shorter_stops_nothing(restored: Restored) -> None:
 async def test_it_is_seen_while_the_ledger_runs(restored: Restored) -> None:
     """The library connected again in silence: what has come is not sequenced before the look at what was read."""
     announced = await restored.comes_back_in_silence()
-    restored.now = LOOK_EVERY
+    # Others came until now.
+    restored.now = restored.ledger.same_log._came = LOOK_EVERY
     restored.bus.records[topics.AUDIT].extend(announced)
     await restored.sees_it()
 
@@ -151,19 +174,51 @@ async def test_what_came_before_the_look_bears_nothing_out(restored: Restored) -
 async def test_killed_on_the_way_back_it_goes_on_with_it(restored: Restored) -> None:
     """After the first records that are read once more: those behind them make no second leaves either."""
     restored.put_back()
-    reader = restored.bus.reading(topics.AUDIT, None)
-    async with reader as audit:
-        look = SameLog(
-            records=restored.rig.records,
-            rewound=ledger_run_of(restored.rig, restored.bus, None).metrics.rewound,
-            monotonic=lambda: 0.0,
-        )
-        assert await look.went_back(audit, restored.rig.state())
+    await restored.goes_back()
     assert restored.rig.state().position < BEFORE
     assert restored.rig.records.audit_read().again == READ
     await restored.goes_on()
     restored.each_has_its_leaves_once()
     assert restored.rig.records.audit_read().again == 0
+    assert len(restored.ways_back()) == 1
+
+
+async def test_the_way_back_is_a_leaf(restored: Restored) -> None:
+    """It stands between what was read of the lost topic and of this one, and says from which leaf on is undone."""
+    before = restored.rig.state().size
+    common = sum(len(each.entries) for each in restored.rig.readings(0, BEFORE))
+    restored.put_back()
+    await restored.goes_on()
+    assert restored.ways_back() == [(before, Rewinding(READ, 1, AUDIT, common))]
+    since = [row.signed for row in restored.rig.records.signed(AUDIT) if row.first > before]
+    assert since[0] == restored.rig.readings(READ)[0].signed
+
+
+async def test_a_ledger_that_is_killed_in_the_step_has_neither_the_leaf_nor_the_place(
+    restored: Restored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both are one transaction: a place without its leaf would never be told."""
+    restored.put_back()
+    before = restored.rig.state()
+
+    def killed(*_: object) -> None:
+        raise Unavailable("killed")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(record_store, "store_read", killed)
+        with pytest.raises(Unavailable):
+            await restored.goes_back()
+    assert restored.rig.state() == before
+    await restored.goes_on()
+    assert len(restored.ways_back()) == 1
+
+
+async def test_it_is_seen_after_a_silence(restored: Restored) -> None:
+    """Brokers are away while a copy is put in the place of their disks; nothing of it is sequenced before the look."""
+    announced = await restored.comes_back_in_silence()
+    restored.now = SILENCE
+    restored.bus.records[topics.AUDIT].extend(announced)
+    await restored.sees_it()
 
 
 async def test_another_kafka_is_no_older_copy(restored: Restored) -> None:
@@ -206,11 +261,14 @@ async def test_a_database_of_the_release_before_is_taken_over(restored: Restored
 
 
 MUTANTS = [
-    ("look", test_what_stands_in_an_older_copy_is_sequenced, Mutant(SameLog.went_back, forced(False, "found.rewound"))),
+    ("look", test_what_stands_in_an_older_copy_is_sequenced, Mutant(SameLog.way_back, forced(False, "found.rewound"))),
     ("no look", test_it_is_seen_while_the_ledger_runs, Mutant(SameLog.check, forced(True, "self._due"))),
     ("what was read since", test_what_came_before_the_look_bears_nothing_out, Mutant(SameLog.check, rewritten("cut(read.ladder, self._newest.offset + 1)", "read.ladder"))),
     ("one leaf", test_what_stands_in_an_older_copy_is_sequenced, Mutant(Sequencer._once, forced(False, "reading.signed", "known"))),
-    ("one leaf, on the way", test_killed_on_the_way_back_it_goes_on_with_it, Mutant(SameLog.went_back, rewritten("max(read.again, state.position)", "0"))),
+    ("one leaf, on the way", test_killed_on_the_way_back_it_goes_on_with_it, Mutant(SameLog.way_back, rewritten("max(read.again, state.position)", "0"))),
+    ("the leaf", test_the_way_back_is_a_leaf, Mutant(RecordJudge.rewound, rewritten("(entry,)", "()"), rewritten("(row,)", "()"))),
+    ("what is undone", test_the_way_back_is_a_leaf, Mutant(parting.first_undone, dropped("place_of"))),
+    ("no look after a silence", test_it_is_seen_after_a_silence, Mutant(SameLog.check, forced(True, "SILENCE"))),
     ("another one", test_another_kafka_is_no_older_copy, Mutant(same_log.place_in, forced(True, "found.known"))),
     ("the first one", test_a_database_of_the_release_before_is_taken_over, Mutant(AuditRead.after, rewritten("self.ladder or climbed((), read[:1])", "self.ladder"))),
     ("digest", test_what_stands_in_an_older_copy_is_sequenced, Mutant(same_log._has, rewritten("read_record(found[0]) == record", "found[0].offset == record.offset"))),

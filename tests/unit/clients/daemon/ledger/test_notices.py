@@ -1,4 +1,4 @@
-"""That records of the audit topic are gone reaches every unit: one alarm for each statement of it."""
+"""What two people state reaches every unit: that audit records are gone, that Kafka was put back. One alarm for each."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from clients.daemon.state.ledger_state import Ledger
 from clients.daemon.store.positions import position
 from keys.directory import Directory
 from protocol import topics
-from protocol.identifiers import UnitId
-from protocol.trail.acts import AuditGap, audit_gap
+from protocol.identifiers import Millis, UnitId
+from protocol.trail.acts import AuditGap, PutBack, audit_gap, kafka_put_back
 from protocol.trail.stated_acts import is_notice
 from runtime.kafka.ports import Fetched, InputRecord
 from tests.mutants.engine import Mutant, mutated
@@ -40,6 +40,12 @@ def notice(world: World, *, role: str = "registrar", first: int = 10, end: int =
     return stated(world, role, act)
 
 
+def put_back_notice(world: World, *, leaf: int = 10) -> bytes:
+    back = PutBack(SHARD, leaf, Millis(0), Millis(3_600_000))
+    act = kafka_put_back(world.now, UnitId("registrar"), back, why="disks", by="Costa", second="Smit")
+    return stated(world, "registrar", act)
+
+
 def take(es: UnitFixture, *values: bytes, start: int = 0) -> list[tuple[str, str]]:
     """What these records of the topic raise."""
     records = tuple(InputRecord(start + at, 0, value) for at, value in enumerate(values))
@@ -60,6 +66,16 @@ def test_it_is_one_alarm_however_often_it_comes(es: UnitFixture) -> None:
     assert len(take(es, made, start=2)) == 1
     assert es.rows("SELECT count FROM alarm_occurrences") == [(1,)]
     assert len(take(es, notice(es.world, first=20, end=21), start=3)) == 2
+
+
+def test_a_put_back_is_one_alarm_with_both_times(es: UnitFixture) -> None:
+    """However often the ledger publishes it; another one is another alarm. No name of a person is in it."""
+    made = put_back_notice(es.world)
+    assert is_notice(made)
+    detail = "to a copy of 1970-01-01T00:00:00Z, on 1970-01-01T01:00:00Z"
+    assert take(es, made, made) == [("kafka_put_back", detail)]
+    assert es.rows("SELECT count FROM alarm_occurrences") == [(1,)]
+    assert len(take(es, put_back_notice(es.world, leaf=11), start=2)) == 2
 
 
 def test_who_can_only_write_to_the_topic_raises_no_such_alarm(es: UnitFixture) -> None:
@@ -112,11 +128,13 @@ def test_publications_are_no_notices() -> None:
 
 
 @pytest.mark.parametrize("value", [True, False])
-def test_each_rule_has_a_test_that_misses_it(es: UnitFixture, value: bool) -> None:
+@pytest.mark.parametrize(
+    "promise", [test_it_is_one_alarm_however_often_it_comes, test_a_put_back_is_one_alarm_with_both_times]
+)
+def test_each_rule_has_a_test_that_misses_it(es: UnitFixture, promise, value: bool) -> None:
     """Raised each time, or never."""
-    mutant = Mutant(following.take_notice, forced(value, "note"))
-    with mutated(mutant), pytest.raises(AssertionError):
-        test_it_is_one_alarm_however_often_it_comes(es)
+    with mutated(Mutant(following.take_notice, forced(value, "note"))), pytest.raises(AssertionError):
+        promise(es)
 
 
 def test_without_patience_the_ledger_is_accused(es: UnitFixture) -> None:
