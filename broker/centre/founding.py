@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from broker.centre.registry import publish_pending
-from keys.ceremony import found_exchange
+from keys.ceremony import Founding, found_exchange
 from keys.root_of_trust import fingerprint
 from keys.store import prepare_directory
 from protocol import topics
@@ -59,6 +59,12 @@ async def found_centre(
     _write_settings(home, kafka=kafka, secret=secret_path, router_port=router_port)
     await publish_pending(home, kafka)
     write_statements(home.replica, founding.statements)
+    return _reported(home, founding) | {
+        "topics": [{"name": change.name, "action": change.action} for change in changes]
+    }
+
+
+def _reported(home: CentreHome, founding: Founding) -> dict[str, Any]:
     return {
         "home": str(home.path),
         "root": str(home.root),
@@ -71,7 +77,6 @@ async def found_centre(
         "router_fingerprint": fingerprint(founding.router.public),
         "ledger_fingerprint": fingerprint(founding.ledger.public),
         "router_config": str(home.router_settings),
-        "topics": [{"name": change.name, "action": change.action} for change in changes],
     }
 
 

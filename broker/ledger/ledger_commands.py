@@ -24,10 +24,7 @@ if TYPE_CHECKING:
 
 _FILE = PathName(path_type=Path)
 ledger_config_option = click.option(
-    "--config",
-    type=_FILE,
-    metavar="FILE",
-    help="The ledger's TOML file; else the home's.",
+    "--config", type=_FILE, metavar="FILE", help="The ledger's TOML file; else the home's."
 )
 
 

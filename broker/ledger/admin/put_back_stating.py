@@ -57,7 +57,7 @@ class PutBackStatement:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class KnownSpan:
     """Between which times something was, as far as the ledger has read; None where nothing bounds it."""
 
     since: int | None
@@ -80,8 +80,8 @@ class UnstatedWayBack:
 
     log: str
     leaf: int
-    copied: Span
-    restored: Span
+    copied: KnownSpan
+    restored: KnownSpan
 
     def fits(self, said: PutBackStatement) -> bool:
         """Whether this may be what they speak of."""
@@ -139,8 +139,8 @@ def _bounded(
     log, leaf, t = found.origin, found.row.index, found.row.t
     common, last = (_decision(records, place, newest=True) for place in ((way.log, way.first), (log, leaf)))
     lost = _first_lost(records, found, way, earlier)
-    copied = Span(None if common is None else common.row.t, t if lost is None else lost.row.t)
-    return UnstatedWayBack(log, leaf, copied, Span(None if last is None else last.row.t, t))
+    copied = KnownSpan(None if common is None else common.row.t, t if lost is None else lost.row.t)
+    return UnstatedWayBack(log, leaf, copied, KnownSpan(None if last is None else last.row.t, t))
 
 
 def _first_lost(

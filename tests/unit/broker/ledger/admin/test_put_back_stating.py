@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from broker.ledger.admin import put_back_stating
-from broker.ledger.admin.put_back_stating import PutBackStatement, Span, find_way_back
+from broker.ledger.admin.put_back_stating import KnownSpan, PutBackStatement, find_way_back
 from broker.ledger.settings import LedgerSettings
 from broker.ledger.store.audit_read import AuditRead
 from protocol.identifiers import Millis, UnitId
@@ -169,9 +169,9 @@ def test_a_copy_of_what_an_earlier_one_had_left_may_be_made_long_behind_what_tha
 MUTANTS = [
     (test_one_person_states_nothing, Mutant(put_back_stating.find_way_back, unchecked("casefold"))),
     (test_a_copy_is_put_back_after_it_was_made_and_not_tomorrow, Mutant(put_back_stating.find_way_back, forced(True, "said.copied", "now"))),
-    (test_times_that_the_ledger_contradicts_are_refused_with_what_it_knows, Mutant(Span.has, returning("True"))),
-    (test_clocks_may_differ, Mutant(Span.has, rewritten("self.since - CLOCK_TOLERANCE", "self.since"))),
-    (test_clocks_may_differ, Mutant(Span.has, rewritten("self.until + CLOCK_TOLERANCE", "self.until"))),
+    (test_times_that_the_ledger_contradicts_are_refused_with_what_it_knows, Mutant(KnownSpan.has, returning("True"))),
+    (test_clocks_may_differ, Mutant(KnownSpan.has, rewritten("self.since - CLOCK_TOLERANCE", "self.since"))),
+    (test_clocks_may_differ, Mutant(KnownSpan.has, rewritten("self.until + CLOCK_TOLERANCE", "self.until"))),
     (test_each_way_back_is_stated_once_the_oldest_first, Mutant(put_back_stating.unstated_ways_back, forced(True, "stated"))),
     (test_a_way_back_that_undid_no_decision_has_bounds_too, Mutant(put_back_stating._first_lost, forced(False, "here", "found.row.index"))),
     (test_a_copy_of_what_an_earlier_one_had_left_may_be_made_long_behind_what_that_one_lost, Mutant(put_back_stating._first_lost, forced(False, "undone"))),
