@@ -405,7 +405,9 @@ def test_what_could_not_be_printed_was_not_opened(daemon: Daemon, tmp_path: Path
 def test_an_erased_message_is_not_opened(daemon: Daemon) -> None:
     """There is nothing to see any more."""
     daemon.answers = [(200, received() | {"body": None, "erased": True})]
-    assert daemon.run("inbox", "show", ID).exit == 0
+    done = daemon.run("inbox", "show", ID)
+    assert done.exit == 0
+    assert "was erased" in done.err
     assert OPENED not in daemon.asked
 
 

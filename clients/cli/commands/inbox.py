@@ -138,6 +138,8 @@ def inbox_show(invocation: Invocation, *, message_id: str, sender: str | None, s
     else:
         write_details(found, FIELDS, as_json=False)
         show_content(found)
+    if found.get("erased"):
+        say("its content was erased: no more is left of it than what stands here")
     flush()
     if not found.get("erased"):
         # By its whole name: another one may have come meanwhile that begins with the same digits.
