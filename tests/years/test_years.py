@@ -119,6 +119,22 @@ def test_weeks_with_faults_of_every_party_find_nothing():
 
 
 @pytest.mark.slow
+def test_what_people_do_at_the_centre_is_the_programs_own():
+    """Each of these acts calls a command of the centre: one that has changed breaks here, and not in a long campaign."""
+    names = (
+        "registrar_key_stolen",
+        "router_key_lost",
+        "keys_renewed_early",
+        "identity_rotated",
+        "witness_exchanged",
+        "unit_suspended",
+    )
+    outcome = simulate(plan_of(4, years=0.03, units=units_of(3), names=names, per_year=150))
+    assert outcome.ok, outcome.findings.found
+    assert set(outcome.faults) == set(names)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["what was decided is not remembered"])
 def test_a_hole_is_found(name):
     assert search(name).ok

@@ -129,7 +129,7 @@ class Brokers:
         """Another broker leads a partition; its number."""
         log = self.topics[name].logs[partition]
         alive = [one.number for one in self.nodes if one.up and not one.frozen]
-        others = [number for number in alive if number != log.leader] or alive
+        others = [number for number in alive if number != log.leader] or alive or [log.leader]
         self.lead(log, to if to is not None else self.random.choice(others))
         return log.leader
 

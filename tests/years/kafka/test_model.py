@@ -419,3 +419,11 @@ def test_too_many_bytes_go_from_the_beginning(model: KafkaModel, clock: Clock) -
     clock.now += 4_000 * DAY
     model.expire()
     assert len(values(model)) == kept
+
+
+async def test_where_no_broker_is_up_no_leader_moves(model: KafkaModel) -> None:
+    """Whoever moves leaders goes on while another fault has stopped the cluster."""
+    before = model.move_leader(TOPIC)
+    model.stop()
+    assert model.move_leader(TOPIC) == before
+    model.start()
