@@ -18,7 +18,7 @@ import structlog
 from broker.announcements import Stating, announce_start
 from broker.ledger import read_api as reading
 from broker.ledger.batching import BatchLimits
-from broker.ledger.cosigning import Cosigner
+from broker.ledger.cosigning import Cosigner, places
 from broker.ledger.directory_sequencer import DirectorySequencer
 from broker.ledger.log_storage import LogStorage
 from broker.ledger.metrics import LedgerMetrics
@@ -70,11 +70,12 @@ def build_ledger(settings: LedgerSettings, client: httpx.AsyncClient) -> LedgerR
     times = ClockCheck(now, time.monotonic)
     renewal = renewal_of(settings, replica, secret, lifetime=LEDGER_LIFETIME, times=times)
     sequencer = Sequencer(storage := LogStorage(records, store, settings.origin), keys.signers)
+    metrics.witnesses(place.name for place in places(policy))
     publisher = Publisher(
         name=settings.origin,
         store=store,
         policy=policy,
-        cosigner=Cosigner(client, policy, settings.witness_ms / 1000, times=times),
+        cosigner=Cosigner(client, policy, settings.witness_ms / 1000, times=times, heard=metrics.witness),
         reader=sequencer.reader,
         metrics=metrics,
         monotonic=time.monotonic,

@@ -12,7 +12,7 @@ Owns the requests over HTTP and the meaning of the answers. Rules:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import NoReturn
@@ -76,6 +76,9 @@ class Cosigner:
     times: ClockCheck | None = None
     """Told what the witnesses' clocks show."""
 
+    heard: Callable[[str, int | None], None] = lambda *_: None
+    """Told of each answer, by the witness's name: when it signed in Unix seconds; None where it did not."""
+
     clocks_off: dict[str, int] = field(default_factory=dict)
     """Witnesses whose signed times differ from this clock, and by how many seconds (+: theirs is ahead).
 
@@ -94,9 +97,12 @@ class Cosigner:
             lines = await self._question(place, signed, read)
         except (httpx.HTTPError, Rejected, TimeoutError, TooLarge) as error:
             self.failures[place.name] = type(error).__name__
+            self.heard(place.name, None)
             log.warning("witness_failed", witness=place.name, error=type(error).__name__)
             return ()
         self.failures.pop(place.name, None)
+        if lines:
+            self.heard(place.name, max(lines.values()))
         return tuple(lines)
 
     async def _question(

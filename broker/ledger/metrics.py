@@ -1,4 +1,7 @@
-"""Every metric of the ledger, named once. Labels are bounded: record types, and which of the two logs."""
+"""Every metric of the ledger, named once.
+
+Labels are bounded: record types, which of the two logs, the witnesses that the policy names.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +32,9 @@ class LedgerMetrics:
     cosignatures: Gauge
     behind: Gauge
     directory_size: Gauge
+    checkpoint_at: Gauge
+    cosigned_at: Gauge
+    witness_failures: Counter
     witnesses_failing: Gauge
     key_left: Gauge
     clock_off: Gauge
@@ -63,6 +69,17 @@ class LedgerMetrics:
             ),
             made.gauge("ledger_backlog_records", "Records of the audit topic not sequenced yet."),
             made.gauge("directory_statements", "Statements in the ledger's replica."),
+            made.gauge(
+                "ledger_checkpoint_timestamp_seconds", "When the log's head was published last.", "log"
+            ),
+            made.gauge(
+                "ledger_cosigned_timestamp_seconds",
+                "Time of each witness's newest cosignature that was verified.",
+                "witness",
+            ),
+            made.counter(
+                "ledger_witness_failures", "Requests that brought no cosignature, by witness.", "witness"
+            ),
             made.gauge("ledger_failing_witnesses", "Witnesses that did not cosign when asked."),
             made.gauge("ledger_key_left_seconds", "Until the last key ends that this ledger states with."),
             made.gauge(
@@ -97,8 +114,22 @@ class LedgerMetrics:
         if rest > 0:
             self.leaves.labels(RecordType.DELIVERED.name.lower()).inc(rest)
 
+    def witnesses(self, names: Iterable[str]) -> None:
+        """Show each witness of the policy from the start, also one that never answers."""
+        for name in names:
+            self.cosigned_at.labels(name).set(0)
+            self.witness_failures.labels(name)
+
+    def witness(self, name: str, signed_at: int | None) -> None:
+        """Count what a witness answered: when it signed, in Unix seconds; None where it did not."""
+        if signed_at is None:
+            self.witness_failures.labels(name).inc()
+        else:
+            self.cosigned_at.labels(name).set(signed_at)
+
     def published(self, origin: str, size: int, signatures: int) -> None:
-        """Show one publication."""
+        """Show one publication, made just now."""
+        self.checkpoint_at.labels(short(origin)).set_to_current_time()
         self.published_size.labels(short(origin)).set(size)
         self.cosignatures.labels(short(origin)).set(signatures)
 

@@ -37,6 +37,7 @@ from protocol.identifiers import Entropy, Millis, show_id
 from protocol.key_validity import check_signing_key
 from protocol.signatures import Signer
 from runtime.errors import Unavailable
+from runtime.kafka.ports import InputRecord
 from runtime.process.clock import ClockCheck, ClockFault
 
 log = structlog.get_logger()
@@ -134,13 +135,22 @@ class Router:
     async def work(self, claim: Claim) -> None:
         """Route one partition until cancelled or until anything fails."""
         state, use = ReplayState.from_text(claim.state), Use()
-        while True:
-            records = await claim.fetch(wait_ms=None, most=FETCH_MOST)
-            turn, parsed = Turn(), []
-            for record in records:
-                parsed.append(parse_input(record))
-                await turn.give_way()
-            state, use = await self._route(claim, parsed, state, use)
+        try:
+            while True:
+                records = await claim.fetch(wait_ms=None, most=FETCH_MOST)
+                self._tell_queue(claim, records[0] if records else None)
+                turn, parsed = Turn(), []
+                for record in records:
+                    parsed.append(parse_input(record))
+                    await turn.give_way()
+                state, use = await self._route(claim, parsed, state, use)
+                self._tell_queue(claim, None)
+        finally:
+            self._tell_queue(claim, None)
+
+    def _tell_queue(self, claim: Claim, oldest: InputRecord | None) -> None:
+        since = None if oldest is None else Millis(oldest.timestamp)
+        self.metrics.queue.waits(claim.owner, claim.partition, since)
 
     async def _route(
         self, claim: Claim, records: list[ParsedRecord], state: ReplayState, use: Use
@@ -169,6 +179,7 @@ class Router:
             self._report(outcome)
             self._compare(records, outcome)
             state, use, records = outcome.state, outcome.use, records[len(outcome.decided) :]
+            self._tell_queue(claim, records[0].raw if records else None)
         return state, use
 
     async def _pause(self, claim: Claim, use: Use) -> None:

@@ -1,14 +1,60 @@
-"""Every metric of the router, named once. Labels are bounded: outcomes and reject codes, never ids."""
+"""Every metric of the router, named once.
+
+Labels are bounded: outcomes and reject codes, never ids; and units, of which only those are shown for whom
+something waits now.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
+from protocol.identifiers import Millis, UnitId
+from protocol.limits import SECOND
 from protocol.trail.batches import Reason, RecordType
 from runtime.process.metrics import MetricSet
+
+
+class QueueAge(Collector):
+    """Since when what a router has read of each outbox waits to be decided: by Kafka's time of the oldest.
+
+    A unit for whom nothing waits has no series, so thousands of silent ones cost nothing.
+    """
+
+    def __init__(self) -> None:
+        self._since: dict[tuple[UnitId, int], Millis] = {}
+
+    @classmethod
+    def within(cls, registry: CollectorRegistry) -> QueueAge:
+        """One that this registry asks."""
+        made = cls()
+        registry.register(made)
+        return made
+
+    def waits(self, owner: UnitId, partition: int, since: Millis | None) -> None:
+        """The oldest record of this partition that is not decided; None: nothing waits."""
+        if since is None:
+            self._since.pop((owner, partition), None)
+        else:
+            self._since[owner, partition] = since
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """The series of now."""
+        family = GaugeMetricFamily(
+            "contrada_router_queue_oldest_timestamp_seconds",
+            "When Kafka took the oldest record that is read and not decided, by unit.",
+            labels=["unit"],
+        )
+        oldest: dict[UnitId, Millis] = {}
+        for (unit, _), since in self._since.items():
+            oldest[unit] = min(since, oldest.get(unit, since))
+        for unit, since in sorted(oldest.items()):
+            family.add_metric([unit], since / SECOND)
+        yield family
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +66,7 @@ class RouterMetrics:
     refusals: Counter
     over_quota: Counter
     paused: Gauge
+    queue: QueueAge
     batches: Counter
     batch_seconds: Histogram
     claims: Gauge
@@ -44,6 +91,7 @@ class RouterMetrics:
                 "messages_over_quota", "Messages refused as over a unit's quota, by limit.", "limit"
             ),
             made.gauge("router_paused_outboxes", "Partitions left alone, as too much of them was refused."),
+            QueueAge.within(made.registry),
             made.counter("router_transactions", "Transactions committed."),
             made.histogram("route_duration_seconds", "Time to decide and commit one batch."),
             made.gauge("router_claims", "Input partitions that this router holds."),

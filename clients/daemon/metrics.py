@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from runtime.process.metrics import MetricSet
+from runtime.process.metrics import SECONDS_TO_DAYS, MetricSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,7 @@ class UnitMetrics:
     rejected: Counter
     duplicates: Counter
     acknowledgements: Counter
+    acknowledged_after: Histogram
     alarms: Counter
     alarms_kept: Gauge
     statements_refused: Counter
@@ -31,8 +32,10 @@ class UnitMetrics:
     heads_compared: Counter
     store_failures: Counter
     store_up: Gauge
+    kafka_up: Gauge
     directory_size: Gauge
     undecided: Gauge
+    oldest_undecided: Gauge
     unacknowledged: Gauge
     feeds_rewound: Counter
     queued: Gauge
@@ -63,6 +66,11 @@ class UnitMetrics:
             rejected=counter("deliveries_rejected", "Deliveries that did not verify, by code.", "reason"),
             duplicates=counter("deliveries_doubled", "Deliveries of messages that were there already."),
             acknowledgements=counter("acknowledgements", "Of our messages, by stage.", "stage"),
+            acknowledged_after=made.histogram(
+                "acknowledgement_duration_seconds",
+                "From handing a message in to an addressee's acknowledgement.",
+                buckets=SECONDS_TO_DAYS,
+            ),
             alarms=counter("alarms", "Things that an officer must look at, by code.", "code"),
             alarms_kept=gauge("alarms_kept", "Alarms, open and acknowledged, by code.", "code", "state"),
             statements_refused=counter("statements_refused", "Directory statements that did not verify."),
@@ -70,8 +78,13 @@ class UnitMetrics:
             heads_compared=counter("ledger_heads_compared", "Heads that others saw, by outcome.", "outcome"),
             store_failures=counter("store_failures", "Uses of the database that failed."),
             store_up=gauge("store_up", "1 while the database can be written."),
+            kafka_up=gauge("kafka_up", "1 while Kafka has answered lately."),
             directory_size=gauge("directory_statements", "Statements in this unit's replica."),
             undecided=gauge("messages_undecided", "Sealed messages without a decision."),
+            oldest_undecided=gauge(
+                "oldest_undecided_timestamp_seconds",
+                "When the oldest message without a decision was handed in; 0 where there is none.",
+            ),
             unacknowledged=gauge("messages_unacknowledged", "Accepted, and not acknowledged in time."),
             feeds_rewound=counter("feeds_rewound", "Topics that were others than had been read."),
             queued=gauge("messages_queued", "Messages that wait to be sealed."),
@@ -83,5 +96,7 @@ class UnitMetrics:
             ledger_wrong=gauge("ledger_wrong", "Things that are wrong with the ledger now."),
             promises_open=gauge("ledger_promises_open", "Messages whose leaves are not proved yet."),
             promises_late=gauge("ledger_promises_late", "Messages whose leaves are missing for too long."),
-            job_seconds=made.histogram("job_duration_seconds", "Time in the worker's thread, by job.", "job"),
+            job_seconds=made.histogram(
+                "job_duration_seconds", "Time in the worker's thread, by what it did.", "work"
+            ),
         )

@@ -23,6 +23,7 @@ from protocol.limits import DAY
 from protocol.tlog.policy import Policy
 from protocol.tlog.shards import named_until
 from runtime.api.problems import pages_of
+from runtime.process.metrics import process_registry
 
 CHECKED_WITHIN: Final = 5.0
 
@@ -54,7 +55,8 @@ def health_routes(
     async def metrics(_: Request) -> Response:
         if refresh is not None:
             await refresh()
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+        page = generate_latest(registry) + generate_latest(process_registry())
+        return Response(page, media_type=CONTENT_TYPE_LATEST)
 
     return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
 

@@ -14,6 +14,7 @@ from clients.daemon.receiving.position_marks import TELL_EVERY
 from clients.daemon.sending.clock_waits import clock_state
 from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store.alarms import alarms_by_code
+from protocol.identifiers import Millis
 from protocol.limits import DAY, SECOND
 from runtime.process.contact import recent_contact
 from runtime.process.health import Checks, policy_lasts
@@ -32,6 +33,11 @@ _COUNTS = {
     "open_alarms": """SELECT count(*) AS n FROM alarms
         WHERE id NOT IN (SELECT alarm FROM alarm_acknowledgements)""",
 }
+
+
+_OLDEST_UNDECIDED = """SELECT min(created) AS t FROM outbox WHERE id IN (
+    (SELECT min(message) FROM sealings WHERE verdict IS NULL),
+    (SELECT min(id) FROM outbox WHERE state = 'queued'))"""
 
 
 async def readiness_checks(daemon: Daemon) -> Checks:
@@ -99,17 +105,21 @@ async def refresh_gauges(daemon: Daemon) -> None:
     """Bring the gauges up to date before they are read."""
     context = daemon.context
 
-    def glance() -> tuple[dict[str, int], dict[str, tuple[int, int]], int]:
-        return count_waiting(context), alarms_by_code(context.store), clock_state(context).waiting
+    def glance() -> tuple[dict[str, int], dict[str, tuple[int, int]], int, Millis | None]:
+        (oldest,) = context.store.rows(_OLDEST_UNDECIDED)
+        waiting = clock_state(context).waiting
+        return count_waiting(context), alarms_by_code(context.store), waiting, oldest["t"]
 
+    context.metrics.kafka_up.set(recent_contact(daemon.kafka.age, within=KAFKA_RECENT)["ok"] is True)
     try:
-        counts, alarms, waiting = await daemon.worker.do(glance)
+        counts, alarms, waiting, oldest = await daemon.worker.do(glance)
     except StoreUnavailable:
         return
     for code, (still_open, done) in alarms.items():
         daemon.context.metrics.alarms_kept.labels(code, "open").set(still_open)
         daemon.context.metrics.alarms_kept.labels(code, "acknowledged").set(done)
     daemon.context.metrics.queued.set(counts["queued"])
+    daemon.context.metrics.oldest_undecided.set((oldest or 0) / SECOND)
     daemon.context.metrics.waiting_for_clock.set(waiting)
     if context.times is not None:
         context.metrics.clock_off.set(context.times.check.ahead_seconds)

@@ -18,6 +18,7 @@ from clients.daemon.receiving.reply_places import note_reply_received
 from clients.daemon.state.feeds_read import note_read
 from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store import deletions, inbox, outbox
+from protocol.codes import AcknowledgementStage
 from protocol.content.bodies import (
     Acknowledgement,
     Answer,
@@ -31,7 +32,7 @@ from protocol.content.code_forms import show_code
 from protocol.envelope.wire import Delivery, parse_delivery
 from protocol.errors import Code, Rejected
 from protocol.identifiers import Millis, show_id
-from protocol.limits import CLOCK_TOLERANCE
+from protocol.limits import CLOCK_TOLERANCE, SECOND
 from protocol.trail.batches import verify_receipt
 from protocol.verification import Opened, verify_and_open
 from runtime.errors import ProcessError
@@ -229,10 +230,12 @@ def _note_acknowledgement(context: UnitContext, opened: Opened, body: Acknowledg
             stage=body.stage,
             now=now,
         )
-        if known:
-            context.metrics.acknowledgements.labels(show_code(body.stage)).inc()
-        else:
+        if known is None:
             context.alarm("acknowledgement_unknown", cause=core.sender, detail=f"from {core.sender}")
+            continue
+        context.metrics.acknowledgements.labels(show_code(body.stage)).inc()
+        if known.is_news and body.stage is AcknowledgementStage.DELIVERED:
+            context.metrics.acknowledged_after.observe(max(0, now - known.created) / SECOND)
 
 
 """What the inbox shows to people: acknowledgements are facts about other messages."""

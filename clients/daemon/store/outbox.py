@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from clients.daemon.errors import ForbiddenMove
 from clients.daemon.store import unacknowledged
@@ -197,6 +197,17 @@ def begin_life_anew(store: Store, vault: Vault, row: int, *, at: Millis) -> None
     store.write("UPDATE outbox SET created = ? WHERE id = ?", at, row)
 
 
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """What an acknowledgement is about."""
+
+    created: Millis
+    """When the message was handed in."""
+
+    is_news: bool
+    """Whether the addressee had not said as much before."""
+
+
 def acknowledged(
     store: Store,
     *,
@@ -205,18 +216,18 @@ def acknowledged(
     subject: Digest,
     stage: AcknowledgementStage,
     now: Millis,
-) -> bool:
-    """Record an addressee's acknowledgement. False where no such message went to it."""
+) -> Acknowledged | None:
+    """Record an addressee's acknowledgement. None where no such message went to it."""
     row = store.row(
-        """SELECT o.id, o.recipients FROM outbox o JOIN sealings s ON o.id = s.message
+        """SELECT o.id, o.recipients, o.created FROM outbox o JOIN sealings s ON o.id = s.message
            WHERE o.mid = ? AND s.subject = ?""",
         message,
         subject,
     )
     if row is None or by not in {unit for unit, _ in json.loads(row["recipients"])}:
-        return False
+        return None
     unacknowledged.await_no_more(store, row["id"], by)
-    store.write(
+    changed = store.write(
         """INSERT INTO acknowledgements (message, unit, stage, received) VALUES (?, ?, ?, ?)
            ON CONFLICT DO UPDATE SET stage = excluded.stage, received = excluded.received
            WHERE excluded.stage > stage""",
@@ -225,7 +236,7 @@ def acknowledged(
         int(stage),
         now,
     )
-    return True
+    return Acknowledged(created=row["created"], is_news=bool(changed))
 
 
 def is_sealing_under_way(store: Store, row: int) -> bool:

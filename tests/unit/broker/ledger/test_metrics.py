@@ -21,6 +21,9 @@ def page() -> bytes:
         metrics.sequenced(origin, 99, [int(kind) for kind in RecordType], leaves=40)
         metrics.published(origin, 99, 4)
     metrics.published("contrada.example/directory", 9, 4)
+    metrics.witnesses(["witness.example/w1", "witness.example/w2"])
+    metrics.witness("witness.example/w1", 1_796_130_013)
+    metrics.witness("witness.example/w2", None)
     with metrics.batch_seconds.time():
         metrics.moved.inc()
     return generate_latest(metrics.registry)
@@ -33,8 +36,9 @@ def test_the_page_follows_the_conventions(page: bytes, check: Callable[[bytes], 
 
 
 def test_labels_are_bounded(page: bytes) -> None:
-    """A label is a type of record or one of the two logs: half-years come and go without new series."""
+    """A label is a type of record, one of the two logs or a witness of the policy: half-years make no series."""
     seen = labels_of(page)
+    assert seen.pop("witness") == {"witness.example/w1", "witness.example/w2"}
     assert seen.pop("log") == {"audit", "directory"}
     assert seen.pop("type") == {kind.name.lower() for kind in RecordType}
     seen.pop("le")

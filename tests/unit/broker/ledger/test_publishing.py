@@ -165,7 +165,9 @@ async def test_a_witness_whose_clock_is_off_is_told_of_and_counted(rig: Rig) -> 
     """What it signed holds: that the log only grew. Its time is heard, as that of one who was just asked."""
     signed, moments = parse_checkpoint(rig.run(rig.writer()).checkpoint), Clock()
     times = ClockCheck(lambda: NOON, moments)
-    cosigner = Cosigner(httpx.AsyncClient(), POLICY, times=times)
+    heard: list[tuple[str, int | None]] = []
+    told = lambda name, signed_at: heard.append((name, signed_at))  # noqa: E731
+    cosigner = Cosigner(httpx.AsyncClient(), POLICY, times=times, heard=told)
     for ahead in (10 * DAY, 0):
 
         def answer(_: httpx.Request, ahead: int = ahead) -> httpx.Response:
@@ -182,6 +184,7 @@ async def test_a_witness_whose_clock_is_off_is_told_of_and_counted(rig: Rig) -> 
         assert [line["event"] for line in said] == (["witness_clock"] if ahead else [])
         fault = times.fault()
         assert (fault is not None) is bool(ahead)  # the only one that was heard
+    assert heard == [(WITNESS, seconds(Millis(NOON + ahead))) for ahead in (10 * DAY, 0)]
 
 
 async def dripping(cosigner: Cosigner, rig: Rig) -> None:
@@ -197,6 +200,14 @@ async def dripping(cosigner: Cosigner, rig: Rig) -> None:
     cosigner.client, cosigner.seconds = httpx.AsyncClient(transport=transport), 0.05
     assert await cosigner.ask(missing(POLICY, signed), signed, rig.writer().reader(AUDIT)) == ()
     assert set(cosigner.failures.values()) == {"TimeoutError"}
+    metrics = LedgerMetrics.create()
+    metrics.witnesses([WITNESS, "of-nobody"])
+    cosigner.heard = metrics.witness
+    await cosigner.ask(missing(POLICY, signed), signed, rig.writer().reader(AUDIT))
+    value = metrics.registry.get_sample_value
+    assert value("contrada_ledger_witness_failures_total", {"witness": WITNESS}) == 1
+    assert value("contrada_ledger_witness_failures_total", {"witness": "of-nobody"}) == 0
+    assert value("contrada_ledger_cosigned_timestamp_seconds", {"witness": WITNESS}) == 0
 
 
 async def test_a_witness_that_drips_is_not_waited_for(rig: Rig) -> None:

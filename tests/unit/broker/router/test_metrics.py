@@ -10,7 +10,7 @@ from prometheus_client import generate_latest
 from broker.router.gossip import Outcome
 from broker.router.metrics import RouterMetrics
 from protocol.errors import Code
-from protocol.identifiers import UnitId
+from protocol.identifiers import Millis, UnitId
 from protocol.trail.batches import Reason, RecordType
 from tests.unit.broker.metric_pages import check_conventions, check_with_promtool, labels_of
 
@@ -25,6 +25,10 @@ def page() -> bytes:
         metrics.heads_compared.labels(outcome.value).inc()
     for code in Code:
         metrics.publications_refused.labels(code.value).inc()
+    metrics.queue.waits(UnitId("fr"), 0, Millis(1_796_130_013_000))
+    metrics.queue.waits(UnitId("fr"), 1, Millis(1_796_130_011_500))
+    metrics.queue.waits(UnitId("it"), 0, Millis(1_796_130_013_000))
+    metrics.queue.waits(UnitId("it"), 0, None)
     with metrics.batch_seconds.time():
         metrics.batches.inc()
     return generate_latest(metrics.registry)
@@ -37,12 +41,19 @@ def test_the_page_follows_the_conventions(page: bytes, check: Callable[[bytes], 
 
 
 def test_labels_are_bounded(page: bytes) -> None:
-    """Labels are outcomes and reject codes, so no message, unit or key makes a series of its own."""
+    """Labels are outcomes and reject codes, so no message or key makes a series; a unit while something waits."""
     seen = labels_of(page)
     assert seen.pop("outcome") == {kind.name.lower() for kind in RecordType} | set(Outcome)
     assert seen.pop("reason") == {code.value for code in Code}
     seen.pop("le")
+    assert seen.pop("unit") == {"fr"}
     assert not seen
+
+
+def test_a_queue_is_as_old_as_its_oldest_record(page: bytes) -> None:
+    """The oldest of a unit's partitions; nothing of a unit for whom nothing waits."""
+    lines = [line for line in page.decode().splitlines() if line.startswith("contrada_router_queue")]
+    assert lines == ['contrada_router_queue_oldest_timestamp_seconds{unit="fr"} 1.7961300115e+09']
 
 
 def test_every_decision_is_counted_once(page: bytes) -> None:

@@ -27,8 +27,8 @@ def test_names_have_their_prefix_their_unit_and_their_kind():
 
 
 def test_labels_are_bounded():
-    """Kinds, outcomes, codes, states, stages and job names; never an id, a unit or a conversation."""
+    """Kinds, outcomes, codes, states, stages and names of work; never an id, a unit or a conversation."""
     metrics = UnitMetrics.create()
     fields = [getattr(metrics, field.name) for field in dataclasses.fields(metrics)]
     labels = {label for metric in fields for label in getattr(metric, "_labelnames", ())}
-    assert labels == {"kind", "outcome", "reason", "stage", "code", "state", "job"}
+    assert labels == {"kind", "outcome", "reason", "stage", "code", "state", "work"}

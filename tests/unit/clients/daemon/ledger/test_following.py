@@ -50,7 +50,7 @@ def follow(daemon: Daemon, after: int, wait: int):
 
 def looks(daemon: Daemon) -> float:
     return daemon.context.metrics.registry.get_sample_value(
-        "contrada_unit_job_duration_seconds_count", {"job": "inbox"}
+        "contrada_unit_job_duration_seconds_count", {"work": "inbox"}
     )
 
 
