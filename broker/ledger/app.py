@@ -39,6 +39,7 @@ from keys.note_keys import read_note_key
 from keys.signer import check_signer_uri
 from keys.store import read_private
 from keys.unlock import Secret
+from protocol.tlog.policy import Policy
 from runtime.errors import Unavailable
 from runtime.kafka.broker_time import KafkaTime, TimeFeed
 from runtime.kafka.marks import KafkaMarks
@@ -70,12 +71,11 @@ def build_ledger(settings: LedgerSettings, client: httpx.AsyncClient) -> LedgerR
     times = ClockCheck(now, time.monotonic)
     renewal = renewal_of(settings, replica, secret, lifetime=LEDGER_LIFETIME, times=times)
     sequencer = Sequencer(storage := LogStorage(records, store, settings.origin), keys.signers)
-    metrics.witnesses(place.name for place in places(policy))
     publisher = Publisher(
         name=settings.origin,
         store=store,
         policy=policy,
-        cosigner=Cosigner(client, policy, settings.witness_ms / 1000, times=times, heard=metrics.witness),
+        cosigner=_cosigner(settings, client, policy, metrics, times),
         reader=sequencer.reader,
         metrics=metrics,
         monotonic=time.monotonic,
@@ -102,6 +102,18 @@ def build_ledger(settings: LedgerSettings, client: httpx.AsyncClient) -> LedgerR
     )
     _follow(ledger)
     return ledger
+
+
+def _cosigner(
+    settings: LedgerSettings,
+    client: httpx.AsyncClient,
+    policy: Policy,
+    metrics: LedgerMetrics,
+    times: ClockCheck,
+) -> Cosigner:
+    answered = metrics.witnesses.answered
+    metrics.witnesses.show(place.name for place in places(policy))
+    return Cosigner(client, policy, settings.witness_ms / 1000, times=times, heard=answered)
 
 
 def _replica(settings: LedgerSettings, secret: Secret) -> Replica:

@@ -17,6 +17,37 @@ _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 
 @dataclass(frozen=True, slots=True)
+class WitnessSeries:
+    """What each witness of the policy answers, by its name."""
+
+    cosigned_at: Gauge
+    failures: Counter
+    failing: Gauge
+
+    @classmethod
+    def create(cls, made: MetricSet) -> WitnessSeries:
+        """Nobody was asked yet."""
+        return cls(
+            made.gauge("ledger_cosigned_timestamp_seconds", "Time of the newest cosignature.", "witness"),
+            made.counter("ledger_witness_failures", "Requests that brought no cosignature.", "witness"),
+            made.gauge("ledger_failing_witnesses", "Witnesses that did not cosign when asked."),
+        )
+
+    def show(self, names: Iterable[str]) -> None:
+        """Show these from the start, also one that never answers."""
+        for name in names:
+            self.cosigned_at.labels(name).set(0)
+            self.failures.labels(name)
+
+    def answered(self, name: str, signed_at: int | None) -> None:
+        """Count an answer: when the witness signed, in Unix seconds; None where it did not."""
+        if signed_at is None:
+            self.failures.labels(name).inc()
+        else:
+            self.cosigned_at.labels(name).set(signed_at)
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerMetrics:
     """The ledger's metrics in a registry of their own."""
 
@@ -33,9 +64,7 @@ class LedgerMetrics:
     behind: Gauge
     directory_size: Gauge
     checkpoint_at: Gauge
-    cosigned_at: Gauge
-    witness_failures: Counter
-    witnesses_failing: Gauge
+    witnesses: WitnessSeries
     key_left: Gauge
     clock_off: Gauge
 
@@ -72,15 +101,7 @@ class LedgerMetrics:
             made.gauge(
                 "ledger_checkpoint_timestamp_seconds", "When the log's head was published last.", "log"
             ),
-            made.gauge(
-                "ledger_cosigned_timestamp_seconds",
-                "Time of each witness's newest cosignature that was verified.",
-                "witness",
-            ),
-            made.counter(
-                "ledger_witness_failures", "Requests that brought no cosignature, by witness.", "witness"
-            ),
-            made.gauge("ledger_failing_witnesses", "Witnesses that did not cosign when asked."),
+            WitnessSeries.create(made),
             made.gauge("ledger_key_left_seconds", "Until the last key ends that this ledger states with."),
             made.gauge(
                 "ledger_clock_off_seconds",
@@ -100,7 +121,7 @@ class LedgerMetrics:
         """Where the gauges look whenever the page is asked for."""
         self.behind.set_function(behind)
         self.directory_size.set_function(statements)
-        self.witnesses_failing.set_function(failing)
+        self.witnesses.failing.set_function(failing)
         self.key_left.set_function(key_left)
         self.clock_off.set_function(clock_off)
 
@@ -113,19 +134,6 @@ class LedgerMetrics:
             rest -= 1
         if rest > 0:
             self.leaves.labels(RecordType.DELIVERED.name.lower()).inc(rest)
-
-    def witnesses(self, names: Iterable[str]) -> None:
-        """Show each witness of the policy from the start, also one that never answers."""
-        for name in names:
-            self.cosigned_at.labels(name).set(0)
-            self.witness_failures.labels(name)
-
-    def witness(self, name: str, signed_at: int | None) -> None:
-        """Count what a witness answered: when it signed, in Unix seconds; None where it did not."""
-        if signed_at is None:
-            self.witness_failures.labels(name).inc()
-        else:
-            self.cosigned_at.labels(name).set(signed_at)
 
     def published(self, origin: str, size: int, signatures: int) -> None:
         """Show one publication, made just now."""

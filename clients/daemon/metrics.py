@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -53,7 +55,7 @@ class UnitMetrics:
     def create(cls) -> UnitMetrics:
         """Metrics at zero."""
         made = MetricSet("contrada_unit")
-        counter, gauge = made.counter, made.gauge
+        counter, gauge, lasting = made.counter, made.gauge, partial(made.histogram, buckets=SECONDS_TO_DAYS)
         return cls(
             registry=made.registry,
             submitted=counter("messages_submitted", "Messages taken in for sending, by kind.", "kind"),
@@ -66,10 +68,8 @@ class UnitMetrics:
             rejected=counter("deliveries_rejected", "Deliveries that did not verify, by code.", "reason"),
             duplicates=counter("deliveries_doubled", "Deliveries of messages that were there already."),
             acknowledgements=counter("acknowledgements", "Of our messages, by stage.", "stage"),
-            acknowledged_after=made.histogram(
-                "acknowledgement_duration_seconds",
-                "From handing a message in to an addressee's acknowledgement.",
-                buckets=SECONDS_TO_DAYS,
+            acknowledged_after=lasting(
+                "acknowledgement_duration_seconds", "From handing in to being delivered."
             ),
             alarms=counter("alarms", "Things that an officer must look at, by code.", "code"),
             alarms_kept=gauge("alarms_kept", "Alarms, open and acknowledged, by code.", "code", "state"),
@@ -82,8 +82,7 @@ class UnitMetrics:
             directory_size=gauge("directory_statements", "Statements in this unit's replica."),
             undecided=gauge("messages_undecided", "Sealed messages without a decision."),
             oldest_undecided=gauge(
-                "oldest_undecided_timestamp_seconds",
-                "When the oldest message without a decision was handed in; 0 where there is none.",
+                "oldest_undecided_timestamp_seconds", "When it was handed in; 0: there is none."
             ),
             unacknowledged=gauge("messages_unacknowledged", "Accepted, and not acknowledged in time."),
             feeds_rewound=counter("feeds_rewound", "Topics that were others than had been read."),
@@ -92,11 +91,18 @@ class UnitMetrics:
             clock_off=gauge("clock_off_seconds", "By how much most others say: + ahead, - behind."),
             last_decision=gauge("last_decision_timestamp_seconds", "Time of the newest decision seen."),
             key_left=gauge("key_left_seconds", "Until the last identity ends that this unit signs with."),
-            ledger_size=gauge("ledger_leaves", "Leaves of the newest audit log, as far as it is trusted."),
-            ledger_wrong=gauge("ledger_wrong", "Things that are wrong with the ledger now."),
-            promises_open=gauge("ledger_promises_open", "Messages whose leaves are not proved yet."),
-            promises_late=gauge("ledger_promises_late", "Messages whose leaves are missing for too long."),
+            **_of_the_ledger(made),
             job_seconds=made.histogram(
-                "job_duration_seconds", "Time in the worker's thread, by what it did.", "work"
+                "job_duration_seconds", "Time in the worker's thread, by work.", "work"
             ),
         )
+
+
+def _of_the_ledger(made: MetricSet) -> dict[str, Any]:
+    gauge = made.gauge
+    return {
+        "ledger_size": gauge("ledger_leaves", "Leaves of the newest audit log, as far as it is trusted."),
+        "ledger_wrong": gauge("ledger_wrong", "Things that are wrong with the ledger now."),
+        "promises_open": gauge("ledger_promises_open", "Messages whose leaves are not proved yet."),
+        "promises_late": gauge("ledger_promises_late", "Messages whose leaves are missing for too long."),
+    }

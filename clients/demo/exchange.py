@@ -26,6 +26,7 @@ from urllib.request import urlopen
 from clients.cli.local_api import DaemonClient
 from clients.demo.directory import claim_directory, keep_directory, note_founded
 from clients.demo.errors import DemoError
+from clients.demo.monitoring import give_port, port_in, scrape_settings, targets
 from clients.demo.processes import TETHERED, Processes, eventually, run_contrada
 from clients.demo.wire import BROKER, found_authority, issue_all
 from protocol import topics
@@ -121,6 +122,7 @@ class Exchange:
         self._enrol()
         if self.with_ledger:
             self._found_ledger()
+        self._tell_prometheus()
         note_founded(self.directory)
         self._run()
 
@@ -224,7 +226,7 @@ class Exchange:
         named: list[str] = []
         for unit in WITNESSES:
             run_contrada("--home", str(self.home(unit)), "witness", "init", f"{unit}.example/witness",
-                     "--port", str(free_port()))  # fmt: skip
+                     "--port", str(free_port()), "--http-port", str(free_port()))  # fmt: skip
             named += ["--witness", str(self.home(unit) / "witness" / "witness.policy")]
         run_contrada("--home", str(self.centre), "ledger", "init", "--origin", ORIGIN, *named,
                  "--quorum", str(len(WITNESSES)), "--http-port", str(free_port()))  # fmt: skip
@@ -237,6 +239,14 @@ class Exchange:
         router = CentreHome(self.centre).router_settings
         line = f"ledger_policy = {json.dumps(str(self.ledger / 'policy'))}\n"
         replace_file(router, router.read_bytes() + line.encode())
+
+    def _tell_prometheus(self) -> None:
+        """A port for each daemon, and the settings of a Prometheus that asks all processes."""
+        homes = [(unit, self.home(unit)) for unit in self.daemons]
+        for _, home in homes:
+            give_port(home, free_port())
+        asked = targets(centre=self.centre, homes=homes, witnesses=WITNESSES if self.with_ledger else ())
+        replace_file(self.directory / "prometheus.yml", scrape_settings(asked).encode())
 
     def _start_centre(self) -> None:
         self.processes.start(
@@ -251,15 +261,10 @@ class Exchange:
         for name in ("router", "ledger") if self.with_ledger else ("router",):
             self.processes.wait_until(f"the {name}", partial(self._ready, name))
         for unit in self.daemons:
-            daemon = self.daemon(unit)
-            self.processes.wait_until(
-                f"the daemon of {unit}",
-                partial(_daemon_ready, daemon),
-            )
+            self.processes.wait_until(f"the daemon of {unit}", partial(_daemon_ready, self.daemon(unit)))
 
     def _ready(self, name: str) -> bool:
-        with (self.centre / f"{name}.toml").open("rb") as file:
-            port = tomllib.load(file)["http_port"]
+        port = port_in(self.centre / f"{name}.toml")
         try:
             with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:
                 return bool(json.load(answer)["ready"])

@@ -14,6 +14,9 @@ from broker.ledger.metrics import LedgerMetrics
 from broker.router.metrics import RouterMetrics
 from clients.daemon.metrics import UnitMetrics
 from clients.witness.metrics import WitnessMetrics
+from deploy.grafana.boards import board_of, text_of
+from deploy.grafana.panels import BOARDS
+from runtime.process.metrics import process_registry
 from tests.docs.pages import ROOT, Page
 from tests.unit.deploy.alert_cases import CASES, AlertCase, Series
 
@@ -93,25 +96,57 @@ def test_each_alert_leads_to_a_page() -> None:
         assert not anchor or anchor in Page(ROOT / path).anchors(), link
 
 
+def known_names() -> set[str]:
+    """Every name that a page of ours has."""
+    kinds = (LedgerMetrics, RouterMetrics, UnitMetrics, WitnessMetrics)
+    registries = [process_registry(), *(kind.create().registry for kind in kinds)]
+    return {sample for one in registries for sample in _names(one)}
+
+
+RECORDED = set(re.findall(r"- record: (\S+)", RECORDING))
+
+
 def test_each_metric_of_a_rule_exists() -> None:
     """And what a rule asks of another one is recorded."""
-    kinds = (LedgerMetrics, RouterMetrics, UnitMetrics, WitnessMetrics)
-    known = {sample for kind in kinds for sample in _names(kind.create().registry)}
-    recorded = set(re.findall(r"- record: (\S+)", RECORDING))
+    known, recorded = known_names(), RECORDED
     text = "\n".join(line for line in (ALERTS + RECORDING).splitlines() if not line.lstrip().startswith("#"))
     named = set(re.findall(r"\bcontrada[:\w]*[:_]\w+\b", text)) - recorded
     named -= {name for name in named if name.startswith(("contrada_(",))}
     assert sorted(named - known) == []
-    assert {name for name in recorded if text.count(name) == 1} <= BOARDS
+    asked = text + "".join(text_of(board) for board in BOARDS)
+    assert [name for name in recorded if asked.count(name) == 1] == []
 
 
-BOARDS = {
-    "contrada:messages_routed:rate5m",
-    "contrada:queue_age_seconds:max",
-    "contrada:ledger_leaves:rate5m",
-    "contrada:unit_acknowledgement_duration_seconds:p90_15m",
-}
-"""What is recorded for people who look, and no alert asks for."""
+def test_the_files_of_the_boards_are_those_of_the_code() -> None:
+    """What is imported into Grafana is what was reviewed: `python -m deploy.grafana.boards` writes it."""
+    there = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "deploy/grafana").glob("*.json")}
+    assert there == {f"{board.uid}.json": text_of(board) for board in BOARDS}
+
+
+def test_each_metric_of_a_board_exists() -> None:
+    """Whatever a panel asks is on one of our pages, or recorded."""
+    known = known_names() | RECORDED | {"up"}
+    for board in BOARDS:
+        for panel in board.panels:
+            for ask, _ in panel.asks:
+                names = set(
+                    re.findall(r"\b(?:contrada[:_]|process_)[\w:]+\b(?!\()", re.sub(r'"[^"]*"', "", ask))
+                )
+                assert names <= known, (panel.title, names - known)
+
+
+def test_no_two_panels_of_a_board_lie_on_each_other() -> None:
+    """They fill rows of 24 columns."""
+    for board in BOARDS:
+        places = [panel["gridPos"] for panel in board_of(board)["panels"]]
+        covered = [
+            (x, y)
+            for place in places
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        ]
+        assert len(covered) == len(set(covered))
+        assert max(x for x, _ in covered) == 23
 
 
 def _names(registry: object) -> set[str]:

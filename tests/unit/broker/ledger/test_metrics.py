@@ -21,9 +21,9 @@ def page() -> bytes:
         metrics.sequenced(origin, 99, [int(kind) for kind in RecordType], leaves=40)
         metrics.published(origin, 99, 4)
     metrics.published("contrada.example/directory", 9, 4)
-    metrics.witnesses(["witness.example/w1", "witness.example/w2"])
-    metrics.witness("witness.example/w1", 1_796_130_013)
-    metrics.witness("witness.example/w2", None)
+    metrics.witnesses.show(["witness.example/w1", "witness.example/w2"])
+    metrics.witnesses.answered("witness.example/w1", 1_796_130_013)
+    metrics.witnesses.answered("witness.example/w2", None)
     with metrics.batch_seconds.time():
         metrics.moved.inc()
     return generate_latest(metrics.registry)

@@ -201,8 +201,8 @@ async def dripping(cosigner: Cosigner, rig: Rig) -> None:
     assert await cosigner.ask(missing(POLICY, signed), signed, rig.writer().reader(AUDIT)) == ()
     assert set(cosigner.failures.values()) == {"TimeoutError"}
     metrics = LedgerMetrics.create()
-    metrics.witnesses([WITNESS, "of-nobody"])
-    cosigner.heard = metrics.witness
+    metrics.witnesses.show([WITNESS, "of-nobody"])
+    cosigner.heard = metrics.witnesses.answered
     await cosigner.ask(missing(POLICY, signed), signed, rig.writer().reader(AUDIT))
     value = metrics.registry.get_sample_value
     assert value("contrada_ledger_witness_failures_total", {"witness": WITNESS}) == 1
