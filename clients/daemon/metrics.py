@@ -76,9 +76,6 @@ class UnitMetrics:
             statements_refused=counter("statements_refused", "Directory statements that did not verify."),
             leaves_proved=counter("ledger_leaves_proved", "Promised leaves of the ledger that were proved."),
             heads_compared=counter("ledger_heads_compared", "Heads that others saw, by outcome.", "outcome"),
-            store_failures=counter("store_failures", "Uses of the database that failed."),
-            store_up=gauge("store_up", "1 while the database can be written."),
-            kafka_up=gauge("kafka_up", "1 while Kafka has answered lately."),
             directory_size=gauge("directory_statements", "Statements in this unit's replica."),
             undecided=gauge("messages_undecided", "Sealed messages without a decision."),
             oldest_undecided=gauge(
@@ -88,13 +85,10 @@ class UnitMetrics:
             feeds_rewound=counter("feeds_rewound", "Topics that were others than had been read."),
             queued=gauge("messages_queued", "Messages that wait to be sealed."),
             waiting_for_clock=gauge("messages_waiting_for_clock", "Messages that a wrong clock holds up."),
-            clock_off=gauge("clock_off_seconds", "By how much most others say: + ahead, - behind."),
             last_decision=gauge("last_decision_timestamp_seconds", "Time of the newest decision seen."),
             key_left=gauge("key_left_seconds", "Until the last identity ends that this unit signs with."),
             **_of_the_ledger(made),
-            job_seconds=made.histogram(
-                "job_duration_seconds", "Time in the worker's thread, by work.", "work"
-            ),
+            **_of_the_machine(made),
         )
 
 
@@ -105,4 +99,16 @@ def _of_the_ledger(made: MetricSet) -> dict[str, Any]:
         "ledger_wrong": gauge("ledger_wrong", "Things that are wrong with the ledger now."),
         "promises_open": gauge("ledger_promises_open", "Messages whose leaves are not proved yet."),
         "promises_late": gauge("ledger_promises_late", "Messages whose leaves are missing for too long."),
+    }
+
+
+def _of_the_machine(made: MetricSet) -> dict[str, Any]:
+    return {
+        "store_failures": made.counter("store_failures", "Uses of the database that failed."),
+        "store_up": made.gauge("store_up", "1 while the database can be written."),
+        "kafka_up": made.gauge("kafka_up", "1 while Kafka has answered lately."),
+        "job_seconds": made.histogram(
+            "job_duration_seconds", "Time in the worker's thread, by work.", "work"
+        ),
+        "clock_off": made.gauge("clock_off_seconds", "By how much most others say: + ahead, - behind."),
     }
