@@ -50,12 +50,39 @@ async def test_a_position_comes_with_its_metadata_and_only_once_it_is_stable(pla
             assert found[0] == 1
             assert "remembered" in found[1]
             assert await positions.read((output, 0), stable=True) is None
-            open_ = claim._holding.transactions.current
+            open_ = claim._holding.transactions.usual.current
             await open_._write(records(output, b"left open"))
             await open_._move({tuple(source): (7, "not yet")})
             with pytest.raises(Unstable):
                 await positions.read(tuple(source), stable=True)
             assert (await positions.read(tuple(source), stable=False))[0] == 1
+
+
+async def test_of_two_pending_positions_the_later_one_holds(place, unique, unit) -> None:
+    """By two ids, whichever transaction ends first: a router that commits by two does not go back."""
+    source = TopicPartition(topics.outbox(unit), 0)
+    await create(place.bootstrap, **{source.topic: {}})
+    async with member(place.bootstrap) as membership, client_of(place) as client:
+        earlier, later = (
+            Transactions(place.bootstrap, unique(name), membership=membership)
+            for name in ("earlier", "later")
+        )
+        try:
+            for position, one in enumerate((earlier, later), 1):
+                await one.open()
+                await one._move({tuple(source): (position, f"at {position}")})
+            for one in (later, earlier):
+                assert await one._end() == 0
+            positions = Positions(client, GROUP)
+
+            async def stable():
+                with suppress(Unstable):
+                    return await positions.read(tuple(source), stable=True)
+
+            assert (await until_async(stable, what="a stable position"))[:2] == (2, "at 2")
+        finally:
+            await earlier.close()
+            await later.close()
 
 
 async def test_metadata_has_a_bound(place, unique, unit) -> None:
