@@ -19,6 +19,7 @@ from aiokafka.errors import (
 from aiokafka.structs import OffsetAndMetadata
 
 from broker.router.holding import PartitionClaim
+from broker.router.lanes import WIDE_BYTES
 from deploy.kafka import wire
 from protocol import topics
 from runtime.kafka import requests as ask
@@ -120,7 +121,7 @@ async def test_a_claim_takes_the_id_of_the_claim_before_it(bootstrap: str, uniqu
     await create(bootstrap, **{source.topic: {}, output: {}})
     async with member(bootstrap) as membership, claiming(bootstrap, source, membership) as zombie:
         await committing((output, b"first"))(zombie)
-        left_open = zombie._holding.transactions.current
+        left_open = zombie._holding.transactions.usual.current
         await left_open._write({(output, 0): [OutputRecord(output, b"", b"left open")]})
         await left_open._move({tuple(source): (2, "left open")})
         async with claiming(bootstrap, source, membership) as heir:
@@ -129,6 +130,27 @@ async def test_a_claim_takes_the_id_of_the_claim_before_it(bootstrap: str, uniqu
                 await committing((output, b"by the zombie"), position=2)(zombie)
             await committing((output, b"by the heir"), position=2)(heir)
     assert await committed(bootstrap, output) == [b"first", b"by the heir"]
+
+
+async def test_a_claim_takes_both_ids_of_the_claim_before_it(bootstrap: str, unique, unit) -> None:
+    """The last commit names one id; what the other one has open ends as well, and its holder commits no more."""
+    source, output = TopicPartition(topics.outbox(unit), 0), unique("out")
+    await create(bootstrap, **{source.topic: {}, output: {}})
+    large = [(output, bytes(500_000))] * 9
+    assert sum(len(value) for _, value in large) > WIDE_BYTES
+    async with member(bootstrap) as membership, claiming(bootstrap, source, membership) as zombie:
+        await committing((output, b"first"))(zombie)
+        left_open = zombie._holding.transactions.wide.current
+        await left_open._write({(output, 0): [OutputRecord(output, b"", b"left open")]})
+        await left_open._move({tuple(source): (2, "left open")})
+        async with claiming(bootstrap, source, membership) as heir:
+            assert heir.state == ""
+            with pytest.raises((ProducerFenced, InvalidProducerEpoch)):
+                await committing(*large, position=2)(zombie)
+            await committing(*large, position=2)(heir)
+            await committing((output, b"small again"), position=3)(heir)
+    values = [b"first", *(value for _, value in large), b"small again"]
+    assert await committed(bootstrap, output) == values
 
 
 async def test_the_position_may_be_stale_after_a_commit(bootstrap: str, unique) -> None:
@@ -239,7 +261,7 @@ async def test_a_late_commit_ends_the_next_transaction(bootstrap: str, unique) -
 
 async def end_again(claim: PartitionClaim, producer: tuple[int, int]) -> int:
     """What a repeated commit of the transaction that this producer ended is answered with."""
-    transactions = claim._holding.transactions.current
+    transactions = claim._holding.transactions.usual.current
     question = ask.end_transaction(transactions._id, producer, commit=True)
     answer = await transactions._ask_coordinator(question, node=transactions._coordinator)
     return answer.error_code
@@ -250,10 +272,10 @@ async def test_a_late_commit_of_an_earlier_transaction_ends_nothing(bootstrap: s
     source, output = TopicPartition(topics.outbox(unit), 0), unique("out")
     await create(bootstrap, **{source.topic: {}, output: {}})
     async with claiming(bootstrap, source) as claim:
-        first = claim._holding.transactions.current._producer
+        first = claim._holding.transactions.usual.current._producer
         await committing((output, b"first"))(claim)
-        assert claim._holding.transactions.current._producer != first
-        await claim._holding.transactions.current._write(
+        assert claim._holding.transactions.usual.current._producer != first
+        await claim._holding.transactions.usual.current._write(
             {(output, 0): [OutputRecord(output, b"", b"not to be committed")]}
         )
         assert await end_again(claim, first) != 0
@@ -270,8 +292,8 @@ async def test_a_late_commit_of_an_earlier_claim_ends_nothing(bootstrap: str, un
         async with claiming(bootstrap, source, membership) as second:
             await committing((output, b"second"), position=2)(second)
             open_ = [OutputRecord(output, b"", b"not to be committed")]
-            await second._holding.transactions.current._write({(output, 0): open_})
-            assert await end_again(first, first._holding.transactions.current._producer) != 0
+            await second._holding.transactions.usual.current._write({(output, 0): open_})
+            assert await end_again(first, first._holding.transactions.usual.current._producer) != 0
         async with claiming(bootstrap, source, membership):  # ends what the claim before left open
             assert await committed(bootstrap, output) == [b"first", b"second"]
 
@@ -283,7 +305,7 @@ async def test_a_late_batch_of_an_earlier_transaction_is_in_no_later_one(
     source, output, other = TopicPartition(topics.outbox(unit), 0), unique("out"), unique("other")
     await create(bootstrap, **{source.topic: {}, output: {}, other: {}})
     async with claiming(bootstrap, source) as claim:
-        transactions = claim._holding.transactions.current
+        transactions = claim._holding.transactions.usual.current
         (late,) = batches_of([OutputRecord(output, b"", b"once")], producer=transactions._producer, now=0)
         await committing((output, b"once"))(claim)
         with suppress(InvalidProducerEpoch, InvalidTxnState):
