@@ -5,8 +5,10 @@ for Kafka to take, and a lane commits one transaction after the other: so what i
 waits for it. Rules:
 
 1. Both ids are taken together: whoever takes over from a router ends what either has left open.
-2. A claim commits one part after the other, by whichever id. Of two commits of a position Kafka keeps the one
-   that stands later in the coordinator's log, however late the marker of the earlier one comes.
+2. A claim commits one part after the other, by whichever id: the next one begins when Kafka has decided the
+   one before. Of two commits of a position Kafka keeps the one that stands later in the coordinator's log,
+   however late the marker of the earlier one comes, and also when it reads that log anew.
+3. What was in a failed transaction goes alone the next time, in whichever lane.
 """
 
 from __future__ import annotations
@@ -41,16 +43,24 @@ class TransactionLanes:
     ) -> None:
         """`under_way` is entered for as long as a usual transaction takes."""
         usual, wide = lane_ids(transactional_id)
-        self.usual = SharedTransactions(lambda: open_one(usual), under_way=under_way)
-        self.wide = SharedTransactions(lambda: open_one(wide))
+        alone: set[Place] = set()
+        self.usual = SharedTransactions(lambda: open_one(usual), under_way=under_way, alone=alone)
+        self.wide = SharedTransactions(lambda: open_one(wide), alone=alone)
+        self._committing: set[Place] = set()
 
     async def commit(
         self, source: Place, outputs: Mapping[Place, Sequence[OutputRecord]], *, position: int, state: str
     ) -> None:
         """Commit a part, as `SharedTransactions.commit` does."""
+        # In two lanes at once the later part could be committed without the earlier one.
+        assert source not in self._committing, "a claim commits one part after the other"
         size = sum(len(one.value) for records in outputs.values() for one in records)
         lane = self.wide if size > WIDE_BYTES else self.usual
-        await lane.commit(source, outputs, position=position, state=state)
+        self._committing.add(source)
+        try:
+            await lane.commit(source, outputs, position=position, state=state)
+        finally:
+            self._committing.discard(source)
 
     async def run(self) -> None:
         """Commit what comes, until cancelled."""

@@ -18,11 +18,12 @@ from aiokafka.errors import (
 )
 from aiokafka.structs import OffsetAndMetadata
 
-from broker.router.holding import PartitionClaim
+from broker.router.holding import Holding, PartitionClaim
 from broker.router.lanes import WIDE_BYTES
 from deploy.kafka import wire
 from protocol import topics
 from runtime.kafka import requests as ask
+from runtime.kafka import transactions as transactions_module
 from runtime.kafka.ports import OutputRecord
 from runtime.kafka.record_batches import batches_of
 from tests.integration import adapter
@@ -40,6 +41,8 @@ from tests.integration.adapter import (
     put,
     seen_by_adapter,
 )
+from tests.mutants.engine import Mutant, mutated
+from tests.mutants.operations import rewritten
 from tests.waiting import until_async
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
@@ -151,6 +154,44 @@ async def test_a_claim_takes_both_ids_of_the_claim_before_it(bootstrap: str, uni
             await committing((output, b"small again"), position=3)(heir)
     values = [b"first", *(value for _, value in large), b"small again"]
     assert await committed(bootstrap, output) == values
+
+
+async def test_what_is_large_goes_between_what_is_small(bootstrap: str, unique, unit) -> None:
+    """One claim by two ids, in turns: readers see its order, and whoever claims next the last position."""
+    source, output = TopicPartition(topics.outbox(unit), 0), unique("out")
+    await create(bootstrap, **{source.topic: {}, output: {}})
+    values = []
+    async with member(bootstrap) as membership:
+        async with claiming(bootstrap, source, membership) as claim:
+            for position in range(1, 9):
+                count = 9 if position % 2 else 1
+                part = [(output, b"%d of %d" % (n, position) + bytes(500_000)) for n in range(count)]
+                await committing(*part, position=position, state=f"at {position}")(claim)
+                values += [value for _, value in part]
+        async with claiming(bootstrap, source, membership) as heir:
+            assert heir.state == "at 8"
+            await committing((output, b"by the heir"), position=9)(heir)
+    assert await committed(bootstrap, output) == [*values, b"by the heir"]
+
+
+async def test_a_router_of_before_the_lanes_waits_for_the_timeout(
+    bootstrap: str, unique, unit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes the usual id alone. What the other one has open holds the position until Kafka ends it: later, and right."""
+    monkeypatch.setattr(transactions_module, "TRANSACTION_TIMEOUT_MS", 1_000)
+    source, output = TopicPartition(topics.outbox(unit), 0), unique("out")
+    await create(bootstrap, **{source.topic: {}, output: {}})
+    async with member(bootstrap) as membership, claiming(bootstrap, source, membership) as killed:
+        await committing((output, b"first"))(killed)
+        left_open = killed._holding.transactions.wide.current
+        await left_open._write({(output, 0): [OutputRecord(output, b"", b"left open")]})
+        await left_open._move({tuple(source): (2, "left open")})
+        before = Mutant(Holding._take, rewritten("lane_ids(transactional_id)", "(transactional_id,)"))
+        with mutated(before):
+            async with claiming(bootstrap, source, membership) as heir:
+                assert heir.state == ""
+                await committing((output, b"by the heir"), position=2)(heir)
+    assert await committed(bootstrap, output) == [b"first", b"by the heir"]
 
 
 async def test_the_position_may_be_stale_after_a_commit(bootstrap: str, unique) -> None:

@@ -89,6 +89,10 @@ class Group:
         if logged > self.logged.get(place, 0):
             self.positions[place], self.logged[place] = position, logged
 
+    def forget(self, place: Place) -> None:
+        """A position is gone, and nothing stands before what comes."""
+        del self.positions[place], self.logged[place]
+
     def copy(self) -> Group:
         """Positions and generation; its members have to join again."""
         pending = {producer: dict(part) for producer, part in self.pending.items()}

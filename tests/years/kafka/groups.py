@@ -168,7 +168,7 @@ class GroupCoordinator:
         group = self.group(name)
         positions = group.pending.pop(producer, {})
         for place, (logged, position) in positions.items() if commit else ():
-            group.keep(place, logged, position)
+            group.keep(place, group.append() if self._model.mutant("last_end_holds") else logged, position)
 
     def position(self, name: str, place: Place, *, stable: bool) -> Position | None:
         """The committed position; `Refused` where a stable one is asked for and a transaction is not over."""
@@ -181,7 +181,7 @@ class GroupCoordinator:
             return found
         since = found[2] if group.members else max(found[2], group.emptied)
         if self._model.clock() - since > self._model.positions_kept_ms:
-            del group.positions[place]
+            group.forget(place)
             return None
         return found
 

@@ -325,6 +325,10 @@ async def test_each_rule_taken_away_is_noticed(site: Site) -> None:
     with mutated(Mutant(Holding._position, dropped("_fence"))), pytest.raises(AssertionError):
         await after_the_last_one(site, "@router-another state", "router-another")
     site.opened.clear()
+    one_id = Mutant(Holding._take, rewritten("lane_ids(transactional_id)", "(transactional_id,)"))
+    with mutated(one_id), pytest.raises(AssertionError):
+        await after_the_last_one(site, "@router-another state", "router-another")
+    site.opened.clear()
     with mutated(Mutant(Holding._fence, forced(True, "task is None"))), pytest.raises(AssertionError):
         await after_the_last_one(site, "@router-another state", "router-another")
     site.units = [UnitId("fr"), UnitId("it")]
