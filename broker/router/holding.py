@@ -3,6 +3,7 @@
     claims     a task and a buffer for each partition, no connection
     intake     all partitions are read together                        runtime/kafka/shared_reader.py
     commits    what many decide at the same time is one transaction    broker/router/shared_transactions.py
+               what is large is one of its own                         broker/router/lanes.py
 
 The rules, each with its reason (measured on aiokafka 0.14.0 and Kafka 4.3.1, docs/adr/0023):
 
@@ -11,8 +12,8 @@ The rules, each with its reason (measured on aiokafka 0.14.0 and Kafka 4.3.1, do
    commits nothing.
 2. A claim reads its position as a stable one: not while a transaction that has moved it may still end either
    way.
-3. Before that, the transactional id of whoever committed the position last is taken from it, once in a
-   generation. That ends what it left open, at once and not after its timeout. If it lives, it opens its id
+3. Before that, the transactional ids of whoever committed the position last are taken from it, once in a
+   generation. That ends what it left open, at once and not after its timeout. If it lives, it opens them
    anew.
 4. After any exception, `CancelledError` included, a claim is dropped and made again, with its position and
    its state.
@@ -33,8 +34,8 @@ from typing import Final
 import structlog
 
 from broker.router.claims import Work
+from broker.router.lanes import TransactionLanes, lane_ids
 from broker.router.pace import Pace
-from broker.router.shared_transactions import SharedTransactions
 from protocol import topics
 from protocol.errors import ContradaError
 from protocol.identifiers import ThreadId, UnitId
@@ -162,8 +163,9 @@ class Holding:
             self._client, self.leaders, wait_ms=parts.fetch_wait_ms, pause_after=pace.after
         )
         self._positions = Positions(self._client, membership.group)
-        self.transactions = SharedTransactions(
-            lambda: Transactions(parts.bootstrap, parts.transactional_id, membership=membership),
+        self.transactions = TransactionLanes(
+            lambda name: Transactions(parts.bootstrap, name, membership=membership),
+            parts.transactional_id,
             under_way=pace.transaction,
         )
         self._fenced: dict[str, asyncio.Task[None]] = {}
@@ -275,11 +277,12 @@ class Holding:
 
     async def _take(self, transactional_id: str) -> None:
         log.info("fenced", transactional_id=transactional_id)
-        transactions = Transactions(self.parts.bootstrap, transactional_id)
-        try:
-            await transactions.open()
-        finally:
-            await close(transactions.close())
+        for lane in lane_ids(transactional_id):
+            transactions = Transactions(self.parts.bootstrap, lane)
+            try:
+                await transactions.open()
+            finally:
+                await close(transactions.close())
 
 
 async def end_all(tasks: Sequence[asyncio.Task[None]]) -> None:

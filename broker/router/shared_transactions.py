@@ -59,13 +59,14 @@ class SharedTransactions:
         open_one: Callable[[], Transactions],
         *,
         under_way: Callable[[], AbstractContextManager[None]] = nullcontext,
+        alone: set[Place] | None = None,
     ) -> None:
-        """`under_way` is entered for as long as a transaction takes."""
+        """`under_way` is entered for as long as a transaction takes; `alone` is whose parts go alone."""
         self._open_one = open_one
         self._entering = under_way
         self._queue: deque[TransactionPart] = deque()
         self._arrived = asyncio.Event()
-        self._alone: set[Place] = set()
+        self._alone: set[Place] = set() if alone is None else alone
         self.current: Transactions | None = None
         """What commits now."""
         self._under_way: tuple[TransactionPart, ...] = ()

@@ -194,9 +194,10 @@ class Claimant:
         """Claim as the adapter does; its transactional id is open when this returns."""
         self._task = asyncio.create_task(self.holding.run())
         claim = await asyncio.wait_for(self._held, GENEROUS)
-        await until_async(
-            lambda: self.holding.transactions.current, lambda one: one and one._producer[0] >= 0, what="an id"
-        )
+        for lane in (self.holding.transactions.usual, self.holding.transactions.wide):
+            await until_async(
+                lambda lane=lane: lane.current, lambda one: one and one._producer[0] >= 0, what="an id"
+            )
         return claim
 
     async def close(self) -> None:

@@ -1,8 +1,9 @@
-"""A router that fails once, at a named point of a transaction: `failing_router CONFIG POINT HOW MARKER`.
+"""A router that fails once, at a named point of a transaction: `failing_router CONFIG POINT HOW MARKER [LARGE]`.
 
 HOW is `raise` (an error of Kafka's client), `die` (SIGKILL to itself) or `stop` (SIGSTOP to itself: it goes on there
 when it is resumed). It fails on the first transaction that
-delivers something, and only where MARKER does not exist yet. All else is the real router.
+delivers something, and only where MARKER does not exist yet. What is over LARGE bytes has the lane of what is large. All else is
+the real router.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 
 from aiokafka.errors import KafkaError
 
+from broker.router import lanes
 from broker.router.__main__ import main
 from protocol import topics
 from runtime.kafka.ports import OutputRecord, Place
@@ -90,6 +92,8 @@ def install(point: str, failpoint: Failpoint) -> None:
 
 
 if __name__ == "__main__":
-    config, point, how, marker = sys.argv[1:]
+    config, point, how, marker, *large = sys.argv[1:]
+    if large:
+        lanes.WIDE_BYTES = int(large[0])  # type: ignore[misc]
     install(point, Failpoint(how, Path(marker)))
     raise SystemExit(main(Path(config)))

@@ -18,10 +18,12 @@ from aiokafka.errors import (
 )
 from aiokafka.structs import OffsetAndMetadata
 
-from broker.router.holding import PartitionClaim
+from broker.router.holding import Holding, PartitionClaim
+from broker.router.lanes import WIDE_BYTES
 from deploy.kafka import wire
 from protocol import topics
 from runtime.kafka import requests as ask
+from runtime.kafka import transactions as transactions_module
 from runtime.kafka.ports import OutputRecord
 from runtime.kafka.record_batches import batches_of
 from tests.integration import adapter
@@ -39,6 +41,8 @@ from tests.integration.adapter import (
     put,
     seen_by_adapter,
 )
+from tests.mutants.engine import Mutant, mutated
+from tests.mutants.operations import rewritten
 from tests.waiting import until_async
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
@@ -120,7 +124,7 @@ async def test_a_claim_takes_the_id_of_the_claim_before_it(bootstrap: str, uniqu
     await create(bootstrap, **{source.topic: {}, output: {}})
     async with member(bootstrap) as membership, claiming(bootstrap, source, membership) as zombie:
         await committing((output, b"first"))(zombie)
-        left_open = zombie._holding.transactions.current
+        left_open = zombie._holding.transactions.usual.current
         await left_open._write({(output, 0): [OutputRecord(output, b"", b"left open")]})
         await left_open._move({tuple(source): (2, "left open")})
         async with claiming(bootstrap, source, membership) as heir:
@@ -128,6 +132,65 @@ async def test_a_claim_takes_the_id_of_the_claim_before_it(bootstrap: str, uniqu
             with pytest.raises((ProducerFenced, InvalidProducerEpoch)):
                 await committing((output, b"by the zombie"), position=2)(zombie)
             await committing((output, b"by the heir"), position=2)(heir)
+    assert await committed(bootstrap, output) == [b"first", b"by the heir"]
+
+
+async def test_a_claim_takes_both_ids_of_the_claim_before_it(bootstrap: str, unique, unit) -> None:
+    """The last commit names one id; what the other one has open ends as well, and its holder commits no more."""
+    source, output = TopicPartition(topics.outbox(unit), 0), unique("out")
+    await create(bootstrap, **{source.topic: {}, output: {}})
+    large = [(output, bytes(500_000))] * 9
+    assert sum(len(value) for _, value in large) > WIDE_BYTES
+    async with member(bootstrap) as membership, claiming(bootstrap, source, membership) as zombie:
+        await committing((output, b"first"))(zombie)
+        left_open = zombie._holding.transactions.wide.current
+        await left_open._write({(output, 0): [OutputRecord(output, b"", b"left open")]})
+        await left_open._move({tuple(source): (2, "left open")})
+        async with claiming(bootstrap, source, membership) as heir:
+            assert heir.state == ""
+            with pytest.raises((ProducerFenced, InvalidProducerEpoch)):
+                await committing(*large, position=2)(zombie)
+            await committing(*large, position=2)(heir)
+            await committing((output, b"small again"), position=3)(heir)
+    values = [b"first", *(value for _, value in large), b"small again"]
+    assert await committed(bootstrap, output) == values
+
+
+async def test_what_is_large_goes_between_what_is_small(bootstrap: str, unique, unit) -> None:
+    """One claim by two ids, in turns: readers see its order, and whoever claims next the last position."""
+    source, output = TopicPartition(topics.outbox(unit), 0), unique("out")
+    await create(bootstrap, **{source.topic: {}, output: {}})
+    values = []
+    async with member(bootstrap) as membership:
+        async with claiming(bootstrap, source, membership) as claim:
+            for position in range(1, 9):
+                count = 9 if position % 2 else 1
+                part = [(output, b"%d of %d" % (n, position) + bytes(500_000)) for n in range(count)]
+                await committing(*part, position=position, state=f"at {position}")(claim)
+                values += [value for _, value in part]
+        async with claiming(bootstrap, source, membership) as heir:
+            assert heir.state == "at 8"
+            await committing((output, b"by the heir"), position=9)(heir)
+    assert await committed(bootstrap, output) == [*values, b"by the heir"]
+
+
+async def test_a_router_of_before_the_lanes_waits_for_the_timeout(
+    bootstrap: str, unique, unit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes the usual id alone. What the other one has open holds the position until Kafka ends it: later, and right."""
+    monkeypatch.setattr(transactions_module, "TRANSACTION_TIMEOUT_MS", 1_000)
+    source, output = TopicPartition(topics.outbox(unit), 0), unique("out")
+    await create(bootstrap, **{source.topic: {}, output: {}})
+    async with member(bootstrap) as membership, claiming(bootstrap, source, membership) as killed:
+        await committing((output, b"first"))(killed)
+        left_open = killed._holding.transactions.wide.current
+        await left_open._write({(output, 0): [OutputRecord(output, b"", b"left open")]})
+        await left_open._move({tuple(source): (2, "left open")})
+        before = Mutant(Holding._take, rewritten("lane_ids(transactional_id)", "(transactional_id,)"))
+        with mutated(before):
+            async with claiming(bootstrap, source, membership) as heir:
+                assert heir.state == ""
+                await committing((output, b"by the heir"), position=2)(heir)
     assert await committed(bootstrap, output) == [b"first", b"by the heir"]
 
 
@@ -239,7 +302,7 @@ async def test_a_late_commit_ends_the_next_transaction(bootstrap: str, unique) -
 
 async def end_again(claim: PartitionClaim, producer: tuple[int, int]) -> int:
     """What a repeated commit of the transaction that this producer ended is answered with."""
-    transactions = claim._holding.transactions.current
+    transactions = claim._holding.transactions.usual.current
     question = ask.end_transaction(transactions._id, producer, commit=True)
     answer = await transactions._ask_coordinator(question, node=transactions._coordinator)
     return answer.error_code
@@ -250,10 +313,10 @@ async def test_a_late_commit_of_an_earlier_transaction_ends_nothing(bootstrap: s
     source, output = TopicPartition(topics.outbox(unit), 0), unique("out")
     await create(bootstrap, **{source.topic: {}, output: {}})
     async with claiming(bootstrap, source) as claim:
-        first = claim._holding.transactions.current._producer
+        first = claim._holding.transactions.usual.current._producer
         await committing((output, b"first"))(claim)
-        assert claim._holding.transactions.current._producer != first
-        await claim._holding.transactions.current._write(
+        assert claim._holding.transactions.usual.current._producer != first
+        await claim._holding.transactions.usual.current._write(
             {(output, 0): [OutputRecord(output, b"", b"not to be committed")]}
         )
         assert await end_again(claim, first) != 0
@@ -270,8 +333,8 @@ async def test_a_late_commit_of_an_earlier_claim_ends_nothing(bootstrap: str, un
         async with claiming(bootstrap, source, membership) as second:
             await committing((output, b"second"), position=2)(second)
             open_ = [OutputRecord(output, b"", b"not to be committed")]
-            await second._holding.transactions.current._write({(output, 0): open_})
-            assert await end_again(first, first._holding.transactions.current._producer) != 0
+            await second._holding.transactions.usual.current._write({(output, 0): open_})
+            assert await end_again(first, first._holding.transactions.usual.current._producer) != 0
         async with claiming(bootstrap, source, membership):  # ends what the claim before left open
             assert await committed(bootstrap, output) == [b"first", b"second"]
 
@@ -283,7 +346,7 @@ async def test_a_late_batch_of_an_earlier_transaction_is_in_no_later_one(
     source, output, other = TopicPartition(topics.outbox(unit), 0), unique("out"), unique("other")
     await create(bootstrap, **{source.topic: {}, output: {}, other: {}})
     async with claiming(bootstrap, source) as claim:
-        transactions = claim._holding.transactions.current
+        transactions = claim._holding.transactions.usual.current
         (late,) = batches_of([OutputRecord(output, b"", b"once")], producer=transactions._producer, now=0)
         await committing((output, b"once"))(claim)
         with suppress(InvalidProducerEpoch, InvalidTxnState):

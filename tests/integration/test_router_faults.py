@@ -44,6 +44,9 @@ SESSION_S = 6.0
 DEADLY = ("after send", "before EndTxn", "after EndTxn")
 """Where a death is another thing than an error; each costs a session timeout."""
 
+FEW_BYTES = 8_000
+"""Five messages together are large then, and one is not."""
+
 IT, FR = UnitId("it"), UnitId("fr")
 
 
@@ -317,18 +320,24 @@ async def test_the_largest_records_block_nobody(exchange: Exchange) -> None:
     assert len(await exchange.read(topics.QUARANTINE, 2)) == 2
 
 
-@pytest.mark.parametrize("how", ["raise", "die"])
-async def test_a_router_may_fail_at_any_point_of_a_transaction(exchange: Exchange, how: str) -> None:
+@pytest.mark.parametrize(
+    ("how", "large"),
+    [("raise", ()), ("die", ()), ("die", (str(FEW_BYTES),))],
+    ids=["raise", "die", "die in the other lane"],
+)
+async def test_a_router_may_fail_at_any_point_of_a_transaction(
+    exchange: Exchange, how: str, large: tuple[str, ...]
+) -> None:
     """An error or a kill -9 before or after any step of a transaction: once each, in order, all recorded."""
     exchange.write_settings(0)
     numbers: list[int] = []
     for point in POINTS if how == "raise" else DEADLY:
         marker = exchange.directory / f"{point} {how}"
         await backlog(exchange, 5)
-        failing = _start_failing(exchange, point, how, marker)
+        failing = _start_failing(exchange, point, how, marker, *large)
         if how == "die":
             assert await asyncio.to_thread(ended, failing) == -signal.SIGKILL
-            failing = _start_failing(exchange, point, how, marker)
+            failing = _start_failing(exchange, point, how, marker, *large)
         await until_async(marker.exists, what=f"the failure {point}")
         numbers = await backlog(exchange, 1)
         assert await delivered(exchange, len(numbers)) == numbers, point
@@ -339,10 +348,13 @@ async def test_a_router_may_fail_at_any_point_of_a_transaction(exchange: Exchang
     assert Counter(r.type for r in records) == {RecordType.ACCEPTED: len(numbers)}
 
 
-def _start_failing(exchange: Exchange, point: str, how: str, marker: Path) -> subprocess.Popen[bytes]:
+def _start_failing(
+    exchange: Exchange, point: str, how: str, marker: Path, *large: str
+) -> subprocess.Popen[bytes]:
     """A router that fails at this point, unless another one did so before."""
     config = exchange.directory / "router-0.toml"
-    command = [sys.executable, "-m", "tests.integration.failing_router", str(config), point, how, str(marker)]
+    given = [str(config), point, how, str(marker), *large]
+    command = [sys.executable, "-m", "tests.integration.failing_router", *given]
     with (exchange.directory / "failing.log").open("ab") as log:
         failing = subprocess.Popen(command, stderr=log, stdout=log, cwd=Path(__file__).parents[2])
     exchange.routers.append(failing)

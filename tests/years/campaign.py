@@ -21,7 +21,7 @@ from typing import Any, Final
 from tests.chaos.history import History
 from tests.years import duties
 from tests.years.exchange import UNIT_NAMES, Exchange, Size, run, simulated
-from tests.years.harvest import Harvest, history_of, waiting
+from tests.years.harvest import Harvest, history_of, undecided, waiting
 from tests.years.judge import Findings, judge, judge_stopped
 from tests.years.loop import Spinning, Stalled
 from tests.years.nemesis import DAY, FAULTS, GAPS, HOUR, MINUTE, Strike
@@ -47,7 +47,8 @@ SOON: Final = 3 * MINUTE
 LOOK_EVERY: Final = 5.0
 
 LOGGED_WITHIN: Final = 60
-"""So many looks until the ledger has what there is; where it is away, its alarms are due."""
+"""So many looks until the ledger has what there is; where it is away, its alarms are due. As many until routers have
+decided what there is."""
 
 
 @dataclass
@@ -122,6 +123,7 @@ class Campaign:
 
     async def _leap_to(self, moment: float) -> None:
         loop = self.exchange.loop
+        await self._decided()
         while (left := moment - loop.time()) > AWAKE:
             if left > MINUTE and not self._is_ending():
                 self._leap(min(left - AWAKE, LEAP, *self._until_ends()))
@@ -132,6 +134,7 @@ class Campaign:
             await asyncio.sleep(min(AWAKE, moment - loop.time()))
             while any(loop.time() - party.began < YOUNG for party in self.exchange.processes()):
                 await asyncio.sleep(AWAKE)
+            await self._decided()
             await self._logged()
             if self.people and not self._away and loop.time() >= self._look_at:
                 self._look_at = loop.time() + duties.EVERY
@@ -146,6 +149,16 @@ class Campaign:
     def _is_ending(self) -> bool:
         """Whether a fault that has lasted is about to be over: what it does then takes seconds, and no days."""
         return any(left <= MINUTE for left in self._until_ends())
+
+    async def _decided(self) -> None:
+        """What outboxes hold is decided, if routers work: Kafka keeps it for a week, and a leap may be of two.
+
+        Nobody waits for what hostile members have written; but routers owe a decision of each record.
+        """
+        for _ in range(LOGGED_WITHIN):
+            if not undecided(self.exchange):
+                return
+            await asyncio.sleep(LOOK_EVERY)
 
     async def _logged(self) -> None:
         """What the new date has brought is in the ledger, if it works: else a pause of a minute would be one of days."""

@@ -142,6 +142,19 @@ def waiting(exchange: Exchange, messages: list[Message], *, proofs: bool = True)
     return dict(+found)
 
 
+def undecided(exchange: Exchange) -> list[str]:
+    """The units whose outboxes hold what no router has decided."""
+    model, found = exchange.model, []
+    for unit in exchange.units:
+        topic = topics.outbox(UnitId(unit))
+        if topic not in model.topics:
+            continue
+        position, _ = model.position(topics.ROUTER_GROUP, topic) or (0, "")
+        if max(position, model.beginning(topic)) < model.end(topic):
+            found.append(unit)
+    return found
+
+
 def ledger_site(exchange: Exchange) -> LedgerSite:
     """The ledger's directory, as the other campaign's evidence wants it."""
     place = exchange.home.path

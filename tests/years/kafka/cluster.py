@@ -38,7 +38,14 @@ LOOKED_EVERY_MS: Final = 300_000
 """log.retention.check.interval.ms."""
 
 MUTANTS: Final = frozenset(
-    {"stable_ignored", "fencing_ignored", "generation_ignored", "unstable_ignored", "aborts_forgotten"}
+    {
+        "stable_ignored",
+        "fencing_ignored",
+        "generation_ignored",
+        "unstable_ignored",
+        "aborts_forgotten",
+        "last_end_holds",
+    }
 )
 """Rules that a test of the contract suite takes away, to see that the suite notices."""
 
@@ -107,7 +114,7 @@ class KafkaModel(Brokers):
         if topic is not None:
             for group in self.groups.groups.values():
                 for place in [place for place in group.positions if place[0] == name]:
-                    del group.positions[place]
+                    group.forget(place)
             for log in topic.logs:
                 log.wake()
 
@@ -131,7 +138,9 @@ class KafkaModel(Brokers):
 
     def drop_positions(self, group: str) -> None:
         """A group's positions are gone, as after offsets.retention.minutes."""
-        self.groups.group(group).positions.clear()
+        one = self.groups.group(group)
+        for place in list(one.positions):
+            one.forget(place)
 
     # Looking, past all faults.
 

@@ -60,8 +60,14 @@ class Group:
     """Members that were told to ask again with their name."""
 
     positions: dict[Place, Position] = field(default_factory=dict)
-    pending: dict[int, dict[Place, Position]] = field(default_factory=dict)
-    """By producer: positions of transactions that have not ended."""
+    pending: dict[int, dict[Place, tuple[int, Position]]] = field(default_factory=dict)
+    """By producer: positions of transactions that have not ended, with their places in the coordinator's log."""
+
+    logged: dict[Place, int] = field(default_factory=dict)
+    """Of the committed positions: their places in the coordinator's log."""
+
+    appended: int = 0
+    """The end of that log."""
 
     emptied: int = 0
     round: int = 0
@@ -73,12 +79,26 @@ class Group:
         """Whether a member has subscribed to the topic: its positions are kept (KIP-211)."""
         return any(topic in subscribed(data) for one in self.members.values() for _, data in one.protocols)
 
+    def append(self) -> int:
+        """Write something into the coordinator's log; its place there."""
+        self.appended += 1
+        return self.appended
+
+    def keep(self, place: Place, logged: int, position: Position) -> None:
+        """A position is committed: it holds, unless one does that stands behind it in the log."""
+        if logged > self.logged.get(place, 0):
+            self.positions[place], self.logged[place] = position, logged
+
+    def forget(self, place: Place) -> None:
+        """A position is gone, and nothing stands before what comes."""
+        del self.positions[place], self.logged[place]
+
     def copy(self) -> Group:
         """Positions and generation; its members have to join again."""
         pending = {producer: dict(part) for producer, part in self.pending.items()}
         return replace(
             self, stage=Stage.EMPTY, members={}, expected={}, positions=dict(self.positions), pending=pending,
-            watched=False,
+            logged=dict(self.logged), watched=False,
         )  # fmt: skip
 
 

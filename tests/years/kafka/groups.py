@@ -144,7 +144,8 @@ class GroupCoordinator:
         group = self.group(name)
         if code := self._may_commit(group, generation, member):
             return code
-        group.positions.update(positions)
+        for place, position in positions.items():
+            group.keep(place, group.append(), position)
         return Refusal.NONE
 
     def commit_pending(
@@ -158,15 +159,16 @@ class GroupCoordinator:
         is_judged = (generation >= 0 or member) and not self._model.mutant("generation_ignored")
         if is_judged and (code := self._fault(group, group.members.get(member), generation)):
             return code
-        group.pending.setdefault(producer, {}).update(positions)
+        pending = group.pending.setdefault(producer, {})
+        pending.update((place, (group.append(), position)) for place, position in positions.items())
         return Refusal.NONE
 
     def end_pending(self, name: str, producer: int, *, commit: bool) -> None:
-        """The transaction has ended."""
+        """The transaction has ended. A position that another one wrote later holds, whichever ended first."""
         group = self.group(name)
         positions = group.pending.pop(producer, {})
-        if commit:
-            group.positions.update(positions)
+        for place, (logged, position) in positions.items() if commit else ():
+            group.keep(place, group.append() if self._model.mutant("last_end_holds") else logged, position)
 
     def position(self, name: str, place: Place, *, stable: bool) -> Position | None:
         """The committed position; `Refused` where a stable one is asked for and a transaction is not over."""
@@ -179,7 +181,7 @@ class GroupCoordinator:
             return found
         since = found[2] if group.members else max(found[2], group.emptied)
         if self._model.clock() - since > self._model.positions_kept_ms:
-            del group.positions[place]
+            group.forget(place)
             return None
         return found
 

@@ -12,6 +12,7 @@ from aiokafka.errors import (
 )
 
 from protocol import topics
+from runtime.errors import Unavailable
 from runtime.kafka.marks import KafkaMarks
 from runtime.kafka.ports import ReadingMark
 from runtime.kafka.positions import Positions, Unstable
@@ -50,12 +51,71 @@ async def test_a_position_comes_with_its_metadata_and_only_once_it_is_stable(pla
             assert found[0] == 1
             assert "remembered" in found[1]
             assert await positions.read((output, 0), stable=True) is None
-            open_ = claim._holding.transactions.current
+            open_ = claim._holding.transactions.usual.current
             await open_._write(records(output, b"left open"))
             await open_._move({tuple(source): (7, "not yet")})
             with pytest.raises(Unstable):
                 await positions.read(tuple(source), stable=True)
             assert (await positions.read(tuple(source), stable=False))[0] == 1
+
+
+async def the_later_position_holds(place, unique, unit, first_to_end: str = "later") -> None:
+    """Two ids move one position; their transactions end in either order, with a restart between and one after."""
+    source = TopicPartition(topics.outbox(unit), 0)
+    await create(place.bootstrap, **{source.topic: {}})
+    ids = {}
+    try:
+        async with member(place.bootstrap) as membership, client_of(place) as client:
+            for position, name in enumerate(("earlier", "later"), 1):
+                ids[name] = Transactions(place.bootstrap, unique(name), membership=membership)
+                await ids[name].open()
+                await ids[name]._move({tuple(source): (position, f"at {position}")})
+            await ended(ids.pop(first_to_end))
+            with pytest.raises(Unstable):
+                await until_async(lambda: stable_now(client, source), what="an answer")
+        await place.restart()
+        async with client_of(place) as client:
+            with pytest.raises(Unstable):
+                await until_async(lambda: stable_now(client, source), what="an answer")
+        (last,) = ids.values()
+        await ended(last)
+        async with client_of(place) as client:
+            assert await stable_position(client, source.topic) == (2, "at 2")
+        # The coordinator reads its log anew, and both markers with it.
+        await place.restart()
+        async with client_of(place) as client:
+            assert await stable_position(client, source.topic) == (2, "at 2")
+    finally:
+        for one in ids.values():
+            await one.close()
+
+
+async def ended(transactions: Transactions) -> None:
+    """Its transaction is committed; it is asked until it says so, since its coordinator may have been restarted."""
+
+    async def code() -> int:
+        with suppress(KafkaError):
+            return await transactions._end()
+        return -1
+
+    await until_async(code, lambda code: code == 0, what="an end")
+    await transactions.close()
+
+
+async def stable_now(client, source: TopicPartition) -> object:
+    """What is answered to who asks for a stable position; None while nobody answers."""
+    try:
+        return await Positions(client, GROUP).read(tuple(source), stable=True)
+    except Unstable:
+        raise
+    except Unavailable:
+        return None
+
+
+@pytest.mark.parametrize("first_to_end", ["earlier", "later"])
+async def test_of_two_pending_positions_the_later_one_holds(place, unique, unit, first_to_end: str) -> None:
+    """By two ids, whichever transaction ends first: a router that commits by two does not go back (ADR 0039)."""
+    await the_later_position_holds(place, unique, unit, first_to_end)
 
 
 async def test_metadata_has_a_bound(place, unique, unit) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import pytest
 
 from tests.integration import adapter, test_kafka_takeover, test_kafka_traps
@@ -19,6 +21,8 @@ place, own_cluster, unit = places.place, places.own_cluster, places.unit
 
 CLAIMS = [
     test_kafka_takeover.test_a_claim_takes_the_id_of_the_claim_before_it,
+    test_kafka_takeover.test_a_claim_takes_both_ids_of_the_claim_before_it,
+    test_kafka_takeover.test_what_is_large_goes_between_what_is_small,
     test_kafka_takeover.test_a_claim_never_starts_from_a_stale_position,
     test_kafka_takeover.test_a_late_commit_of_an_earlier_transaction_ends_nothing,
     test_kafka_takeover.test_a_late_commit_of_an_earlier_claim_ends_nothing,
@@ -45,6 +49,7 @@ CAUGHT = [
         "unstable_ignored",
         test_contract_groups.test_a_position_comes_with_its_metadata_and_only_once_it_is_stable,
     ),
+    ("last_end_holds", test_contract_groups.the_later_position_holds),
     ("aborts_forgotten", test_contract_records.test_records_of_an_aborted_transaction_are_never_seen),
 ]
 
@@ -53,6 +58,6 @@ CAUGHT = [
 async def test_a_model_without_a_rule_is_found_out(mutant: str, promise, unique, unit) -> None:
     modelled = Modelled(mutant)
     given = {"place": modelled, "unique": unique, "unit": unit}
-    names = promise.__code__.co_varnames[: promise.__code__.co_argcount]
+    names = [name for name in inspect.signature(promise).parameters if name in given]
     with installed(modelled.model), pytest.raises((AssertionError, pytest.fail.Exception)):
         await promise(**{name: given[name] for name in names})

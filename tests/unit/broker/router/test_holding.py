@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from broker.router import holding
 from broker.router.claims import Claim
 from broker.router.holding import Holding, HoldingParts, PartitionClaim, Remembered
+from broker.router.lanes import lane_ids
 from broker.statement_feed import KafkaStatements
 from protocol import topics
 from protocol.identifiers import UnitId
@@ -238,7 +239,8 @@ async def after_the_last_one(site: Site, last: str, *opened: str) -> None:
     works = Works([ValueError(), ValueError()])
     async with held(site, works):
         await claims(works, 3)
-    assert [name for name in site.opened if name != OURS] == list(opened)
+    theirs = [name for name in site.opened if name not in lane_ids(OURS)]
+    assert theirs == [lane for name in opened for lane in lane_ids(name)]
 
 
 @pytest.mark.parametrize(
@@ -301,7 +303,7 @@ async def a_missing_topic_fails_its_own_claim_alone(site: Site) -> None:
         with pytest.raises(Unavailable, match=r"inbox\.nz does not exist"):
             await got[0].commit([OutputRecord("inbox.nz", bytes(16), b"delivery")], position=1, state="")
         await got[1].commit([OutputRecord("audit", b"", b"decision")], position=1, state="")
-        assert site.opened == [OURS], "no transaction was spoilt"
+        assert site.opened == [*lane_ids(OURS)], "no transaction was spoilt"
 
 
 async def test_a_missing_topic_fails_its_own_claim_alone(site: Site) -> None:
@@ -321,6 +323,10 @@ def test_what_is_remembered_comes_back(name: str, state: str) -> None:
 async def test_each_rule_taken_away_is_noticed(site: Site) -> None:
     """A promise's own test fails on the mutant."""
     with mutated(Mutant(Holding._position, dropped("_fence"))), pytest.raises(AssertionError):
+        await after_the_last_one(site, "@router-another state", "router-another")
+    site.opened.clear()
+    one_id = Mutant(Holding._take, rewritten("lane_ids(transactional_id)", "(transactional_id,)"))
+    with mutated(one_id), pytest.raises(AssertionError):
         await after_the_last_one(site, "@router-another state", "router-another")
     site.opened.clear()
     with mutated(Mutant(Holding._fence, forced(True, "task is None"))), pytest.raises(AssertionError):
