@@ -8,6 +8,11 @@
 Owns the request's form and the decision as a table; HTTP and the witness's state are for the edge.
 Rules for the edge: what `decide_cosigning` was told as `known` must still be so when the new head is
 stored, in one transaction, before the cosignature leaves; and a note with evidence is kept, signed or not.
+
+Of a half-year that it never cosigned, a witness that cosigned an earlier one knows the first leaf: the last
+head of that one (protocol/tlog/shards.py). So it holds a tree of size 1, whose root is this leaf's hash, and
+the answer to `old 0` is 409 with that size, as to any log that assumes a wrong one. The proof from there is
+what any client of tlog-witness makes (docs/adr/0044).
 """
 
 from __future__ import annotations
@@ -19,7 +24,7 @@ from enum import StrEnum
 from protocol.base64_text import to_base64
 from protocol.errors import Code, Rejected
 from protocol.identifiers import Digest
-from protocol.merkle import verify_consistency
+from protocol.merkle import leaf_hash, verify_consistency
 from protocol.parties import NO_HEAD, TreeHead
 from protocol.tlog.checkpoints import Checkpoint, SignedCheckpoint, parse_checkpoint
 from protocol.tlog.notes import parse_number
@@ -38,6 +43,26 @@ class LogEvidence(StrEnum):
 
     INCONSISTENT = "inconsistent"
     """A head that it could not prove to continue the cosigned one: a fork, or a faulty request."""
+
+    BEGINNING = "beginning"
+    """A half-year that it could not prove to begin with the last cosigned head of the one before."""
+
+    ENDED = "ended"
+    """More of a half-year, or another one, behind a head that a later half-year has begun with."""
+
+
+@dataclass(frozen=True, slots=True)
+class HalfYearsBeside:
+    """What was cosigned of the half-years around a log; nothing, for a log that is no half-year."""
+
+    before: Checkpoint | None = None
+    """The newest cosigned head of the last half-year before it, where nothing of it was cosigned yet."""
+
+    ended: bool = False
+    """Whether a later half-year was cosigned that begins where this one would go on."""
+
+
+NO_HALF_YEARS = HalfYearsBeside()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +128,16 @@ class _Case:
     proof: tuple[Digest, ...]
     new: TreeHead
     known: TreeHead
+    begins: bool
+    """Whether `known` was never cosigned, and follows from the half-year before."""
+
+    ended: bool
 
 
 def _forks(case: _Case) -> bool:
     """Whether the log has signed two roots of one size. The empty tree has one root for all."""
-    new = case.new
-    return any(new.size == head.size and new.root != head.root for head in (case.known, NO_HEAD))
+    new, signed = case.new, NO_HEAD if case.begins else case.known
+    return any(new.size == head.size and new.root != head.root for head in (signed, NO_HEAD))
 
 
 def _continues(case: _Case) -> bool:
@@ -119,29 +148,48 @@ def _continues(case: _Case) -> bool:
 
 # The order is that of the specification; the first line that is true decides. The last one alone prevents
 # signing two histories; those before it choose the answer. A fork is evidence whatever old size the log
-# names: its signature under two heads is enough.
+# names: its signature under two heads is enough. The first line is our own: no proof makes it right.
 RULES: tuple[tuple[Callable[[_Case], bool], Callable[[_Case], Decision]], ...] = (
+    (
+        lambda c: c.ended and c.new.size > c.known.size,
+        lambda _: RefuseToCosign(422, Code.E_CONSISTENCY, LogEvidence.ENDED),
+    ),
     (lambda c: c.old > c.new.size, lambda c: RefuseToCosign(400, Code.E_CHECKPOINT, _fork(c))),
     (lambda c: c.old != c.known.size, lambda c: SizeConflict(c.known.size, _fork(c))),
     (_forks, lambda _: RefuseToCosign(422, Code.E_CONSISTENCY, LogEvidence.FORK)),
     (
         lambda c: not _continues(c),
-        lambda _: RefuseToCosign(422, Code.E_CONSISTENCY, LogEvidence.INCONSISTENT),
+        lambda c: RefuseToCosign(
+            422, Code.E_CONSISTENCY, LogEvidence.BEGINNING if c.begins else LogEvidence.INCONSISTENT
+        ),
     ),
 )
 
 
-def decide_cosigning(request: AddCheckpoint, known: TreeHead | None, policy: Policy) -> Decision:
+def decide_cosigning(
+    request: AddCheckpoint,
+    known: TreeHead | None,
+    policy: Policy,
+    *,
+    beside: HalfYearsBeside = NO_HALF_YEARS,
+) -> Decision:
     """What to answer, given the last head of this log that this witness cosigned (None: never one)."""
     try:
         checkpoint = policy.signed_by_log(request.signed)
     except Rejected as error:
         return RefuseToCosign(404 if error.reason is Code.E_LOG_UNKNOWN else 403, error.reason)
-    case = _Case(request.old, request.proof, checkpoint.head, known or NO_HEAD)
+    begins = known is None and beside.before is not None
+    held = begun_with(beside.before) if known is None and beside.before is not None else known or NO_HEAD
+    case = _Case(request.old, request.proof, checkpoint.head, held, begins, beside.ended)
     for applies, decision in RULES:
         if applies(case):
             return decision(case)
     return Cosign(checkpoint)
+
+
+def begun_with(before: Checkpoint) -> TreeHead:
+    """The first tree of a half-year that follows another: its one leaf is the last head of that one."""
+    return TreeHead(1, leaf_hash(before.body().encode()))
 
 
 def _fork(case: _Case) -> LogEvidence | None:
