@@ -178,9 +178,9 @@ def decide_cosigning(
         checkpoint = policy.signed_by_log(request.signed)
     except Rejected as error:
         return RefuseToCosign(404 if error.reason is Code.E_LOG_UNKNOWN else 403, error.reason)
-    begins = known is None and beside.before is not None
-    held = begun_with(beside.before) if known is None and beside.before is not None else known or NO_HEAD
-    case = _Case(request.old, request.proof, checkpoint.head, held, begins, beside.ended)
+    first = None if known is not None or beside.before is None else begun_with(beside.before)
+    held = first or known or NO_HEAD
+    case = _Case(request.old, request.proof, checkpoint.head, held, first is not None, beside.ended)
     for applies, decision in RULES:
         if applies(case):
             return decision(case)

@@ -91,6 +91,9 @@ class Case:
     policy: str = ""
     pq: bool = True
     root_at: RootAt | None = None
+    name: str = NAME
+    now: Millis = T
+    """What its clock shows."""
 
     def __post_init__(self) -> None:
         HeadStore.create(self.path / "heads.sqlite")
@@ -98,12 +101,12 @@ class Case:
 
     def _opened(self) -> WitnessService:
         return WitnessService(
-            signers=note_key(NAME).signers(NAME, NoteUse.WITNESS)[: 2 if self.pq else 1],
+            signers=note_key(self.name).signers(self.name, NoteUse.WITNESS)[: 2 if self.pq else 1],
             policy=parse_policy(self.policy or logs_policy(pq=self.pq)),
             heads=HeadStore(self.path / "heads.sqlite"),
             folder=EvidenceFolder(self.path / "evidence"),
             metrics=WitnessMetrics.create(),
-            clock=lambda: T,
+            clock=lambda: self.now,
             root_at=self.root_at,
         )
 
