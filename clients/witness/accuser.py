@@ -2,8 +2,9 @@
 
 Owns which request is evidence and of what, and the alarms. The files are evidence.py. Rules:
 - Only what the log's own keys signed is held against it, whoever asks.
-- Nobody but the log can fill the places: a checkpoint from before the head is no evidence, and what turns
-  out to be the log's own history makes room. Where a kind is full that is said once, and the counter goes on.
+- Nobody but the log can fill the places of what is a proof. Anybody can ask with a genuine checkpoint and a
+  proof that he made up: a checkpoint from before the head is no evidence, and what turns out to be the log's
+  own history makes room. Where a kind is full that is said once, and the counter goes on.
 - What is refused again and again is told once: whoever repeats a request writes nothing to the disk.
 """
 
@@ -96,21 +97,21 @@ class Accuser:
         """Keep what the log signed, with what it is held against, and raise the alarm."""
         checkpoint = request.signed.checkpoint
         note = by_its_log(self._policy, request.signed)
-        other, beginning = contradicted(self._heads, kind, checkpoint)
+        found = contradicted(self._heads, kind, request)
         evidence = EvidencePiece(
-            kind,
+            found.kind,
             checkpoint.origin,
             EvidenceSide(checkpoint.size, checkpoint.root, note),
-            other,
+            found.side,
             format_add_checkpoint(request.old, request.proof, note),
             self._clock(),
-            beginning,
+            found.more,
         )
-        self._metrics.alarms.labels(kind.value).inc()
+        self._metrics.alarms.labels(found.kind.value).inc()
         if self._is_kept(evidence):
             log.error(
                 "alarm",
-                code=kind.value,
+                code=found.kind.value,
                 path=checkpoint.origin,
                 size=checkpoint.size,
                 subject=checkpoint.root,

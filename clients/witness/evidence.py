@@ -5,10 +5,12 @@
                                       request         the whole request, with its proof
                                       about.json      when, which log, which two roots
                                       beginning       of `ended`: the request with which the later one began
+                                      begins_with     or the head with which it begins, where it is offered
 
 Owns the folder. The kinds of evidence, from proof to suspicion:
 
-    fork           two checkpoints of one size with two roots, both signed by the log: proof by itself
+    fork           two roots of one size under the log's signature, the second in a checkpoint of that size
+                   or proved by a larger one: proof by itself
     ended          more of a half-year, or another, behind the head that a later one begins with: proof
     inconsistent   a larger checkpoint, signed by the log, whose proof from the head does not hold
     beginning      a half-year, signed by the log, that was not proved to begin with the last head that this
@@ -17,7 +19,8 @@ Owns the folder. The kinds of evidence, from proof to suspicion:
                    went back shows itself like this, and so does a late request
 
 Rules: a piece of evidence is there as a whole or not at all. The same checkpoint is kept once; of each
-log and kind at most `MOST`, so that requests cannot fill the disk. A folder that is moved elsewhere is no
+log and kind at most `MOST`, so that requests cannot fill the disk; and what is a proof has places of its own,
+which nobody fills who has not the log's keys. A folder that is moved elsewhere is no
 longer counted. Anybody can ask with a genuine checkpoint and a proof that does not hold: what the witness
 comes to know as the log's own history is no evidence any more, and makes room for others.
 """
@@ -26,8 +29,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
@@ -72,8 +75,8 @@ class EvidencePiece:
     cosigned: EvidenceSide
     request: bytes
     t: int
-    beginning: bytes = b""
-    """The request with which the half-year began that ended this one."""
+    more: Mapping[str, bytes] = field(default_factory=dict)
+    """Further files, which a proof needs."""
 
     @property
     def name(self) -> str:
@@ -187,6 +190,6 @@ def _files(evidence: EvidencePiece, *, folder: str) -> dict[str, bytes]:
         "offered.note": offered.note,
         "cosigned.note": cosigned.note,
         "request": evidence.request,
-        **({"beginning": evidence.beginning} if evidence.beginning else {}),
+        **evidence.more,
         "about.json": (json.dumps(about, indent=2) + "\n").encode(),
     }

@@ -11,6 +11,10 @@ protocol/tlog/witnessing.py. Rules:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
 from clients.witness.evidence import EvidenceFolder, EvidenceKind, EvidenceSide, EvidenceSummary
 from clients.witness.head_store import Begun, CosignedHead, HeadStore
 from protocol.errors import Rejected
@@ -18,8 +22,28 @@ from protocol.identifiers import Digest
 from protocol.merkle import verify_consistency
 from protocol.tlog.checkpoints import Checkpoint
 from protocol.tlog.shards import Shard, parse_shard
-from protocol.tlog.witnessing import NO_HALF_YEARS, HalfYearsBeside, begun_with, parse_add_checkpoint
+from protocol.tlog.witnessing import (
+    NO_HALF_YEARS,
+    AddCheckpoint,
+    HalfYearsBeside,
+    begun_with,
+    parse_add_checkpoint,
+)
 from runtime.errors import TooLarge
+
+SEARCHED: Final = 256
+"""Heads of the half-year before among which is looked for the one with which a refused one begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contradicted:
+    """What an offered checkpoint does not go together with, and what it is evidence of."""
+
+    kind: EvidenceKind
+    """A half-year that begins with an earlier head of the one before proves that its end was cut off."""
+
+    side: EvidenceSide
+    more: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def half_years_beside(heads: HeadStore, origin: str) -> HalfYearsBeside:
@@ -52,16 +76,26 @@ def is_half_year(origin: str) -> bool:
     return _shard(origin) is not None
 
 
-def contradicted(heads: HeadStore, kind: EvidenceKind, offered: Checkpoint) -> tuple[EvidenceSide, bytes]:
-    """What a piece of evidence is held against, and what shows that its half-year has ended."""
+def contradicted(heads: HeadStore, kind: EvidenceKind, request: AddCheckpoint) -> Contradicted:
+    """What a piece of evidence is held against, and what else its proof needs."""
+    offered = request.signed.checkpoint
     signed = heads.signed(offered.origin, offered.size)
     if signed is not None:
-        return EvidenceSide(offered.size, *signed), b""
+        return Contradicted(kind, EvidenceSide(offered.size, *signed))
     head = heads.head(offered.origin) or signed_before(heads, offered.origin)
     if head is None:
-        return EvidenceSide(0, b"", b""), b""
-    begun = heads.continued(head.origin) if kind is EvidenceKind.ENDED else None
-    return EvidenceSide(head.size, head.root, head.cosigned), b"" if begun is None else begun.request
+        return Contradicted(kind, EvidenceSide(0, b"", b""))
+    side = EvidenceSide(head.size, head.root, head.cosigned)
+    if kind is EvidenceKind.ENDED:
+        begun = heads.continued(head.origin)
+        return Contradicted(kind, side, {} if begun is None else {"beginning": begun.request})
+    if kind is EvidenceKind.BEGINNING:
+        for size, root in heads.signed_last(head.origin, most=SEARCHED):
+            earlier = Checkpoint(head.origin, size, Digest(root))
+            if _begins_with(request, earlier):
+                body = earlier.body().encode()
+                return Contradicted(EvidenceKind.ENDED, side, {"begins_with": body})
+    return Contradicted(kind, side)
 
 
 def begins_rightly(heads: HeadStore, folder: EvidenceFolder, kept: EvidenceSummary) -> bool:
@@ -77,7 +111,11 @@ def begins_rightly(heads: HeadStore, folder: EvidenceFolder, kept: EvidenceSumma
         request = parse_add_checkpoint(folder.request_of(kept))
     except (Rejected, OSError, TooLarge):
         return False
-    new, first = request.signed.checkpoint.head, begun_with(_checkpoint(before))
+    return _begins_with(request, _checkpoint(before))
+
+
+def _begins_with(request: AddCheckpoint, before: Checkpoint) -> bool:
+    new, first = request.signed.checkpoint.head, begun_with(before)
     return verify_consistency(first.size, first.root, new=new.size, new_root=new.root, path=request.proof)
 
 

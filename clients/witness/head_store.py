@@ -166,6 +166,11 @@ class HeadStore:
         found = self._all("SELECT root, note FROM signed WHERE origin = ? AND size = ?", origin, size)
         return (found[0][0], found[0][1]) if found else None
 
+    def signed_last(self, origin: str, *, most: int) -> list[tuple[int, bytes]]:
+        """Size and root of the newest checkpoints of a log that were signed, newest first."""
+        sql = "SELECT size, root FROM signed WHERE origin = ? ORDER BY size DESC LIMIT ?"
+        return [(size, root) for size, root in self._all(sql, origin, most)]
+
     def oldest(self, origin: str) -> int | None:
         """The size of the oldest checkpoint that is still remembered."""
         return cast("int | None", self._all("SELECT min(size) FROM signed WHERE origin = ?", origin)[0][0])

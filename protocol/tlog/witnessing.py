@@ -24,7 +24,7 @@ from enum import StrEnum
 from protocol.base64_text import to_base64
 from protocol.errors import Code, Rejected
 from protocol.identifiers import Digest
-from protocol.merkle import leaf_hash, verify_consistency
+from protocol.merkle import leaf_hash, proved_root, verify_consistency
 from protocol.parties import NO_HEAD, TreeHead
 from protocol.tlog.checkpoints import Checkpoint, SignedCheckpoint, parse_checkpoint
 from protocol.tlog.notes import parse_number
@@ -39,10 +39,11 @@ class LogEvidence(StrEnum):
     """A contradiction under the log's own signature."""
 
     FORK = "fork"
-    """Two heads of one size: proved to anybody, with the head that was cosigned."""
+    """Two roots of one size, the second shown by a head of it or by a larger one and its proof: proved to
+    anybody, with the head that was cosigned."""
 
     INCONSISTENT = "inconsistent"
-    """A head that it could not prove to continue the cosigned one: a fork, or a faulty request."""
+    """A head that it could not prove to continue the cosigned one: a fork, or a request of anybody."""
 
     BEGINNING = "beginning"
     """A half-year that it could not prove to begin with the last cosigned head of the one before."""
@@ -146,23 +147,39 @@ def _continues(case: _Case) -> bool:
     return verify_consistency(known.size, known.root, new=new.size, new_root=new.root, path=case.proof)
 
 
+def _grows_on(case: _Case) -> bool:
+    """Whether there is more of a log behind the head with which a later half-year has begun."""
+    return case.ended and case.new.size > case.known.size
+
+
+def _shown(case: _Case) -> LogEvidence | None:
+    """What the log's signature shows, whatever else is wrong with the request."""
+    if _grows_on(case):
+        return LogEvidence.ENDED
+    return LogEvidence.FORK if _forks(case) else None
+
+
+def _unproved(case: _Case) -> LogEvidence:
+    """What a proof shows that does not hold. Anybody can make one up, and nobody one that makes the root."""
+    if case.begins:
+        return LogEvidence.BEGINNING
+    new, known = case.new, case.known
+    shown = proved_root(known.size, new=new.size, new_root=new.root, path=case.proof)
+    return LogEvidence.INCONSISTENT if shown is None else LogEvidence.FORK
+
+
 # The order is that of the specification; the first line that is true decides. The last one alone prevents
 # signing two histories; those before it choose the answer. A fork is evidence whatever old size the log
-# names: its signature under two heads is enough. The first line is our own: no proof makes it right.
+# names: its signature under two heads is enough. The last line is our own: no proof makes it right.
 RULES: tuple[tuple[Callable[[_Case], bool], Callable[[_Case], Decision]], ...] = (
-    (
-        lambda c: c.ended and c.new.size > c.known.size,
-        lambda _: RefuseToCosign(422, Code.E_CONSISTENCY, LogEvidence.ENDED),
-    ),
-    (lambda c: c.old > c.new.size, lambda c: RefuseToCosign(400, Code.E_CHECKPOINT, _fork(c))),
-    (lambda c: c.old != c.known.size, lambda c: SizeConflict(c.known.size, _fork(c))),
+    (lambda c: c.old > c.new.size, lambda c: RefuseToCosign(400, Code.E_CHECKPOINT, _shown(c))),
+    (lambda c: c.old != c.known.size, lambda c: SizeConflict(c.known.size, _shown(c))),
     (_forks, lambda _: RefuseToCosign(422, Code.E_CONSISTENCY, LogEvidence.FORK)),
     (
         lambda c: not _continues(c),
-        lambda c: RefuseToCosign(
-            422, Code.E_CONSISTENCY, LogEvidence.BEGINNING if c.begins else LogEvidence.INCONSISTENT
-        ),
+        lambda c: RefuseToCosign(422, Code.E_CONSISTENCY, _shown(c) or _unproved(c)),
     ),
+    (_grows_on, lambda _: RefuseToCosign(422, Code.E_CONSISTENCY, LogEvidence.ENDED)),
 )
 
 
@@ -190,7 +207,3 @@ def decide_cosigning(
 def begun_with(before: Checkpoint) -> TreeHead:
     """The first tree of a half-year that follows another: its one leaf is the last head of that one."""
     return TreeHead(1, leaf_hash(before.body().encode()))
-
-
-def _fork(case: _Case) -> LogEvidence | None:
-    return LogEvidence.FORK if _forks(case) else None

@@ -11,13 +11,14 @@ from structlog.testing import capture_logs
 from clients.cli.witness_view import witness_view
 from clients.witness.accuser import Accuser
 from clients.witness.errors import StateUnavailable
+from clients.witness.evidence import MOST
 from clients.witness.half_years import begins_rightly, contradicted, half_years_beside, signed_before
 from clients.witness.head_store import HeadStore
 from clients.witness.service import WitnessService
 from protocol.errors import Rejected
-from protocol.merkle import verify_consistency
+from protocol.merkle import proved_root, verify_consistency
 from protocol.tlog import witnessing
-from protocol.tlog.checkpoints import parse_checkpoint
+from protocol.tlog.checkpoints import parse_body, parse_checkpoint
 from protocol.tlog.policy import parse_policy
 from protocol.tlog.witnessing import (
     SIZE_TYPE,
@@ -29,6 +30,7 @@ from protocol.tlog.witnessing import (
 )
 from tests.mutants.engine import Mutant, mutated
 from tests.mutants.operations import called, dropped, forced, returning, rewritten, unchecked
+from tests.mutants.promises import assert_missed
 from tests.sim.witnessing import DIRECTORY, SHARD, Branch, Case, logs_policy
 
 NAME = "contrada.example"
@@ -149,14 +151,44 @@ def test_a_half_year_whose_end_was_cut_off_is_refused(case: Case, log: Branch, s
     assert asked(case, log.followed_by(SECOND, at=4), size) == 422
 
     assert case.witness.heads.head(SECOND) is None
-    assert case.evidence() == [("beginning", size)]
-    assert case.alarms("beginning") == 1
+    # It begins with a head that this witness signed as well: that is a proof.
+    assert case.evidence() == [("ended", size)]
+    assert case.alarms("ended") == 1
     [folder] = (case.path / "evidence").iterdir()
     offered, cosigned = (
         parse_checkpoint((folder / name).read_bytes()) for name in ("offered.note", "cosigned.note")
     )
     assert (offered.checkpoint.origin, cosigned.checkpoint) == (SECOND, log.checkpoint(9))
     parse_policy(POLICY).signed_by_log(offered)
+    begins = parse_body((folder / "begins_with").read_bytes())
+    request = parse_add_checkpoint((folder / "request").read_bytes())
+    leaf, head = begun_with(begins), request.signed.checkpoint
+    assert begins == log.checkpoint(4)
+    assert verify_consistency(1, leaf.root, new=size, new_root=head.root, path=request.proof)
+
+
+def test_one_that_begins_with_a_head_that_nobody_knows_is_a_suspicion(case: Case, log: Branch) -> None:
+    """Anybody can make up a proof that does not hold."""
+    grown(case, log, 4, 9)
+    assert asked(case, log.followed_by(SECOND, at=7), 5) == 422
+    assert case.evidence() == [("beginning", 5)]
+    assert case.alarms("beginning") == 1
+
+
+def test_whoever_makes_up_proofs_fills_no_places_of_proofs(case: Case, log: Branch) -> None:
+    """A hundred genuine checkpoints, and then the log cuts off its end, and forks, after all."""
+    grown(case, log, 5, 9)
+    after = log.followed_by(SECOND, at=9)
+    for size in range(1, 101):
+        for number, each in ((1, after), (9, log)):
+            case.ask(format_add_checkpoint(number, log.proof(3, 7), each.note(10 + size)))
+    kinds = {kind for kind, _ in case.evidence()}
+    assert kinds == {"inconsistent", "beginning"}
+    assert len(case.evidence()) == 2 * MOST
+
+    assert asked(case, log.followed_by(SECOND, at=5), 200) == 422
+    assert case.ask(Branch("other").request(9, 300)).status == 422
+    assert {kind for kind, _ in case.evidence()} - kinds == {"ended", "fork"}
 
 
 @pytest.mark.parametrize("old", [0, 1, 2])
@@ -322,7 +354,7 @@ def test_status_says_with_what_each_half_year_begins(tmp_path: Path, log: Branch
 
 def whole(case: Case, log: Branch) -> None:
     """A half-year, its end, the next one, and all that must be refused on the way."""
-    after, cut = log.followed_by(SECOND, at=9), log.followed_by(SECOND, at=4)
+    after, cut = log.followed_by(SECOND, at=9), log.followed_by(SECOND, at=5)
     grown(case, log, 4)
     assert asked(case, after, 3) == 422
     grown(case, log, 9)
@@ -359,7 +391,7 @@ def test_the_whole_of_it(case: Case, log: Branch) -> None:
         Mutant(Accuser._is_refuted, rewritten("kept.kind is EvidenceKind.BEGINNING and ...", "False")),
         Mutant(Accuser._is_refuted, rewritten("kept.kind is EvidenceKind.BEGINNING and ...", "True")),
         Mutant(begins_rightly, returning("True")),
-        Mutant(contradicted, rewritten("heads.continued(head.origin) if ... else None", "None")),
+        Mutant(contradicted, rewritten("begun is None", "True")),
         Mutant(contradicted, called(signed_before, "None")),
         Mutant(witnessing.begun_with, rewritten("leaf_hash(...)", "before.root")),
     ],
@@ -368,6 +400,18 @@ def test_without_a_rule_it_is_noticed(mutant: Mutant, case: Case, log: Branch) -
     """Each of them is needed."""
     with mutated(mutant), pytest.raises((AssertionError, StateUnavailable, Rejected)):
         whole(case, log)
+
+
+async def test_without_the_search_a_cut_is_a_suspicion(case: Case, log: Branch) -> None:
+    """And one among as many as anybody makes up."""
+    mutant = Mutant(contradicted, unchecked("_begins_with"))
+    await assert_missed(mutant, test_whoever_makes_up_proofs_fills_no_places_of_proofs, [case, log])
+
+
+async def test_without_what_it_proves_a_fork_is_a_suspicion(case: Case, log: Branch) -> None:
+    """The same."""
+    mutant = Mutant(witnessing._unproved, called(proved_root, "None"))
+    await assert_missed(mutant, test_whoever_makes_up_proofs_fills_no_places_of_proofs, [case, log])
 
 
 def test_without_the_rule_of_skipped_names_two_would_continue_one(case: Case, log: Branch) -> None:
