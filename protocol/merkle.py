@@ -187,6 +187,17 @@ def verify_consistency(
     return roots is not None and roots == (old_root, new_root)
 
 
+def proved_root(old: int, *, new: int, new_root: bytes, path: Sequence[Digest]) -> Digest | None:
+    """The root that the new tree has over its first `old` leaves, where the path proves it by itself.
+
+    None where it does not, and where `old` is a power of two: then the path does not have that root.
+    """
+    if not 0 < old < new or old & (old - 1) == 0 or not _hashes([new_root, *path]):
+        return None
+    roots = _both_roots(path, old=old - 1, new=new - 1)
+    return roots[0] if roots is not None and roots[1] == new_root else None
+
+
 def _both_roots(steps: Sequence[Digest], *, old: int, new: int) -> tuple[Digest, Digest] | None:
     """The roots of the old and the new tree, by the indexes of their last leaves, or None."""
     while old & 1:

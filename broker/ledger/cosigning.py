@@ -7,6 +7,8 @@ Owns the requests over HTTP and the meaning of the answers. Rules:
 - A witness that has cosigned a larger tree than the ledger has, and shows the log's signature on it, proves
   that the ledger's store was rolled back, or that another ledger signs with its key: `WitnessAhead`, and the
   ledger stops. A witness that shows no such signature cannot stop the ledger.
+- A witness compares the beginning of a half-year with the end of the one before that it signed. So it is not
+  asked about the new one before it has answered about that end, whatever its answer (publishing.py).
 """
 
 from __future__ import annotations
@@ -35,6 +37,9 @@ from runtime.errors import TooLarge
 from runtime.process.clock import ClockCheck
 
 log = structlog.get_logger()
+
+_PASSES = frozenset({408, 425, 429, 502, 503, 504})
+"""Statuses that are no answer about a checkpoint: the witness, or what stands before it, is busy or away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,9 @@ class Cosigner:
     """So long may an answer take, all of it."""
 
     sizes: dict[tuple[str, str], int] = field(default_factory=dict)
+    answered: set[tuple[str, str]] = field(default_factory=set)
+    """Witnesses that gave an answer when they were asked about a log last: by URL and log."""
+
     failures: dict[str, str] = field(default_factory=dict)
     """The outcome of the last request to each witness, where it was no cosignature."""
 
@@ -92,10 +100,20 @@ class Cosigner:
         answers = await asyncio.gather(*(self._one(place, signed, read) for place in witnesses))
         return tuple(line for lines in answers for line in lines)
 
+    def has_answered(self, place: WitnessPlace, signed: SignedCheckpoint) -> bool:
+        """Whether this witness has cosigned this newest head of a log, or said of it that it does not."""
+        if all(signed.note.by(key) for key in place.keys):
+            return True
+        return (place.url, signed.checkpoint.origin) in self.answered
+
     async def _one(self, place: WitnessPlace, signed: SignedCheckpoint, read: TileReader) -> tuple[str, ...]:
+        asked = place.url, signed.checkpoint.origin
+        self.answered.add(asked)
         try:
             lines = await self._question(place, signed, read)
         except (httpx.HTTPError, Rejected, TimeoutError, TooLarge) as error:
+            if not _is_answer(error):
+                self.answered.discard(asked)
             self.failures[place.name] = type(error).__name__
             self.heard(place.name, None)
             log.warning("witness_failed", witness=place.name, error=type(error).__name__)
@@ -174,6 +192,13 @@ class Cosigner:
             data = await gather_bounded(answer.aiter_bytes(), MAX_NOTE, name="this one", what="an answer")
         kept = {"content-type": answer.headers.get("content-type", "")}
         return httpx.Response(answer.status_code, headers=kept, content=data, request=answer.request)
+
+
+def _is_answer(error: Exception) -> bool:
+    """Whether a failure is the witness's word on what it was asked, and not that it cannot be asked now."""
+    if isinstance(error, httpx.HTTPStatusError):
+        return error.response.status_code not in _PASSES
+    return isinstance(error, Rejected | TooLarge)
 
 
 def _size_in(answer: httpx.Response) -> int:

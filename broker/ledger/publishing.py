@@ -9,6 +9,8 @@ committed while one is being published are published together. Rules:
   published last after it has that. An older publisher is fenced by then.
 - What two people stated of a gap in the audit topic, or of a Kafka that was put back, is written there too,
   for every unit to see: at once, at each start, and as often as a head that is not new.
+- A witness is asked about the end of a half-year before it is asked about the next one, which begins with
+  that end. Who is away holds up nobody else.
 - A head that lacks cosignatures is published all the same, since each reader counts
   them by its own policy, and is published again with those that came later.
 """
@@ -23,17 +25,18 @@ from typing import Final
 import structlog
 
 from broker.ledger import cosigning
-from broker.ledger.cosigning import Cosigner
+from broker.ledger.cosigning import Cosigner, WitnessPlace
 from broker.ledger.log_storage import prefix_of
 from broker.ledger.metrics import LedgerMetrics
 from broker.ledger.published import Published
 from broker.ledger.store.record_store import LogState
 from broker.ledger.store.tile_store import CHECKPOINT, TileStore
 from protocol import topics
-from protocol.tlog.checkpoints import parse_checkpoint
+from protocol.tlog.checkpoints import SignedCheckpoint, parse_checkpoint
 from protocol.tlog.cosignatures import with_cosignatures
 from protocol.tlog.policy import Policy
 from protocol.tlog.publication import publications
+from protocol.tlog.shards import directory_origin, parse_shard
 from protocol.tlog.tiles import TileReader
 from runtime.kafka.ports import LogWriter, OutputRecord
 
@@ -134,6 +137,26 @@ class Publisher:
             return True
         return waited > ASK_AGAIN and bool(cosigning.missing(self.policy, parse_checkpoint(due.note)))
 
+    def _to_ask(self, origin: str, signed: SignedCheckpoint) -> Sequence[WitnessPlace]:
+        """Who is asked to cosign: whoever has not, and was brought to the end of the half-year before."""
+        wanted, before = cosigning.missing(self.policy, signed), self._before(origin)
+        if before is None:
+            return wanted
+        if before.is_behind:
+            return ()
+        end = parse_checkpoint(before.note)
+        return tuple(place for place in wanted if self.cosigner.has_answered(place, end))
+
+    def _before(self, origin: str) -> Due | None:
+        """The half-year before this one; None for the first, and for the log of the directory."""
+        directory = directory_origin(self.name)
+        if origin == directory:
+            return None
+        own = parse_shard(origin)
+        earlier = {parse_shard(each): due for each, due in self.due.items() if each != directory}
+        last = max((shard for shard in earlier if shard < own), default=None)
+        return None if last is None else earlier[last]
+
     async def publish(self, due: Due, writer: LogWriter) -> None:
         """Ask, put, and write one head."""
         state, is_new, old = due.state, due.is_behind, due.size
@@ -142,7 +165,7 @@ class Publisher:
         signed, read = parse_checkpoint(note), self.reader(state.origin)
         is_old = due.asked and self.monotonic() - due.asked > HEARTBEAT
         due.asked = self.monotonic()
-        lines = await self.cosigner.ask(cosigning.missing(self.policy, signed), signed, read)
+        lines = await self.cosigner.ask(self._to_ask(state.origin, signed), signed, read)
         if not (is_new or is_old or lines):
             return
         note = with_cosignatures(note, lines)

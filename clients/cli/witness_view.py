@@ -19,8 +19,15 @@ def witness_view(path: Path) -> dict[str, Any]:
     home.check()
     heads = HeadStore(home.heads, read_only=True)
     try:
+        begins = heads.beginnings()
         logs = [
-            {"log": head.origin, "size": head.size, "root": head.root.hex(), "t": head.t}
+            {
+                "log": head.origin,
+                "size": head.size,
+                "root": head.root.hex(),
+                "t": head.t,
+                "continues": begins.get(head.origin),
+            }
             for head in heads.heads()
         ]
     finally:

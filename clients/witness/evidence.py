@@ -4,16 +4,23 @@
                                       cosigned.note   what it had this witness sign before
                                       request         the whole request, with its proof
                                       about.json      when, which log, which two roots
+                                      beginning       of `ended`: the request with which the later one began
+                                      begins_with     or the head with which it begins, where it is offered
 
-Owns the folder. Three kinds of evidence, from proof to suspicion:
+Owns the folder. The kinds of evidence, from proof to suspicion:
 
-    fork           two checkpoints of one size with two roots, both signed by the log: proof by itself
+    fork           two roots of one size under the log's signature, the second in a checkpoint of that size
+                   or proved by a larger one: proof by itself
+    ended          more of a half-year, or another, behind the head that a later one begins with: proof
     inconsistent   a larger checkpoint, signed by the log, whose proof from the head does not hold
-    older          a checkpoint below the head, signed by the log, not by this witness: a log that went
-                   back shows itself like this, and so does a late or repeated request
+    beginning      a half-year, signed by the log, that was not proved to begin with the last head that this
+                   witness signed of the one before (`cosigned.note`)
+    older          a checkpoint below the head, signed by the log after it, not by this witness: a log that
+                   went back shows itself like this, and so does a late request
 
 Rules: a piece of evidence is there as a whole or not at all. The same checkpoint is kept once; of each
-log and kind at most `MOST`, so that requests cannot fill the disk. A folder that is moved elsewhere is no
+log and kind at most `MOST`, so that requests cannot fill the disk; and what is a proof has places of its own,
+which nobody fills who has not the log's keys. A folder that is moved elsewhere is no
 longer counted. Anybody can ask with a genuine checkpoint and a proof that does not hold: what the witness
 comes to know as the log's own history is no evidence any more, and makes room for others.
 """
@@ -22,8 +29,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
@@ -32,6 +39,7 @@ from typing import Any, Final
 from keys.store import sync_directory, write_new
 from protocol.json_text import read_json
 from protocol.limits import MAX_NOTE
+from protocol.tlog.witnessing import MAX_REQUEST
 from runtime.bounded import read_bounded
 from runtime.errors import TooLarge
 
@@ -42,7 +50,9 @@ class EvidenceKind(StrEnum):
     """The kind of contradiction."""
 
     FORK = "fork"
+    ENDED = "ended"
     INCONSISTENT = "inconsistent"
+    BEGINNING = "beginning"
     OLDER = "older"
 
 
@@ -65,6 +75,8 @@ class EvidencePiece:
     cosigned: EvidenceSide
     request: bytes
     t: int
+    more: Mapping[str, bytes] = field(default_factory=dict)
+    """Further files, which a proof needs."""
 
     @property
     def name(self) -> str:
@@ -97,7 +109,7 @@ class EvidenceFolder:
     def keep(self, evidence: EvidencePiece) -> bool:
         """Write it down; whether it is new. `OSError` where the disk does not take it."""
         target = self._path / evidence.name
-        if target.exists() or self._is_full(evidence):
+        if target.exists() or self.is_full(evidence):
             return False
         # A folder whose name begins with a dot was never finished; the next attempt begins anew.
         unfinished = self._path / f".{evidence.name}"
@@ -110,16 +122,21 @@ class EvidenceFolder:
         sync_directory(self._path)
         return True
 
-    def drop_refuted(self, kind: EvidenceKind, origin: str, is_genuine: Callable[[int, bytes], bool]) -> int:
+    def drop_refuted(
+        self, kind: EvidenceKind, origin: str, is_genuine: Callable[[EvidenceSummary], bool]
+    ) -> int:
         """Remove what was offered and is the log's own history after all; how many pieces."""
         refuted = [
-            Path(kept.folder)
-            for kept in self._readable(f"{_prefix(kind, origin)}*")
-            if is_genuine(kept.offered_size, bytes.fromhex(kept.offered_root))
+            Path(kept.folder) for kept in self._readable(f"{_prefix(kind, origin)}*") if is_genuine(kept)
         ]
         for folder in refuted:
             shutil.rmtree(folder, ignore_errors=True)
         return len(refuted)
+
+    @staticmethod
+    def request_of(kept: EvidenceSummary) -> bytes:
+        """The request that was kept. `OSError` or `TooLarge` where it cannot be read."""
+        return read_bounded(Path(kept.folder) / "request", MAX_REQUEST, what="a request")
 
     def all(self) -> list[EvidenceSummary]:
         """Everything that is kept, oldest first; a damaged folder is left out."""
@@ -139,7 +156,8 @@ class EvidenceFolder:
             except (OSError, ValueError, TypeError, KeyError, TooLarge):
                 continue
 
-    def _is_full(self, evidence: EvidencePiece) -> bool:
+    def is_full(self, evidence: EvidencePiece) -> bool:
+        """Whether no more of its kind is kept against this log."""
         return sum(1 for _ in self._path.glob(f"{_prefix(evidence.kind, evidence.origin)}*")) >= MOST
 
 
@@ -172,5 +190,6 @@ def _files(evidence: EvidencePiece, *, folder: str) -> dict[str, bytes]:
         "offered.note": offered.note,
         "cosigned.note": cosigned.note,
         "request": evidence.request,
+        **evidence.more,
         "about.json": (json.dumps(about, indent=2) + "\n").encode(),
     }

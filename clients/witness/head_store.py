@@ -44,6 +44,29 @@ CREATE TRIGGER stays BEFORE DELETE ON head BEGIN SELECT RAISE(ABORT, 'a head is 
 CREATE TRIGGER one_root BEFORE UPDATE ON signed WHEN new.root <> old.root
 BEGIN SELECT RAISE(ABORT, 'a size has one root'); END;
 """
+# Behind version 1, which the program of before opens too: it has no use for them, and leaves them alone.
+_HALF_YEARS = """
+CREATE TABLE IF NOT EXISTS begun (
+    origin TEXT PRIMARY KEY, previous TEXT NOT NULL UNIQUE, request BLOB NOT NULL
+) STRICT;
+CREATE TRIGGER IF NOT EXISTS begun_once BEFORE UPDATE ON begun
+BEGIN SELECT RAISE(ABORT, 'a half-year begins once'); END;
+CREATE TRIGGER IF NOT EXISTS begun_stays BEFORE DELETE ON begun
+BEGIN SELECT RAISE(ABORT, 'a beginning is never forgotten'); END;
+CREATE TRIGGER IF NOT EXISTS ended_stays BEFORE UPDATE ON head
+WHEN new.size > old.size AND EXISTS (SELECT 1 FROM begun WHERE previous = old.origin)
+BEGIN SELECT RAISE(ABORT, 'what a later half-year begins with does not grow'); END;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A half-year whose first leaf is the last head of another, proved when it was cosigned first."""
+
+    origin: str
+    previous: str
+    request: bytes
+    """The request that proved it, with the log's own signatures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +110,8 @@ class HeadStore:
                 f"{path} has schema {version}, and this program knows {SCHEMA_VERSION}",
                 hint="run the version of the program that wrote it",
             )
+        if not read_only:
+            self._add_half_years()
 
     @staticmethod
     def create(path: Path) -> None:
@@ -97,7 +122,21 @@ class HeadStore:
             os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
             connection = _open(beside, mode="rw")
             with closing(connection):
-                connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT")
+                connection.executescript(
+                    f"BEGIN; {_SCHEMA} {_HALF_YEARS} PRAGMA user_version={SCHEMA_VERSION}; COMMIT"
+                )
+
+    def _add_half_years(self) -> None:
+        """What a state of before lacks; of one that has it nothing is written."""
+        try:
+            if not self._has_half_years():
+                self._connection.executescript(f"BEGIN; {_HALF_YEARS} COMMIT")
+        except sqlite3.Error as error:
+            raise _unavailable(error) from None
+
+    def _has_half_years(self) -> bool:
+        # The trigger is made last of all.
+        return bool(self._all("SELECT 1 FROM sqlite_master WHERE type = 'trigger' AND name = 'ended_stays'"))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -127,9 +166,37 @@ class HeadStore:
         found = self._all("SELECT root, note FROM signed WHERE origin = ? AND size = ?", origin, size)
         return (found[0][0], found[0][1]) if found else None
 
+    def signed_last(self, origin: str, *, most: int) -> list[tuple[int, bytes]]:
+        """Size and root of the newest checkpoints of a log that were signed, newest first."""
+        sql = "SELECT size, root FROM signed WHERE origin = ? ORDER BY size DESC LIMIT ?"
+        return [(size, root) for size, root in self._all(sql, origin, most)]
+
     def oldest(self, origin: str) -> int | None:
         """The size of the oldest checkpoint that is still remembered."""
         return cast("int | None", self._all("SELECT min(size) FROM signed WHERE origin = ?", origin)[0][0])
+
+    def begun(self, origin: str) -> Begun | None:
+        """How this half-year began; None where that was not proved, or it was never cosigned."""
+        found = self._all("SELECT origin, previous, request FROM begun WHERE origin = ?", origin)
+        return Begun(*found[0]) if found else None
+
+    def continued(self, origin: str) -> Begun | None:
+        """The half-year that begins with the head of this one: it does not grow any more."""
+        found = self._all("SELECT origin, previous, request FROM begun WHERE previous = ?", origin)
+        return Begun(*found[0]) if found else None
+
+    def beginnings(self) -> dict[str, str]:
+        """Of each half-year whose beginning was proved the one before it."""
+        if not self._has_half_years():
+            return {}  # this state is read, and was not opened by the program of now yet
+        return dict(self._all("SELECT origin, previous FROM begun"))
+
+    def begin(self, begun: Begun) -> None:
+        """Remember a beginning, inside the transaction that moves its log's head."""
+        self._write(
+            "INSERT INTO begun VALUES (:origin, :previous, :request)",
+            {"origin": begun.origin, "previous": begun.previous, "request": begun.request},
+        )
 
     def move(self, old: CosignedHead | None, new: CosignedHead, *, note: bytes) -> None:
         """Replace `old` by `new`, inside a transaction; `StateUnavailable` if `old` is no longer the head."""

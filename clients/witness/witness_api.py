@@ -5,8 +5,9 @@
     GET  /healthz, /readyz, /metrics   on a port of their own, which no proxy makes public
 
 There is no login: a request is authenticated by the log's signature in it. So its cost is bounded here: its
-bytes, its time, and how many are in hand at once. Answers of tlog-witness are plain text; what is not of that
-protocol, such as another path, is answered with a problem.
+bytes, its time, and how many are in hand at once. A request on its way holds no place that another one needs:
+where too many come slowly, the one that has come for longest is given up. Answers of tlog-witness are plain
+text; what is not of that protocol, such as another path, is answered with a problem.
 """
 
 from __future__ import annotations
@@ -32,25 +33,26 @@ log = structlog.get_logger()
 
 READ_WITHIN: Final = 10.0
 IN_HAND: Final = 32
+READING: Final = 64
+"""Requests that are on their way at once: 38 MB of them at most."""
 
 _ORIGIN_HASH = re.compile(r"[0-9a-f]{64}")
 
 
 def witness_api(queue: WitnessQueue) -> Starlette:
     """What logs and monitors use."""
-    in_hand = asyncio.Semaphore(IN_HAND)
+    in_hand, arriving = asyncio.Semaphore(IN_HAND), Arriving()
 
     async def add_checkpoint(request: Request) -> Response:
+        try:
+            data = await arriving.read(request)
+        except (TimeoutError, ClientDisconnect):
+            return _response(plain_answer(408, "the request did not arrive in time"))
+        if data is None:
+            return _response(plain_answer(413, f"more than {MAX_REQUEST} bytes"))
         if in_hand.locked():
             return _response(plain_answer(503, "too many requests at once"))
         async with in_hand:
-            try:
-                async with asyncio.timeout(READ_WITHIN):
-                    data = await _body(request)
-            except (TimeoutError, ClientDisconnect):
-                return _response(plain_answer(408, "the request did not arrive in time"))
-            if data is None:
-                return _response(plain_answer(413, f"more than {MAX_REQUEST} bytes"))
             return _response(await queue.add_checkpoint(data))
 
     async def checkpoint(request: Request) -> Response:
@@ -68,6 +70,28 @@ def witness_api(queue: WitnessQueue) -> Starlette:
 def monitoring_api(queue: WitnessQueue) -> Starlette:
     """What the operator's own monitoring uses."""
     return pages_of(health_routes(queue.witness.metrics.registry, queue.checks))
+
+
+class Arriving:
+    """The requests that are on their way."""
+
+    __slots__ = ("_deadlines",)
+
+    def __init__(self) -> None:
+        self._deadlines: dict[asyncio.Timeout, None] = {}
+
+    async def read(self, request: Request) -> bytes | None:
+        """All of a request; `TimeoutError` where it does not come in time, or others need its place."""
+        async with asyncio.timeout(READ_WITHIN) as deadline:
+            if len(self._deadlines) >= READING:
+                oldest = next(iter(self._deadlines))
+                del self._deadlines[oldest]
+                oldest.reschedule(0.0)  # long ago
+            self._deadlines[deadline] = None
+            try:
+                return await _body(request)
+            finally:
+                self._deadlines.pop(deadline, None)
 
 
 async def _body(request: Request) -> bytes | None:

@@ -3,6 +3,9 @@
 The sockets are bound here and not by the server, so that other users can never open the unix socket, not even
 for a moment, and a port that is in use is reported with its setting before anything is started.
 
+A connection costs a file of the process: whoever opens many and says nothing would keep everybody else out.
+So a request's head has to come in time, and of too many connections the one goes that is idle for longest.
+
 Rule for the end of a process: servers end first, what answers their requests ends after them. A server
 that is told to stop takes no new connection and answers what it has.
 """
@@ -16,6 +19,7 @@ import socket
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
@@ -35,16 +39,44 @@ MAX_HEAD: Final = 65_536
 """Bytes of a request's address and headers."""
 
 
+HEAD_WITHIN: Final = 10.0
+"""Seconds in which a request's head comes, of a connection on which nothing is in hand."""
+
+MOST_CONNECTIONS: Final = 256
+"""Connections of one server at once."""
+
+
 class BoundedHttp(HttpToolsProtocol):
     """A connection on which a request's head has a bound, and what is no HTTP is answered with a problem."""
+
+    idle_since = 0.0
+    """When it was opened, or answered last."""
+
+    _deadline: asyncio.TimerHandle | None = None
+    """When a connection without a request ends."""
 
     _head = 0
     _waits = False
     """Whether a head has begun and not ended. The parser keeps a header until it is whole."""
 
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Somebody connected."""
+        super().connection_made(transport)
+        self.idle_since = self.loop.time()
+        self._wait_for_head()
+        if len(self.connections) > MOST_CONNECTIONS:
+            self._make_room()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is over."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
     def data_received(self, data: bytes) -> None:
         """Some bytes came."""
         super().data_received(data)
+        if self._deadline is None and self.is_idle:
+            self._wait_for_head()
         if self._waits:
             self._head += len(data)
             if self._head > MAX_HEAD and not self.transport.is_closing():
@@ -69,6 +101,12 @@ class BoundedHttp(HttpToolsProtocol):
         """Its head is whole."""
         super().on_headers_complete()
         self._waits = False
+        self._stop_waiting()
+
+    def on_response_complete(self) -> None:
+        """A request is answered."""
+        super().on_response_complete()
+        self.idle_since = self.loop.time()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the server's own words
         """Answer what is no request, and close the connection."""
@@ -82,6 +120,29 @@ class BoundedHttp(HttpToolsProtocol):
         head = f"HTTP/1.1 {status}\r\ncontent-type: {PROBLEM}\r\ncontent-length: {len(body)}\r\n"
         self.transport.write(f"{head}connection: close\r\n\r\n".encode() + body)
         self.transport.close()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is in hand."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def give_up(self) -> None:
+        """End a connection on which nothing is in hand."""
+        self._stop_waiting()
+        self.transport.abort()
+
+    def _wait_for_head(self) -> None:
+        self._deadline = self.loop.call_later(HEAD_WITHIN, self.give_up)
+
+    def _stop_waiting(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _make_room(self) -> None:
+        """End the connection that is idle for longest: this one, where all others have a request."""
+        idle = [each for each in self.connections if isinstance(each, BoundedHttp) and each.is_idle]
+        min(idle, key=attrgetter("idle_since")).give_up()
 
     def _count(self, size: int) -> None:
         self._head += size

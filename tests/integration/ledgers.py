@@ -36,7 +36,12 @@ class Ledgers:
     """The ledgers of one exchange: one directory, any number of processes on it."""
 
     def __init__(
-        self, exchange: Exchange, *, witnesses: list[WitnessEntry] | None = None, quorum: int = 0
+        self,
+        exchange: Exchange,
+        *,
+        witnesses: list[WitnessEntry] | None = None,
+        quorum: int = 0,
+        founded: Millis | None = None,
     ) -> None:
         self.exchange = exchange
         self.directory = exchange.directory / "ledger"
@@ -48,7 +53,7 @@ class Ledgers:
         note_key = NoteKey.generate(os.urandom)
         write_note_key(exchange.directory / "note.key", note_key, secret=secret, entropy=os.urandom)
         self.keys = OwnKeys(note_key)
-        now = Millis(time.time_ns() // 1_000_000)
+        now = founded or Millis(time.time_ns() // 1_000_000)
         text = ledger_policy(
             NAME, now=now, log_keys=self.keys.vkeys, witnesses=witnesses or [], quorum=quorum
         )

@@ -38,6 +38,7 @@ from tests.waiting import GENEROUS, ended, until
 
 ROOT = Path(__file__).resolve().parents[2]
 log = Branch()
+NEXT = SHARD.replace("2026h2", "2027h1")
 
 
 @dataclass
@@ -86,7 +87,7 @@ class Process:
 @pytest.fixture
 def policy(tmp_path: Path) -> Path:
     path = tmp_path / "policy"
-    path.write_text(logs_policy())
+    path.write_text(logs_policy(SHARD, NEXT))
     return path
 
 
@@ -135,6 +136,29 @@ def test_killed_at_any_point_it_signs_one_history(witness: Process, tmp_path: Pa
         assert (again.status_code, again.text if stored else "") == ((409, "6\n") if stored else (200, ""))
         assert witness.cosigners(witness.ask(log.request(6, 6)), log, 6) == 2
         assert witness.cosigners(witness.ask(log.request(6, 11)), log, 11) == 2
+
+
+@pytest.mark.parametrize("point", failing_witness.POINTS)
+def test_killed_as_a_half_year_begins_it_knows_all_of_it_or_nothing(
+    witness: Process, tmp_path: Path, point: str
+) -> None:
+    """kill -9 before or after the commit: the new head, and that the one before has ended, are one."""
+    after = log.followed_by(NEXT, at=6)
+    script = str(ROOT / "tests" / "integration" / "failing_witness.py")
+    with witness.running():
+        assert witness.ask(log.request(0, 6)).status_code == 200
+        assert witness.ask(after.request(0, 5)).text == "1\n"
+    with witness.running(script, str(witness.home), point, str(tmp_path / "marker")) as process:
+        with pytest.raises(httpx.TransportError):
+            witness.ask(after.request(1, 5))
+        assert ended(process) == -signal.SIGKILL
+
+    stored = point == "after commit"
+    with witness.running():
+        assert witness.ask(log.request(6, 8)).status_code == (422 if stored else 200)
+        assert witness.ask(after.request(1, 5)).status_code == (409 if stored else 422)
+    seen = json.loads(contrada("--home", str(witness.home), "witness", "status", "--json").out)
+    assert [each["continues"] for each in seen["logs"]] == ([None, SHARD] if stored else [None])
 
 
 @pytest.mark.slow
@@ -203,7 +227,7 @@ def test_a_log_that_went_back(witness: Process) -> None:
     with witness.running():
         for old, size in ((0, 4), (4, 20)):
             witness.ask(log.request(old, size))
-        assert witness.ask(log.request(4, 9)).text == "20\n"
+        assert witness.ask(log.request(4, 9, after=1)).text == "20\n"
 
     seen = contrada("--home", str(witness.home), "witness", "status")
     assert seen.exit == 3

@@ -16,6 +16,7 @@ from tlog_scales.signing import MLDSA44CosignatureSigner, PlainEd25519Signer, Vk
 from tlog_scales.tlog import Checkpoint
 from tlog_scales.writer import TilesWriter
 
+from protocol.identifiers import Digest
 from protocol.merkle import leaf_hash, verify_consistency, verify_inclusion
 from protocol.tlog.checkpoints import parse_checkpoint
 from protocol.tlog.notes import format_vkey, parse_vkey
@@ -23,6 +24,14 @@ from protocol.tlog.policy import parse_policy
 from protocol.tlog.policy_text import policy_text
 from protocol.tlog.proofs import consistency_proof, inclusion_proof, root_at
 from protocol.tlog.tiles import Tile, TreeWriter
+from protocol.tlog.witnessing import (
+    Cosign,
+    HalfYearsBeside,
+    RefuseToCosign,
+    decide_cosigning,
+    format_add_checkpoint,
+    parse_add_checkpoint,
+)
 from tests.interop.exhibit import SIZE
 from tests.unit.protocol.tlog import small_log
 
@@ -97,6 +106,29 @@ def test_a_log_that_it_wrote_is_the_one_that_we_write(tmp_path):
     policy = parse_policy(policy_text([parse_vkey(key.vkey.serialize()) for key in keys]))
     assert policy.trusted(signed).checkpoint.root == ours.root()
     assert TreeWriter.resume(700, lambda tile: read(tmp_path, tile)).root() == ours.root()
+
+
+def test_a_half_year_that_it_wrote_proves_its_beginning(tmp_path):
+    """Its proof from the first leaf is the one that our witness asks for, and another beginning is refused."""
+    before, name = small_log.head(9), "theirs.example/audit/2027h1"
+    keys = [PlainEd25519Signer(name, bytes(range(32))), MLDSA44CosignatureSigner(name, bytes(range(1, 33)))]
+    log = TilesWriter.create(tmp_path / "log", name)
+    for entry in (before.body().encode(), *(b"%d" % number for number in range(300))):
+        log.add_leaf(entry)
+    log.commit(keys, gc=False)
+    theirs = TilesReader(LocalBackend(tmp_path / "log"))
+    theirs.get_checkpoint()
+    proof = tuple(map(Digest, theirs.get_consistency_proof(1, 301).node_hashes))
+    signed = parse_checkpoint((tmp_path / "log" / "checkpoint").read_bytes())
+    policy = parse_policy(policy_text([parse_vkey(key.vkey.serialize()) for key in keys]))
+
+    request = parse_add_checkpoint(format_add_checkpoint(1, proof, signed.data))
+    for known, refused in ((before, False), (small_log.head(8), True)):
+        decision = decide_cosigning(request, None, policy, beside=HalfYearsBeside(known))
+        assert isinstance(decision, RefuseToCosign) is refused
+    assert decide_cosigning(request, None, policy, beside=HalfYearsBeside(before)) == Cosign(
+        signed.checkpoint
+    )
 
 
 def read(directory, tile: Tile) -> bytes:

@@ -50,7 +50,12 @@ class Branch:
     pq: bool = True
     _leaves: list[Digest] = field(default_factory=list)
 
+    first: bytes | None = None
+    """The first entry, where it is not made up: a half-year's is the last head of the one before."""
+
     def entry(self, index: int) -> bytes:
+        if index == 0 and self.first is not None:
+            return self.first
         return b"%s %d" % ((b"true" if index < self.forked_at else self.name.encode()), index)
 
     def leaves(self, size: int) -> list[Digest]:
@@ -60,16 +65,22 @@ class Branch:
     def checkpoint(self, size: int) -> Checkpoint:
         return Checkpoint(self.origin, size, Digest(naive.root(self.leaves(size))))
 
-    def note(self, size: int) -> bytes:
+    def note(self, size: int, *, after: int = 0) -> bytes:
+        """The checkpoint of this size, signed so many seconds after `T`."""
         signers = self.key.signers(self.origin)[: 2 if self.pq else 1]
-        return sign_checkpoint(self.checkpoint(size), signers, now=Seconds(T // 1000))
+        return sign_checkpoint(self.checkpoint(size), signers, now=Seconds(T // 1000 + after))
 
     def proof(self, old: int, size: int) -> tuple[Digest, ...]:
         return tuple(map(Digest, naive.consistency(old, self.leaves(size)))) if old <= size else ()
 
-    def request(self, old: int, size: int) -> bytes:
+    def request(self, old: int, size: int, *, after: int = 0) -> bytes:
         """What an honest log of this history sends."""
-        return format_add_checkpoint(old, self.proof(old, size), self.note(size))
+        return format_add_checkpoint(old, self.proof(old, size), self.note(size, after=after))
+
+    def followed_by(self, origin: str, *, at: int, name: str = "true") -> Branch:
+        """The half-year of this name that begins with this log's head of this size."""
+        first = self.checkpoint(at).body().encode()
+        return Branch(name, origin=origin, key=self.key, pq=self.pq, first=first)
 
 
 @dataclass
@@ -80,6 +91,9 @@ class Case:
     policy: str = ""
     pq: bool = True
     root_at: RootAt | None = None
+    name: str = NAME
+    now: Millis = T
+    """What its clock shows."""
 
     def __post_init__(self) -> None:
         HeadStore.create(self.path / "heads.sqlite")
@@ -87,12 +101,12 @@ class Case:
 
     def _opened(self) -> WitnessService:
         return WitnessService(
-            signers=note_key(NAME).signers(NAME, NoteUse.WITNESS)[: 2 if self.pq else 1],
+            signers=note_key(self.name).signers(self.name, NoteUse.WITNESS)[: 2 if self.pq else 1],
             policy=parse_policy(self.policy or logs_policy(pq=self.pq)),
             heads=HeadStore(self.path / "heads.sqlite"),
             folder=EvidenceFolder(self.path / "evidence"),
             metrics=WitnessMetrics.create(),
-            clock=lambda: T,
+            clock=lambda: self.now,
             root_at=self.root_at,
         )
 

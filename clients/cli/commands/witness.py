@@ -30,6 +30,7 @@ HEADS = (
     Column("size", "SIZE"),
     Column("root", "ROOT", kind=Kind.DIGEST, spare=1),
     Column("t", "COSIGNED", moment),
+    Column("continues", "CONTINUES"),
 )
 EVIDENCE = (
     Column("kind", "EVIDENCE"),
@@ -152,8 +153,8 @@ def witness_run(invocation: Invocation, *, check_config: bool) -> None:
 def witness_status(invocation: Invocation) -> None:
     """Show the newest cosigned checkpoint of each log, and all evidence. Needs no running witness.
 
-    Ends in 7 if there is evidence that a log forked or could not prove that it only grew, in 3 if a log
-    offered an older checkpoint that was never signed.
+    Ends in 7 if there is evidence that a log forked, could not prove that it only grew, or began a half-year
+    elsewhere than the last one ended, in 3 if a log offered an older checkpoint that was never signed.
     """
     from clients.cli.witness_view import witness_view
 

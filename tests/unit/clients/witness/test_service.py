@@ -7,7 +7,9 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
+from clients.witness.accuser import Accuser
 from clients.witness.errors import StateLost, StateUnavailable
 from clients.witness.evidence import MOST
 from clients.witness.head_store import HeadStore
@@ -19,7 +21,7 @@ from protocol.tlog.notes import Note, NoteSignature, format_note, parse_note
 from protocol.tlog.policy import parse_policy
 from protocol.tlog.witnessing import AddCheckpoint, decide_cosigning, format_add_checkpoint
 from tests.mutants.engine import Mutant, mutated
-from tests.mutants.operations import called, dropped, forced, rewritten
+from tests.mutants.operations import called, dropped, forced, returning
 from tests.sim.witnessing import DIRECTORY, NAME, SHARD, Branch, Case, cosigners, logs_policy, note_key
 
 
@@ -187,9 +189,30 @@ def test_a_log_that_went_back_is_noticed(case: Case, log: Branch) -> None:
     for old, size in ((0, 4), (4, 20)):
         case.ask(log.request(old, size))
 
-    assert case.ask(log.request(4, 9)).status == 409
-    assert case.ask(log.request(0, 4)).status == 409  # signed before: a late request, nothing else
-    assert case.ask(log.request(0, 2)).status == 409  # from before this witness: nobody can tell
+    assert case.ask(log.request(4, 9, after=1)).status == 409
+    assert case.ask(log.request(0, 4, after=1)).status == 409  # signed before: a late request, nothing else
+    assert case.ask(log.request(0, 2, after=1)).status == 409  # from before this witness: nobody can tell
+    assert case.evidence() == [("older", 9)]
+
+
+def test_whoever_shows_old_checkpoints_again_accuses_nobody(case: Case, log: Branch) -> None:
+    """A log that goes back has to sign anew. What it signed before the head is in many hands."""
+    for old, size in ((0, 4), (4, 2000)):
+        case.ask(log.request(old, size))
+    for size in range(5, 2000, 20):
+        assert case.ask(log.request(4, size)).status == 409
+
+    assert case.evidence() == []
+    assert case.ask(log.request(4, 1001, after=1)).status == 409
+    assert case.evidence() == [("older", 1001)]
+
+
+def test_of_a_log_without_times_nobody_can_tell(tmp_path: Path) -> None:
+    """There an older checkpoint is a suspicion, whoever shows it."""
+    case, log = Case(tmp_path, pq=False), Branch(pq=False)
+    for old, size in ((0, 4), (4, 20)):
+        case.ask(log.request(old, size))
+    case.ask(log.request(4, 9))
     assert case.evidence() == [("older", 9)]
 
 
@@ -223,6 +246,36 @@ def test_evidence_is_bounded(case: Case, log: Branch) -> None:
 
     assert len(case.evidence()) == MOST
     assert case.alarms("inconsistent") == 2 * len(bad)
+
+
+def test_that_no_more_is_kept_is_said_once(case: Case, log: Branch) -> None:
+    """Not at each request: whoever repeats one writes nothing to the disk."""
+    case.ask(log.request(0, 3))
+    bad = [format_add_checkpoint(3, (), log.note(size)) for size in range(4, 4 + MOST + 5)]
+    with capture_logs() as said:
+        for data in bad + bad:
+            case.ask(data)
+    assert [line["event"] for line in said] == ["alarm"] * MOST + ["evidence_full"]
+
+
+def test_a_disk_that_takes_no_evidence_is_told_of_once_for_each(case: Case, log: Branch) -> None:
+    """However often the same is offered."""
+    case.ask(log.request(0, 6))
+    (case.path / "evidence").write_text("a file in the place of the folder")
+    with capture_logs() as said:
+        for _ in range(50):
+            assert case.ask(Branch("other").request(6, 6)).status == 422
+    assert [line["event"] for line in said] == ["evidence_not_kept", "alarm"]
+
+
+@pytest.mark.parametrize("name", ["said once", "told of once"])
+def test_without_its_memory_each_request_writes_a_line(name: str, case: Case, log: Branch) -> None:
+    """The tests above fail where nothing is remembered."""
+    test = test_that_no_more_is_kept_is_said_once
+    if name == "told of once":
+        test = test_a_disk_that_takes_no_evidence_is_told_of_once_for_each
+    with mutated(Mutant(Accuser._is_news, returning("True"))), pytest.raises(AssertionError):
+        test(case, log)
 
 
 def test_a_stranger_with_genuine_checkpoints_buries_no_evidence(case: Case, log: Branch) -> None:
@@ -338,8 +391,8 @@ def test_without_all_of_them_a_fork_would_be_signed(case: Case) -> None:
 @pytest.mark.parametrize(
     "mutant",
     [
-        Mutant(WitnessService._move, dropped("_drop_refuted")),
-        Mutant(WitnessService._is_genuine, rewritten("known == root", "True")),
+        Mutant(WitnessService._move, dropped("drop_refuted")),
+        Mutant(Accuser._is_refuted, returning("True")),
     ],
 )
 def test_without_it_a_stranger_buries_evidence_or_evidence_goes(
@@ -350,6 +403,12 @@ def test_without_it_a_stranger_buries_evidence_or_evidence_goes(
         test_a_stranger_with_genuine_checkpoints_buries_no_evidence(case, log)
 
 
+def test_without_the_log_s_own_time_a_stranger_fills_the_places(case: Case, log: Branch) -> None:
+    """Each old checkpoint would be kept."""
+    with mutated(Mutant(Accuser._signed_after, returning("True"))), pytest.raises(AssertionError):
+        test_whoever_shows_old_checkpoints_again_accuses_nobody(case, log)
+
+
 def test_without_the_comparison_of_what_was_signed_a_fork_below_passes_for_old(
     case: Case, log: Branch
 ) -> None:
@@ -357,7 +416,7 @@ def test_without_the_comparison_of_what_was_signed_a_fork_below_passes_for_old(
     for old, size in ((0, 4), (4, 6), (6, 20)):
         case.ask(log.request(old, size))
 
-    with mutated(Mutant(WitnessService._judge, forced(False, "before is not None"))):
-        case.ask(Branch("other", forked_at=2).request(4, 6))
+    with mutated(Mutant(Accuser._judge_older, forced(False, "known is not None"))):
+        case.ask(Branch("other", forked_at=2).request(4, 6, after=1))
 
     assert case.evidence() == [("older", 6)]

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
 
 import httpx
+import pytest
 
 from clients.witness.errors import SourceUnavailable
 from clients.witness.mirror import Mirror
 from clients.witness.queue import WitnessQueue
-from clients.witness.witness_api import IN_HAND, monitoring_api, witness_api
+from clients.witness.witness_api import IN_HAND, READING, Arriving, monitoring_api, witness_api
 from protocol.tlog.checkpoints import SignedCheckpoint
 from protocol.tlog.witnessing import MAX_REQUEST
 from runtime.log_files import DirectoryLogFiles
 from runtime.process.worker import Worker
+from tests.mutants.engine import Mutant, mutated
+from tests.mutants.operations import called, dropped
 from tests.sim.witnessing import SHARD, Branch, Case, cosigners
+from tests.waiting import GENEROUS
 
 log = Branch()
 
@@ -94,6 +99,29 @@ async def test_a_request_is_bounded(tmp_path: Path) -> None:
 
 async def test_more_requests_than_can_be_served_are_turned_away(tmp_path: Path) -> None:
     """503 at once, and nobody waits in a queue without end."""
+    gate = threading.Event()
+
+    class Copies(Mirror):
+        def follow(self, signed: SignedCheckpoint) -> None:
+            assert gate.wait(GENEROUS)
+
+    mirror = Copies(tmp_path / "mirror", DirectoryLogFiles(tmp_path), monotonic=lambda: 0.0)
+    async with queue_of(tmp_path, mirror) as (queue, _), client(witness_api(queue)) as http:
+        held = [
+            asyncio.create_task(http.post("/add-checkpoint", content=log.request(0, 6)))
+            for _ in range(IN_HAND + 1)
+        ]
+        done, held = await asyncio.wait(held, return_when=asyncio.FIRST_COMPLETED)
+        assert [(await each).status_code for each in done] == [503]
+
+        gate.set()
+        answers = await asyncio.gather(*held)
+        assert {answer.status_code for answer in answers} == {200, 409}
+        assert (await http.post("/add-checkpoint", content=log.request(6, 9))).status_code == 200
+
+
+async def test_slow_requests_hold_no_place_that_another_needs(tmp_path: Path) -> None:
+    """However many drip: a log that asks is answered, and of them the first ones are given up."""
     gate = asyncio.Event()
 
     async def slow() -> AsyncIterator[bytes]:
@@ -101,14 +129,34 @@ async def test_more_requests_than_can_be_served_are_turned_away(tmp_path: Path) 
         await gate.wait()
 
     async with queue_of(tmp_path) as (queue, _), client(witness_api(queue)) as http:
-        held = [asyncio.create_task(http.post("/add-checkpoint", content=slow())) for _ in range(IN_HAND)]
+        held = [asyncio.create_task(http.post("/add-checkpoint", content=slow())) for _ in range(READING)]
         for _ in range(200):
             await asyncio.sleep(0)
-        assert (await http.post("/add-checkpoint", content=log.request(0, 6))).status_code == 503
+        assert (await http.post("/add-checkpoint", content=log.request(0, 6))).status_code == 200
+        assert (await held[0]).status_code == 408
+        assert (await http.post("/add-checkpoint", content=log.request(6, 7))).status_code == 200
+        assert not held[1].done(), "there was room"
 
         gate.set()
-        assert {answer.status_code for answer in await asyncio.gather(*held)} == {400}
-        assert (await http.post("/add-checkpoint", content=log.request(0, 6))).status_code == 200
+        assert {answer.status_code for answer in await asyncio.gather(*held[1:])} <= {400, 503}
+
+
+@pytest.mark.parametrize(
+    "mutant",
+    [
+        Mutant(Arriving.read, dropped("reschedule")),
+        Mutant(Arriving.read, called(next, "list(self._deadlines)[-1]")),
+        Mutant(Arriving.read, dropped("pop")),
+    ],
+)
+async def test_without_it_slow_requests_keep_others_out(
+    tmp_path: Path, mutant: Mutant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or those that came in time are given up."""
+    monkeypatch.setattr("clients.witness.witness_api.READ_WITHIN", 1)
+    with mutated(mutant), pytest.raises((AssertionError, TimeoutError)):
+        async with asyncio.timeout(5):
+            await test_slow_requests_hold_no_place_that_another_needs(tmp_path)
 
 
 async def test_two_forks_at_once_over_http(tmp_path: Path) -> None:

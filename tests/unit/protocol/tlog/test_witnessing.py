@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.errors import Code, Rejected
 from protocol.identifiers import Digest
-from protocol.merkle import leaf_hash, root_of, verify_consistency
+from protocol.merkle import leaf_hash, proved_root, root_of, verify_consistency
 from protocol.parties import TreeHead
 from protocol.tlog.checkpoints import Checkpoint, parse_checkpoint, sign_checkpoint
 from protocol.tlog.proof_file import parse_hashes
 from protocol.tlog.witnessing import (
     MAX_REQUEST,
+    NO_HALF_YEARS,
     AddCheckpoint,
     Cosign,
     Decision,
+    HalfYearsBeside,
     LogEvidence,
     RefuseToCosign,
     SizeConflict,
+    begun_with,
     decide_cosigning,
     format_add_checkpoint,
     parse_add_checkpoint,
 )
+from tests.mutants.engine import Mutant
+from tests.mutants.operations import rewritten
+from tests.mutants.promises import assert_missed
 from tests.unit.protocol.strategies import QUICK
 from tests.unit.protocol.tlog.small_log import LEAVES, NOW, ORIGIN, changed, head, policy, signed, signers
 from tests.unit.protocol.tlog.test_notes import LINE
@@ -94,11 +102,14 @@ def test_what_continues_is_cosigned(new):
 
 @pytest.mark.parametrize("old", range(4, 9))
 def test_a_fork_is_never_cosigned(old):
-    """The other history, with its own proof, with ours, and with none."""
+    """The other history, with its own proof, with ours, and with none. Its own proof shows another root of our size."""
     for new in range(old, 14):
-        for proof in (consistency(FORKED[:new], old), honest(old, new), ()):
+        own = consistency(FORKED[:new], old)
+        for proof in (own, honest(old, new), ()):
             decision = ask(old, forked(new), proof, head(old).head)
-            kind = LogEvidence.FORK if new == old else LogEvidence.INCONSISTENT
+            # Of a power of two the proof has no root: it is the one that we hold, or the proof is none.
+            shown = new == old or (proof == own and old & (old - 1))
+            kind = LogEvidence.FORK if shown else LogEvidence.INCONSISTENT
             assert decision == RefuseToCosign(422, Code.E_CONSISTENCY, kind)
 
 
@@ -163,6 +174,66 @@ def test_no_hash_of_a_proof_can_be_changed(old):
         assert ask(old, head(13), other, head(old).head) == RefuseToCosign(
             422, Code.E_CONSISTENCY, LogEvidence.INCONSISTENT
         )
+
+
+@pytest.mark.parametrize("old", range(1, 14))
+def test_nobody_proves_a_fork_of_what_the_log_really_signed(old):
+    """Whatever proof he makes up or takes from another history: it is a suspicion, and no proof."""
+    for new in range(old + 1, 14):
+        for proof in (consistency(FORKED[:new], old), (), honest(old, new)[1:], honest(old - 1, new)):
+            kind = getattr(ask(old, head(new), proof, head(old).head), "evidence", None)
+            assert kind is not LogEvidence.FORK
+
+
+async def test_without_the_new_root_anybody_proves_one():
+    """A proof counts that makes the root which the log signed."""
+    mutant = Mutant(proved_root, rewritten("roots[1] == new_root", "True"))
+    await assert_missed(mutant, test_nobody_proves_a_fork_of_what_the_log_really_signed, [7])
+
+
+# -- Half-years ----------------------------------------------------------------------------------------
+
+BEFORE = Checkpoint("x.example/audit/2026h2", 9, head(9).root)
+BEGUN = (begun_with(BEFORE).root, *LEAVES[1:])
+
+
+def begin(old: int, size: int, proof: tuple[Digest, ...], beside: HalfYearsBeside) -> Decision:
+    """The decision about a half-year that begins with the last head of `BEFORE`."""
+    new = Checkpoint(ORIGIN, size, root_of(BEGUN[:size]))
+    return decide_cosigning(AddCheckpoint(old, proof, signed(new)), None, policy(), beside=beside)
+
+
+@pytest.mark.parametrize("size", range(1, 14))
+def test_a_half_year_begins_with_the_head_before_it(size):
+    """Asked from nothing it is told 1, as any log that assumes a wrong size; from there it proves its first leaf."""
+    beside, proof = HalfYearsBeside(BEFORE), consistency(BEGUN[:size], 1)
+    other = HalfYearsBeside(replace(BEFORE, size=8))
+
+    assert begin(0, size, (), beside) == SizeConflict(1)
+    assert begin(1, size, proof, beside) == Cosign(Checkpoint(ORIGIN, size, root_of(BEGUN[:size])))
+    assert begin(1, size, proof, other) == RefuseToCosign(422, Code.E_CONSISTENCY, LogEvidence.BEGINNING)
+    assert begin(0, size, (), NO_HALF_YEARS) == Cosign(Checkpoint(ORIGIN, size, root_of(BEGUN[:size])))
+
+
+def test_a_half_year_that_is_empty_is_not_cosigned_behind_another():
+    """It would begin with anything later."""
+    empty = AddCheckpoint(0, (), signed(head(0)))
+    assert decide_cosigning(empty, None, policy(), beside=HalfYearsBeside(BEFORE)) == SizeConflict(1)
+
+
+@pytest.mark.parametrize("claimed", range(9))
+def test_what_has_ended_does_not_grow(claimed):
+    """Whatever the log claims; the end itself is cosigned again."""
+    ended = HalfYearsBeside(ended=True)
+    request = AddCheckpoint(claimed, honest(claimed, 9), signed(head(9)))
+    decision = decide_cosigning(request, head(7).head, policy(), beside=ended)
+    assert decision == (
+        SizeConflict(7, LogEvidence.ENDED)
+        if claimed != 7
+        else RefuseToCosign(422, Code.E_CONSISTENCY, LogEvidence.ENDED)
+    )
+    again = AddCheckpoint(7, (), signed(head(7)))
+    assert decide_cosigning(again, head(7).head, policy(), beside=ended) == Cosign(head(7))
 
 
 def test_an_unknown_log_is_not_found():

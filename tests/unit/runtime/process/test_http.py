@@ -6,7 +6,8 @@ import asyncio
 import os
 import socket
 import stat
-from contextlib import ExitStack, closing, suppress
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager, closing, suppress
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,11 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from runtime.errors import AlreadyRunning, HomeError
-from runtime.process.http import bind_loopback, serve, unix_listener
+from runtime.process import http
+from runtime.process.http import BoundedHttp, bind_loopback, serve, unix_listener
+from tests.mutants.engine import Mutant, mutated
+from tests.mutants.operations import called, dropped, forced
+from tests.waiting import GENEROUS
 
 
 async def test_a_request_in_hand_is_answered_before_the_server_ends() -> None:
@@ -134,3 +139,116 @@ def test_a_path_that_is_too_long_for_a_socket_is_said_so(tmp_path: Path) -> None
 
     assert "bytes shorter" in refused.value.hint
     assert not path.parent.exists()
+
+
+@asynccontextmanager
+async def serving(answer: asyncio.Event) -> AsyncIterator[int]:
+    """A server on a port; `/` is answered once the event is set, `/quick` at once."""
+
+    async def page(request: Request) -> Response:
+        if request.url.path == "/":
+            await answer.wait()
+        return PlainTextResponse("answered")
+
+    listener = bind_loopback(0)
+    port = listener.getsockname()[1]
+    task = asyncio.create_task(serve(Starlette(routes=[Route("/{path:path}", page)]), listener))
+    try:
+        yield port
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+QUICK = GET.replace(b"/ ", b"/quick ", 1)
+
+
+async def ended(reader: asyncio.StreamReader) -> bool:
+    """Whether the server ended the connection."""
+    try:
+        async with asyncio.timeout(GENEROUS):
+            return not await reader.read()
+    except ConnectionResetError:
+        return True
+
+
+@pytest.mark.parametrize("said", [b"", b"GET / HT", b"\r\n", GET[:-2]])
+async def test_who_does_not_come_to_the_end_of_a_head_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    """A connection is a file of the process; a request in hand takes its time."""
+    monkeypatch.setattr(http, "HEAD_WITHIN", 0.05)
+    answer = asyncio.Event()
+    async with serving(answer) as port:
+        patient, asking = await asyncio.open_connection("127.0.0.1", port)
+        asking.write(GET)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(said)
+        assert await ended(reader)
+        answer.set()
+        assert (await patient.readuntil(b"answered")).endswith(b"answered")
+        if said:  # the same behind an answer; silence there ends after five seconds anyway
+            asking.write(said)
+            assert await ended(patient)
+        writer.close()
+        asking.close()
+
+
+async def test_of_too_many_connections_the_one_goes_that_is_idle_for_longest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever holds many, silent or after an answer, keeps nobody out; a request in hand stays."""
+    monkeypatch.setattr(http, "MOST_CONNECTIONS", 3)
+    hold = asyncio.Event()
+    async with serving(hold) as port:
+        held, asking = await asyncio.open_connection("127.0.0.1", port)
+        asking.write(GET)
+        first, writing = await asyncio.open_connection("127.0.0.1", port)
+        writing.write(QUICK)
+        await first.readuntil(b"answered")
+        silent, _ = await asyncio.open_connection("127.0.0.1", port)
+        writing.write(QUICK)
+        await first.readuntil(b"answered")  # so it was idle for less than the silent one
+        for gone in (silent, first):
+            newest, last = await asyncio.open_connection("127.0.0.1", port)
+            last.write(QUICK)
+            assert await ended(gone)
+            assert (await newest.readuntil(b"answered")).endswith(b"answered")
+        hold.set()
+        assert (await held.readuntil(b"answered")).endswith(b"answered")
+
+
+@pytest.mark.parametrize(
+    "mutant",
+    [
+        Mutant(BoundedHttp.connection_made, dropped("self._make_room")),
+        Mutant(BoundedHttp._make_room, called(min, "self")),
+        Mutant(BoundedHttp._make_room, called(min, "max(_0, key=attrgetter('idle_since'))")),
+        Mutant(BoundedHttp._make_room, forced(True, "is_idle")),
+        Mutant(BoundedHttp.on_response_complete, dropped("self.idle_since")),
+    ],
+)
+async def test_without_it_the_silent_keep_others_out(monkeypatch: pytest.MonkeyPatch, mutant: Mutant) -> None:
+    """Nobody goes, or somebody else."""
+    monkeypatch.setattr("tests.unit.runtime.process.test_http.GENEROUS", 1)
+    with mutated(mutant), pytest.raises((AssertionError, TimeoutError, OSError, asyncio.IncompleteReadError)):
+        async with asyncio.timeout(5):
+            await test_of_too_many_connections_the_one_goes_that_is_idle_for_longest(monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("mutant", "said"),
+    [
+        (Mutant(BoundedHttp.connection_made, dropped("self._wait_for_head")), b""),
+        (Mutant(BoundedHttp.data_received, dropped("self._wait_for_head")), b"\r\n"),
+        (Mutant(BoundedHttp.on_headers_complete, dropped("self._stop_waiting")), b"GET / HT"),
+    ],
+)
+async def test_without_it_a_head_may_take_for_ever(
+    monkeypatch: pytest.MonkeyPatch, mutant: Mutant, said: bytes
+) -> None:
+    """Or a request in hand is given up."""
+    monkeypatch.setattr("tests.unit.runtime.process.test_http.GENEROUS", 1)
+    with mutated(mutant), pytest.raises((AssertionError, TimeoutError, OSError, asyncio.IncompleteReadError)):
+        await test_who_does_not_come_to_the_end_of_a_head_is_given_up(monkeypatch, said)
