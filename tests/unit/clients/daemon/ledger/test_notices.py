@@ -60,7 +60,7 @@ def test_it_is_one_alarm_however_often_it_comes(es: UnitFixture) -> None:
     assert is_notice(made)
     raised = take(es, made, made)
     assert [code for code, _ in raised] == ["ledger_audit_gap"]
-    assert raised[0][1] == f"{SHARD}: 7 offsets of the audit topic, from 10 on"
+    assert raised[0][1] == f"{SHARD}: 7 offsets of the audit topic, from 10 on; signed by registrar alone"
     es.restart()
     es.context.ledger = Ledger(policy(SHARD, DIRECTORY))
     assert len(take(es, made, start=2)) == 1
@@ -72,7 +72,7 @@ def test_a_put_back_is_one_alarm_with_both_times(es: UnitFixture) -> None:
     """However often the ledger publishes it; another one is another alarm. No name of a person is in it."""
     made = put_back_notice(es.world)
     assert is_notice(made)
-    detail = "to a copy of 1970-01-01T00:00:00Z, on 1970-01-01T01:00:00Z"
+    detail = "to a copy of 1970-01-01T00:00:00Z, on 1970-01-01T01:00:00Z; signed by registrar alone"
     assert take(es, made, made) == [("kafka_put_back", detail)]
     assert es.rows("SELECT count FROM alarm_occurrences") == [(1,)]
     assert len(take(es, put_back_notice(es.world, leaf=11), start=2)) == 2
