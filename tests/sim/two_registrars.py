@@ -34,6 +34,10 @@ class TwoRegistrars(World):
         for unit, changes in UNITS.items():
             self.enrol(unit, **changes)
 
+    def registrars(self) -> list[SoftIdentity]:
+        """Both."""
+        return [self.registrar, self.second]
+
     def publish(self, body: object, *, by: SoftIdentity):
         """Where the first registrar alone is not enough, the second one states it too."""
         applied = super().publish(body, by=by)

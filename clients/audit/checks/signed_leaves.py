@@ -120,15 +120,17 @@ def check_signed(
     except Unavailable as error:
         tell(unreadable(records, error))
         return
+    alone = {index for index, why in wrong if why == Code.E_AGREEMENT.value}
     for index, why in wrong:
         what = f"what was signed of leaf {index} does not hold: {why}"
-        kind = FindingKind.ACT_ALONE if why == Code.E_AGREEMENT.value else _kind_at(entries, index)
+        kind = FindingKind.ACT_ALONE if index in alone else _kind_at(entries, index)
         tell(Finding(kind, origin, what, PLACE, index))
     for index, what in _by_whom(entries, good):
         tell(Finding(FindingKind.SIGNED_BY, origin, what, "", index))
     for kind, index, what in strange:
         tell(Finding(kind, origin, what, "" if kind is FindingKind.ACT_TWICE else PLACE, index))
-    for index, kind in islice(_uncovered(entries, good), MOST_FINDINGS):
+    covered = sorted([*good, *(Vouched(index, 1, None) for index in alone)], key=lambda each: each.first)
+    for index, kind in islice(_uncovered(entries, covered), MOST_FINDINGS):
         tell(Finding(kind, origin, f"leaf {index}: {_NOT_COVERED[kind]}", "", index))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
 
@@ -38,11 +38,11 @@ _FOUNDED = TwoRegistrars()
 
 
 @pytest.fixture
-def two() -> Iterator[TwoRegistrars]:
+def two() -> TwoRegistrars:
     """An exchange of two registrars, which a test may change."""
     made = copy.copy(_FOUNDED)
     made.directory = copy.deepcopy(_FOUNDED.directory)
-    yield made
+    return made
 
 
 def refused(data: bytes, two: World) -> Code:
@@ -184,7 +184,9 @@ def test_a_withdrawn_key_signs_nothing(
     record = two.both(RELEASE, later=DAY)
     key = two.registrar if whose == "registrar" else two.second
     two.now = Millis(NOON + 2 * DAY)
-    two.publish(Revocation(key.name, key.public.kid, reason="stolen", compromised_since=since), by=two.root_key)
+    two.publish(
+        Revocation(key.name, key.public.kid, reason="stolen", compromised_since=since), by=two.root_key
+    )
     if code is None:
         assert verify_acts(record, parties=two.directory).by.agreed is not None
     else:
@@ -278,7 +280,9 @@ MUTANTS: list[tuple[str, Mutant, Promise, tuple[object, ...]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("mutant", "promise", "given"), [row[1:] for row in MUTANTS], ids=[row[0] for row in MUTANTS])
+@pytest.mark.parametrize(
+    ("mutant", "promise", "given"), [row[1:] for row in MUTANTS], ids=[row[0] for row in MUTANTS]
+)
 async def test_each_rule_taken_away_is_noticed(
     mutant: Mutant, promise: Promise, given: tuple[object, ...], two: TwoRegistrars
 ) -> None:

@@ -142,10 +142,14 @@ def test_a_put_back_takes_two(tmp_path: Path) -> None:
     )
     with pytest.raises(Exception, match="E_AGREEMENT"):
         judge.read(InputRecord(0, NOON, world.half(act)), first=0)
-    assert judge.read(InputRecord(0, NOON, world.both(act)), first=0).rows[0].type == RecordType.KAFKA_PUT_BACK
+    assert (
+        judge.read(InputRecord(0, NOON, world.both(act)), first=0).rows[0].type == RecordType.KAFKA_PUT_BACK
+    )
 
 
-ONE_IS_ENOUGH = Mutant(stated_acts.check_stated, rewritten("not takes_two(entries, parties)", "agreed is None"))
+ONE_IS_ENOUGH = Mutant(
+    stated_acts.check_stated, rewritten("not takes_two(entries, parties)", "agreed is None")
+)
 MUTANTS = [
     ("the way", ONE_IS_ENOUGH, test_one_signature_opens_no_way),
     ("the leaf", ONE_IS_ENOUGH, test_two_signatures_open_it),
