@@ -145,7 +145,8 @@ def _halves(home: CentreHome) -> Iterator[tuple[Digest, bytes]]:
         except ContradaError as error:
             say(f"contrada: {error}")
             continue
-        if path.stem == (name := digest(half)).hex():
+        name = digest(half)
+        if path.stem == name.hex():
             yield name, half
         else:
             say(f"contrada: {path} has another content than its name says; it counts for nothing")

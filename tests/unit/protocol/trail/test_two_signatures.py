@@ -269,6 +269,7 @@ MUTANTS: list[tuple[str, Mutant, Promise, tuple[object, ...]]] = [
     ("by name", Mutant(two_signatures.check_agreement, forced(False, "second.identity.unit", "by.actor")), test_nobody_is_two, ()),
     ("this act", Mutant(two_signatures.check_agreement, forced(False, "half", "sha256")), test_what_was_agreed_to_is_this_act, ()),
     ("alone", Mutant(stated_acts.check_stated, unchecked("len(entries)")), test_it_is_stated_alone, ()),
+    ("one act of a half", Mutant(stated_acts.verify_half, unchecked("takes_two")), test_it_is_stated_alone, ()),
     ("thirty days", Mutant(two_signatures._in_time, rewritten("stated + limits.AGREED_WITHIN", "agreed")), test_it_is_made_stale_by_thirty_days, (AGREED_WITHIN + 1, False)),
     ("not before", Mutant(two_signatures._in_time, rewritten("stated - limits.CLOCK_TOLERANCE", "agreed")), test_it_is_made_stale_by_thirty_days, (-CLOCK_TOLERANCE - 1, False)),
     ("registrars", Mutant(two_signatures.check_agreement, unchecked("OperatorRole.REGISTRAR")), test_registrars_agree_and_nobody_else, ()),
