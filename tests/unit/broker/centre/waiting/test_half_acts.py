@@ -273,7 +273,7 @@ async def test_a_release_has_a_new_file_and_a_record(centre: Centre) -> None:
     centre.in_quarantine = False
     with pytest.raises(NotFound, match="not have the record"):
         await centre.agreed(ballot)
-    (row,) = [row for row in await find_ballots(centre.invocation, [bytes.fromhex(ballot)])]
+    (row,) = await find_ballots(centre.invocation, [bytes.fromhex(ballot)])
     assert row["record"] == "quarantine does not have it any more"
     assert (centre.published, set(centre.files())) == ([], {".half"})
     assert (centre.out / "there").read_bytes() == b"mine"
