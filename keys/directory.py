@@ -84,12 +84,8 @@ class Directory:
         self._appointed: dict[UnitId | KeyRole, list[KeyId]] = {}
         """The signing keys of each unit, and of each other role, in the order of their appointment."""
 
-        self._published: dict[UnitId, list[KeyId]] = {}
-        """The epoch keys of each unit."""
-
-        self.unread = 0
-        """How many statements have their places and cannot be read: a later program can."""
-
+        self._published: dict[UnitId, list[KeyId]] = {}  # the epoch keys of each unit
+        self.unread = 0  # so many statements have their places and cannot be read: a later program can
         self._frontier = Frontier()
         self._roots: list[Digest] = [EMPTY_ROOT]
 
@@ -141,6 +137,11 @@ class Directory:
     def root(self) -> RootOfTrust:
         """The pinned root."""
         return self._root
+
+    @property
+    def agreeing(self) -> int:
+        """How many registrars must agree on what is dangerous."""
+        return self._root.registrars
 
     @property
     def head(self) -> TreeHead:

@@ -106,6 +106,7 @@ class Code(StrEnum):
     E_QUORUM = "E_QUORUM"
     E_INCLUSION = "E_INCLUSION"
     E_CONSISTENCY = "E_CONSISTENCY"
+    E_AGREEMENT = "E_AGREEMENT"
 
 
 HINTS: dict[Code, str] = {
@@ -183,6 +184,7 @@ HINTS: dict[Code, str] = {
     Code.E_QUORUM: "wait for more witnesses, and see why some do not answer",
     Code.E_INCLUSION: "the log does not have this at that place: keep the proof and call the centre",
     Code.E_CONSISTENCY: "the log does not continue what it signed: keep both checkpoints, call the centre",
+    Code.E_AGREEMENT: "do not rely on it: two registrars state it anew, each with a key of their own",
 }
 
 

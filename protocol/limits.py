@@ -44,6 +44,7 @@ CLOCK_OFF = 2 * MINUTE  # whose clock is further off than this decides and signs
 CLOCK_RIGHT = MINUTE  # and goes on when it is no further off than this
 MAX_AGE = 7 * DAY
 MAX_LIFETIME = 30 * DAY
+AGREED_WITHIN = 30 * DAY  # so long what one registrar stated waits for another one
 MAX_REVIEW = 30 * 365 * DAY  # how far ahead a sender may put the review of a message
 
 # Epoch keys.

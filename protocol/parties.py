@@ -101,6 +101,11 @@ class Parties(Protocol):
     """The interface to the directory. Lookups only; no time, no I/O."""
 
     @property
+    def agreeing(self) -> int:
+        """How many registrars the pinned root asks for where one is not enough."""
+        ...
+
+    @property
     def head(self) -> TreeHead:
         """How many statements this replica holds, and their root."""
         ...

@@ -49,6 +49,7 @@ HEADER = Context(b"contrada/header/1")
 STATEMENT = Context(b"contrada/statement/1")
 BATCH = Context(b"contrada/batch/1")
 ACTS = Context(b"contrada/actions/1")
+AGREEMENT = Context(b"contrada/agreement/1")
 
 
 class Signer(Protocol):

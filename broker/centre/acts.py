@@ -1,7 +1,8 @@
 """Acts of the centre's operators: stated by the registrar, logged by the ledger.
 
 Owns making and sending them. What each may say is protocol/trail/acts.py. Rule: an act is stated before it is
-carried out, so that nothing is done that the ledger does not show.
+carried out, so that nothing is done that the ledger does not show. Where an act takes two registrars it is
+kept until another one agrees (waiting/half_acts.py), and nothing is done.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 from broker.centre.clock import check_clock
 from broker.centre.quarantine import held_in_quarantine
 from broker.centre.registry import registrar_of
+from broker.centre.waiting.half_acts import keep_half, shown_name
 from keys.store import write_private
 from protocol import topics
 from protocol.identifiers import Digest, digest, parse_unit_id
@@ -53,12 +55,16 @@ def check_release(*, by: str, second: str, out: Path) -> None:
 
 
 async def release_record(invocation: Invocation, number: int, *, by: str, second: str, out: Path) -> Made:
-    """Two people take a record out of quarantine, into a file. The act is stated first."""
+    """Two people take a record out of quarantine, into a file. The act is stated first.
+
+    Where it takes two registrars it waits, and whoever agrees takes the record out.
+    """
     row, held = await held_in_quarantine(invocation, number)
     detail = (parse_unit_id(row["unit"]), row["partition"], row["offset"], by, second)
     subject = Digest(bytes.fromhex(row["submission"]))
     made = await _state(invocation, RecordType.QUARANTINE_RELEASE, subject, detail)
-    write_private(out, held, entropy=os.urandom)
+    if made["ballot"] is None:
+        write_private(out, held, entropy=os.urandom)
     return made | {"file": str(out), "held": row["held"], "size": row["size"]}
 
 
@@ -71,10 +77,13 @@ async def _state(
     signer = registrar_of(home)
     act = Act(kind, moment, signer.name, subject, detail)
     value = sign_acts([act], actor=signer.name, now=moment, signer=signer, entropy=os.urandom)
-    await KafkaLog(kafka, topics.AUDIT).append([value])
+    waits = keep_half(home, act, value)
+    if waits is None:
+        await KafkaLog(kafka, topics.AUDIT).append([value])
     return {
         "act": kind.name.lower(),
         "by": signer.name,
         "t": moment,
         "subject": None if subject is None else subject.hex(),
+        "ballot": None if waits is None else shown_name(waits),
     }

@@ -4,8 +4,10 @@
     contrada centre agree ls       another one reads it
     contrada centre agree to ...   and states the same, with a key of its own
 
-The rules are keys/registrars/agreement.py. Owns the words. Rule: what is agreed on is what was shown, since
-a ballot is named by the digest of what it states.
+The rules are keys/registrars/agreement.py. Acts for the ledger that take two registrars wait in the same list
+(waiting/half_acts.py; the rules are protocol/trail/two_signatures.py). Owns the words of statements. Rule:
+what is agreed on is what was shown, since a ballot is named by the digest of what it states, and an act by
+that of what the first one has signed.
 """
 
 from __future__ import annotations
@@ -16,6 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from broker.centre.registry import Registry
+from broker.centre.waiting.act_words import act_in_words, is_release
+from broker.centre.waiting.agreeing_acts import ActSigning, find_released, record_of
+from broker.centre.waiting.half_acts import WaitingAct, shown_name, waiting_acts
 from broker.registrar_key import check_registrar
 from keys.ceremony import OWN_SECRET
 from keys.directory import Directory
@@ -50,37 +55,51 @@ _HOLDERS = {
     StatementType.ROUTER: "the router",
     StatementType.LEDGER: "the ledger",
 }
-_NAME = 16
-"""So many bytes of a ballot's name are shown, and typed again."""
+_TWO = 2
 
 
 async def list_ballots(invocation: Invocation) -> list[dict[str, Any]]:
-    """What waits for others who agree, in the order in which it was stated."""
-    directory = (await Registry.read(invocation)).directory
-    return [_row(each, directory) for each in directory.ballots(now())]
+    """What waits for others who agree, in the order in which it was stated; acts behind statements."""
+    registry = await Registry.read(invocation)
+    return [_row(each, registry.directory) for each in _open(registry)]
 
 
 async def find_ballots(invocation: Invocation, wanted: Sequence[bytes | IdPrefix]) -> list[dict[str, Any]]:
-    """Those that are meant, to be read before anybody agrees."""
-    directory = (await Registry.read(invocation)).directory
-    return [_row(each, directory) for each in _named(directory, wanted)]
+    """Those that are meant, to be read before anybody agrees; of a release, the record that it is about."""
+    registry = await Registry.read(invocation)
+    found = _named(_open(registry), wanted)
+    return [_row(each, registry.directory) | await _record(invocation, each) for each in found]
 
 
 async def agree(
-    invocation: Invocation, wanted: Sequence[bytes], key: Path, *, secret: Path | None
+    invocation: Invocation,
+    wanted: Sequence[bytes],
+    key: Path,
+    *,
+    secret: Path | None,
+    out: Path | None = None,
 ) -> list[dict[str, Any]]:
-    """State the same with this registrar's key."""
+    """State the same with this registrar's key. A record that is released goes to the file `out`."""
     async with Registry.open(invocation) as registry:
         directory, moment = registry.directory, now()
         signer = registrar_at(registry.home, key, secret)
         check_registrar(signer, directory, moment=moment)
-        ballots = _named(directory, wanted)
-        for each in ballots:
+        found = _named(_open(registry), wanted)
+        for each in found:
             _check_may_agree(each, signer, directory)
-        rows = [_row(each, directory) for each in ballots]
-        await registry.state([issue(each.ballot.body, signer=signer, issued=moment) for each in ballots])
+        acts = [each for each in found if isinstance(each, WaitingAct)]
+        ballots = [each for each in found if isinstance(each, OpenBallot)]
+        released = await find_released(invocation, acts, out)
+        rows = [_row(each, directory) for each in found]
+        if ballots:
+            await registry.state([issue(each.ballot.body, signer=signer, issued=moment) for each in ballots])
+        for act in acts:
+            signing = ActSigning(
+                home=registry.home, kafka=registry.kafka, directory=directory, signer=signer, moment=moment
+            )
+            await signing.agree(act, released if is_release(act.act) else None)
         waiting = {each.name for each in directory.ballots(moment)}
-        return [row | {"waits": each.name in waiting} for row, each in zip(rows, ballots, strict=True)]
+        return [row | {"waits": each.name in waiting} for row, each in zip(rows, found, strict=True)]
 
 
 def registrar_at(home: CentreHome, path: Path, secret: Path | None) -> SoftIdentity:
@@ -97,23 +116,29 @@ def secret_beside(path: Path, home: CentreHome) -> Secret:
     return read_credential(beside) if beside.exists() else existing_secret(home)
 
 
-def _check_may_agree(ballot: OpenBallot, signer: SoftIdentity, directory: Directory) -> None:
-    if ballot.ballot.role is not KeyRole.REGISTRAR:
+def _check_may_agree(each: OpenBallot | WaitingAct, signer: SoftIdentity, directory: Directory) -> None:
+    if isinstance(each, OpenBallot) and each.ballot.role is not KeyRole.REGISTRAR:
         raise Conflict(
             "this waits for another root key, and not for a registrar",
             hint="the same 'contrada centre revoke' with --root-key, by the holder of the next one",
         )
-    if signer.public not in [each.public for each in directory.registrars()]:
+    if signer.public not in [known.public for known in directory.registrars()]:
         raise Conflict("this is no registrar's key", hint="the root appoints registrars, by name")
-    if signer.name in ballot.votes:
+    if signer.name in (each.votes if isinstance(each, OpenBallot) else (each.act.actor,)):
         raise Conflict(
             f"{signer.name} has stated this already", hint="another person agrees, with a key of theirs"
         )
 
 
-def _named(directory: Directory, wanted: Sequence[bytes | IdPrefix]) -> list[OpenBallot]:
-    """The open ballots that are meant, in the order in which they were stated."""
-    ballots = directory.ballots(now())
+def _open(registry: Registry) -> list[OpenBallot | WaitingAct]:
+    directory, moment = registry.directory, now()
+    return [*directory.ballots(moment), *waiting_acts(registry.home, directory, moment)]
+
+
+def _named(
+    ballots: Sequence[OpenBallot | WaitingAct], wanted: Sequence[bytes | IdPrefix]
+) -> list[OpenBallot | WaitingAct]:
+    """Those of them that are meant, in their order."""
     found = set()
     for each in wanted:
         whole = IdPrefix(each.hex()) if isinstance(each, bytes) else each
@@ -121,24 +146,49 @@ def _named(directory: Directory, wanted: Sequence[bytes | IdPrefix]) -> list[Ope
         if not names:
             raise NotFound(f"nothing waits under {whole.digits}", hint="see 'contrada centre agree ls'")
         if len(names) > 1:
-            raise Ambiguous(whole.digits, [name[:_NAME].hex() for name in names])
+            raise Ambiguous(whole.digits, [shown_name(name) for name in names])
         found.add(names[0])
     return [ballot for ballot in ballots if ballot.name in found]
 
 
-def _row(ballot: OpenBallot, directory: Directory) -> dict[str, Any]:
-    body = ballot.ballot.body
+def _row(each: OpenBallot | WaitingAct, directory: Directory) -> dict[str, Any]:
+    if isinstance(each, WaitingAct):
+        return _row_of_act(each)
+    body = each.ballot.body
     public = body.public if isinstance(body, Appointment) else None
     return {
-        "ballot": ballot.name[:_NAME].hex(),
+        "ballot": shown_name(each.name),
         "what": in_words(body, directory),
-        "by": sorted(_voter(each) for each in ballot.votes),
-        "needed": ballot.needed,
-        "of": ballot.ballot.role.value,
-        "since": ballot.since,
-        "until": ballot.until,
+        "by": sorted(_voter(voter) for voter in each.votes),
+        "needed": each.needed,
+        "of": each.ballot.role.value,
+        "since": each.since,
+        "until": each.until,
         "fingerprint": None if public is None else fingerprint(public),
     }
+
+
+def _row_of_act(each: WaitingAct) -> dict[str, Any]:
+    return {
+        "ballot": shown_name(each.name),
+        "what": act_in_words(each.act),
+        "by": [each.act.actor],
+        "needed": _TWO,
+        "of": KeyRole.REGISTRAR.value,
+        "since": each.act.t,
+        "until": each.until,
+        "fingerprint": None,
+    }
+
+
+async def _record(invocation: Invocation, each: OpenBallot | WaitingAct) -> dict[str, Any]:
+    if isinstance(each, OpenBallot) or not is_release(each.act):
+        return {}
+    found = await record_of(invocation, each.act)
+    if found is None:
+        return {"record": "quarantine does not have it any more"}
+    row, _ = found
+    return {"record": f"record {row['number']}, there for {row['reason']}, {row['size']:,} bytes"}
 
 
 def _voter(each: bytes | str) -> str:

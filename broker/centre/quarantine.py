@@ -22,12 +22,12 @@ from runtime.kafka.ports import InputRecord
 
 async def read_quarantine(invocation: Invocation) -> list[dict[str, Any]]:
     """All that is in quarantine."""
-    return [row for row, _ in await _read(invocation)]
+    return [row for row, _ in await quarantined_records(invocation)]
 
 
 async def held_in_quarantine(invocation: Invocation, number: int) -> tuple[dict[str, Any], bytes]:
     """The row at this offset, and the bytes that it holds."""
-    for row, held in await _read(invocation):
+    for row, held in await quarantined_records(invocation):
         if row["number"] == number:
             return row, held
     raise NotFound(
@@ -35,7 +35,8 @@ async def held_in_quarantine(invocation: Invocation, number: int) -> tuple[dict[
     )
 
 
-async def _read(invocation: Invocation) -> list[tuple[dict[str, Any], bytes]]:
+async def quarantined_records(invocation: Invocation) -> list[tuple[dict[str, Any], bytes]]:
+    """All rows, each with the bytes that it holds."""
     kafka = bootstrap(invocation, chosen_home(invocation))
     rows: list[tuple[dict[str, Any], bytes]] = []
 

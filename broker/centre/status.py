@@ -15,6 +15,7 @@ from broker.centre.key_watch import ending, key_rows, own_policy_file
 from broker.centre.progress import Reader, find_standing
 from broker.centre.progress_look import ROUTERS, ProgressLook
 from broker.centre.registry import Registry
+from broker.centre.waiting.half_acts import waiting_acts
 from keys.directory import Directory
 from protocol import topics
 from protocol.errors import Rejected
@@ -67,7 +68,8 @@ async def read_status(
             "size": registry.directory.head.size,
             "root": registry.directory.head.root.hex(),
             "refused": registry.refused,
-            "waiting": len(registry.directory.ballots(now())),
+            "waiting": len(registry.directory.ballots(now()))
+            + len(waiting_acts(registry.home, registry.directory, now())),
         },
         "routers": answers[: len(routers)],
         "ledgers": answers[len(routers) :],

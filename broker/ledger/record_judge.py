@@ -129,14 +129,15 @@ class RecordJudge:
         if announced and len(acts.acts) > 1:
             raise Rejected(Code.E_SCHEMA, "a statement is announced alone")
         made = leaves_of_acts(acts, first=first)
+        by, t = acts.by.last
         return JudgedRecord(
             record.offset,
-            acts.by.t,
+            t,
             made.entries,
             made.rows,
             first,
             signed=made.signed,
-            by=acts.by.actor,
+            by=by,
             announced=position_of(announced[0]) if announced else None,
             deletions=[(i, a) for i, a in enumerate(acts.acts) if a.type is RecordType.DELETION],
         )

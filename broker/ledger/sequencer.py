@@ -17,7 +17,7 @@ is.
 
 What was signed has its leaves once, however often it stands in the topic: somebody may write a genuine record
 a second time, and where the topic came back from an older copy some of it is read once more
-(place/same_log.py).
+(place/same_log.py). What one registrar stated has them once, however many others agree.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ from protocol.tlog.shards import Shard, parse_shard, shard_at
 from protocol.tlog.tiles import TileReader
 from protocol.trail.ledger_leaves import Row
 from protocol.trail.records_file import SignedLeaves
+from protocol.trail.two_signatures import half_of
 from runtime.kafka.ports import InputRecord
 
 log = structlog.get_logger()
@@ -163,15 +164,16 @@ class Sequencer:
     def _once(self, readings: Sequence[JudgedRecord]) -> list[JudgedRecord]:
         """The readings, without the leaves that they have already."""
         times = {reading.rows[0].t for reading in readings if reading.signed is not None}
-        known = self._storage.records.signed_at(times) if times else {}
+        known = {half_of(signed) for signed in self._storage.records.signed_at(times)} if times else set()
         once: list[JudgedRecord] = []
         for reading in readings:
-            if reading.signed in known:
+            name = None if reading.signed is None else half_of(reading.signed)
+            if name in known:
                 log.warning("audit_record_repeated", offset=reading.offset)
                 once.append(replace(reading, entries=(), rows=(), signed=None, announced=None, deletions=()))
                 continue
-            if reading.signed is not None:
-                known[reading.signed] = 0
+            if name is not None:
+                known.add(name)
             once.append(reading)
         return once
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -12,7 +13,7 @@ from broker.ledger.ledger_commands import ledger_config_option, ledger_home, led
 from protocol.times import Bound
 from runtime.cli.command import Impact, Invocation, command, pass_invocation
 from runtime.cli.params import Moment, OneLine
-from runtime.cli.render import fields_of, write_details
+from runtime.cli.render import fields_of, say, write_details
 
 
 @command(
@@ -34,7 +35,8 @@ def ledger_gap(
     """State that records are gone for good: those between where the ledger stands and where the topic begins.
 
     Nothing else makes the ledger go on behind them. The leaf stands at that place for ever, and every unit
-    and auditor is told. Start the ledger afterwards.
+    and auditor is told. Start the ledger afterwards. Where the exchange has two registrars, another one
+    agrees first, with 'contrada centre agree to'.
     """
     from broker.ledger.admin.gap_stating import GapStatement, find_gap, state_gap
     from runtime.cli.confirm import confirm
@@ -42,8 +44,7 @@ def ledger_gap(
     settings, said = ledger_settings(invocation, config), GapStatement(why=why, by=by, second=second)
     gap = asyncio.run(find_gap(settings, said))
     confirm(f"log for good that {gap.end - gap.first} offsets of the audit topic are gone", yes=yes)
-    made = asyncio.run(state_gap(settings, ledger_home(invocation), gap, said))
-    write_details(made, fields_of(made), as_json=invocation.json)
+    _tell(invocation, asyncio.run(state_gap(settings, ledger_home(invocation), gap, said)))
 
 
 @command(
@@ -81,7 +82,8 @@ def ledger_put_back(
 
     Only of a leaf at which the ledger says so itself, and both times must agree with what it had read. From
     then on an auditor takes what is decided again behind that leaf as explained. The leaf stands for ever,
-    and every unit and auditor is told. The ledger may run.
+    and every unit and auditor is told. The ledger may run. Where the exchange has two registrars, another
+    one agrees first, with 'contrada centre agree to'.
     """
     from broker.ledger.admin.put_back_stating import PutBackStatement, find_way_back, state_put_back
     from protocol.identifiers import Millis
@@ -93,5 +95,15 @@ def ledger_put_back(
     said = PutBackStatement(**times, why=why, by=by, second=second)
     back = find_way_back(settings, said)
     confirm(f"log for good that Kafka was put back to a copy of {show_time(copied)}", yes=yes)
-    made = asyncio.run(state_put_back(settings, ledger_home(invocation), back, said))
-    write_details(made, fields_of(made), as_json=invocation.json)
+    _tell(invocation, asyncio.run(state_put_back(settings, ledger_home(invocation), back, said)))
+
+
+def _tell(invocation: Invocation, made: dict[str, Any]) -> None:
+    from broker.centre.commands.agree import say_half
+
+    columns = [column for column in fields_of(made) if made[column.key] is not None]
+    write_details(made, columns, as_json=invocation.json)
+    if made["ballot"] is None:
+        say("one registrar has signed for both: this exchange was founded with one")
+    else:
+        say_half(made["ballot"])

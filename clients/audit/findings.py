@@ -41,6 +41,7 @@ class FindingKind(StrEnum):
     DELIVERY_STRAY = "delivery-stray"
     DECISION_UNSIGNED = "decision-unsigned"
     ACT_UNSIGNED = "act-unsigned"
+    ACT_ALONE = "act-alone"
     ACT_TWICE = "act-twice"
     STATEMENT_INVALID = "statement-invalid"
     STATEMENT_UNANNOUNCED = "statement-unannounced"
@@ -50,6 +51,7 @@ class FindingKind(StrEnum):
     AUDIT_GAP = "audit-gap"
     AUDIT_REWOUND = "audit-rewound"
     KAFKA_PUT_BACK = "kafka-put-back"
+    SIGNED_BY = "signed-by"
     NOT_CHECKED = "not-checked"
     AHEAD = "ahead"
     DELETED = "deleted"
@@ -92,6 +94,9 @@ MEANINGS: dict[FindingKind, str] = {
     FindingKind.ACT_UNSIGNED: (
         "no operator who may state this act has signed it; the ledger may have made it up"
     ),
+    FindingKind.ACT_ALONE: (
+        "an act that takes two registrars does not have the signatures of two; one person may have done it"
+    ),
     FindingKind.ACT_TWICE: (
         "what was stated once stands in the log twice; somebody put it into the topic again"
     ),
@@ -109,6 +114,7 @@ MEANINGS: dict[FindingKind, str] = {
     FindingKind.KAFKA_PUT_BACK: (
         "places that the copy did not have were given out again; each may be decided once more, behind this"
     ),
+    FindingKind.SIGNED_BY: "who signed what names two people; one registrar alone may have typed both names",
     FindingKind.NOT_CHECKED: "this was not checked",
     FindingKind.AHEAD: "the store is ahead of its checkpoint; normal when it was copied while it ran",
     FindingKind.DELETED: "records whose deletion the log orders; their leaves remain and verify",
@@ -116,7 +122,7 @@ MEANINGS: dict[FindingKind, str] = {
 
 NOTICES = frozenset({
     FindingKind.NOT_CHECKED, FindingKind.AHEAD, FindingKind.DELETED, FindingKind.UNVERIFIED,
-    FindingKind.AUDIT_GAP, FindingKind.AUDIT_REWOUND, FindingKind.KAFKA_PUT_BACK,
+    FindingKind.AUDIT_GAP, FindingKind.AUDIT_REWOUND, FindingKind.KAFKA_PUT_BACK, FindingKind.SIGNED_BY,
 })  # fmt: skip
 
 

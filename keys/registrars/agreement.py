@@ -46,9 +46,7 @@ from keys.tables import Ballot, Change, Drop, KeyRole, Put, Tables, Vote
 from protocol.envelope.quotas import DEFAULT_QUOTA
 from protocol.errors import Rejected
 from protocol.identifiers import Digest, Millis, digest
-from protocol.limits import DAY
-
-AGREED_WITHIN = 30 * DAY
+from protocol.limits import AGREED_WITHIN
 
 _APPOINTED_TOGETHER = frozenset({StatementType.IDENTITY, StatementType.ROUTER, StatementType.LEDGER})
 

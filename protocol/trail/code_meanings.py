@@ -87,6 +87,7 @@ MEANINGS: Final[dict[Code, str]] = {
     Code.E_QUORUM: "fewer witnesses cosigned than the policy asks for",
     Code.E_INCLUSION: "the log does not have this at that place",
     Code.E_CONSISTENCY: "the log does not continue what it signed before",
+    Code.E_AGREEMENT: "an act that takes two registrars was not signed by two",
 }
 
 _WITH_UNIT: Final[dict[Code, str]] = {

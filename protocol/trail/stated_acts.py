@@ -2,7 +2,8 @@
 
     root    = RFC 6962 root over the entries (protocol/trail/records.py) of the acts, in their order
     stated  = signed structure of suite 2, context "contrada/actions/1", over [ 1, actor, t, count, root ]
-    acts    = [ 1, "acts", [ [act, salt], ... ], stated ]         to the audit topic; `actions` of the CDDL
+    acts    = [ 1, "acts", [ [act, salt], ... ], signed ]         to the audit topic; `actions` of the CDDL
+    signed  = stated; or of one act that takes two registrars, what both have signed (two_signatures.py)
 
     act                  by
     directory statement  ledger
@@ -10,12 +11,12 @@
     deletion             registrar
     break-glass          registrar
     auditor access       registrar, ledger
-    quarantine release   registrar
+    quarantine release   registrar; two where the root asks for more than one
     software start       router, registrar, ledger
     unverified           the ledger, in its log: nobody states it
-    audit gap            registrar; alone, and the ledger writes it to the topic of publications too
+    audit gap            as a release; alone, and the ledger writes it to the topic of publications too
     audit rewound        the ledger, in its log: nobody states it
-    Kafka put back       registrar; alone, and to the topic of publications too
+    Kafka put back       as a release; alone, and to the topic of publications too
 
 Rules: an act is stated under the name and within the validity of the key that signs it, for the time at
 which it is signed. Both signatures, because these are few and are read decades later. What is signed names
@@ -26,7 +27,7 @@ stays when a record is deleted. Entries show type and time, so both are judged w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from protocol import limits
@@ -35,11 +36,20 @@ from protocol.errors import Code, MisuseError, Rejected
 from protocol.identifiers import Entropy, KeyId, Millis, UnitId
 from protocol.item_forms import uint
 from protocol.merkle import leaf_hash, root_of
-from protocol.parties import IdentityKey, OperatorKey, OperatorRole, Parties
+from protocol.parties import OperatorKey, OperatorRole, Parties
 from protocol.signatures import ACTS, Signer, Suite, parse_signed, sign, verify
 from protocol.trail.acts import Act, act_leaf, encode_act, parse_act
 from protocol.trail.batches import Leaf
+from protocol.trail.operators import operator_at
 from protocol.trail.records import RECORD_SALT, VERSION, RecordType
+from protocol.trail.two_signatures import (
+    Agreed,
+    HalfSigner,
+    check_agreement,
+    sign_agreement,
+    split_signed,
+    takes_two,
+)
 
 MAX_ACTS = 1_000
 
@@ -72,6 +82,18 @@ class Stated:
     actor: UnitId
     t: Millis
     kid: KeyId
+    agreed: Agreed | None = None
+    """The second registrar, where it takes two."""
+
+    @property
+    def last(self) -> tuple[UnitId, Millis]:
+        """Who signed last, and when: from then on it counts."""
+        return (self.actor, self.t) if self.agreed is None else (self.agreed.actor, self.agreed.t)
+
+    @property
+    def names(self) -> str:
+        """Who signed, in words."""
+        return f"{self.actor} alone" if self.agreed is None else f"{self.actor} and {self.agreed.actor}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,27 +141,73 @@ def acts_again(rows: Sequence[tuple[bytes, bytes]], signed: bytes) -> bytes:
     return encode([VERSION, _ACTS, [[record, salt] for record, salt in rows], signed])
 
 
+def acts_in(data: bytes) -> tuple[Act, ...]:
+    """The acts of such a record. Only its form is checked: nobody may have signed it."""
+    leaves, _ = _opened(data)
+    return tuple(parse_act(leaf.record) for leaf in leaves)
+
+
+def agree_to_half(half: bytes, *, actor: UnitId, now: Millis, signer: Signer) -> bytes:
+    """The record that counts, from one that another registrar alone has signed. Verify it before."""
+    leaves, stated = _opened(half)
+    both = sign_agreement(stated, actor=actor, now=now, signer=signer)
+    return acts_again([(leaf.record, leaf.salt) for leaf in leaves], both)
+
+
 def verify_acts(data: bytes, *, parties: Parties) -> StatedActs:
-    """Acts signed by an operator who may state them, or `Rejected`."""
+    """Acts signed by an operator who may state them, and by two where it takes two; or `Rejected`."""
+    leaves, signed = _opened(data)
+    return _own(leaves, signed, check_stated(signed, [leaf.entry for leaf in leaves], parties=parties))
+
+
+def verify_half(data: bytes, *, parties: Parties) -> StatedActs:
+    """One act that takes two registrars and that one has signed, or `Rejected`. It counts for nothing yet."""
+    leaves, signed = _opened(data)
+    entries = [leaf.entry for leaf in leaves]
+    if len(entries) != 1 or not takes_two(entries, parties):
+        raise Rejected(Code.E_AGREEMENT, "not one act that takes two registrars")
+    return _own(leaves, signed, _check_half(signed, entries, parties))
+
+
+def check_stated(data: bytes, entries: Sequence[bytes], *, parties: Parties) -> Stated:
+    """The operators who stated the acts with exactly these entries, if entitled, or `Rejected`.
+
+    That each act is in the first one's name is in its record: a reader with the records compares it.
+    """
+    stated, agreed = split_signed(data)
+    by = _check_half(stated, entries, parties)
+    if not takes_two(entries, parties):
+        if agreed is not None:
+            raise Rejected(Code.E_AGREEMENT, "signed by two, and one states this here")
+        return by
+    first = HalfSigner(by.actor, by.t, by.kid)
+    second = check_agreement(agreed, stated=stated, by=first, parties=parties)
+    if len(entries) != 1:
+        # What the second one is shown is one act.
+        raise Rejected(Code.E_AGREEMENT, "what takes two registrars is stated alone")
+    return replace(by, agreed=second)
+
+
+def _opened(data: bytes) -> tuple[tuple[Leaf, ...], bytes]:
+    """The leaves of a record of acts, and what was signed of them. Only its form is checked."""
     match decode(data, limit=limits.MAX_RECORD, items=limits.MAX_ROW_ITEMS):
         case [version, "acts", [*rows], bytes(signed)] if 0 < len(rows) <= MAX_ACTS:
             if uint(version) != VERSION:
                 raise Rejected(Code.E_VER, f"version {version}, known is {VERSION}")
-            leaves = tuple(map(_leaf, rows))
+            return tuple(map(_leaf, rows)), signed
         case _:
             raise Rejected(Code.E_SCHEMA, "not a list of acts of version 1")
-    stated = check_stated(signed, [leaf.entry for leaf in leaves], parties=parties)
+
+
+def _own(leaves: tuple[Leaf, ...], signed: bytes, stated: Stated) -> StatedActs:
     acts = tuple(parse_act(leaf.record) for leaf in leaves)
     if any(act.actor != stated.actor for act in acts):
         raise Rejected(Code.E_ISSUER, "an act in the name of somebody else")
     return StatedActs(stated, acts, leaves, signed)
 
 
-def check_stated(data: bytes, entries: Sequence[bytes], *, parties: Parties) -> Stated:
-    """The operator who stated the acts with exactly these entries, if entitled, or `Rejected`.
-
-    That each act is in that operator's name is in its record: a reader with the records compares it.
-    """
+def _check_half(data: bytes, entries: Sequence[bytes], parties: Parties) -> Stated:
+    """Who stated the acts with exactly these entries, whether or not it takes another one."""
     signed = parse_signed(data)
     if signed.suite is not Suite.HYBRID:
         raise Rejected(Code.E_SUITE_BELOW_MIN, "acts without both signatures", hint="sign with suite 2")
@@ -148,7 +216,7 @@ def check_stated(data: bytes, entries: Sequence[bytes], *, parties: Parties) -> 
             if uint(version) != VERSION:
                 raise Rejected(Code.E_VER, f"version {version}, known is {VERSION}")
             t, count = Millis(uint(time)), uint(number)
-            by = _operator(parties.operator_key(signed.kid), actor, t)
+            by = operator_at(parties, signed.kid, actor, t)
         case _:
             raise Rejected(Code.E_SCHEMA, "not a root of acts of version 1")
     verify(signed, by.identity.public, context=ACTS)
@@ -157,21 +225,6 @@ def check_stated(data: bytes, entries: Sequence[bytes], *, parties: Parties) -> 
     for entry in entries:
         _check_entry(entry, by, t)
     return Stated(by.role, by.identity.unit, t, signed.kid)
-
-
-def _operator(by: OperatorKey | None, actor: Item, t: Millis) -> OperatorKey:
-    if by is None:
-        raise Rejected(Code.E_ISSUER, "signed by a key that no operator has")
-    if by.identity.unit != actor:
-        raise Rejected(Code.E_ISSUER, "signed with the key of another operator")
-    if not _was_good(by.identity, t):
-        raise Rejected(Code.E_ISSUER, "the operator's key was not valid then")
-    return by
-
-
-def _was_good(key: IdentityKey, t: Millis) -> bool:
-    compromised = key.revoked and (key.compromised_since is None or key.compromised_since <= t)
-    return not compromised and key.not_before <= t <= key.not_after
 
 
 def _check_entry(entry: bytes, by: OperatorKey, t: Millis) -> None:

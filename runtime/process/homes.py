@@ -12,6 +12,7 @@
              unit.secret     opens the keys, if no better place was chosen (`secret` in unit.toml)
     centre   centre.toml     settings              router.toml, ledger.toml   its processes' settings
              pending.log     statements that are made and not published yet
+             acts/           acts for the ledger that one registrar has signed and another one has not
              router.verified, ledger.verified   which statements these two have verified; can be removed
              centre.secret   opens the keys, if no better place was chosen (`secret` in centre.toml)
 
@@ -163,6 +164,11 @@ class CentreHome(Home):
     def pending(self) -> Path:
         """Statements that are made and not published yet."""
         return self.path / "pending.log"
+
+    @property
+    def acts(self) -> Path:
+        """Acts for the ledger that wait for another registrar."""
+        return self.path / "acts"
 
     def hold(self) -> HomeLock:
         """Hold the home for this command; `AlreadyRunning` if another one has it."""

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from protocol import topics
+from protocol.canonical import encode
+from runtime.kafka.partition_log import KafkaLog
 from tests.waiting import GENEROUS, ended, until
 
 COMMAND = [sys.executable, "-P", "-c", "from clients.cli.main import main; main()"]
@@ -24,13 +26,24 @@ def contrada(*arguments: str, code: int = 0) -> dict:
     return json.loads(done.stdout or done.stderr.splitlines()[-1])
 
 
+def founded(bootstrap: str, home: Path, *options: str) -> list[str]:
+    """An exchange that was just founded, by the commands that people use."""
+    centre = ["--home", str(home), "--kafka", bootstrap]
+    contrada(*centre, "centre", "init", *options)
+    contrada(*centre, "ledger", "init", "--origin", "contrada.example", "--http-port", "0")
+    return centre
+
+
 @pytest.fixture
 def centre(empty_kafka, tmp_path: Path) -> list[str]:
-    """An exchange that was just founded, by the commands that people use."""
-    home = ["--home", str(tmp_path / "centre"), "--kafka", empty_kafka.bootstrap]
-    contrada(*home, "centre", "init")
-    contrada(*home, "ledger", "init", "--origin", "contrada.example", "--http-port", "0")
-    return home
+    """One that has one registrar."""
+    return founded(empty_kafka.bootstrap, tmp_path / "centre")
+
+
+async def quarantined(bootstrap: str, content: bytes) -> None:
+    """A router has put a record into quarantine."""
+    row = encode([1, ["fr", 0, 7, 1], 2, "E_CBOR", bytes(32), len(content), content])
+    await KafkaLog(bootstrap, topics.QUARANTINE).append([row])
 
 
 def sequenced(centre: list[str]) -> list[dict]:
@@ -63,11 +76,7 @@ async def test_what_people_do_is_stated_and_logged(centre: list[str], tmp_path: 
     contrada(*centre, "centre", "act", "policy-change", str(policy), "--why", "a third witness")
     contrada(*centre, "centre", "act", "break-glass", "--who", "duty", "--why", "life in danger", "--yes")
     contrada(*centre, "centre", "act", "auditor-access", "--who", "EDPS", "--asked", "2026h2")
-    from protocol.canonical import encode
-    from runtime.kafka.partition_log import KafkaLog
-
-    row = encode([1, ["fr", 0, 7, 1], 2, "E_CBOR", bytes(32), 4, b"evil"])
-    await KafkaLog(centre[3], topics.QUARANTINE).append([row])
+    await quarantined(centre[3], b"evil")
     out = tmp_path / "record.bin"
     release = ("centre", "quarantine", "release", "0", "--out", str(out), "--by", "Costa", "--yes")
     contrada(*centre, *release, "--second", "costa", code=9)
@@ -79,3 +88,46 @@ async def test_what_people_do_is_stated_and_logged(centre: list[str], tmp_path: 
     for act in ("policy_change", "break_glass", "auditor_access", "quarantine_release"):
         assert stated.count(act) == 1
     assert "unverified" not in stated
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+async def test_with_two_registrars_one_takes_nothing_out(empty_kafka, tmp_path: Path) -> None:
+    """One states it, the other reads it, agrees with another key and takes it out; an auditor sees both."""
+    centre = founded(empty_kafka.bootstrap, tmp_path / "centre", "--registrars", "2")
+    keys, out = tmp_path / "centre" / "keys", tmp_path / "record.bin"
+    await quarantined(centre[3], b"evil")
+    release = ("centre", "quarantine", "release", "0", "--out", str(out), "--by", "Costa", "--second", "Smit")
+    made = contrada(*centre, *release, "--yes")
+    assert not out.exists()
+    (waits,) = contrada(*centre, "centre", "agree", "ls")
+    assert waits["ballot"] == made["ballot"] == contrada(*centre, *release, "--yes")["ballot"]
+    assert contrada(*centre, "centre", "status", code=3)["directory"]["waiting"] == 1
+
+    def agree(key: str, *options: str, code: int = 0) -> dict:
+        named = (made["ballot"][:10], "--registrar-key", str(keys / key), *options, "--yes")
+        return contrada(*centre, "centre", "agree", "to", *named, code=code)
+
+    agree("registrar", "--out", str(out), code=9)
+    agree("registrar-2", code=9)
+    assert not out.exists()
+    await _half_alone(centre)
+    agree("registrar-2", "--out", str(out))
+    assert out.read_bytes() == b"evil"
+    assert contrada(*centre, "centre", "agree", "ls") == []
+
+    stated = [row["type"] for row in sequenced(centre)]
+    assert (stated.count("quarantine_release"), stated.count("unverified")) == (1, 1)
+    ledger = tmp_path / "centre" / "ledger"
+    trust = ("--root", str(tmp_path / "centre" / "root.cbor"), "--policy", str(ledger / "policy"))
+    told = contrada("audit", "fsck", str(ledger), *trust, "--live")
+    assert told["findings"] == []
+    notices = {row["kind"]: row["what"] for row in told["notices"]}
+    assert notices["signed-by"].endswith("quarantine_release, signed by registrar and registrar-2")
+    assert "E_AGREEMENT" in notices["unverified"]
+
+
+async def _half_alone(centre: list[str]) -> None:
+    """Somebody publishes what one has signed: it is a leaf that says what it lacks, and no act."""
+    (half,) = (Path(centre[1]) / "acts").glob("*.half")
+    await KafkaLog(centre[3], topics.AUDIT).append([half.read_bytes()])

@@ -21,10 +21,10 @@ from keys.unlock import Credential
 from protocol import topics
 from protocol.identifiers import UnitId
 from runtime.kafka.admin import KafkaTopicAdmin
-from runtime.kafka.partition_log import KafkaDirectory, KafkaTopics
+from runtime.kafka.partition_log import KafkaDirectory, KafkaLog, KafkaTopics
 from runtime.process.directory_file import write_statements
 from runtime.process.homes import UnitHome
-from tests.integration.test_acts import COMMAND, _search, contrada
+from tests.integration.test_acts import COMMAND, _search, contrada, founded
 from tests.integration.units import UnitProcess, now
 from tests.waiting import GENEROUS, ended, until
 
@@ -147,6 +147,30 @@ async def test_records_that_kafka_deleted_are_stated_and_passed(centre: list[str
         assert codes == ["ledger_audit_gap"]
     finally:
         process.stop()
+
+
+async def test_with_two_registrars_it_takes_both(empty_kafka, tmp_path: Path) -> None:
+    """The half opens nothing, not even where somebody publishes it; with both the ledger goes on, and an auditor sees both."""
+    centre = founded(empty_kafka.bootstrap, tmp_path / "centre", "--registrars", "2")
+    state(centre, "read before")
+    sequenced(centre, {"break_glass": 1, "software_start": 1})
+    state(centre, "gone", "left")
+    end = await end_of_audit(centre[3])
+    await delete_before(centre[3], end - 1)
+    made = contrada(
+        *centre, "ledger", "gap", "--by", "Costa", "--second", "Smit", "--why", "retention", "--yes"
+    )
+    (half,) = (tmp_path / "centre" / "acts").glob("*.half")
+    await KafkaLog(centre[3], topics.AUDIT).append([half.read_bytes()])
+    assert "contrada ledger gap" in stops(centre)
+
+    second = ("--registrar-key", str(tmp_path / "centre" / "keys" / "registrar-2"), "--yes")
+    contrada(*centre, "centre", "agree", "to", made["ballot"], *second)
+    rows = sequenced(centre, {"break_glass": 2, "audit_gap": 1})
+    assert Counter(row["type"] for row in rows)["unverified"] == 1
+    notices = {row["kind"]: row["what"] for row in fsck(centre)}
+    assert notices["signed-by"].endswith("audit_gap, signed by registrar and registrar-2")
+    assert "E_AGREEMENT" in notices["unverified"]
 
 
 async def test_a_ledger_whose_database_is_lost_begins_again(centre: list[str]) -> None:

@@ -135,6 +135,10 @@ class World:
         """Random bytes that are the same in every run."""
         return self._random.randbytes(size)
 
+    def registrars(self) -> list[SoftIdentity]:
+        """Those who must agree."""
+        return [self.registrar]
+
     def appoint(
         self, role: StatementType, identity: SoftIdentity, *, by: SoftIdentity, life: int = 365 * DAY
     ):

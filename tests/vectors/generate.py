@@ -14,7 +14,7 @@ from typing import Any
 from protocol.canonical import encode
 from protocol.envelope.commitment import SALT_SIZE
 from protocol.merkle import inclusion_paths, leaf_hash
-from tests.vectors import cases, codec, parties
+from tests.vectors import acts, cases, codec, parties
 from tests.vectors.build import Builder, Randomness, as_json, delivery_of, record_of
 from tests.vectors.notation import HERE, read, text_of
 from tests.vectors.run import outcome
@@ -46,6 +46,11 @@ def contents() -> dict[str, Any]:
             found = outcome(case, written)
             if found != case["expect"]:
                 raise SystemExit(f"{name}: {case['name']}: expected {case['expect']}, found {found}")
+    made["acts"] = _cases("What anybody says to acts that take two registrars.", acts.cases(build))
+    made["acts"]["keys"] = acts.described()
+    for case in made["acts"]["cases"]:
+        if (found := acts.outcome(case, made["acts"]["keys"])) != case["expect"]:
+            raise SystemExit(f"acts: {case['name']}: expected {case['expect']}, found {found}")
     made["randomised"] = {
         "what": "Values that are random inside the library, kept so that a run changes nothing: HPKE, ML-DSA-65.",
         "values": dict(sorted(build.random.new.items())),

@@ -10,7 +10,7 @@ from protocol.envelope import sealing
 from protocol.envelope.core import parse_core
 from protocol.errors import Code, Rejected
 from protocol.merkle import inclusion_paths, leaf_hash, root_from_path, root_of
-from tests.vectors import generate, parties
+from tests.vectors import acts, generate, parties
 from tests.vectors.notation import item_of, read
 from tests.vectors.run import outcome
 
@@ -29,6 +29,12 @@ def test_the_files_are_what_the_generator_writes(capsys):
 def test_each_case_ends_as_it_says(case):
     """From the JSON alone, every case is accepted or refused with its code."""
     assert outcome(case, PARTIES) == case["expect"]
+
+
+@pytest.mark.parametrize("case", read("acts")["cases"], ids=lambda case: case["name"])
+def test_each_record_of_acts_ends_as_it_says(case):
+    """By the keys of its own file alone; the bytes that are signed stand beside it."""
+    assert acts.outcome(case, read("acts")["keys"]) == case["expect"]
 
 
 @pytest.mark.parametrize("case", MESSAGES)

@@ -110,7 +110,8 @@ def quarantine_release(
     """Take a record out of quarantine into a file, for those who look into it. The ledger is told first.
 
     Nothing is delivered by it: what was not verified stays undelivered. The file holds what somebody put
-    into an outbox; take it for hostile.
+    into an outbox; take it for hostile. Where the exchange has two registrars, this signs for one of them:
+    the other one takes the record out, with 'contrada centre agree to'.
     """
     from broker.centre.acts import check_release
     from broker.centre.acts import release_record as take_out
@@ -119,9 +120,21 @@ def quarantine_release(
     check_release(by=by, second=second, out=out)
     confirm(f"release record {number} of the quarantine to {out}", yes=yes)
     made = run_quietly(take_out(invocation, number, by=by, second=second, out=out))
+    if made["ballot"] is not None:
+        _tell_half(invocation, made, out)
+        return
     _tell(invocation, made)
+    say("one registrar has signed for both: this exchange was founded with one")
     if made["held"] < made["size"]:
         say(f"{out} has the first {made['held']:,} of {made['size']:,} bytes: quarantine holds no more")
+
+
+def _tell_half(invocation: Invocation, made: dict[str, Any], out: Path) -> None:
+    from broker.centre.commands.agree import say_half
+
+    if invocation.json:
+        write_json(made)
+    say_half(made["ballot"], out=out)
 
 
 def _tell(invocation: Invocation, made: dict[str, Any]) -> None:

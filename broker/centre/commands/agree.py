@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,14 @@ BALLOTS = (
     Column("until", "UNTIL", moment),
 )
 BALLOT = (*(column.line() for column in BALLOTS), Column("fingerprint", "fingerprint"))
+RELEASE = (*BALLOT, Column("record", "in quarantine"))
+
+
+def say_half(ballot: str, *, out: Path | None = None) -> None:
+    """Tell that one registrar has signed an act, and what another one has to run."""
+    to_file = "" if out is None else f" --out {shlex.quote(str(out))}"
+    say("signed by one registrar: nothing is done before another one agrees, within 30 days")
+    say(f"hint: contrada centre agree to {ballot} --registrar-key /media/registrar-2{to_file}")
 
 
 def say_if_waiting(done: Mapping[str, Any]) -> bool:
@@ -69,6 +78,7 @@ def agree_ls(invocation: Invocation) -> None:
     examples=(
         "contrada centre agree to 0f3a9c1e5b7d --registrar-key /media/registrar-2",
         "contrada centre agree to 0f3a9c1e 5b7d2211 --registrar-key key --registrar-secret secret",
+        "contrada centre agree to 77aa01c4 --registrar-key /media/registrar-2 --out record.bin",
     ),
 )
 @click.argument("ballots", metavar="BALLOT...", nargs=-1, required=True, type=_BallotName())
@@ -87,6 +97,9 @@ def agree_ls(invocation: Invocation) -> None:
     metavar="FILE",
     help="What opens it. [default: registrar.secret beside it, or the home's]",
 )
+@click.option(
+    "--out", type=PathName(path_type=Path), metavar="FILE", help="Of a release: a new file for the record."
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @pass_invocation
 def agree_to(
@@ -95,12 +108,14 @@ def agree_to(
     ballots: tuple[bytes | IdPrefix, ...],
     key: Path,
     secret: Path | None,
+    out: Path | None,
     yes: bool,
 ) -> None:
     """Agree to what another registrar has stated: it takes effect once enough have.
 
     Shows what it is first, and of a key its fingerprint: have its holder read theirs to you over another
     channel, as the first registrar did. Several are stated in the order in which they were stated first.
+    An act for the ledger is signed by you as well, and done: a record of quarantine goes to --out.
     """
     from broker.centre.agreements import agree as agree_with
     from broker.centre.agreements import find_ballots
@@ -110,10 +125,10 @@ def agree_to(
     shown = run_quietly(find_ballots(invocation, ballots))
     if not invocation.json:
         for row in shown:
-            write_details(row, BALLOT, as_json=False)
+            write_details(row, RELEASE if "record" in row else BALLOT, as_json=False)
     confirm(f"agree to {'this' if len(shown) == 1 else 'all of these'}", yes=yes)
     named = [bytes.fromhex(row["ballot"]) for row in shown]
-    done = run_quietly(agree_with(invocation, named, key, secret=secret))
+    done = run_quietly(agree_with(invocation, named, key, secret=secret, out=out))
     if invocation.json:
         write_json(done)
     for row in done:

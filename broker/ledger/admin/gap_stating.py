@@ -51,11 +51,12 @@ async def find_gap(settings: LedgerSettings, said: GapStatement) -> AuditGap:
 async def state_gap(
     settings: LedgerSettings, home: Path, gap: AuditGap, said: GapStatement
 ) -> dict[str, Any]:
-    """State it under the registrar's name."""
+    """State it under the registrar's name; where it takes two, it waits for another one."""
     registrar = registrar_in(home)
     act = audit_gap(now(), registrar.name, gap, why=said.why, by=said.by, second=said.second)
-    await state_act(settings, act, registrar)
-    return {"log": gap.log, "first": gap.first, "last": gap.end - 1, "stated_by": registrar.name}
+    waits = await state_act(settings, home, act, registrar)
+    told = {"log": gap.log, "first": gap.first, "last": gap.end - 1, "stated_by": registrar.name}
+    return told | {"ballot": waits}
 
 
 async def _beginning(settings: LedgerSettings) -> int:

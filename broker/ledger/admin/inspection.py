@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from broker.centre.clock import check_clock
+from broker.centre.waiting.half_acts import keep_half, shown_name
 from broker.ledger import checks
 from broker.ledger.admin.ledger_founding import centre_settings
 from broker.ledger.log_head import resume_head
@@ -155,7 +156,7 @@ def order_deletion(
             )
     at, registrar = now(), registrar_in(home)
     act = deletion(at, registrar.name, origin=log, indexes=indexes, ground=ground)
-    asyncio.run(state_act(settings, act, registrar))
+    asyncio.run(state_act(settings, home, act, registrar))
     return {"log": log, "indexes": sorted(set(indexes)), "ordered_by": registrar.name}
 
 
@@ -170,12 +171,18 @@ def registrar_in(home: Path) -> SoftIdentity:
     return registrar
 
 
-async def state_act(settings: LedgerSettings, act: Act, registrar: SoftIdentity) -> None:
-    """Sign an act with the registrar's key, and put it into the audit topic; not by a wrong clock."""
+async def state_act(settings: LedgerSettings, home: Path, act: Act, registrar: SoftIdentity) -> str | None:
+    """Sign an act with the registrar's key, and put it into the audit topic; not by a wrong clock.
+
+    Where it takes two registrars it is kept instead: the name under which it waits for another one.
+    """
     await check_clock(settings.access())
     data = sign_acts([act], actor=registrar.name, now=act.t, signer=registrar, entropy=os.urandom)
+    if (waits := keep_half(CentreHome(home), act, data)) is not None:
+        return shown_name(waits)
     async with KafkaTopics(settings.access()).writing() as writer:
         await writer.write([OutputRecord(topics.AUDIT, b"", data)])
+    return None
 
 
 def _records(settings: LedgerSettings) -> RecordStore:

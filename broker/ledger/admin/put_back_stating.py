@@ -116,11 +116,11 @@ def find_way_back(settings: LedgerSettings, said: PutBackStatement) -> PutBack:
 async def state_put_back(
     settings: LedgerSettings, home: Path, back: PutBack, said: PutBackStatement
 ) -> dict[str, Any]:
-    """State it under the registrar's name."""
+    """State it under the registrar's name; where it takes two, it waits for another one."""
     registrar = registrar_in(home)
     act = kafka_put_back(now(), registrar.name, back, why=said.why, by=said.by, second=said.second)
-    await state_act(settings, act, registrar)
-    return {"log": back.log, "leaf": back.leaf, "stated_by": registrar.name}
+    waits = await state_act(settings, home, act, registrar)
+    return {"log": back.log, "leaf": back.leaf, "stated_by": registrar.name, "ballot": waits}
 
 
 def unstated_ways_back(records: RecordStore) -> Iterator[UnstatedWayBack]:

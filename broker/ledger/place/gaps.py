@@ -1,7 +1,7 @@
 """Going on behind records of the audit topic that were deleted before the ledger had read them.
 
     position   the ledger goes on at an offset that the topic has not any more
-    stated     two people state the gap: an act of the registrar, in the topic itself (protocol/trail/acts.py)
+    stated     two people state the gap: an act in the topic itself, signed by as many registrars as it takes
     passed     the act becomes a leaf at the place of the gap, and the ledger goes on behind it
 
 Owns the search for the act, and when it counts. Rules:
@@ -85,7 +85,7 @@ def passing(record: InputRecord, state: LogState, *, first: int, parties: Partie
         return None
     made = leaves_of_acts(stated, first=0)
     # As if it were the last record of those that are gone: the log goes on behind it.
-    return JudgedRecord(gap.end - 1, stated.by.t, made.entries, made.rows, signed=made.signed)
+    return JudgedRecord(gap.end - 1, stated.by.last[1], made.entries, made.rows, signed=made.signed)
 
 
 def _is_before(state: LogState, gap: AuditGap, *, first: int) -> bool:

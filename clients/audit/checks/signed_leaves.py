@@ -4,7 +4,8 @@ A router signs one root over the decisions of each of its transactions, and an o
 the acts that they state together. The ledger keeps these signatures beside the records; they name no record
 and no salt, so they stay when records are deleted. Here each is verified with the key from the directory's
 log, over the entries that the tiles have. Every decision must be covered by a router's, every act by that of
-an operator who may state it; and where its record is there, it names that operator. Exempt is what the ledger
+an operator who may state it, and of two where that takes two registrars; and where its record is there, it
+names the first one. Exempt is what the ledger
 writes itself in the place of a record that does not verify. What is reported: the first leaf of what does not
 hold, and each leaf that nothing covers.
 """
@@ -26,13 +27,13 @@ from clients.audit.findings import Finding, FindingKind, Tell
 from keys.directory import Directory
 from keys.root_of_trust import RootOfTrust
 from protocol.errors import Code, Rejected
-from protocol.identifiers import UnitId
 from protocol.limits import MAX_RECIPIENTS
 from protocol.tlog.tiles import ENTRIES, TILE_WIDTH, read_entries, tile_of
 from protocol.trail.batches import check_batch
-from protocol.trail.records import DECISIONS
+from protocol.trail.records import DECISIONS, RecordType
 from protocol.trail.records_file import SignedLeaves
-from protocol.trail.stated_acts import MAX_ACTS, MAY_STATE, check_stated
+from protocol.trail.stated_acts import MAX_ACTS, MAY_STATE, Stated, check_stated
+from protocol.trail.two_signatures import TAKES_TWO
 from runtime.errors import Unavailable
 
 _NEEDED: Final = {
@@ -83,12 +84,12 @@ class Vouched:
 
     first: int
     leaves: int
-    actor: UnitId | None
-    """The operator who stated them; None: a router decided them."""
+    by: Stated | None
+    """The operators who stated them; None: a router decided them."""
 
 
 Verdict = tuple[list[Vouched], list[tuple[int, str]]]
-"""What holds, and the first leaves of what does not, with the reason."""
+"""What holds, and the first leaves of what does not, with the code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +120,17 @@ def check_signed(
     except Unavailable as error:
         tell(unreadable(records, error))
         return
+    alone = {index for index, why in wrong if why == Code.E_AGREEMENT.value}
     for index, why in wrong:
         what = f"what was signed of leaf {index} does not hold: {why}"
-        tell(Finding(_kind_at(entries, index), origin, what, PLACE, index))
+        kind = FindingKind.ACT_ALONE if index in alone else _kind_at(entries, index)
+        tell(Finding(kind, origin, what, PLACE, index))
+    for index, what in _by_whom(entries, good):
+        tell(Finding(FindingKind.SIGNED_BY, origin, what, "", index))
     for kind, index, what in strange:
         tell(Finding(kind, origin, what, "" if kind is FindingKind.ACT_TWICE else PLACE, index))
-    for index, kind in islice(_uncovered(entries, good), MOST_FINDINGS):
+    covered = sorted([*good, *(Vouched(index, 1, None) for index in alone)], key=lambda each: each.first)
+    for index, kind in islice(_uncovered(entries, covered), MOST_FINDINGS):
         tell(Finding(kind, origin, f"leaf {index}: {_NOT_COVERED[kind]}", "", index))
 
 
@@ -147,19 +153,19 @@ def verified(task: SignatureTask, signed: Sequence[SignedLeaves]) -> Verdict:
             wrong.append((first, Code.E_SCHEMA.value))
             continue
         try:
-            actor = _check(list(entries.between(first, min(first + leaves, task.size))), data, directory)
+            by = _check(list(entries.between(first, min(first + leaves, task.size))), data, directory)
         except Rejected as rejected:
             wrong.append((first, rejected.code))
         else:
-            good.append(Vouched(first, leaves, actor))
+            good.append(Vouched(first, leaves, by))
     return good, wrong
 
 
-def _check(entries: Sequence[bytes], signed: bytes, directory: Directory) -> UnitId | None:
-    """Verify it over these entries; the operator, if they are acts."""
+def _check(entries: Sequence[bytes], signed: bytes, directory: Directory) -> Stated | None:
+    """Verify it over these entries; the operators, if they are acts."""
     # A router states no act: with one act among the entries, all of them must be acts of an operator.
     if any(_kind(entry) is FindingKind.ACT_UNSIGNED for entry in entries):
-        return check_stated(signed, entries, parties=directory).actor
+        return check_stated(signed, entries, parties=directory)
     decisions = [entry for entry in entries if _kind(entry) is FindingKind.DECISION_UNSIGNED]
     check_batch(signed, decisions, parties=directory)
     return None
@@ -171,16 +177,26 @@ def _strange(
     """Acts whose signature holds, but whose record names another operator, or that are in the log twice."""
     seen: dict[bytes, int] = {}
     for each in good:
-        if each.actor is None:
+        if each.by is None:
             continue
         end = each.first + each.leaves
         for row in reader.rows(origin, each.first, end):
-            if row.record is not None and row.sender != each.actor:
-                what = f"leaf {row.index} is an act of {row.sender}, and {each.actor} stated it"
+            if row.record is not None and row.sender != each.by.actor:
+                what = f"leaf {row.index} is an act of {row.sender}, and {each.by.actor} stated it"
                 yield FindingKind.ACT_UNSIGNED, row.index, what
         for index, entry in enumerate(entries.between(each.first, end), start=each.first):
             if (before := seen.setdefault(entry, index)) != index:
                 yield FindingKind.ACT_TWICE, index, f"leaf {index} is the act of leaf {before} again"
+
+
+def _by_whom(entries: Entries, good: Iterable[Vouched]) -> Iterator[tuple[int, str]]:
+    """Of each act that two people state, which registrars have signed it."""
+    for each in good:
+        if each.by is None:
+            continue
+        for index, entry in enumerate(entries.between(each.first, each.first + each.leaves), each.first):
+            if entry[2] in TAKES_TWO:
+                yield index, f"leaf {index}: {RecordType(entry[2]).name.lower()}, signed by {each.by.names}"
 
 
 def _directory(task: SignatureTask) -> Directory:

@@ -151,11 +151,12 @@ def take_notice(
         gap, back = gap_of(act), put_back_of(act)
         if (gap is None and back is None) or not note(context.store, told(digest(record.value))):
             continue
+        by = f"signed by {stated.by.names}"
         if gap is not None:
-            detail = f"{gap.log}: {gap.end - gap.first} offsets of the audit topic, from {gap.first} on"
+            detail = f"{gap.log}: {gap.end - gap.first} offsets of the audit topic, from {gap.first} on; {by}"
             context.alarm("ledger_audit_gap", cause=f"{gap.log} {gap.first}", detail=detail)
         if back is not None:
-            detail = f"to a copy of {show_time(back.copied)}, on {show_time(back.restored)}"
+            detail = f"to a copy of {show_time(back.copied)}, on {show_time(back.restored)}; {by}"
             context.alarm("kafka_put_back", cause=f"{back.log} {back.leaf}", detail=detail)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from base64 import b85decode
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pycddl
@@ -51,8 +52,10 @@ from protocol.trail.batches import (
     verify_decisions,
     verify_receipt,
 )
+from protocol.trail.two_signatures import TAKES_TWO
 from protocol.verification import ADDRESSEE, ROUTER
 from tests.sim.one_log import SimLog, leaves
+from tests.sim.two_registrars import TwoRegistrars
 from tests.sim.world import World
 from tests.unit.protocol.cddl import Spec
 from tests.unit.protocol.envelope.test_core import CORE, FIELDS, REFUSED
@@ -140,7 +143,10 @@ def samples() -> dict[str, list[bytes]]:
         "entry": [*world.decisions("fr").entries, *(leaf.entry for leaf in deliveries_of_all)],
         "delivered": [leaf.record for leaf in deliveries_of_all],
         "action": [encode_act(act) for act in every_act(world.now)],
-        "actions": stated_acts(world),
+        "actions": [*stated_acts(world), *agreed_acts()],
+        "signed-by-two": [decode(raw)[3] for raw in agreed_acts()],
+        "signed-agreement": [decode(decode(raw)[3])[1] for raw in agreed_acts()],
+        "agreement": [parse_signed(decode(decode(raw)[3])[1]).payload for raw in agreed_acts()],
         "signed-acts": [decode(raw)[3] for raw in stated_acts(world)],
         "stated": [parse_signed(decode(raw)[3]).payload for raw in stated_acts(world)],
         "quarantine": world.quarantine,
@@ -171,6 +177,13 @@ def samples() -> dict[str, list[bytes]]:
         "storage-file": [encode([1, "fr", bytes(32)])],
         "note-key": [NoteKey.generate(entropy).secret_bytes()],
     }  # fmt: skip
+
+
+@cache
+def agreed_acts() -> list[bytes]:
+    """Acts that take two registrars, signed by both."""
+    two = TwoRegistrars()
+    return [two.both(act) for act in every_act(two.now) if act.type in TAKES_TWO]
 
 
 def next_root_of(world: World) -> RootOfTrust:
@@ -367,6 +380,8 @@ def test_the_contexts_of_the_prose_are_those_of_the_programs():
         signatures.STATEMENT,
         signatures.BATCH,
         signatures.ACTS,
+        signatures.AGREEMENT,
+        signatures.AGREEMENT,
         possession.POSSESSION,
         enrolment.ENROLMENT,
         enrolment.ROTATION,

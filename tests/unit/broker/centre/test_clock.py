@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -9,12 +10,14 @@ import pytest
 from broker.centre import acts, clock, registry
 from broker.centre.clock import check_clock
 from broker.ledger.admin import inspection
+from keys.ceremony import write_pin
 from protocol.identifiers import Millis
 from protocol.limits import CLOCK_TOLERANCE, DAY, HOUR
 from protocol.trail.acts import AuditGap, audit_gap
 from runtime.cli.command import Invocation
 from runtime.errors import Unavailable
 from runtime.kafka.broker_time import NoTimeTold
+from runtime.process.homes import CentreHome
 from tests.mutants.engine import Mutant, mutated
 from tests.mutants.operations import dropped, unchecked
 from tests.mutants.promises import assert_missed
@@ -67,22 +70,24 @@ async def test_statements_and_acts_ask_first(tmp_path, monkeypatch: pytest.Monke
         await opened.state([b"statement"])
 
 
-async def acts_about_the_log_ask_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def acts_about_the_log_ask_first(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    write_pin(CentreHome(home).root, world.directory.root, entropy=world.entropy)
     monkeypatch.setattr(inspection, "check_clock", told)
     registrar, settings = world.registrar, SimpleNamespace(access=lambda: "127.0.0.1:1")
     act = audit_gap(NOON, registrar.name, AuditGap("x/audit/2026h2", 1, 2), why="w", by="a", second="b")
     with pytest.raises(Told):
-        await inspection.state_act(settings, act, registrar)
+        await inspection.state_act(settings, home, act, registrar)
 
 
-async def test_acts_about_the_log_ask_first(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_acts_about_the_log_ask_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A gap and a deletion, too."""
-    await acts_about_the_log_ask_first(World(), monkeypatch)
+    await acts_about_the_log_ask_first(tmp_path, monkeypatch)
 
 
-async def test_without_the_question_they_are_stated(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_the_question_they_are_stated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with mutated(Mutant(inspection.state_act, dropped("check_clock"))), pytest.raises(Unavailable):
-        await acts_about_the_log_ask_first(World(), monkeypatch)
+        await acts_about_the_log_ask_first(tmp_path, monkeypatch)
 
 
 async def test_without_the_check_a_wrong_clock_states() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from broker.centre import acts, quarantine
+from keys.ceremony import write_pin
 from keys.key_files import IDENTITY_FILE, write_identity
 from keys.store import prepare_directory
 from protocol import topics
@@ -80,6 +81,7 @@ def centre(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Invocation:
     home = CentreHome(tmp_path / "centre")
     secret, named = new_secret(home, file=None)
     home.settings.write_text(f'kafka = "127.0.0.1:1"\nsecret = "{named}"\n')
+    write_pin(home.root, World().root, entropy=os.urandom)
     prepare_directory(home.keys / "registrar")
     key = home.keys / "registrar" / IDENTITY_FILE
     write_identity(key, identity("registrar"), secret=secret, entropy=os.urandom)

@@ -36,9 +36,9 @@ LEDGER = UnitId("ledger")
 
 
 @lru_cache
-def world_of(batches: int) -> World:
+def world_of(batches: int, kind: type[World] = World) -> World:
     """An exchange whose routers made so many transactions, of one to four decisions each. Do not change it."""
-    world = World()
+    world = kind()
     for number in range(batches):
         for _ in range(1 + number % 4):
             world.submit("fr", world.compose("fr", ["it", "de"] if number % 2 else ["it"]))

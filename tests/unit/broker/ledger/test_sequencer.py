@@ -323,7 +323,7 @@ def test_what_somebody_writes_a_second_time_has_its_leaves_once(tmp_path: Path, 
 
 def test_that_it_has_its_leaves_once_is_tested(tmp_path: Path) -> None:
     """Without the look there are two decisions of one message, and every auditor takes the router for a cheat."""
-    mutant = Mutant(Sequencer._once, forced(False, "reading.signed", "known"))
+    mutant = Mutant(Sequencer._once, forced(False, "name", "known"))
     with mutated(mutant), pytest.raises(AssertionError):
         test_what_somebody_writes_a_second_time_has_its_leaves_once(tmp_path, 100)
 

@@ -213,7 +213,7 @@ MUTANTS = [
     (made_up_act, FindingKind.ACT_UNSIGNED, Mutant(signed_leaves._needing, rewritten("... is not None", "(kind := _kind(entry)) is FindingKind.DECISION_UNSIGNED"))),
     (act_under_a_batch, FindingKind.ACT_UNSIGNED, Mutant(signed_leaves._check, called(any, "all(_0)"))),
     (act_of_another_role, FindingKind.ACT_UNSIGNED, Mutant(stated_acts._check_entry, forced(False, "_ROLES"))),
-    (act_in_anothers_name, FindingKind.ACT_UNSIGNED, Mutant(signed_leaves._strange, forced(False, "row.sender", "each.actor"))),
+    (act_in_anothers_name, FindingKind.ACT_UNSIGNED, Mutant(signed_leaves._strange, forced(False, "row.sender", "each.by.actor"))),
     (act_again, FindingKind.ACT_TWICE, Mutant(signed_leaves._strange, unchecked(FindingKind.ACT_TWICE))),
     (broken_chain, FindingKind.SHARD_CHAIN, Mutant(copied_heads.check_chain, unchecked(FindingKind.SHARD_CHAIN))),
     (lost_half_year, FindingKind.LOG_MISSING, Mutant(copied_heads.check_chain, unchecked(FindingKind.LOG_MISSING))),

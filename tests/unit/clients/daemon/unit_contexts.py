@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from keys.enrolment import enrolment_statements
 from keys.unit_keys import UnitKeys
 from keys.unlock import Credential
 from protocol import topics
+from protocol.errors import Rejected
 from protocol.identifiers import UnitId, read_id
 from runtime.kafka.ports import Fetched, InputRecord
 from tests.sim.world import World, facts
@@ -94,10 +96,14 @@ class UnitFixture:
         request = self.keys.enrolment_request(self.world.now, contact="duty officer")
         known = self.world.directory.facts(self.unit)
         about = None if known is not None else facts(self.unit)
-        for statement in enrolment_statements(
-            request, registrar=self.world.registrar, facts=about, now=self.world.now
-        ):
-            self.world.directory.apply(statement)
+        for registrar in self.world.registrars():
+            for statement in enrolment_statements(
+                request, registrar=registrar, facts=about, now=self.world.now
+            ):
+                # The unit's own statements count once all registrars have agreed.
+                with suppress(Rejected):
+                    self.world.directory.apply(statement)
+        assert self.world.directory.identities(self.unit)
         self.open()
         self.learn()
 

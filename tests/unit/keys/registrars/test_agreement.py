@@ -13,7 +13,6 @@ from keys import rules
 from keys.appointments import line
 from keys.directory import Directory
 from keys.registrars import agreement, standing
-from keys.registrars.agreement import AGREED_WITHIN
 from keys.root_of_trust import RootOfTrust
 from keys.soft_keys import SoftIdentity
 from keys.statement_types import Body, QuotaChange, StatementType, UnitFacts
@@ -22,7 +21,7 @@ from protocol.codes import Classification, LegalBasis, Purpose, UnitKind
 from protocol.envelope.quotas import DEFAULT_QUOTA
 from protocol.errors import Code, MisuseError, Rejected
 from protocol.identifiers import Millis, UnitId
-from protocol.limits import DAY
+from protocol.limits import AGREED_WITHIN, DAY
 from protocol.signatures import Suite
 from tests.mutants.engine import Mutant
 from tests.mutants.operations import forced, returning, rewritten

@@ -264,7 +264,7 @@ MUTANTS = [
     ("look", test_what_stands_in_an_older_copy_is_sequenced, Mutant(SameLog.way_back, forced(False, "found.rewound"))),
     ("no look", test_it_is_seen_while_the_ledger_runs, Mutant(SameLog.check, forced(True, "self._due"))),
     ("what was read since", test_what_came_before_the_look_bears_nothing_out, Mutant(SameLog.check, rewritten("cut(read.ladder, self._newest.offset + 1)", "read.ladder"))),
-    ("one leaf", test_what_stands_in_an_older_copy_is_sequenced, Mutant(Sequencer._once, forced(False, "reading.signed", "known"))),
+    ("one leaf", test_what_stands_in_an_older_copy_is_sequenced, Mutant(Sequencer._once, forced(False, "name", "known"))),
     ("one leaf, on the way", test_killed_on_the_way_back_it_goes_on_with_it, Mutant(SameLog.way_back, rewritten("max(read.again, state.position)", "0"))),
     ("the leaf", test_the_way_back_is_a_leaf, Mutant(RecordJudge.rewound, rewritten("(entry,)", "()"), rewritten("(row,)", "()"))),
     ("what is undone", test_the_way_back_is_a_leaf, Mutant(parting.first_undone, dropped("place_of"))),

@@ -1,0 +1,1 @@
+"""Acts for the ledger that take two registrars, between the first signature and the second."""
