@@ -11,9 +11,8 @@ Rules:
   (`rules`): programs of all versions have the same heads, and a later one that replays it reads it.
 - No lookup looks through all units: a router makes several for each message, a list of units for each unit.
 - Signatures need not be verified twice. A caller that has verified statements before, from this root and with
-  this program, names their digests in their order (`verified`). The same statement behind the same ones has
-  the same outcome: only its rules are applied again. At the first other one the rest counts for nothing.
-  Whose list may be believed is for the caller (runtime/process/directory_file.py).
+  this program, names their digests in their order (`verified`): only their rules are applied again. At the
+  first other one the rest counts for nothing. Whose list may be believed: runtime/process/directory_file.py.
 
 Form: `statements`. Who may state what: `rules`. Reading and saving is for the caller.
 """
@@ -24,6 +23,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from keys.appointments.line import SELF_RENEWED
+from keys.appointments.statement_quota import counted
 from keys.registrars.agreement import OpenBallot, agreed_consequences, open_ballots, waits
 from keys.registrars.standing import RegistrarTimes, next_version
 from keys.root_of_trust import RootOfTrust
@@ -47,7 +47,7 @@ _DIGEST = 32
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """A statement and its place in the directory, counted from 0."""
+    """A statement and its place, counted from 0."""
 
     position: int
     digest: Digest
@@ -68,10 +68,8 @@ class Directory:
     )  # fmt: skip
 
     def __init__(self, root: RootOfTrust, *, verified: bytes = b"", keeps: bool = True) -> None:
-        """Of `verified` digests the first is of the first statement.
-
-        A replica that `keeps` no statements has no `snapshot` and no `history`, and a fifth of the memory.
-        """
+        """`verified`: digests, from the first statement on. A replica that `keeps` no statements has no
+        `snapshot` and no `history`, and a fifth of the memory."""
         self._root = root
         self._verified = verified
         self._keeps = keeps
@@ -110,13 +108,15 @@ class Directory:
         parsed = parse_statement(data, again=proved)
         statement = parsed.statement
         issuer = find_issuer(statement, name, tables=self._tables, root=self._root, clock=self._clock)
+        # Before the signatures: a flood of what has no room costs no verification.
+        counts = counted(statement, issuer=issuer, tables=self._tables, clock=self._clock)
         if not proved:
             parsed.verify(issuer.public)
         changes = agreed_consequences(
             statement, issuer=issuer, tables=self._tables, root=self._root, clock=self._clock, proved=proved
         )
         # From here on nothing can fail.
-        for change in changes:
+        for change in (*changes, *counts):
             change.write()
         self._clock = self._times.after(statement, issuer.role, clock=self._clock, keys=self._tables.keys)
         if not proved:
@@ -173,7 +173,7 @@ class Directory:
         return self._key(kid, KeyRole.ROUTER)
 
     def is_router(self, name: str) -> bool:
-        """Whether a router was ever appointed under this name."""
+        """Whether a router ever had this name."""
         return any(key.unit == name for key in self.routers())
 
     def operator_key(self, kid: KeyId) -> OperatorKey | None:
