@@ -13,8 +13,7 @@ Rules:
 - Signatures need not be verified twice. A caller that has verified statements before, from this root and with
   this program, names their digests in their order (`verified`): only their rules are applied again. At the
   first other one the rest counts for nothing. Whose list may be believed: runtime/process/directory_file.py.
-
-Form: `statements`. Who may state what: `rules`. Reading and saving is for the caller.
+- Form: `statements`. Who may state what: `rules`. Reading and saving is for the caller.
 """
 
 from __future__ import annotations
@@ -68,8 +67,10 @@ class Directory:
     )  # fmt: skip
 
     def __init__(self, root: RootOfTrust, *, verified: bytes = b"", keeps: bool = True) -> None:
-        """`verified`: digests, from the first statement on. A replica that `keeps` no statements has no
-        `snapshot` and no `history`, and a fifth of the memory."""
+        """Of `verified` digests the first is of the first statement.
+
+        A replica that `keeps` no statements has no `snapshot` and no `history`, and a fifth of the memory.
+        """
         self._root = root
         self._verified = verified
         self._keeps = keeps
