@@ -155,7 +155,8 @@ class Use:
     def _bounded(self, at: int) -> Use:
         """With nothing more than a window ahead: some of it may have been counted by a wrong clock."""
         bounded = (min(getattr(self, each.label), at + each.window * _MICROS) for each in Limit)
-        return Use(*bounded, answers=min(self.answers, at + Limit.MESSAGES.window * _MICROS))
+        answers = min(self.answers, at + Limit.MESSAGES.window * _MICROS)
+        return replace(Use(*bounded), answers=answers)
 
 
 def _with(use: Use, limit: Limit, *, amount: int, at: int, quota: Quota) -> int:
