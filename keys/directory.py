@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from keys.appointments.line import SELF_RENEWED
 from keys.appointments.statement_quota import counted
 from keys.registrars.agreement import OpenBallot, agreed_consequences, open_ballots, waits
-from keys.registrars.standing import RegistrarTimes, next_version
+from keys.registrars.standing import RegistrarTimes, borne_out, next_version
 from keys.root_of_trust import RootOfTrust
 from keys.rules import find_issuer
 from keys.statement_types import Appointment, Body, EpochPublication, Statement, UnitFacts, Unread
@@ -108,13 +108,13 @@ class Directory:
         proved = self._was_verified(name)
         parsed = parse_statement(data, again=proved)
         statement = parsed.statement
-        issuer = find_issuer(statement, name, tables=self._tables, root=self._root, clock=self._clock)
-        # Before the signatures: a flood of what has no room costs no verification.
-        counts = counted(statement, issuer=issuer, tables=self._tables, clock=self._clock)
+        clock = borne_out(self._clock, self._tables)
+        issuer = find_issuer(statement, name, tables=self._tables, root=self._root, clock=clock)
+        counts = counted(statement, issuer=issuer, tables=self._tables, clock=clock)
         if not proved:
             parsed.verify(issuer.public)
         changes = agreed_consequences(
-            statement, issuer=issuer, tables=self._tables, root=self._root, clock=self._clock, proved=proved
+            statement, issuer=issuer, tables=self._tables, root=self._root, clock=clock, proved=proved
         )
         # From here on nothing can fail.
         for change in (*changes, *counts):
@@ -222,7 +222,7 @@ class Directory:
 
     def ballots(self, moment: Millis) -> tuple[OpenBallot, ...]:
         """What others may still agree on then, in the order in which it was stated first."""
-        return open_ballots(self._tables, self._root, self._clock, moment)
+        return open_ballots(self._tables, self._root, borne_out(self._clock, self._tables), moment)
 
     def units(self) -> tuple[Unit, ...]:
         """All units, by name."""

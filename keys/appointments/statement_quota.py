@@ -29,7 +29,10 @@ _HEARD = 2
 
 
 def counted(statement: Statement, *, issuer: Issuer, tables: Tables, clock: Millis) -> list[Change]:
-    """What is counted of this statement, which has its place; `Rejected` where there is no room for it."""
+    """What is counted of this statement if it has its place; `Rejected` where there is no room for it.
+
+    Asked before its signatures are verified: a flood of what has no room costs no verification.
+    """
     party = f"{issuer.role.value} {issuer.name or issuer.kid.hex()}"
     changes = _hear(party, statement.issued, tables)
     if issuer.role in _ABOVE or max(statement.issued, clock) < STATEMENTS_COUNTED_FROM:
