@@ -6,7 +6,7 @@ import pytest
 
 from clients.daemon.receiving import deliveries as receiving
 from clients.daemon.state.unit_clock import UnitClock
-from clients.daemon.store import deferred
+from clients.daemon.store import deferred, inbox
 from keys.statement_types import Revocation
 from protocol.identifiers import Millis, UnitId
 from protocol.limits import CLOCK_TOLERANCE, DAY
@@ -104,6 +104,15 @@ def test_a_router_that_is_not_trusted_by_then_is_not_believed(world, es, pt):
     assert (count(pt, "inbox"), count(pt, "deferred"), count(pt, "rejected")) == (0, 0, 1)
 
 
+def test_garbage_in_an_inbox_fills_no_disk_with_its_places(world, es, pt, monkeypatch):
+    """Of what was rejected the newest places are kept; the topic itself keeps the bytes for thirty days."""
+    monkeypatch.setattr(inbox, "REJECTED_WITHIN", 10)
+    for start in range(0, 40, 4):
+        receiving.take_deliveries(pt.context, feed(pt, *[b"junk"] * 4, start=start), patient=False)
+    kept = [place for (place,) in pt.rows("SELECT position FROM rejected ORDER BY position")]
+    assert kept == list(range(30, 40))
+
+
 MUTANTS = [
     (Mutant(receiving._open, rewritten("_Came.BY_OTHERS if has_come else _Came.NOT_YET", "_Came.BY_OTHERS")),
      test_a_router_s_future_moves_nobody_s_now),
@@ -117,6 +126,7 @@ MUTANTS = [
     (Mutant(deferred.defer, forced(False, "MOST_DEFERRED")), test_so_many_are_kept_and_no_more),
     (Mutant(receiving._put_away, dropped("_reject(context, source, Rejected(Code.E_EXPIRED, ...), now)")),
      test_so_many_are_kept_and_no_more),
+    (Mutant(inbox.reject, dropped("REJECTED_WITHIN")), test_garbage_in_an_inbox_fills_no_disk_with_its_places),
 ]  # fmt: skip
 
 
