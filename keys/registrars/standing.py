@@ -27,10 +27,10 @@ from keys.statement_types import QuotaChange, Statement, StatusChange, UnitFacts
 from keys.tables import Change, Drop, KeyRole, KnownKey, Put, StatedFact, Tables, UnitStatements, Vote
 from protocol.envelope.quotas import DEFAULT_QUOTA, Quota
 from protocol.identifiers import KeyId, Millis, UnitId
-from protocol.limits import DAY, STATEMENTS_COUNTED_FROM
+from protocol.limits import DAY, EPOCH, STATEMENTS_COUNTED_FROM
 
-BORNE_OUT_WITHIN = 31 * DAY
-"""A day more than what registrars state waits for others: nobody dates back to what nobody agreed with."""
+BORNE_OUT_WITHIN = EPOCH + DAY
+"""Units state a key each week: so where two of them work, an honest registrar's time always counts."""
 
 _Keys = Mapping[KeyId, KnownKey]
 _Value = TypeVar("_Value")
@@ -159,8 +159,8 @@ class RegistrarTimes:
 def borne_out(clock: Millis, tables: Tables) -> Millis:
     """The log's time, as far as a second party bears it out: what it is judged by.
 
-    Not later than a month after the second latest time that anybody has claimed: a registrar's date far ahead
-    ends no key but those that end in that month. Of what is older than this rule the log keeps its judgement.
+    Not later than eight days after the second latest time that anybody claimed: a registrar's date far ahead
+    ends no key but those that end in these. Of what is older than this rule the log keeps its judgement.
     """
     second = min(tables.heard.values()) if len(tables.heard) > 1 else 0
     return clock if second < STATEMENTS_COUNTED_FROM else Millis(min(clock, second + BORNE_OUT_WITHIN))

@@ -155,7 +155,7 @@ def bears_out(world: World, at: int) -> None:
 
 
 def test_a_date_years_ahead_that_nobody_bears_out_locks_nobody(world: World) -> None:
-    """By it alone every identity has ended; the log's time goes no more than a month with it."""
+    """By it alone every identity has ended; the log's time goes no more than eight days with it."""
     far_ahead(world)
     assert publishes(world, THEFT)
     bears_out(world, NOW + YEAR - BORNE_OUT_WITHIN)
