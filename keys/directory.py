@@ -11,11 +11,9 @@ Rules:
   (`rules`): programs of all versions have the same heads, and a later one that replays it reads it.
 - No lookup looks through all units: a router makes several for each message, a list of units for each unit.
 - Signatures need not be verified twice. A caller that has verified statements before, from this root and with
-  this program, names their digests in their order (`verified`). The same statement behind the same ones has
-  the same outcome: only its rules are applied again. At the first other one the rest counts for nothing.
-  Whose list may be believed is for the caller (runtime/process/directory_file.py).
-
-Form: `statements`. Who may state what: `rules`. Reading and saving is for the caller.
+  this program, names their digests in their order (`verified`): only their rules are applied again. At the
+  first other one the rest counts for nothing. Whose list may be believed: runtime/process/directory_file.py.
+- Form: `statements`. Who may state what: `rules`. Reading and saving is for the caller.
 """
 
 from __future__ import annotations
@@ -24,8 +22,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from keys.appointments.line import SELF_RENEWED
+from keys.appointments.statement_quota import counted
 from keys.registrars.agreement import OpenBallot, agreed_consequences, open_ballots, waits
-from keys.registrars.standing import RegistrarTimes, next_version
+from keys.registrars.standing import RegistrarTimes, borne_out, next_version
 from keys.root_of_trust import RootOfTrust
 from keys.rules import find_issuer
 from keys.statement_types import Appointment, Body, EpochPublication, Statement, UnitFacts, Unread
@@ -47,7 +46,7 @@ _DIGEST = 32
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """A statement and its place in the directory, counted from 0."""
+    """A statement and its place, counted from 0."""
 
     position: int
     digest: Digest
@@ -105,14 +104,16 @@ class Directory:
         proved = self._was_verified(name)
         parsed = parse_statement(data, again=proved)
         statement = parsed.statement
-        issuer = find_issuer(statement, name, tables=self._tables, root=self._root, clock=self._clock)
+        clock = borne_out(self._clock, self._tables)
+        issuer = find_issuer(statement, name, tables=self._tables, root=self._root, clock=clock)
+        counts = counted(statement, issuer=issuer, tables=self._tables, clock=clock)
         if not proved:
             parsed.verify(issuer.public)
         changes = agreed_consequences(
-            statement, issuer=issuer, tables=self._tables, root=self._root, clock=self._clock, proved=proved
+            statement, issuer=issuer, tables=self._tables, root=self._root, clock=clock, proved=proved
         )
         # From here on nothing can fail.
-        for change in changes:
+        for change in (*changes, *counts):
             change.write()
         self._clock = self._times.after(statement, issuer.role, clock=self._clock, keys=self._tables.keys)
         if not proved:
@@ -174,7 +175,7 @@ class Directory:
         return self._key(kid, KeyRole.ROUTER)
 
     def is_router(self, name: str) -> bool:
-        """Whether a router was ever appointed under this name."""
+        """Whether a router ever had this name."""
         return any(key.unit == name for key in self.routers())
 
     def operator_key(self, kid: KeyId) -> OperatorKey | None:
@@ -222,7 +223,7 @@ class Directory:
 
     def ballots(self, moment: Millis) -> tuple[OpenBallot, ...]:
         """What others may still agree on then, in the order in which it was stated first."""
-        return open_ballots(self._tables, self._root, self._clock, moment)
+        return open_ballots(self._tables, self._root, borne_out(self._clock, self._tables), moment)
 
     def units(self) -> tuple[Unit, ...]:
         """All units, by name."""

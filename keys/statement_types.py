@@ -43,7 +43,7 @@ LAST_FOUNDING_TYPE = StatementType.SUCCESSION
 """Statements up to this number have their place by their bodies too: whoever does not read one refuses it.
 What has a later number is kept unread. For ever the same, or two programs have two directories."""
 
-READING: Final = f"later-kept,undone,agreed,{max(StatementType)}"
+READING: Final = f"later-kept,undone,agreed,counted,{max(StatementType)}"
 """By which rules statements have their place, and which types are read. Another program's may have left out
 what this one has: it is read again."""
 

@@ -61,6 +61,9 @@ class KnownKey:
     agreed: tuple[Vote, ...] = ()
     """Where several had to agree: all of them."""
 
+    line: KeyId | None = None
+    """The first key of its line, which a registrar appointed; None where it is that one itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class KnownEpoch:
@@ -160,6 +163,12 @@ class Tables:
     live_epochs: dict[tuple[UnitId, int], EpochKey | None] = field(default_factory=dict)
     votes: dict[bytes, Mapping[KeyId, Millis]] = field(default_factory=dict)
     """Which root keys have named a registrar that does not have enough of them yet."""
+
+    counts: dict[tuple[KeyId, int], int] = field(default_factory=dict)
+    """How many statements the keys of a line made in a week: appointments/statement_quota.py."""
+
+    heard: dict[str, Millis] = field(default_factory=dict)
+    """The latest times that two parties claimed, those that claimed the latest."""
 
     ballots: dict[Digest, Ballot] = field(default_factory=dict)
     """What else waits for others who agree, in the order of the log: registrars/agreement.py."""

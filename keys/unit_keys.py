@@ -24,7 +24,7 @@ from keys.statement_types import Appointment, EpochPublication, Revocation, Stat
 from keys.statements import issue, parse_statement
 from keys.store import check_private_directory, prepare_directory
 from keys.unlock import Secret
-from protocol.epochs import is_to_be_destroyed, to_publish
+from protocol.epochs import epoch_of, is_to_be_destroyed, to_publish
 from protocol.identifiers import Entropy, KeyId, Millis, UnitId
 from protocol.parties import Parties
 from protocol.public_keys import IdentityPublic
@@ -189,8 +189,10 @@ class UnitKeys(Guarded):
         if not own:
             return self._state(SoftEpochKey.generate(self.unit, epoch, self._entropy), now).statement
         key = own[-1]
-        # A statement by an identity that has been rotated away may be refused by now: sign it again.
-        if parse_statement(key.statement).statement.issuer != self.signer.public.kid:
+        # A statement by an identity that has been rotated away may be refused by now, and one of a week whose
+        # quota somebody has used up is (statement_quota.py): sign it again.
+        stated = parse_statement(key.statement).statement
+        if stated.issuer != self.signer.public.kid or epoch_of(stated.issued) < epoch_of(now):
             key = self._state(key, now, replace=True)
         return key.statement
 

@@ -59,6 +59,8 @@ MAX_STATE_TEXT = 3_072
 
 # The directory.
 MAX_STATEMENT = 32_768
+STATEMENTS_A_WEEK = 32  # of a party's own keys; an honest one needs one or two (docs/adr/0043)
+STATEMENTS_COUNTED_FROM = 1_796_083_200_000  # 2026-12-01: what the log has from before keeps its place
 
 # The logs (protocol/tlog).
 MAX_NOTE = 524_288  # an ML-DSA-44 signature line has 3.3 kB, and each witness writes one

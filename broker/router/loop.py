@@ -187,7 +187,7 @@ class Router:
 
         What was read is still there; no request, no heartbeat and no other claim waits for this.
         """
-        if not use.refusals:
+        if not use.refusals and not use.answers:
             return
         seconds = use.pause(now=self.clock(), quota=_quota_of(claim, self.replica.directory))
         if seconds > 0:

@@ -8,8 +8,8 @@ What a step returns is committed in one Kafka transaction or not at all (broker/
 records, state, directory, time and entropy give the same step. A record that cannot be parsed or verified
 goes to quarantine and blocks no other. There it is held with its digest and its size, and of what is large
 its beginning, which has the header: whoever writes garbage does not fill the topic. What would be accepted
-and is over the unit's quota (protocol/envelope/quotas.py) is refused, with the time to wait; what is refused
-counts, too, and where that is over the quota the step ends.
+and is over the unit's quota (protocol/envelope/quotas.py) is refused, with the time to wait. Whatever is not
+delivered counts, too, since it is a leaf for ever: where that is over the quota the step ends.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class DecidedRecord:
         """Whether it counts as a refusal of the quota's.
 
         What breaks a rule of the exchange does not: that is said once of each message. Nor does what comes
-        twice: a daemon that is not answered sends again.
+        twice: a daemon that is not answered sends again. Both are counted by themselves.
         """
         return self.quarantine is not None or self.over is not None
 
@@ -169,8 +169,9 @@ class Step:
             one = self._counted(parsed, _decide(parsed, state=self._after, context=self._context))
         except Exception as error:  # noqa: BLE001 - a fault of ours over one record is no reason to decide none
             one = _quarantined(parsed, _failed(error), self._context, None)
-        if one.is_charged:
-            self._use = self._use.refused(now=self._context.now, quota=self._context.quota)
+        if one.submission is None:
+            count = self._use.refused if one.is_charged else self._use.answered
+            self._use = count(now=self._context.now, quota=self._context.quota)
         self._decided.append(one)
         addressees = len(parsed.content.header.core.to) if isinstance(parsed.content, Submission) else 1
         self._size += len(parsed.raw.value) * addressees

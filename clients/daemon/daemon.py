@@ -28,7 +28,7 @@ import structlog
 
 from clients.daemon.directory import statements
 from clients.daemon.errors import DirectoryBehind
-from clients.daemon.jobs import BRIEF_BYTES, Jobs
+from clients.daemon.jobs import Jobs, is_brief
 from clients.daemon.ledger.watch import LedgerWatch
 from clients.daemon.receiving import deciding
 from clients.daemon.receiving import deliveries as receiving
@@ -204,6 +204,8 @@ class Daemon:
             for name, work in (("awaited", look_for_acknowledgements), ("delete", delete_what_is_due)):
                 while await self.jobs.until_stored(name, partial(work, self.context)):
                     self.lanes.wake()
+            late = await self.jobs.until_stored("deferred", partial(receiving.take_deferred, self.context))
+            await self._tell_arrivals(late)
             await asyncio.sleep(LOOK_EVERY)
 
     # -- Reading -------------------------------------------------------------------------------------
@@ -230,8 +232,7 @@ class Daemon:
         self.kafka.heard()
         at = await self.jobs.until_stored("position", lambda: statements.start_of_feed(self.context, topic))
         await self._statements.advance(self.context.directory.head.size)
-        read = self.directory_read
-        await self._feeds.follow((topic, 0), self._on_statements, start=at, end=end, read=read)
+        await self._feeds.follow((topic, 0), self._on_statements, start=at, end=end, read=self.directory_read)
 
     async def _on_statements(self, fetched: Fetched) -> None:
         learned = await self.jobs.until_stored(
@@ -246,7 +247,7 @@ class Daemon:
         await self._decisions_throttle.wait()
         self.kafka.heard()
         work = partial(deciding.take_decisions, self.context, fetched)
-        decided = await self._patiently("decisions", work, brief=_is_brief(fetched))
+        decided = await self._patiently("decisions", work, brief=is_brief(fetched))
         self._catching_up.decided(decided.reached)
         self.lanes.decided(decided.reached, overtaken=decided.overtaken)
         if decided.sealed:
@@ -256,8 +257,11 @@ class Daemon:
     async def _on_deliveries(self, fetched: Fetched) -> None:
         self.kafka.heard()
         work = partial(receiving.take_deliveries, self.context, fetched)
-        received = await self._patiently("deliveries", work, brief=_is_brief(fetched))
+        received = await self._patiently("deliveries", work, brief=is_brief(fetched))
         self._marks.moved()
+        await self._tell_arrivals(received)
+
+    async def _tell_arrivals(self, received: receiving.Received) -> None:
         if received.owed:
             self._receipts_wakeup.wake()
         if received.messages:
@@ -294,7 +298,3 @@ class Daemon:
         except DirectoryBehind as behind:
             await self._statements.reached(behind.size, within=DIRECTORY_PATIENCE)
             return await self.jobs.until_stored(name, partial(work, patient=False), brief=brief)
-
-
-def _is_brief(fetched: Fetched) -> bool:
-    return sum(len(record.value) for record in fetched.records) <= BRIEF_BYTES

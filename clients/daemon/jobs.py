@@ -17,6 +17,7 @@ import structlog
 from clients.daemon.errors import StoreUnavailable
 from clients.daemon.state.unit_context import UnitContext
 from runtime.kafka.feeds import Backoff
+from runtime.kafka.ports import Fetched
 from runtime.process.wakeup import Wakeup
 from runtime.process.worker import Worker
 
@@ -80,3 +81,8 @@ class Jobs:
             except StoreUnavailable as error:
                 log.error("store_unavailable", step=name, error=str(error))  # noqa: TRY400 - no traceback
                 await backoff.wait()
+
+
+def is_brief(fetched: Fetched) -> bool:
+    """Whether a job that reads these records is brief."""
+    return sum(len(record.value) for record in fetched.records) <= BRIEF_BYTES

@@ -107,7 +107,8 @@ def name_successor(
     if issuer.role is KeyRole.UNIT and not _takes_part(made.name, tables):
         raise not_valid("a suspended unit names no successor, and one that is not known")
     at = Millis(max(statement.issued, clock))
-    following = KnownKey(issuer.role, _key(made), issuer.kid, at, present.line_ends)
+    first = issuer.kid if present.line is None else present.line
+    following = KnownKey(issuer.role, _key(made), issuer.kid, at, present.line_ends, line=first)
     named = replace(present, successor=made.public.kid)
     return [Put(tables.keys, issuer.kid, named), *_known(following, tables)]
 

@@ -27,6 +27,10 @@ from keys.statement_types import QuotaChange, Statement, StatusChange, UnitFacts
 from keys.tables import Change, Drop, KeyRole, KnownKey, Put, StatedFact, Tables, UnitStatements, Vote
 from protocol.envelope.quotas import DEFAULT_QUOTA, Quota
 from protocol.identifiers import KeyId, Millis, UnitId
+from protocol.limits import DAY, EPOCH, STATEMENTS_COUNTED_FROM
+
+BORNE_OUT_WITHIN = EPOCH + DAY
+"""Units state a key each week: so where two of them work, an honest registrar's time always counts."""
 
 _Keys = Mapping[KeyId, KnownKey]
 _Value = TypeVar("_Value")
@@ -121,7 +125,7 @@ class RegistrarTimes:
     """The times that registrars stated: the log's own time is the latest one that stands.
 
     Not of units, which could set it ahead and so expire all keys. A registrar's is bounded by its own
-    validity, and falls with what a stolen key stated.
+    validity and by what others claim (`borne_out`), and falls with what a stolen key stated.
     """
 
     _stated: dict[KeyId, array[int]] = field(default_factory=dict)
@@ -150,6 +154,16 @@ class RegistrarTimes:
             if not _has_fallen(kid, own[at], keys)
         )
         return Millis(max(times, default=0))
+
+
+def borne_out(clock: Millis, tables: Tables) -> Millis:
+    """The log's time, as far as a second party bears it out: what it is judged by.
+
+    Not later than eight days after the second latest time that anybody claimed: a registrar's date far ahead
+    ends no key but those that end in these. Of what is older than this rule the log keeps its judgement.
+    """
+    second = min(tables.heard.values()) if len(tables.heard) > 1 else 0
+    return clock if second < STATEMENTS_COUNTED_FROM else Millis(min(clock, second + BORNE_OUT_WITHIN))
 
 
 def _with(unit: UnitId, known: UnitStatements, tables: Tables) -> list[Change]:

@@ -12,6 +12,8 @@ Owns the limits, what they may be at the least, and how use is counted. Who is t
 - What a unit submits is counted by the time at which Kafka took it: a router that was down finds a backlog
   that came in hours, and refuses none of it. Refusals are counted by the time at which they are made.
 - Nobody's time makes a unit wait for more than one window: what was counted by a wrong clock is cut to that.
+- What breaks a rule or comes twice is a leaf for ever, too, and no refusal: a daemon that is not answered
+  sends again. As many of these as messages are decided at once; those behind them wait and are not refused.
 - Each partition has its part of the quota. One message always fits.
 """
 
@@ -107,6 +109,8 @@ class Use:
     bytes: int = 0
     copies: int = 0
     refusals: int = 0
+    answers: int = 0
+    """To what broke a rule or came twice: as `messages`, by the time of the decision."""
 
     def submitted(
         self, *, size: int, addressees: int, taken: Millis, now: Millis, quota: Quota
@@ -131,17 +135,28 @@ class Use:
         before = self._bounded(at)
         return replace(before, refusals=_with(before, Limit.REFUSALS, amount=1, at=at, quota=quota))
 
+    def answered(self, *, now: Millis, quota: Quota) -> Use:
+        """With one more that broke a rule or came twice."""
+        at = now * _MICROS
+        before = self._bounded(at)
+        return replace(before, answers=max(before.answers, at) + _cost(Limit.MESSAGES, 1, quota))
+
     def pause(self, *, now: Millis, quota: Quota) -> float:
         """Seconds to wait before the next record is read: 0 while there is room for its refusal.
 
         At the most what one refusal takes to be paid off, whatever became of the clock.
         """
-        over = self.refusals - (now + Limit.REFUSALS.window) * _MICROS
-        return min(max(0, over), _cost(Limit.REFUSALS, 1, quota)) / (_MICROS * SECOND)
+        waits = (
+            min(max(0, until - (now + limit.window) * _MICROS), _cost(limit, 1, quota))
+            for until, limit in ((self.refusals, Limit.REFUSALS), (self.answers, Limit.MESSAGES))
+        )
+        return max(waits) / (_MICROS * SECOND)
 
     def _bounded(self, at: int) -> Use:
         """With nothing more than a window ahead: some of it may have been counted by a wrong clock."""
-        return Use(*(min(getattr(self, each.label), at + each.window * _MICROS) for each in Limit))
+        bounded = (min(getattr(self, each.label), at + each.window * _MICROS) for each in Limit)
+        answers = min(self.answers, at + Limit.MESSAGES.window * _MICROS)
+        return replace(Use(*bounded), answers=answers)
 
 
 def _with(use: Use, limit: Limit, *, amount: int, at: int, quota: Quota) -> int:

@@ -187,6 +187,11 @@ def receipt_of(data: bytes, record: bytes) -> bytes:
 
 def verify_receipt(data: bytes, *, parties: Parties) -> Record:
     """The decision that a delivery carries, proved by the router's signature over its batch."""
+    return verify_signed_receipt(data, parties=parties)[0]
+
+
+def verify_signed_receipt(data: bytes, *, parties: Parties) -> tuple[Record, Batch]:
+    """The same, and the batch, which says who signed it."""
     match decode(data, limit=limits.MAX_HEADER):
         case [version, bytes(raw), bytes(salt), index, [*path], bytes(signed)] if (
             len(salt) == RECORD_SALT and len(path) <= MAX_PATH and all(_is_hash(step) for step in path)
@@ -198,7 +203,7 @@ def verify_receipt(data: bytes, *, parties: Parties) -> Record:
             check_time(entry, batch)
             if root_from_path(leaf_hash(entry), index=uint(index), size=batch.count, path=path) != batch.root:
                 raise Rejected(Code.E_RECEIPT, "the decision is not part of the signed batch")
-            return record
+            return record, batch
         case _:
             raise Rejected(Code.E_SCHEMA, "not a receipt of version 1")
 

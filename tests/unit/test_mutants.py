@@ -77,7 +77,7 @@ MUTANTS: list[tuple[str, str, list[Mutant]]] = [
     ("the summary in the record", "a_fallen_router_records_another_header", [Mutant(C.check_what_was_decided, forced(False, batches.summarize))]),
     ("the role of the router", "a_unit_signs_its_own_receipt", [Mutant(batches.verify_batch, called("router_key", "parties.router_key(_0) or parties.identity('fr', _0)"))]),
     ("the router's signature", "somebody_writes_a_decision_in_the_routers_name", [Mutant(batches.verify_batch, dropped(signed_batches._prove_batch))]),
-    ("the path to the signed root", "somebody_writes_another_record_under_a_signed_batch", [Mutant(batches.verify_receipt, unchecked(Code.E_RECEIPT))]),
+    ("the path to the signed root", "somebody_writes_another_record_under_a_signed_batch", [Mutant(batches.verify_signed_receipt, unchecked(Code.E_RECEIPT))]),
     ("the type of the version", "a_receipt_is_written_in_two_ways", [Mutant(signed_batches.check_version, unchecked(Code.E_VER))]),
     ("the place among the addressees", "a_fallen_router_delivers_to_another_unit", [Mutant(C.check_place, forced(False, "addressee.unit"))]),
     ("the range of the index", "an_index_counts_from_the_end", [Mutant(wire.parse_delivery, rewritten("0 <= index < ...", "index < len(header.core.to)"))]),

@@ -169,11 +169,13 @@ def _apply(context: UnitContext, record: Record, leaf: Leaf, came: receipts.Inco
 def _settle(context: UnitContext, sealing: Sealing, record: Record, raw: bytes) -> None:
     if outbox.settle(context.store, sealing, record, raw, now=context.clock()):
         context.recent_sealings.forget()  # a lane that reads on in memory would send another sealing of it
+    context.held.pop(sealing.message, None)
     _clocks_agree(context)
 
 
 def _refuse(context: UnitContext, sealing: Sealing, record: Record, raw: bytes) -> bool:
     outbox.refuse(context.store, sealing, record, raw, now=context.clock())
+    context.held.pop(sealing.message, None)
     for reason in record.reasons:
         context.metrics.refusals.labels(reason.code.value).inc()
     log.warning("refused", rowid=sealing.message, reasons=_codes(record.reasons))

@@ -1,14 +1,18 @@
 """The job that takes deliveries in: verify, open, check, store, acknowledge.
 
 Owns the order of these steps. Rules: nothing of a delivery is used or stored as content before every check
-has held; what fails is kept by its coordinates and code, and blocks nothing. That an acknowledgement of
+has held; what fails is kept by its coordinates and code, and blocks nothing. What holds, and was decided at a
+time that has not come, is kept until it has, and moves nobody's idea of now. That an acknowledgement of
 delivery is owed is written with the message, and an acknowledgement is never acknowledged. Runs in the
 worker's thread.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import Enum
+from typing import assert_never
 
 import structlog
 
@@ -17,7 +21,7 @@ from clients.daemon.ledger import gossip, promises
 from clients.daemon.receiving.reply_places import note_reply_received
 from clients.daemon.state.feeds_read import note_read
 from clients.daemon.state.unit_context import UnitContext
-from clients.daemon.store import deletions, inbox, outbox
+from clients.daemon.store import deferred, deletions, inbox, outbox
 from protocol.codes import AcknowledgementStage
 from protocol.content.bodies import (
     Acknowledgement,
@@ -33,7 +37,7 @@ from protocol.envelope.wire import Delivery, parse_delivery
 from protocol.errors import Code, Rejected
 from protocol.identifiers import Millis, show_id
 from protocol.limits import CLOCK_TOLERANCE, SECOND
-from protocol.trail.batches import verify_receipt
+from protocol.trail.batches import verify_receipt, verify_signed_receipt
 from protocol.verification import Opened, verify_and_open
 from runtime.errors import ProcessError
 from runtime.kafka.ports import Fetched
@@ -50,7 +54,23 @@ class VerifiedDelivery:
 
     opened: Opened
     body: Body = field(repr=False)
-    clock_behind: bool
+    clock_behind: bool = False
+    """Whether it took another party's word beside the router's to believe its time."""
+
+    is_ahead: bool = False
+    """Whether nobody but its router says that its time has come."""
+
+
+_Outcome = VerifiedDelivery | Rejected | None
+"""None: it is there already."""
+
+
+class _Came(Enum):
+    """Whether the time of a decision has come: by this clock, by two others, or by its router's alone."""
+
+    HERE = 1
+    BY_OTHERS = 2
+    NOT_YET = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,31 +103,64 @@ def take_deliveries(context: UnitContext, fetched: Fetched, *, patient: bool) ->
 
     While `patient`, a delivery that needs statements which are not here yet is `DirectoryBehind`.
     """
-    judged = [(record.offset, _judge(context, record.value, patient=patient)) for record in fetched.records]
-    taken: list[_Taken] = []
+    judged = [(record, _judge(context, record.value, patient=patient)) for record in fetched.records]
     now = context.clock()
     with context.transaction():
-        for offset, outcome in judged:
-            source = (fetched.topic, fetched.partition, offset)
-            match outcome:
-                case None:
-                    context.metrics.duplicates.inc()
-                case Rejected():
-                    _reject(context, source, outcome, now)
-                case VerifiedDelivery():
-                    taken.append(_take(context, source, outcome, now))
-        context.see(
-            max(
-                (each.opened.record.t for _, each in judged if isinstance(each, VerifiedDelivery)),
-                default=NEVER,
-            )
-        )
+        taken = [
+            _put_away(context, (fetched.topic, fetched.partition, record.offset), record.value, outcome, now)
+            for record, outcome in judged
+        ]
+        _see_latest(context, [outcome for _, outcome in judged])
         note_read(context, fetched)
+    return _told(taken)
+
+
+def take_deferred(context: UnitContext) -> Received:
+    """Judge again what was decided at a time that had not come, and has by now."""
+    now = context.clock()
+    with context.transaction():
+        rows = deferred.take_deferred_rows(context.store, now=Millis(now + CLOCK_TOLERANCE))
+        judged = [_judge(context, row["value"], patient=False) for row in rows]
+        taken = [
+            _put_away(context, (row["topic"], row["partition"], row["position"]), row["value"], outcome, now)
+            for row, outcome in zip(rows, judged, strict=True)
+        ]
+        _see_latest(context, judged)
+    return _told(taken)
+
+
+def _put_away(
+    context: UnitContext, source: tuple[str, int, int], value: bytes, outcome: _Outcome, now: Millis
+) -> _Taken:
+    match outcome:
+        case None:
+            context.metrics.duplicates.inc()
+        case Rejected():
+            _reject(context, source, outcome, now)
+        case VerifiedDelivery(is_ahead=False):
+            return _take(context, source, outcome, now)
+        case VerifiedDelivery():
+            decided = outcome.opened.record.t
+            if not deferred.defer(context.store, source=source, until=decided, value=value):
+                _reject(context, source, Rejected(Code.E_EXPIRED, "decided in the future"), now)
+            where = f"{source[0]}/{source[1]}@{source[2]}"
+            context.clock_alarm("clock_behind", detail=f"{where} {(decided - now) // SECOND} s ahead")
+        case _:
+            assert_never(outcome)
+    return _Taken()
+
+
+def _see_latest(context: UnitContext, judged: Sequence[_Outcome]) -> None:
+    came = (each for each in judged if isinstance(each, VerifiedDelivery) and not each.is_ahead)
+    context.see(max((each.opened.record.t for each in came), default=NEVER))
+
+
+def _told(taken: Sequence[_Taken]) -> Received:
     rows = [each.row for each in taken if each.row is not None]
     return Received(len(rows), max(rows, default=0), any(each.owed for each in taken))
 
 
-def _judge(context: UnitContext, value: bytes, *, patient: bool) -> VerifiedDelivery | Rejected | None:
+def _judge(context: UnitContext, value: bytes, *, patient: bool) -> _Outcome:
     """The delivery with its body, the reason why it is refused, or None for one that is there already."""
     try:
         delivery = parse_delivery(value)
@@ -117,7 +170,7 @@ def _judge(context: UnitContext, value: bytes, *, patient: bool) -> VerifiedDeli
             return None  # one that was sealed anew is verified first: perhaps its sender misses our answer
         if patient:
             _wait_for_directory(delivery, context)
-        opened, clock_behind = _open(context, delivery)
+        opened, time_of_decision = _open(context, delivery)
         body, _ = body_from_parts(core.kind, opened.content.parts)
         check_header_codes(
             required_header_codes(body),
@@ -136,7 +189,8 @@ def _judge(context: UnitContext, value: bytes, *, patient: bool) -> VerifiedDeli
         raise
     except Exception as error:  # noqa: BLE001 - a fault of ours in a parser must not stop every later delivery
         return Rejected(Code.E_SCHEMA, f"reading it failed ({type(error).__name__})")
-    return VerifiedDelivery(opened, body, clock_behind)
+    is_ahead = time_of_decision is _Came.NOT_YET
+    return VerifiedDelivery(opened, body, time_of_decision is _Came.BY_OTHERS, is_ahead)
 
 
 def _wait_for_directory(delivery: Delivery, context: UnitContext) -> None:
@@ -151,21 +205,27 @@ def _wait_for_directory(delivery: Delivery, context: UnitContext) -> None:
             raise DirectoryBehind(needed)
 
 
-def _open(context: UnitContext, delivery: Delivery) -> tuple[Opened, bool]:
-    """Verify and open; whether the router's signed time had to replace the local clock's.
+def _open(context: UnitContext, delivery: Delivery) -> tuple[Opened, _Came]:
+    """Verify and open; whether the time of the router's decision has come.
 
-    A local clock that is behind would otherwise reject good messages for good.
+    A local clock that is behind would reject good messages for good, and a router alone could choose what
+    time it is here. So what holds but for that is kept, until this clock, or two others, have come so far.
     """
     now = context.clock()
     try:
-        return _verify(context, delivery, now), False
+        return _verify(context, delivery, now), _Came.HERE
     except Rejected as rejected:
         if rejected.reason is not Code.E_EXPIRED:
             raise
-        decided = verify_receipt(delivery.receipt, parties=context.directory).t
-        if decided <= now + CLOCK_TOLERANCE:
+        decided, batch = verify_signed_receipt(delivery.receipt, parties=context.directory)
+        if decided.t <= now + CLOCK_TOLERANCE:
             raise
-    return _verify(context, delivery, decided), True
+    opened = _verify(context, delivery, decided.t)
+    router = context.directory.router_key(batch.kid)
+    if context.times is not None and router is not None:
+        context.times.check.heard(f"router {router.unit}", decided.t)
+    has_come = decided.t <= context.clock() + CLOCK_TOLERANCE
+    return opened, _Came.BY_OTHERS if has_come else _Came.NOT_YET
 
 
 def _verify(context: UnitContext, delivery: Delivery, now: Millis) -> Opened:

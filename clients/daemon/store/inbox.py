@@ -37,6 +37,10 @@ _MAX_KEPT = MAX_RECORD + 100_000
 HEADERS_KEPT: Final = 256
 
 
+REJECTED_WITHIN: Final = 50_000
+"""Of so many places of a topic what was rejected is kept: more than come in the time that it keeps them."""
+
+
 ACKNOWLEDGED_AGAIN_AFTER: Final = 10 * MINUTE
 
 
@@ -154,8 +158,18 @@ def read_parts(row: Row, vault: Vault) -> tuple[bytes, tuple[Part, ...]]:
 
 
 def reject(store: Store, *, source: tuple[str, int, int], code: Code, now: Millis) -> None:
-    """Record a delivery that did not verify."""
+    """Record a delivery that did not verify.
+
+    Those that lie far behind in the topic do not stay: garbage in an inbox fills no disk with its places.
+    """
+    topic, partition, position = source
     store.write("INSERT OR REPLACE INTO rejected VALUES (?, ?, ?, ?, ?)", *source, code.value, now)
+    store.write(
+        "DELETE FROM rejected WHERE topic = ? AND partition = ? AND position <= ?",
+        topic,
+        partition,
+        position - REJECTED_WITHIN,
+    )
 
 
 def received_by_id(store: Store, message_id: MessageId) -> Sequence[Row]:

@@ -169,6 +169,19 @@ CREATE TABLE IF NOT EXISTS rejected (
     PRIMARY KEY (topic, partition, position)
 ) STRICT, WITHOUT ROWID;
 
+-- Deliveries that a router decided at a time that has not come here (deferred.py), as they came.
+CREATE TABLE IF NOT EXISTS deferred (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    topic           TEXT NOT NULL,
+    partition       INTEGER NOT NULL,
+    position        INTEGER NOT NULL,
+    until           INTEGER NOT NULL,               -- the time of the decision, as far as clocks may differ
+    value           BLOB NOT NULL,
+    UNIQUE (topic, partition, position)
+) STRICT;
+
+CREATE INDEX IF NOT EXISTS deferred_until ON deferred (until);
+
 -- How far each feed was read. Written in the same transaction as what was read.
 CREATE TABLE IF NOT EXISTS positions (
     topic           TEXT NOT NULL,

@@ -128,13 +128,16 @@ def test_revoked_registrar_issues_nothing_more(world: World) -> None:
 
 
 def test_expired_registrar_cannot_date_back(world: World) -> None:
-    """Once the log has seen a later time, an expired key does not help by claiming an earlier one."""
+    """Once two have claimed a later time, an expired key does not help by claiming an earlier one."""
     successor = identity("registrar", 2)
     late = NOW + YEAR + DAY
     naming = appointment(StatementType.REGISTRAR, successor, not_before=NOW, not_after=NOW + 2 * YEAR)
     world.apply(naming, by=world.root_keys[0])
     assert refused(world, facts("de"), by=world.registrar, at=late) is Code.E_ISSUER
     world.apply(facts("de"), by=successor, at=late)
+    another = appointment(StatementType.IDENTITY, identity("de"), not_before=late, not_after=late + YEAR)
+    world.apply(another, by=successor, at=late)
+    world.apply(publication("de", epoch_of(Millis(late))), by=identity("de"), at=late)
     assert refused(world, facts("at"), by=world.registrar, at=NOW + 5) is Code.E_ISSUER
     assert refused(world, publication("fr", EPOCH_NOW + 2, 2), by=identity("fr")) is Code.E_ISSUER
 

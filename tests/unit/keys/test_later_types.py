@@ -13,6 +13,7 @@ from keys.soft_keys import SoftIdentity
 from keys.statement_types import LAST_FOUNDING_TYPE, MAX_TYPE, StatementType, Unread
 from keys.statements import parse_statement
 from protocol.canonical import encode
+from protocol.epochs import epoch_of
 from protocol.errors import Code, Rejected
 from protocol.identifiers import Millis
 from protocol.limits import DAY, MAX_STATEMENT
@@ -176,6 +177,8 @@ def test_its_time_counts_as_any_registrars(world: World) -> None:
         appointment(StatementType.REGISTRAR, second, not_after=NOW + 3 * YEAR - DAY), by=world.root_keys[0]
     )
     world.apply(revocation("fr", publication("fr", EPOCH_NOW + 2).public.kid), by=identity("fr"))
+    nearly = NOW + YEAR - DAY
+    world.apply(publication("it", epoch_of(Millis(nearly))), by=identity("it"), at=nearly)
     assert dates_back(world.directory.snapshot()) == "taken"
     ahead = stated(later(), by=second, at=NOW + YEAR + DAY)
     assert dates_back([*world.directory.snapshot(), ahead]) == "E_ISSUER"

@@ -18,7 +18,10 @@ from protocol.envelope.sealing import HPKE_9
 from protocol.epochs import bounds, epoch_of
 from protocol.errors import Rejected
 from protocol.identifiers import Millis
-from protocol.limits import DAY, EPOCH
+from protocol.limits import DAY, EPOCH, STATEMENTS_A_WEEK
+from tests.mutants.engine import Mutant
+from tests.mutants.operations import rewritten
+from tests.mutants.promises import assert_missed
 from tests.unit.keys.world import (
     EPOCH_NOW,
     FR,
@@ -30,6 +33,7 @@ from tests.unit.keys.world import (
     facts,
     identity,
     publication,
+    revocation,
 )
 
 SECRET = Credential(bytes(32))
@@ -166,6 +170,41 @@ def test_crash_before_publishing_loses_no_key(tmp_path: Path, world: World) -> N
     assert again.ensure_epochs(Millis(later + 1), parties=directory) == [lost]
     assert directory.apply(lost).new
     assert len(again.opener.kids()) == 4
+
+
+def takes(directory: Directory, statement: bytes) -> bool:
+    """Whether it has its place in the directory now."""
+    try:
+        return directory.apply(statement).new
+    except Rejected:
+        return False
+
+
+def test_what_found_no_room_is_stated_again_a_week_later(tmp_path: Path, world: World) -> None:
+    """A thief has used up the week that the statement claims: the same key has its place by a later one."""
+    keys = make(tmp_path / "fr")
+    directory = take_in(world, keys)
+    for n in range(STATEMENTS_A_WEEK):
+        thief = publication("fr", EPOCH_NOW + 3, 100 + n)
+        for body in (thief, revocation("fr", thief.public.kid)):
+            world.apply(body, by=keys.signer, at=NOW + EPOCH)
+    (refused,) = keys.ensure_epochs(Millis(NOW + EPOCH), parties=directory)
+    with pytest.raises(Rejected):
+        directory.apply(refused)
+    statements = keys.ensure_epochs(Millis(NOW + 2 * EPOCH), parties=directory)
+    assert [takes(directory, statement) for statement in statements] == [True, True]
+    body = parse_statement(refused).statement.body
+    assert isinstance(body, EpochPublication)
+    assert directory.epoch_key(FR, body.public.kid) is not None, "the very key that was refused"
+    assert keys.ensure_epochs(Millis(NOW + 2 * EPOCH), parties=directory) == []
+
+
+async def test_without_stating_it_again_it_never_finds_room(tmp_path: Path, world: World) -> None:
+    """The same bytes claim the same week for ever."""
+    same = Mutant(UnitKeys._ensure_epoch, rewritten("epoch_of(stated.issued) < epoch_of(now)", "False"))
+    await assert_missed(
+        same, test_what_found_no_room_is_stated_again_a_week_later, tmp_path=tmp_path, world=world
+    )
 
 
 def test_without_the_directory_the_same_statements_come_again(tmp_path: Path) -> None:

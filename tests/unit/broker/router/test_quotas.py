@@ -31,14 +31,21 @@ from tests.waiting import until_async
 
 FR, IT = UnitId("fr"), UnitId("it")
 TWO = replace(DEFAULT_QUOTA, messages=2)
-THREE_REFUSALS = replace(DEFAULT_QUOTA, refusals=3)
+THREE = replace(DEFAULT_QUOTA, messages=3)
 
 
-def run(world: World, *values: bytes, quota: Quota, use: Use | None = None, at: int = 0) -> StepOutcome:
+def run(
+    world: World,
+    *values: bytes,
+    quota: Quota,
+    use: Use | None = None,
+    at: int = 0,
+    state: ReplayState | None = None,
+) -> StepOutcome:
     """One step over records that Kafka took now, by this quota."""
     parsed = [parse_input(InputRecord(n, world.now + at, value)) for n, value in enumerate(values)]
     context = replace(world.desk("fr"), quota=quota)
-    return run_step(parsed, state=ReplayState(), context=context, budget=Budget(), use=use)
+    return run_step(parsed, state=state or ReplayState(), context=context, budget=Budget(), use=use)
 
 
 def test_what_is_over_the_quota_is_refused_signed_with_the_time_to_wait(world: World) -> None:
@@ -67,12 +74,45 @@ def test_only_what_would_be_delivered_counts(world: World) -> None:
     """What breaks a rule, and what comes twice, leave the messages of a quota alone, and are no refusals of it."""
     good = world.compose("fr", ["it"])
     refused = [world.compose("fr", ["nz"]) for _ in range(4)]
-    quota = replace(TWO, refusals=1)
-    done = run(world, good, *[good] * 4, *refused, world.compose("fr", ["it"]), quota=quota)
+    quota, last = replace(TWO, messages=10, refusals=1), world.compose("fr", ["it"])
+    done = run(world, good, *[good] * 4, *refused, last, quota=quota)
     assert [one.record.type for one in done.decided] == [
         RecordType.ACCEPTED, *[RecordType.DUPLICATE] * 4, *[RecordType.REJECTED] * 4, RecordType.ACCEPTED,
     ]  # fmt: skip
     assert done.use.refusals == 0
+    assert done.use.messages == run(world, good, last, quota=quota).use.messages
+
+
+@pytest.mark.parametrize("what", ["twice", "against a rule"])
+def test_a_step_ends_where_as_many_were_answered_as_messages_are_allowed(world: World, what: str) -> None:
+    """What comes twice, or breaks a rule, makes no more leaves than messages would; it waits, and is not refused."""
+    good = world.compose("fr", ["it"])
+    values = [good] * 10 if what == "twice" else [world.compose("fr", ["nz"]) for _ in range(10)]
+    state = ReplayState()
+    done = run(world, good, *values, quota=THREE, state=state)
+    answered = [one for one in done.decided if one.submission is None]
+    assert len(answered) == 4
+    assert not any(one.is_charged for one in answered)
+    assert done.position == len(done.decided) < len(values)
+    assert done.use.pause(now=world.now, quota=THREE) == 20
+    world.now += 20_000
+    assert done.use.pause(now=world.now, quota=THREE) == 0
+
+
+async def test_an_outbox_full_of_what_comes_twice_waits_and_is_refused_nothing(world: World) -> None:
+    """The message behind it is delivered once there is room."""
+    _quota(world, THREE)
+    async with current_replica(world) as replica:
+        router, good = router_of(world, replica), world.compose("fr", ["it"])
+        claim = ScriptedClaim(FR, [[good] * 8])
+        task = await _worked(router, claim)
+        try:
+            await until_async(lambda: _paused(router) == 1 or task.done(), what="the outbox waits")
+            assert not task.done()
+            assert claim.commits[-1].position == 5
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
 
 
 def test_nobodys_garbage_uses_up_the_messages(world: World) -> None:
@@ -180,7 +220,14 @@ def test_a_minute_later_as_much_again(world: World) -> None:
 MUTANTS = [
     (Mutant(Step._counted, unchecked("over")),
      test_what_is_over_the_quota_is_refused_signed_with_the_time_to_wait, ()),
-    (Mutant(Step.decide, dropped("self._use.refused")), test_a_step_ends_where_refusals_are_used_up, ("garbage",)),
+    (Mutant(Step.decide, rewritten("one.is_charged", "False")), test_a_step_ends_where_refusals_are_used_up, ("garbage",)),
+    (Mutant(Step.decide, rewritten("one.submission is None", "one.is_charged")),
+     test_a_step_ends_where_as_many_were_answered_as_messages_are_allowed, ("twice",)),
+    (Mutant(Step.decide, rewritten("one.submission is None", "one.is_charged or one.record.type is RecordType.DUPLICATE")),
+     test_a_step_ends_where_as_many_were_answered_as_messages_are_allowed, ("against a rule",)),
+    (Mutant(Step.decide, rewritten("one.is_charged", "True")), test_only_what_would_be_delivered_counts, ()),
+    (Mutant(Router._pause, rewritten("not use.refusals and not use.answers", "not use.refusals")),
+     test_an_outbox_full_of_what_comes_twice_waits_and_is_refused_nothing, ()),
     (Mutant(DecidedRecord.is_charged.fget, rewritten("self.over is not None", "False")),
      test_a_step_ends_where_refusals_are_used_up, ("over",)),
     (Mutant(DecidedRecord.is_charged.fget, rewritten("self.quarantine is not None", "True")),

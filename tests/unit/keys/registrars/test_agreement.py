@@ -19,6 +19,7 @@ from keys.statement_types import Body, QuotaChange, StatementType, UnitFacts
 from protocol.canonical import decode, encode
 from protocol.codes import Classification, LegalBasis, Purpose, UnitKind
 from protocol.envelope.quotas import DEFAULT_QUOTA
+from protocol.epochs import epoch_of
 from protocol.errors import Code, MisuseError, Rejected
 from protocol.identifiers import Millis, UnitId
 from protocol.limits import AGREED_WITHIN, DAY
@@ -194,9 +195,20 @@ def test_an_agreement_takes_a_month_at_most(two: World) -> None:
 def test_nobody_dates_back_to_an_old_statement(two: World) -> None:
     """A stolen key cannot take up what was left undone for good reasons."""
     two.apply(facts("xx"), by=two.registrars[0])
+    # A unit has stated its key of a later week, as each does: somebody beside the registrar says how late it is.
+    later = NOW + 28 * DAY
+    two.apply(publication("fr", epoch_of(Millis(later))), by=identity("fr"), at=later)
     two.apply(status("fr", suspended=True), by=two.registrars[0], at=NOW + AGREED_WITHIN + DAY)
     assert two.apply(facts("xx"), by=two.registrars[1], at=NOW).waits
     assert two.directory.ballots(NOW) == ()
+
+
+def test_a_registrar_s_date_far_ahead_holds_up_no_agreement(two: World) -> None:
+    """By mistake or by a thief: nobody bears it out, and others agree as before."""
+    two.apply(status("it", suspended=True), by=two.registrars[1], at=NOW + 300 * DAY)
+    assert two.apply(facts("xx"), by=two.registrars[0], at=NOW + 1).waits
+    assert not two.apply(facts("xx"), by=two.registrars[1], at=NOW + 2).waits
+    assert two.directory.unit(XX) is not None
 
 
 def test_a_newer_suspension_overtakes_an_older_wish_to_end_one(two: World) -> None:
@@ -490,6 +502,8 @@ MUTANTS = [
      test_two_keys_of_one_registrar_are_one, ()),
     (Mutant(agreement._counting, rewritten("at - AGREED_WITHIN", "0")), test_an_agreement_takes_a_month_at_most, ()),
     (Mutant(agreement.agreed_consequences, rewritten("own.at", "statement.issued")), test_nobody_dates_back_to_an_old_statement, ()),
+    (Mutant(standing.borne_out, rewritten("min(clock, second + BORNE_OUT_WITHIN)", "clock")),
+     test_a_registrar_s_date_far_ahead_holds_up_no_agreement, ()),
     (Mutant(agreement._overtaken, rewritten("counts.issued", "0")),
      test_a_newer_suspension_overtakes_an_older_wish_to_end_one, ()),
     (Mutant(agreement._overtaken, rewritten("quota.issued", "0")), test_a_lower_quota_overtakes_an_older_wish_for_more, ()),

@@ -9,17 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keys import rules
-from keys.appointments import line
+from keys.appointments import line, statement_quota
 from keys.directory import Directory
 from keys.registrars import agreement, standing
-from keys.registrars.standing import RegistrarTimes
+from keys.registrars.standing import BORNE_OUT_WITHIN, RegistrarTimes
 from keys.soft_keys import SoftIdentity
 from keys.statement_types import QuotaChange, StatementType
 from protocol.codes import Classification, LegalBasis, UnitKind
 from protocol.envelope.quotas import DEFAULT_QUOTA
+from protocol.epochs import epoch_of
 from protocol.errors import Code, Rejected
-from protocol.identifiers import UnitId
-from protocol.limits import DAY
+from protocol.identifiers import Millis, UnitId
+from protocol.limits import DAY, EPOCH, STATEMENTS_COUNTED_FROM
 from tests.mutants.engine import Mutant
 from tests.mutants.operations import dropped, forced, rewritten
 from tests.mutants.promises import assert_missed
@@ -133,8 +134,8 @@ def publishes(world: World, at: int) -> bool:
     return True
 
 
-def test_a_time_years_ahead_locks_nobody_for_longer_than_the_thief_has_the_key(world: World) -> None:
-    """By the thief's time every identity had ended; the root takes the time back with the key."""
+def far_ahead(world: World) -> SoftIdentity:
+    """A registrar's key of three years states something that is dated two years ahead."""
     world.apply(revocation("fr", publication("fr", EPOCH_NOW).public.kid), by=identity("fr"))
     long = identity("registrar", 3)
     world.apply(
@@ -142,9 +143,52 @@ def test_a_time_years_ahead_locks_nobody_for_longer_than_the_thief_has_the_key(w
     )
     assert publishes(world, THEFT)
     world.apply(status("it", suspended=True), by=long, at=NOW + 2 * YEAR)
+    return long
+
+
+def bears_out(world: World, at: int) -> None:
+    """Another unit, with a key of three years, states something at that time."""
+    made = appointment(StatementType.IDENTITY, identity("de"), not_after=NOW + 3 * YEAR - DAY)
+    world.apply(facts("de"), by=world.registrar)
+    world.apply(made, by=world.registrar)
+    world.apply(publication("de", epoch_of(Millis(at))), by=identity("de"), at=at)
+
+
+def test_a_date_years_ahead_that_nobody_bears_out_locks_nobody(world: World) -> None:
+    """By it alone every identity has ended; the log's time goes no more than eight days with it."""
+    far_ahead(world)
+    assert publishes(world, THEFT)
+    bears_out(world, NOW + YEAR - BORNE_OUT_WITHIN)
+    assert publishes(world, THEFT)
+    world.apply(publication("de", EPOCH_NOW + 60), by=identity("de"), at=(EPOCH_NOW + 60) * EPOCH)
+    assert not publishes(world, THEFT), "two say that a year is over"
+
+
+def test_a_time_years_ahead_locks_nobody_for_longer_than_the_thief_has_the_key(world: World) -> None:
+    """Where another one bears it out, too, the root takes the time back with the registrar's key."""
+    long = far_ahead(world)
+    world.apply(revocation("registrar", long.public.kid), by=world.root_keys[0], at=THEFT)
+    bears_out(world, NOW + 2 * YEAR)
     assert not publishes(world, THEFT)
     world.apply(revocation("registrar", long.public.kid, since=THEFT), by=world.root_keys[0], at=THEFT + 1)
     assert publishes(world, THEFT)
+
+
+def test_what_a_log_has_from_before_is_judged_as_it_was() -> None:
+    """A date ahead of then stopped a unit's key, and it has no place: whoever replays that log has its head."""
+    then = STATEMENTS_COUNTED_FROM - YEAR
+    world = World()
+    world.directory = Directory(world.root)
+    for body, by in (
+        (appointment(StatementType.REGISTRAR, world.registrar, not_before=then, not_after=then + 2 * YEAR), world.root_keys[0]),
+        (facts("fr"), world.registrar),
+        (appointment(StatementType.IDENTITY, identity("fr"), not_before=then, not_after=then + 90 * DAY), world.registrar),
+        (facts("it"), world.registrar),
+    ):  # fmt: skip
+        world.apply(body, by=by, at=then)
+    world.apply(facts("fr", version=2), by=world.registrar, at=then + 100 * DAY)
+    made = stated(publication("fr", epoch_of(Millis(then))), by=identity("fr"), at=then)
+    assert not takes(world, made)
 
 
 def test_what_was_stated_before_and_by_others_stands(world: World) -> None:
@@ -270,6 +314,14 @@ MUTANTS = [
      test_a_time_years_ahead_locks_nobody_for_longer_than_the_thief_has_the_key, ()),
     (Mutant(RegistrarTimes.after, forced(False, "KeyRole.ROOT")),
      test_a_time_years_ahead_locks_nobody_for_longer_than_the_thief_has_the_key, ()),
+    (Mutant(standing.borne_out, rewritten("min(clock, second + BORNE_OUT_WITHIN)", "clock")),
+     test_a_date_years_ahead_that_nobody_bears_out_locks_nobody, ()),
+    (Mutant(standing.borne_out, rewritten("min(tables.heard.values())", "max(tables.heard.values())")),
+     test_a_date_years_ahead_that_nobody_bears_out_locks_nobody, ()),
+    (Mutant(standing.borne_out, rewritten("second < STATEMENTS_COUNTED_FROM", "False")),
+     test_what_a_log_has_from_before_is_judged_as_it_was, ()),
+    (Mutant(statement_quota._hear, rewritten("-_HEARD", "-1")),
+     test_a_date_years_ahead_that_nobody_bears_out_locks_nobody, ()),
     (Mutant(standing._has_fallen, rewritten("at >= since", "True")), test_what_was_stated_before_and_by_others_stands, ()),
     (Mutant(agreement.agreed_consequences, rewritten("max(statement.issued, clock)", "statement.issued")), test_a_thief_cannot_date_back, ()),
     (Mutant(standing._describe, rewritten("next_version(facts.unit, tables)", "1 + (tables.facts[facts.unit].version if facts.unit in tables.facts else 0)")),

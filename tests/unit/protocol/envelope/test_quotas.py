@@ -152,6 +152,19 @@ def test_a_clock_that_went_back_pauses_nobody_for_longer():
     assert use.refused(now=NOON, quota=TEN).pause(now=NOON, quota=TEN) == 360
 
 
+def test_what_comes_twice_waits_as_messages_would():
+    """Ten a minute at once, then one in six seconds; also where a clock was ahead by a year."""
+    use = Use()
+    for _ in range(11):
+        assert use.pause(now=NOON, quota=TEN) == 0
+        use = use.answered(now=NOON, quota=TEN)
+    assert use.pause(now=NOON, quota=TEN) == 6
+    assert use.pause(now=Millis(NOON + 6 * SECOND), quota=TEN) == 0
+    ahead = Use().answered(now=Millis(NOON + 365 * DAY), quota=TEN).answered(now=NOON, quota=TEN)
+    assert ahead.answers == (NOON + MINUTE + MINUTE // 10) * 1_000
+    assert ahead.messages == ahead.refusals == 0
+
+
 def test_partitions_share_a_quota_and_each_takes_any_message():
     """A tenth each, and never less than what one message needs."""
     assert Quota(100, 100 * MAX_RECORD, MAX_RECORD * MAX_RECIPIENTS, 5).part(10) == Quota(
@@ -172,7 +185,7 @@ def test_no_quota_is_less_than_one_message_needs(name):
 def test_the_limits_are_the_fields():
     """One name for one thing."""
     assert [getattr(DEFAULT_QUOTA, limit.label) for limit in Limit] == list(astuple(DEFAULT_QUOTA))
-    assert [limit.label for limit in Limit] == list(Use.__slots__)
+    assert [*(limit.label for limit in Limit), "answers"] == list(Use.__slots__)
 
 
 MUTANTS = [
@@ -186,8 +199,13 @@ MUTANTS = [
      test_a_whole_window_is_there_at_once_and_then_what_is_paid_off, ()),
     (Mutant(Use.submitted, rewritten("min(taken, now) * _MICROS", "now * _MICROS")),
      test_a_backlog_is_counted_by_when_it_came, ()),
-    (Mutant(Use.pause, rewritten("min(max(0, over), _cost(Limit.REFUSALS, 1, quota))", "max(0, over)")),
+    (Mutant(Use.pause, rewritten("min(max(0, until - (now + limit.window) * _MICROS), _cost(limit, 1, quota))",
+                                 "max(0, until - (now + limit.window) * _MICROS)")),
      test_a_clock_that_went_back_pauses_nobody_for_longer, ()),
+    (Mutant(Use.answered, rewritten("max(before.answers, at)", "at")),
+     test_what_comes_twice_waits_as_messages_would, ()),
+    (Mutant(Use._bounded, rewritten("min(self.answers, at + Limit.MESSAGES.window * _MICROS)", "self.answers")),
+     test_what_comes_twice_waits_as_messages_would, ()),
     (Mutant(Use.submitted, rewritten("size * addressees", "size")),
      test_each_limit_is_kept_by_itself_and_one_message_always_fits,
      (replace(DEFAULT_QUOTA, copies=MAX_RECORD * 64), {"size": MAX_RECORD, "addressees": 64}, Limit.COPIES)),

@@ -29,6 +29,7 @@ from protocol.trail.batches import (
     verify_batch,
     verify_decisions,
     verify_receipt,
+    verify_signed_receipt,
 )
 from protocol.trail.ledger_leaves import leaves_of_decisions
 from tests.mutants.engine import Mutant, mutated
@@ -355,7 +356,7 @@ def test_a_router_signs_under_no_other_routers_name():
             lambda w: test_a_decision_has_the_time_that_was_signed(w, 5),
         ),
         (
-            Mutant(verify_receipt, dropped("check_time")),
+            Mutant(verify_signed_receipt, dropped("check_time")),
             lambda w: test_a_decision_has_the_time_that_was_signed(w, 5),
         ),
         (

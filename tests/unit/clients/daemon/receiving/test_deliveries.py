@@ -162,16 +162,6 @@ def test_a_sender_that_we_do_not_know_yet_is_waited_for(world, es, pt):
     assert count(pt, "rejected") == 1
 
 
-def test_a_clock_that_fell_behind_throws_nothing_away(world, es, pt):
-    """The router's signed time wins over ours, and an officer is told."""
-    delivery = delivered(world, es, "pt")
-    pt.context.clock = lambda: Millis(world.now - 30 * DAY)
-    receiving.take_deliveries(pt.context, feed(pt, delivery), patient=True)
-
-    assert count(pt, "inbox") == 1
-    assert pt.rows("SELECT code FROM alarms") == [("clock_behind",)]
-
-
 def test_arrival_is_acknowledged_and_acknowledgements_are_not(world, es, pt):
     """The sender learns of the arrival; and then it is quiet."""
     sent = es.submit("pt")
