@@ -122,6 +122,33 @@ def ends(certificate: x509.Certificate) -> Millis:
     return _millis(certificate.not_valid_after_utc)
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a certificate says to whoever it is shown to."""
+
+    certificate: x509.Certificate
+    principal: str | None
+    """As whom brokers take it; None where its name is nobody's."""
+
+    begins: Millis
+    ends: Millis
+
+
+def read_shown(pem: bytes) -> Shown:
+    """The first certificate of a PEM file, which is the one that is shown; `ValueError` without one."""
+    found = x509.load_pem_x509_certificate(pem)
+    return Shown(found, _principal(found.subject), _millis(found.not_valid_before_utc), ends(found))
+
+
+def _principal(subject: x509.Name) -> str | None:
+    """The other way round than `_subject`: exactly these two, in this order, as the brokers' rule has it."""
+    names = [(each.oid, each.value) for each in subject]
+    if len(names) != 2 or names[0] != (NameOID.ORGANIZATION_NAME, ORGANISATION):
+        return None
+    oid, value = names[1]
+    return value if oid == NameOID.COMMON_NAME and isinstance(value, str) else None
+
+
 def _begun(
     subject: x509.Name,
     issuer: x509.Name,

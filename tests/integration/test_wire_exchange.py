@@ -42,7 +42,7 @@ def _events(log: Path) -> list[dict[str, object]]:
 
 
 def _certificates(place: Path) -> None:
-    for party in ("centre", "router", "unit-fr", "unit-it"):
+    for party in ("centre", "unit-fr", "unit-it"):
         _at(
             place,
             "centre",
@@ -68,11 +68,9 @@ def _certificates(place: Path) -> None:
 
 
 def _found(place: Path, kafka: str) -> None:
-    """The centre, with a router that shows a certificate of its own, and two units."""
+    """The centre, whose founding gives the router a certificate of its own, and two units."""
     home = place / "c"
     _at(home, "--kafka", kafka, "--kafka-tls", str(place / "centre"), "centre", "init", "--router-port", "0")
-    settings = home / "router.toml"
-    settings.write_text(settings.read_text().replace(str(place / "centre"), str(place / "router")))
     for unit in ("fr", "it"):
         root = str(home / "root.cbor")
         tls = ("--kafka", kafka, "--kafka-tls", str(place / f"unit-{unit}"))
