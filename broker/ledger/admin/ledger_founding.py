@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from broker.ledger.log_head import grown_head, new_head
 from broker.ledger.settings import LedgerSettings
 from broker.ledger.store.record_store import LogState, RecordStore
 from broker.ledger.trust import OwnKeys, read_policy_file
-from broker.process_certificates import process_files
+from broker.process_certificates import ProcessFiles, process_files
 from keys.errors import KeyFileExists
 from keys.note_keys import NOTE_KEY_FILE, NoteKey, read_note_key, write_note_key
 from keys.store import prepare_directory, read_credential, read_public, write_public
@@ -62,10 +62,7 @@ def found_ledger(plan: LedgerPlan, *, now: Millis) -> dict[str, Any]:
     if config.exists():
         raise Conflict(f"{config} is there already", hint="this centre has a ledger: 'contrada ledger run'")
     secret = read_credential(secret_file)
-    authority = Path(str(centre["authority"])) if "authority" in centre else None
-    kafka = plan.kafka or str(centre["kafka"])
-    access = KafkaAccess(kafka) if isinstance(kafka, str) else kafka
-    files = process_files("ledger", access, home=home.path, authority=authority)
+    files = _files(plan, centre, home)
     prepare_directory(directory)
     note_file = keys / NOTE_KEY_FILE
     with suppress(KeyFileExists):
@@ -92,12 +89,15 @@ def found_ledger(plan: LedgerPlan, *, now: Millis) -> dict[str, Any]:
     states = begin_logs(RecordStore(settings.records_url), own, plan.origin, now=now)
     files.make()
     replace_file(config, toml_text(values).encode())
-    return {
-        "config": str(config),
-        "directory": str(directory),
-        "policy": str(directory / "policy"),
-        "logs": [state.origin for state in states],
-    } | files.report()
+    made = {"config": str(config), "directory": str(directory), "policy": str(directory / "policy")}
+    return made | {"logs": [state.origin for state in states]} | files.report()
+
+
+def _files(plan: LedgerPlan, centre: Mapping[str, Any], home: CentreHome) -> ProcessFiles:
+    authority = Path(str(centre["authority"])) if "authority" in centre else None
+    kafka = plan.kafka or str(centre["kafka"])
+    access = KafkaAccess(kafka) if isinstance(kafka, str) else kafka
+    return process_files("ledger", access, home=home.path, authority=authority)
 
 
 def _policy(plan: LedgerPlan, keys: OwnKeys, *, now: Millis) -> str:
