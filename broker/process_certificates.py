@@ -25,12 +25,11 @@ from keys.wire.certificates import LEAF_LIFETIME, Shown, read_shown
 from runtime.bounded import read_bounded
 from runtime.errors import Conflict, Misconfigured
 from runtime.kafka.security.access import KafkaAccess, TlsFiles
+from runtime.kafka.security.tls import MAX_CERTIFICATE_FILE
 from runtime.process.clock import now
 
 CENTRE: Final = "centre"
 AUTHORITY_BESIDE: Final = "ca"
-MAX_CERTIFICATE_FILE: Final = 100_000
-"""Bytes of a PEM file with a certificate and those above it."""
 
 
 class Provision(StrEnum):

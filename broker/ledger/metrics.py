@@ -32,6 +32,8 @@ class LedgerMetrics:
     witnesses_failing: Gauge
     key_left: Gauge
     clock_off: Gauge
+    certificate_left: Gauge
+    broker_certificate_left: Gauge
 
     @classmethod
     def create(cls) -> LedgerMetrics:
@@ -68,6 +70,11 @@ class LedgerMetrics:
             made.gauge(
                 "ledger_clock_off_seconds",
                 "By how much most others contradict this clock: + ahead, - behind.",
+            ),
+            made.gauge("ledger_certificate_left_seconds", "Until this ledger's certificate for Kafka ends."),
+            made.gauge(
+                "ledger_broker_certificate_left_seconds",
+                "Until a broker's certificate ends, as last shown to this ledger.",
             ),
         )
 

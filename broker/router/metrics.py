@@ -30,6 +30,8 @@ class RouterMetrics:
     ledger_entries: Gauge
     key_left: Gauge
     clock_off: Gauge
+    certificate_left: Gauge
+    broker_certificate_left: Gauge
     _by_type: dict[RecordType, Counter] = field(default_factory=dict)
 
     @classmethod
@@ -62,6 +64,11 @@ class RouterMetrics:
             made.gauge(
                 "router_clock_off_seconds",
                 "By how much most others contradict this clock: + ahead, - behind.",
+            ),
+            made.gauge("router_certificate_left_seconds", "Until this router's certificate for Kafka ends."),
+            made.gauge(
+                "router_broker_certificate_left_seconds",
+                "Until a broker's certificate ends, as last shown to this router.",
             ),
         )
 

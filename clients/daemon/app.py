@@ -41,6 +41,7 @@ from runtime.kafka.feeds import KafkaFeeds
 from runtime.kafka.marks import KafkaMarks
 from runtime.kafka.partition_log import KafkaDirectory
 from runtime.kafka.security.access import TlsFiles
+from runtime.kafka.security.certificate_watch import CertificateWatch
 from runtime.kafka.security.tls import check_access, tell_access
 from runtime.process import logs
 from runtime.process.clock import now
@@ -170,7 +171,7 @@ def open_context(home: UnitHome, settings: UnitSettings) -> UnitContext:
     verified = VerifiedStatements(home.verified, root, unit_secret(settings, home))
     store = Store(home.database)
     times = UnitClock(now, time.monotonic, store)
-    return UnitContext(
+    context = UnitContext(
         unit=settings.unit,
         store=store,
         vault=Vault(keys.storage_key, os.urandom),
@@ -184,7 +185,11 @@ def open_context(home: UnitHome, settings: UnitSettings) -> UnitContext:
         renews_key=settings.renew_key,
         ledger=_ledger(home),
         times=times,
+        certificates=CertificateWatch.at(settings.access(home.path), times.now),
     )
+    assert context.certificates is not None
+    context.certificates.show(context.metrics.certificate_left, context.metrics.broker_certificate_left)
+    return context
 
 
 def _ledger(home: UnitHome) -> Ledger | None:
