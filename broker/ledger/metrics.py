@@ -71,11 +71,7 @@ class LedgerMetrics:
                 "ledger_clock_off_seconds",
                 "By how much most others contradict this clock: + ahead, - behind.",
             ),
-            made.gauge("ledger_certificate_left_seconds", "Until this ledger's certificate for Kafka ends."),
-            made.gauge(
-                "ledger_broker_certificate_left_seconds",
-                "Until a broker's certificate ends, as last shown to this ledger.",
-            ),
+            *made.certificates("ledger_"),
         )
 
     def follow(

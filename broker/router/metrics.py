@@ -65,11 +65,7 @@ class RouterMetrics:
                 "router_clock_off_seconds",
                 "By how much most others contradict this clock: + ahead, - behind.",
             ),
-            made.gauge("router_certificate_left_seconds", "Until this router's certificate for Kafka ends."),
-            made.gauge(
-                "router_broker_certificate_left_seconds",
-                "Until a broker's certificate ends, as last shown to this router.",
-            ),
+            *made.certificates("router_"),
         )
 
     def follow(

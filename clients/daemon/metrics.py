@@ -52,7 +52,7 @@ class UnitMetrics:
     def create(cls) -> UnitMetrics:
         """Metrics at zero."""
         made = MetricSet("contrada_unit")
-        counter, gauge = made.counter, made.gauge
+        counter, gauge, certificates = made.counter, made.gauge, made.certificates()
         return cls(
             registry=made.registry,
             submitted=counter("messages_submitted", "Messages taken in for sending, by kind.", "kind"),
@@ -81,12 +81,8 @@ class UnitMetrics:
             clock_off=gauge("clock_off_seconds", "By how much most others say: + ahead, - behind."),
             last_decision=gauge("last_decision_timestamp_seconds", "Time of the newest decision seen."),
             key_left=gauge("key_left_seconds", "Until the last identity ends that this unit signs with."),
-            certificate_left=gauge(
-                "certificate_left_seconds", "Until this unit's certificate for Kafka ends."
-            ),
-            broker_certificate_left=gauge(
-                "broker_certificate_left_seconds", "Until a broker's ends, as last shown to this unit."
-            ),
+            certificate_left=certificates[0],
+            broker_certificate_left=certificates[1],
             ledger_size=gauge("ledger_leaves", "Leaves of the newest audit log, as far as it is trusted."),
             ledger_wrong=gauge("ledger_wrong", "Things that are wrong with the ledger now."),
             promises_open=gauge("ledger_promises_open", "Messages whose leaves are not proved yet."),

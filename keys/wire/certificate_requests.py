@@ -23,6 +23,16 @@ from protocol.errors import Code, Rejected
 MAX_REQUEST: Final = 16_384
 """Bytes. Ours have some 400; those of others bring attributes that nobody reads."""
 
+_UNREADABLE: Final = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    UnsupportedAlgorithm,
+    InvalidSignature,
+    x509.InvalidVersion,
+)
+"""All that the library has raised on altered requests."""
+
 _HINT: Final = "made with 'contrada unit certificate request', or by any tool with a P-256 key"
 
 
@@ -46,7 +56,7 @@ def requested_key(data: bytes, principal: str) -> ec.EllipticCurvePublicKey:
         key = request.public_key()
         signed = isinstance(key, ec.EllipticCurvePublicKey) and request.is_signature_valid
         named = principal_of(request.subject)
-    except (ValueError, TypeError, OverflowError, UnsupportedAlgorithm, InvalidSignature):
+    except _UNREADABLE:
         raise Rejected(
             Code.E_SCHEMA, "not a request for a certificate (PKCS#10 in PEM)", hint=_HINT
         ) from None

@@ -23,9 +23,9 @@ def told_end(kid: KeyId) -> Note:
     return f"told-end:{kid.hex()}"
 
 
-def told_certificate(code: str, until: Millis) -> Note:
-    """An alarm of this code was raised about the certificate that ends then."""
-    return f"told-certificate:{code}:{until}"
+def told_certificate(whose: str, until: Millis) -> Note:
+    """An alarm was raised about the certificate of `own` or `broker` that ends then."""
+    return f"told-certificate:{whose}:{until}"
 
 
 def own_identity(kid: KeyId) -> Note:

@@ -78,12 +78,6 @@ class CertificateWatch:
             found["broker_certificate"] |= self._advice("a broker's certificate", brokers)
         return found
 
-    def ending(self) -> dict[str, Validity]:
-        """Those of the two about which somebody has to do something now."""
-        both = {"certificate_ending": self.own(), "broker_certificate_ending": self.brokers()}
-        now = self.clock()
-        return {name: one for name, one in both.items() if one is not None and one.is_ending(now)}
-
     def _told(self, one: Validity) -> Told:
         return {"until": one.ends, "days_left": max(0, one.left(self.clock()) // DAY)}
 
