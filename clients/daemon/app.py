@@ -35,6 +35,7 @@ from keys.ceremony import read_pin
 from keys.key_files import IDENTITY_FILE
 from keys.store import check_private_directory, read_private
 from keys.unit_keys import UnitKeys
+from protocol.topics import readers_group
 from runtime.errors import HomeError
 from runtime.kafka.broker_time import KafkaTime, TimeFeed
 from runtime.kafka.feeds import KafkaFeeds
@@ -98,7 +99,7 @@ async def _run(home: UnitHome, settings: UnitSettings) -> None:
     worker = Worker()
     context = await worker.do(lambda: open_context(home, settings))
     kafka = settings.access(home.path)
-    outbox, marks = KafkaOutbox(kafka, settings.unit), KafkaMarks(kafka)
+    outbox, marks = KafkaOutbox(kafka, settings.unit), KafkaMarks(kafka, readers_group(settings.unit))
     daemon = Daemon(
         context,
         worker,
