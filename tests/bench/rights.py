@@ -35,7 +35,7 @@ from tests.integration.wire import Wire, present
 FEW, MANY = 10, 5_000
 UNIT = UnitId("u0000")
 REQUESTS, WARM_UP, ROUNDS = 2_000, 4_000, 5
-PLACES = ("fetch directory", "fetch inbox", "produce outbox", "produce directory")
+PLACES = ("fetch directory", "fetch ledger", "fetch inbox", "produce outbox", "produce directory")
 
 
 @dataclass
@@ -74,7 +74,7 @@ class Guarded:
 
 def _question(place: str) -> PinnedRequest:
     verb, _, where = place.partition(" ")
-    topic = {"inbox": topics.inbox(UNIT), "outbox": topics.outbox(UNIT)}.get(where, topics.DIRECTORY)
+    topic = {"inbox": topics.inbox(UNIT), "outbox": topics.outbox(UNIT)}.get(where, where)
     if verb == "fetch":
         wanted = [(topic, [(0, -1, 0, -1, 1)])]
         return PinnedRequest(FetchRequest_v11, -1, 0, 0, 1_000, 1, 0, -1, wanted, [], "")
