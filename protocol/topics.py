@@ -31,7 +31,7 @@ RECEIPTS_PREFIX = "receipts."
 
 ROUTER_GROUP = "router"
 READERS_GROUP = "readers"
-"""No group of members: each reader tells there how far it has read the topics that it alone reads."""
+"""No group of members: the ledger tells there how far it has read, and units of release 0.9.0."""
 
 SHARD_COUNT = 64
 """Chosen once: two routers that count differently would work on the same outboxes."""
@@ -131,6 +131,11 @@ def inbox(unit: UnitId) -> str:
 def receipts(unit: UnitId) -> str:
     """The router's signed decisions on what a unit sent."""
     return RECEIPTS_PREFIX + unit
+
+
+def readers_group(unit: UnitId) -> str:
+    """Where a unit tells how far it has read: its own, so that it reaches nobody else's marks."""
+    return f"{READERS_GROUP}.{unit}"
 
 
 def outbox_owner(topic: str) -> UnitId:
@@ -243,7 +248,7 @@ def unit_rights(unit: UnitId) -> frozenset[Right]:
     """What a unit may do: nothing that is another's."""
     me = unit_principal(unit)
     found = {right for topic in (*shared(), *of_unit(unit)) for right in _of_topic(topic, (me,))}
-    return frozenset(found | {Right(me, ResourceKind.GROUP, READERS_GROUP, Operation.READ)})
+    return frozenset(found | {Right(me, ResourceKind.GROUP, readers_group(unit), Operation.READ)})
 
 
 def suspended_rights(unit: UnitId) -> frozenset[Right]:

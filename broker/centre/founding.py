@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from broker.centre.registry import publish_pending
+from broker.process_certificates import authority_here, process_files
 from keys.ceremony import Founding, found_exchange
 from keys.root_of_trust import fingerprint
 from keys.store import prepare_directory
@@ -32,7 +33,12 @@ from runtime.process.settings_text import toml_text
 
 
 async def found_centre(
-    invocation: Invocation, *, secret_file: Path | None, router_port: int, registrars: int = 1
+    invocation: Invocation,
+    *,
+    secret_file: Path | None,
+    router_port: int,
+    registrars: int = 1,
+    authority: Path | None = None,
 ) -> dict[str, Any]:
     """Found the exchange; returns what to report and to print."""
     home = CentreHome(chosen_home(invocation).path)
@@ -41,6 +47,7 @@ async def found_centre(
     kafka = typed_access(invocation)
     if kafka is None:
         raise NoHome("no Kafka named", hint="say --kafka HOST:PORT, or set CONTRADA_KAFKA")
+    router = process_files("router", kafka, home=home.path, authority=authority)
     changes = await KafkaTopicAdmin(kafka).apply(topics.shared())
     if await KafkaFeeds(kafka).end(topics.DIRECTORY, 0):
         # Two roots on one directory topic: units of the older exchange would follow it beside the new one.
@@ -56,12 +63,21 @@ async def found_centre(
     founding = found_exchange(home.keys, secret=secret, now=now(), entropy=os.urandom, registrars=registrars)
     replace_file(home.root, founding.root.encoded())
     write_statements(home.pending, founding.statements)
-    _write_settings(home, kafka=kafka, secret=secret_path, router_port=router_port)
+    router.make()
+    lines = access_lines(kafka) | _authority_line(kafka, authority)
+    _write_settings(home, kafka=lines, router=router.access, secret=secret_path, router_port=router_port)
     await publish_pending(home, kafka)
     write_statements(home.replica, founding.statements)
     return _reported(home, founding) | {
-        "topics": [{"name": change.name, "action": change.action} for change in changes]
+        "topics": [{"name": change.name, "action": change.action} for change in changes],
+        **router.report(),
     }
+
+
+def _authority_line(kafka: KafkaAccess, authority: Path | None) -> dict[str, str]:
+    """Where the authority lies, for `ledger init` and `centre status`; nothing where it is not here."""
+    found = None if kafka.tls is None else authority_here(kafka.tls, authority)
+    return {} if found is None else {"authority": str(found)}
 
 
 def _reported(home: CentreHome, founding: Founding) -> dict[str, Any]:
@@ -80,9 +96,11 @@ def _reported(home: CentreHome, founding: Founding) -> dict[str, Any]:
     }
 
 
-def _write_settings(home: CentreHome, *, kafka: KafkaAccess, secret: str, router_port: int) -> None:
-    router: dict[str, str | int] = {
-        **access_lines(kafka),
+def _write_settings(
+    home: CentreHome, *, kafka: dict[str, str], router: KafkaAccess, secret: str, router_port: int
+) -> None:
+    of_router: dict[str, str | int] = {
+        **access_lines(router),
         "root": str(home.root),
         "key": f"file:{home.keys / 'router' / 'identity.key'}",
         "secret": str(home.path / secret),
@@ -90,9 +108,9 @@ def _write_settings(home: CentreHome, *, kafka: KafkaAccess, secret: str, router
         "http_port": router_port,
     }
     centre: dict[str, str | int] = {
-        **access_lines(kafka),
+        **kafka,
         "router": f"http://127.0.0.1:{router_port}",
         "secret": secret,
     }
-    replace_file(home.router_settings, toml_text(router).encode())
+    replace_file(home.router_settings, toml_text(of_router).encode())
     replace_file(home.settings, toml_text(centre).encode())

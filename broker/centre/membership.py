@@ -13,12 +13,14 @@ from broker.centre.registry import Registry, read_directory_topic, warn_of_refus
 from broker.centre.root_renewal import root_signer
 from keys.directory import Directory
 from keys.lifecycle import epoch_state, key_state
+from keys.registrars.waiting import about_whom, waiting_of
 from keys.root_of_trust import fingerprint
 from protocol.content.unit_text import unit_in_words
 from protocol.epochs import bounds
 from protocol.identifiers import IdPrefix, KeyId, Millis, UnitId
 from runtime.cli.command import Invocation
 from runtime.cli.home import bootstrap, centre_home
+from runtime.cli.render import say
 from runtime.errors import Ambiguous, NotFound
 from runtime.process.clock import now
 
@@ -86,10 +88,17 @@ async def revoke_key(
 
 
 async def list_units(invocation: Invocation) -> list[dict[str, Any]]:
-    """All units, with the states of their keys now."""
+    """All units, with the states of their keys now, and what waits for another registrar's agreement."""
     registry = await Registry.read(invocation)
     warn_of_refused(registry.refused, unread=registry.directory.unread)
-    return [_row(registry.directory, unit.unit) for unit in registry.directory.units()]
+    directory, ballots = registry.directory, registry.directory.ballots(now())
+    rows = [
+        _row(directory, each.unit) | {"waits": waiting_of(each.unit, ballots)} for each in directory.units()
+    ]
+    others = sorted(about_whom(ballots) - {row["unit"] for row in rows})
+    if others:
+        say(f"hint: {', '.join(others)}: not in yet, or no unit; see contrada centre agree ls")
+    return rows
 
 
 def _row(directory: Directory, name: UnitId) -> dict[str, Any]:

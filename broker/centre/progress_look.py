@@ -5,16 +5,17 @@ Owns which places there are and whose they are. What is made of it is broker/cen
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from broker.centre.progress import Reader
 from broker.centre.registry import Registry
 from protocol import topics
+from protocol.identifiers import UnitId
 from runtime.kafka.feeds import KafkaFeeds
 from runtime.kafka.marks import KafkaMarks
-from runtime.kafka.ports import Place
+from runtime.kafka.ports import Place, ReadingMark
 
 ROUTERS = "routers"
 LEDGER = "the ledger"
@@ -45,7 +46,7 @@ class ProgressLook:
         routed = [place for place in wanted if self.names[place] == ROUTERS]
         told = [place for place in wanted if self.names[place] != ROUTERS]
         decided = await self._marks.positions(topics.ROUTER_GROUP, routed)
-        marks = await self._marks.read(told)
+        marks = await self._told(told)
         found: dict[Place, Reader] = {}
         for place in routed:
             position = decided[place]
@@ -56,6 +57,27 @@ class ProgressLook:
             at_mark = None if mark is None else mark.position
             found[place] = Reader(self.names[place], place, ends[place], at_mark, mark)
         return found
+
+    async def _told(self, places: Sequence[Place]) -> Mapping[Place, ReadingMark | None]:
+        """The newest mark of each place: a unit of release 0.9.0 tells it in the group of all."""
+        of_all = await self._marks.read(places)
+        own: dict[str, list[Place]] = {}
+        for place in places:
+            if place[0] != topics.AUDIT:
+                own.setdefault(topics.readers_group(_reader_of(place[0])), []).append(place)
+        found = await self._marks.read_groups(own)
+        return {place: _newer(of_all[place], found.get(place)) for place in places}
+
+
+def _newer(one: ReadingMark | None, other: ReadingMark | None) -> ReadingMark | None:
+    if one is None or other is None:
+        return one or other
+    return one if one.told > other.told else other
+
+
+def _reader_of(topic: str) -> UnitId:
+    """Whose inbox or receipts these are."""
+    return UnitId(topic.partition(".")[2])
 
 
 def _places(registry: Registry, there: set[str]) -> Iterable[tuple[Place, str]]:

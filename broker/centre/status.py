@@ -7,6 +7,7 @@ import http.client
 import time
 import urllib.parse
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from broker.centre.exchange_topics import declared_topics
@@ -16,6 +17,8 @@ from broker.centre.progress import Reader, find_standing
 from broker.centre.progress_look import ROUTERS, ProgressLook
 from broker.centre.registry import Registry
 from broker.centre.waiting.half_acts import waiting_acts
+from broker.centre.wire.given_watch import ending_certificates
+from broker.process_certificates import authority_here
 from keys.directory import Directory
 from protocol import topics
 from protocol.errors import Rejected
@@ -31,12 +34,14 @@ from runtime.errors import Unavailable
 from runtime.kafka.admin import KafkaTopicAdmin
 from runtime.kafka.feeds import KafkaFeeds
 from runtime.kafka.ports import InputRecord, Place
+from runtime.kafka.security.access import tls_files
 from runtime.process.clock import now
 from runtime.process.homes import CentreHome
 
 ANSWERS_WITHIN = 10.0
 _MAX_ANSWER = 1 << 20
 AT_ONCE = 8
+_ENDS = {"key": "its key ends", "certificate": "its certificate", "broker_certificate": "its broker"}
 TAIL = 20
 """Offsets at the end of a unit's receipts that are read first; a decision takes two, with its marker."""
 
@@ -73,11 +78,19 @@ async def read_status(
         },
         "routers": answers[: len(routers)],
         "ledgers": answers[len(routers) :],
+        "certificates": _ending_certificates(registry),
         "keys": ending(key_rows(registry.directory, moment=now(), policy=own_policy_file(home))),
         "backlog": backlog,
         "readers": [_shown(reader) for reader in readers.values() if reader.name != ROUTERS],
         "standing": [_shown(one.reader) | {"why": one.why} for one in standing],
     }
+
+
+def _ending_certificates(registry: Registry) -> list[dict[str, Any]]:
+    named = read_settings(registry.home.settings).get("authority")
+    files = tls_files(registry.kafka)
+    here = Path(named) if isinstance(named, str) else None if files is None else authority_here(files)
+    return ending_certificates(registry.kafka, here, registry.directory, moment=now())
 
 
 async def _hanging(registry: Registry, wanted: list[str]) -> dict[str, Any]:
@@ -92,18 +105,27 @@ def exchange_is_well(status: Mapping[str, Any]) -> bool:
     """Whether no part of the status needs attention."""
     ready = all(process["ready"] for process in (*status["routers"], *status["ledgers"]))
     one_ledger = not any(accused(router) for router in status["routers"])
-    lasting = not status["keys"] and not any(_advice(status))
+    lasting = not status["keys"] and not status["certificates"] and not any(_advice(status))
     readable = not status["topics"]["missing"] and status["topics"]["hanging"] == []
     return ready and one_ledger and lasting and readable and not status["standing"]
 
 
 def advice_of(process: Mapping[str, Any]) -> list[str]:
-    """What a process says that a person must do before its key ends."""
-    match process["checks"]:
-        case {"key": {"ending": True, "hint": str(hint)}}:
-            return [hint]
+    """What a process says that a person must do before something of it ends."""
+    checks = process["checks"]
+    return [
+        f"{what}: {hint}"
+        for name, what in _ENDS.items()
+        if (hint := _hint_of(checks.get(name) if isinstance(checks, dict) else None))
+    ]
+
+
+def _hint_of(check: object) -> str:
+    match check:
+        case {"ending": True, "hint": str(hint)}:
+            return hint
         case _:
-            return []
+            return ""
 
 
 def _advice(status: Mapping[str, Any]) -> list[str]:

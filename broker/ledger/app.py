@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from functools import partial
 from typing import Any, Final
 
 import httpx
@@ -44,6 +45,7 @@ from runtime.errors import Unavailable
 from runtime.kafka.broker_time import KafkaTime, TimeFeed
 from runtime.kafka.marks import KafkaMarks
 from runtime.kafka.partition_log import KafkaTopics
+from runtime.kafka.security.certificate_watch import CertificateWatch
 from runtime.kafka.security.tls import check_access, tell_access
 from runtime.process.clock import ClockCheck, now, readiness_of_clock
 from runtime.process.contact import recent_contact
@@ -188,7 +190,10 @@ async def run_ledger(settings: LedgerSettings) -> None:
             beside.append(asyncio.create_task(ledger.renewal.run(kafka_time), name="key"))
         serving: set[asyncio.Task[Any]] = set()
         if listener is not None:
-            pages = reading.ledger_pages(ledger.store, ledger.metrics.registry, lambda: ready(ledger))
+            ways = CertificateWatch.at(settings.access(), now)
+            ways.show(ledger.metrics.certificate_left, ledger.metrics.broker_certificate_left)
+            checks = partial(_with_certificates, ledger, ways)
+            pages = reading.ledger_pages(ledger.store, ledger.metrics.registry, checks)
             serving.add(asyncio.create_task(serve(pages, listener), name="http"))
         tell_access(settings.access())
         log.info("started", ledger=settings.origin, bootstrap=settings.kafka, pid=os.getpid())
@@ -198,6 +203,10 @@ async def run_ledger(settings: LedgerSettings) -> None:
         await ledger.pulse.marks.close()
         log.info("stopped", ledger=settings.origin)
         check_end(done, program="ledger")
+
+
+def _with_certificates(ledger: LedgerRun, ways: CertificateWatch) -> dict[str, dict[str, object]]:
+    return ready(ledger) | ways.checks()
 
 
 async def clock_right(ledger: LedgerRun) -> None:

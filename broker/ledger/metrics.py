@@ -67,6 +67,8 @@ class LedgerMetrics:
     witnesses: WitnessSeries
     key_left: Gauge
     clock_off: Gauge
+    certificate_left: Gauge
+    broker_certificate_left: Gauge
 
     @classmethod
     def create(cls) -> LedgerMetrics:
@@ -107,6 +109,7 @@ class LedgerMetrics:
                 "ledger_clock_off_seconds",
                 "By how much most others contradict this clock: + ahead, - behind.",
             ),
+            *made.certificates("ledger_"),
         )
 
     def follow(

@@ -30,6 +30,7 @@ from protocol import topics
 from runtime.errors import Unavailable
 from runtime.kafka.broker_time import KafkaTime, TimeFeed
 from runtime.kafka.partition_log import KafkaTopics
+from runtime.kafka.security.certificate_watch import CertificateWatch
 from runtime.kafka.security.tls import check_access, tell_access
 from runtime.process.clock import ClockCheck, now, readiness_of_clock
 from runtime.process.contact import recent_contact
@@ -125,7 +126,9 @@ async def run_router(settings: RouterSettings) -> None:
     }
     serving: set[asyncio.Task[Any]] = set()
     if listener is not None:
-        pages = health_pages(router.metrics.registry, lambda: readiness(router, outboxes))
+        ways = CertificateWatch.at(settings.access(), now)
+        ways.show(router.metrics.certificate_left, router.metrics.broker_certificate_left)
+        pages = health_pages(router.metrics.registry, lambda: readiness(router, outboxes) | ways.checks())
         serving.add(asyncio.create_task(serve(pages, listener), name="http"))
     stating = Stating(router.replica, router.signer, now, os.urandom)
     # Nothing waits for these: if they fail, messages are still routed.

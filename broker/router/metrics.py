@@ -77,6 +77,8 @@ class RouterMetrics:
     ledger_entries: Gauge
     key_left: Gauge
     clock_off: Gauge
+    certificate_left: Gauge
+    broker_certificate_left: Gauge
     _by_type: dict[RecordType, Counter] = field(default_factory=dict)
 
     @classmethod
@@ -111,6 +113,7 @@ class RouterMetrics:
                 "router_clock_off_seconds",
                 "By how much most others contradict this clock: + ahead, - behind.",
             ),
+            *made.certificates("router_"),
         )
 
     def follow(

@@ -14,7 +14,7 @@ import click
 from protocol.identifiers import UnitId
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
 from runtime.cli.input_files import PathName
-from runtime.cli.params import OneUnit, Whole
+from runtime.cli.params import OneUnit, Whole, authority_option
 from runtime.cli.render import Column, say, write_details
 
 router = group("router", short="run a router of the exchange", text="Run a router of the exchange.")
@@ -83,6 +83,7 @@ _BRING = (
     show_default=True,
     help="Loopback port for health and metrics; 0: none.",
 )
+@authority_option
 @pass_invocation
 def router_init(
     invocation: Invocation,
@@ -92,6 +93,7 @@ def router_init(
     secret: Path | None,
     ledger_policy: Path | None,
     http_port: int,
+    authority: Path | None,
 ) -> None:
     """Make the home of a further router, with a key of its own, and the request to have it appointed.
 
@@ -113,11 +115,14 @@ def router_init(
         secret=secret,
         http_port=http_port,
         ledger_policy=ledger_policy,
+        authority=authority,
     )
     done = found_router(plan)
     fields = (*_REQUEST, Column("root_fingerprint", "root fingerprint"), Column("config", "settings"))
     write_details(done, fields, as_json=invocation.json)
     say(_BRING)
+    if "to_do" in done:
+        say(f"hint: {done['to_do']}")
     say(f"hint: start the router: contrada router run --config {done['config']}")
 
 

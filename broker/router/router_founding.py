@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from broker.ledger.trust import read_policy_file
+from broker.process_certificates import process_files
 from keys.appointments.own_identity import OwnIdentity
 from keys.appointments.request import request_appointment
 from keys.errors import KeyFileExists
@@ -33,7 +34,7 @@ from runtime.cli.file_kinds import FileKind, parse_kind
 from runtime.cli.home import access_lines
 from runtime.errors import Conflict
 from runtime.files import replace_file
-from runtime.kafka.security.access import KafkaAddress
+from runtime.kafka.security.access import KafkaAccess
 from runtime.process.clock import now
 from runtime.process.settings_text import toml_text
 
@@ -46,11 +47,13 @@ class RouterPlan:
 
     home: Path
     name: UnitId
-    kafka: KafkaAddress
+    kafka: KafkaAccess
     root: Path
     secret: Path | None
     http_port: int
     ledger_policy: Path | None
+    authority: Path | None = None
+    """Of the certificates for Kafka."""
 
 
 def found_router(plan: RouterPlan) -> dict[str, Any]:
@@ -60,12 +63,13 @@ def found_router(plan: RouterPlan) -> dict[str, Any]:
     if config.exists():
         raise Conflict(f"{config} is there already", hint="name an empty directory with --home")
     root = parse_kind(plan.root, MAX_HEADER, FileKind.ROOT, RootOfTrust.parse)
+    files = process_files("router", plan.kafka, home=home, authority=plan.authority)
     prepare_directory(home)
     secret_file, secret = _secret(home, plan.secret)
     identity = _identity(home / "keys", plan.name, secret)
     replace_file(home / "root.cbor", root.encoded())
     values: dict[str, str | int] = {
-        **access_lines(plan.kafka),
+        **access_lines(files.access),
         "name": plan.name,
         "root": str(home / "root.cbor"),
         "key": f"file:{home / 'keys' / IDENTITY_FILE}",
@@ -81,8 +85,10 @@ def found_router(plan: RouterPlan) -> dict[str, Any]:
     until = Millis(moment + ROUTER_LIFETIME)
     made = appoint(StatementType.ROUTER, plan.name, signer=identity, not_before=moment, not_after=until)
     asked = write_request(home / REQUEST_FILE, made)
+    files.make()
     replace_file(config, toml_text(values).encode())
-    return asked | {"config": str(config), "root_fingerprint": root.fingerprint()}
+    founded = {"config": str(config), "root_fingerprint": root.fingerprint()}
+    return asked | founded | files.report()
 
 
 def ask_for_next(own: OwnIdentity, stype: StatementType, *, lifetime: int, out: Path) -> dict[str, Any]:

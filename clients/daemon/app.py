@@ -35,12 +35,14 @@ from keys.ceremony import read_pin
 from keys.key_files import IDENTITY_FILE
 from keys.store import check_private_directory, read_private
 from keys.unit_keys import UnitKeys
+from protocol.topics import readers_group
 from runtime.errors import HomeError
 from runtime.kafka.broker_time import KafkaTime, TimeFeed
 from runtime.kafka.feeds import KafkaFeeds
 from runtime.kafka.marks import KafkaMarks
 from runtime.kafka.partition_log import KafkaDirectory
 from runtime.kafka.security.access import TlsFiles
+from runtime.kafka.security.certificate_watch import CertificateWatch
 from runtime.kafka.security.tls import check_access, tell_access
 from runtime.process import logs
 from runtime.process.clock import now
@@ -97,7 +99,7 @@ async def _run(home: UnitHome, settings: UnitSettings) -> None:
     worker = Worker()
     context = await worker.do(lambda: open_context(home, settings))
     kafka = settings.access(home.path)
-    outbox, marks = KafkaOutbox(kafka, settings.unit), KafkaMarks(kafka)
+    outbox, marks = KafkaOutbox(kafka, settings.unit), KafkaMarks(kafka, readers_group(settings.unit))
     daemon = Daemon(
         context,
         worker,
@@ -170,7 +172,7 @@ def open_context(home: UnitHome, settings: UnitSettings) -> UnitContext:
     verified = VerifiedStatements(home.verified, root, unit_secret(settings, home))
     store = Store(home.database)
     times = UnitClock(now, time.monotonic, store)
-    return UnitContext(
+    context = UnitContext(
         unit=settings.unit,
         store=store,
         vault=Vault(keys.storage_key, os.urandom),
@@ -184,7 +186,11 @@ def open_context(home: UnitHome, settings: UnitSettings) -> UnitContext:
         renews_key=settings.renew_key,
         ledger=_ledger(home),
         times=times,
+        certificates=CertificateWatch.at(settings.access(home.path), times.now),
     )
+    assert context.certificates is not None
+    context.certificates.show(context.metrics.certificate_left, context.metrics.broker_certificate_left)
+    return context
 
 
 def _ledger(home: UnitHome) -> Ledger | None:

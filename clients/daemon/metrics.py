@@ -45,6 +45,8 @@ class UnitMetrics:
     clock_off: Gauge
     last_decision: Gauge
     key_left: Gauge
+    certificate_left: Gauge
+    broker_certificate_left: Gauge
     ledger_size: Gauge
     ledger_wrong: Gauge
     promises_open: Gauge
@@ -103,7 +105,10 @@ def _of_the_ledger(made: MetricSet) -> dict[str, Any]:
 
 
 def _of_the_machine(made: MetricSet) -> dict[str, Any]:
+    own, brokers = made.certificates()
     return {
+        "certificate_left": own,
+        "broker_certificate_left": brokers,
         "store_failures": made.counter("store_failures", "Uses of the database that failed."),
         "store_up": made.gauge("store_up", "1 while the database can be written."),
         "kafka_up": made.gauge("kafka_up", "1 while Kafka has answered lately."),

@@ -195,7 +195,6 @@ class Exchange:
         run_contrada(
             "--home", str(self.centre), *self._way("centre"), "centre", "init", "--router-port", port
         )
-        self._shows_its_own("router")
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(self._init, UNITS))
 
@@ -203,12 +202,6 @@ class Exchange:
         """The options of a command that founds something: where Kafka is, and as whom."""
         files = ("--kafka-tls", str(self.certificates / party)) if self.guarded else ()
         return ("--kafka", self.kafka, *files)
-
-    def _shows_its_own(self, process: str) -> None:
-        """Exchange the centre's certificate, with which its settings were written, for its own."""
-        settings = self.centre / f"{process}.toml"
-        named = str(self.certificates / "centre"), str(self.certificates / process)
-        replace_file(settings, settings.read_text(encoding="utf-8").replace(*named).encode())
 
     def _init(self, unit: str) -> None:
         run_contrada(
@@ -230,7 +223,6 @@ class Exchange:
             named += ["--witness", str(self.home(unit) / "witness" / "witness.policy")]
         run_contrada("--home", str(self.centre), "ledger", "init", "--origin", ORIGIN, *named,
                  "--quorum", str(len(WITNESSES)), "--http-port", str(free_port()))  # fmt: skip
-        self._shows_its_own("ledger")
         policy = (self.ledger / "policy").read_bytes()
         for unit in self.daemons:
             replace_file(self.home(unit) / "ledger-policy", policy)

@@ -2,6 +2,7 @@
 
     <authority>/ca.key             key and certificate, sealed; opened by ca.secret beside it or elsewhere
     <authority>/ca.pem             the certificate, which everybody believes
+    <authority>/given/             what was given out, for whom and until when (keys/wire/given.py)
     <party>/ca.pem, certificate.pem, key.pem, broker.pem
 
 Owns their names and their order. A party's key is written before its certificate: between the two they do
@@ -17,13 +18,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from keys.errors import KeyFileUnreadable
 from keys.sealed_file import open_sealed, seal_file
 from keys.store import prepare_directory, read_private, write_private, write_whole
 from keys.unlock import Secret
-from keys.wire.certificates import Credentials, issue_leaf, new_authority, read_credentials
+from keys.wire.certificate_requests import key_fingerprint
+from keys.wire.certificates import (
+    Credentials,
+    issue_leaf,
+    new_authority,
+    read_credentials,
+    sign_leaf,
+    validity_of,
+)
+from keys.wire.given import GivenCertificate, note_given
 from keys.wire.names import BROKER_FILE, CA_FILE, CERTIFICATE_FILE, KEY_FILE
 from protocol.identifiers import Millis
+from protocol.topics import UNIT_PREFIX
 
 AUTHORITY_KEY: Final = "ca.key"
 AUTHORITY_SECRET: Final = "ca.secret"  # noqa: S105 - a file's name
@@ -78,4 +93,24 @@ class Authority:
         write_whole(directory / CA_FILE, ca, entropy=os.urandom, mode=_PUBLIC, replace=True)
         for name, data in files.items():
             write_whole(directory / name, data, entropy=os.urandom, replace=True)
+        unit = principal.startswith(UNIT_PREFIX)
+        place = ",".join(hosts) or ("" if unit else str(directory.absolute()))
+        self._note(principal, place, made.certificate)
         return made
+
+    def sign_request_to(
+        self, directory: Path, principal: str, key: ec.EllipticCurvePublicKey, *, now: Millis, lifetime: int
+    ) -> x509.Certificate:
+        """A certificate for a key that somebody else has, in a directory for whoever brings it there."""
+        prepare_directory(directory)
+        made = sign_leaf(self.credentials, key, principal, now=now, lifetime=lifetime, entropy=os.urandom)
+        for name, certificate in ((CA_FILE, self.credentials.certificate), (CERTIFICATE_FILE, made)):
+            data = certificate.public_bytes(serialization.Encoding.PEM)
+            write_whole(directory / name, data, entropy=os.urandom, mode=_PUBLIC, replace=True)
+        self._note(principal, "" if principal.startswith(UNIT_PREFIX) else "request", made)
+        return made
+
+    def _note(self, party: str, place: str, made: x509.Certificate) -> None:
+        key = made.public_key()
+        assert isinstance(key, ec.EllipticCurvePublicKey)
+        note_given(self.directory, GivenCertificate(party, place, validity_of(made), key_fingerprint(key)))

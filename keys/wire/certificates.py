@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from keys.wire.validity import Validity
 from protocol.identifiers import Entropy, Millis
 from protocol.limits import DAY
 
@@ -47,9 +48,7 @@ class Credentials:
     @property
     def key_pem(self) -> bytes:
         """The key, unsealed: brokers and clients read it at each new connection."""
-        return self.key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        return private_pem(self.key)
 
     @property
     def certificate_pem(self) -> bytes:
@@ -57,10 +56,17 @@ class Credentials:
         return self.certificate.public_bytes(serialization.Encoding.PEM)
 
 
+def private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """A key as a client's files have it: not sealed."""
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
 def new_authority(*, now: Millis, entropy: Entropy, lifetime: int = AUTHORITY_LIFETIME) -> Credentials:
     """An authority that signs itself."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = _subject(AUTHORITY_NAME)
+    name = subject_of(AUTHORITY_NAME)
     usage = _usage(key_cert_sign=True, crl_sign=True)
     made = (
         _begun(name, name, key.public_key(), now=now, until=now + lifetime, entropy=entropy)
@@ -82,12 +88,27 @@ def issue_leaf(
 ) -> Credentials:
     """A new key for this principal, with a certificate; a broker's names its hosts and addresses."""
     key = ec.generate_private_key(ec.SECP256R1())
+    made = sign_leaf(
+        authority, key.public_key(), principal, now=now, entropy=entropy, hosts=hosts, lifetime=lifetime
+    )
+    return Credentials(key, made)
+
+
+def sign_leaf(
+    authority: Credentials,
+    key: ec.EllipticCurvePublicKey,
+    principal: str,
+    *,
+    now: Millis,
+    entropy: Entropy,
+    hosts: Sequence[str] = (),
+    lifetime: int = LEAF_LIFETIME,
+) -> x509.Certificate:
+    """A certificate for somebody's key. All that it says is said here: nothing is copied from a request."""
     issuer = authority.certificate
     # It does not outlive its authority: what nobody believes any more is not to be found out by an outage.
     until = min(now + lifetime, _millis(issuer.not_valid_after_utc))
-    begun = _begun(
-        _subject(principal), issuer.subject, key.public_key(), now=now, until=until, entropy=entropy
-    )
+    begun = _begun(subject_of(principal), issuer.subject, key, now=now, until=until, entropy=entropy)
     made = (
         begun.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(digital_signature=True), critical=True)
@@ -103,7 +124,7 @@ def issue_leaf(
         made = made.add_extension(
             x509.SubjectAlternativeName([_host(host) for host in hosts]), critical=False
         )
-    return Credentials(key, made.sign(authority.key, hashes.SHA256()))
+    return made.sign(authority.key, hashes.SHA256())
 
 
 def read_credentials(key_pem: bytes, certificate_pem: bytes) -> Credentials:
@@ -117,9 +138,40 @@ def read_credentials(key_pem: bytes, certificate_pem: bytes) -> Credentials:
     return Credentials(key, certificate)
 
 
+def validity_of(certificate: x509.Certificate) -> Validity:
+    """Its life."""
+    return Validity(ends=ends(certificate), begins=_millis(certificate.not_valid_before_utc))
+
+
 def ends(certificate: x509.Certificate) -> Millis:
     """When it is over."""
     return _millis(certificate.not_valid_after_utc)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a certificate says to whoever it is shown to."""
+
+    certificate: x509.Certificate
+    principal: str | None
+    """As whom brokers take it; None where its name is nobody's."""
+
+    validity: Validity
+
+
+def read_shown(pem: bytes) -> Shown:
+    """The first certificate of a PEM file, which is the one that is shown; `ValueError` without one."""
+    found = x509.load_pem_x509_certificate(pem)
+    return Shown(found, principal_of(found.subject), validity_of(found))
+
+
+def principal_of(subject: x509.Name) -> str | None:
+    """The principal of a subject: of exactly these two, in this order, as the brokers' rule has it."""
+    names = [(each.oid, each.value) for each in subject]
+    if len(names) != 2 or names[0] != (NameOID.ORGANIZATION_NAME, ORGANISATION):
+        return None
+    oid, value = names[1]
+    return value if oid == NameOID.COMMON_NAME and isinstance(value, str) else None
 
 
 def _begun(
@@ -137,7 +189,8 @@ def _begun(
     )
 
 
-def _subject(name: str) -> x509.Name:
+def subject_of(name: str) -> x509.Name:
+    """The subject of this principal's certificate."""
     # In this order: RFC 2253 shows the last one first, CN=...,O=..., and the brokers' rule expects it.
     return x509.Name(
         [

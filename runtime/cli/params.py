@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from enum import Enum
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -26,6 +27,7 @@ from protocol.times import (
     read_point,
     show_duration,
 )
+from runtime.cli.input_files import PathName
 from runtime.process.clock import now
 
 LONGEST_LINE: Final = 200
@@ -270,6 +272,12 @@ limit_option = click.option(
 )
 since_option = click.option("--since", type=Moment(Bound.LOWER), help="From then on.")
 until_option = click.option("--until", type=Moment(Bound.UPPER), help="Up to then.")
+authority_option = click.option(
+    "--authority",
+    type=PathName(path_type=Path),
+    metavar="DIR",
+    help="Where the authority of the certificates for Kafka lies. [default: ca, beside those of --kafka-tls]",
+)
 
 
 def refuse_empty_span(since: int | None, until: int | None) -> None:

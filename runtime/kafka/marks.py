@@ -1,6 +1,6 @@
 """Reading marks: how far a process has read, told to Kafka, so that the operator sees one that stands still.
 
-    group      `readers`, for all who tell: a place has one reader
+    group      `readers.fr` of a unit, `readers` of the ledger: its own, where it reaches nobody else's
     offset     where its reading goes on
     metadata   "TOLD MOVED": when this was told, and when the offset had moved last, by the reader's own clock
 
@@ -30,6 +30,7 @@ from runtime.kafka.client import (
     sparing_client,
 )
 from runtime.kafka.closing import close
+from runtime.kafka.groups.many_positions import positions_of_groups
 from runtime.kafka.ports import Place, ReadingMark
 from runtime.kafka.positions import Found, Positions
 from runtime.kafka.requests import PinnedRequest
@@ -72,8 +73,9 @@ def following_marks(
 class KafkaMarks:
     """Tells and reads marks. Implements `runtime.kafka.ports.MarkTeller`."""
 
-    def __init__(self, bootstrap: KafkaAddress) -> None:
+    def __init__(self, bootstrap: KafkaAddress, group: str = topics.READERS_GROUP) -> None:
         self._bootstrap = bootstrap
+        self._group = group
         self._client: AIOKafkaClient | None = None
         self._coordinator: int | None = None
 
@@ -86,11 +88,11 @@ class KafkaMarks:
                 if self._coordinator is None:
                     with as_connection_errors():
                         self._coordinator = await client.coordinator_lookup(
-                            CoordinationType.GROUP, topics.READERS_GROUP
+                            CoordinationType.GROUP, self._group
                         )
                 with as_connection_errors():
                     answer = await client.send(
-                        self._coordinator, _commit(marks), group=ConnectionGroup.COORDINATION
+                        self._coordinator, _commit(self._group, marks), group=ConnectionGroup.COORDINATION
                     )
                 codes = [row[1] for _, partitions in answer.topics for row in partitions if row[1]]
                 if codes:
@@ -104,8 +106,15 @@ class KafkaMarks:
 
     async def read(self, places: Sequence[Place]) -> dict[Place, ReadingMark | None]:
         """The marks of these places; None where nobody has told one. `Unavailable` while it is not known."""
-        found = await self.positions(topics.READERS_GROUP, places)
-        return {place: None if one is None else read_mark(*one) for place, one in found.items()}
+        return _marks(await self.positions(self._group, places))
+
+    async def read_groups(self, wanted: Mapping[str, Sequence[Place]]) -> dict[Place, ReadingMark | None]:
+        """The same of places whose readers each have a group of their own."""
+        try:
+            async with asyncio.timeout(TELL_WITHIN):
+                return _marks(await positions_of_groups(await self._connected(), wanted))
+        except (KafkaError, TimeoutError, OSError) as error:
+            raise _not_known(error) from error
 
     async def positions(self, group: str, places: Sequence[Place]) -> dict[Place, Found]:
         """A group's positions with their metadata."""
@@ -114,7 +123,7 @@ class KafkaMarks:
                 positions = Positions(await self._connected(), group)
                 found = await asyncio.gather(*(positions.read(place, stable=False) for place in places))
         except (KafkaError, TimeoutError, OSError) as error:
-            raise Unavailable(f"how far was read is not known ({type(error).__name__})") from error
+            raise _not_known(error) from error
         return dict(zip(places, found, strict=True))
 
     async def close(self) -> None:
@@ -130,12 +139,20 @@ class KafkaMarks:
         return self._client
 
 
-def _commit(marks: Mapping[Place, ReadingMark]) -> PinnedRequest:
+def _commit(group: str, marks: Mapping[Place, ReadingMark]) -> PinnedRequest:
     """Positions of nobody's membership and in no transaction, kept as long as the broker keeps any."""
     by_topic: dict[str, list[tuple[int, int, str]]] = {}
     for (topic, partition), mark in marks.items():
         by_topic.setdefault(topic, []).append((partition, mark.position, mark_to_text(mark)))
-    return PinnedRequest(OffsetCommitRequest, topics.READERS_GROUP, -1, "", -1, list(by_topic.items()))
+    return PinnedRequest(OffsetCommitRequest, group, -1, "", -1, list(by_topic.items()))
+
+
+def _marks(found: Mapping[Place, Found]) -> dict[Place, ReadingMark | None]:
+    return {place: None if one is None else read_mark(*one) for place, one in found.items()}
+
+
+def _not_known(error: Exception) -> Unavailable:
+    return Unavailable(f"how far was read is not known ({type(error).__name__})")
 
 
 def _not_taken(why: str) -> Unavailable:

@@ -43,6 +43,13 @@ class MetricSet:
         """A value that goes up and down."""
         return Gauge(f"{self._prefix}_{name}", text, labels, registry=self.registry)
 
+    def certificates(self, process: str = "") -> tuple[Gauge, Gauge]:
+        """How long the certificates count with which a process and its brokers know each other."""
+        return (
+            self.gauge(f"{process}certificate_left_seconds", "Until the own certificate for Kafka ends."),
+            self.gauge(f"{process}broker_certificate_left_seconds", "Until a broker's ends, as last shown."),
+        )
+
     def histogram(
         self, name: str, text: str, *labels: str, buckets: Sequence[float] = MILLISECONDS_ON
     ) -> Histogram:

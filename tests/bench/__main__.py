@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from tests.bench import cli, drain, flood, idle, latency, ledger, peers, spread, steady
+from tests.bench import cli, drain, flood, idle, latency, ledger, peers, rights, spread, steady
 from tests.bench.figures import Figure, table
 from tests.bench.machine import described, speed
 from tests.bench.stage import on_stage
@@ -78,6 +78,7 @@ GROUPS: dict[str, tuple[Callable[[], Awaitable[list[Figure]]], tuple[str, ...]]]
             "centre_units_5000_s",
         ),
     ),
+    "rights": (rights.measure, ("rights_cpu_ratio_5000",)),
     "ledger": (partial(on_stage, ledger.throughput), ("ledger_leaves_per_s",)),
     "ledger_beside": (partial(on_stage, ledger.beside), ("drain_with_ledger_ratio",)),
     "ledger_large": (ledger.large, ("ledger_cost_ratio_10m", "ledger_proof_ms_10m")),

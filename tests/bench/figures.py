@@ -81,6 +81,7 @@ KINDS: dict[str, Kind] = {
         Kind("first_start_5000_s", "s", _TEN, None),
         Kind("daemon_rss_mb_5000", "MB", _TEN, None),
         Kind("centre_units_5000_s", "s", _TEN, None),
+        Kind("rights_cpu_ratio_5000", "ratio", "", 1.3),
         Kind("cli_help_ms", "ms", "a bare Python process", 8),
         Kind("cli_send_ms", "ms", "a bare Python process", 16),
         Kind("ledger_leaves_per_s", "1/s", "bare SQLite, the same rows", 0.1, at_least=True),

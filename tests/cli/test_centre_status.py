@@ -20,6 +20,7 @@ def status(ledger: object, *, ready: bool = True) -> dict[str, Any]:
         "routers": [{"url": "http://router:9470", "ready": ready, "checks": checks}],
         "ledgers": [],
         "keys": [],
+        "certificates": [],
         "backlog": [],
         "readers": [],
         "standing": [],

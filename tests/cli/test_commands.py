@@ -45,7 +45,7 @@ def test_all_that_was_asked_for_is_there() -> None:
         errors ls, errors show, inbox ack, inbox answer, inbox ls, inbox refuse, inbox show, keys rotate,
         keys show, message proof, message receipt, message trace, outbox again, outbox ls, outbox show,
         request,
-        route explain, send, unit alarms ack, unit alarms ls, unit init, unit run, unit status, units ls, units show, witness init, witness run, witness status"""
+        route explain, send, unit alarms ack, unit alarms ls, unit certificate request, unit certificate take, unit init, unit run, unit status, units ls, units show, witness init, witness run, witness status"""
 
     assert sorted(" ".join(name.split()) for name in expected.split(",")) == sorted(LEAVES)
 

@@ -82,7 +82,7 @@ ELSEWHERE = {
         audit verify checkpoint, audit verify directory, audit prove inclusion, audit prove consistency,
         ledger init, ledger check, ledger record, ledger erase, ledger policy, ledger export""",
     "needs a gap: tests/integration/test_ledger_goes_on.py": "ledger gap",
-    "makes a directory: tests/cli/test_certificate.py": "centre certificate",
+    "makes a directory: tests/cli/test_certificate.py": "centre certificate, unit certificate request, unit certificate take",
     "needs a Kafka that was put back: tests/integration/test_older_copy.py": "ledger put-back",
     "makes a home, or works on one: tests/cli/witness.txt, test_live.py": """
         router init, router renew, unit init, witness init, witness status""",

@@ -210,6 +210,7 @@ def test_two_registrars_agree_by_command(empty_kafka: Kafka, tmp_path: Path) -> 
 
     asked = made.json(centre, "centre", "enrol", str(tmp_path / "fr" / "enrolment.cbor"), "--yes")
     assert (asked["waits"], asked["topics"], made.json(centre, "centre", "units")) == (True, [], [])
+    assert "hint: fr: not in yet, or no unit" in made.at(centre, "centre", "units").err
     with _process("-m", "clients.daemon", str(tmp_path / "fr")):
         assert made.json(centre, "centre", "status", exit_=3)["directory"]["waiting"] == 2
         agreed()
@@ -222,9 +223,11 @@ def test_two_registrars_agree_by_command(empty_kafka: Kafka, tmp_path: Path) -> 
     assert not made.json(centre, "centre", "suspend", "fr", "--reason", "test", "--yes")["waits"]
     told = made.at(centre, "centre", "resume", "fr", "--reason", "test", "--yes").err
     assert "no effect before another registrar agrees" in told
-    assert made.json(centre, "centre", "units")[0]["suspended"]
+    [row] = made.json(centre, "centre", "units")
+    assert (row["suspended"], row["waits"]) == (True, ["status"])
     agreed()
-    assert not made.json(centre, "centre", "units")[0]["suspended"]
+    [row] = made.json(centre, "centre", "units")
+    assert (row["suspended"], row["waits"]) == (False, [])
     assert (
         made.json(centre, "centre", "quota", "set", "fr", "--messages", "9000", "--yes")["messages"] == 6000
     )

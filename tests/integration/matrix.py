@@ -42,7 +42,9 @@ PLACES: Mapping[ResourceKind, tuple[str, ...]] = {
     ResourceKind.TOPIC: (
         *(topic.name for topic in topics.all_topics([UNIT, OTHER])), "__consumer_offsets", "__transaction_state", NOWHERE,
     ),
-    ResourceKind.GROUP: (topics.ROUTER_GROUP, topics.READERS_GROUP, NOWHERE),
+    ResourceKind.GROUP: (
+        topics.ROUTER_GROUP, topics.READERS_GROUP, *map(topics.readers_group, (UNIT, OTHER)), NOWHERE,
+    ),
     ResourceKind.TRANSACTIONS: (topics.ROUTER_TRANSACTIONS + "1", topics.LEDGER_TRANSACTIONS, NOWHERE),
     ResourceKind.CLUSTER: (topics.CLUSTER,),
 }  # fmt: skip

@@ -16,11 +16,13 @@ from broker.centre.exchange_rights import declared_quotas, declared_rights, diff
 from keys.unlock import Credential
 from keys.wire.certificate_files import Authority
 from protocol import topics
+from protocol.identifiers import Millis
 from protocol.topics import Operation, ResourceKind, Right
 from runtime.errors import Unavailable
 from runtime.kafka.client import KafkaError
+from runtime.kafka.marks import KafkaMarks
 from runtime.kafka.partition_log import KafkaTopics
-from runtime.kafka.ports import OutputRecord
+from runtime.kafka.ports import OutputRecord, Place, ReadingMark
 from runtime.kafka.requests import PinnedRequest
 from runtime.kafka.security import rights as rights_module
 from runtime.kafka.security.rights import KafkaRights
@@ -29,7 +31,7 @@ from tests.integration import matrix
 from tests.integration.matrix import OTHER, UNIT, connected
 from tests.integration.wire import Wire, guarded_kafka, present
 from tests.mutants.engine import Mutant, mutated
-from tests.mutants.operations import forced
+from tests.mutants.operations import forced, rewritten
 from tests.sim.world import World
 
 pytestmark = pytest.mark.kafka
@@ -231,6 +233,37 @@ async def test_behind_a_request_that_waits_at_the_broker_all_are_denied(wire: Wi
         assert await _codes(client, READ_INBOX) == [True]
 
 
+async def test_a_unit_tells_its_marks_in_a_group_of_its_own(wire: Wire) -> None:
+    """Another unit cannot tell or look there, nor sit in it; the centre reads those of hundreds in one look."""
+    mark, place = ReadingMark(5, Millis(200), Millis(100)), (topics.inbox(UNIT), 0)
+    mine = KafkaMarks(wire.access("unit-fr"), topics.readers_group(UNIT))
+    other = KafkaMarks(wire.access("unit-it"), topics.readers_group(UNIT))
+    of_all = KafkaMarks(wire.access("unit-it"))
+    centre = KafkaMarks(wire.access("centre"))
+    wanted = {topics.readers_group(UNIT): [place], topics.readers_group(OTHER): [(topics.inbox(OTHER), 0)]}
+    wanted |= {f"readers.u{number}": [(f"inbox.u{number}", 0)] for number in range(450)}
+    try:
+        await matrix.declare(wire)
+        theirs = (topics.inbox(OTHER), 0)
+        assert [await _taken(each, theirs, mark) for each in (other, of_all)] == [False, False]
+        assert await _taken(mine, place, mark)
+        found = await centre.read_groups(wanted)
+    finally:
+        for each in (mine, other, of_all, centre):
+            await each.close()
+    assert found.pop(place) == mark
+    assert len(found) == 451
+    assert set(found.values()) == {None}
+
+
+async def _taken(teller: KafkaMarks, place: Place, mark: ReadingMark) -> bool:
+    try:
+        await teller.tell({place: mark})
+    except Unavailable:
+        return False
+    return True
+
+
 async def test_a_process_without_rights_waits_and_does_not_end(wire: Wire) -> None:
     """Who may not write is told that it is not to be had now."""
     with pytest.raises(Unavailable):
@@ -246,6 +279,10 @@ MUTANTS = {
     "quotas of those who are gone stay": (
         Mutant(rights_module._differing, forced(False, "user not in wanted")),
         test_applied_twice_it_changes_nothing_and_what_others_granted_is_taken_away,
+    ),
+    "all units tell in one group": (
+        Mutant(topics.unit_rights, rewritten("readers_group(unit)", "READERS_GROUP")),
+        test_a_unit_tells_its_marks_in_a_group_of_its_own,
     ),
     "a statement changes no right": (
         Mutant(rights_of_units.settle_units, forced(True, "tls_files(kafka) is None")),

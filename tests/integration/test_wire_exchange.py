@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from deploy.kafka.launcher import Cluster
+from keys.wire.certificates import read_shown
 from tests.cli.terminal import EXAMPLES, contrada
 from tests.waiting import ended, until
 
@@ -42,7 +44,7 @@ def _events(log: Path) -> list[dict[str, object]]:
 
 
 def _certificates(place: Path) -> None:
-    for party in ("centre", "router", "unit-fr", "unit-it"):
+    for party in ("centre", "unit-fr", "unit-it"):
         _at(
             place,
             "centre",
@@ -68,11 +70,9 @@ def _certificates(place: Path) -> None:
 
 
 def _found(place: Path, kafka: str) -> None:
-    """The centre, with a router that shows a certificate of its own, and two units."""
+    """The centre, whose founding gives the router a certificate of its own, and two units."""
     home = place / "c"
     _at(home, "--kafka", kafka, "--kafka-tls", str(place / "centre"), "centre", "init", "--router-port", "0")
-    settings = home / "router.toml"
-    settings.write_text(settings.read_text().replace(str(place / "centre"), str(place / "router")))
     for unit in ("fr", "it"):
         root = str(home / "root.cbor")
         tls = ("--kafka", kafka, "--kafka-tls", str(place / f"unit-{unit}"))
@@ -110,6 +110,14 @@ def test_an_exchange_runs_over_certificates_and_cuts_a_unit_off(place: Path) -> 
     assert json.loads(_at(home, "centre", "topics", "plan", "--json")) == []
     assert {row["action"] for row in json.loads(_at(home, "centre", "topics", "apply", "--json"))} == {"kept"}
     assert _events(place / "router.log")[0]["event"] == "kafka_over_tls"
+
+    _at(home, "ledger", "init", "--origin", "x.example", "--http-port", "0")
+    for role in ("router", "ledger"):
+        settings = tomllib.loads((home / f"{role}.toml").read_text())
+        assert read_shown(Path(settings["kafka_certificate"]).read_bytes()).principal == role
+    checks = json.loads(_at(place / "fr", "unit", "status", "--json"))["checks"]
+    assert checks["certificate"]["days_left"] >= 12
+    assert checks["broker_certificate"]["days_left"] >= 12
 
     _at(home, "centre", "suspend", "fr", "--reason", "test", "--yes")
     refused = "a fetch was refused with error 29"

@@ -23,11 +23,11 @@ HOSTS = ("127.0.0.1", "localhost")
 class Wire:
     """The broker and the authority behind its certificates."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, profile: str = "test") -> None:
         self.directory = directory
         self.authority = Authority.make(directory / "ca", secret=Credential(bytes(32)), now=present())
         self.issue("broker", hosts=HOSTS)
-        self.cluster = Cluster(directory / "k", tls=directory / "broker")
+        self.cluster = Cluster(directory / "k", profile=profile, tls=directory / "broker")
 
     def issue(
         self, principal: str, *, hosts: tuple[str, ...] = (), authority: Authority | None = None

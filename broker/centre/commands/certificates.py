@@ -4,13 +4,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from runtime.cli.command import Impact, Invocation, command, pass_invocation
+from runtime.cli.confirm import confirm
 from runtime.cli.input_files import PathName
 from runtime.cli.params import Whole
 from runtime.cli.render import Column, moment, say, write_details
+
+FIELDS = (Column("party", "party"), Column("directory", "directory"), Column("until", "until", moment))
+REQUEST = (Column("party", "party"), Column("fingerprint", "fingerprint"))
 
 
 @command(
@@ -22,6 +27,7 @@ from runtime.cli.render import Column, moment, say, write_details
         "contrada centre certificate broker --authority ./ca --out ./kafka-1 --host kafka-1.example",
         "contrada centre certificate unit-fr --authority ./ca --out ./unit-fr-tls",
         "contrada centre certificate router --authority ./ca --out /etc/contrada/router-tls --days 7",
+        "contrada centre certificate unit-fr --authority ./ca --request fr.request --out ./unit-fr-answer",
     ),
 )
 @click.argument("party", metavar="PARTY")
@@ -31,6 +37,13 @@ from runtime.cli.render import Column, moment, say, write_details
 @click.option(
     "--out", required=True, type=PathName(path_type=Path), metavar="DIR", help="The party's directory."
 )
+@click.option(
+    "--request",
+    type=PathName(path_type=Path),
+    metavar="FILE",
+    help="Of a key that the party has made: sign that, and make none.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask whether the fingerprint is the party's.")
 @click.option("--host", "hosts", multiple=True, metavar="HOST", help="A name or address of the broker.")
 @click.option("--days", type=Whole(1, 90), default=14, show_default=True, help="How long it counts, in days.")
 @click.option(
@@ -41,25 +54,28 @@ from runtime.cli.render import Column, moment, say, write_details
 )
 @pass_invocation
 def centre_certificate(
-    invocation: Invocation,
-    *,
-    party: str,
-    authority: Path,
-    out: Path,
-    hosts: tuple[str, ...],
-    days: int,
-    secret: Path | None,
+    invocation: Invocation, /, *, party: str, request: Path | None, yes: bool, **how: Any
 ) -> None:
     """Make a key and a certificate for PARTY: broker, centre, router, ledger, auditor, security or unit-ID.
 
     For an exchange without an authority of its own. The same command again exchanges the files: whoever uses
     them takes the new ones for the next connection, without a restart. A broker needs one, for its listeners.
-    """
-    from broker.centre.wire_certificates import give_certificate
 
-    made = give_certificate(party, authority=authority, secret=secret, out=out, hosts=hosts, days=days)
-    fields = (Column("party", "party"), Column("directory", "directory"), Column("until", "until", moment))
-    write_details(made, fields, as_json=invocation.json)
-    say(
-        f"hint: --kafka-tls {made['directory']}, or kafka_ca, kafka_certificate and kafka_key in the settings"
-    )
+    With --request the party has made its key, which never leaves it ('contrada unit certificate request'):
+    have it read the fingerprint to you. DIR gets ca.pem and certificate.pem, which are no secret.
+    """
+    from broker.centre.wire.giving import give_certificate, read_asked, sign_request
+
+    if request is None:
+        made = give_certificate(party, **how)
+        write_details(made, FIELDS, as_json=invocation.json)
+        say(f"hint: --kafka-tls {made['directory']}, or its files as kafka_ca, kafka_certificate, kafka_key")
+        return
+    asked = read_asked(party, request, hosts=how.pop("hosts"), authority=how["authority"])
+    if not asked.is_known:
+        if not invocation.json:
+            write_details(asked.report(), REQUEST, as_json=False)
+        confirm(f"does {party} read the same fingerprint to you", yes=yes)
+    made = sign_request(asked, **how)
+    write_details(made, FIELDS, as_json=invocation.json)
+    say(f"hint: bring {made['directory']} to {party}: contrada unit certificate take DIR")

@@ -12,7 +12,7 @@ from runtime.cli.command import Impact, Invocation, command, group, pass_invocat
 from runtime.cli.errors import CommandError
 from runtime.cli.exits import Exit
 from runtime.cli.input_files import PathName
-from runtime.cli.params import Whole
+from runtime.cli.params import Whole, authority_option
 from runtime.cli.render import Column, moment, say, write_details, write_table
 
 TOPIC_COLUMNS = (
@@ -64,18 +64,33 @@ topics = group("topics", short="the shape of the exchange in Kafka")
     show_default=True,
     help="How many must agree before anybody is given anything; chosen once.",
 )
+@authority_option
 @pass_invocation
-def centre_init(invocation: Invocation, *, secret: Path | None, router_port: int, registrars: int) -> None:
+def centre_init(
+    invocation: Invocation,
+    *,
+    secret: Path | None,
+    router_port: int,
+    registrars: int,
+    authority: Path | None,
+) -> None:
     """Found a new exchange in the home directory.
 
     Makes the root, the registrar, the router and the ledger, each with its keys; writes root.cbor,
     which every unit pins; creates the shared topics; publishes the first statements. Without --secret
     a new one is written beside the keys: move it to another place before the exchange is used in earnest.
+    Over TLS the router's settings name a certificate of the router's own, made where the authority is found.
     """
     from broker.centre.founding import found_centre
     from runtime.cli.kafka_calls import run_quietly
 
-    work = found_centre(invocation, secret_file=secret, router_port=router_port, registrars=registrars)
+    work = found_centre(
+        invocation,
+        secret_file=secret,
+        router_port=router_port,
+        registrars=registrars,
+        authority=authority,
+    )
     done = run_quietly(work)
     fields = (
         Column("root", "root"),
@@ -83,6 +98,8 @@ def centre_init(invocation: Invocation, *, secret: Path | None, router_port: int
         Column("router_config", "router settings"),
     )
     write_details(done, fields, as_json=invocation.json)
+    if "to_do" in done:
+        say(f"hint: {done['to_do']}")
     say(f"hint: start the router: contrada router run --config {done['router_config']}")
     say("hint: give root.cbor to every unit, and read its fingerprint to them over the telephone")
     say(f"hint: keep {done['home']}/keys/root offline from now on")

@@ -28,6 +28,7 @@ COLUMNS = (
     Column("identity", "IDENTITY", painted=True),
     Column("identity_until", "UNTIL", moment, spare=1),
     Column("epochs", "EPOCHS", kind=Kind.TEXT),
+    Column("waits", "WAITS", kind=Kind.TEXT, spare=3),
 )
 REQUEST = (
     Column("unit", "unit"),
@@ -57,7 +58,10 @@ _reason = click.option(
 )
 @pass_invocation
 def centre_units(invocation: Invocation) -> None:
-    """List the units of the directory, as its topic has them now, verified from the pinned root."""
+    """List the units of the directory, as its topic has them now, verified from the pinned root.
+
+    WAITS names what of a unit waits for another registrar: 'contrada centre agree ls' shows what it says.
+    """
     from broker.centre.membership import list_units
     from runtime.cli.kafka_calls import run_quietly
 

@@ -156,14 +156,21 @@ def _show_status(found: dict[str, Any]) -> None:
         write("router     none named; say --router URL")
     for ledger in found["ledgers"]:
         _show_process("ledger", ledger)
-    for row in found["keys"]:
-        when = "ended" if row["state"] == "ended" else f"in {row['days_left']} days"
-        write(f"ENDS       {row['kind']} {row['name']}: {when} ({moment(row['until'])})")
+    _show_ends(found)
     by_lag = sorted(found["standing"], key=lambda one: int(one["lag"]))
     for name, one in {each["name"]: each for each in by_lag}.items():
         write(f"STANDS     {name}: {one['why']}")
     _show_waiting(found["backlog"], BACKLOG, of="outboxes", none="no unit is enrolled yet")
     _show_waiting(found["readers"], READERS, of="other places", none="nobody reads yet")
+
+
+def _show_ends(found: dict[str, Any]) -> None:
+    for row in found["keys"]:
+        when = "ended" if row["state"] == "ended" else f"in {row['days_left']} days"
+        write(f"ENDS       {row['kind']} {row['name']}: {when} ({moment(row['until'])})")
+    for row in found["certificates"]:
+        where = f" ({plain(row['place'])})" if row["place"] else ""
+        write(f"ENDS       certificate of {row['party']}{where}: {row['when']} ({moment(row['until'])})")
 
 
 def _show_waiting(rows: list[dict[str, Any]], columns: tuple[Column, ...], *, of: str, none: str) -> None:
@@ -184,7 +191,7 @@ def _show_process(kind: str, process: dict[str, Any]) -> None:
     detail = f" ({', '.join(failing)})" if failing else ""
     write(f"{kind:<9}  {process['url']} {state}{detail}")
     for hint in advice_of(process):
-        write(f"           its key ends: {plain(hint)}")
+        write(f"           {plain(hint)}")
 
 
 @command(

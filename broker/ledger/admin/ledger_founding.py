@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from broker.ledger.log_head import grown_head, new_head
 from broker.ledger.settings import LedgerSettings
 from broker.ledger.store.record_store import LogState, RecordStore
 from broker.ledger.trust import OwnKeys, read_policy_file
+from broker.process_certificates import ProcessFiles, process_files
 from keys.errors import KeyFileExists
 from keys.note_keys import NOTE_KEY_FILE, NoteKey, read_note_key, write_note_key
 from keys.store import prepare_directory, read_credential, read_public, write_public
@@ -33,7 +34,7 @@ from runtime.cli.file_kinds import FileKind, read_kind
 from runtime.cli.home import access_lines
 from runtime.errors import Conflict, Misconfigured
 from runtime.files import replace_file
-from runtime.kafka.security.access import KafkaAddress
+from runtime.kafka.security.access import KafkaAccess
 from runtime.process.homes import CentreHome
 from runtime.process.settings_text import MAX_SETTINGS, toml_text
 
@@ -46,7 +47,7 @@ class LedgerPlan:
     """The centre's home, which has its keys."""
 
     origin: str
-    kafka: KafkaAddress | None
+    kafka: KafkaAccess | str | None
     http_port: int
     witnesses: Sequence[WitnessEntry]
     quorum: int
@@ -61,6 +62,7 @@ def found_ledger(plan: LedgerPlan, *, now: Millis) -> dict[str, Any]:
     if config.exists():
         raise Conflict(f"{config} is there already", hint="this centre has a ledger: 'contrada ledger run'")
     secret = read_credential(secret_file)
+    files = _files(plan, centre, home)
     prepare_directory(directory)
     note_file = keys / NOTE_KEY_FILE
     with suppress(KeyFileExists):
@@ -73,7 +75,7 @@ def found_ledger(plan: LedgerPlan, *, now: Millis) -> dict[str, Any]:
         # Beside the logs, for an auditor; who does not trust the centre compares its fingerprint.
         write_public(directory / "root.cbor", read_public(home.root), entropy=os.urandom)
     values: dict[str, Any] = {
-        **access_lines(plan.kafka or str(centre["kafka"])),
+        **access_lines(files.access),
         "origin": plan.origin,
         "directory": str(directory),
         "root": str(home.root),
@@ -85,13 +87,17 @@ def found_ledger(plan: LedgerPlan, *, now: Millis) -> dict[str, Any]:
     }
     settings = LedgerSettings(**values)
     states = begin_logs(RecordStore(settings.records_url), own, plan.origin, now=now)
+    files.make()
     replace_file(config, toml_text(values).encode())
-    return {
-        "config": str(config),
-        "directory": str(directory),
-        "policy": str(directory / "policy"),
-        "logs": [state.origin for state in states],
-    }
+    made = {"config": str(config), "directory": str(directory), "policy": str(directory / "policy")}
+    return made | {"logs": [state.origin for state in states]} | files.report()
+
+
+def _files(plan: LedgerPlan, centre: Mapping[str, Any], home: CentreHome) -> ProcessFiles:
+    authority = Path(str(centre["authority"])) if "authority" in centre else None
+    kafka = plan.kafka or str(centre["kafka"])
+    access = KafkaAccess(kafka) if isinstance(kafka, str) else kafka
+    return process_files("ledger", access, home=home.path, authority=authority)
 
 
 def _policy(plan: LedgerPlan, keys: OwnKeys, *, now: Millis) -> str:

@@ -22,7 +22,12 @@ unit = group(
     lazy={
         "alarms": Lazy(
             "clients.cli.commands.alarms:alarms", None, "what an officer must look at: list, acknowledge"
-        )
+        ),
+        "certificate": Lazy(
+            "clients.cli.commands.certificate:certificate",
+            None,
+            "the unit's own key for Kafka, and its certificate",
+        ),
     },
 )
 

@@ -30,6 +30,7 @@ FIELDS = (
     Column("min_suite", "least suite"),
     Column("fingerprint", "fingerprint"),
     Column("epochs", "epoch keys"),
+    Column("waits", "waits for another registrar"),
 )
 
 

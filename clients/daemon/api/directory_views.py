@@ -8,6 +8,7 @@ from __future__ import annotations
 from clients.daemon.api.views import Shown
 from clients.daemon.state.unit_context import UnitContext
 from keys.lifecycle import epoch_state, key_state
+from keys.registrars.waiting import waiting_of
 from keys.root_of_trust import fingerprint
 from protocol.content.unit_text import unit_in_words
 from protocol.epochs import bounds
@@ -38,6 +39,7 @@ def unit_item(context: UnitContext, name: UnitId) -> Shown:
             for key in context.directory.epochs(name)
             if not key.revoked and bounds(key.epoch)[1] > now
         ],
+        "waits": waiting_of(name, context.directory.ballots(now)),
     }
 
 

@@ -97,6 +97,7 @@ def _checks(daemon: Daemon, seen: _Seen) -> Checks:
         "enrolled": {"ok": seen.enrolled},
         "key": seen.key,
         **_policy_check(daemon.context),
+        **({} if daemon.context.certificates is None else daemon.context.certificates.checks()),
         "clock": seen.clock,
     }
 

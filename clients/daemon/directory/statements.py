@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from clients.daemon.directory.certificate_end import alarm_of_certificates
 from clients.daemon.directory.key_end import alarm_of_end
 from clients.daemon.directory.own_entry import (
     OwnChange,
@@ -103,6 +104,7 @@ def upkeep(context: UnitContext) -> list[bytes]:
         log.info("epoch_key_destroyed", epoch=epoch)
     with context.transaction():
         alarm_of_end(context)
+        alarm_of_certificates(context)
     if not _may_state(context, now):
         return []
     statements = _withdrawals(context, now)

@@ -28,6 +28,7 @@ from protocol.identifiers import Entropy, Millis, ThreadId, UnitId
 from protocol.limits import CLOCK_TOLERANCE, SECOND
 from protocol.parties import NO_HEAD, TreeHead
 from protocol.topics import partition_of
+from runtime.kafka.security.certificate_watch import CertificateWatch
 
 log = structlog.get_logger()
 
@@ -70,6 +71,9 @@ class UnitContext:
 
     times: UnitClock | None = None
     """What others' clocks show, by which `clock` is corrected; None: it is compared with decisions alone."""
+
+    certificates: CertificateWatch | None = None
+    """Those of the way to Kafka; None where it needs none."""
 
     @property
     def directory(self) -> Directory:

@@ -7,7 +7,7 @@ expects an open transaction, which has the alarm as well: who is killed between 
 from __future__ import annotations
 
 from clients.daemon.store.database import Store
-from protocol.identifiers import Digest, KeyId
+from protocol.identifiers import Digest, KeyId, Millis
 
 Note = str
 """The name of a row."""
@@ -21,6 +21,11 @@ def told(what: Digest) -> Note:
 def told_end(kid: KeyId) -> Note:
     """An alarm was raised about the end of this key."""
     return f"told-end:{kid.hex()}"
+
+
+def told_certificate(whose: str, until: Millis) -> Note:
+    """An alarm was raised about the certificate of `own` or `broker` that ends then."""
+    return f"told-certificate:{whose}:{until}"
 
 
 def own_identity(kid: KeyId) -> Note:

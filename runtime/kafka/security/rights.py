@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import islice
+from time import monotonic
 from typing import Any, Final
 
 from protocol.topics import UNIT_PREFIX, Operation, ResourceKind, Right
@@ -26,6 +27,7 @@ AT_ONCE: Final = 1_000
 """So many are one request: a controller refuses one that makes more than 10,000 records."""
 
 AGREES_WITHIN: Final = 10.0
+LEAST_LOOKS: Final = 5
 PAUSE: Final = 0.02
 
 Fields = tuple[Any, ...]
@@ -86,17 +88,17 @@ class KafkaRights:
         found = left = await self.compare(wanted, quotas, of=of)
         if left:
             await self._change(left)
-        try:
-            async with asyncio.timeout(AGREES_WITHIN):
-                # Brokers hear of it from the controller a moment later.
-                while left:
-                    await asyncio.sleep(PAUSE)
-                    left = await self.compare(wanted, quotas, of=of)
-        except TimeoutError:
+        looks, until = 0, monotonic() + AGREES_WITHIN
+        # Brokers hear of it from the controller a moment later. One look at thousands of units takes seconds.
+        while left and (looks < LEAST_LOOKS or monotonic() < until):
+            await asyncio.sleep(PAUSE)
+            left = await self.compare(wanted, quotas, of=of)
+            looks += 1
+        if left:
             raise Unavailable(
                 "Kafka has taken the rights and does not tell them yet",
                 hint="look again: contrada centre topics plan",
-            ) from None
+            )
         return found
 
     async def _change(self, change: RightsChange) -> None:

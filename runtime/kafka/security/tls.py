@@ -9,17 +9,36 @@ writing of two, leave the ones that were taken before.
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
+from keys.wire.validity import Validity
+from protocol.identifiers import Millis
 from runtime.errors import Misconfigured
 from runtime.kafka.security.access import KafkaAddress, TlsFiles, tls_files
 
 log = structlog.get_logger()
 
+MAX_CERTIFICATE_FILE: Final = 100_000
+"""Bytes of a PEM file with a certificate and those above it."""
+
+MOST_BROKERS: Final = 100
+"""So many names of brokers are remembered."""
+
 _State = tuple[tuple[int, int, int], ...]
+
+
+class _Greeting(ssl.SSLObject):
+    """A connection that notes what the other side has shown, once that is verified."""
+
+    note: Callable[[ssl.SSLObject], None]
+
+    def do_handshake(self) -> None:
+        super().do_handshake()  # raises while it waits for more bytes
+        self.note(self)
 
 
 class FileContext(ssl.SSLContext):
@@ -29,18 +48,34 @@ class FileContext(ssl.SSLContext):
     _state: _State
     _current: ssl.SSLContext
 
+    seen: dict[str, Validity]
+    """The certificate of each broker by its name, as of the last handshake."""
+
     @classmethod
     def of(cls, files: TlsFiles) -> FileContext:
         """The context of these files, or `Misconfigured`."""
         made = cls(ssl.PROTOCOL_TLS_CLIENT)
         made._files, made._state = files, _state(files)
-        made._current = _load(files)
+        made._current, made.seen = _load(files), {}
         return made
 
     def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
         """What asyncio and uvloop call for each new connection."""
         self._follow()
-        return self._current.wrap_bio(*args, **kwargs)
+        made = self._current.wrap_bio(*args, **kwargs)
+        if isinstance(made, _Greeting):
+            made.note = self._note
+        return made
+
+    def _note(self, greeted: ssl.SSLObject) -> None:
+        shown, name = greeted.getpeercert() or {}, greeted.server_hostname or ""
+        begins, ends = (shown.get(field) for field in ("notBefore", "notAfter"))
+        if isinstance(begins, str) and isinstance(ends, str) and (name in self.seen or self._has_room):
+            self.seen[name] = Validity(ends=_millis_of(ends), begins=_millis_of(begins))
+
+    @property
+    def _has_room(self) -> bool:
+        return len(self.seen) < MOST_BROKERS
 
     def _follow(self) -> None:
         try:
@@ -88,6 +123,7 @@ def _state(files: TlsFiles) -> _State:
 def _load(files: TlsFiles) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # compares names, wants a certificate
     context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.sslobject_class = _Greeting
     try:
         context.load_verify_locations(cafile=files.ca)
         # Without a passphrase: one that is asked for on the terminal would hold up a service.
@@ -95,6 +131,10 @@ def _load(files: TlsFiles) -> ssl.SSLContext:
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         raise _unusable(files, error) from None
     return context
+
+
+def _millis_of(text: str) -> Millis:
+    return Millis(ssl.cert_time_to_seconds(text) * 1000)
 
 
 def _unusable(files: TlsFiles, error: Exception) -> Misconfigured:

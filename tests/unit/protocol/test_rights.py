@@ -22,7 +22,7 @@ def test_a_unit_has_nothing_of_another_s() -> None:
     rights = sorted((r.operation.name, r.kind.name, r.name) for r in topics.unit_rights(FR))
 
     assert rights == [
-        ("READ", "GROUP", "readers"),
+        ("READ", "GROUP", "readers.fr"),
         ("READ", "TOPIC", "directory"),
         ("READ", "TOPIC", "inbox.fr"),
         ("READ", "TOPIC", "ledger"),

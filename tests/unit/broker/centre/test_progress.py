@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from broker.centre import progress
 from broker.centre.progress import PATIENCE, SILENT, STILL, Reader, find_standing, has_moved, seems_still
+from broker.centre.progress_look import _newer
 from protocol.identifiers import Millis
 from runtime.kafka.ports import ReadingMark
 from tests.mutants.engine import Mutant, mutated
@@ -152,3 +153,14 @@ async def test_each_safeguard_is_missed(name: str) -> None:
     exchange.seconds, exchange.end, exchange.stuck = 300.0, 2, True
     with mutated(MUTANTS[name]):
         assert await exchange.standing() == []
+
+
+def test_of_two_marks_of_a_place_the_one_that_was_told_last_counts() -> None:
+    """A unit of release 0.9.0 tells it in the group of all, and the next one in its own: upgraded or gone back."""
+    older, newer = (ReadingMark(position, Millis(told), Millis(1)) for position, told in ((9, 100), (5, 200)))
+
+    assert _newer(older, newer) is newer
+    assert _newer(newer, older) is newer
+    assert _newer(None, older) is older
+    assert _newer(older, None) is older
+    assert _newer(None, None) is None

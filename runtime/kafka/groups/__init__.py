@@ -1,0 +1,1 @@
+"""Positions of many consumer groups at once."""
