@@ -157,6 +157,25 @@ CASES: Final = (
         "10m", _ticket(instance="a"), "the last key of a ends in 59d 0h 40m 0s",
     ),
     AlertCase(
+        "CertificateEnding",
+        {'contrada_router_certificate_left_seconds{instance="a"}': "400000x60"},
+        {
+            'contrada_router_certificate_left_seconds{instance="a"}': "410000x60",
+            'contrada_unit_certificate_left_seconds{instance="b"}': "Infx60",
+        },
+        "10m",
+        _page(instance="a"),
+        "the certificate of a for Kafka ends in 4d 15h 6m 40s",
+    ),
+    AlertCase(
+        "BrokerCertificateEnding",
+        {'contrada_unit_broker_certificate_left_seconds{instance="a"}': "400000x60"},
+        {'contrada_unit_broker_certificate_left_seconds{instance="a"}': "410000x60"},
+        "10m",
+        _page(instance="a"),
+        "a broker's certificate ends in 4d 15h 6m 40s, and with it everybody's Kafka",
+    ),
+    AlertCase(
         "ClockOff",
         {'contrada_router_clock_off_seconds{instance="a"}': "0x4 -3600x20"},
         {'contrada_router_clock_off_seconds{instance="a"}': "0x24", 'contrada_unit_clock_off_seconds{instance="b"}': "0x24"},
