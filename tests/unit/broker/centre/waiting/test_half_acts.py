@@ -227,6 +227,19 @@ async def test_who_states_the_same_again_gets_what_waits(centre: Centre) -> None
     assert await centre.released() != ballot
 
 
+async def test_a_wrong_clock_agrees_to_nothing(centre: Centre, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kafka's clock is asked before the second one signs."""
+
+    async def told(_: object) -> None:
+        raise Unavailable("this clock is wrong")
+
+    ballot = await centre.released()
+    monkeypatch.setattr(agreeing_acts, "check_clock", told)
+    with pytest.raises(Unavailable, match="clock is wrong"):
+        await centre.agreed(ballot)
+    assert (centre.published, centre.files()) == ([], [".half"])
+
+
 async def test_killed_before_it_was_published_it_is_signed_once(centre: Centre) -> None:
     """What is published afterwards is what was on the disk: however often, one record for the ledger."""
     ballot = await centre.released()
@@ -367,6 +380,7 @@ MUTANTS = [
     ("waits", Mutant(acts.release_record, forced(True, "made['ballot']")), test_one_takes_nothing_out_of_quarantine),
     ("two", Mutant(half_acts.keep_half, rewritten("read_pin(home.root).registrars == 1", "True")), test_one_takes_nothing_out_of_quarantine),
     ("told first", Mutant(agreeing_acts.ActSigning.agree, rewritten("await KafkaLog(...).append([record])", "None")), test_killed_before_it_was_published_it_is_signed_once),
+    ("a clock", Mutant(agreeing_acts.ActSigning.agree, dropped("check_clock")), test_a_wrong_clock_agrees_to_nothing),
     ("oneself", Mutant(agreements._check_may_agree, unchecked("signer.name")), test_nobody_agrees_with_oneself),
     ("on the disk first", Mutant(half_acts.signed_by_both, dropped("write_private")), test_killed_before_it_was_published_it_is_signed_once),
     ("the same bytes", Mutant(half_acts.signed_by_both, forced(False, "each.stated.acts")), test_killed_before_the_file_is_there_it_goes_on),
@@ -380,6 +394,10 @@ MUTANTS = [
 
 @pytest.mark.parametrize(("mutant", "promise"), [row[1:] for row in MUTANTS], ids=[row[0] for row in MUTANTS])
 async def test_each_rule_taken_away_is_noticed(
-    mutant: Mutant, promise, centre: Centre, capsys: pytest.CaptureFixture[str]
+    mutant: Mutant,
+    promise,
+    centre: Centre,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    await assert_missed(mutant, promise, centre=centre, capsys=capsys)
+    await assert_missed(mutant, promise, centre=centre, capsys=capsys, monkeypatch=monkeypatch)
