@@ -1,7 +1,7 @@
 """What of a unit waits for another registrar's agreement, in one word each. Pure.
 
-Owns the words of the kinds: `identity`, `facts`, `status`, `quota`, `withdrawal`. What was stated, and
-by whom, is for those who may agree: `contrada centre agree ls`.
+Owns the words of the kinds: `identity`, `facts`, `status`, `quota`, `withdrawal`. What was stated, and by
+whom, is for those who may agree: `contrada centre agree ls`.
 """
 
 from __future__ import annotations
