@@ -20,7 +20,6 @@ import itertools
 import random
 import selectors
 import signal
-import weakref
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
@@ -54,9 +53,8 @@ class Life:
     loop: VirtualLoop
     paused: bool = False
     dead: bool = False
-    held: list[asyncio.Handle] = field(default_factory=list)
+    held: list[Callback] = field(default_factory=list)
     signals: dict[int, Callable[[], object]] = field(default_factory=dict)
-    tasks: weakref.WeakSet[asyncio.Task[Any]] = field(default_factory=weakref.WeakSet)
     remains: list[asyncio.Task[Any]] = field(default_factory=list)
     """What ran when it was killed. It is kept: a task that is collected runs its `finally`, and the dead must not."""
 
@@ -91,7 +89,11 @@ class Life:
         """SIGKILL: nothing of it runs any more."""
         self.dead = True
         self.held.clear()
-        self.remains = [task for task in self.tasks if not task.done()]
+        self.remains = [
+            task
+            for task in asyncio.all_tasks(self.loop)
+            if isinstance(task, NumberedTask) and task.life is self
+        ]
 
     def tell(self, number: int = signal.SIGTERM) -> None:
         """Send a signal that the program handles; one that it does not handle (yet) ends it."""
@@ -105,9 +107,7 @@ class Life:
 class NumberedFuture(asyncio.Future):  # type: ignore[type-arg]
     """A future whose place in a set is by its number, not by its address: sets of them are gone through in one order."""
 
-    def __init__(self, *, loop: VirtualLoop) -> None:
-        super().__init__(loop=loop)
-        self.number = loop.numbered()
+    number: int
 
     def __hash__(self) -> int:
         return self.number
@@ -115,6 +115,9 @@ class NumberedFuture(asyncio.Future):  # type: ignore[type-arg]
 
 class NumberedTask(asyncio.Task):  # type: ignore[type-arg]
     """The same of a task: asyncio itself waits for sets of them, and cancels them in the order of a set."""
+
+    life: Life | None = None
+    """Whose it is."""
 
     def __init__(
         self, work: Coroutine[Any, Any, Any], *, loop: VirtualLoop, context: contextvars.Context | None
@@ -128,6 +131,35 @@ class NumberedTask(asyncio.Task):  # type: ignore[type-arg]
 
 LIFE: contextvars.ContextVar[Life | None] = contextvars.ContextVar("LIFE", default=None)
 """Whose code runs; None for the campaign itself and for what stands for the world outside."""
+
+
+class Callback(asyncio.TimerHandle):
+    """What is to run, at once or at a moment, and whose it is."""
+
+    __slots__ = ("life",)
+
+    def __init__(
+        self,
+        callback: Callable[..., object],
+        args: tuple[Any, ...],
+        loop: VirtualLoop,
+        context: contextvars.Context | None,
+    ) -> None:
+        # Not the base class's: it asks each time whether the loop is in debug mode, which this one never is.
+        self._context = contextvars.copy_context() if context is None else context
+        self._loop = loop
+        self._callback = callback
+        self._args = args
+        self._cancelled = self._scheduled = False
+        self._repr = self._source_traceback = None
+        self.life = self._context.get(LIFE)
+
+    def cancel(self) -> None:
+        """Do not run it."""
+        if not self._cancelled:
+            self._loop._timer_handle_cancelled(self)
+            self._cancelled = True
+            self._callback = self._args = None
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
@@ -150,7 +182,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def create_future(self) -> NumberedFuture:
         """One with a number."""
-        return NumberedFuture(loop=self)
+        future = NumberedFuture(loop=self)
+        future.number = next(self._numbers)
+        return future
 
     def time(self) -> float:
         """Virtual seconds since the beginning."""
@@ -164,23 +198,34 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """
         soon = self._now + SHORT
         self._now += seconds
-        for handle in self._scheduled:
-            if handle._when <= soon:
-                handle._when += seconds
+        self._scheduled[:] = [
+            (when + seconds if when <= soon else when, number, one) for when, number, one in self._scheduled
+        ]
         heapq.heapify(self._scheduled)
+
+    # The base class's three ways to call something, without what debugging and threads need.
+
+    def call_soon(self, callback: Callable[..., object], *args: Any, context: Any = None) -> Callback:
+        """Call this in the next round."""
+        made = Callback(callback, args, self, context)
+        self._ready.append(made)
+        return made
+
+    def call_at(
+        self, when: float, callback: Callable[..., object], *args: Any, context: Any = None
+    ) -> Callback:
+        """Call this at a moment; of one moment, what was asked for first is called first."""
+        made = Callback(callback, args, self, context)
+        made._scheduled = True
+        heapq.heappush(self._scheduled, (when, next(self._numbers), made))
+        return made
 
     def call_later(
         self, delay: float, callback: Callable[..., object], *args: Any, context: Any = None
-    ) -> asyncio.TimerHandle:
+    ) -> Callback:
         """Call this so much later: a moment later, however short the time, since no clock here goes on by itself."""
-        return self.call_at(
-            self._now + (max(delay, TICK) if delay > 0 else 0.0), callback, *args, context=context
-        )
-
-    def next_timer(self) -> float | None:
-        """When the next timer is due."""
-        self._drop_cancelled()
-        return self._scheduled[0]._when if self._scheduled else None
+        when = self._now + (max(delay, TICK) if delay > 0 else 0.0)
+        return self.call_at(when, callback, *args, context=context)
 
     def run_in_executor(self, executor: object, func: Callable[..., Any], *arguments: Any) -> Any:
         """There are no threads: the work is done here, and whoever waits hears of it a turn later."""
@@ -207,19 +252,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     # The one method of the base class that is replaced: it waits for sockets, which there are none of here.
 
     def _run_once(self) -> None:
-        self._drop_cancelled()
-        ready: deque[asyncio.Handle] = self._ready
+        ready: deque[Callback] = self._ready
+        scheduled: list[tuple[float, int, Callback]] = self._scheduled
         if not ready and not self._stopping:
-            if not self._scheduled:
-                raise Stalled("every task waits, and there is no timer")
-            if self._scheduled[0]._when > self._now:
-                self._now = self._scheduled[0]._when
-                self._still = 0
+            self._go_on()
         self._still += 1
         if self._still > AT_ONCE:
             raise Spinning(f"{AT_ONCE} rounds at {self._now:.3f} s: {_names(ready) or self._last}")
-        while self._scheduled and self._scheduled[0]._when <= self._now:
-            handle = heapq.heappop(self._scheduled)
+        while scheduled and scheduled[0][0] <= self._now:
+            _, _, handle = heapq.heappop(scheduled)
             handle._scheduled = False
             if handle._cancelled:
                 self._timer_cancelled_count -= 1
@@ -229,12 +270,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         ready.clear()
         if self._still > AT_ONCE - 20:
             self._last += _names(batch)
-        if len(batch) > 1:
-            batch = self._ordered(batch)
-        for handle in batch:
+        for handle in batch if len(batch) == 1 else self._ordered(batch):
             if handle._cancelled:
                 continue
-            life = handle._context.get(LIFE)
+            life = handle.life
             if life is not None and (life.dead or life.paused):
                 if not life.dead:
                     life.held.append(handle)
@@ -242,13 +281,26 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             self.steps += 1
             handle._run()
 
-    def _ordered(self, batch: list[asyncio.Handle]) -> list[asyncio.Handle]:
+    def _go_on(self) -> None:
+        """Nothing is ready: time goes on to the next timer."""
+        self._drop_cancelled()
+        if not self._scheduled:
+            raise Stalled("every task waits, and there is no timer")
+        when = self._scheduled[0][0]
+        if when > self._now:
+            self._now, self._still = when, 0
+
+    def _ordered(self, batch: list[Callback]) -> list[Callback]:
         """Each life's in its order, and the lives in the seed's."""
-        queues: dict[Life | None, deque[asyncio.Handle]] = {}
-        for handle in batch:
-            queues.setdefault(handle._context.get(LIFE), deque()).append(handle)
-        if len(queues) == 1:
+        first = batch[0].life
+        if all(handle.life is first for handle in batch):
             return batch
+        queues: dict[Life | None, deque[Callback]] = {}
+        for handle in batch:
+            queue = queues.get(handle.life)
+            if queue is None:
+                queue = queues[handle.life] = deque()
+            queue.append(handle)
         left, found = list(queues.values()), []
         while left:
             number = int(self._order.random() * len(left))
@@ -259,13 +311,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def _drop_cancelled(self) -> None:
         scheduled = self._scheduled
-        while scheduled and scheduled[0]._cancelled:
-            heapq.heappop(scheduled)._scheduled = False
+        while scheduled and scheduled[0][2]._cancelled:
+            heapq.heappop(scheduled)[2]._scheduled = False
             self._timer_cancelled_count -= 1
         if self._timer_cancelled_count > max(_CANCELLED_AT_MOST, len(scheduled) // 2):
-            for handle in scheduled:
+            for _, _, handle in scheduled:
                 handle._scheduled = handle._scheduled and not handle._cancelled
-            scheduled[:] = [handle for handle in scheduled if not handle._cancelled]
+            scheduled[:] = [each for each in scheduled if not each[2]._cancelled]
             heapq.heapify(scheduled)
             self._timer_cancelled_count = 0
 
@@ -281,15 +333,15 @@ def _task(
     if life is not None:
         # A process that was killed leaves tasks behind that nobody waits for: that is no fault to log.
         task._log_destroy_pending = False
-        life.tasks.add(task)
+        task.life = life
     return task
 
 
-def _names(handles: Iterable[asyncio.Handle]) -> list[str]:
+def _names(handles: Iterable[Callback]) -> list[str]:
     """Who is to run, for whoever has to find out why nothing moves."""
     names = []
     for handle in handles:
-        life, callback = handle._context.get(LIFE), handle._callback
+        life, callback = handle.life, handle._callback
         owner = getattr(callback, "__self__", None)
         what = owner.get_coro() if isinstance(owner, asyncio.Task) else callback
         names.append(f"{'' if life is None else life.name} {getattr(what, '__qualname__', what)}")
