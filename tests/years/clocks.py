@@ -22,7 +22,8 @@ from unittest.mock import patch
 
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from tests.years.loop import LIFE, VirtualLoop
+from tests.years.lives import LIFE
+from tests.years.loop import VirtualLoop
 
 BEGIN_MS: Final = 1_795_000_000_000
 """When a simulation begins, Unix milliseconds: a day in November 2026."""
