@@ -133,8 +133,8 @@ class TileStore:
             _sync(str(self._root / path))
 
     def _each(self, do: Callable[[str], object], paths: Iterable[str]) -> None:
-        # Threads, since each of these waits for a disk or a network, and none for one alone; the first error is
-        # the one told.
+        # Threads, since each of these waits for a disk or a network, and none for one alone; the first error
+        # is the one told.
         together = list(paths)
         try:
             for _ in map(do, together) if len(together) == 1 else self._pool.map(do, together):
