@@ -103,9 +103,9 @@ SPARING: Final[dict[str, Any]] = {
 connections asks for metadata at this interval, busy or not."""
 
 CALM: Final[dict[str, Any]] = {"consumer_timeout_ms": 2_000}
-"""For every consumer. The library's own task looks five times a second at what there is to do, answered or not.
-What it waits for wakes it all the same: an answer, an assignment, a position that was set, records that were
-taken. Only that a partition has another leader, while the old one does not answer, it learns by looking."""
+"""For every consumer. The library's own task looks five times a second at what there is to do. What it waits
+for wakes it all the same: an answer, an assignment, a position that was set, records that were taken. That a
+partition has another leader, while the old one does not answer, it learns by looking alone."""
 
 
 def connection_settings(address: KafkaAddress) -> dict[str, Any]:

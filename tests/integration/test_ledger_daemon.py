@@ -108,7 +108,9 @@ async def test_every_message_gets_its_proofs(site: Site, ledgers: Ledgers, capsy
     # The second message may have left before a daemon that began anew had read the log: its header named no
     # head then. This one names the head that was just seen.
     fr.send("it")
-    eventually(lambda: it.get("/metrics"), lambda page: 'outcome="same"' in page, what="a head that is the same")
+    eventually(
+        lambda: it.get("/metrics"), lambda page: 'outcome="same"' in page, what="a head that is the same"
+    )
 
     home, out = ["--home", str(it.home.path)], site.directory / "evidence"
     assert run_line([*home, "unit", "status"]) == 0
