@@ -78,11 +78,20 @@ class SoftEpochKey(Guarded):
 
     __slots__ = ("_private", "_public", "_seed", "epoch", "statement", "unit")
 
-    def __init__(self, unit: UnitId, *, epoch: int, seed: bytes, statement: bytes = b"") -> None:
+    def __init__(
+        self,
+        unit: UnitId,
+        *,
+        epoch: int,
+        seed: bytes,
+        statement: bytes = b"",
+        made: tuple[MLKEM768X25519PrivateKey, EpochPublic] | None = None,
+    ) -> None:
+        """The key of this seed; `made` is what `expand_x_wing` has made of it, where that is known."""
         _check_seed(seed)
         self.unit, self.epoch, self.statement = unit, epoch, statement
         self._seed = seed
-        self._private, self._public = expand_x_wing(seed)
+        self._private, self._public = expand_x_wing(seed) if made is None else made
 
     @classmethod
     def generate(cls, unit: UnitId, epoch: int, entropy: Entropy) -> SoftEpochKey:
@@ -101,7 +110,9 @@ class SoftEpochKey(Guarded):
 
     def stated(self, statement: bytes) -> SoftEpochKey:
         """The same key with another statement."""
-        return SoftEpochKey(self.unit, epoch=self.epoch, seed=self._seed, statement=statement)
+        # Not made of its seed again, which takes as long as the first time.
+        made = self._private, self._public
+        return SoftEpochKey(self.unit, epoch=self.epoch, seed=self._seed, statement=statement, made=made)
 
     def open(self, *, enc: bytes, ciphertext: bytes, info: bytes) -> bytes:
         """HPKE, base mode, one message. Whatever goes wrong looks the same."""

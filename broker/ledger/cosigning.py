@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from hashlib import sha256
 from typing import NoReturn
 
@@ -97,6 +98,8 @@ class Cosigner:
         self, witnesses: Iterable[WitnessPlace], signed: SignedCheckpoint, read: TileReader
     ) -> tuple[str, ...]:
         """The signature lines of all who cosign now."""
+        # They are asked about one head, and mostly from one on: a tile is read once for all of them.
+        read = cache(read)
         answers = await asyncio.gather(*(self._one(place, signed, read) for place in witnesses))
         return tuple(line for lines in answers for line in lines)
 

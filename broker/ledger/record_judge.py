@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from broker.ledger.store.record_store import Erasure
 from keys.directory import Directory
 from protocol.errors import Code, Rejected
-from protocol.identifiers import Entropy, Millis, UnitId, digest
+from protocol.identifiers import Digest, Entropy, Millis, UnitId, digest
 from protocol.trail.acts import Act, Rewinding, audit_rewound, gap_of, put_back_of, unverified
 from protocol.trail.batches import verify_batch
 from protocol.trail.ledger_leaves import Row, leaves_of_acts, leaves_of_decisions, own_leaf
@@ -54,6 +54,9 @@ class JudgedRecord:
 
     code: str = ""
     """Why it is unverified; empty where it is not."""
+
+    content: Digest | None = None
+    """The SHA-256 of a record that is unverified."""
 
     signed: bytes | None = None
     """What a router or an operator signed; None where the record does not verify."""
@@ -109,9 +112,10 @@ class RecordJudge:
 
     def unverified(self, record: InputRecord, code: Code, *, first: int, now: Millis) -> JudgedRecord:
         """The leaf that stands for a record that does not verify."""
-        act = unverified(now, self.name, offset=record.offset, record=digest(record.value), code=code)
+        content = digest(record.value)
+        act = unverified(now, self.name, offset=record.offset, record=content, code=code)
         entry, row = own_leaf(act, self.entropy(RECORD_SALT), index=first)
-        return JudgedRecord(record.offset, None, (entry,), (row,), first, code=code.value)
+        return JudgedRecord(record.offset, None, (entry,), (row,), first, code=code.value, content=content)
 
     def rewound(self, way: Rewinding, *, now: Millis) -> JudgedRecord:
         """The leaf that says that the ledger goes back, and where it goes on."""

@@ -17,7 +17,8 @@ is.
 
 What was signed has its leaves once, however often it stands in the topic: somebody may write a genuine record
 a second time, and where the topic came back from an older copy some of it is read once more
-(place/same_log.py). What one registrar stated has them once, however many others agree.
+(place/same_log.py). What one registrar stated has them once, however many others agree. What does not verify
+is known by its place and its content there, and has its leaf once as well: the leaf says nothing else.
 """
 
 from __future__ import annotations
@@ -165,10 +166,11 @@ class Sequencer:
         """The readings, without the leaves that they have already."""
         times = {reading.rows[0].t for reading in readings if reading.signed is not None}
         known = {half_of(signed) for signed in self._storage.records.signed_at(times)} if times else set()
+        unverified = self._unverified_before(readings)
         once: list[JudgedRecord] = []
         for reading in readings:
             name = None if reading.signed is None else half_of(reading.signed)
-            if name in known:
+            if name in known or reading.offset in unverified:
                 log.warning("audit_record_repeated", offset=reading.offset)
                 once.append(replace(reading, entries=(), rows=(), signed=None, announced=None, deletions=()))
                 continue
@@ -176,6 +178,15 @@ class Sequencer:
                 known.add(name)
             once.append(reading)
         return once
+
+    def _unverified_before(self, readings: Sequence[JudgedRecord]) -> frozenset[int]:
+        """The places of what does not verify, is read once more, and has its leaf."""
+        again = {
+            reading.offset: reading.content
+            for reading in readings
+            if reading.content is not None and reading.offset < self._read.again
+        }
+        return self._storage.records.unverified_at(again) if again else frozenset()
 
     def reader(self, origin: str) -> TileReader:
         """Reads the tiles of one of the ledger's logs."""

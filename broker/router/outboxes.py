@@ -18,6 +18,7 @@ from broker.router.holding import Holding, HoldingParts, end_all
 from protocol import topics
 from runtime.kafka.addresses import not_reachable
 from runtime.kafka.client import (
+    CALM,
     PROMPT,
     AIOKafkaConsumer,
     ConsumerRebalanceListener,
@@ -85,6 +86,7 @@ class KafkaOutboxes(ConsumerRebalanceListener):  # type: ignore[misc]
             heartbeat_interval_ms=1_000,
             partition_assignment_strategy=(ShardAssignor,),
             **PROMPT,
+            **CALM,
         )
         self._consumer = consumer
         try:

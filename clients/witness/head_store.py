@@ -27,6 +27,8 @@ SCHEMA_VERSION: Final = 1
 REMEMBERED: Final = 4096
 """Checkpoints of each log that are kept, so that a fork below the head is still recognised."""
 
+_DAMAGED: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+
 _SCHEMA = """
 CREATE TABLE head (
     origin TEXT PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL CHECK (length(root) = 32),
@@ -110,6 +112,7 @@ class HeadStore:
                 f"{path} has schema {version}, and this program knows {SCHEMA_VERSION}",
                 hint="run the version of the program that wrote it",
             )
+        _look_through(self._connection, path)
         if not read_only:
             self._add_half_years()
 
@@ -262,3 +265,18 @@ def _open(path: Path, *, mode: str) -> sqlite3.Connection:
 
 def _unavailable(error: sqlite3.Error) -> StateUnavailable:
     return StateUnavailable(name_of(error))
+
+
+def _look_through(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse a damaged file: where a row is not found, a witness would sign as if it had signed nothing."""
+    try:
+        found = [row[0] for row in connection.execute("PRAGMA quick_check(1)")]
+    except sqlite3.Error as error:
+        found = [name_of(error)]
+        if not found[0].startswith(_DAMAGED):
+            raise _unavailable(error) from None
+    if found != ["ok"]:
+        raise StateLost(
+            f"{path} is damaged: this witness may not know all that it signed",
+            hint="make a new witness with a new key; see docs/runbooks/witness.md",
+        )

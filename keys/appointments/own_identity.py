@@ -7,7 +7,8 @@ Owns both files. The next key is named by the present one (succession.py), or ap
 way this process signs with it only once the directory has it, and then without a restart. Rules:
 - A key is written before anything is published of it, and none is overwritten before its successor is in the
   directory: a crash in between loses nothing.
-- Several processes may share the files: whoever finds the successor made uses that one.
+- Several processes may share the files: whoever finds the successor made uses that one. So they are looked at
+  anew each time; a file of the same bytes has the same key, and its public half is remembered.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from keys.possession import appoint
 from keys.secrecy import Guarded
 from keys.soft_keys import SoftIdentity
 from keys.statement_types import Appointment, StatementType
-from keys.store import move_private
+from keys.store import move_private, read_private
 from keys.unlock import Secret
-from protocol.identifiers import Entropy, Millis, UnitId
+from protocol.identifiers import Digest, Entropy, Millis, UnitId, digest
 from protocol.parties import IdentityKey
 from protocol.public_keys import IdentityPublic
 
@@ -37,7 +38,7 @@ class OwnIdentity(Guarded):
     are by one key.
     """
 
-    __slots__ = ("_entropy", "_identity", "_path", "_secret", "_stated")
+    __slots__ = ("_entropy", "_identity", "_lying", "_path", "_secret", "_stated")
 
     def __init__(self, path: Path, *, secret: Secret, entropy: Entropy) -> None:
         self._path = path
@@ -45,6 +46,7 @@ class OwnIdentity(Guarded):
         self._entropy = entropy
         self._identity = read_identity(path, secret=secret)
         self._stated: bytes | None = None
+        self._lying: dict[Path, tuple[Digest, IdentityPublic]] = {}
 
     @property
     def name(self) -> UnitId:
@@ -112,11 +114,12 @@ class OwnIdentity(Guarded):
         present = self._known(self.public, directory)
         for path in (self.next_path, self._path):
             # Behind the second lies the next key where another process has put it there.
-            found = self._read(path)
-            known = None if found is None else self._known(found.public, directory)
-            if found is None or known is None or found.public == self.public:
+            public = self._public_in(path)
+            known = None if public is None or public == self.public else self._known(public, directory)
+            if known is None or not takes_over(known, present, now, overlap=overlap):
                 continue
-            if takes_over(known, present, now, overlap=overlap):
+            found = self._read(path)
+            if found is not None and found.public == public:
                 if path == self.next_path:
                     move_private(path, self._path)
                 before, self._identity, self._stated = self.public, found, None
@@ -126,10 +129,27 @@ class OwnIdentity(Guarded):
     def has(self, public: IdentityPublic) -> bool:
         """Whether this key lies here, or signs."""
         try:
-            lying = [self._read(path) for path in (self.next_path, self._path)]
+            lying = [self._public_in(path) for path in (self.next_path, self._path)]
         except KeyStoreError:
             lying = []
-        return public == self.public or any(found is not None and found.public == public for found in lying)
+        return public == self.public or public in lying
+
+    def _public_in(self, path: Path) -> IdentityPublic | None:
+        """The public half of the key in this file; None where there is none."""
+        if not path.exists():
+            return None
+        try:
+            content = digest(read_private(path))
+        except KeyFileMissing:
+            return None  # another process has just moved it
+        before = self._lying.get(path)
+        if before is not None and before[0] == content:
+            return before[1]
+        found = self._read(path)
+        if found is None:
+            return None
+        self._lying[path] = content, found.public
+        return found.public
 
     def _read(self, path: Path) -> SoftIdentity | None:
         if not path.exists():

@@ -102,6 +102,11 @@ SPARING: Final[dict[str, Any]] = {
 """For units and commands: thousands, far from the brokers, with topics that hardly change. Each of their
 connections asks for metadata at this interval, busy or not."""
 
+CALM: Final[dict[str, Any]] = {"consumer_timeout_ms": 2_000}
+"""For every consumer. The library's own task looks five times a second at what there is to do. What it waits
+for wakes it all the same: an answer, an assignment, a position that was set, records that were taken. That a
+partition has another leader, while the old one does not answer, it learns by looking alone."""
+
 
 def connection_settings(address: KafkaAddress) -> dict[str, Any]:
     """The servers and the security of a connection: of every client, of whatever kind."""

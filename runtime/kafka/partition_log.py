@@ -17,6 +17,7 @@ from protocol import topics
 from protocol.identifiers import digest
 from runtime.errors import Unavailable
 from runtime.kafka.client import (
+    CALM,
     COMMIT_TIMEOUT,
     PROMPT,
     SPARING,
@@ -116,6 +117,7 @@ class KafkaTopics:
             fetch_max_wait_ms=500,
             max_partition_fetch_bytes=4_000_000,
             **PROMPT,
+            **CALM,
         )
         async with _as_ours(topic, "read"):
             try:

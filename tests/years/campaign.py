@@ -21,11 +21,17 @@ from typing import Any, Final
 from tests.chaos.history import History
 from tests.years import duties
 from tests.years.exchange import UNIT_NAMES, Exchange, Size, run, simulated
-from tests.years.harvest import Harvest, history_of, undecided, waiting
+from tests.years.harvest import (
+    Harvest,
+    has_logged_directory,
+    has_read,
+    history_of,
+    undecided,
+    waiting,
+)
 from tests.years.judge import Findings, judge, judge_stopped
 from tests.years.loop import Spinning, Stalled
 from tests.years.nemesis import DAY, FAULTS, GAPS, HOUR, MINUTE, Strike
-from tests.years.parties import Unit
 from tests.years.plan import YEAR, Episode, Plan, Struck
 from tests.years.traffic import Traffic
 
@@ -163,7 +169,8 @@ class Campaign:
     async def _logged(self) -> None:
         """What the new date has brought is in the ledger, if it works: else a pause of a minute would be one of days."""
         for _ in range(LOGGED_WITHIN):
-            if all(map(_has_logged_directory, self.exchange.units.values())):
+            units = self.exchange.units.values()
+            if all(has_logged_directory(unit) and has_read(self.exchange, unit) for unit in units):
                 return
             await asyncio.sleep(LOOK_EVERY)
 
@@ -248,14 +255,6 @@ class Campaign:
         took = self.exchange.loop.time() - began
         self.slowest_drain = max(self.slowest_drain, took)
         return True
-
-
-def _has_logged_directory(unit: Unit) -> bool:
-    if unit.daemon is None:
-        return True
-    context = unit.daemon.context
-    log = None if context.ledger is None else context.ledger.directory
-    return log is None or log.follower.head.size >= context.directory.head.size
 
 
 def simulate(

@@ -69,12 +69,11 @@ class Calls:
         """All that is there is on the disk."""
         self.names.clear()
         self.synced.clear()
-        for path in home.rglob("*"):
-            if path.is_file():
-                found = path.stat()
-                self.synced[found.st_ino] = (found.st_size, found.st_mtime_ns)
-                if path.name.endswith("-wal"):
-                    self._flush(path)
+        for entry in _files(home):
+            found = entry.stat()
+            self.synced[found.st_ino] = (found.st_size, found.st_mtime_ns)
+            if entry.name.endswith("-wal"):
+                self._flush(Path(entry.path))
 
     def step(self, *, grows: bool = False) -> None:
         """A call that changes something; `OSError` where the disk does not take it."""
@@ -162,6 +161,16 @@ def frames_until(data: bytes) -> int:
     import io
 
     return _end_of(io.BytesIO(data), data[:_WAL_HEADER], 0)
+
+
+def _files(folder: Path | str) -> Iterator[os.DirEntry[str]]:
+    """All files below a folder."""
+    with os.scandir(folder) as found:
+        for entry in found:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _files(entry.path)
+            elif entry.is_file():
+                yield entry
 
 
 def _end_of(file: Any, header: bytes, begin: int) -> int:

@@ -47,7 +47,8 @@ from tests.years.disks import Disk, Disks
 from tests.years.harvest import Harvest
 from tests.years.kafka.cluster import KafkaModel
 from tests.years.kafka.connection import installed
-from tests.years.loop import Life, VirtualLoop
+from tests.years.lives import Life
+from tests.years.loop import VirtualLoop
 from tests.years.losses import Losses
 from tests.years.network import Network, connected
 from tests.years.parties import Centre, Ledger, Party, Router, Unit, Witness

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from clients.daemon.api.status import daemon_status
+from clients.daemon.store.positions import position
 from clients.witness.home import witness_home
 from keys.ceremony import read_pin
 from keys.directory import Directory
@@ -29,6 +30,7 @@ from tests.chaos.ledger_site import LedgerSite
 if TYPE_CHECKING:
     from tests.years.exchange import Exchange
     from tests.years.kafka.cluster import Copy
+    from tests.years.parties import Unit
 
 
 @dataclass
@@ -153,6 +155,27 @@ def undecided(exchange: Exchange) -> list[str]:
         if max(position, model.beginning(topic)) < model.end(topic):
             found.append(unit)
     return found
+
+
+def has_logged_directory(unit: Unit) -> bool:
+    """Whether the ledger has logged, and the unit has seen, all of the directory that the unit knows."""
+    if unit.daemon is None:
+        return True
+    context = unit.daemon.context
+    log = None if context.ledger is None else context.ledger.directory
+    return log is None or log.follower.head.size >= context.directory.head.size
+
+
+def has_read(exchange: Exchange, unit: Unit) -> bool:
+    """Whether a daemon has read what everybody reads: a feed that stands still for half a minute would for weeks."""
+    if unit.daemon is None:
+        return True
+    context = unit.daemon.context
+    held = () if context.ledger is None else context.ledger.logs.values()
+    # What waits for its witnesses is read again from its place, and that is where the position stays.
+    waits = any(log.waits_from is not None for log in held)
+    read = (topics.DIRECTORY,) if waits or context.ledger is None else (topics.DIRECTORY, topics.LEDGER)
+    return not any(exchange.model.records(name, start=position(context.store, name, 0)) for name in read)
 
 
 def ledger_site(exchange: Exchange) -> LedgerSite:

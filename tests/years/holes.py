@@ -278,7 +278,7 @@ HOLES: Final = (
                 rules.consequences,
                 instead(
                     """
-                    from tests.years.loop import LIFE
+                    from tests.years.lives import LIFE
                     if getattr(LIFE.get(), "name", "") == "be": raise Rejected(Code.E_ISSUER, "an older program")
                     ...
                     """,

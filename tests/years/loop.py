@@ -3,9 +3,7 @@
 Owns time, order and who runs. When nothing is ready, time jumps to the next timer. When there is no timer either,
 everything waits for nothing, and that is an error (`Stalled`); so is work that never lets time pass (`Spinning`).
 
-A party (a process of the exchange) is a `Life`: the tasks that were started in its context. What is ready of one life
-keeps its order, as asyncio promises; between lives the seed decides. A life can be paused, as by SIGSTOP: its callbacks
-are kept until it goes on. It can be ended, as by SIGKILL: they are dropped, and no `finally` of it runs.
+What is ready of one life (tests/years/lives.py) keeps its order, as asyncio promises; between lives the seed decides.
 
 Own code and no library: async-solipsism (Apache-2.0, kept up) makes time jump in the same way, and knows neither lives
 nor an order by a seed (docs/adr/0032).
@@ -19,12 +17,11 @@ import heapq
 import itertools
 import random
 import selectors
-import signal
-import weakref
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+from tests.years.lives import LIFE, Callback, Life
 
 AT_ONCE: Final = 200_000
 """So many rounds of the loop without a step of time are no progress."""
@@ -46,68 +43,10 @@ class Spinning(RuntimeError):
     """Something runs again and again, and time stands still."""
 
 
-@dataclass(eq=False)
-class Life:
-    """One run of one process: from its start to its end or its death."""
-
-    name: str
-    loop: VirtualLoop
-    paused: bool = False
-    dead: bool = False
-    held: list[asyncio.Handle] = field(default_factory=list)
-    signals: dict[int, Callable[[], object]] = field(default_factory=dict)
-    tasks: weakref.WeakSet[asyncio.Task[Any]] = field(default_factory=weakref.WeakSet)
-    remains: list[asyncio.Task[Any]] = field(default_factory=list)
-    """What ran when it was killed. It is kept: a task that is collected runs its `finally`, and the dead must not."""
-
-    _context: contextvars.Context = field(default_factory=contextvars.copy_context)
-
-    def __post_init__(self) -> None:
-        self._context.run(LIFE.set, self)
-
-    def set(self, variable: contextvars.ContextVar[Any], value: Any) -> None:
-        """Give all that this life does from now on a variable of its context."""
-        self._context.run(variable.set, value)
-
-    def start(self, work: Coroutine[Any, Any, Any], *, name: str | None = None) -> asyncio.Task[Any]:
-        """Run this as a task of the life."""
-        return self.loop.create_task(work, name=name, context=self._context.copy())
-
-    def run(self, work: Callable[..., Any], *arguments: Any) -> Any:
-        """Call this as if a task of the life did."""
-        return self._context.copy().run(work, *arguments)
-
-    def pause(self) -> None:
-        """SIGSTOP."""
-        self.paused = True
-
-    def resume(self) -> None:
-        """SIGCONT: what has become due meanwhile runs, in its order."""
-        self.paused = False
-        held, self.held = self.held, []
-        self.loop._ready.extend(held)
-
-    def kill(self) -> None:
-        """SIGKILL: nothing of it runs any more."""
-        self.dead = True
-        self.held.clear()
-        self.remains = [task for task in self.tasks if not task.done()]
-
-    def tell(self, number: int = signal.SIGTERM) -> None:
-        """Send a signal that the program handles; one that it does not handle (yet) ends it."""
-        handler = self.signals.get(number)
-        if handler is None:
-            self.kill()
-        else:
-            self.loop.call_soon(handler, context=self._context.copy())
-
-
 class NumberedFuture(asyncio.Future):  # type: ignore[type-arg]
     """A future whose place in a set is by its number, not by its address: sets of them are gone through in one order."""
 
-    def __init__(self, *, loop: VirtualLoop) -> None:
-        super().__init__(loop=loop)
-        self.number = loop.numbered()
+    number: int
 
     def __hash__(self) -> int:
         return self.number
@@ -115,6 +54,9 @@ class NumberedFuture(asyncio.Future):  # type: ignore[type-arg]
 
 class NumberedTask(asyncio.Task):  # type: ignore[type-arg]
     """The same of a task: asyncio itself waits for sets of them, and cancels them in the order of a set."""
+
+    life: Life | None = None
+    """Whose it is."""
 
     def __init__(
         self, work: Coroutine[Any, Any, Any], *, loop: VirtualLoop, context: contextvars.Context | None
@@ -124,10 +66,6 @@ class NumberedTask(asyncio.Task):  # type: ignore[type-arg]
 
     def __hash__(self) -> int:
         return self.number
-
-
-LIFE: contextvars.ContextVar[Life | None] = contextvars.ContextVar("LIFE", default=None)
-"""Whose code runs; None for the campaign itself and for what stands for the world outside."""
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
@@ -150,7 +88,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def create_future(self) -> NumberedFuture:
         """One with a number."""
-        return NumberedFuture(loop=self)
+        future = NumberedFuture(loop=self)
+        future.number = next(self._numbers)
+        return future
 
     def time(self) -> float:
         """Virtual seconds since the beginning."""
@@ -164,23 +104,34 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """
         soon = self._now + SHORT
         self._now += seconds
-        for handle in self._scheduled:
-            if handle._when <= soon:
-                handle._when += seconds
+        self._scheduled[:] = [
+            (when + seconds if when <= soon else when, number, one) for when, number, one in self._scheduled
+        ]
         heapq.heapify(self._scheduled)
+
+    # The base class's three ways to call something, without what debugging and threads need.
+
+    def call_soon(self, callback: Callable[..., object], *args: Any, context: Any = None) -> Callback:
+        """Call this in the next round."""
+        made = Callback(callback, args, self, context)
+        self._ready.append(made)
+        return made
+
+    def call_at(
+        self, when: float, callback: Callable[..., object], *args: Any, context: Any = None
+    ) -> Callback:
+        """Call this at a moment; of one moment, what was asked for first is called first."""
+        made = Callback(callback, args, self, context)
+        made._scheduled = True
+        heapq.heappush(self._scheduled, (when, next(self._numbers), made))
+        return made
 
     def call_later(
         self, delay: float, callback: Callable[..., object], *args: Any, context: Any = None
-    ) -> asyncio.TimerHandle:
+    ) -> Callback:
         """Call this so much later: a moment later, however short the time, since no clock here goes on by itself."""
-        return self.call_at(
-            self._now + (max(delay, TICK) if delay > 0 else 0.0), callback, *args, context=context
-        )
-
-    def next_timer(self) -> float | None:
-        """When the next timer is due."""
-        self._drop_cancelled()
-        return self._scheduled[0]._when if self._scheduled else None
+        when = self._now + (max(delay, TICK) if delay > 0 else 0.0)
+        return self.call_at(when, callback, *args, context=context)
 
     def run_in_executor(self, executor: object, func: Callable[..., Any], *arguments: Any) -> Any:
         """There are no threads: the work is done here, and whoever waits hears of it a turn later."""
@@ -207,19 +158,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     # The one method of the base class that is replaced: it waits for sockets, which there are none of here.
 
     def _run_once(self) -> None:
-        self._drop_cancelled()
-        ready: deque[asyncio.Handle] = self._ready
+        ready: deque[Callback] = self._ready
+        scheduled: list[tuple[float, int, Callback]] = self._scheduled
         if not ready and not self._stopping:
-            if not self._scheduled:
-                raise Stalled("every task waits, and there is no timer")
-            if self._scheduled[0]._when > self._now:
-                self._now = self._scheduled[0]._when
-                self._still = 0
+            self._go_on()
         self._still += 1
         if self._still > AT_ONCE:
             raise Spinning(f"{AT_ONCE} rounds at {self._now:.3f} s: {_names(ready) or self._last}")
-        while self._scheduled and self._scheduled[0]._when <= self._now:
-            handle = heapq.heappop(self._scheduled)
+        while scheduled and scheduled[0][0] <= self._now:
+            _, _, handle = heapq.heappop(scheduled)
             handle._scheduled = False
             if handle._cancelled:
                 self._timer_cancelled_count -= 1
@@ -229,26 +176,42 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         ready.clear()
         if self._still > AT_ONCE - 20:
             self._last += _names(batch)
-        if len(batch) > 1:
-            batch = self._ordered(batch)
-        for handle in batch:
+        for handle in batch if len(batch) == 1 else self._ordered(batch):
             if handle._cancelled:
                 continue
-            life = handle._context.get(LIFE)
+            life = handle.life
             if life is not None and (life.dead or life.paused):
                 if not life.dead:
                     life.held.append(handle)
                 continue
             self.steps += 1
-            handle._run()
+            try:
+                handle._context.run(handle._callback, *handle._args)
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as error:
+                self.call_exception_handler({"message": f"in {_names([handle])}", "exception": error})
 
-    def _ordered(self, batch: list[asyncio.Handle]) -> list[asyncio.Handle]:
+    def _go_on(self) -> None:
+        """Nothing is ready: time goes on to the next timer."""
+        self._drop_cancelled()
+        if not self._scheduled:
+            raise Stalled("every task waits, and there is no timer")
+        when = self._scheduled[0][0]
+        if when > self._now:
+            self._now, self._still = when, 0
+
+    def _ordered(self, batch: list[Callback]) -> list[Callback]:
         """Each life's in its order, and the lives in the seed's."""
-        queues: dict[Life | None, deque[asyncio.Handle]] = {}
-        for handle in batch:
-            queues.setdefault(handle._context.get(LIFE), deque()).append(handle)
-        if len(queues) == 1:
+        first = batch[0].life
+        if all(handle.life is first for handle in batch):
             return batch
+        queues: dict[Life | None, deque[Callback]] = {}
+        for handle in batch:
+            queue = queues.get(handle.life)
+            if queue is None:
+                queue = queues[handle.life] = deque()
+            queue.append(handle)
         left, found = list(queues.values()), []
         while left:
             number = int(self._order.random() * len(left))
@@ -259,13 +222,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def _drop_cancelled(self) -> None:
         scheduled = self._scheduled
-        while scheduled and scheduled[0]._cancelled:
-            heapq.heappop(scheduled)._scheduled = False
+        while scheduled and scheduled[0][2]._cancelled:
+            heapq.heappop(scheduled)[2]._scheduled = False
             self._timer_cancelled_count -= 1
         if self._timer_cancelled_count > max(_CANCELLED_AT_MOST, len(scheduled) // 2):
-            for handle in scheduled:
+            for _, _, handle in scheduled:
                 handle._scheduled = handle._scheduled and not handle._cancelled
-            scheduled[:] = [handle for handle in scheduled if not handle._cancelled]
+            scheduled[:] = [each for each in scheduled if not each[2]._cancelled]
             heapq.heapify(scheduled)
             self._timer_cancelled_count = 0
 
@@ -281,15 +244,15 @@ def _task(
     if life is not None:
         # A process that was killed leaves tasks behind that nobody waits for: that is no fault to log.
         task._log_destroy_pending = False
-        life.tasks.add(task)
+        task.life = life
     return task
 
 
-def _names(handles: Iterable[asyncio.Handle]) -> list[str]:
+def _names(handles: Iterable[Callback]) -> list[str]:
     """Who is to run, for whoever has to find out why nothing moves."""
     names = []
     for handle in handles:
-        life, callback = handle._context.get(LIFE), handle._callback
+        life, callback = handle.life, handle._callback
         owner = getattr(callback, "__self__", None)
         what = owner.get_coro() if isinstance(owner, asyncio.Task) else callback
         names.append(f"{'' if life is None else life.name} {getattr(what, '__qualname__', what)}")

@@ -3,7 +3,7 @@
     FAULTS      those that every campaign draws from
     GAPS        those that the program does not stand yet, with the reason; drawn only where they are asked for
 
-A fault is a coroutine (outages.py, acts.py) that strikes, waits and heals. Its dice are its own, so that dropping one
+A fault is a coroutine (outages.py, disk_faults.py, old_copies.py, acts.py, thefts.py) that strikes, waits and heals. Its dice are its own, so that dropping one
 fault from a plan changes nothing about the others.
 """
 
@@ -29,24 +29,27 @@ from tests.years.acts import (
     suspended,
     witness_exchanged,
 )
+from tests.years.disk_faults import (
+    bit_flipped,
+    disk,
+    power_cut,
+    power_cut_in_a_step,
+    restored,
+    witness_damaged,
+)
+from tests.years.old_copies import older_copy
 from tests.years.outages import (
     all_routers,
     answers,
-    bit_flipped,
     broker,
     cut,
-    disk,
     doubled,
     everybody,
     frozen_broker,
     kill,
     leaders,
     no_kafka,
-    older_copy,
     pause,
-    power_cut,
-    power_cut_in_a_step,
-    restored,
     stop,
     very_wrong_clock,
     wall_clock,
@@ -142,6 +145,8 @@ FAULTS: Final[dict[str, Fault]] = {
         Fault("witness_killed", kill("witness"), 2, _LONG, together=_ALONE),
         Fault("witness_power_cut", power_cut("witness"), 2, _SHORT, together=_ALONE),
         Fault("witness_disk_full", disk("witness", full=True), 1, _LONG, together=_ALONE),
+        Fault("witness_bit_flipped", witness_damaged(torn=False), 1, _SHORT, _ALONE | _LATE),
+        Fault("witness_write_torn", witness_damaged(torn=True), 1, _SHORT, _ALONE | _LATE),
         Fault("witness_paused", pause("witness"), 2, _LONG, together=_ALONE),
         Fault("witness_away_for_days", kill("witness"), 1, (1 * DAY, 10 * DAY), together=_ALONE),
         Fault("everybody_killed", everybody, 1, _LONG, _LATE | _ALONE),

@@ -16,7 +16,7 @@ from unittest.mock import patch
 
 import httpx
 
-from tests.years.loop import LIFE, Life
+from tests.years.lives import LIFE, Life
 
 
 @dataclass

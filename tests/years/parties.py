@@ -46,7 +46,8 @@ from runtime.kafka.partition_log import KafkaDirectory
 from runtime.process.clock import now
 from runtime.process.homes import UnitHome
 from tests.years.kafka.connection import PARTY
-from tests.years.loop import InlineWorker, Life
+from tests.years.lives import Life
+from tests.years.loop import InlineWorker
 
 if TYPE_CHECKING:
     from tests.years.exchange import Exchange

@@ -9,7 +9,8 @@ import time
 import pytest
 
 from tests.years.clocks import BEGIN_MS, Clocks, virtual_world
-from tests.years.loop import Life, Spinning, Stalled, VirtualLoop
+from tests.years.lives import Life
+from tests.years.loop import Spinning, Stalled, VirtualLoop
 
 WEEK = 7 * 86_400
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
+from aiokafka.structs import BrokerMetadata
 
 from tests.years.__main__ import each
 from tests.years.campaign import Outcome, simulate, units_of
 from tests.years.exchange import Size
 from tests.years.holes import HOLES
 from tests.years.judge import Findings
+from tests.years.kafka.cluster import KafkaModel
+from tests.years.kafka.connection import installed
 from tests.years.mutants import changed, search
 from tests.years.nemesis import FAULTS, GAPS
 from tests.years.plan import Episode, Plan, Struck, plan_of
@@ -107,6 +111,22 @@ def test_a_seed_repeats_step_by_step():
     first, second = simulate(plan, size=SMALL), simulate(plan, size=SMALL)
     assert first.ok
     assert (first.steps, first.records, first.notes) == (second.steps, second.records, second.notes)
+
+
+@pytest.mark.slow
+def test_a_seed_repeats_in_another_process():
+    """Addresses differ there: of None, too, and so the hash of whatever has it inside."""
+    plan = plan_of(5, years=0.005, units=units_of(2), names=("router_killed",), per_year=100)
+    runs = list(each(simulate, [plan] * 4, jobs=2, per_process=1))
+    assert {(run.steps, run.records, tuple(run.notes)) for run in runs} == {
+        (runs[0].steps, runs[0].records, tuple(runs[0].notes))
+    }
+
+
+def test_a_broker_has_one_place_in_a_set_whatever_the_process():
+    model = KafkaModel(random.Random(1), clock=lambda: 0)
+    with installed(model):
+        assert {hash(BrokerMetadata(1, "model", 9092, rack)) for rack in (None, "here")} == {hash(1)}
 
 
 @pytest.mark.slow

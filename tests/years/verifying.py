@@ -1,7 +1,8 @@
-"""Each signature is verified once in a simulation, whoever asks, and each statement parsed once.
+"""Each signature is verified once in a simulation, whoever asks, and each statement, note and epoch key looked at once.
 
-One process is all parties. Both are pure functions of bytes with values that nobody can change, so an answer that is remembered is the same answer.
-A dozen units verify each publication and each statement; without this a third of a simulated year is spent on asking again.
+One process is all parties. All of it are pure functions of bytes with values that nobody can change, so an answer that is
+remembered is the same answer; a refusal is none, and is asked for again. A dozen units verify each publication and each
+statement; without this a third of a simulated year is spent on asking again.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from functools import lru_cache
 from typing import Final
 from unittest.mock import patch
 
-from keys import directory
+from keys import directory, rules
+from keys.rules import check_epoch
 from keys.statements import SignedStatement, parse_statement
 from protocol.public_keys import IdentityPublic, verify_ed25519, verify_ml_dsa_44
 from protocol.tlog import checkpoints
+from protocol.tlog.notes import parse_note
 
 REMEMBERED: Final = 20_000
 
@@ -43,7 +46,9 @@ def verified_once() -> Iterator[None]:
         for place, name, new in (
             (checkpoints, "verify_ed25519", ed25519),
             (checkpoints, "verify_ml_dsa_44", ml_dsa_44),
+            (checkpoints, "parse_note", lru_cache(REMEMBERED)(parse_note)),
             (directory, "parse_statement", parse_once),
+            (rules, "check_epoch", lru_cache(REMEMBERED)(check_epoch)),
             (IdentityPublic, "verify_ed25519", verify_identity),
             (IdentityPublic, "verify_ml_dsa_65", verify_pq),
         ):

@@ -1,8 +1,8 @@
 """What the ledger's database knows of the records that it has read of the audit topic.
 
     ladder   some of them, so that a topic from an older copy is noticed (runtime/read_records.py)
-    again    below this offset records are read once more, after such a copy: some have their leaves. A
-             release looks for those below it alone; this one does for every record
+    again    below this offset records are read once more, after such a copy: some have their leaves. What
+             does not verify is looked for below it alone; what is signed, for every record
 
 Owns the table `audit_read`, one row, written in the transaction that moves the lock row. A release that does
 not have the table leaves the ladder behind the place to which it reads: its steps are records of the log all
@@ -11,13 +11,16 @@ the same. Rule: the first record that was read is kept, however large the first 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Connection, delete, insert, inspect, select
 
-from broker.ledger.store.schema import audit_read, batches, records
+from broker.ledger.store.schema import ACCEPTED, audit_read, batches, records
+from protocol.identifiers import Digest
+from protocol.trail.acts import parse_act
+from protocol.trail.records import RecordType
 from runtime.kafka.ports import InputRecord, Ladder
 from runtime.read_records import climbed, ladder_from_bytes, ladder_to_bytes
 
@@ -67,3 +70,27 @@ def signed_at(connection: Connection, times: Collection[int]) -> dict[bytes, int
         for start in range(0, len(asked), _AT_ONCE)
         for row in connection.execute(found.where(records.c.t.in_(asked[start : start + _AT_ONCE])))
     }
+
+
+def unverified_at(connection: Connection, contents: Mapping[int, Digest]) -> frozenset[int]:
+    """Those of these offsets whose record does not verify, with this content, and has its leaf.
+
+    By the index of what is rare, along all that does not verify: asked on a way back alone.
+    """
+    query = select(records.c.record, records.c.subject).where(
+        records.c.type == RecordType.UNVERIFIED, records.c.type != ACCEPTED
+    )
+    asked = sorted(set(contents.values()))
+    there = {
+        (_offset_in(row.record), row.subject)
+        for start in range(0, len(asked), _AT_ONCE)
+        for row in connection.execute(query.where(records.c.subject.in_(asked[start : start + _AT_ONCE])))
+        if row.record is not None
+    }
+    return frozenset(offset for offset, content in contents.items() if (offset, content) in there)
+
+
+def _offset_in(record: bytes) -> int:
+    """The place in the audit topic of what a leaf says that it does not verify."""
+    offset: int = parse_act(record).detail[0]
+    return offset

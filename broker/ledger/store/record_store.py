@@ -24,7 +24,7 @@ from typing import Final
 from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from broker.ledger.store.audit_read import AuditRead, signed_at, store_read, stored_read
+from broker.ledger.store.audit_read import AuditRead, signed_at, store_read, stored_read, unverified_at
 from broker.ledger.store.erasing import Erasure, erase_records
 from broker.ledger.store.lock_row import LogState, Moved, move_row, moved_by_another
 from broker.ledger.store.queries import (
@@ -45,6 +45,7 @@ from broker.ledger.store.schema import (
     records,
     staged,
 )
+from protocol.identifiers import Digest
 from protocol.trail.ledger_leaves import Row
 from protocol.trail.records import RecordType
 from protocol.trail.records_file import LAST_INDEX, SignedLeaves, first_id, index_in, number_in
@@ -145,6 +146,11 @@ class RecordStore:
         """What was signed for these times, as far as it has its leaves, and the id behind them."""
         with self._reading() as connection:
             return signed_at(connection, times)
+
+    def unverified_at(self, contents: Mapping[int, Digest]) -> frozenset[int]:
+        """Those of these offsets whose record does not verify, with this content, and has its leaf."""
+        with self._reading() as connection:
+            return unverified_at(connection, contents)
 
     def place_of(self, row_id: int) -> tuple[str, int]:
         """Log and index of the leaf with this id, whether it is there or the next one to come."""

@@ -133,9 +133,11 @@ class TileStore:
             _sync(str(self._root / path))
 
     def _each(self, do: Callable[[str], object], paths: Iterable[str]) -> None:
-        # Threads, since each of these waits for a disk or a network; the first error is the one told.
+        # Threads, since each of these waits for a disk or a network, and none for one alone; the first error
+        # is the one told.
+        together = list(paths)
         try:
-            for _ in self._pool.map(do, paths):
+            for _ in map(do, together) if len(together) == 1 else self._pool.map(do, together):
                 pass
         except (BaseError, OSError) as error:
             raise _unavailable("written", error) from error

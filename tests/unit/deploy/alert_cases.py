@@ -161,7 +161,7 @@ CASES: Final = (
         {'contrada_router_certificate_left_seconds{instance="a"}': "400000x60"},
         {
             'contrada_router_certificate_left_seconds{instance="a"}': "410000x60",
-            'contrada_unit_certificate_left_seconds{instance="b"}': "Infx60",
+            'contrada_unit_certificate_left_seconds{instance="b"}': "9e18x60",
         },
         "10m",
         _page(instance="a"),

@@ -17,6 +17,8 @@ from broker.errors import StoreCorrupt
 from broker.ledger import log_head, sequencer
 from broker.ledger.log_storage import LogStorage, prefix_of, stored_tiles
 from broker.ledger.sequencer import Sequencer
+from broker.ledger.store import audit_read
+from broker.ledger.store.audit_read import AuditRead
 from broker.ledger.store.record_store import LogState, Moved, RecordStore
 from broker.ledger.store.tile_store import TileStore
 from protocol.errors import Rejected
@@ -29,7 +31,7 @@ from protocol.trail.records import RecordType
 from protocol.trail.stated_acts import sign_acts
 from runtime.errors import Unavailable
 from tests.mutants.engine import Mutant, mutated
-from tests.mutants.operations import forced, rewritten
+from tests.mutants.operations import forced, returning, rewritten
 from tests.mutants.promises import assert_missed
 from tests.sim.world import NOON, World
 from tests.unit.broker.ledger.rig import AUDIT, NAME, Rig, root_over, world_of
@@ -326,6 +328,44 @@ def test_that_it_has_its_leaves_once_is_tested(tmp_path: Path) -> None:
     mutant = Mutant(Sequencer._once, forced(False, "name", "known"))
     with mutated(mutant), pytest.raises(AssertionError):
         test_what_somebody_writes_a_second_time_has_its_leaves_once(tmp_path, 100)
+
+
+def read_again(rig: Rig, position: int) -> LogState:
+    """A ledger that had read all, and goes back to this place: what it reads once more, to the end."""
+    end = rig.state().position
+    rig.records.go_back(rig.state(), position, AuditRead(rig.records.audit_read().ladder, end))
+    return rig.run(rig.writer(), at_once=100)
+
+
+def test_what_does_not_verify_and_is_read_once_more_has_its_leaf_once(rig: Rig) -> None:
+    """Known by its place and its content: after a way back the leaf that is there says all that a second one would."""
+    rig.inputs[3:3] = [b"?", b"", b"?"]
+    size = rig.run(rig.writer()).size
+    state = read_again(rig, 1)
+    assert (state.size, state.position) == (size, len(rig.inputs))
+    # Another content at the place, or the same one at another place, is another record.
+    rig.inputs[3:5] = [b"", b"?"]
+    rig.inputs += [b"?"]
+    assert read_again(rig, 1).size == size + 3
+
+
+@pytest.mark.parametrize(
+    "mutant",
+    [
+        Mutant(Sequencer._unverified_before, returning("frozenset()")),
+        Mutant(Sequencer._unverified_before, rewritten("reading.offset < self._read.again", "False")),
+        Mutant(
+            audit_read.unverified_at,
+            rewritten("(offset, content) in there", "offset in {place for place, _ in there}"),
+        ),
+    ],
+    ids=["no look", "no window", "any content"],
+)
+async def test_without_the_look_it_has_a_second_leaf(tmp_path: Path, mutant: Mutant) -> None:
+    """Where nobody looks; and where any record at the place is taken for it, another one has none."""
+    rig = Rig(tmp_path, world_of(12))
+    promise = test_what_does_not_verify_and_is_read_once_more_has_its_leaf_once
+    await assert_missed(mutant, promise, [rig])
 
 
 def test_a_wrong_announcement_is_not_believed(rig: Rig) -> None:

@@ -10,6 +10,9 @@ import pytest
 from clients.witness import head_store as module
 from clients.witness.errors import StateLost, StateUnavailable
 from clients.witness.head_store import CosignedHead, HeadStore
+from tests.mutants.engine import Mutant
+from tests.mutants.operations import returning
+from tests.mutants.promises import assert_missed
 from tests.sim.witnessing import SHARD
 
 
@@ -105,3 +108,25 @@ def test_what_is_no_state_of_ours_is_refused(tmp_path: Path) -> None:
     HeadStore.create(tmp_path / "new")
     with pytest.raises(FileExistsError):
         HeadStore.create(tmp_path / "new")
+
+
+def test_a_damaged_memory_is_none(tmp_path: Path, heads: HeadStore) -> None:
+    """One bit in the head of a page: SQLite finds no row there and says nothing, and the witness would sign a fork."""
+    moved(heads, None, head(1))
+    (page,) = heads._connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'head'").fetchone()
+    (size,) = heads._connection.execute("PRAGMA page_size").fetchone()
+    heads.close()
+    path = tmp_path / "heads.sqlite"
+    data = bytearray(path.read_bytes())
+    rows = (page - 1) * size + 4
+    assert data[rows] == 1
+    data[rows] ^= 1
+    path.write_bytes(data)
+
+    with pytest.raises(StateLost, match="is damaged"):
+        HeadStore(path)
+
+
+async def test_without_the_look_it_has_signed_nothing(tmp_path: Path, heads: HeadStore) -> None:
+    mutant = Mutant(module._look_through, returning("None"))
+    await assert_missed(mutant, test_a_damaged_memory_is_none, [tmp_path, heads])

@@ -12,12 +12,14 @@ from keys.appointments.succession import successor_end
 from keys.directory import Directory
 from keys.key_files import IDENTITY_FILE, write_identity
 from keys.lifecycle import OVERLAP
+from keys.soft_keys import SoftIdentity
 from keys.statement_types import StatementType
 from keys.unlock import Credential
 from protocol.identifiers import Millis
 from protocol.limits import DAY
 from tests.mutants.engine import Mutant, mutated
-from tests.mutants.operations import called
+from tests.mutants.operations import called, rewritten
+from tests.mutants.promises import assert_missed
 from tests.unit.keys.world import NOW, YEAR, World, appointment, entropy_of, identity, revocation
 
 SECRET = Credential(bytes(32))
@@ -133,6 +135,44 @@ def test_without_the_look_it_would(tmp_path: Path, world: World) -> None:
     taken = Mutant(OwnIdentity.adopt, called(own_identity.takes_over, "True"))
     with mutated(taken), pytest.raises(AssertionError):
         a_key_of_somebody_else_never_signs(tmp_path, world)
+
+
+def test_another_key_in_the_file_is_seen(folder: Path, world: World) -> None:
+    """A file of the same bytes is not opened again; one that another process has replaced is."""
+    own, until = opened(folder), Millis(DUE + OVERLAP)
+    for generation, is_appointed in ((2, False), (3, True)):
+        following = identity("router", generation)
+        write_identity_over(own.next_path, following)
+        if is_appointed:
+            world.apply(appointment(StatementType.ROUTER, following), by=world.registrar, at=DUE)
+        assert (own.adopt(until, directory=world.directory) is not None) == is_appointed
+    assert own.public == following.public
+
+
+def write_identity_over(path: Path, key: SoftIdentity) -> None:
+    path.unlink(missing_ok=True)
+    write_identity(path, key, secret=SECRET, entropy=entropy_of("file"))
+
+
+def test_a_file_that_is_the_same_is_opened_once(
+    folder: Path, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An hour's look opens no key with the home's secret, which may take a second."""
+    own = opened(folder)
+    own.made_successor()
+    opens: list[Path] = []
+    read = own_identity.read_identity
+    monkeypatch.setattr(
+        own_identity, "read_identity", lambda path, **kind: opens.append(path) or read(path, **kind)
+    )
+    for _ in range(5):
+        assert own.adopt(NOW, directory=world.directory) is None
+    assert sorted(path.name for path in opens) == ["identity-next.key", "identity.key"]
+
+
+async def test_without_the_digest_the_first_key_stays(folder: Path, world: World) -> None:
+    mutant = Mutant(OwnIdentity._public_in, rewritten("before[0] == content", "True"))
+    await assert_missed(mutant, test_another_key_in_the_file_is_seen, [folder, world])
 
 
 def test_a_revoked_key_and_the_end_of_a_line_name_nobody(world: World) -> None:

@@ -24,7 +24,7 @@ from protocol.trail.acts import Rewinding, parse_act, rewinding_of
 from protocol.trail.records import RecordType
 from runtime.errors import Unavailable
 from tests.mutants.engine import Mutant, mutated
-from tests.mutants.operations import dropped, forced, rewritten
+from tests.mutants.operations import dropped, forced, returning, rewritten
 from tests.sim.world import World
 from tests.unit.broker.ledger.rig import AUDIT, LEDGER, MemoryTopics, Rig, world_of
 from tests.unit.broker.ledger.test_run import LateFeed, ledger_run_of, until
@@ -140,6 +140,20 @@ async def test_what_stands_in_an_older_copy_is_sequenced(restored: Restored) -> 
     await restored.goes_on()
     restored.each_has_its_leaves_once()
     assert restored.ledger.metrics.rewound._value.get() == 1
+
+
+async def test_what_does_not_verify_has_its_leaf_once(restored: Restored) -> None:
+    """It stands in what both logs have, and behind the step from which the ledger reads once more."""
+    restored.bus.records[topics.AUDIT] = [*restored.rig.inputs[:READ], b"?"]
+    await restored.goes_on()
+    restored.bus.records[topics.AUDIT] += restored.since
+    lost = restored.bus.records[topics.AUDIT]
+    await restored.goes_on()
+    restored.bus.records[topics.AUDIT][:] = [*lost[: READ + 3], *restored.since[2:]]
+    await restored.goes_on()
+    rows = [row for row in restored.rig.records.rows(AUDIT) if row.type == RecordType.UNVERIFIED]
+    assert len(rows) == 1
+    assert restored.ways_back()
 
 
 async def test_a_copy_that_is_shorter_stops_nothing(restored: Restored) -> None:
@@ -265,6 +279,7 @@ MUTANTS = [
     ("no look", test_it_is_seen_while_the_ledger_runs, Mutant(SameLog.check, forced(True, "self._due"))),
     ("what was read since", test_what_came_before_the_look_bears_nothing_out, Mutant(SameLog.check, rewritten("cut(read.ladder, self._newest.offset + 1)", "read.ladder"))),
     ("one leaf", test_what_stands_in_an_older_copy_is_sequenced, Mutant(Sequencer._once, forced(False, "name", "known"))),
+    ("one leaf of what does not verify", test_what_does_not_verify_has_its_leaf_once, Mutant(Sequencer._unverified_before, returning("frozenset()"))),
     ("one leaf, on the way", test_killed_on_the_way_back_it_goes_on_with_it, Mutant(SameLog.way_back, rewritten("max(read.again, state.position)", "0"))),
     ("the leaf", test_the_way_back_is_a_leaf, Mutant(RecordJudge.rewound, rewritten("(entry,)", "()"), rewritten("(row,)", "()"))),
     ("what is undone", test_the_way_back_is_a_leaf, Mutant(parting.first_undone, dropped("place_of"))),
