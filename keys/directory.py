@@ -1,7 +1,7 @@
 """The directory of units and keys: one replica, from signed statements to verified values. No I/O, no clock.
 
     directory = Directory(root)
-    directory.apply(statement)        for each record of the topic, in its order
+    directory.apply(statement)        for each record of the topic, in its order; reading them is the caller's
 
 Rules:
 - Only what is verified enters. What does not hold is `Rejected`, without a trace; what is there is ignored.
@@ -13,7 +13,6 @@ Rules:
 - Signatures need not be verified twice. A caller that has verified statements before, from this root and with
   this program, names their digests in their order (`verified`): only their rules are applied again. At the
   first other one the rest counts for nothing. Whose list may be believed: runtime/process/directory_file.py.
-- Form: `statements`. Who may state what: `rules`. Reading and saving is for the caller.
 """
 
 from __future__ import annotations

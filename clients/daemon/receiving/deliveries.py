@@ -296,6 +296,3 @@ def _note_acknowledgement(context: UnitContext, opened: Opened, body: Acknowledg
         context.metrics.acknowledgements.labels(show_code(body.stage)).inc()
         if known.is_news and body.stage is AcknowledgementStage.DELIVERED:
             context.metrics.acknowledged_after.observe(max(0, now - known.created) / SECOND)
-
-
-"""What the inbox shows to people: acknowledgements are facts about other messages."""

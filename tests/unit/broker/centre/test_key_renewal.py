@@ -35,6 +35,7 @@ from protocol.errors import Code, Rejected
 from protocol.identifiers import Millis, UnitId
 from protocol.limits import DAY
 from runtime.errors import Conflict, NotFound
+from runtime.kafka.security.access import KafkaAccess
 from runtime.process.homes import CentreHome
 from tests.mutants.engine import Mutant, mutated
 from tests.mutants.operations import unchecked
@@ -174,7 +175,7 @@ def plan(folder: Path, root: Path) -> RouterPlan:
     return RouterPlan(
         home=folder,
         name=UnitId("router-2"),
-        kafka="127.0.0.1:9",
+        kafka=KafkaAccess("127.0.0.1:9"),
         root=root,
         secret=None,
         http_port=0,
