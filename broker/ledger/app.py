@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from functools import partial
 from typing import Any, Final
 
 import httpx
@@ -43,6 +44,7 @@ from runtime.errors import Unavailable
 from runtime.kafka.broker_time import KafkaTime, TimeFeed
 from runtime.kafka.marks import KafkaMarks
 from runtime.kafka.partition_log import KafkaTopics
+from runtime.kafka.security.access import unguarded_hint
 from runtime.kafka.security.tls import check_access, tell_access
 from runtime.process.clock import ClockCheck, now, readiness_of_clock
 from runtime.process.contact import recent_contact
@@ -163,6 +165,7 @@ async def run_ledger(settings: LedgerSettings) -> None:
         listener = bind_loopback(port, setting="http_port", fault=Unavailable) if port else None
         assert ledger.times is not None
         kafka_time = TimeFeed(KafkaTime(settings.access()), ledger.times)
+        hint = unguarded_hint(settings.access())
         tasks = {
             asyncio.create_task(ledger.replica.run(), name="directory"),
             asyncio.create_task(kafka_time.run(), name="time"),
@@ -175,7 +178,8 @@ async def run_ledger(settings: LedgerSettings) -> None:
             beside.append(asyncio.create_task(ledger.renewal.run(kafka_time), name="key"))
         serving: set[asyncio.Task[Any]] = set()
         if listener is not None:
-            pages = reading.ledger_pages(ledger.store, ledger.metrics.registry, lambda: ready(ledger))
+            look = partial(ready, ledger, hint=hint)
+            pages = reading.ledger_pages(ledger.store, ledger.metrics.registry, look)
             serving.add(asyncio.create_task(serve(pages, listener), name="http"))
         tell_access(settings.access())
         log.info("started", ledger=settings.origin, bootstrap=settings.kafka, pid=os.getpid())
@@ -225,7 +229,7 @@ async def attempts(ledger: LedgerRun) -> None:
             await asyncio.sleep(1)
 
 
-def ready(ledger: LedgerRun) -> dict[str, dict[str, object]]:
+def ready(ledger: LedgerRun, *, hint: str | None = None) -> dict[str, dict[str, object]]:
     """What /readyz answers."""
     age = ledger.replica.age
     shown = None if age is None else round(age, 1)
@@ -234,7 +238,7 @@ def ready(ledger: LedgerRun) -> dict[str, dict[str, object]]:
     fault = ledger.stating.fault()
     found: dict[str, dict[str, object]] = {
         "directory": {"ok": age is not None and age <= OLDEST, "age_seconds": shown},
-        "kafka": recent_contact(age, within=KAFKA_RECENT),
+        "kafka": recent_contact(age, within=KAFKA_RECENT, hint=hint),
         # The logs go on without it: what it announces of the directory waits.
         "appointed": {"ok": True} if fault is None else {"ok": False, "code": fault.value},
         "clock": readiness_of_clock(ledger.times, ledger.clock_fault()),

@@ -30,6 +30,7 @@ from protocol import topics
 from runtime.errors import Unavailable
 from runtime.kafka.broker_time import KafkaTime, TimeFeed
 from runtime.kafka.partition_log import KafkaTopics
+from runtime.kafka.security.access import unguarded_hint
 from runtime.kafka.security.tls import check_access, tell_access
 from runtime.process.clock import ClockCheck, now, readiness_of_clock
 from runtime.process.contact import recent_contact
@@ -117,6 +118,7 @@ async def run_router(settings: RouterSettings) -> None:
     listener = bind_loopback(port, setting="http_port", fault=Unavailable) if port else None
     assert router.times is not None
     kafka_time = TimeFeed(KafkaTime(settings.access()), router.times)
+    hint = unguarded_hint(settings.access())
     tasks = {
         asyncio.create_task(router.replica.run(), name="directory"),
         asyncio.create_task(kafka_time.run(), name="time"),
@@ -125,7 +127,7 @@ async def run_router(settings: RouterSettings) -> None:
     }
     serving: set[asyncio.Task[Any]] = set()
     if listener is not None:
-        pages = health_pages(router.metrics.registry, lambda: readiness(router, outboxes))
+        pages = health_pages(router.metrics.registry, lambda: readiness(router, outboxes, hint=hint))
         serving.add(asyncio.create_task(serve(pages, listener), name="http"))
     stating = Stating(router.replica, router.signer, now, os.urandom)
     # Nothing waits for these: if they fail, messages are still routed.
@@ -194,7 +196,9 @@ async def take_part(
             await end_tasks([routing, leaving])
 
 
-def readiness(router: Router, outboxes: KafkaOutboxes) -> dict[str, dict[str, object]]:
+def readiness(
+    router: Router, outboxes: KafkaOutboxes, *, hint: str | None = None
+) -> dict[str, dict[str, object]]:
     """What /readyz answers."""
     age, directory, fault = router.replica.age, router.replica.directory, router.key_fault()
     wrong = router.clock_fault()
@@ -207,7 +211,7 @@ def readiness(router: Router, outboxes: KafkaOutboxes) -> dict[str, dict[str, ob
         "appointed": {"ok": True} if fault is None else {"ok": False, "code": fault.value},
         "clock": readiness_of_clock(router.times, wrong),
         # A group that was joined once says nothing about now: a member waits in silence without Kafka.
-        "kafka": recent_contact(age, within=KAFKA_RECENT),
+        "kafka": recent_contact(age, within=KAFKA_RECENT, hint=hint),
         "group": {
             "ok": outboxes.joined and outboxes.unassigned_for <= UNASSIGNED,
             "claims": len(outboxes.claimed),

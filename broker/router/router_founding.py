@@ -30,10 +30,9 @@ from keys.unlock import CREDENTIAL_SIZE, Secret
 from protocol.identifiers import Millis, UnitId
 from protocol.limits import MAX_HEADER
 from runtime.cli.file_kinds import FileKind, parse_kind
-from runtime.cli.home import access_lines
 from runtime.errors import Conflict
 from runtime.files import replace_file
-from runtime.kafka.security.access import KafkaAddress
+from runtime.kafka.security.access import KafkaAddress, access_lines
 from runtime.process.clock import now
 from runtime.process.settings_text import toml_text
 
@@ -59,13 +58,14 @@ def found_router(plan: RouterPlan) -> dict[str, Any]:
     config = home / "router.toml"
     if config.exists():
         raise Conflict(f"{config} is there already", hint="name an empty directory with --home")
+    way = access_lines(plan.kafka)
     root = parse_kind(plan.root, MAX_HEADER, FileKind.ROOT, RootOfTrust.parse)
     prepare_directory(home)
     secret_file, secret = _secret(home, plan.secret)
     identity = _identity(home / "keys", plan.name, secret)
     replace_file(home / "root.cbor", root.encoded())
     values: dict[str, str | int] = {
-        **access_lines(plan.kafka),
+        **way,
         "name": plan.name,
         "root": str(home / "root.cbor"),
         "key": f"file:{home / 'keys' / IDENTITY_FILE}",

@@ -199,8 +199,11 @@ class Exchange:
 
     def _way(self, party: str) -> tuple[str, ...]:
         """The options of a command that founds something: where Kafka is, and as whom."""
-        files = ("--kafka-tls", str(self.certificates / party)) if self.guarded else ()
-        return ("--kafka", self.kafka, *files)
+        if self.guarded:
+            return ("--kafka", self.kafka, "--kafka-tls", str(self.certificates / party))
+        # Of a cluster that is somebody else's, the environment may know more.
+        known = {"CONTRADA_KAFKA_TLS", "CONTRADA_KAFKA_SECURITY"} & set(os.environ)
+        return ("--kafka", self.kafka, *(() if known else ("--kafka-security", "plain")))
 
     def _shows_its_own(self, process: str) -> None:
         """Exchange the centre's certificate, with which its settings were written, for its own."""

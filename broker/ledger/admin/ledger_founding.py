@@ -30,10 +30,9 @@ from protocol.tlog.policy_text import WitnessEntry, ledger_policy
 from protocol.tlog.shards import directory_origin, shard_of
 from runtime.bounded import read_bounded
 from runtime.cli.file_kinds import FileKind, read_kind
-from runtime.cli.home import access_lines
 from runtime.errors import Conflict, Misconfigured
 from runtime.files import replace_file
-from runtime.kafka.security.access import KafkaAddress
+from runtime.kafka.security.access import KafkaAddress, access_lines
 from runtime.process.homes import CentreHome
 from runtime.process.settings_text import MAX_SETTINGS, toml_text
 

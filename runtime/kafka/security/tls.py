@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from runtime.errors import Misconfigured
-from runtime.kafka.security.access import KafkaAddress, TlsFiles, tls_files
+from runtime.kafka.security.access import KafkaAddress, TlsFiles, tls_files, unguarded_hint
 
 log = structlog.get_logger()
 
@@ -72,7 +72,7 @@ def tell_access(address: KafkaAddress) -> None:
     """Say in the log how this process speaks to Kafka: a plain connection is no secret of a settings file."""
     files = tls_files(address)
     if files is None:
-        log.warning("kafka_is_plain", bootstrap=str(address), hint="whoever reaches it reads and writes")
+        log.warning("kafka_is_plain", bootstrap=str(address), hint=unguarded_hint(address))
     else:
         log.info("kafka_over_tls", bootstrap=str(address), path=str(files.certificate))
 
