@@ -16,6 +16,7 @@ from protocol import topics
 from protocol.codes import MessageKind
 from protocol.envelope.wire import parse_delivery
 from protocol.identifiers import UnitId
+from runtime.kafka.client import connection_settings
 from tests.chaos.exchange import HOSTILE, OUTSIDER, Exchange
 from tests.chaos.history import AUTOMATIC, Arrival, Decision, History, Message, Source, Watch
 from tests.chaos.ledger_evidence import collect_ledger, trail_of
@@ -77,8 +78,8 @@ def _at_daemons(
 
 async def read_topics(bootstrap: str, names: Iterable[str]) -> dict[str, list[ConsumerRecord]]:
     """All committed records of these topics of one partition."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, isolation_level="read_committed")
-    every = AIOKafkaConsumer(bootstrap_servers=bootstrap, isolation_level="read_uncommitted")
+    consumer = AIOKafkaConsumer(**connection_settings(bootstrap), isolation_level="read_committed")
+    every = AIOKafkaConsumer(**connection_settings(bootstrap), isolation_level="read_uncommitted")
     await consumer.start()
     await every.start()
     try:

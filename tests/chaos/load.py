@@ -20,6 +20,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from protocol import topics
 from protocol.identifiers import UnitId
+from runtime.kafka.client import connection_settings
 from tests.chaos.exchange import OUTSIDER
 from tests.chaos.history import Message
 from tests.waiting import until_async
@@ -169,9 +170,12 @@ class Intruder:
     async def run(self) -> None:
         """Write now and then, until cancelled; what Kafka does not take is left out."""
         producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap, acks="all", request_timeout_ms=5000, max_request_size=2_000_000
+            **connection_settings(self._bootstrap),
+            acks="all",
+            request_timeout_ms=5000,
+            max_request_size=2_000_000,
         )
-        reader = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, request_timeout_ms=5000)
+        reader = AIOKafkaConsumer(**connection_settings(self._bootstrap), request_timeout_ms=5000)
         await producer.start()
         await reader.start()
         try:

@@ -29,6 +29,7 @@ from broker.router import app
 from broker.router.__main__ import main
 from broker.router.claims import Work
 from protocol import topics
+from runtime.kafka.client import connection_settings
 from runtime.kafka.ports import InputRecord, OutputRecord
 
 real_build = app.build_router
@@ -77,7 +78,7 @@ class NaiveOutboxes(ConsumerRebalanceListener):
         """Work on what the group gives us, until cancelled."""
         await after()
         self._work = work
-        common = {"bootstrap_servers": self._bootstrap, "metadata_max_age_ms": 5_000}
+        common = {**connection_settings(self._bootstrap), "metadata_max_age_ms": 5_000}
         self.consumer = AIOKafkaConsumer(
             group_id=topics.ROUTER_GROUP,
             isolation_level="read_committed",

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from protocol import topics
+from tests.guarded import access_of, shows_its_own, words_as
 from tests.waiting import GENEROUS, ended, until
 
 COMMAND = [sys.executable, "-P", "-c", "from clients.cli.main import main; main()"]
@@ -27,9 +28,10 @@ def contrada(*arguments: str, code: int = 0) -> dict:
 @pytest.fixture
 def centre(empty_kafka, tmp_path: Path) -> list[str]:
     """An exchange that was just founded, by the commands that people use."""
-    home = ["--home", str(tmp_path / "centre"), "--kafka", empty_kafka.bootstrap]
+    home = ["--home", str(tmp_path / "centre"), *words_as(empty_kafka.bootstrap, "centre")]
     contrada(*home, "centre", "init")
     contrada(*home, "ledger", "init", "--origin", "contrada.example", "--http-port", "0")
+    shows_its_own(tmp_path / "centre" / "ledger.toml", "ledger")
     return home
 
 
@@ -67,7 +69,7 @@ async def test_what_people_do_is_stated_and_logged(centre: list[str], tmp_path: 
     from runtime.kafka.partition_log import KafkaLog
 
     row = encode([1, ["fr", 0, 7, 1], 2, "E_CBOR", bytes(32), 4, b"evil"])
-    await KafkaLog(centre[3], topics.QUARANTINE).append([row])
+    await KafkaLog(access_of(centre), topics.QUARANTINE).append([row])
     out = tmp_path / "record.bin"
     release = ("centre", "quarantine", "release", "0", "--out", str(out), "--by", "Costa", "--yes")
     contrada(*centre, *release, "--second", "costa", code=9)

@@ -18,6 +18,7 @@ from protocol.merkle import leaf_hash
 from protocol.tlog.proof_file import parse_proof, verify_proof
 from protocol.tlog.publication import parse_publication
 from protocol.trail.records import RecordType, entry_of, parse_delivered, parse_record
+from runtime.kafka.client import connection_settings
 from tests.integration.ledgers import Ledgers
 from tests.integration.units import Problem, Site, UnitProcess, eventually, found, start
 from tests.sim.one_log import SimLog, leaves
@@ -108,7 +109,9 @@ async def test_every_message_gets_its_proofs(site: Site, ledgers: Ledgers, capsy
     # The second message may have left before a daemon that began anew had read the log: its header named no
     # head then. This one names the head that was just seen.
     fr.send("it")
-    eventually(lambda: it.get("/metrics"), lambda page: 'outcome="same"' in page, what="a head that is the same")
+    eventually(
+        lambda: it.get("/metrics"), lambda page: 'outcome="same"' in page, what="a head that is the same"
+    )
 
     home, out = ["--home", str(it.home.path)], site.directory / "evidence"
     assert run_line([*home, "unit", "status"]) == 0
@@ -157,7 +160,7 @@ async def test_a_ledger_that_forks_is_seen_by_every_unit(site: Site, ledgers: Le
 
 
 async def publish(site: Site, *values: bytes) -> None:
-    producer = AIOKafkaProducer(bootstrap_servers=site.bootstrap, max_request_size=4_000_000)
+    producer = AIOKafkaProducer(**connection_settings(site.bootstrap), max_request_size=4_000_000)
     await producer.start()
     try:
         for value in values:

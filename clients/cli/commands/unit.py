@@ -45,7 +45,7 @@ class _Degraded(CommandError):
     impact=Impact.WRITES,
     short="make a unit's home and its enrolment request",
     examples=(
-        "contrada --home ./fr --kafka kafka:9092 --kafka-tls ./tls unit init fr --root root.cbor --contact 'duty desk'",
+        "contrada --home ./fr --kafka kafka:9092 --kafka-tls ./tls unit init fr --root root.cbor",
     ),
 )
 @click.argument("name", metavar="UNIT", type=OneUnit())
