@@ -178,7 +178,7 @@ class Exchange:
             str(self.directory / "kafka"),
             "--profile",
             self.profile,
-            *(("--tls", str(self.certificates / BROKER)) if self.guarded else ()),
+            *(("--tls", str(self.certificates / BROKER)) if self.guarded else ("--plain",)),
         ]
         process = self.processes.start("kafka", command, piped=True)
         assert process.popen.stdout is not None

@@ -21,6 +21,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from protocol import topics
 from protocol.identifiers import UnitId
 from runtime.kafka.client import connection_settings
+from runtime.kafka.security.access import KafkaAddress
 from tests.chaos.exchange import OUTSIDER
 from tests.chaos.history import Message
 from tests.waiting import until_async
@@ -158,9 +159,11 @@ class Load:
 
 
 class Intruder:
-    """Whoever can write to outboxes and has no key: garbage, damaged copies, replays."""
+    """Whoever can write anywhere and has no key, with the centre's certificate: garbage, damaged copies, replays."""
 
-    def __init__(self, bootstrap: str, units: Sequence[str], *, seed: int, every: float = 1.0) -> None:
+    def __init__(
+        self, bootstrap: KafkaAddress, units: Sequence[str], *, seed: int, every: float = 1.0
+    ) -> None:
         self.written = 0
         self._bootstrap = bootstrap
         self._units = units

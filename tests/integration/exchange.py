@@ -47,7 +47,12 @@ class Exchange:
         self.routers: list[subprocess.Popen[bytes]] = []
 
     async def found(
-        self, *, outbox_partitions: int = 1, topics_exist: bool = False, publish: bool = True
+        self,
+        *,
+        outbox_partitions: int = 1,
+        topics_exist: bool = False,
+        publish: bool = True,
+        rights: bool = True,
     ) -> None:
         """Create the topics of all units, publish the directory, write the router's key."""
         if outbox_partitions > 1:
@@ -56,7 +61,8 @@ class Exchange:
                 self.world.publish(signed, by=self.world.registrar)
         if not topics_exist:
             await self._create_topics(outbox_partitions)
-        await grant(self.bootstrap, *self.world.parties)
+        if rights:
+            await grant(self.bootstrap, *self.world.parties)
         if publish:
             await self.produce(topics.DIRECTORY, *self.world.directory.snapshot())
         secret = os.urandom(32)

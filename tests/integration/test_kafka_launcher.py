@@ -45,7 +45,7 @@ def run_up(directory: Path) -> tuple[subprocess.Popen, dict]:
     """Start the command line and wait for its line of JSON."""
     environment = {name: value for name, value in os.environ.items() if name != "CONTRADA_KAFKA"}
     process = subprocess.Popen(
-        [sys.executable, str(LAUNCHER), "up", "--dir", str(directory)],
+        [sys.executable, str(LAUNCHER), "up", "--plain", "--dir", str(directory)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment,
     )  # fmt: skip
     readable, _, _ = select.select([process.stdout], [], [], GENEROUS)
@@ -150,7 +150,7 @@ def test_an_existing_cluster_is_used_instead(kafka, monkeypatch):
 
 def test_up_starts_a_killed_broker_again(tmp_path):
     """A broker that is killed under `up` comes back on the same address, with its data."""
-    command = [sys.executable, str(LAUNCHER), "up", "--dir", str(tmp_path)]
+    command = [sys.executable, str(LAUNCHER), "up", "--plain", "--dir", str(tmp_path)]
     up = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         started = json.loads(up.stdout.readline())

@@ -44,9 +44,7 @@ class _Degraded(CommandError):
     "init",
     impact=Impact.WRITES,
     short="make a unit's home and its enrolment request",
-    examples=(
-        "contrada --home ./fr --kafka kafka:9092 --kafka-tls ./tls unit init fr --root root.cbor",
-    ),
+    examples=("contrada --home ./fr --kafka kafka:9092 --kafka-tls ./tls unit init fr --root root.cbor",),
 )
 @click.argument("name", metavar="UNIT", type=OneUnit())
 @click.option(
