@@ -27,7 +27,7 @@ from clients.cli.local_api import DaemonClient
 from clients.demo.directory import claim_directory, keep_directory, note_founded
 from clients.demo.errors import DemoError
 from clients.demo.processes import TETHERED, Processes, eventually, run_contrada
-from clients.demo.wire import BROKER, found_authority, issue_all
+from clients.demo.wire import BROKER, SAID, found_authority, issue_all, makes_its_own
 from protocol import topics
 from runtime.cli.render import say
 from runtime.files import replace_file
@@ -112,7 +112,7 @@ class Exchange:
         for unit in self.daemons:
             check_socket_path(UnitHome(self.home(unit)).socket)
         held = claim_directory(self.directory)
-        self.guarded = self.guarded and "CONTRADA_KAFKA" not in os.environ
+        self.guarded = makes_its_own(guarded=self.guarded)
         if self.guarded:
             found_authority(self.certificates)
         self._begin(held)
@@ -202,8 +202,8 @@ class Exchange:
         if self.guarded:
             return ("--kafka", self.kafka, "--kafka-tls", str(self.certificates / party))
         # Of a cluster that is somebody else's, the environment may know more.
-        known = {"CONTRADA_KAFKA_TLS", "CONTRADA_KAFKA_SECURITY"} & set(os.environ)
-        return ("--kafka", self.kafka, *(() if known else ("--kafka-security", "plain")))
+        said = SAID & os.environ.keys()
+        return ("--kafka", self.kafka, *(() if said else ("--kafka-security", "plain")))
 
     def _shows_its_own(self, process: str) -> None:
         """Exchange the centre's certificate, with which its settings were written, for its own."""
