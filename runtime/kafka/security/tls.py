@@ -62,9 +62,11 @@ def context_of(files: TlsFiles) -> FileContext:
 
 
 def check_access(address: KafkaAddress) -> None:
-    """Whether the files are there and fit each other; `Misconfigured` where not."""
+    """Whether the files are there and fit, or `Misconfigured`; that there are none is told as at a start."""
     files = tls_files(address)
-    if files is not None:
+    if files is None:
+        tell_access(address)
+    else:
         _load(files)
 
 
