@@ -48,8 +48,8 @@ check: venv-dev ## Formatting, types, import rules and the fast tests (under a m
 	@.venv/bin/lint-imports --no-logo
 	@$(PY) -m pytest -m "not kafka and not slow" $(PARALLEL)
 
-chaos: venv-dev kafka ## Kill and pause routers, brokers, daemons and the ledger: SEED=1 SECONDS=60
-	@$(PY) -m tests.chaos --seed $(SEED) --seconds $(SECONDS)
+chaos: venv-dev kafka ## Kill and pause routers, brokers, daemons and the ledger: SEED=1 SECONDS=60; PLAIN=1: no certificates
+	@$(PY) -m tests.chaos --seed $(SEED) --seconds $(SECONDS) $(if $(PLAIN),--plain)
 
 years: venv-dev ## The whole exchange in virtual time, with faults: SEEDS=4 YEARS=1, one by SEED=7; MUTANTS=1: rules taken away
 	@$(PY) -m tests.years $(if $(MUTANTS),--mutants,--years $(YEARS) \

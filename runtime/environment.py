@@ -14,7 +14,13 @@ OURS: Final = "CONTRADA_"
 PROGRAMS: Final = ("ledger", "router", "unit", "witness")
 """Programs with settings, each with a prefix of its own."""
 
-COMMAND_LINE: Final = ("CONTRADA_HOME", "CONTRADA_KAFKA", "CONTRADA_KAFKA_TLS", "CONTRADA_TRACEBACK")
+COMMAND_LINE: Final = (
+    "CONTRADA_HOME",
+    "CONTRADA_KAFKA",
+    "CONTRADA_KAFKA_SECURITY",
+    "CONTRADA_KAFKA_TLS",
+    "CONTRADA_TRACEBACK",
+)
 """What the command line reads."""
 
 _ELSEWHERE: Final = ("CONTRADA_JAVA", "CONTRADA_MAVEN")

@@ -2,7 +2,7 @@
 
 Owns: the fixtures `kafka` (one broker for the whole session, or the cluster that CONTRADA_KAFKA names), `empty_kafka`
 (a broker without a topic, whose names are the test's alone; kept from test to test) and `new_cluster` (brokers of a
-test's own, to be killed and paused). A test that asks for one of them is marked `kafka` by itself. Rule: whatever was started here is stopped by its process id; names of topics and groups are the test's to
+test's own, to be killed and paused). All of them know their clients by certificates (tests/guarded.py). A test that asks for one of them is marked `kafka` by itself. Rule: whatever was started here is stopped by its process id; names of topics and groups are the test's to
 keep apart (`unique`).
 """
 
@@ -22,8 +22,10 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
-from deploy.kafka.launcher import Cluster, existing
+from deploy.kafka.launcher import Cluster
+from runtime.kafka.security.access import KafkaAddress
 from tests import conditions, groups
+from tests.guarded import cluster_of, existing_access
 from tests.kept_broker import KeptBroker
 
 conditions.settle()
@@ -33,7 +35,9 @@ conditions.settle()
 class Kafka:
     """A cluster that serves; `cluster` is None where it is somebody else's."""
 
-    bootstrap: str
+    bootstrap: KafkaAddress
+    """The centre's way to it."""
+
     cluster: Cluster | None
 
 
@@ -46,6 +50,7 @@ class NewCluster(Protocol):
         brokers: Literal[1, 3] = 1,
         profile: Literal["test", "bench"] = "test",
         settings: dict[str, str] | None = None,
+        plain: bool = False,
     ) -> Cluster: ...
 
 
@@ -113,10 +118,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[Kafka]:
     """One broker for the whole session."""
-    if servers := existing():
-        yield Kafka(servers, None)
+    if (access := existing_access()) is not None:
+        yield Kafka(access, None)
         return
-    with _short_directory() as directory, Cluster(Path(directory)) as cluster:
+    with _short_directory() as directory, cluster_of(Path(directory)) as cluster:
         yield Kafka(cluster.bootstrap, cluster)
 
 
@@ -140,9 +145,9 @@ def new_cluster() -> Iterator[NewCluster]:
     """A factory of fresh clusters, always started here, whatever CONTRADA_KAFKA says."""
     started: list[tuple[Cluster, Path]] = []
 
-    def start(*, brokers=1, profile="test", settings=None):
+    def start(*, brokers=1, profile="test", settings=None, plain=False):
         directory = Path(tempfile.mkdtemp(prefix="ck-"))
-        cluster = Cluster(directory, brokers=brokers, profile=profile, settings=settings)
+        cluster = cluster_of(directory, plain=plain, brokers=brokers, profile=profile, settings=settings)
         started.append((cluster, directory))
         return cluster.start()
 

@@ -16,6 +16,10 @@ from aiokafka.errors import KafkaError, for_code
 from aiokafka.protocol.group import LeaveGroupRequest
 
 from deploy.kafka.launcher import Cluster
+from runtime.errors import Unavailable
+from runtime.kafka.client import connection_settings
+from runtime.kafka.security.access import KafkaAddress
+from tests.guarded import cluster_of, forget_rights
 from tests.waiting import until_async
 
 INTERNAL = "__"
@@ -30,11 +34,11 @@ class KeptBroker:
         self._cluster: Cluster | None = None
 
     def emptied(self) -> Cluster:
-        """The broker, without topics, and without members in any group."""
+        """The broker, without topics, without members in any group, and without rights."""
         if self._cluster is not None and not self._is_emptied(self._cluster):
             self.stop()
         if self._cluster is None:
-            self._cluster = Cluster(Path(tempfile.mkdtemp(prefix="ck-")))
+            self._cluster = cluster_of(Path(tempfile.mkdtemp(prefix="ck-")))
             self._cluster.start()
         return self._cluster
 
@@ -51,13 +55,13 @@ class KeptBroker:
             return False
         try:
             asyncio.run(_empty(cluster.bootstrap))
-        except (KafkaError, OSError, AssertionError):
+        except (KafkaError, OSError, AssertionError, Unavailable):
             return False
         return True
 
 
-async def _empty(bootstrap: str) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+async def _empty(bootstrap: KafkaAddress) -> None:
+    admin = AIOKafkaAdminClient(**connection_settings(bootstrap))
     await admin.start()
     try:
         # Members that were killed would be waited for until their sessions are over.
@@ -68,6 +72,7 @@ async def _empty(bootstrap: str) -> None:
         await until_async(lambda: _topics(admin), lambda left: not left, what="the topics to be gone")
     finally:
         await admin.close()
+    await forget_rights(bootstrap)
 
 
 async def _topics(admin: AIOKafkaAdminClient) -> list[str]:

@@ -7,13 +7,15 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from protocol import topics
 from protocol.identifiers import UnitId
+from runtime.kafka.client import connection_settings
+from runtime.kafka.security.access import KafkaAddress
 
 
-async def undecided(bootstrap: str, unit: UnitId) -> int:
+async def undecided(bootstrap: KafkaAddress, unit: UnitId) -> int:
     """Records behind the position that was committed last."""
     source = TopicPartition(topics.outbox(unit), 0)
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
+    admin = AIOKafkaAdminClient(**connection_settings(bootstrap))
+    consumer = AIOKafkaConsumer(**connection_settings(bootstrap))
     try:
         await admin.start()
         await consumer.start()

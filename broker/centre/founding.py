@@ -18,13 +18,13 @@ from keys.store import prepare_directory
 from protocol import topics
 from runtime.cli.command import Invocation
 from runtime.cli.errors import NoHome
-from runtime.cli.home import access_lines, chosen_home, typed_access
+from runtime.cli.home import chosen_home, typed_access
 from runtime.cli.unlocking import new_secret
 from runtime.errors import Conflict
 from runtime.files import replace_file
 from runtime.kafka.admin import KafkaTopicAdmin
 from runtime.kafka.feeds import KafkaFeeds
-from runtime.kafka.security.access import KafkaAccess
+from runtime.kafka.security.access import KafkaAccess, access_lines
 from runtime.kafka.security.rights import KafkaRights
 from runtime.process.clock import now
 from runtime.process.directory_file import write_statements
@@ -47,6 +47,7 @@ async def found_centre(
     kafka = typed_access(invocation)
     if kafka is None:
         raise NoHome("no Kafka named", hint="say --kafka HOST:PORT, or set CONTRADA_KAFKA")
+    access_lines(kafka)  # a way of which nothing was said is refused before anything is made
     router = process_files("router", kafka, home=home.path, authority=authority)
     changes = await KafkaTopicAdmin(kafka).apply(topics.shared())
     if await KafkaFeeds(kafka).end(topics.DIRECTORY, 0):

@@ -45,6 +45,7 @@ from runtime.errors import Unavailable
 from runtime.kafka.broker_time import KafkaTime, TimeFeed
 from runtime.kafka.marks import KafkaMarks
 from runtime.kafka.partition_log import KafkaTopics
+from runtime.kafka.security.access import unguarded_hint
 from runtime.kafka.security.certificate_watch import CertificateWatch
 from runtime.kafka.security.tls import check_access, tell_access
 from runtime.process.clock import ClockCheck, now, readiness_of_clock
@@ -178,6 +179,7 @@ async def run_ledger(settings: LedgerSettings) -> None:
         listener = bind_loopback(port, setting="http_port", fault=Unavailable) if port else None
         assert ledger.times is not None
         kafka_time = TimeFeed(KafkaTime(settings.access()), ledger.times)
+        hint = unguarded_hint(settings.access())
         tasks = {
             asyncio.create_task(ledger.replica.run(), name="directory"),
             asyncio.create_task(kafka_time.run(), name="time"),
@@ -192,8 +194,8 @@ async def run_ledger(settings: LedgerSettings) -> None:
         if listener is not None:
             ways = CertificateWatch.at(settings.access(), now)
             ways.show(ledger.metrics.certificate_left, ledger.metrics.broker_certificate_left)
-            checks = partial(_with_certificates, ledger, ways)
-            pages = reading.ledger_pages(ledger.store, ledger.metrics.registry, checks)
+            look = partial(_with_certificates, ledger, ways, hint=hint)
+            pages = reading.ledger_pages(ledger.store, ledger.metrics.registry, look)
             serving.add(asyncio.create_task(serve(pages, listener), name="http"))
         tell_access(settings.access())
         log.info("started", ledger=settings.origin, bootstrap=settings.kafka, pid=os.getpid())
@@ -205,8 +207,10 @@ async def run_ledger(settings: LedgerSettings) -> None:
         check_end(done, program="ledger")
 
 
-def _with_certificates(ledger: LedgerRun, ways: CertificateWatch) -> dict[str, dict[str, object]]:
-    return ready(ledger) | ways.checks()
+def _with_certificates(
+    ledger: LedgerRun, ways: CertificateWatch, *, hint: str | None
+) -> dict[str, dict[str, object]]:
+    return ready(ledger, hint=hint) | ways.checks()
 
 
 async def clock_right(ledger: LedgerRun) -> None:
@@ -247,7 +251,7 @@ async def attempts(ledger: LedgerRun) -> None:
             await asyncio.sleep(1)
 
 
-def ready(ledger: LedgerRun) -> dict[str, dict[str, object]]:
+def ready(ledger: LedgerRun, *, hint: str | None = None) -> dict[str, dict[str, object]]:
     """What /readyz answers."""
     age = ledger.replica.age
     shown = None if age is None else round(age, 1)
@@ -256,7 +260,7 @@ def ready(ledger: LedgerRun) -> dict[str, dict[str, object]]:
     fault = ledger.stating.fault()
     found: dict[str, dict[str, object]] = {
         "directory": {"ok": age is not None and age <= OLDEST, "age_seconds": shown},
-        "kafka": recent_contact(age, within=KAFKA_RECENT),
+        "kafka": recent_contact(age, within=KAFKA_RECENT, hint=hint),
         # The logs go on without it: what it announces of the directory waits.
         "appointed": {"ok": True} if fault is None else {"ok": False, "code": fault.value},
         "clock": readiness_of_clock(ledger.times, ledger.clock_fault()),

@@ -7,6 +7,7 @@ import gc
 import os
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -30,6 +31,7 @@ from protocol import topics
 from runtime.errors import Unavailable
 from runtime.kafka.broker_time import KafkaTime, TimeFeed
 from runtime.kafka.partition_log import KafkaTopics
+from runtime.kafka.security.access import unguarded_hint
 from runtime.kafka.security.certificate_watch import CertificateWatch
 from runtime.kafka.security.tls import check_access, tell_access
 from runtime.process.clock import ClockCheck, now, readiness_of_clock
@@ -118,6 +120,7 @@ async def run_router(settings: RouterSettings) -> None:
     listener = bind_loopback(port, setting="http_port", fault=Unavailable) if port else None
     assert router.times is not None
     kafka_time = TimeFeed(KafkaTime(settings.access()), router.times)
+    hint = unguarded_hint(settings.access())
     tasks = {
         asyncio.create_task(router.replica.run(), name="directory"),
         asyncio.create_task(kafka_time.run(), name="time"),
@@ -128,7 +131,8 @@ async def run_router(settings: RouterSettings) -> None:
     if listener is not None:
         ways = CertificateWatch.at(settings.access(), now)
         ways.show(router.metrics.certificate_left, router.metrics.broker_certificate_left)
-        pages = health_pages(router.metrics.registry, lambda: readiness(router, outboxes) | ways.checks())
+        look = partial(_with_certificates, router, outboxes, ways, hint=hint)
+        pages = health_pages(router.metrics.registry, look)
         serving.add(asyncio.create_task(serve(pages, listener), name="http"))
     stating = Stating(router.replica, router.signer, now, os.urandom)
     # Nothing waits for these: if they fail, messages are still routed.
@@ -197,7 +201,9 @@ async def take_part(
             await end_tasks([routing, leaving])
 
 
-def readiness(router: Router, outboxes: KafkaOutboxes) -> dict[str, dict[str, object]]:
+def readiness(
+    router: Router, outboxes: KafkaOutboxes, *, hint: str | None = None
+) -> dict[str, dict[str, object]]:
     """What /readyz answers."""
     age, directory, fault = router.replica.age, router.replica.directory, router.key_fault()
     wrong = router.clock_fault()
@@ -210,7 +216,7 @@ def readiness(router: Router, outboxes: KafkaOutboxes) -> dict[str, dict[str, ob
         "appointed": {"ok": True} if fault is None else {"ok": False, "code": fault.value},
         "clock": readiness_of_clock(router.times, wrong),
         # A group that was joined once says nothing about now: a member waits in silence without Kafka.
-        "kafka": recent_contact(age, within=KAFKA_RECENT),
+        "kafka": recent_contact(age, within=KAFKA_RECENT, hint=hint),
         "group": {
             "ok": outboxes.joined and outboxes.unassigned_for <= UNASSIGNED,
             "claims": len(outboxes.claimed),
@@ -223,6 +229,12 @@ def readiness(router: Router, outboxes: KafkaOutboxes) -> dict[str, dict[str, ob
         # Always ok: a unit that saw another head is an alarm, and no reason to take a router out of service.
         found["ledger"] = {"ok": True, "entries": gossip.entries, "accused": sorted(gossip.accused)}
     return found
+
+
+def _with_certificates(
+    router: Router, outboxes: KafkaOutboxes, ways: CertificateWatch, *, hint: str | None
+) -> dict[str, dict[str, object]]:
+    return readiness(router, outboxes, hint=hint) | ways.checks()
 
 
 def _ledger(settings: RouterSettings, metrics: RouterMetrics, times: ClockCheck) -> LedgerFeed | None:

@@ -61,7 +61,7 @@ _BRING = (
     impact=Impact.WRITES,
     short="make a further router: its key, its settings, its request to be appointed",
     examples=(
-        "contrada --home ./router-2 --kafka 127.0.0.1:9092 router init router-2 --root root.cbor",
+        "contrada --home ./router --kafka kafka:9092 --kafka-tls ./tls router init router-2 --root root.cbor",
         "contrada --home ./router-2 router init router-2 --root root.cbor --ledger-policy policy",
     ),
 )

@@ -31,10 +31,9 @@ from keys.unlock import CREDENTIAL_SIZE, Secret
 from protocol.identifiers import Millis, UnitId
 from protocol.limits import MAX_HEADER
 from runtime.cli.file_kinds import FileKind, parse_kind
-from runtime.cli.home import access_lines
 from runtime.errors import Conflict
 from runtime.files import replace_file
-from runtime.kafka.security.access import KafkaAccess
+from runtime.kafka.security.access import KafkaAddress, access_lines
 from runtime.process.clock import now
 from runtime.process.settings_text import toml_text
 
@@ -47,7 +46,7 @@ class RouterPlan:
 
     home: Path
     name: UnitId
-    kafka: KafkaAccess
+    kafka: KafkaAddress
     root: Path
     secret: Path | None
     http_port: int
@@ -62,6 +61,7 @@ def found_router(plan: RouterPlan) -> dict[str, Any]:
     config = home / "router.toml"
     if config.exists():
         raise Conflict(f"{config} is there already", hint="name an empty directory with --home")
+    access_lines(plan.kafka)  # a way of which nothing was said is refused before anything is made
     root = parse_kind(plan.root, MAX_HEADER, FileKind.ROOT, RootOfTrust.parse)
     files = process_files("router", plan.kafka, home=home, authority=plan.authority)
     prepare_directory(home)

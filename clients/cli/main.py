@@ -17,12 +17,12 @@ import click
 from runtime.cli import joined
 from runtime.cli.command import (
     CONTEXT_SETTINGS,
+    WORDS,
     Group,
     Impact,
     Lazy,
-    set_home,
     set_kafka,
-    set_kafka_tls,
+    set_named,
     set_no_color,
     set_wide,
 )
@@ -109,7 +109,7 @@ def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None: 
     envvar="CONTRADA_HOME",
     show_envvar=True,
     expose_value=False,
-    callback=set_home,
+    callback=set_named,
     help="The directory of the unit or centre.",
 )
 @click.option(
@@ -128,8 +128,17 @@ def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None: 
     envvar="CONTRADA_KAFKA_TLS",
     show_envvar=True,
     expose_value=False,
-    callback=set_kafka_tls,
+    callback=set_named,
     help="The directory with ca.pem, certificate.pem and key.pem for Kafka.",
+)
+@click.option(
+    "--kafka-security",
+    type=WORDS,
+    envvar="CONTRADA_KAFKA_SECURITY",
+    show_envvar=True,
+    expose_value=False,
+    callback=set_named,
+    help="Without a certificate: plain on this machine, tunnel where something else guards the way.",
 )
 @click.option(
     "--wide",

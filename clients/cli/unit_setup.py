@@ -20,6 +20,7 @@ from runtime.cli.file_kinds import FileKind, parse_kind, read_kind
 from runtime.cli.home import chosen_home, typed_access
 from runtime.errors import Conflict
 from runtime.files import replace_file
+from runtime.kafka.security.access import access_lines
 from runtime.process.homes import UnitHome
 from runtime.process.settings_text import toml_text
 
@@ -47,6 +48,7 @@ def make_home(
     pinned = parse_kind(root, MAX_HEADER, FileKind.ROOT, RootOfTrust.parse)
     policy = None if ledger_policy is None else _policy(ledger_policy)
     opens = _secret(secret, passphrase)
+    access_lines(kafka)  # before anything is made
     _write_more(UnitHome(chosen.path), policy, secret=secret, passphrase=passphrase)
     home = make_unit_home(
         chosen.path,

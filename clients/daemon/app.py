@@ -41,7 +41,7 @@ from runtime.kafka.broker_time import KafkaTime, TimeFeed
 from runtime.kafka.feeds import KafkaFeeds
 from runtime.kafka.marks import KafkaMarks
 from runtime.kafka.partition_log import KafkaDirectory
-from runtime.kafka.security.access import TlsFiles
+from runtime.kafka.security.access import KafkaTyped, unguarded_hint
 from runtime.kafka.security.certificate_watch import CertificateWatch
 from runtime.kafka.security.tls import check_access, tell_access
 from runtime.process import logs
@@ -59,9 +59,9 @@ ASK_KAFKA_EVERY: Final = 600.0
 """Seconds between two questions for Kafka's time; it comes with each batch that is sent as well."""
 
 
-def check_daemon(home: Path, *, kafka: str | None = None, tls: TlsFiles | None = None) -> str:
+def check_daemon(home: Path, *, typed: KafkaTyped | None = None) -> str:
     """What a start would need and can be checked without one; says what was checked."""
-    place, settings = _opened_home(home, kafka, tls)
+    place, settings = _opened_home(home, typed)
     check_access(settings.access(place.path))
     later = unit_credential_to_come(settings, place)
     if later is None:
@@ -77,14 +77,14 @@ def check_daemon(home: Path, *, kafka: str | None = None, tls: TlsFiles | None =
     return later or beside or "the settings are complete and the keys open"
 
 
-def run_daemon(home: Path, *, kafka: str | None = None, tls: TlsFiles | None = None) -> None:
+def run_daemon(home: Path, *, typed: KafkaTyped | None = None) -> None:
     """Run the daemon of this home until it is told to stop.
 
-    `kafka` and `tls` go before what the settings say of the way to Kafka. What keeps the daemon from starting
-    is raised as a `ContradaError`: `AlreadyRunning`, `HomeError`, or an error of the keys; so is what ends it
-    before its time, as `Crashed` where nothing else is known.
+    What was `typed` goes before what the settings say of the way to Kafka. What keeps the daemon from
+    starting is raised as a `ContradaError`: `AlreadyRunning`, `HomeError`, or an error of the keys; so is
+    what ends it before its time, as `Crashed` where nothing else is known.
     """
-    place, settings = _opened_home(home, kafka, tls)
+    place, settings = _opened_home(home, typed)
     # A job that computes must not delay the event loop's connections for long.
     sys.setswitchinterval(0.001)
     held = place.hold()
@@ -108,6 +108,7 @@ async def _run(home: UnitHome, settings: UnitSettings) -> None:
         directory=KafkaDirectory(kafka),
         marks=marks,
     )
+    daemon.kafka.hint = unguarded_hint(kafka)
     try:
         async with witness_beside(home.path) as witness:
             await _serve(home, settings, daemon, stop, witness)
@@ -198,13 +199,12 @@ def _ledger(home: UnitHome) -> Ledger | None:
     return None if policy is None else Ledger(policy)
 
 
-def _opened_home(home: Path, kafka: str | None, tls: TlsFiles | None) -> tuple[UnitHome, UnitSettings]:
+def _opened_home(home: Path, typed: KafkaTyped | None) -> tuple[UnitHome, UnitSettings]:
     place = UnitHome(home.absolute())
     check_home(place)
     settings = UnitSettings.load(place.settings)
     logs.configure(settings.log_level)
-    typed = {} if kafka is None else {"kafka": kafka}
-    return place, settings.model_copy(update=typed | ({} if tls is None else tls.settings()))
+    return place, settings if typed is None else settings.as_typed(typed)
 
 
 @contextmanager

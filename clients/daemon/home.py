@@ -18,7 +18,7 @@ from keys.unlock import CREDENTIAL_SIZE, Secret
 from protocol.identifiers import Millis, UnitId
 from runtime.errors import HomeError
 from runtime.files import replace_file
-from runtime.kafka.security.access import KafkaAddress, tls_files
+from runtime.kafka.security.access import KafkaAddress, access_lines
 from runtime.process import clock
 from runtime.process.homes import UnitHome, check_socket_path
 
@@ -66,14 +66,11 @@ def make_unit_home(
 
 
 def _settings_text(unit: UnitId, bootstrap: KafkaAddress, http_port: int) -> str:
-    files = tls_files(bootstrap)
-    named = {} if files is None else files.settings()
     lines = (
         "# Settings of this unit's daemon. Every line can be overridden in conf.d/*.toml and by the",
         "# environment (CONTRADA_UNIT_KAFKA and so on).",
         f"unit = {json.dumps(unit)}",
-        f"kafka = {json.dumps(str(bootstrap))}",
-        *(f"{name} = {json.dumps(value)}" for name, value in named.items()),
+        *(f"{name} = {json.dumps(value)}" for name, value in access_lines(bootstrap).items()),
         f"http_port = {http_port}",
     )
     return "\n".join((*lines, ""))

@@ -28,7 +28,7 @@ from clients.demo.directory import claim_directory, keep_directory, note_founded
 from clients.demo.errors import DemoError
 from clients.demo.monitoring import give_port, port_in, scrape_settings, targets
 from clients.demo.processes import TETHERED, Processes, eventually, run_contrada
-from clients.demo.wire import BROKER, found_authority, issue_all
+from clients.demo.wire import BROKER, SAID, found_authority, issue_all, makes_its_own
 from protocol import topics
 from runtime.cli.render import say
 from runtime.files import replace_file
@@ -113,7 +113,7 @@ class Exchange:
         for unit in self.daemons:
             check_socket_path(UnitHome(self.home(unit)).socket)
         held = claim_directory(self.directory)
-        self.guarded = self.guarded and "CONTRADA_KAFKA" not in os.environ
+        self.guarded = makes_its_own(guarded=self.guarded)
         if self.guarded:
             found_authority(self.certificates)
         self._begin(held)
@@ -180,7 +180,7 @@ class Exchange:
             str(self.directory / "kafka"),
             "--profile",
             self.profile,
-            *(("--tls", str(self.certificates / BROKER)) if self.guarded else ()),
+            *(("--tls", str(self.certificates / BROKER)) if self.guarded else ("--plain",)),
         ]
         process = self.processes.start("kafka", command, piped=True)
         assert process.popen.stdout is not None
@@ -200,8 +200,11 @@ class Exchange:
 
     def _way(self, party: str) -> tuple[str, ...]:
         """The options of a command that founds something: where Kafka is, and as whom."""
-        files = ("--kafka-tls", str(self.certificates / party)) if self.guarded else ()
-        return ("--kafka", self.kafka, *files)
+        if self.guarded:
+            return ("--kafka", self.kafka, "--kafka-tls", str(self.certificates / party))
+        # Of a cluster that is somebody else's, the environment may know more.
+        said = SAID & os.environ.keys()
+        return ("--kafka", self.kafka, *(() if said else ("--kafka-security", "plain")))
 
     def _init(self, unit: str) -> None:
         run_contrada(

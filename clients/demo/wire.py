@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from clients.demo.errors import DemoError
 from keys.store import read_credential, write_private
 from keys.unlock import CREDENTIAL_SIZE
 from keys.wire.certificate_files import AUTHORITY_SECRET, Authority
@@ -22,6 +23,20 @@ from runtime.process.clock import now
 HOSTS: Final = ("127.0.0.1", "localhost")
 BROKER: Final = "broker"
 PROCESSES: Final = ("centre", "router", "ledger")
+SAID: Final = frozenset({"CONTRADA_KAFKA_TLS", "CONTRADA_KAFKA_SECURITY"})
+"""What says in the environment how a Kafka of somebody else's is spoken to."""
+
+
+def makes_its_own(*, guarded: bool) -> bool:
+    """Whether the demo makes certificates: for a Kafka of its own; to another one it goes as was said."""
+    if "CONTRADA_KAFKA" not in os.environ:
+        return guarded
+    if guarded and not SAID & os.environ.keys():
+        raise DemoError(
+            "CONTRADA_KAFKA names a Kafka for which the demo has no certificate",
+            hint="say --plain for a plain one on this machine, or name a certificate with CONTRADA_KAFKA_TLS",
+        )
+    return False
 
 
 def found_authority(place: Path) -> None:

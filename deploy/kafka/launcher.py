@@ -5,8 +5,8 @@ Owns: the command line. `from deploy.kafka.launcher import Cluster` is the same 
 Rule: data on standard output (one JSON line, when the cluster serves), messages on standard error; ends with
 0 after a clean stop and with 8 where Kafka cannot be had or cannot run.
 
-    python deploy/kafka/launcher.py up --dir demo/kafka                    # one broker, free port
-    python deploy/kafka/launcher.py up --dir /tmp/k --brokers 3 --port 9092
+    python deploy/kafka/launcher.py up --dir demo/kafka --tls demo/tls/broker       # one broker, free port
+    python deploy/kafka/launcher.py up --dir /tmp/k --plain --brokers 3 --port 9092
     python deploy/kafka/launcher.py prepare                                # fetch and prepare, start nothing
 """
 
@@ -67,7 +67,7 @@ def up(options: argparse.Namespace) -> None:
         while not _end_of_input(within=60):
             pass
         return
-    if options.tls is None:
+    if options.plain:
         print("Kafka is plain: whoever reaches it reads and writes; --tls DIR guards it", file=sys.stderr)
     cluster = Cluster(
         options.dir, brokers=options.brokers, profile=options.profile, port=options.port, tls=options.tls
@@ -117,7 +117,9 @@ def _options() -> argparse.Namespace:
     run.add_argument("--dir", type=Path, required=True, help="data, settings and logs; kept over restarts")
     run.add_argument("--brokers", type=int, choices=(1, 3), default=1)
     run.add_argument("--profile", choices=("test", "bench"), default="test", help="bench: full JIT compiler")
-    run.add_argument("--tls", type=Path, help="directory of the broker's certificate; plain without")
+    way = run.add_mutually_exclusive_group(required=True)
+    way.add_argument("--tls", type=Path, help="directory of the broker's certificate")
+    way.add_argument("--plain", action="store_true", help="without certificates and rights; on this machine")
     run.add_argument("--port", type=int, help="of the first broker, the others follow; default: free ports")
     return parser.parse_args()
 

@@ -19,9 +19,11 @@ import click
 from runtime.cli.input_files import PathName
 from runtime.cli.pipes import reader_watched
 from runtime.kafka.addresses import SERVERS_WORDS, servers_fault
+from runtime.kafka.security.access import Unguarded
 
 CONTEXT_SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _DIRECTORY = PathName(path_type=Path)
+WORDS = click.Choice([Unguarded.PLAIN.value, Unguarded.TUNNEL.value])
 JSON_HELP = "Print JSON on stdout, and errors as JSON on stderr."
 
 Function = TypeVar("Function", bound=Callable[..., object])
@@ -42,6 +44,9 @@ class Invocation:
     kafka: str | None = None
     kafka_tls: Path | None = None
     """The directory with the certificate for Kafka; without one, as the home says."""
+
+    kafka_security: str | None = None
+    """The word for a way without one; without either, as the home says."""
 
     kafka_was_typed: bool = False
     """Given as an option, not inherited from the environment."""
@@ -241,11 +246,10 @@ def _common_options(json_help: str) -> list[click.Parameter]:
         ),
         click.Option(["--wide"], is_flag=True, expose_value=False, callback=set_wide, hidden=True),
         click.Option(["--no-color"], is_flag=True, expose_value=False, callback=set_no_color, hidden=True),
-        click.Option(["--home"], type=_DIRECTORY, expose_value=False, callback=set_home, hidden=True),
+        click.Option(["--home"], type=_DIRECTORY, expose_value=False, callback=set_named, hidden=True),
         click.Option(["--kafka"], expose_value=False, callback=set_kafka, hidden=True),
-        click.Option(
-            ["--kafka-tls"], type=_DIRECTORY, expose_value=False, callback=set_kafka_tls, hidden=True
-        ),
+        click.Option(["--kafka-tls"], type=_DIRECTORY, expose_value=False, callback=set_named, hidden=True),
+        click.Option(["--kafka-security"], type=WORDS, expose_value=False, callback=set_named, hidden=True),
     ]
 
 
@@ -272,10 +276,10 @@ def set_no_color(ctx: click.Context, _: click.Parameter, value: bool) -> None:  
         ctx.ensure_object(Invocation).color = False
 
 
-def set_home(ctx: click.Context, _: click.Parameter, value: Path | None) -> None:
-    """Take the home from the option."""
+def set_named(ctx: click.Context, parameter: click.Parameter, value: object) -> None:
+    """Take it from the option, under the name that both have."""
     if value is not None:
-        ctx.ensure_object(Invocation).home = value
+        setattr(ctx.ensure_object(Invocation), str(parameter.name), value)
 
 
 def set_kafka(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
@@ -288,9 +292,3 @@ def set_kafka(ctx: click.Context, parameter: click.Parameter, value: str | None)
         source = ctx.get_parameter_source(parameter.name or "")
         invocation.kafka = value
         invocation.kafka_was_typed = source is click.core.ParameterSource.COMMANDLINE
-
-
-def set_kafka_tls(ctx: click.Context, _: click.Parameter, value: Path | None) -> None:
-    """Take the directory of the certificate from the option."""
-    if value is not None:
-        ctx.ensure_object(Invocation).kafka_tls = value

@@ -12,8 +12,17 @@ from typing import Any
 from runtime.bounded import read_bounded
 from runtime.cli.command import Invocation
 from runtime.cli.errors import BadInput, NoHome
+from runtime.cli.render import say
 from runtime.kafka.addresses import SERVERS_WORDS, servers_fault
-from runtime.kafka.security.access import KafkaAccess, KafkaAddress, TlsFiles, tls_files
+from runtime.kafka.security.access import (
+    TYPED_WAYS,
+    KafkaAccess,
+    KafkaTyped,
+    TlsFiles,
+    Unguarded,
+    allowed_way,
+    unguarded_hint,
+)
 from runtime.process.homes import CentreHome, Home, UnitHome
 from runtime.process.settings_text import MAX_SETTINGS
 
@@ -66,40 +75,51 @@ def typed_access(invocation: Invocation) -> KafkaAccess | None:
     """The way to Kafka that the command line alone says; None where it names no servers."""
     if invocation.kafka is None:
         return None
-    return KafkaAccess(invocation.kafka, typed_files(invocation))
+    return typed_way(invocation).over(KafkaAccess(invocation.kafka, None, Unguarded.UNSAID))
 
 
-def access_lines(address: KafkaAddress) -> dict[str, str]:
-    """The lines of a settings file that say the same."""
-    files = tls_files(address)
-    return {"kafka": str(address)} | ({} if files is None else files.settings())
+def typed_way(invocation: Invocation) -> KafkaTyped:
+    """What the command line says of the way to Kafka."""
+    if invocation.kafka_tls is not None and invocation.kafka_security is not None:
+        raise BadInput(
+            "--kafka-tls and --kafka-security say two ways to Kafka", hint="leave one out, and its variable"
+        )
+    files = None if invocation.kafka_tls is None else TlsFiles.below(invocation.kafka_tls)
+    word = invocation.kafka_security
+    return KafkaTyped(invocation.kafka, files, None if word is None else Unguarded(word))
 
 
 def bootstrap(invocation: Invocation, home: Home) -> KafkaAccess:
-    """The way to Kafka: servers and files, each from the command line, or else from the home."""
+    """The way to Kafka: each part from the command line, or else from the home."""
     kind = CentreHome if home.is_centre else UnitHome
     path = kind(home.path).settings
     settings = read_settings(path) if path.exists() else {}
-    files = typed_files(invocation) or _files_of(settings, path)
-    return KafkaAccess(invocation.kafka or _servers_of(settings, path), files)
+    typed = typed_way(invocation)
+    servers = typed.servers or _servers_of(settings, path)
+    if typed.tls is not None or typed.unguarded is not None:
+        return typed.over(KafkaAccess(servers))
+    found = _way_of(settings, servers, path)
+    if found.tls is None and found.unguarded is Unguarded.UNSAID:
+        if not settings:
+            raise BadInput("nothing says how Kafka is to be spoken to", hint=TYPED_WAYS)
+        say(f"warning: {path}: {unguarded_hint(found)}")
+    return allowed_way(found)
 
 
-def typed_files(invocation: Invocation) -> TlsFiles | None:
-    """The certificate that the command line names."""
-    return None if invocation.kafka_tls is None else TlsFiles.below(invocation.kafka_tls)
-
-
-def _files_of(settings: dict[str, Any], path: Path) -> TlsFiles | None:
+def _way_of(settings: dict[str, Any], servers: str, path: Path) -> KafkaAccess:
     named = [settings.get(name) for name in ("kafka_ca", "kafka_certificate", "kafka_key")]
-    security = settings.get("kafka_security", "plain")
-    if security == "plain" and named == [None, None, None]:
-        return None
-    if security == "tls" and all(isinstance(name, str) for name in named):
-        return TlsFiles(*(path.parent / str(name) for name in named))
-    raise BadInput(
-        f"'kafka_security' in {path} is neither plain nor tls with its files",
-        hint='write kafka_security = "tls", and kafka_ca, kafka_certificate and kafka_key',
-    )
+    match settings.get("kafka_security"):
+        case "tls" if all(isinstance(name, str) for name in named):
+            return KafkaAccess(servers, TlsFiles(*(path.parent / str(name) for name in named)))
+        case None if not any(named):
+            return KafkaAccess(servers, None, Unguarded.UNSAID)
+        case Unguarded.PLAIN | Unguarded.TUNNEL as word if not any(named):
+            return KafkaAccess(servers, None, Unguarded(word))
+        case _:
+            raise BadInput(
+                f"'kafka_security' in {path} is neither plain, nor tunnel, nor tls with its files",
+                hint='write kafka_security = "tls", and kafka_ca, kafka_certificate and kafka_key',
+            )
 
 
 def _servers_of(settings: dict[str, Any], path: Path) -> str:

@@ -12,11 +12,13 @@ from collections.abc import Callable
 class Contact:
     """The last successful exchange with another party. Any thread may note one."""
 
-    __slots__ = ("_heard", "_monotonic")
+    __slots__ = ("_heard", "_monotonic", "hint")
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._heard: float | None = None
+        self.hint: str | None = None
+        """What a person should know of the way to it."""
 
     def heard(self) -> None:
         """An exchange has just succeeded."""
@@ -28,7 +30,11 @@ class Contact:
         return None if self._heard is None else self._monotonic() - self._heard
 
 
-def recent_contact(age: float | None, *, within: float) -> dict[str, object]:
-    """The readiness check: ok while the last exchange is so many seconds old at the most."""
+def recent_contact(age: float | None, *, within: float, hint: str | None = None) -> dict[str, object]:
+    """The readiness check: ok while the last exchange is so many seconds old at the most.
+
+    `hint` is what a person should know of the way to it, however well it works.
+    """
     shown = None if age is None else round(age, 1)
-    return {"ok": age is not None and age <= within, "age_seconds": shown}
+    told = {} if hint is None else {"hint": hint}
+    return {"ok": age is not None and age <= within, "age_seconds": shown, **told}

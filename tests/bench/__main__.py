@@ -29,8 +29,14 @@ async def _latency() -> list[Figure]:
 
 GROUPS: dict[str, tuple[Callable[[], Awaitable[list[Figure]]], tuple[str, ...]]] = {
     "drain": (
-        partial(on_stage, drain.measure),
-        ("drain_msgs_per_s", "drain_over_floor", "drain_2proc_ratio", "hub_cpu_ms_drain"),
+        drain.measure,
+        (
+            "drain_msgs_per_s",
+            "drain_msgs_per_s_tls",
+            "drain_over_floor",
+            "drain_2proc_ratio",
+            "hub_cpu_ms_drain",
+        ),
     ),
     "steady": (partial(on_stage, steady.measure), ("hub_cpu_ms_at_1000",)),
     "spread": (
@@ -50,6 +56,10 @@ GROUPS: dict[str, tuple[Callable[[], Awaitable[list[Figure]]], tuple[str, ...]]]
             "latency_p99_over_p50_at_200",
             "total_cpu_ms_at_200",
             "latency_p50_ms_idle",
+            "latency_p50_ms_at_200_tls",
+            "latency_p99_ms_at_200_tls",
+            "total_cpu_ms_at_200_tls",
+            "latency_p50_ms_idle_tls",
             "cli_send_ms",
             "latency_p50_ms_with_ledger",
         ),

@@ -21,6 +21,8 @@ from protocol import topics
 from protocol.envelope.wire import parse_submission
 from protocol.identifiers import UnitId, digest
 from protocol.signatures import HEADER, verify
+from runtime.kafka.client import connection_settings
+from tests.bench import stage as stages
 from tests.bench.bare import Copy, SignedRecords, make_topics
 from tests.bench.figures import Figure
 from tests.bench.stage import SENDERS, Stage, cpu_seconds
@@ -29,15 +31,23 @@ BACKLOG = 12_000
 ROUNDS = 3
 
 
-async def measure(stage: Stage) -> list[Figure]:
-    """One process, two processes and the bare copies, in turn."""
-    await one(stage, processes=1, backlog=BACKLOG)  # warms the broker: it costs twice as much when fresh
+async def measure() -> list[Figure]:
+    """In plain and with TLS, each on a broker of its own, in turn."""
+    async with stages.stage() as plain, stages.stage(tls=True) as guarded:
+        return await _measure(plain, guarded)
+
+
+async def _measure(stage: Stage, guarded: Stage) -> list[Figure]:
+    """One process, two processes, one over TLS and the bare copies, in turn."""
+    for each in (stage, guarded):
+        await one(each, processes=1, backlog=BACKLOG)  # warms the broker: it costs twice as much when fresh
     checked = await CheckedCopy.made(stage, BACKLOG)
-    alone, both, cost, bare, bare_cost, signed = [], [], [], [], [], []
+    alone, both, cost, bare, bare_cost, signed, over_tls = [], [], [], [], [], [], []
     for _ in range(ROUNDS):
         rate, ms = await one(stage, processes=1, backlog=BACKLOG)
         alone.append(rate)
         cost.append(ms)
+        over_tls.append((await one(guarded, processes=1, backlog=BACKLOG))[0])
         both.append((await one(stage, processes=2, backlog=BACKLOG))[0])
         rate, ms = await _bare_copy(stage, BACKLOG)
         bare.append(rate)
@@ -45,6 +55,7 @@ async def measure(stage: Stage) -> list[Figure]:
         signed.append(await checked.rate(stage))
     return [
         Figure("drain_msgs_per_s", statistics.median(alone), statistics.median(bare)),
+        Figure("drain_msgs_per_s_tls", statistics.median(over_tls), statistics.median(alone)),
         Figure("drain_over_floor", statistics.median(alone), statistics.median(signed)),
         Figure("drain_2proc_ratio", statistics.median(b / a for a, b in zip(alone, both, strict=True))),
         Figure("hub_cpu_ms_drain", statistics.median(cost), statistics.median(bare_cost)),
@@ -107,7 +118,7 @@ async def _positions(admin: AIOKafkaAdminClient) -> int:
 
 async def _reach(stage: Stage, position: int) -> tuple[int, float]:
     """Wait until the committed positions add up to so many: where they were then, and when."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=stage.cluster.bootstrap)
+    admin = AIOKafkaAdminClient(**connection_settings(stage.cluster.bootstrap))
     await admin.start()
     try:
         async with asyncio.timeout(120):

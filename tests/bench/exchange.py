@@ -25,6 +25,9 @@ class Exchange:
     """A running exchange of two units, one of which sends to the other."""
 
     kafka: str
+    tls: bool
+    """Whether Kafka knows its clients by certificates, with rights; else all is plain."""
+
     homes: dict[str, str]
     sockets: dict[str, str]
     pids: dict[str, list[int]]
@@ -40,9 +43,10 @@ class Exchange:
 
 
 @contextlib.contextmanager
-def exchange(*, ledger: bool = False, of: Path = HERE) -> Iterator[Exchange]:
+def exchange(*, ledger: bool = False, tls: bool = False, of: Path = HERE) -> Iterator[Exchange]:
     """An exchange on a broker of its own, warmed by nothing yet; of this tree or another one with its own .venv."""
-    command = [str(of / ".venv" / "bin" / "python"), "-P", str(served.__file__), *["--ledger"] * ledger]
+    options = [*["--ledger"] * ledger, *["--tls"] * tls]
+    command = [str(of / ".venv" / "bin" / "python"), "-P", str(served.__file__), *options]
     with subprocess.Popen(command, cwd=of, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None and process.stdout is not None
         try:

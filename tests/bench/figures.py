@@ -40,11 +40,13 @@ class Kind:
 
 
 _TEN = "the same with 10 units"
+_PLAIN = "the same without certificates, in turn"
 
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
         Kind("drain_msgs_per_s", "1/s", "a bare exactly-once copy of the same records", 0.3, at_least=True),
+        Kind("drain_msgs_per_s_tls", "1/s", _PLAIN, None),
         Kind(
             "drain_over_floor",
             "1/s",
@@ -66,6 +68,10 @@ KINDS: dict[str, Kind] = {
         Kind("latency_p99_ms_at_200", "ms", "the bare relay, one record at a time", 12),
         Kind("latency_p99_over_p50_at_200", "ratio", "", 4),
         Kind("total_cpu_ms_at_200", "ms", "", None),
+        Kind("latency_p50_ms_at_200_tls", "ms", _PLAIN, None),
+        Kind("latency_p99_ms_at_200_tls", "ms", _PLAIN, None),
+        Kind("total_cpu_ms_at_200_tls", "ms", _PLAIN, None),
+        Kind("latency_p50_ms_idle_tls", "ms", _PLAIN, None),
         Kind("hub_cpu_vs_nats_w8", "ms", "CPU of nats-server, the same loop", 3),
         Kind("hub_cpu_vs_nats_saturated", "ms", "CPU of nats-server, the same loop", 1),
         Kind("end_to_end_msgs_per_s_w1", "1/s", "NATS, the same loop", None),

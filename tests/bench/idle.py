@@ -12,25 +12,29 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import urlopen
 
 from clients.daemon.home import make_unit_home
 from clients.demo.exchange import free_port
-from deploy.kafka.launcher import Cluster
 from keys.enrolment import enrolment_statements
 from protocol import topics
 from protocol.identifiers import Millis, UnitId
 from runtime.kafka.admin import KafkaTopicAdmin
 from runtime.kafka.partition_log import KafkaDirectory
+from runtime.kafka.security.access import KafkaAddress, tls_files
+from runtime.kafka.security.rights import KafkaRights
 from runtime.process.homes import CentreHome
+from runtime.process.settings_text import toml_text
 from tests.bench.cli import contrada
 from tests.bench.figures import Figure
 from tests.bench.stage import cpu_seconds
+from tests.guarded import CENTRE, as_unit, cluster_of, lines_as
 from tests.integration.exchange import Exchange
 from tests.integration.units import UnitProcess
 from tests.sim.world import World, facts
@@ -82,11 +86,11 @@ async def measure() -> list[Figure]:
     ]
 
 
-async def idle(units: int) -> Idle:
-    """All of it on one broker, with so many units."""
+async def idle(units: int, *, tls: bool = False) -> Idle:
+    """All of it on one broker, with so many units; with `tls` each party has a certificate, and each unit its rights."""
     with (
         tempfile.TemporaryDirectory(prefix="cb-", dir=_IN_MEMORY, ignore_cleanup_errors=True) as name,
-        Cluster(Path(name) / "kafka", profile="large", settings=PATIENT) as cluster,
+        cluster_of(Path(name) / "kafka", plain=not tls, profile="large", settings=PATIENT) as cluster,
     ):
         world = World(now=Millis(time.time_ns() // 1_000_000))
         exchange = Exchange(world, cluster.bootstrap, Path(name) / "centre")
@@ -95,7 +99,8 @@ async def idle(units: int) -> Idle:
             world.enrol(f"u{number:04}")
         known = [each.unit for each in world.directory.units()]
         await KafkaTopicAdmin(cluster.bootstrap).apply(topics.all_topics(known))
-        await exchange.found(topics_exist=True, publish=False)
+        await exchange.found(topics_exist=True, publish=False, rights=False)
+        await _grant(cluster.bootstrap, known)
         await KafkaDirectory(cluster.bootstrap).publish(world.directory.snapshot())
         kafka = tuple(pid for pid in cluster.pids if pid)
         try:
@@ -105,10 +110,23 @@ async def idle(units: int) -> Idle:
             exchange.stop()
 
 
+async def _grant(bootstrap: KafkaAddress, units: Sequence[UnitId]) -> None:
+    """What is declared for all of them, at once; how long it took is said."""
+    if tls_files(bootstrap) is None:
+        return
+    rights = topics.role_rights().union(*map(topics.unit_rights, units))
+    began = time.monotonic()
+    async with KafkaRights.at(bootstrap) as there:
+        await there.apply(rights, {topics.unit_principal(unit): topics.UNIT_QUOTAS for unit in units})
+    print(f"{len(rights)} rights granted in {time.monotonic() - began:.1f} s", file=sys.stderr)
+
+
 def _unit(exchange: Exchange, path: Path) -> UnitProcess:
     """A unit with a home, taken into the world."""
     world = exchange.world
-    home = make_unit_home(path, unit=UNIT, bootstrap=exchange.bootstrap, root=world.directory.root.encoded())
+    home = make_unit_home(
+        path, unit=UNIT, bootstrap=as_unit(exchange.bootstrap, UNIT), root=world.directory.root.encoded()
+    )
     for statement in enrolment_statements(
         home.enrolment.read_bytes(), registrar=world.registrar, facts=facts(UNIT), now=world.now
     ):
@@ -178,7 +196,7 @@ def _command(exchange: Exchange, units: int) -> float:
     home.path.mkdir(exist_ok=True, mode=0o700)
     home.root.write_bytes(exchange.world.directory.root.encoded())
     secret = exchange.directory / "router.secret"
-    home.settings.write_text(f'kafka = "{exchange.bootstrap}"\nsecret = "{secret}"\n')
+    home.settings.write_text(toml_text(lines_as(exchange.bootstrap, CENTRE) | {"secret": str(secret)}))
     began = time.monotonic()
     done = subprocess.run(
         [contrada(), "--home", str(home.path), "centre", "units", "--json"],
@@ -215,7 +233,5 @@ def _rss_mb(pid: int) -> float:
 
 
 if __name__ == "__main__":
-    import sys
-
-    for count in map(int, sys.argv[1:]):
-        print(count, asyncio.run(idle(count)), os.times(), flush=True)
+    for count in map(int, (word for word in sys.argv[1:] if word != "--tls")):
+        print(count, asyncio.run(idle(count, tls="--tls" in sys.argv)), os.times(), flush=True)

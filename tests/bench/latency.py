@@ -6,6 +6,7 @@ import asyncio
 import json
 import statistics
 import time
+from dataclasses import dataclass, field
 
 from tests.bench.bare import relay
 from tests.bench.cli import beside_bare_python, contrada, milliseconds
@@ -29,9 +30,10 @@ RECORD = 3_800
 
 
 def measure() -> list[Figure]:
-    """All figures of this group, on one exchange without a ledger; and the first again beside one."""
+    """All figures of this group, on an exchange without a ledger; with TLS beside it, in turn; and beside a ledger."""
     with exchange() as built:
-        figures = asyncio.run(_measure(built))
+        with exchange(tls=True) as guarded:
+            figures = asyncio.run(_measure(built, guarded))
         figures.append(_send_figure(built))
     with exchange(ledger=True) as built:
         latencies, _ = asyncio.run(_beside_ledger(built))
@@ -44,6 +46,36 @@ async def warm_up(sending: Load) -> None:
     until = time.monotonic() + WARM_UP_S
     while time.monotonic() < until:
         await sending.in_flight(WARM_UP_IN_FLIGHT, 500)
+
+
+@dataclass
+class Side:
+    """An exchange under load, and what was seen of it."""
+
+    built: Exchange
+    sending: Load
+    latencies: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+    idle: list[float] = field(default_factory=list)
+
+    async def round(self) -> None:
+        """One round at 200 messages a second."""
+        latencies, cpu = await at_200(self.built, self.sending, rounds=1)
+        self.latencies = sorted([*self.latencies, *latencies])
+        self.cpu.append(cpu)
+
+    async def still(self, messages: int) -> None:
+        """One message at a time, while nothing else is on its way."""
+        self.idle += await self.sending.in_flight(1, messages, pause=PAUSE)
+
+    def seen(self, suffix: str = "") -> dict[str, float]:
+        """The figures that both sides have."""
+        return {
+            f"latency_p50_ms_at_200{suffix}": quantile(self.latencies, 0.50),
+            f"latency_p99_ms_at_200{suffix}": quantile(self.latencies, 0.99),
+            f"total_cpu_ms_at_200{suffix}": statistics.mean(self.cpu),
+            f"latency_p50_ms_idle{suffix}": statistics.median(self.idle),
+        }
 
 
 async def at_200(built: Exchange, sending: Load, *, rounds: int = ROUNDS) -> tuple[list[float], float]:
@@ -60,20 +92,31 @@ async def _beside_ledger(built: Exchange) -> tuple[list[float], float]:
         return await at_200(built, sending)
 
 
-async def _measure(built: Exchange) -> list[Figure]:
-    async with load(built) as sending:
-        await warm_up(sending)
-        latencies, cpu = await at_200(built, sending)
+async def _measure(built: Exchange, guarded: Exchange) -> list[Figure]:
+    async with load(built) as sending, load(guarded) as sending_guarded:
+        plain, tls = Side(built, sending), Side(guarded, sending_guarded)
+        for side in (plain, tls):
+            await warm_up(side.sending)
+        for _ in range(ROUNDS):
+            await plain.round()
+            await tls.round()
         async with relay(built.kafka) as bare:
             floor = statistics.median(await bare.one_by_one(IDLE_MESSAGES, RECORD, pause=PAUSE))
-        idle = await sending.in_flight(1, IDLE_MESSAGES, pause=PAUSE)
-    p50, p99 = quantile(latencies, 0.50), quantile(latencies, 0.99)
+        for _ in range(ROUNDS):
+            await plain.still(IDLE_MESSAGES // ROUNDS)
+            await tls.still(IDLE_MESSAGES // ROUNDS)
+    return _figures(plain.seen(), tls.seen("_tls"), floor)
+
+
+def _figures(plain: dict[str, float], tls: dict[str, float], floor: float) -> list[Figure]:
+    p50, p99 = plain["latency_p50_ms_at_200"], plain["latency_p99_ms_at_200"]
     return [
         Figure("latency_p50_ms_at_200", p50, floor),
         Figure("latency_p99_ms_at_200", p99, floor),
         Figure("latency_p99_over_p50_at_200", p99 / p50),
-        Figure("total_cpu_ms_at_200", cpu),
-        Figure("latency_p50_ms_idle", statistics.median(idle), floor),
+        Figure("total_cpu_ms_at_200", plain["total_cpu_ms_at_200"]),
+        Figure("latency_p50_ms_idle", plain["latency_p50_ms_idle"], floor),
+        *(Figure(name, value, plain[name.removesuffix("_tls")]) for name, value in tls.items()),
     ]
 
 

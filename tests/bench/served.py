@@ -1,6 +1,6 @@
 """A whole exchange of whatever tree this is run from: Kafka, the centre, a router and two daemons.
 
-    TREE/.venv/bin/python -P tests/bench/served.py [--ledger]
+    TREE/.venv/bin/python -P tests/bench/served.py [--ledger] [--tls]
 
 Prints one line of JSON when all of it serves, and ends all of it with its standard input. An older tree is measured
 by this file, too (against.py): so it uses of the product only what older trees have, and nothing of the bench.
@@ -31,6 +31,7 @@ def described(built: Exchange) -> dict[str, object]:
     homes = {"sender": built.home(SENDER), "addressee": built.home(ADDRESSEE)}
     return {
         "kafka": built.kafka,
+        "tls": "--tls" in sys.argv,
         "homes": {name: str(home) for name, home in homes.items()},
         "sockets": {name: str(UnitHome(home).socket) for name, home in homes.items()},
         "pids": {process.name: tree(process.popen.pid) for process in built.processes._running},
@@ -54,6 +55,8 @@ def main() -> None:
             daemons=(SENDER, ADDRESSEE),
             profile="bench",
             with_ledger="--ledger" in sys.argv,
+            # In plain unless it is asked for: what older trees have, and what is compared with them.
+            **({"guarded": True} if "--tls" in sys.argv else {}),
         )
         try:
             built.start()

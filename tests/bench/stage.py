@@ -23,7 +23,9 @@ from protocol.content.parts import Part
 from protocol.envelope.quotas import Quota
 from protocol.identifiers import Millis, UnitId
 from protocol.limits import MAX_UINT
+from runtime.kafka.client import connection_settings
 from tests.bench.figures import Figure
+from tests.guarded import cluster_of
 from tests.integration.exchange import Exchange
 from tests.sim.world import World
 
@@ -88,7 +90,7 @@ class Stage:
     async def load(self, topic: str, values: Sequence[bytes]) -> None:
         """Fill a topic fast."""
         producer = AIOKafkaProducer(
-            bootstrap_servers=self.cluster.bootstrap, acks="all", max_batch_size=262_144, linger_ms=5
+            **connection_settings(self.cluster.bootstrap), acks="all", max_batch_size=262_144, linger_ms=5
         )
         await producer.start()
         try:
@@ -100,7 +102,9 @@ class Stage:
     @asynccontextmanager
     async def reader(self) -> AsyncIterator[AIOKafkaConsumer]:
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self.cluster.bootstrap, isolation_level="read_committed", fetch_max_wait_ms=100
+            **connection_settings(self.cluster.bootstrap),
+            isolation_level="read_committed",
+            fetch_max_wait_ms=100,
         )
         await consumer.start()
         try:
@@ -110,11 +114,16 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(profile: str = "bench", senders: Sequence[str] = SENDERS) -> AsyncIterator[Stage]:
-    """A broker with the JIT of production, and an exchange founded on it that these units belong to."""
+async def stage(
+    profile: str = "bench", senders: Sequence[str] = SENDERS, *, tls: bool = False
+) -> AsyncIterator[Stage]:
+    """A broker with the JIT of production, and an exchange founded on it that these units belong to.
+
+    In plain unless `tls` is asked for: the floors of the library's own are measured on the same broker.
+    """
     with (
         tempfile.TemporaryDirectory(prefix="cb-", ignore_cleanup_errors=True) as name,
-        Cluster(Path(name) / "kafka", profile=profile) as cluster,
+        cluster_of(Path(name) / "kafka", plain=not tls, profile=profile) as cluster,
     ):
         world = World(now=Millis(time.time_ns() // 1_000_000))
         for sender in senders:

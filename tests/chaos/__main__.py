@@ -17,6 +17,7 @@ from pathlib import Path
 import uvloop
 
 from tests.chaos import campaign, memory
+from tests.chaos.processes import say
 
 
 def main(arguments: list[str]) -> int:
@@ -34,13 +35,16 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--every", type=float, default=2.5, help="seconds between faults (default 2.5; 0: none)"
     )
+    parser.add_argument("--plain", action="store_true", help="Kafka without certificates and rights")
     parser.add_argument("--memory", action="store_true", help="no faults: is memory flat over many messages?")
     parser.add_argument("--messages", type=int, default=100_000, help="with --memory (default 100000)")
     parser.add_argument("--keep", type=Path, help="where to put logs and data of a run that failed")
     given = parser.parse_args(arguments)
     logging.basicConfig(stream=sys.stderr, level=logging.CRITICAL)
+    if given.plain:
+        say("Kafka is plain: whoever reaches it reads and writes")
     if given.memory:
-        done = asyncio.run(memory.run(given.messages))
+        done = asyncio.run(memory.run(given.messages, guarded=not given.plain))
         print(json.dumps(done))
         return 0 if done["ok"] else 1
     plan = campaign.Plan(
@@ -52,6 +56,7 @@ def main(arguments: list[str]) -> int:
         ledger=given.ledger,
         rate=given.rate,
         every=given.every,
+        guarded=not given.plain,
     )
     keep = given.keep or Path("/tmp") / f"chaos-{plan.seed}-{uuid.uuid4().hex[:6]}"
     outcome = uvloop.run(campaign.run(plan, keep=keep))

@@ -59,6 +59,8 @@ class Plan:
     ledger: LedgerKind = "real"
     ledger_env: dict[str, str] = field(default_factory=dict)
     drain: float = DRAIN_S
+    guarded: bool = True
+    """Whether Kafka knows its clients by certificates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,10 @@ class Outcome:
     hostile: dict[str, int]
     """What the hostile unit wrote, by kind."""
 
+    denied: int
+    trespasses: dict[str, int]
+    """What Kafka denied the hostile unit in topics of others, and what it took there."""
+
     drained_s: float
     stuck: dict[str, int]
     fallen: list[str]
@@ -81,7 +87,7 @@ class Outcome:
     @property
     def ok(self) -> bool:
         """Whether everything held, nothing was left on its way, and no process gave up."""
-        return self.verdict.clean and not self.stuck and not self.fallen
+        return self.verdict.clean and not self.stuck and not self.fallen and not self.trespasses
 
     def line(self) -> dict[str, object]:
         """The one line of JSON."""
@@ -104,6 +110,9 @@ class Outcome:
             "intruded": self.intruded,
             "hostile": sum(self.hostile.values()),
             "hostile_kinds": self.hostile,
+            "tls": self.plan.guarded,
+            "denied": self.denied,
+            "trespasses": self.trespasses,
             "drained_s": round(self.drained_s, 1),
             "stuck": self.stuck,
             "fallen": self.fallen,
@@ -129,6 +138,7 @@ async def run(plan: Plan, *, keep: Path | None = None) -> Outcome:
         router_env=plan.router_env,
         ledger_kind=plan.ledger,
         ledger_env=plan.ledger_env,
+        guarded=plan.guarded,
     )
     outcome = None
     try:
@@ -179,6 +189,8 @@ async def _play(plan: Plan, exchange: Exchange) -> Outcome:
         retries=load.retries,
         intruded=intruder.written,
         hostile=dict(hostile.written),
+        denied=hostile.denied,
+        trespasses=dict(hostile.trespasses),
         drained_s=drained,
         stuck=dict(stuck),
         fallen=exchange.fallen,

@@ -16,6 +16,8 @@ from protocol import topics
 from protocol.codes import MessageKind
 from protocol.envelope.wire import parse_delivery
 from protocol.identifiers import UnitId
+from runtime.kafka.client import connection_settings
+from runtime.kafka.security.access import KafkaAddress
 from tests.chaos.exchange import HOSTILE, OUTSIDER, Exchange
 from tests.chaos.history import AUTOMATIC, Arrival, Decision, History, Message, Source, Watch
 from tests.chaos.ledger_evidence import collect_ledger, trail_of
@@ -75,10 +77,10 @@ def _at_daemons(
     return told, received, outcomes
 
 
-async def read_topics(bootstrap: str, names: Iterable[str]) -> dict[str, list[ConsumerRecord]]:
+async def read_topics(bootstrap: KafkaAddress, names: Iterable[str]) -> dict[str, list[ConsumerRecord]]:
     """All committed records of these topics of one partition."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, isolation_level="read_committed")
-    every = AIOKafkaConsumer(bootstrap_servers=bootstrap, isolation_level="read_uncommitted")
+    consumer = AIOKafkaConsumer(**connection_settings(bootstrap), isolation_level="read_committed")
+    every = AIOKafkaConsumer(**connection_settings(bootstrap), isolation_level="read_uncommitted")
     await consumer.start()
     await every.start()
     try:
@@ -88,7 +90,7 @@ async def read_topics(bootstrap: str, names: Iterable[str]) -> dict[str, list[Co
         await every.stop()
 
 
-async def last_offset(bootstrap: str, topic: str) -> int:
+async def last_offset(bootstrap: KafkaAddress, topic: str) -> int:
     """Of the last committed record; -1 where there is none."""
     records = (await read_topics(bootstrap, [topic]))[topic]
     return records[-1].offset if records else -1

@@ -31,6 +31,7 @@ from runtime.kafka.partition_log import KafkaDirectory
 from runtime.process.homes import UnitHome
 from tests.chaos.ledger_site import LedgerKind, LedgerSite
 from tests.chaos.processes import Process
+from tests.guarded import as_unit, cluster_of, grant, lines_as
 from tests.sim.world import facts
 from tests.waiting import until
 
@@ -73,6 +74,9 @@ class Exchange:
     router_env: dict[str, str] = field(default_factory=dict)
     ledger_kind: LedgerKind = "real"
     ledger_env: dict[str, str] = field(default_factory=dict)
+    guarded: bool = True
+    """Whether Kafka knows its clients by certificates, each of the parties with one of its own."""
+
     cluster: Cluster = field(init=False)
     directory: Directory = field(init=False)
     router_processes: list[Process] = field(default_factory=list)
@@ -81,7 +85,7 @@ class Exchange:
 
     def __post_init__(self) -> None:
         """Nothing runs yet."""
-        self.cluster = Cluster(self.place / "kafka", brokers=self.brokers)
+        self.cluster = cluster_of(self.place / "kafka", plain=not self.guarded, brokers=self.brokers)
 
     def home(self, unit: str) -> UnitHome:
         """The home of a unit."""
@@ -177,7 +181,7 @@ class Exchange:
             home = make_unit_home(
                 self.home(unit).path,
                 unit=UnitId(unit),
-                bootstrap=self.cluster.bootstrap,
+                bootstrap=as_unit(self.cluster.bootstrap, unit),
                 root=(self.place / "root.pin").read_bytes(),
             )
             request = home.enrolment.read_bytes()
@@ -194,13 +198,14 @@ class Exchange:
             self.ledger.found(homes_of_units, secret=Credential(secret), now=present())
         wanted = topics.all_topics(UnitId(unit) for unit, _ in described)
         await KafkaTopicAdmin(self.cluster.bootstrap).apply(wanted)
+        await grant(self.cluster.bootstrap, *(unit for unit, _ in described))
         await KafkaDirectory(self.cluster.bootstrap).publish(statements)
 
     def _router(self, number: int) -> Process:
         name = f"router-{number}"
         config = self.place / f"{name}.toml"
         values = {
-            "kafka": self.cluster.bootstrap,
+            **lines_as(self.cluster.bootstrap, "router"),
             "name": name,
             "root": str(self.place / "root.pin"),
             "key": f"file:{self.place}/centre-home/router/identity.key",

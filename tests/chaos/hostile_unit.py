@@ -1,8 +1,9 @@
 """The hostile unit: enrolled, with a key of its own, and writing throughout a run what no daemon would.
 
-Owns what it writes and how much. Into its own outbox go the worst records that are known (tests/hostile_records.py),
+Owns what it writes and how much, and where it tries to. Into its own outbox go the worst records that are known (tests/hostile_records.py),
 into the directory's topic garbage. What it signs goes to a party that may not have it, so that all of it must be
-refused or be a duplicate: whatever of it is accepted, or arrives anywhere, the checker finds.
+refused or be a duplicate: whatever of it is accepted, or arrives anywhere, the checker finds. It shows Kafka a certificate
+of its own, and tries what only others may write: what Kafka takes of that is counted, and must be nothing.
 """
 
 from __future__ import annotations
@@ -15,14 +16,18 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, Literal
 
+from aiokafka.errors import TopicAuthorizationFailedError
+
 from clients.daemon.sending.kafka_outbox import KafkaOutbox
 from clients.daemon.sending.outbox_log import OutboxRecord
+from protocol import topics
 from protocol.identifiers import UnitId
 from protocol.limits import MAX_RECIPIENTS, MAX_RECORD
 from protocol.parties import TreeHead
 from runtime.errors import Unavailable
-from runtime.kafka.partition_log import KafkaDirectory
+from runtime.kafka.partition_log import KafkaDirectory, KafkaLog
 from tests.chaos.exchange import HOSTILE, OUTSIDER, Exchange, present
+from tests.guarded import as_unit
 from tests.hostile_records import LARGEST_CONTENT, HostileSender, empty_maps
 
 Kind = Literal["empty_maps", "garbage", "wide", "replays", "invented_heads", "directory_garbage"]
@@ -51,8 +56,15 @@ class HostileUnit:
         self._random = random.Random(f"hostile unit {seed}")
         self._every = every
         self._bytes = 0
-        self._outbox = KafkaOutbox(exchange.cluster.bootstrap, UnitId(HOSTILE))
-        self._directory = KafkaDirectory(exchange.cluster.bootstrap)
+        self.trespasses: Counter[str] = Counter()
+        """Records that Kafka took for topics of others, by topic."""
+
+        self.denied = 0
+        way = as_unit(exchange.cluster.bootstrap, HOSTILE)
+        self._outbox = KafkaOutbox(way, UnitId(HOSTILE))
+        self._directory = KafkaDirectory(way)
+        others = (topics.outbox(UnitId("fr")), topics.inbox(UnitId("it")), topics.AUDIT, topics.LEDGER)
+        self._elsewhere = {name: KafkaLog(way, name) for name in others} if exchange.guarded else {}
         self._sender = HostileSender(
             identity=exchange.hostile_identity, directory=exchange.directory, entropy=os.urandom
         )
@@ -69,10 +81,24 @@ class HostileUnit:
                 (kind,) = self._random.choices(list(WEIGHTS), list(WEIGHTS.values()))
                 records = await asyncio.to_thread(self._records, kind)
                 self._bytes += sum(map(len, records))
+                await self._trespass()
                 with suppress(Unavailable):
                     self.written[kind] += await self._write(kind, records)
         finally:
             await self._outbox.close()
+
+    async def _trespass(self) -> None:
+        """Try to write where it may not."""
+        if not self._elsewhere:
+            return
+        name = self._random.choice(list(self._elsewhere))
+        try:
+            await self._elsewhere[name].append([b"trespass"])
+        except Unavailable as fault:
+            # A broker that is down says nothing about rights.
+            self.denied += isinstance(fault.__cause__, TopicAuthorizationFailedError)
+        else:
+            self.trespasses[name] += 1
 
     async def _write(self, kind: Kind, records: Sequence[bytes]) -> int:
         if kind == "directory_garbage":

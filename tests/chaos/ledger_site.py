@@ -33,9 +33,11 @@ from protocol.tlog.checkpoints import SignedCheckpoint, parse_checkpoint
 from protocol.tlog.policy import Policy, parse_policy
 from protocol.tlog.policy_text import ledger_policy
 from runtime.errors import Unavailable
+from runtime.kafka.security.access import KafkaAddress
 from runtime.process.homes import UnitHome
 from tests.chaos.dripping import HOST, DrippingRelay
 from tests.chaos.processes import Process
+from tests.guarded import lines_as
 
 LedgerKind = Literal["real", "naive", "none"]
 
@@ -49,7 +51,7 @@ class LedgerSite:
     """The ledger: made by `found`, run by `processes`, and what lies in its directory."""
 
     place: Path
-    bootstrap: str
+    bootstrap: KafkaAddress
     kind: LedgerKind = "real"
     env: dict[str, str] = field(default_factory=dict)
     homes: dict[str, WitnessHome] = field(default_factory=dict)
@@ -141,7 +143,7 @@ class LedgerSite:
         name, centre = f"ledger-{number}", self.place / "centre-home"
         config = self.place / f"{name}.toml"
         values = {
-            "kafka": self.bootstrap,
+            **lines_as(self.bootstrap, "ledger"),
             "origin": NAME,
             "directory": str(self.directory),
             "root": str(self.place / "root.pin"),

@@ -20,6 +20,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from protocol import topics
 from protocol.identifiers import UnitId
+from runtime.kafka.client import connection_settings
+from runtime.kafka.security.access import KafkaAddress
 from tests.chaos.exchange import OUTSIDER
 from tests.chaos.history import Message
 from tests.waiting import until_async
@@ -157,9 +159,11 @@ class Load:
 
 
 class Intruder:
-    """Whoever can write to outboxes and has no key: garbage, damaged copies, replays."""
+    """Whoever can write anywhere and has no key, with the centre's certificate: garbage, damaged copies, replays."""
 
-    def __init__(self, bootstrap: str, units: Sequence[str], *, seed: int, every: float = 1.0) -> None:
+    def __init__(
+        self, bootstrap: KafkaAddress, units: Sequence[str], *, seed: int, every: float = 1.0
+    ) -> None:
         self.written = 0
         self._bootstrap = bootstrap
         self._units = units
@@ -169,9 +173,12 @@ class Intruder:
     async def run(self) -> None:
         """Write now and then, until cancelled; what Kafka does not take is left out."""
         producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap, acks="all", request_timeout_ms=5000, max_request_size=2_000_000
+            **connection_settings(self._bootstrap),
+            acks="all",
+            request_timeout_ms=5000,
+            max_request_size=2_000_000,
         )
-        reader = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, request_timeout_ms=5000)
+        reader = AIOKafkaConsumer(**connection_settings(self._bootstrap), request_timeout_ms=5000)
         await producer.start()
         await reader.start()
         try:

@@ -23,10 +23,10 @@ LANES = 16
 SAMPLE_S = 2.0
 
 
-async def run(messages: int) -> dict[str, object]:
+async def run(messages: int, *, guarded: bool = True) -> dict[str, object]:
     """Send so many messages from FR to IT, wait until all are accepted, and judge each process' memory."""
     place = Path(tempfile.mkdtemp(prefix="cx-"))
-    exchange = Exchange(place, units=("fr", "it"), brokers=1, routers=1)
+    exchange = Exchange(place, units=("fr", "it"), brokers=1, routers=1, guarded=guarded)
     try:
         await exchange.start()
         await ready({unit: exchange.home(unit).socket for unit in exchange.units})

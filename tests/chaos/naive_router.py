@@ -29,7 +29,9 @@ from broker.router import app
 from broker.router.__main__ import main
 from broker.router.claims import Work
 from protocol import topics
+from runtime.kafka.client import connection_settings
 from runtime.kafka.ports import InputRecord, OutputRecord
+from runtime.kafka.security.access import KafkaAddress
 
 real_build = app.build_router
 
@@ -65,7 +67,7 @@ class NaiveClaim:
 class NaiveOutboxes(ConsumerRebalanceListener):
     """All outboxes, shared by the group alone."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: KafkaAddress) -> None:
         self.claimed: set[TopicPartition] = set()
         self.joined = False
         self.unassigned_for = 0.0
@@ -77,7 +79,7 @@ class NaiveOutboxes(ConsumerRebalanceListener):
         """Work on what the group gives us, until cancelled."""
         await after()
         self._work = work
-        common = {"bootstrap_servers": self._bootstrap, "metadata_max_age_ms": 5_000}
+        common = {**connection_settings(self._bootstrap), "metadata_max_age_ms": 5_000}
         self.consumer = AIOKafkaConsumer(
             group_id=topics.ROUTER_GROUP,
             isolation_level="read_committed",
@@ -147,7 +149,7 @@ def die_once() -> None:
 def build(settings):
     """The real router's parts, but for Kafka."""
     router, _ = real_build(settings)
-    return router, NaiveOutboxes(settings.kafka)
+    return router, NaiveOutboxes(settings.access())
 
 
 if __name__ == "__main__":

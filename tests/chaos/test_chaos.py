@@ -42,6 +42,8 @@ def test_a_short_campaign_holds() -> None:
     )
     assert {name: outcome.faults.get(name) for name in faults} == dict.fromkeys(faults, 1)
     assert sum(outcome.hostile.values()) > 0
+    assert outcome.denied > 0, "what the hostile unit tried in topics of others"
+    assert outcome.trespasses == {}
 
 
 def test_the_checker_catches_a_naive_router(tmp_path: Path) -> None:

@@ -133,8 +133,8 @@ def fixture_homes(tmp: Path) -> None:
     """Write the homes."""
     made = world()
     for name, file, text in (
-        ("fr", "unit.toml", 'unit = "fr"\nkafka = "127.0.0.1:1"\n'),
-        ("centre", "centre.toml", 'kafka = "127.0.0.1:1"\n'),
+        ("fr", "unit.toml", 'unit = "fr"\nkafka = "127.0.0.1:1"\nkafka_security = "plain"\n'),
+        ("centre", "centre.toml", 'kafka = "127.0.0.1:1"\nkafka_security = "plain"\n'),
     ):
         home = tmp / name
         home.mkdir(mode=0o700)

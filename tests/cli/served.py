@@ -110,7 +110,7 @@ class ServedUnit:
         self._es.learn()
         self.home.root.write_bytes(self._world.directory.root.encoded())
         self.home.root.chmod(0o644)
-        self.home.settings.write_text('unit = "es"\nkafka = "127.0.0.1:1"\n')
+        self.home.settings.write_text('unit = "es"\nkafka = "127.0.0.1:1"\nkafka_security = "plain"\n')
         return Daemon(self._es.context, self._worker, log_=None, feeds=Silent(), directory=None, marks=None)
 
 

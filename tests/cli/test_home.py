@@ -9,8 +9,8 @@ import pytest
 from runtime.cli.command import Invocation
 from runtime.cli.errors import BadInput, NoHome
 from runtime.cli.home import bootstrap, read_settings
-from runtime.errors import HomeError
-from runtime.kafka.security.access import KafkaAccess
+from runtime.errors import HomeError, Misconfigured
+from runtime.kafka.security.access import KafkaAccess, TlsFiles, Unguarded
 from runtime.process.homes import Home
 from runtime.process.settings_text import toml_text
 
@@ -20,10 +20,26 @@ def test_the_command_line_goes_before_the_file(tmp_path: Path) -> None:
     home = Home(tmp_path)
     with pytest.raises(NoHome):
         bootstrap(Invocation(), home)
-    (tmp_path / "unit.toml").write_text('kafka = "a:1"\n')
+    (tmp_path / "unit.toml").write_text('kafka = "127.0.0.1:1"\nkafka_security = "plain"\n')
 
-    assert bootstrap(Invocation(), home) == KafkaAccess("a:1")
-    assert bootstrap(Invocation(kafka="b:2"), home) == KafkaAccess("b:2")
+    assert bootstrap(Invocation(), home) == KafkaAccess("127.0.0.1:1")
+    assert bootstrap(Invocation(kafka="127.0.0.1:2"), home) == KafkaAccess("127.0.0.1:2")
+    tls = bootstrap(Invocation(kafka="b:2", kafka_tls=tmp_path), home)
+    assert tls == KafkaAccess("b:2", TlsFiles.below(tmp_path))
+
+
+def test_plain_is_said_and_stays_on_this_machine(tmp_path: Path, capsys) -> None:
+    """Without a home nothing stands for silence; a home of the release before is told each time."""
+    with pytest.raises(BadInput, match="how Kafka is to be spoken to"):
+        bootstrap(Invocation(kafka="127.0.0.1:1"), Home(tmp_path))
+    with pytest.raises(Misconfigured, match="tls beyond this machine"):
+        bootstrap(Invocation(kafka="a:1", kafka_security="plain"), Home(tmp_path))
+    with pytest.raises(BadInput, match="two ways"):
+        bootstrap(Invocation(kafka="a:1", kafka_security="plain", kafka_tls=tmp_path), Home(tmp_path))
+
+    (tmp_path / "unit.toml").write_text('kafka = "a:1"\n')
+    assert bootstrap(Invocation(), Home(tmp_path)).unguarded is Unguarded.UNSAID
+    assert 'write kafka_security = "tls"' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["/plain/path", 'with "quotes" and \\ and = #', "é", "-"])

@@ -64,7 +64,7 @@ def test_a_units_home_is_made_in_the_end(tmp_path: Path) -> None:
 
     def make(home: Path) -> Seen:
         return contrada(
-            "--home", str(home), "--kafka", "127.0.0.1:9", "unit", "init", "fr", "--root", str(root),
+            "--home", str(home), "--kafka", "127.0.0.1:9", "--kafka-security", "plain", "unit", "init", "fr", "--root", str(root),
             "--ledger-policy", str(policy), "--secret", str(secret),
         )  # fmt: skip
 
@@ -95,7 +95,16 @@ def test_keys_of_another_unit_are_not_taken_over(tmp_path: Path) -> None:
     """What another unit's init left is not this one's."""
     root = tmp_path / "root.cbor"
     root.write_bytes(world().root.encoded())
-    line = ["--home", str(tmp_path / "home"), "--kafka", "127.0.0.1:9", "unit", "init"]
+    line = [
+        "--home",
+        str(tmp_path / "home"),
+        "--kafka",
+        "127.0.0.1:9",
+        "--kafka-security",
+        "plain",
+        "unit",
+        "init",
+    ]
     assert contrada(*line, "fr", "--root", str(root)).exit == 0
     (tmp_path / "home" / "unit.toml").unlink()
 

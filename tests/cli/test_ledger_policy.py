@@ -23,7 +23,7 @@ def init(tmp_path: Path):
     def init(text: str) -> int:
         (tmp_path / "policy").write_text(text)
         return run_line([
-            "--home", str(tmp_path / "fr"), "--kafka", "127.0.0.1:1", "unit", "init", "fr",
+            "--home", str(tmp_path / "fr"), "--kafka", "127.0.0.1:1", "--kafka-security", "plain", "unit", "init", "fr",
             "--root", str(tmp_path / "root.cbor"), "--ledger-policy", str(tmp_path / "policy"),
         ])  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shlex
@@ -17,10 +18,15 @@ from typing import Any
 import pytest
 
 from clients.demo.exchange import free_port
+from protocol import topics
+from runtime.kafka.partition_log import KafkaTopics
+from runtime.kafka.ports import OutputRecord
+from runtime.kafka.security.access import KafkaAddress
 from tests.cli.terminal import EXAMPLES, Seen, contrada
 from tests.cli.test_pipes import QUIET, begin, left
 from tests.conftest import Kafka
-from tests.waiting import GENEROUS, ended, until
+from tests.guarded import as_party, shows_its_own, words_as, words_of_unit
+from tests.waiting import ended, until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,7 +36,7 @@ class Exchange:
     """Homes, and the Kafka that they share."""
 
     path: Path
-    kafka: str
+    kafka: KafkaAddress
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def at(self, home: str, *arguments: str, exit_: int = 0) -> Seen:
@@ -70,7 +76,7 @@ def exchange(empty_kafka: Kafka, tmp_path: Path) -> Exchange:
     """A founded exchange with fr, it and fr-customs enrolled; nothing runs yet."""
     made = Exchange(tmp_path, empty_kafka.bootstrap)
     port = str(free_port())
-    made.at("centre", "--kafka", made.kafka, "centre", "init", "--router-port", port)
+    made.at("centre", *words_as(made.kafka, "centre"), "centre", "init", "--router-port", port)
     for unit, *options in (
         ["fr"],
         ["it"],
@@ -78,8 +84,7 @@ def exchange(empty_kafka: Kafka, tmp_path: Path) -> Exchange:
     ):
         made.at(
             unit,
-            "--kafka",
-            made.kafka,
+            *words_of_unit(made.kafka, unit),
             "unit",
             "init",
             unit,
@@ -88,6 +93,7 @@ def exchange(empty_kafka: Kafka, tmp_path: Path) -> Exchange:
         )
         request = str(tmp_path / unit / "enrolment.cbor")
         made.at("centre", "centre", "enrol", request, "--name", f"Unit {unit}", "--yes", *options)
+    shows_its_own(tmp_path / "centre" / "router.toml", "router")
     return made
 
 
@@ -121,13 +127,13 @@ def test_the_centre_runs_its_exchange(exchange: Exchange) -> None:
 
     # Enrolled already; and a second exchange on the same Kafka is not founded by accident.
     exchange.at("centre", "centre", "enrol", str(exchange.path / "fr" / "enrolment.cbor"), "--yes", exit_=9)
-    exchange.at("other", "--kafka", exchange.kafka, "centre", "init", exit_=9)
-    exchange.at("fr-anew", "--kafka", exchange.kafka, "unit", "init", "fr", "--root", root)
+    exchange.at("other", *words_as(exchange.kafka, "centre"), "centre", "init", exit_=9)
+    exchange.at("fr-anew", *words_of_unit(exchange.kafka, "fr"), "unit", "init", "fr", "--root", root)
     anew = ["centre", "enrol", str(exchange.path / "fr-anew" / "enrolment.cbor"), "--yes"]
     *_, command = exchange.at("centre", *anew, exit_=9).err.splitlines()
     exchange.at("centre", *shlex.split(command.removeprefix("hint: contrada")), "--yes")
     exchange.at("centre", *anew)
-    exchange.at("fr2", "--kafka", exchange.kafka, "unit", "init", "no", "--root", root)
+    exchange.at("fr2", *words_of_unit(exchange.kafka, "no"), "unit", "init", "no", "--root", root)
     third = [str(exchange.path / "fr2" / "enrolment.cbor"), "--yes", "--kind", "third-party"]
     exchange.at("centre", "centre", "enrol", *third, exit_=2)
     exchange.at("centre", "centre", "enrol", *third, "--basis", "agreement", "--purpose", "operational")
@@ -172,7 +178,7 @@ def test_keys_are_renewed_and_routers_added_by_command(exchange: Exchange) -> No
     exchange.at("centre", "centre", "renew", "registrar")
     assert all(keys(kind) != rows for kind, rows in before.items())
 
-    further = ["--kafka", exchange.kafka, "router", "init", "router-2", "--root", str(root)]
+    further = [*words_as(exchange.kafka, "router"), "router", "init", "router-2", "--root", str(root)]
     made = exchange.json("router-2", *further)
     appointed = exchange.json("centre", "centre", "appoint", made["request"], "--yes")
     assert (appointed["name"], appointed["fingerprint"]) == ("router-2", made["fingerprint"])
@@ -196,11 +202,20 @@ def test_two_registrars_agree_by_command(empty_kafka: Kafka, tmp_path: Path) -> 
     """Enrolled by two, with keys that lie in two places; suspended by one, and resumed by two."""
     made = Exchange(tmp_path, empty_kafka.bootstrap)
     port = str(free_port())
-    made.at("centre", "--kafka", made.kafka, "centre", "init", "--registrars", "2", "--router-port", port)
+    made.at(
+        "centre",
+        *words_as(made.kafka, "centre"),
+        "centre",
+        "init",
+        "--registrars",
+        "2",
+        "--router-port",
+        port,
+    )
     second = tmp_path / "elsewhere"
     (tmp_path / "centre" / "keys" / "registrar-2").rename(second)
     root, centre = str(tmp_path / "centre" / "root.cbor"), "centre"
-    made.at("fr", "--kafka", made.kafka, "unit", "init", "fr", "--root", root)
+    made.at("fr", *words_of_unit(made.kafka, "fr"), "unit", "init", "fr", "--root", root)
 
     def agreed() -> None:
         names = [row["ballot"] for row in made.json(centre, "centre", "agree", "ls")]
@@ -253,7 +268,7 @@ def enrol_many(exchange: Exchange, root: str) -> None:
     folder = exchange.path / "requests"
     folder.mkdir()
     for unit in ("be", "nl"):
-        exchange.at(unit, "--kafka", exchange.kafka, "unit", "init", unit, "--root", root)
+        exchange.at(unit, *words_of_unit(exchange.kafka, unit), "unit", "init", unit, "--root", root)
         (exchange.path / unit / "enrolment.cbor").rename(folder / f"{unit}.cbor")
     (folder / "names.csv").write_text("unit,name\nbe,Belgium\n")
     many = ["centre", "enrol", str(folder), "--names", str(folder / "names.csv"), "--yes"]
@@ -391,18 +406,15 @@ def test_an_identity_is_renewed(running: Exchange) -> None:
     running.at("fr", "send", "--to", "it", f"{EXAMPLES}/vessel.json", "--wait")
 
 
+async def _forge(kafka: KafkaAddress) -> None:
+    async with KafkaTopics(as_party(kafka, "router")).writing() as writer:
+        await writer.write([OutputRecord(topics.AUDIT, b"", b"\x83\x01\x80\x40")])
+
+
 def test_what_does_not_verify_is_not_believed(running: Exchange, tmp_path: Path) -> None:
     """A batch that nobody signed ends the audit in 7, and what does verify is shown all the same."""
     running.at("fr", "send", "--to", "it", f"{EXAMPLES}/vessel.json", "--wait")
-    forge = (
-        "import asyncio, sys\n"
-        "from aiokafka import AIOKafkaProducer\n"
-        "async def main():\n"
-        "    p = AIOKafkaProducer(bootstrap_servers=sys.argv[1]); await p.start()\n"
-        "    await p.send_and_wait('audit', b'\\x83\\x01\\x80\\x40'); await p.stop()\n"
-        "asyncio.run(main())"
-    )
-    subprocess.run([sys.executable, "-c", forge, running.kafka], check=True, timeout=GENEROUS)
+    asyncio.run(_forge(running.kafka))
     seen = running.at("centre", "centre", "audit", exit_=7)
 
     assert "information" in seen.out

@@ -25,9 +25,11 @@ from deploy.kafka.cluster import Cluster
 from protocol import topics
 from protocol.identifiers import UnitId
 from runtime.kafka.admin import KafkaTopicAdmin
+from runtime.kafka.client import connection_settings
 from runtime.kafka.hanging.search import Hanging, HangingTransactions
 from runtime.kafka.ports import OutputRecord
 from runtime.kafka.requests import Membership
+from tests.guarded import cluster_of
 from tests.waiting import GENEROUS, until_async
 
 GROUP = topics.ROUTER_GROUP
@@ -35,10 +37,13 @@ GROUP = topics.ROUTER_GROUP
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    """A broker of this module's own: the adapter works on every outbox that it finds."""
+    """A broker of this module's own: the adapter works on every outbox that it finds.
+
+    In plain: these tests are about the library and Kafka's transactions, and some speak to it over a bare socket.
+    """
     with (
         tempfile.TemporaryDirectory(prefix="ck-", ignore_cleanup_errors=True) as directory,
-        Cluster(Path(directory)) as cluster,
+        cluster_of(Path(directory), plain=True) as cluster,
     ):
         yield cluster
 
@@ -74,7 +79,7 @@ async def ended_at(bootstrap: str, topics: Iterable[str]) -> tuple[Hanging, ...]
 
 async def create(bootstrap: str, **wanted: dict[str, str]) -> None:
     """Make topics of one partition and wait until they have leaders."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    admin = AIOKafkaAdminClient(**connection_settings(bootstrap))
     await admin.start()
     try:
         await admin.create_topics([NewTopic(name, 1, 1, topic_configs=c) for name, c in wanted.items()])
@@ -91,7 +96,10 @@ async def create(bootstrap: str, **wanted: dict[str, str]) -> None:
 async def producing(bootstrap: str, transactional_id: str | None = None) -> AsyncIterator[AIOKafkaProducer]:
     """A producer as aiokafka ships it, but for a request size above the topics'."""
     producer = AIOKafkaProducer(
-        bootstrap_servers=bootstrap, transactional_id=transactional_id, acks="all", max_request_size=4_000_000
+        **connection_settings(bootstrap),
+        transactional_id=transactional_id,
+        acks="all",
+        max_request_size=4_000_000,
     )
     await producer.start()
     try:
@@ -105,7 +113,7 @@ async def producing(bootstrap: str, transactional_id: str | None = None) -> Asyn
 async def consuming(bootstrap: str, **settings: object) -> AsyncIterator[AIOKafkaConsumer]:
     """A consumer that sees what is committed."""
     settings = {"isolation_level": "read_committed", **settings}
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, **settings)
+    consumer = AIOKafkaConsumer(**connection_settings(bootstrap), enable_auto_commit=False, **settings)
     await consumer.start()
     try:
         yield consumer

@@ -25,6 +25,9 @@ from keys.unlock import Credential
 from protocol import topics
 from protocol.identifiers import Millis, UnitId, digest
 from protocol.trail.stated_acts import is_acts
+from runtime.kafka.client import connection_settings
+from runtime.kafka.security.access import KafkaAddress
+from tests.guarded import grant, lines_as
 from tests.sim.world import World, facts
 from tests.waiting import until_async
 
@@ -37,14 +40,19 @@ def present() -> Millis:
 class Exchange:
     """Topics, directory and routers of one world."""
 
-    def __init__(self, world: World, bootstrap: str, directory: Path) -> None:
+    def __init__(self, world: World, bootstrap: KafkaAddress, directory: Path) -> None:
         self.world = world
         self.bootstrap = bootstrap
         self.directory = directory
         self.routers: list[subprocess.Popen[bytes]] = []
 
     async def found(
-        self, *, outbox_partitions: int = 1, topics_exist: bool = False, publish: bool = True
+        self,
+        *,
+        outbox_partitions: int = 1,
+        topics_exist: bool = False,
+        publish: bool = True,
+        rights: bool = True,
     ) -> None:
         """Create the topics of all units, publish the directory, write the router's key."""
         if outbox_partitions > 1:
@@ -53,6 +61,8 @@ class Exchange:
                 self.world.publish(signed, by=self.world.registrar)
         if not topics_exist:
             await self._create_topics(outbox_partitions)
+        if rights:
+            await grant(self.bootstrap, *self.world.parties)
         if publish:
             await self.produce(topics.DIRECTORY, *self.world.directory.snapshot())
         secret = os.urandom(32)
@@ -64,7 +74,7 @@ class Exchange:
         )
 
     async def _create_topics(self, outbox_partitions: int) -> None:
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
+        admin = AIOKafkaAdminClient(**connection_settings(self.bootstrap))
         await admin.start()
         try:
             wanted = list(topics.shared())
@@ -90,7 +100,7 @@ class Exchange:
         """The settings file of a router."""
         config = self.directory / f"router-{number}.toml"
         values = {
-            "kafka": self.bootstrap,
+            **lines_as(self.bootstrap, "router"),
             "name": f"router-{number}",
             "root": str(self.directory / "root.pin"),
             "key": f"file:{self.directory}/router.key",
@@ -110,7 +120,9 @@ class Exchange:
 
     async def produce(self, topic: str, *values: bytes, partition: int = 0) -> None:
         """Write records as the topic's writer would."""
-        producer = AIOKafkaProducer(bootstrap_servers=self.bootstrap, acks="all", max_request_size=4_000_000)
+        producer = AIOKafkaProducer(
+            **connection_settings(self.bootstrap), acks="all", max_request_size=4_000_000
+        )
         await producer.start()
         try:
             for value in values:
@@ -157,9 +169,9 @@ class Exchange:
 
 
 @asynccontextmanager
-async def _reading(bootstrap: str, source: TopicPartition) -> AsyncIterator[AIOKafkaConsumer]:
+async def _reading(bootstrap: KafkaAddress, source: TopicPartition) -> AsyncIterator[AIOKafkaConsumer]:
     """A reader that stands at the beginning of a partition."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, isolation_level="read_committed")
+    consumer = AIOKafkaConsumer(**connection_settings(bootstrap), isolation_level="read_committed")
     await consumer.start()
     try:
         consumer.assign([source])

@@ -26,6 +26,7 @@ from protocol.tlog.policy import parse_policy
 from protocol.tlog.policy_text import WitnessEntry, ledger_policy
 from protocol.tlog.tiles import entries_between, read_entries
 from protocol.trail.ledger_leaves import Row
+from tests.guarded import lines_as
 from tests.integration.exchange import Exchange
 from tests.waiting import until_async
 
@@ -72,7 +73,7 @@ class Ledgers:
         number, centre = len(self.processes), self.exchange.directory
         config = centre / f"ledger-{number}.toml"
         values = {
-            "kafka": self.exchange.bootstrap,
+            **lines_as(self.exchange.bootstrap, "ledger"),
             "origin": NAME,
             "directory": str(self.directory),
             "root": str(centre / "root.pin"),

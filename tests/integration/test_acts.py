@@ -12,6 +12,8 @@ import pytest
 from protocol import topics
 from protocol.canonical import encode
 from runtime.kafka.partition_log import KafkaLog
+from runtime.kafka.security.access import KafkaAddress
+from tests.guarded import access_of, shows_its_own, words_as
 from tests.waiting import GENEROUS, ended, until
 
 COMMAND = [sys.executable, "-P", "-c", "from clients.cli.main import main; main()"]
@@ -26,11 +28,12 @@ def contrada(*arguments: str, code: int = 0) -> dict:
     return json.loads(done.stdout or done.stderr.splitlines()[-1])
 
 
-def founded(bootstrap: str, home: Path, *options: str) -> list[str]:
+def founded(kafka: KafkaAddress, home: Path, *options: str) -> list[str]:
     """An exchange that was just founded, by the commands that people use."""
-    centre = ["--home", str(home), "--kafka", bootstrap]
+    centre = ["--home", str(home), *words_as(kafka, "centre")]
     contrada(*centre, "centre", "init", *options)
     contrada(*centre, "ledger", "init", "--origin", "contrada.example", "--http-port", "0")
+    shows_its_own(home / "ledger.toml", "ledger")
     return centre
 
 
@@ -40,10 +43,10 @@ def centre(empty_kafka, tmp_path: Path) -> list[str]:
     return founded(empty_kafka.bootstrap, tmp_path / "centre")
 
 
-async def quarantined(bootstrap: str, content: bytes) -> None:
+async def quarantined(kafka: KafkaAddress, content: bytes) -> None:
     """A router has put a record into quarantine."""
     row = encode([1, ["fr", 0, 7, 1], 2, "E_CBOR", bytes(32), len(content), content])
-    await KafkaLog(bootstrap, topics.QUARANTINE).append([row])
+    await KafkaLog(kafka, topics.QUARANTINE).append([row])
 
 
 def sequenced(centre: list[str]) -> list[dict]:
@@ -76,7 +79,7 @@ async def test_what_people_do_is_stated_and_logged(centre: list[str], tmp_path: 
     contrada(*centre, "centre", "act", "policy-change", str(policy), "--why", "a third witness")
     contrada(*centre, "centre", "act", "break-glass", "--who", "duty", "--why", "life in danger", "--yes")
     contrada(*centre, "centre", "act", "auditor-access", "--who", "EDPS", "--asked", "2026h2")
-    await quarantined(centre[3], b"evil")
+    await quarantined(access_of(centre), b"evil")
     out = tmp_path / "record.bin"
     release = ("centre", "quarantine", "release", "0", "--out", str(out), "--by", "Costa", "--yes")
     contrada(*centre, *release, "--second", "costa", code=9)
@@ -96,7 +99,7 @@ async def test_with_two_registrars_one_takes_nothing_out(empty_kafka, tmp_path: 
     """One states it, the other reads it, agrees with another key and takes it out; an auditor sees both."""
     centre = founded(empty_kafka.bootstrap, tmp_path / "centre", "--registrars", "2")
     keys, out = tmp_path / "centre" / "keys", tmp_path / "record.bin"
-    await quarantined(centre[3], b"evil")
+    await quarantined(access_of(centre), b"evil")
     release = ("centre", "quarantine", "release", "0", "--out", str(out), "--by", "Costa", "--second", "Smit")
     made = contrada(*centre, *release, "--yes")
     assert not out.exists()
@@ -130,4 +133,4 @@ async def test_with_two_registrars_one_takes_nothing_out(empty_kafka, tmp_path: 
 async def _half_alone(centre: list[str]) -> None:
     """Somebody publishes what one has signed: it is a leaf that says what it lacks, and no act."""
     (half,) = (Path(centre[1]) / "acts").glob("*.half")
-    await KafkaLog(centre[3], topics.AUDIT).append([half.read_bytes()])
+    await KafkaLog(access_of(centre), topics.AUDIT).append([half.read_bytes()])

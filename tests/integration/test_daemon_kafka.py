@@ -15,6 +15,7 @@ from protocol.limits import HOUR, MAX_RECORD
 from protocol.topics import Access, Topic
 from runtime.errors import TopicConflict, Unavailable
 from runtime.kafka.admin import KafkaTopicAdmin
+from runtime.kafka.client import connection_settings
 from runtime.kafka.feeds import KafkaFeeds
 from runtime.kafka.partition_log import KafkaDirectory
 from runtime.kafka.ports import Fetched
@@ -146,7 +147,7 @@ async def test_only_what_was_committed_is_read(kafka, unit):
     """A reader sees no record of a transaction that was aborted, and goes on behind it."""
     from aiokafka import AIOKafkaProducer
 
-    producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap, transactional_id=f"test-{unit}")
+    producer = AIOKafkaProducer(**connection_settings(kafka.bootstrap), transactional_id=f"test-{unit}")
     await producer.start()
     for value, commit in ((b"aborted", False), (b"committed", True)):
         await producer.begin_transaction()
@@ -184,7 +185,7 @@ async def test_what_retention_took_is_counted(kafka, unit):
 
     outbox = KafkaOutbox(kafka.bootstrap, unit)
     await outbox.append(0, records(*(str(i).encode() for i in range(10))))
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap)
+    admin = AIOKafkaAdminClient(**connection_settings(kafka.bootstrap))
     await admin.start()
     await admin.delete_records({TopicPartition(topics.outbox(unit), 0): RecordsToDelete(before_offset=7)})
     await admin.close()
@@ -228,7 +229,7 @@ async def test_statements_are_keyed_by_their_hash(kafka):
     await KafkaTopicAdmin(kafka.bootstrap).apply(topics.shared())
     before = await KafkaFeeds(kafka.bootstrap).end(topics.DIRECTORY, 0)
     await KafkaDirectory(kafka.bootstrap).publish([b"one", b"two"])
-    consumer = AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap)
+    consumer = AIOKafkaConsumer(**connection_settings(kafka.bootstrap))
     await consumer.start()
     consumer.assign([TopicPartition(topics.DIRECTORY, 0)])
     consumer.seek(TopicPartition(topics.DIRECTORY, 0), before)

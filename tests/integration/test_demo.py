@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.listeners import listeners_of
 from tests.waiting import GENEROUS, ended, until
 
 
@@ -52,7 +53,8 @@ def test_the_demo_plays_every_act_as_expected() -> None:
 def test_nothing_of_the_demo_outlives_it(number: signal.Signals) -> None:
     """The terminal is closed, or the demo is killed: router, ledger, daemons and Kafka end with it.
 
-    Meanwhile a second demo leaves its directory alone. One that is asked for a plain Kafka says so in every log.
+    Meanwhile a second demo leaves its directory alone, and none of its listeners speaks in plain. One that is asked for a plain
+    Kafka says so in every log.
     """
     plain = number == signal.SIGHUP
     with tempfile.TemporaryDirectory(prefix="cd-") as directory:
@@ -73,6 +75,9 @@ def test_nothing_of_the_demo_outlives_it(number: signal.Signals) -> None:
         assert f"another demo works on {directory}/demo: process {demo.pid}" in second.stderr
         assert {path.name for path in logs.glob("*")} >= started
 
+        found = listeners_of(map(int, _processes_of(directory)))
+        assert (len(found.plain), len(found.tls)) == ((2, 0) if plain else (0, 2)), "Kafka and its controller"
+
         demo.send_signal(number)
         assert ended(demo) == (130 if number == signal.SIGHUP else -signal.SIGKILL)
         until(lambda: not _processes_of(directory), what="everything to end")
@@ -83,13 +88,14 @@ def test_nothing_of_the_demo_outlives_it(number: signal.Signals) -> None:
         assert ("Kafka is plain" in (logs / "kafka.log").read_text()) is plain
 
 
-def _processes_of(directory: str) -> list[str]:
-    found = []
+def _processes_of(directory: str) -> dict[str, str]:
+    """The command line of each by its number."""
+    found = {}
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
         if directory in line:
-            found.append(line)
+            found[path.parent.name] = line
     return found

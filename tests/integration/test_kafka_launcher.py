@@ -18,16 +18,18 @@ from deploy.kafka import wire
 from deploy.kafka.cluster import Cluster
 from deploy.kafka.faults import Fault
 from deploy.kafka.launcher import existing
+from runtime.kafka.security.access import KafkaAddress, tls_files
 from tests.waiting import GENEROUS, ended, until
 
 LAUNCHER = Path(__file__).resolve().parents[2] / "deploy" / "kafka" / "launcher.py"
 pytestmark = pytest.mark.kafka
 
 
-def address(bootstrap: str, index: int = 0) -> wire.Address:
+def address(bootstrap: KafkaAddress, index: int = 0) -> wire.Address:
     """One host and port of a bootstrap list."""
-    host, port = bootstrap.split(",")[index].split(":")
-    return wire.Address(host, int(port))
+    host, port = str(bootstrap).split(",")[index].split(":")
+    files = tls_files(bootstrap)
+    return wire.Address(host, int(port), None if files is None else files.ca.parent)
 
 
 def gone(pid: int) -> bool:
@@ -43,7 +45,7 @@ def run_up(directory: Path) -> tuple[subprocess.Popen, dict]:
     """Start the command line and wait for its line of JSON."""
     environment = {name: value for name, value in os.environ.items() if name != "CONTRADA_KAFKA"}
     process = subprocess.Popen(
-        [sys.executable, str(LAUNCHER), "up", "--dir", str(directory)],
+        [sys.executable, str(LAUNCHER), "up", "--plain", "--dir", str(directory)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment,
     )  # fmt: skip
     readable, _, _ = select.select([process.stdout], [], [], GENEROUS)
@@ -137,8 +139,10 @@ def test_brokers_never_outlive_the_command_line(tmp_path, end):
 
 def test_an_existing_cluster_is_used_instead(kafka, monkeypatch):
     """CONTRADA_KAFKA is taken as it is once it serves, and refused with its name where it does not."""
-    monkeypatch.setenv("CONTRADA_KAFKA", kafka.bootstrap)
-    assert existing() == kafka.bootstrap
+    monkeypatch.setenv("CONTRADA_KAFKA", str(kafka.bootstrap))
+    if (files := tls_files(kafka.bootstrap)) is not None:
+        monkeypatch.setenv("CONTRADA_KAFKA_TLS", str(files.ca.parent))
+    assert existing() == str(kafka.bootstrap)
     monkeypatch.setenv("CONTRADA_KAFKA", "nonsense")
     with pytest.raises(Fault, match="CONTRADA_KAFKA names nonsense"):
         existing()
@@ -146,7 +150,7 @@ def test_an_existing_cluster_is_used_instead(kafka, monkeypatch):
 
 def test_up_starts_a_killed_broker_again(tmp_path):
     """A broker that is killed under `up` comes back on the same address, with its data."""
-    command = [sys.executable, str(LAUNCHER), "up", "--dir", str(tmp_path)]
+    command = [sys.executable, str(LAUNCHER), "up", "--plain", "--dir", str(tmp_path)]
     up = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         started = json.loads(up.stdout.readline())

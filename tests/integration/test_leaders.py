@@ -7,7 +7,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.client import AIOKafkaClient
 from aiokafka.protocol.api import RequestStruct, Response
 
-from runtime.kafka.client import types
+from runtime.kafka.client import connection_settings, types
 from runtime.kafka.ports import OutputRecord
 from runtime.kafka.requests import NO_TAGS, TAGS, TEXT, PinnedRequest
 from runtime.kafka.transactions import Transactions
@@ -46,7 +46,7 @@ class _Reassign(RequestStruct):
 
 async def create(bootstrap: str, name: str, replicas: int) -> None:
     """Make a topic of one partition, and wait for nothing."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    admin = AIOKafkaAdminClient(**connection_settings(bootstrap))
     await admin.start()
     try:
         await admin.create_topics([NewTopic(name, 1, replicas)])
@@ -63,7 +63,7 @@ async def led_by(client: AIOKafkaClient, topic: str) -> int:
 
 async def move(bootstrap: str, topic: str, *, node: int) -> None:
     """Let another broker lead the topic, and return when the one before has let go."""
-    client = AIOKafkaClient(bootstrap_servers=bootstrap)
+    client = AIOKafkaClient(**connection_settings(bootstrap))
     await client.bootstrap()
     try:
         wanted = [(topic, [(0, [node], NO_TAGS)], NO_TAGS)]

@@ -18,6 +18,7 @@ from protocol.merkle import leaf_hash
 from protocol.tlog.proof_file import parse_proof, verify_proof
 from protocol.tlog.publication import parse_publication
 from protocol.trail.records import RecordType, entry_of, parse_delivered, parse_record
+from runtime.kafka.client import connection_settings
 from tests.integration.ledgers import Ledgers
 from tests.integration.units import Problem, Site, UnitProcess, eventually, found, start
 from tests.sim.one_log import SimLog, leaves
@@ -159,7 +160,7 @@ async def test_a_ledger_that_forks_is_seen_by_every_unit(site: Site, ledgers: Le
 
 
 async def publish(site: Site, *values: bytes) -> None:
-    producer = AIOKafkaProducer(bootstrap_servers=site.bootstrap, max_request_size=4_000_000)
+    producer = AIOKafkaProducer(**connection_settings(site.bootstrap), max_request_size=4_000_000)
     await producer.start()
     try:
         for value in values:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 from collections import Counter
@@ -21,9 +20,12 @@ from keys.unlock import Credential
 from protocol import topics
 from protocol.identifiers import UnitId
 from runtime.kafka.admin import KafkaTopicAdmin
+from runtime.kafka.client import connection_settings
 from runtime.kafka.partition_log import KafkaDirectory, KafkaLog, KafkaTopics
 from runtime.process.directory_file import write_statements
 from runtime.process.homes import UnitHome
+from runtime.process.settings_text import toml_text
+from tests.guarded import access_of, lines_as, shows_its_own, words_as, words_of_unit
 from tests.integration.test_acts import COMMAND, _search, contrada, founded
 from tests.integration.units import UnitProcess, now
 from tests.waiting import GENEROUS, ended, until
@@ -36,9 +38,10 @@ NAME = "contrada.example"
 @pytest.fixture
 def centre(empty_kafka, tmp_path: Path) -> list[str]:
     """An exchange with a ledger."""
-    home = ["--home", str(tmp_path / "centre"), "--kafka", empty_kafka.bootstrap]
+    home = ["--home", str(tmp_path / "centre"), *words_as(empty_kafka.bootstrap, "centre")]
     contrada(*home, "centre", "init")
     contrada(*home, "ledger", "init", "--origin", NAME, "--http-port", "0")
+    shows_its_own(tmp_path / "centre" / "ledger.toml", "ledger")
     return home
 
 
@@ -89,7 +92,7 @@ def stops(centre: list[str]) -> str:
 
 async def delete_before(bootstrap: str, offset: int) -> None:
     """Kafka deletes the beginning of the audit topic, as it does by age."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    admin = AIOKafkaAdminClient(**connection_settings(bootstrap))
     await admin.start()
     try:
         await admin.delete_records({TopicPartition(topics.AUDIT, 0): RecordsToDelete(before_offset=offset)})
@@ -113,7 +116,7 @@ def fsck(centre: list[str]) -> list[dict]:
 
 async def test_records_that_kafka_deleted_are_stated_and_passed(centre: list[str], tmp_path: Path) -> None:
     """The ledger stops; one person cannot open the way; two can; unit and auditor are told."""
-    unit, home = tmp_path / "fr", ["--home", str(tmp_path / "fr"), "--kafka", centre[3]]
+    unit, home = tmp_path / "fr", ["--home", str(tmp_path / "fr"), *words_of_unit(access_of(centre), "fr")]
     contrada(*home, "unit", "init", "fr", "--root", str(Path(centre[1]) / "root.cbor"), "--contact", "fr")
     contrada(*centre, "centre", "enrol", str(unit / "enrolment.cbor"), "--yes", "--name", "France")
     (unit / "ledger-policy").write_bytes((ledger_of(centre) / "policy").read_bytes())
@@ -121,8 +124,8 @@ async def test_records_that_kafka_deleted_are_stated_and_passed(centre: list[str
     sequenced(centre, {"break_glass": 1, "software_start": 1})
     contrada(*centre, "ledger", "gap", "--by", "Costa", "--second", "Smit", "--why", "none", "--yes", code=9)
     state(centre, "gone", "gone too", "left")
-    end = await end_of_audit(centre[3])
-    await delete_before(centre[3], end - 1)
+    end = await end_of_audit(access_of(centre))
+    await delete_before(access_of(centre), end - 1)
 
     assert "contrada ledger gap" in stops(centre)
     gap = ("ledger", "gap", "--by", "Costa", "--why", "retention", "--yes")
@@ -155,13 +158,13 @@ async def test_with_two_registrars_it_takes_both(empty_kafka, tmp_path: Path) ->
     state(centre, "read before")
     sequenced(centre, {"break_glass": 1, "software_start": 1})
     state(centre, "gone", "left")
-    end = await end_of_audit(centre[3])
-    await delete_before(centre[3], end - 1)
+    end = await end_of_audit(access_of(centre))
+    await delete_before(access_of(centre), end - 1)
     made = contrada(
         *centre, "ledger", "gap", "--by", "Costa", "--second", "Smit", "--why", "retention", "--yes"
     )
     (half,) = (tmp_path / "centre" / "acts").glob("*.half")
-    await KafkaLog(centre[3], topics.AUDIT).append([half.read_bytes()])
+    await KafkaLog(access_of(centre), topics.AUDIT).append([half.read_bytes()])
     assert "contrada ledger gap" in stops(centre)
 
     second = ("--registrar-key", str(tmp_path / "centre" / "keys" / "registrar-2"), "--yes")
@@ -187,7 +190,7 @@ async def test_a_ledger_whose_database_is_lost_begins_again(centre: list[str]) -
     assert not [notice for notice in fsck(centre) if notice["kind"] == "unverified"]
 
     # Once more, with the beginning of the topic gone by its age.
-    await delete_before(centre[3], 2)
+    await delete_before(access_of(centre), 2)
     for name in ("ledger", "ledger.toml"):
         (home / name).rename(home / f"{name}.lost-too")
     contrada(*centre, "ledger", "init", "--origin", f"{NAME}/3", "--http-port", "0")
@@ -208,14 +211,14 @@ async def test_an_exchange_that_was_founded_without_a_ledger_gets_one(empty_kafk
     (home / "keys" / "ledger").rmdir()
     (home / "root.cbor").write_bytes(founding.root.encoded())
     (home / "centre.toml").write_text(
-        f'kafka = {json.dumps(empty_kafka.bootstrap)}\nsecret = "centre.secret"\n'
+        toml_text(lines_as(empty_kafka.bootstrap, "centre") | {"secret": "centre.secret"})
     )
     write_statements(home / "directory.log", founding.statements[:2])
     shared = [topic for topic in topics.shared() if topic.name not in (topics.LEDGER, topics.AUDIT)]
     await KafkaTopicAdmin(empty_kafka.bootstrap).apply(shared)
     await KafkaDirectory(empty_kafka.bootstrap).publish(founding.statements[:2])
 
-    centre = ["--home", str(home), "--kafka", empty_kafka.bootstrap]
+    centre = ["--home", str(home), *words_as(empty_kafka.bootstrap, "centre")]
     contrada(*centre, "ledger", "init", "--origin", NAME, "--http-port", "0")
     rows = sequenced(centre, {"directory_statement": 3, "software_start": 1})
     assert {row["unit"] for row in rows} == {UnitId("ledger")}

@@ -19,6 +19,7 @@ from keys.unlock import Credential
 from protocol.errors import Code
 from protocol.times import show_time
 from protocol.trail.batches import RecordType, verify_decisions
+from tests.guarded import words_as
 from tests.integration.exchange import Exchange, present
 from tests.integration.ledgers import Ledgers
 from tests.integration.test_acts import contrada
@@ -178,7 +179,7 @@ def office(exchange: Exchange) -> list[str]:
     place.mkdir(parents=True, mode=0o700)
     key = exchange.world.registrar
     write_identity(place / "identity.key", key, secret=Credential(secret), entropy=exchange.world.entropy)
-    return ["--home", str(home), "--kafka", exchange.bootstrap]
+    return ["--home", str(home), *words_as(exchange.bootstrap, "centre")]
 
 
 def audited(exchange: Exchange, *, code: int) -> dict:

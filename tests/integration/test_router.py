@@ -11,6 +11,7 @@ from protocol import topics
 from protocol.envelope.wire import parse_submission
 from protocol.identifiers import UnitId
 from protocol.trail.batches import RecordType, verify_decisions
+from runtime.kafka.client import connection_settings
 from tests.integration.exchange import Exchange, present
 from tests.sim.world import World
 from tests.waiting import ended
@@ -86,7 +87,7 @@ async def test_a_claim_knows_how_many_partitions_its_outbox_has(empty_kafka, tmp
     """
     exchange = Exchange(World(now=present()), empty_kafka.bootstrap, tmp_path / "centre")
     await exchange.found(outbox_partitions=3)
-    admin = AIOKafkaAdminClient(bootstrap_servers=empty_kafka.bootstrap)
+    admin = AIOKafkaAdminClient(**connection_settings(empty_kafka.bootstrap))
     await admin.start()
     await admin.create_partitions({topics.outbox(UnitId("fr")): NewPartitions(4)})
     await admin.close()

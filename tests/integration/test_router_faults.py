@@ -30,6 +30,7 @@ from protocol.limits import MAX_CIPHERTEXT, MAX_RECORD
 from protocol.trail.batches import Record, RecordType, verify_decisions
 from runtime.errors import Unavailable
 from runtime.kafka.admin import KafkaTopicAdmin
+from runtime.kafka.client import connection_settings
 from tests.integration.adapter import ended_at
 from tests.integration.exchange import Exchange, present
 from tests.integration.failing_router import POINTS
@@ -213,7 +214,7 @@ async def test_a_router_waits_for_the_directory(exchange: Exchange) -> None:
     An empty one is no exchange without units: whoever decided by it would refuse every message.
     """
     (port,) = ports.free(1)
-    admin = AIOKafkaAdminClient(bootstrap_servers=exchange.bootstrap)
+    admin = AIOKafkaAdminClient(**connection_settings(exchange.bootstrap))
     await admin.start()
     await admin.delete_topics([topics.DIRECTORY])
     await admin.close()
@@ -240,7 +241,7 @@ async def test_a_router_waits_for_the_directory(exchange: Exchange) -> None:
 async def test_a_router_waits_for_the_topic_of_the_shards(exchange: Exchange) -> None:
     """Without it there is nothing to share out: the router says so, and works once it is there."""
     (port,) = ports.free(1)
-    admin = AIOKafkaAdminClient(bootstrap_servers=exchange.bootstrap)
+    admin = AIOKafkaAdminClient(**connection_settings(exchange.bootstrap))
     await admin.start()
     await admin.delete_topics([topics.SHARDS])
     await admin.close()
@@ -364,7 +365,7 @@ def _start_failing(
 async def test_a_unit_cannot_hand_the_router_a_bomb(exchange: Exchange) -> None:
     """A small compressed batch that unpacks to more than a record may have is refused by the broker."""
     producer = AIOKafkaProducer(
-        bootstrap_servers=exchange.bootstrap, compression_type="gzip", max_request_size=50_000_000
+        **connection_settings(exchange.bootstrap), compression_type="gzip", max_request_size=50_000_000
     )
     await producer.start()
     try:

@@ -15,7 +15,7 @@ from aiokafka.protocol.api import RequestStruct, Response
 from runtime.errors import Unavailable
 from runtime.kafka import requests
 from runtime.kafka import transactions as transactions_module
-from runtime.kafka.client import types
+from runtime.kafka.client import connection_settings, types
 from runtime.kafka.ports import OutputRecord
 from runtime.kafka.record_batches import BATCH_BYTES
 from runtime.kafka.requests import NO_TAGS, TAGS, TEXT, PinnedRequest, features, finalized
@@ -53,7 +53,7 @@ async def switch(bootstrap: str, level: int, kind: int) -> None:
 
     The controller answers once it has written the level; the broker reads it a moment later.
     """
-    client = AIOKafkaClient(bootstrap_servers=bootstrap)
+    client = AIOKafkaClient(**connection_settings(bootstrap))
     await client.bootstrap()
 
     async def known() -> int:

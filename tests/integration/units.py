@@ -30,7 +30,9 @@ from protocol import topics
 from protocol.identifiers import Millis, UnitId
 from runtime.kafka.admin import KafkaTopicAdmin
 from runtime.kafka.partition_log import KafkaDirectory
+from runtime.kafka.security.access import KafkaAddress
 from runtime.process.homes import UnitHome
+from tests.guarded import as_unit, grant, lines_as
 from tests.sim.world import facts
 from tests.waiting import GENEROUS, ended, until
 
@@ -159,7 +161,7 @@ class Site:
     """An exchange below one directory."""
 
     directory: Path
-    bootstrap: str
+    bootstrap: KafkaAddress
     founding: Founding
     secret: bytes
     units: dict[str, UnitProcess] = field(default_factory=dict)
@@ -169,7 +171,7 @@ class Site:
         number = len(self.routers)
         config = self.directory / f"router-{number}.toml"
         values = {
-            "kafka": self.bootstrap,
+            **lines_as(self.bootstrap, "router"),
             "name": f"router-{number}",
             "root": str(self.directory / "centre" / "root.pin"),
             "key": f"file:{self.directory}/centre/router/identity.key",
@@ -214,7 +216,11 @@ def start(*units: UnitProcess) -> None:
 
 
 async def found(
-    directory: Path, bootstrap: str, *names: str, suffix: str = "", changes: dict[str, Any] | None = None
+    directory: Path,
+    bootstrap: KafkaAddress,
+    *names: str,
+    suffix: str = "",
+    changes: dict[str, Any] | None = None,
 ) -> Site:
     """Keys, topics, directory and homes; nothing runs yet. `suffix` keeps units of several sites apart."""
     secret = os.urandom(32)
@@ -227,7 +233,8 @@ async def found(
     described: list[UnitFacts] = []
     for name in names:
         unit = UnitId(name + suffix)
-        home = make_unit_home(directory / name, unit=unit, bootstrap=bootstrap, root=founding.root.encoded())
+        way, root = as_unit(bootstrap, unit), founding.root.encoded()
+        home = make_unit_home(directory / name, unit=unit, bootstrap=way, root=root)
         about = facts(unit, **(changes or {}))
         described.append(about)
         statements += enrolment_statements(
@@ -240,6 +247,7 @@ async def found(
             about.unit, outbox_partitions=about.outbox_partitions, inbox_partitions=about.inbox_partitions
         )
     await KafkaTopicAdmin(bootstrap).apply(wanted)
+    await grant(bootstrap, *(about.unit for about in described))
     await site.publish(*statements)
     return site
 

@@ -312,6 +312,10 @@ class MixedSite:
             alive=self.lives,
         )
         assert status["ledger"]["wrong"] == []
+        # Homes of 0.9.0 do not say how Kafka is spoken to: they go on, and are told.
+        hint = status["checks"]["kafka"]["hint"]
+        assert "the settings do not say so" in hint
+        assert hint in (self.directory / f"{unit.name}.log").read_text().replace('\\"', '"')
         assert status["alarms"] == [], status["alarms"]
 
     def _received(self, unit: str) -> list[str]:

@@ -30,10 +30,11 @@ def older() -> Iterator[Release]:
 
 
 @pytest.fixture
-def site(empty_kafka, older: Release) -> Iterator[MixedSite]:
-    """An exchange that the older release has founded and runs."""
+def site(new_cluster, older: Release) -> Iterator[MixedSite]:
+    """An exchange that the older release has founded and runs: in plain, since 0.9.0 knows no certificates."""
+    servers = str(new_cluster(plain=True).bootstrap)
     with tempfile.TemporaryDirectory(prefix="cu-", ignore_cleanup_errors=True) as directory:
-        made = MixedSite(Path(directory), empty_kafka.bootstrap, older)
+        made = MixedSite(Path(directory), servers, older)
         try:
             made.found()
             made.start()

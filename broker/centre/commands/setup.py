@@ -44,9 +44,9 @@ topics = group("topics", short="the shape of the exchange in Kafka")
     impact=Impact.WRITES,
     short="found an exchange: root, registrar, router, topics",
     examples=(
-        "contrada --home ./centre --kafka 127.0.0.1:9092 centre init",
-        "contrada --home ./centre --kafka 127.0.0.1:9092 centre init --secret /run/credentials/centre.secret",
-        "contrada --home ./centre --kafka 127.0.0.1:9092 centre init --registrars 2",
+        "contrada --home ./centre --kafka kafka:9092 --kafka-tls ./tls centre init",
+        "contrada --home ./centre --kafka kafka:9092 --kafka-tls ./tls centre init --secret ./centre.secret",
+        "contrada --home ./centre --kafka kafka:9092 --kafka-tls ./tls centre init --registrars 2",
     ),
 )
 @click.option("--secret", type=PathName(path_type=Path), metavar="FILE", help="32 bytes that seal the keys.")

@@ -192,6 +192,8 @@ def _show_process(kind: str, process: dict[str, Any]) -> None:
     write(f"{kind:<9}  {process['url']} {state}{detail}")
     for hint in advice_of(process):
         write(f"           {plain(hint)}")
+    if hint := process["checks"].get("kafka", {}).get("hint"):
+        write(f"           {plain(hint)}")
 
 
 @command(

@@ -11,7 +11,7 @@ from clients.cli.local_api import DaemonClient
 from runtime.cli.command import Impact, Invocation, Lazy, command, group, pass_invocation
 from runtime.cli.errors import CommandError
 from runtime.cli.exits import Exit
-from runtime.cli.home import typed_files, unit_home
+from runtime.cli.home import typed_way, unit_home
 from runtime.cli.input_files import PathName
 from runtime.cli.params import OneLine, OneUnit, Whole
 from runtime.cli.render import Column, say, write_details, write_json
@@ -49,9 +49,7 @@ class _Degraded(CommandError):
     "init",
     impact=Impact.WRITES,
     short="make a unit's home and its enrolment request",
-    examples=(
-        "contrada --home ./fr --kafka 127.0.0.1:9092 unit init fr --root root.cbor --contact 'duty desk'",
-    ),
+    examples=("contrada --home ./fr --kafka kafka:9092 --kafka-tls ./tls unit init fr --root root.cbor",),
 )
 @click.argument("name", metavar="UNIT", type=OneUnit())
 @click.option(
@@ -136,11 +134,11 @@ def unit_run(invocation: Invocation, *, check_config: bool) -> None:
     """Run the daemon: it sends, receives, opens and keeps, until SIGTERM or Ctrl-C."""
     from clients.daemon.app import check_daemon, run_daemon
 
-    home, tls = unit_home(invocation).path, typed_files(invocation)
+    home, typed = unit_home(invocation).path, typed_way(invocation)
     if check_config:
-        say(check_daemon(home, kafka=invocation.kafka, tls=tls))
+        say(check_daemon(home, typed=typed))
     else:
-        run_daemon(home, kafka=invocation.kafka, tls=tls)
+        run_daemon(home, typed=typed)
 
 
 @command(

@@ -93,7 +93,7 @@ def _checks(daemon: Daemon, seen: _Seen) -> Checks:
     return {
         "store": seen.store,
         "directory": {"ok": daemon.directory_read.is_set(), "statements": daemon.context.directory.head.size},
-        "kafka": recent_contact(daemon.kafka.age, within=KAFKA_RECENT),
+        "kafka": recent_contact(daemon.kafka.age, within=KAFKA_RECENT, hint=daemon.kafka.hint),
         "enrolled": {"ok": seen.enrolled},
         "key": seen.key,
         **_policy_check(daemon.context),

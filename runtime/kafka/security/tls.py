@@ -18,7 +18,7 @@ import structlog
 from keys.wire.validity import Validity
 from protocol.identifiers import Millis
 from runtime.errors import Misconfigured
-from runtime.kafka.security.access import KafkaAddress, TlsFiles, tls_files
+from runtime.kafka.security.access import KafkaAddress, TlsFiles, tls_files, unguarded_hint
 
 log = structlog.get_logger()
 
@@ -97,9 +97,11 @@ def context_of(files: TlsFiles) -> FileContext:
 
 
 def check_access(address: KafkaAddress) -> None:
-    """Whether the files are there and fit each other; `Misconfigured` where not."""
+    """Whether the files are there and fit, or `Misconfigured`; that there are none is told as at a start."""
     files = tls_files(address)
-    if files is not None:
+    if files is None:
+        tell_access(address)
+    else:
         _load(files)
 
 
@@ -107,7 +109,7 @@ def tell_access(address: KafkaAddress) -> None:
     """Say in the log how this process speaks to Kafka: a plain connection is no secret of a settings file."""
     files = tls_files(address)
     if files is None:
-        log.warning("kafka_is_plain", bootstrap=str(address), hint="whoever reaches it reads and writes")
+        log.warning("kafka_is_plain", bootstrap=str(address), hint=unguarded_hint(address))
     else:
         log.info("kafka_over_tls", bootstrap=str(address), path=str(files.certificate))
 

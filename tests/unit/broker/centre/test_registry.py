@@ -104,7 +104,7 @@ async def test_what_was_published_is_known_here_although_the_command_failed(
     monkeypatch.setattr(registry, "KafkaTopicAdmin", lambda _: topic)
     monkeypatch.setattr(registry, "check_clock", topic.tell_time)
     home = CentreHome(tmp_path)
-    home.settings.write_text("")
+    home.settings.write_text('kafka_security = "plain"\n')
 
     with pytest.raises(Unavailable):
         async with registry.Registry.open(Invocation(home=tmp_path, kafka="127.0.0.1:1")) as opened:

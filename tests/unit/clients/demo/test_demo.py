@@ -19,6 +19,7 @@ from clients.demo.directory import FOUNDED, MARKER, claim_directory, keep_direct
 from clients.demo.errors import DemoError
 from clients.demo.exchange import CHECKOUT, Exchange
 from clients.demo.play import suggestions
+from clients.demo.wire import SAID, makes_its_own
 from protocol.identifiers import UnitId
 from runtime.errors import AlreadyRunning, HomeError
 from runtime.process.lock import LOCK, holder_of, lock_home
@@ -220,3 +221,17 @@ def test_a_process_of_the_demo_ends_with_it_however_it_ends(tmp_path: Path) -> N
     until(lambda: not daemon.exists(), what="the daemon to end")
     assert '"event": "stopped"' in log.read_text()
     assert not (home / "run" / "api.sock").exists()
+
+
+def test_a_kafka_of_somebody_elses_is_plain_only_where_that_was_said(monkeypatch) -> None:
+    """Without a word the demo does not go on in plain because of a variable."""
+    for name in SAID:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("CONTRADA_KAFKA", raising=False)
+    assert makes_its_own(guarded=True)
+    monkeypatch.setenv("CONTRADA_KAFKA", "127.0.0.1:10")
+    with pytest.raises(DemoError, match="no certificate"):
+        makes_its_own(guarded=True)
+    assert not makes_its_own(guarded=False)
+    monkeypatch.setenv("CONTRADA_KAFKA_TLS", "somewhere")
+    assert not makes_its_own(guarded=True)

@@ -93,7 +93,7 @@ def _ledger(tmp: Path) -> Program:
 
 def _unit(tmp: Path) -> Program:
     home = make_unit_home(
-        tmp / "fr", unit=UnitId("fr"), bootstrap="k:1", root=World().directory.root.encoded()
+        tmp / "fr", unit=UnitId("fr"), bootstrap="127.0.0.1:1", root=World().directory.root.encoded()
     )
     return Program(lambda: check_daemon(home.path), _taken(home.secret), home.keys / "identity.key")
 

@@ -103,9 +103,11 @@ def test_a_plain_connection_says_so(authority, tmp_path) -> None:
     """In the log of each start, as a warning; the other one as what it is."""
     with capture_logs() as lines:
         tell_access("127.0.0.1:9")
+        check_access("127.0.0.1:9")
         tell_access(KafkaAccess("127.0.0.1:9", TlsFiles.below(tmp_path / "fr")))
 
     assert [(line["event"], line["log_level"]) for line in lines] == [
+        ("kafka_is_plain", "warning"),
         ("kafka_is_plain", "warning"),
         ("kafka_over_tls", "info"),
     ]
