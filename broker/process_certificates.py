@@ -24,7 +24,7 @@ from keys.wire.certificate_files import AUTHORITY_KEY, AUTHORITY_SECRET, Authori
 from keys.wire.certificates import LEAF_LIFETIME, Shown, read_shown
 from runtime.bounded import read_bounded
 from runtime.errors import Conflict, Misconfigured
-from runtime.kafka.security.access import KafkaAccess, TlsFiles
+from runtime.kafka.security.access import KafkaAccess, KafkaAddress, TlsFiles
 from runtime.kafka.security.tls import MAX_CERTIFICATE_FILE
 from runtime.process.clock import now
 
@@ -80,9 +80,10 @@ class ProcessFiles:
 
 
 def process_files(
-    role: str, access: KafkaAccess, *, home: Path, authority: Path | None = None
+    role: str, address: KafkaAddress, *, home: Path, authority: Path | None = None
 ) -> ProcessFiles:
     """The files of this role, beside those with which the founding command speaks to Kafka. Makes nothing."""
+    access = KafkaAccess(address) if isinstance(address, str) else address
     files = access.tls
     if files is None:
         return ProcessFiles(role, access, Provision.GIVEN)

@@ -34,7 +34,7 @@ from runtime.cli.file_kinds import FileKind, parse_kind
 from runtime.cli.home import access_lines
 from runtime.errors import Conflict
 from runtime.files import replace_file
-from runtime.kafka.security.access import KafkaAccess
+from runtime.kafka.security.access import KafkaAddress
 from runtime.process.clock import now
 from runtime.process.settings_text import toml_text
 
@@ -47,7 +47,7 @@ class RouterPlan:
 
     home: Path
     name: UnitId
-    kafka: KafkaAccess
+    kafka: KafkaAddress
     root: Path
     secret: Path | None
     http_port: int

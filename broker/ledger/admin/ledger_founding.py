@@ -34,7 +34,7 @@ from runtime.cli.file_kinds import FileKind, read_kind
 from runtime.cli.home import access_lines
 from runtime.errors import Conflict, Misconfigured
 from runtime.files import replace_file
-from runtime.kafka.security.access import KafkaAccess
+from runtime.kafka.security.access import KafkaAddress
 from runtime.process.homes import CentreHome
 from runtime.process.settings_text import MAX_SETTINGS, toml_text
 
@@ -47,7 +47,7 @@ class LedgerPlan:
     """The centre's home, which has its keys."""
 
     origin: str
-    kafka: KafkaAccess | str | None
+    kafka: KafkaAddress | None
     http_port: int
     witnesses: Sequence[WitnessEntry]
     quorum: int
@@ -95,9 +95,8 @@ def found_ledger(plan: LedgerPlan, *, now: Millis) -> dict[str, Any]:
 
 def _files(plan: LedgerPlan, centre: Mapping[str, Any], home: CentreHome) -> ProcessFiles:
     authority = Path(str(centre["authority"])) if "authority" in centre else None
-    kafka = plan.kafka or str(centre["kafka"])
-    access = KafkaAccess(kafka) if isinstance(kafka, str) else kafka
-    return process_files("ledger", access, home=home.path, authority=authority)
+    address = plan.kafka or str(centre["kafka"])
+    return process_files("ledger", address, home=home.path, authority=authority)
 
 
 def _policy(plan: LedgerPlan, keys: OwnKeys, *, now: Millis) -> str:
