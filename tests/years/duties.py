@@ -14,7 +14,6 @@ Owns that alone. What renews itself is nobody's duty, and so a program that does
 from __future__ import annotations
 
 import itertools
-import shutil
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import partial
@@ -38,6 +37,7 @@ from protocol.errors import ContradaError, Rejected
 from protocol.identifiers import Entropy, MessageId, Millis, show_id
 from protocol.tlog.shards import parse_shard
 from runtime.errors import Conflict
+from runtime.files import replace_file
 from runtime.kafka.partition_log import KafkaDirectory
 from runtime.process.clock import now
 from runtime.process.directory_file import read_statements
@@ -150,14 +150,19 @@ def _next_file(exchange: Exchange) -> Path:
 
 async def _installed(exchange: Exchange, settings: LedgerSettings, made: Path) -> None:
     for witness in list(exchange.witnesses.values()):
-        shutil.copyfile(made, witness_home(witness.path).policy)
+        _put(made, witness_home(witness.path).policy)
         await _again(witness)
-    shutil.copyfile(made, settings.policy)
+    _put(made, settings.policy)
     for party in (exchange.ledger, *exchange.routers):
         await _again(party)
     for unit in exchange.units.values():
-        shutil.copyfile(made, unit.home.ledger_policy)
+        _put(made, unit.home.ledger_policy)
         await _again(unit)
+
+
+def _put(made: Path, place: Path) -> None:
+    """Copied, and brought to the disk: a power cut leaves no part of it."""
+    replace_file(place, made.read_bytes())
 
 
 async def _again(party: Party) -> None:
