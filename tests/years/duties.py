@@ -14,6 +14,8 @@ Owns that alone. What renews itself is nobody's duty, and so a program that does
 from __future__ import annotations
 
 import itertools
+import os
+import shutil
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import partial
@@ -37,7 +39,6 @@ from protocol.errors import ContradaError, Rejected
 from protocol.identifiers import Entropy, MessageId, Millis, show_id
 from protocol.tlog.shards import parse_shard
 from runtime.errors import Conflict
-from runtime.files import replace_file
 from runtime.kafka.partition_log import KafkaDirectory
 from runtime.process.clock import now
 from runtime.process.directory_file import read_statements
@@ -162,7 +163,9 @@ async def _installed(exchange: Exchange, settings: LedgerSettings, made: Path) -
 
 def _put(made: Path, place: Path) -> None:
     """Copied, and brought to the disk: a power cut leaves no part of it."""
-    replace_file(place, made.read_bytes())
+    shutil.copyfile(made, place)
+    with place.open("rb") as file, suppress(OSError):  # a disk that is read-only has it all the same
+        os.fsync(file.fileno())
 
 
 async def _again(party: Party) -> None:
