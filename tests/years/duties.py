@@ -14,6 +14,7 @@ Owns that alone. What renews itself is nobody's duty, and so a program that does
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -150,14 +151,21 @@ def _next_file(exchange: Exchange) -> Path:
 
 async def _installed(exchange: Exchange, settings: LedgerSettings, made: Path) -> None:
     for witness in list(exchange.witnesses.values()):
-        shutil.copyfile(made, witness_home(witness.path).policy)
+        _put(made, witness_home(witness.path).policy)
         await _again(witness)
-    shutil.copyfile(made, settings.policy)
+    _put(made, settings.policy)
     for party in (exchange.ledger, *exchange.routers):
         await _again(party)
     for unit in exchange.units.values():
-        shutil.copyfile(made, unit.home.ledger_policy)
+        _put(made, unit.home.ledger_policy)
         await _again(unit)
+
+
+def _put(made: Path, place: Path) -> None:
+    """Copied, and brought to the disk: a power cut leaves no part of it."""
+    shutil.copyfile(made, place)
+    with place.open("rb") as file, suppress(OSError):  # a disk that is read-only has it all the same
+        os.fsync(file.fileno())
 
 
 async def _again(party: Party) -> None:

@@ -104,7 +104,7 @@ _PUT_BACK = frozenset({"feed_rewound", "acknowledgement_missing", "decision_lost
 and the unit sealed another before it knew."""
 
 _ALONE = frozenset({"ledger_untrusted"})
-"""What is said where the ledger reached Kafka before it reached a quorum of its witnesses."""
+"""What is said where the ledger reached Kafka before it reached a quorum of its witnesses; or another one asks them too."""
 
 _FORGOTTEN = frozenset({"own_identity_foreign"})
 """What a unit says that was restored to before its rotation, and does not know the next key."""
@@ -141,7 +141,7 @@ FAULTS: Final[dict[str, Fault]] = {
         Fault("ledger_power_cut", power_cut("ledger"), 3, _SHORT, _LATE),
         Fault("ledger_power_cut_in_a_step", power_cut_in_a_step("ledger"), 2, _LONG, _LATE),
         Fault("ledger_disk_full", disk("ledger", full=True), 1, _LONG, _LATE),
-        Fault("ledger_doubled", doubled, 2, (5.0, 30.0), _LATE),
+        Fault("ledger_doubled", doubled, 2, (5.0, 30.0), _LATE | _ALONE),
         Fault("witness_killed", kill("witness"), 2, _LONG, together=_ALONE),
         Fault("witness_power_cut", power_cut("witness"), 2, _SHORT, together=_ALONE),
         Fault("witness_disk_full", disk("witness", full=True), 1, _LONG, together=_ALONE),

@@ -25,6 +25,9 @@ Place = tuple[str, int]
 READ_COMMITTED: Final = 1
 FINAL_EPOCH: Final = -1
 MOST_SESSIONS: Final = 1_000
+REFUSED_AFTER: Final = 0.001
+"""Seconds until a broker has answered that it does not lead a partition."""
+
 _LAST_EPOCH: Final = 2**31 - 1
 
 
@@ -106,6 +109,10 @@ class _Waiting:
     def answer_if_any(self) -> bool:
         """Answer if there are records or errors."""
         rows, has_any = self._rows()
+        if any(row[1] for found in rows.values() for row in found):
+            # The library asks again at once, until it hears of another leader: in no time that would have no end.
+            self._model.later(REFUSED_AFTER, self._answer, rows)
+            return True
         if has_any or not self._asked.max_wait_time:
             self._answer(rows)
             return True

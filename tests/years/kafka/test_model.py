@@ -16,6 +16,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import InvalidProducerIdMapping, KafkaConnectionError, KafkaError, RequestTimedOutError
+from aiokafka.protocol.fetch import FetchRequest_v11
 
 from runtime.errors import Unavailable
 from runtime.kafka.client import ProduceRequest
@@ -27,8 +28,9 @@ from runtime.kafka.record_batches import batch_of
 from runtime.kafka.transactions import Transactions
 from tests.integration import adapter
 from tests.waiting import GENEROUS, until_async
+from tests.years.kafka.broker import handle
 from tests.years.kafka.cluster import KafkaModel
-from tests.years.kafka.codes import BEAT, FETCH
+from tests.years.kafka.codes import BEAT, FETCH, Refusal
 from tests.years.kafka.connection import PARTY, installed
 
 no_late_tracebacks = adapter.no_late_tracebacks
@@ -293,6 +295,18 @@ async def test_a_party_that_is_not_heard_is_put_out_and_comes_back(model: KafkaM
         await until_async(
             lambda: set(model.members("group").values()), lambda m: m == {"one", "two"}, what="one to be back"
         )
+
+
+async def test_time_passes_until_a_broker_says_that_it_leads_no_more(model: KafkaModel) -> None:
+    """The library asks again at once: without a moment between, virtual time would stand still for ever."""
+    log = model.topics[TOPIC].logs[0]
+    other = next(node for node in model.nodes if node.number != log.leader)
+    answers: list[tuple[object, ...]] = []
+    asked = FetchRequest_v11(-1, 100, 1, 1_000, 0, 0, -1, [(TOPIC, [(0, -1, 0, -1, 1_000)])], [], "")
+    handle(model, other, asked, "", lambda *fields: answers.append(fields))
+    assert not answers
+    await until_async(lambda: answers, what="an answer")
+    assert answers[0][3][0][1][0][1] == Refusal.NOT_LEADER
 
 
 async def test_patience_spares_heartbeats_and_fetches(model: KafkaModel) -> None:
