@@ -7,6 +7,7 @@ is what makes the directory a centre's home. What was interrupted goes on with t
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from runtime.cli.home import chosen_home, typed_access
 from runtime.cli.unlocking import new_secret
 from runtime.errors import Conflict
 from runtime.files import replace_file
-from runtime.kafka.admin import KafkaTopicAdmin
+from runtime.kafka.admin import KafkaTopicAdmin, TopicChange
 from runtime.kafka.feeds import KafkaFeeds
 from runtime.kafka.security.access import KafkaAccess, access_lines
 from runtime.kafka.security.rights import KafkaRights
@@ -49,16 +50,7 @@ async def found_centre(
         raise NoHome("no Kafka named", hint="say --kafka HOST:PORT, or set CONTRADA_KAFKA")
     access_lines(kafka)  # a way of which nothing was said is refused before anything is made
     router = process_files("router", kafka, home=home.path, authority=authority)
-    changes = await KafkaTopicAdmin(kafka).apply(topics.shared())
-    if await KafkaFeeds(kafka).end(topics.DIRECTORY, 0):
-        # Two roots on one directory topic: units of the older exchange would follow it beside the new one.
-        raise Conflict(
-            f"the Kafka at {kafka} has an exchange already",
-            hint="name another cluster with --kafka",
-        )
-    if kafka.tls is not None:
-        async with KafkaRights.at(kafka) as rights:
-            await rights.apply(topics.role_rights(), {})
+    changes = await _prepare_kafka(kafka)
     prepare_directory(home.path)
     secret, secret_path = new_secret(home, file=secret_file)
     founding = found_exchange(home.keys, secret=secret, now=now(), entropy=os.urandom, registrars=registrars)
@@ -73,6 +65,21 @@ async def found_centre(
         "topics": [{"name": change.name, "action": change.action} for change in changes],
         **router.report(),
     }
+
+
+async def _prepare_kafka(kafka: KafkaAccess) -> Sequence[TopicChange]:
+    """Topics and rights of an exchange that is not there yet."""
+    changes = await KafkaTopicAdmin(kafka).apply(topics.shared())
+    if await KafkaFeeds(kafka).end(topics.DIRECTORY, 0):
+        # Two roots on one directory topic: units of the older exchange would follow it beside the new one.
+        raise Conflict(
+            f"the Kafka at {kafka} has an exchange already",
+            hint="name another cluster with --kafka",
+        )
+    if kafka.tls is not None:
+        async with KafkaRights.at(kafka) as rights:
+            await rights.apply(topics.role_rights(), {})
+    return changes
 
 
 def _authority_line(kafka: KafkaAccess, authority: Path | None) -> dict[str, str]:
