@@ -23,8 +23,9 @@ from runtime.cli.home import chosen_home, typed_access
 from runtime.cli.unlocking import new_secret
 from runtime.errors import Conflict
 from runtime.files import replace_file
-from runtime.kafka.admin import KafkaTopicAdmin, TopicChange
+from runtime.kafka.admin import KafkaTopicAdmin
 from runtime.kafka.feeds import KafkaFeeds
+from runtime.kafka.ports import TopicChange
 from runtime.kafka.security.access import KafkaAccess, access_lines
 from runtime.kafka.security.rights import KafkaRights
 from runtime.process.clock import now
