@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import pytest
 import structlog
@@ -69,11 +69,18 @@ _SILENCED = ("aiokafka", "asyncio")
 
 
 @pytest.fixture(autouse=True)
-def logs_as_they_were() -> Iterator[None]:
+def logs_as_they_were(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A command that runs in the tests' own process sets logging up for the process; no other test lives with it."""
     before, levels = structlog.get_config(), {name: logging.getLogger(name).level for name in _SILENCED}
+    configure = structlog.configure
+
+    def without_cache(**wanted: Any) -> None:
+        # A logger that is cached keeps what was set up when it was used first, for every test that comes.
+        configure(**wanted | {"cache_logger_on_first_use": False})
+
+    monkeypatch.setattr(structlog, "configure", without_cache)
     yield
-    structlog.configure(**before)
+    configure(**before)
     for name, level in levels.items():
         logging.getLogger(name).setLevel(level)
 

@@ -66,7 +66,8 @@ def fr(tmp_path) -> Path:
     lines = {name: f"tls/{name.removeprefix('kafka_')}.pem" for name in ("kafka_ca", "kafka_key")}
     lines |= {"kafka_certificate": "tls/certificate.pem", "kafka_security": "tls"}
     more = "".join(f'{name} = "{value}"\n' for name, value in lines.items())
-    (home / "unit.toml").write_text((home / "unit.toml").read_text() + more)
+    before = (home / "unit.toml").read_text().splitlines(keepends=True)
+    (home / "unit.toml").write_text("".join(line for line in before if "kafka_security" not in line) + more)
     return home
 
 

@@ -166,7 +166,7 @@ class Exchange:
     @property
     def invocation(self) -> Invocation:
         """How the centre's operator calls commands."""
-        return Invocation(home=self.place / "centre", kafka=self.model.bootstrap)
+        return Invocation(home=self.place / "centre", kafka=self.model.bootstrap, kafka_security="plain")
 
     @property
     def home(self) -> CentreHome:

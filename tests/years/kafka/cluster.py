@@ -33,7 +33,7 @@ from tests.years.kafka.transactions import Transactional, TransactionCoordinator
 if TYPE_CHECKING:
     from tests.years.kafka.connection import ModelConnection
 
-HOST: Final = "model"
+HOST: Final = "127.0.0.1"
 LOOKED_EVERY_MS: Final = 300_000
 """log.retention.check.interval.ms."""
 

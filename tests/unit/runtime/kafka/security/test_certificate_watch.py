@@ -58,7 +58,7 @@ async def test_both_are_told_a_third_before_the_end(tmp_path, authority) -> None
     assert [check.get("ending") for check in watch.checks().values()] == [None, None]
     clock[0] = NOW + 5 * DAY // 2
     assert [check.get("ending") for check in watch.checks().values()] == [None, True]
-    clock[0] = NOW + 7 * DAY
+    clock[0] = NOW + 7 * DAY + 2 * SECOND  # a certificate's times are whole seconds
     told = watch.checks()
     assert (told["certificate"]["ok"], told["certificate"]["days_left"]) == (True, 1)
     assert "ends in 47 hours" in told["certificate"]["hint"]
