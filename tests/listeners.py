@@ -12,6 +12,7 @@ import ssl
 import struct
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,10 +54,11 @@ def _ports(pids: Iterable[int]) -> set[int]:
 
 
 def _sockets(pid: int) -> list[str]:
-    try:
-        return [os.readlink(path) for path in Path(f"/proc/{pid}/fd").iterdir()]
-    except OSError:  # it has ended, or a descriptor has just been closed
-        return []
+    found = []
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):  # a descriptor that has just been closed, as a broker does all the time
+            found.append(os.readlink(path))
+    return found
 
 
 def _answers_in_plain(port: int) -> bool:

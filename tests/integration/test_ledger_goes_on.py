@@ -25,7 +25,7 @@ from runtime.kafka.partition_log import KafkaDirectory, KafkaLog, KafkaTopics
 from runtime.process.directory_file import write_statements
 from runtime.process.homes import UnitHome
 from runtime.process.settings_text import toml_text
-from tests.guarded import access_of, lines_as, shows_its_own, words_as, words_of_unit
+from tests.guarded import access_of, grant, lines_as, shows_its_own, words_as, words_of_unit
 from tests.integration.test_acts import COMMAND, _search, contrada, founded
 from tests.integration.units import UnitProcess, now
 from tests.waiting import GENEROUS, ended, until
@@ -216,10 +216,12 @@ async def test_an_exchange_that_was_founded_without_a_ledger_gets_one(empty_kafk
     write_statements(home / "directory.log", founding.statements[:2])
     shared = [topic for topic in topics.shared() if topic.name not in (topics.LEDGER, topics.AUDIT)]
     await KafkaTopicAdmin(empty_kafka.bootstrap).apply(shared)
+    await grant(empty_kafka.bootstrap)
     await KafkaDirectory(empty_kafka.bootstrap).publish(founding.statements[:2])
 
     centre = ["--home", str(home), *words_as(empty_kafka.bootstrap, "centre")]
     contrada(*centre, "ledger", "init", "--origin", NAME, "--http-port", "0")
+    shows_its_own(home / "ledger.toml", "ledger")
     rows = sequenced(centre, {"directory_statement": 3, "software_start": 1})
     assert {row["unit"] for row in rows} == {UnitId("ledger")}
     contrada(*centre, "ledger", "init", "--origin", NAME, "--http-port", "0", code=9)

@@ -175,6 +175,7 @@ def office(exchange: Exchange) -> list[str]:
     """A centre's home with the registrar's key, and the ledger's settings beside it."""
     home, secret = exchange.directory, (exchange.directory / "router.secret").read_bytes()
     (home / "centre.toml").write_text('secret = "router.secret"\n')
+    (home / "root.cbor").write_bytes(exchange.world.directory.root.encoded())
     place = home / "keys" / "registrar"
     place.mkdir(parents=True, mode=0o700)
     key = exchange.world.registrar
