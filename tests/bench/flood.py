@@ -61,7 +61,9 @@ MOST_BYTES = 500_000_000
 """What a flood becomes in Kafka, its deliveries included: half of what a unit's quota lets it have at once. In all rounds
 together its refusals stay below their quota, too: else the router would leave its outbox alone, and all would be calm."""
 
-MOST_RECORDS = 40_000
+MOST_RECORDS = 6_000
+"""As many replays as a unit's quota lets it have at once: what comes twice counts as a message."""
+
 BATCH = 200
 """So many records are offered at a time; of large ones a batch holds one."""
 
