@@ -137,11 +137,20 @@ class Exchange:
             self.cluster.resume(index)
             if not self.cluster.alive(index):
                 self.cluster.restart(index, wait=False)
+        for number in range(self.routers):
+            self.set_clock(number, 0)
         for process in self.processes():
             process.resume()
             process.start()
         self.cluster.wait()
         self._wait_for_sockets()
+
+    def set_clock(self, router: int, off_ms: int) -> None:
+        """From now on this router's clock is ahead by so much."""
+        self._clock(router).write_text(str(off_ms))
+
+    def _clock(self, router: int) -> Path:
+        return self.place / f"router-{router}.clock"
 
     def stop(self) -> None:
         """End all of it; what it wrote stays until its directory goes."""
@@ -213,8 +222,10 @@ class Exchange:
         }
         config.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items()))
         module = "broker.router" if self.kind == "real" else "tests.chaos.naive_router"
-        # Not -P: the naive router lies in tests/, which is no installed package.
-        command = [sys.executable, "-m", module, str(config)]
+        self.set_clock(number, 0)
+        # Not -P: what lies in tests/ is no installed package.
+        wrapped = ["tests.integration.off_clock", str(self._clock(number)), module]
+        command = [sys.executable, "-m", *wrapped, str(config)]
         return Process(name, command, self.logs / f"{name}.log", env=self.router_env)
 
     def _wait_for_sockets(self) -> None:

@@ -4,7 +4,7 @@ The schedule is pure: the same seed and seconds give the same faults at the same
 away at a time, since three copies of which two must be written bear no more; routers, daemons and the ledger
 fail freely. A second ledger on the same directory, which nobody should ever start, is a fault as well; it is
 killed after some seconds, and the first one may be killed or paused meanwhile. So is a witness that answers one byte at a
-time.
+time, and a router whose clock goes wrong while it works: by hours, by a week, by the rest of a half-year, by years.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from protocol.limits import DAY, HOUR
 from tests.chaos.exchange import Exchange
 from tests.chaos.processes import Process, say
 
 Victim = Literal["router", "broker", "daemon", "ledger", "witness"]
-Action = Literal["kill", "pause", "double", "drip"]
+Action = Literal["kill", "pause", "double", "drip", "misdate"]
 
 PAUSE_S = (7.0, 12.0)
 """Longer than the routers' session timeout of 6 s: a router comes back as a zombie."""
@@ -32,11 +33,16 @@ DOUBLE_S = (5.0, 9.0)
 DRIP_S = (5.0, 40.0)
 """Also longer than the ledger waits for a whole answer."""
 
+MISDATED_S = (3.0, 15.0)
+CLOCKS_MS = (2 * HOUR, 8 * DAY, 220 * DAY, -3 * 365 * DAY)
+"""By how much a router's clock is off."""
+
 LENGTHS: dict[Action, tuple[float, float]] = {
     "kill": AWAY_S,
     "pause": PAUSE_S,
     "double": DOUBLE_S,
     "drip": DRIP_S,
+    "misdate": MISDATED_S,
 }
 SECOND = 1
 """The index of the second ledger."""
@@ -44,6 +50,7 @@ SECOND = 1
 WEIGHTS: dict[tuple[Victim, Action], int] = {
     ("router", "kill"): 6,
     ("router", "pause"): 3,
+    ("router", "misdate"): 2,
     ("broker", "kill"): 2,
     ("broker", "pause"): 1,
     ("daemon", "kill"): 4,
@@ -64,6 +71,8 @@ class Fault:
     index: int
     action: Action
     seconds: float
+    off_ms: int = 0
+    """Of a clock."""
 
 
 def schedule(
@@ -91,7 +100,8 @@ def schedule(
             continue
         # A broker that was killed has to catch up before the next one may go.
         busy[slot] = at + length + (8.0 if victim == "broker" else 0.5)
-        faults.append(Fault(round(at, 2), victim, index, action, round(length, 2)))
+        off = chance.choice(CLOCKS_MS) if action == "misdate" else 0
+        faults.append(Fault(round(at, 2), victim, index, action, round(length, 2), off))
     return faults
 
 
@@ -124,7 +134,11 @@ class Nemesis:
 
     async def _strike_process(self, fault: Fault) -> None:
         process = self._processes(fault.victim)[fault.index]
-        if fault.action == "kill":
+        if fault.action == "misdate":
+            self._exchange.set_clock(fault.index, fault.off_ms)
+            await asyncio.sleep(fault.seconds)
+            self._exchange.set_clock(fault.index, 0)
+        elif fault.action == "kill":
             process.kill()
             await asyncio.sleep(fault.seconds)
             process.start()

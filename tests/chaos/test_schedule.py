@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from tests.chaos.nemesis import LENGTHS, schedule
+from tests.chaos.nemesis import CLOCKS_MS, LENGTHS, schedule
 
 SHAPE = {"every": 2.0, "brokers": 3, "routers": 2, "daemons": 4}
 
@@ -45,7 +45,12 @@ def test_every_kind_of_fault_happens() -> None:
         for victim in ("router", "broker", "daemon", "ledger")
         for action in ("kill", "pause")
     }
-    assert {(f.victim, f.action) for f in faults} == both | {("ledger", "double"), ("witness", "drip")}
+    assert {(f.victim, f.action) for f in faults} == both | {
+        ("ledger", "double"),
+        ("witness", "drip"),
+        ("router", "misdate"),
+    }
+    assert {f.off_ms for f in faults} == {0, *CLOCKS_MS}
     for fault in faults:
         low, high = LENGTHS[fault.action]
         assert low <= fault.seconds <= high
