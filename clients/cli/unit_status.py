@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from runtime.cli.columns import Kind
 from runtime.cli.render import Column, moment, plain, say, write, write_table
@@ -21,6 +21,10 @@ ALARMS = (
 )
 
 
+_SHORT: Final = {"certificate": "own TLS", "broker_certificate": "Kafka TLS"}
+"""Checks whose names are wider than the column."""
+
+
 def unit_is_well(found: dict[str, Any]) -> bool:
     """Whether everything is well now; an alarm counts until somebody has acknowledged it."""
     ledger = found["ledger"]
@@ -31,7 +35,8 @@ def unit_is_well(found: dict[str, Any]) -> bool:
 def show_status(found: dict[str, Any]) -> None:
     """Print it."""
     write(f"unit       {found['unit']} {'ready' if found['ready'] else 'not ready'}")
-    for name, check in found["checks"].items():
+    for check_name, check in found["checks"].items():
+        name = _SHORT.get(check_name, check_name)
         if hint := check.get("hint"):
             write(f"{name:<9}  {'ok, but' if check['ok'] else 'NOT OK'}: {hint}")
             continue
