@@ -69,7 +69,7 @@ _SILENCED = ("aiokafka", "asyncio")
 
 
 @pytest.fixture(autouse=True)
-def logs_as_they_were(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def logs_as_they_were() -> Iterator[None]:
     """A command that runs in the tests' own process sets logging up for the process; no other test lives with it."""
     before, levels = structlog.get_config(), {name: logging.getLogger(name).level for name in _SILENCED}
     configure = structlog.configure
@@ -78,8 +78,10 @@ def logs_as_they_were(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         # A logger that is cached keeps what was set up when it was used first, for every test that comes.
         configure(**wanted | {"cache_logger_on_first_use": False})
 
-    monkeypatch.setattr(structlog, "configure", without_cache)
-    yield
+    # Not the fixture of this name: what a test patches is to be undone before the things that it patched end.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(structlog, "configure", without_cache)
+        yield
     configure(**before)
     for name, level in levels.items():
         logging.getLogger(name).setLevel(level)
