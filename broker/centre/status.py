@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from broker.centre.agreements import what_waits
 from broker.centre.exchange_topics import declared_topics
 from broker.centre.hanging import hanging_in
 from broker.centre.key_watch import ending, key_rows, own_policy_file
 from broker.centre.progress import Reader, find_standing
 from broker.centre.progress_look import ROUTERS, ProgressLook
 from broker.centre.registry import Registry
-from broker.centre.waiting.half_acts import waiting_acts
 from broker.centre.wire.given_watch import ending_certificates
 from broker.process_certificates import authority_here
 from keys.directory import Directory
@@ -73,8 +73,7 @@ async def read_status(
             "size": registry.directory.head.size,
             "root": registry.directory.head.root.hex(),
             "refused": registry.refused,
-            "waiting": len(registry.directory.ballots(now()))
-            + len(waiting_acts(registry.home, registry.directory, now())),
+            "waiting": len(what_waits(registry)),
         },
         "routers": answers[: len(routers)],
         "ledgers": answers[len(routers) :],
@@ -112,12 +111,8 @@ def exchange_is_well(status: Mapping[str, Any]) -> bool:
 
 def advice_of(process: Mapping[str, Any]) -> list[str]:
     """What a process says that a person must do before something of it ends."""
-    checks = process["checks"]
-    return [
-        f"{what}: {hint}"
-        for name, what in _ENDS.items()
-        if (hint := _hint_of(checks.get(name) if isinstance(checks, dict) else None))
-    ]
+    hints = ((what, _hint_of(process["checks"].get(name))) for name, what in _ENDS.items())
+    return [f"{what}: {hint}" for what, hint in hints if hint]
 
 
 def _hint_of(check: object) -> str:
@@ -242,9 +237,18 @@ def ask_process(url: str) -> dict[str, Any]:
     finally:
         connection.close()
     body = read.value
-    if read.faults or not isinstance(body, dict):
+    checks = _checks_in(body)
+    if read.faults or checks is None:
         return unknown | {"error": "no process of the exchange"}
-    return {"url": url, "ready": body.get("ready") is True, "checks": body.get("checks") or {}}
+    return {"url": url, "ready": body.get("ready") is True, "checks": checks}
+
+
+def _checks_in(body: Any) -> dict[str, dict[str, Any]] | None:
+    """The checks of an answer, each with its fields; None where it is no answer of ours."""
+    checks = body.get("checks") or {} if isinstance(body, dict) else None
+    if not isinstance(checks, dict) or not all(isinstance(check, dict) for check in checks.values()):
+        return None
+    return checks
 
 
 def _shown(reader: Reader) -> dict[str, Any]:
