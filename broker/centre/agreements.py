@@ -61,13 +61,13 @@ _TWO = 2
 async def list_ballots(invocation: Invocation) -> list[dict[str, Any]]:
     """What waits for others who agree, in the order in which it was stated; acts behind statements."""
     registry = await Registry.read(invocation)
-    return [_row(each, registry.directory) for each in _open(registry)]
+    return [_row(each, registry.directory) for each in what_waits(registry)]
 
 
 async def find_ballots(invocation: Invocation, wanted: Sequence[bytes | IdPrefix]) -> list[dict[str, Any]]:
     """Those that are meant, to be read before anybody agrees; of a release, the record that it is about."""
     registry = await Registry.read(invocation)
-    found = _named(_open(registry), wanted)
+    found = _named(what_waits(registry), wanted)
     return [_row(each, registry.directory) | await _record(invocation, each) for each in found]
 
 
@@ -84,7 +84,7 @@ async def agree(
         directory, moment = registry.directory, now()
         signer = registrar_at(registry.home, key, secret)
         check_registrar(signer, directory, moment=moment)
-        found = _named(_open(registry), wanted)
+        found = _named(what_waits(registry), wanted)
         for each in found:
             _check_may_agree(each, signer, directory)
         acts = [each for each in found if isinstance(each, WaitingAct)]
@@ -130,7 +130,8 @@ def _check_may_agree(each: OpenBallot | WaitingAct, signer: SoftIdentity, direct
         )
 
 
-def _open(registry: Registry) -> list[OpenBallot | WaitingAct]:
+def what_waits(registry: Registry) -> list[OpenBallot | WaitingAct]:
+    """All of it as it lies here: statements in the directory's order, and acts behind them."""
     directory, moment = registry.directory, now()
     return [*directory.ballots(moment), *waiting_acts(registry.home, directory, moment)]
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from functools import partial
 from typing import Any, Final
 
 import httpx
@@ -194,8 +193,9 @@ async def run_ledger(settings: LedgerSettings) -> None:
         if listener is not None:
             ways = CertificateWatch.at(settings.access(), now)
             ways.show(ledger.metrics.certificate_left, ledger.metrics.broker_certificate_left)
-            look = partial(_with_certificates, ledger, ways, hint=hint)
-            pages = reading.ledger_pages(ledger.store, ledger.metrics.registry, look)
+            pages = reading.ledger_pages(
+                ledger.store, ledger.metrics.registry, lambda: ready(ledger, hint=hint) | ways.checks()
+            )
             serving.add(asyncio.create_task(serve(pages, listener), name="http"))
         tell_access(settings.access())
         log.info("started", ledger=settings.origin, bootstrap=settings.kafka, pid=os.getpid())
@@ -205,12 +205,6 @@ async def run_ledger(settings: LedgerSettings) -> None:
         await ledger.pulse.marks.close()
         log.info("stopped", ledger=settings.origin)
         check_end(done, program="ledger")
-
-
-def _with_certificates(
-    ledger: LedgerRun, ways: CertificateWatch, *, hint: str | None
-) -> dict[str, dict[str, object]]:
-    return ready(ledger, hint=hint) | ways.checks()
 
 
 async def clock_right(ledger: LedgerRun) -> None:

@@ -7,7 +7,6 @@ import gc
 import os
 import time
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -131,8 +130,9 @@ async def run_router(settings: RouterSettings) -> None:
     if listener is not None:
         ways = CertificateWatch.at(settings.access(), now)
         ways.show(router.metrics.certificate_left, router.metrics.broker_certificate_left)
-        look = partial(_with_certificates, router, outboxes, ways, hint=hint)
-        pages = health_pages(router.metrics.registry, look)
+        pages = health_pages(
+            router.metrics.registry, lambda: readiness(router, outboxes, hint=hint) | ways.checks()
+        )
         serving.add(asyncio.create_task(serve(pages, listener), name="http"))
     stating = Stating(router.replica, router.signer, now, os.urandom)
     # Nothing waits for these: if they fail, messages are still routed.
@@ -229,12 +229,6 @@ def readiness(
         # Always ok: a unit that saw another head is an alarm, and no reason to take a router out of service.
         found["ledger"] = {"ok": True, "entries": gossip.entries, "accused": sorted(gossip.accused)}
     return found
-
-
-def _with_certificates(
-    router: Router, outboxes: KafkaOutboxes, ways: CertificateWatch, *, hint: str | None
-) -> dict[str, dict[str, object]]:
-    return readiness(router, outboxes, hint=hint) | ways.checks()
 
 
 def _ledger(settings: RouterSettings, metrics: RouterMetrics, times: ClockCheck) -> LedgerFeed | None:

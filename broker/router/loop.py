@@ -144,7 +144,6 @@ class Router:
                     parsed.append(parse_input(record))
                     await turn.give_way()
                 state, use = await self._route(claim, parsed, state, use)
-                self._tell_queue(claim, None)
         finally:
             self._tell_queue(claim, None)
 

@@ -172,14 +172,16 @@ def open_context(home: UnitHome, settings: UnitSettings) -> UnitContext:
     check_state_is_there(home)
     verified = VerifiedStatements(home.verified, root, unit_secret(settings, home))
     store = Store(home.database)
-    times = UnitClock(now, time.monotonic, store)
-    context = UnitContext(
+    times, metrics = UnitClock(now, time.monotonic, store), UnitMetrics.create()
+    ways = CertificateWatch.at(settings.access(home.path), times.now)
+    ways.show(metrics.certificate_left, metrics.broker_certificate_left)
+    return UnitContext(
         unit=settings.unit,
         store=store,
         vault=Vault(keys.storage_key, os.urandom),
         keys=keys,
         replica=StoredDirectory(home.replica, root, verified=verified),
-        metrics=UnitMetrics.create(),
+        metrics=metrics,
         clock=times.now,
         monotonic=time.monotonic,
         entropy=os.urandom,
@@ -187,11 +189,8 @@ def open_context(home: UnitHome, settings: UnitSettings) -> UnitContext:
         renews_key=settings.renew_key,
         ledger=_ledger(home),
         times=times,
-        certificates=CertificateWatch.at(settings.access(home.path), times.now),
+        certificates=ways,
     )
-    assert context.certificates is not None
-    context.certificates.show(context.metrics.certificate_left, context.metrics.broker_certificate_left)
-    return context
 
 
 def _ledger(home: UnitHome) -> Ledger | None:

@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from protocol.identifiers import Millis
-from protocol.limits import DAY, SECOND
+from protocol.limits import DAY, HOUR
 
 TOLD_PARTS: Final = 3
 """One of so many parts of its life is left when it is told."""
-
-_HOUR: Final = 3600 * SECOND
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -38,4 +36,4 @@ class Validity:
         left = self.left(now)
         if left <= 0:
             return "has ended"
-        return f"ends in {left // DAY} days" if left >= 2 * DAY else f"ends in {left // _HOUR} hours"
+        return f"ends in {left // DAY} days" if left >= 2 * DAY else f"ends in {left // HOUR} hours"

@@ -23,7 +23,7 @@ from runtime.kafka.client import (
 )
 from runtime.kafka.ports import Place
 from runtime.kafka.positions import Found, PositionAnswer
-from runtime.kafka.requests import NO_TAGS, TAGS, TEXT, PinnedRequest
+from runtime.kafka.requests import NO_TAGS, TAGS, TEXT, PinnedRequest, by_topic
 
 AT_ONCE: Final = 200
 """Groups of one request: each has two or three positions."""
@@ -67,23 +67,11 @@ class _GroupsFetched(Response):  # type: ignore[misc]
             "groups",
             types.CompactArray(
                 ("group", TEXT),
-                (
-                    "topics",
-                    types.CompactArray(
-                        ("topic", TEXT),
-                        (
-                            "partitions",
-                            types.CompactArray(
-                                ("partition", types.Int32),
-                                ("offset", types.Int64),
-                                ("leader_epoch", types.Int32),
-                                ("metadata", TEXT),
-                                ("error_code", types.Int16),
-                                TAGS,
-                            ),
-                        ),
-                        TAGS,
-                    ),
+                by_topic(
+                    ("offset", types.Int64),
+                    ("leader_epoch", types.Int32),
+                    ("metadata", TEXT),
+                    ("error_code", types.Int16),
                 ),
                 ("error_code", types.Int16),
                 TAGS,
@@ -104,12 +92,7 @@ class _FetchGroups(RequestStruct):  # type: ignore[misc]
             "groups",
             types.CompactArray(
                 ("group", TEXT),
-                (
-                    "topics",
-                    types.CompactArray(
-                        ("topic", TEXT), ("partitions", types.CompactArray(types.Int32)), TAGS
-                    ),
-                ),
+                ("topics", types.CompactArray(*_ASKED)),
                 TAGS,
             ),
         ),
