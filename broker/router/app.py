@@ -16,6 +16,7 @@ from broker.ledger.trust import read_policy_file
 from broker.renewal import renewal_of
 from broker.replica import KAFKA_RECENT, OLDEST, Replica
 from broker.router.holding import HoldingParts
+from broker.router.key_apart import KeyApart
 from broker.router.ledger_feed import LedgerFeed
 from broker.router.loop import Router
 from broker.router.metrics import RouterMetrics
@@ -26,6 +27,7 @@ from broker.statement_feed import KafkaStatements
 from keys.ceremony import read_pin
 from keys.lifecycle import ROUTER_LIFETIME
 from keys.signer import check_signer_uri
+from keys.unlock import Secret
 from protocol import topics
 from runtime.errors import Unavailable
 from runtime.kafka.broker_time import KafkaTime, TimeFeed
@@ -69,6 +71,7 @@ def build_router(settings: RouterSettings) -> tuple[Router, KafkaOutboxes]:
         ledger=_ledger(settings, metrics, times),
         renewal=renewal,
         times=times,
+        apart=KeyApart(renewal.identity) if is_apart(settings, secret) else None,
     )
     outboxes = KafkaOutboxes(
         HoldingParts(
@@ -84,6 +87,11 @@ def build_router(settings: RouterSettings) -> tuple[Router, KafkaOutboxes]:
     )
     _follow(router, outboxes)
     return router, outboxes
+
+
+def is_apart(settings: RouterSettings, secret: Secret) -> bool:
+    """Whether the key is asked for each signature, in a token or in a process of its own."""
+    return settings.key.startswith("signer:") or secret.kind == "token"
 
 
 def _follow(router: Router, outboxes: KafkaOutboxes) -> None:
@@ -142,6 +150,8 @@ async def run_router(settings: RouterSettings) -> None:
         ),
         asyncio.create_task(_settle(router.replica), name="settle"),
     }
+    if router.apart is not None:
+        beside.add(asyncio.create_task(router.apart.watch(), name="apart"))
     if router.renewal is not None:
         beside.add(asyncio.create_task(router.renewal.run(kafka_time), name="key"))
     if router.ledger is not None:
@@ -224,6 +234,8 @@ def readiness(
     }
     if router.renewal is not None:
         found["key"] = router.renewal.check()
+    if router.apart is not None:
+        found["signer"] = router.apart.check()
     if router.ledger is not None:
         gossip = router.ledger.gossip
         # Always ok: a unit that saw another head is an alarm, and no reason to take a router out of service.

@@ -44,6 +44,31 @@ def router_run(_: Invocation, config: Path | None, *, check_config: bool) -> Non
     start(config, check_only=check_config)
 
 
+@command(
+    router,
+    "signer",
+    impact=Impact.WRITES,
+    short="hold a router's key and sign for it, as a process of its own",
+    examples=(
+        "contrada router signer --config /etc/contrada/signer.toml",
+        "contrada router signer --config signer.toml --check-config",
+    ),
+    json_help="Print errors as JSON on stderr. The log is JSON in any case.",
+)
+@click.option("--config", type=PathName(path_type=Path), metavar="FILE", help="The signer's TOML file.")
+@click.option("--check-config", is_flag=True, help="Check the settings and the key, then leave.")
+@pass_invocation
+def router_signer(_: Invocation, config: Path | None, *, check_config: bool) -> None:
+    """Hold a router's key, and sign on a socket what a router signs, until SIGTERM or Ctrl-C.
+
+    Run it as another user than the router, whose settings then say key = "signer:/path/to/the/socket".
+    Settings that --config does not give are taken from CONTRADA_SIGNER_*.
+    """
+    from broker.signer.__main__ import start
+
+    start(config, check_only=check_config)
+
+
 _REQUEST = (
     Column("name", "router"),
     Column("request", "request"),
