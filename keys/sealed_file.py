@@ -60,6 +60,26 @@ def open_sealed(data: bytes, *, purpose: str, secret: Secret, name: str, limit: 
         raise _unreadable(name) from None
 
 
+def purpose_of(data: bytes, *, name: str) -> tuple[str, str]:
+    """What a container says that it is for, and what opens it. It is not proved yet."""
+    try:
+        item = decode(data, limit=MAX_SEALED)
+    except Rejected:
+        raise _unreadable(name) from None
+    match item:
+        case [int(), str(purpose), str(kind), *_]:
+            return purpose, kind
+        case _:
+            raise _unreadable(name)
+
+
+def reseal(data: bytes, before: Secret, after: Secret, *, name: str, entropy: Entropy) -> bytes:
+    """The same content for the same purpose, opened by another secret."""
+    purpose, _ = purpose_of(data, name=name)
+    content = open_sealed(data, purpose=purpose, secret=before, name=name)
+    return seal_file(content, purpose=purpose, secret=after, entropy=entropy)
+
+
 def _aad(purpose: str, kind: str, salt: bytes) -> bytes:
     return encode(["contrada/sealed-file", 1, purpose, kind, salt])
 

@@ -14,7 +14,7 @@ import click
 from protocol.identifiers import UnitId
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
 from runtime.cli.input_files import PathName
-from runtime.cli.params import OneUnit, Whole, authority_option
+from runtime.cli.params import OneUnit, Whole, authority_option, token_option
 from runtime.cli.render import Column, say, write_details
 
 router = group("router", short="run a router of the exchange", text="Run a router of the exchange.")
@@ -95,6 +95,7 @@ _BRING = (
     "--root", required=True, type=PathName(path_type=Path), metavar="FILE", help="root.cbor, from the centre."
 )
 @click.option("--secret", type=PathName(path_type=Path), metavar="FILE", help="32 bytes that seal the key.")
+@token_option
 @click.option(
     "--ledger-policy",
     type=PathName(path_type=Path),
@@ -116,6 +117,7 @@ def router_init(
     name: str,
     root: Path,
     secret: Path | None,
+    token: str | None,
     ledger_policy: Path | None,
     http_port: int,
     authority: Path | None,
@@ -127,11 +129,13 @@ def router_init(
     from broker.router.router_founding import RouterPlan, found_router
     from runtime.cli.errors import NoHome
     from runtime.cli.home import chosen_home, typed_access
+    from runtime.cli.token_files import secret_or_token
 
     home = chosen_home(invocation)
     kafka = typed_access(invocation)
     if kafka is None:
         raise NoHome("no Kafka named", hint="say --kafka HOST:PORT, or set CONTRADA_KAFKA")
+    secret = secret_or_token(secret, token, file=home.path / "router.secret")
     plan = RouterPlan(
         home=home.path,
         name=UnitId(name),

@@ -12,6 +12,7 @@ Ed25519 key is made in the token where it can (CKM_EDDSA), and is never in any m
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
@@ -27,6 +28,29 @@ from protocol.errors import MisuseError
 _KEK = b"contrada/token-kek/1"
 _EDWARDS25519 = (bytes.fromhex("06032b6570"), b"\x13\x0cedwards25519")
 """CKA_EC_PARAMS: an object identifier (RFC 8410), or the name of PKCS#11 3.0. A token knows one of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTold:
+    """One key in a token, by what the token says of it."""
+
+    label: str
+    key_id: str
+    kind: str
+    stays: bool
+    """Whether nothing takes it out."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenTold:
+    """A token, by what it says of itself."""
+
+    label: str
+    serial: str
+    maker: str
+    model: str
+    signs_ed25519: bool
+    keys: tuple[KeyTold, ...]
 
 
 class TokenSecret(Guarded):
@@ -140,6 +164,18 @@ class TokenSecret(Guarded):
 
         self.session.ask(question)
 
+    def try_pin(self) -> None:
+        """Log in, although a PIN was refused before: a person stands behind it."""
+        self.session.by_hand = True
+        try:
+            self.reach()
+        finally:
+            self.session.by_hand = False
+
+    def told(self) -> TokenTold:
+        """What the token says of itself, and of the keys in it."""
+        return self.session.ask(lambda session: _told(session, self.uri))
+
     def reach(self) -> None:
         """`KeyAway` where the token does not answer now."""
         self.session.ask(lambda session: session.generate_random(64))
@@ -178,6 +214,34 @@ def _point(value: bytes) -> bytes:
     if len(raw) != 32:
         raise TokenKeyError("the token's public key is not one of Ed25519", hint="docs/hardware-keys.md")
     return raw
+
+
+def _told(session: Any, uri: TokenUri) -> TokenTold:
+    from pkcs11 import Attribute, KeyType, ObjectClass  # noqa: PLC0415
+
+    kinds = {
+        ObjectClass.SECRET_KEY: "sealing key",
+        ObjectClass.PRIVATE_KEY: "signing key",
+    }
+    keys = []
+    for kind, words in kinds.items():
+        for found in session.get_objects({Attribute.CLASS: kind}):
+            is_ours = kind is ObjectClass.PRIVATE_KEY and found[Attribute.KEY_TYPE] is KeyType.EC_EDWARDS
+            if kind is ObjectClass.SECRET_KEY:
+                is_ours = found[Attribute.LABEL] == uri.object
+            keys.append(
+                KeyTold(
+                    label=str(found[Attribute.LABEL]),
+                    key_id=bytes(found[Attribute.ID]).hex(),
+                    kind=words if is_ours else "another's",
+                    stays=bool(found[Attribute.SENSITIVE]) and not found[Attribute.EXTRACTABLE],
+                )
+            )
+    token = session.token
+    serial = token.serial.decode("utf-8", "replace")
+    return TokenTold(
+        token.label, serial, token.manufacturer_id, token.model, _has_ed25519(session), tuple(keys)
+    )
 
 
 def _has_ed25519(session: Any) -> bool:

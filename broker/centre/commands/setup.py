@@ -12,7 +12,7 @@ from runtime.cli.command import Impact, Invocation, command, group, pass_invocat
 from runtime.cli.errors import CommandError
 from runtime.cli.exits import Exit
 from runtime.cli.input_files import PathName
-from runtime.cli.params import Whole, authority_option
+from runtime.cli.params import Whole, authority_option, token_option
 from runtime.cli.render import Column, moment, say, write_details, write_table
 
 TOPIC_COLUMNS = (
@@ -50,6 +50,7 @@ topics = group("topics", short="the shape of the exchange in Kafka")
     ),
 )
 @click.option("--secret", type=PathName(path_type=Path), metavar="FILE", help="32 bytes that seal the keys.")
+@token_option
 @click.option(
     "--router-port",
     type=Whole(0, 65535),
@@ -70,6 +71,7 @@ def centre_init(
     invocation: Invocation,
     *,
     secret: Path | None,
+    token: str | None,
     router_port: int,
     registrars: int,
     authority: Path | None,
@@ -82,8 +84,11 @@ def centre_init(
     Over TLS the router's settings name a certificate of the router's own, made where the authority is found.
     """
     from broker.centre.founding import found_centre
+    from runtime.cli.home import chosen_home
     from runtime.cli.kafka_calls import run_quietly
+    from runtime.cli.token_files import secret_or_token
 
+    secret = secret_or_token(secret, token, file=chosen_home(invocation).path / "centre.secret")
     work = found_centre(
         invocation,
         secret_file=secret,
