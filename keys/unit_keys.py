@@ -82,6 +82,15 @@ class UnitKeys(Guarded):
         return self._own.present
 
     @property
+    def is_apart(self) -> bool:
+        """Whether a token is asked for signatures, which takes its time and may fail."""
+        return self._secret.kind == "token"
+
+    def reach(self) -> None:
+        """`KeyAway` where the unit could not sign now."""
+        self._own.reach()
+
+    @property
     def opener(self) -> SoftOpener:
         """The unit's epoch keys. The same object for the life of this one, kept up to date."""
         return self._opener

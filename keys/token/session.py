@@ -96,6 +96,8 @@ class TokenSession(Guarded):
         """An object of the token, looked up once in a session; what could be taken out is refused."""
         found = self._objects.get(name)
         if found is None:
+            # First whether the session lives: a search in a dead one ends in noise on stderr.
+            probe(session)
             found = session.get_key(**by)
             _check_stays(found)
             self._objects[name] = found
@@ -104,6 +106,12 @@ class TokenSession(Guarded):
     def forget_objects(self) -> None:
         """Look them up anew: some were made or destroyed."""
         self._objects.clear()
+
+
+def probe(session: Any) -> None:
+    """Ask the session for something that changes nothing, and the slot whether its token is there."""
+    session.generate_random(64)
+    session.token.slot.get_token()
 
 
 def session_of(uri: TokenUri, pin: Callable[[], str]) -> TokenSession:

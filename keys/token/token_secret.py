@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from keys.errors import TokenKeyError
 from keys.secrecy import Guarded
-from keys.token.session import TokenSession
+from keys.token.session import TokenSession, probe
 from keys.token.uri import TokenUri
 from keys.unlock import KEY_ID
 from protocol.errors import MisuseError
@@ -94,6 +94,7 @@ class TokenSecret(Guarded):
             pkcs11.Attribute.CLASS: pkcs11.ObjectClass.SECRET_KEY,
             pkcs11.Attribute.LABEL: self.uri.object,
         }
+        self.reach()
         return self.session.ask(lambda session: bool(list(session.get_objects(wanted))))
 
     def make_sealing_key(self) -> None:
@@ -174,11 +175,12 @@ class TokenSecret(Guarded):
 
     def told(self) -> TokenTold:
         """What the token says of itself, and of the keys in it."""
+        self.reach()
         return self.session.ask(lambda session: _told(session, self.uri))
 
     def reach(self) -> None:
         """`KeyAway` where the token does not answer now."""
-        self.session.ask(lambda session: session.generate_random(64))
+        self.session.ask(probe)
 
 
 def _STAYS() -> dict[Any, Any]:  # noqa: N802
