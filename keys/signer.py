@@ -55,7 +55,10 @@ def _parts(uri: str) -> tuple[str, str]:
     if not colon or scheme not in SIGNER_SCHEMES:
         shown = scheme if colon and re.fullmatch(r"[a-z][a-z0-9+.-]{0,19}", scheme) else "no scheme"
         known = ", ".join(f"{name}:" for name in sorted(SIGNER_SCHEMES))
-        raise KeyUriError(f"keys cannot be taken from {shown!r}", hint=f"known are: {known}")
+        raise KeyUriError(
+            f"keys cannot be taken from {shown!r}",
+            hint=f"known are: {known}; a token is named where a secret's file is: docs/hardware-keys.md",
+        )
     return scheme, rest
 
 
