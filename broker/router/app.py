@@ -142,25 +142,28 @@ async def run_router(settings: RouterSettings) -> None:
             router.metrics.registry, lambda: readiness(router, outboxes, hint=hint) | ways.checks()
         )
         serving.add(asyncio.create_task(serve(pages, listener), name="http"))
-    stating = Stating(router.replica, router.signer, now, os.urandom)
-    # Nothing waits for these: if they fail, messages are still routed.
-    beside = {
-        asyncio.create_task(
-            _announce(router, stating, KafkaTopics(settings.access()), kafka_time), name="start"
-        ),
-        asyncio.create_task(_settle(router.replica), name="settle"),
-    }
     if router.apart is not None:
-        beside.add(asyncio.create_task(router.apart.watch(), name="apart"))
-    if router.renewal is not None:
-        beside.add(asyncio.create_task(router.renewal.run(kafka_time), name="key"))
-    if router.ledger is not None:
-        beside.add(asyncio.create_task(router.ledger.run(), name="ledger"))
+        tasks.add(asyncio.create_task(router.apart.watch(), name="apart"))
+    beside = _beside(router, KafkaTopics(settings.access()), kafka_time)
     tell_access(settings.access())
     log.info("started", router=settings.name, bootstrap=settings.kafka, pid=os.getpid())
     done = await run_until_end(tasks, serving=serving, beside=beside)
     log.info("stopped", router=settings.name)
     check_end(done, program="router")
+
+
+def _beside(router: Router, bus: KafkaTopics, kafka_time: TimeFeed) -> set[asyncio.Task[Any]]:
+    """Nothing waits for these: if they fail, messages are still routed."""
+    stating = Stating(router.replica, router.signer, now, os.urandom)
+    beside = {
+        asyncio.create_task(_announce(router, stating, bus, kafka_time), name="start"),
+        asyncio.create_task(_settle(router.replica), name="settle"),
+    }
+    if router.renewal is not None:
+        beside.add(asyncio.create_task(router.renewal.run(kafka_time), name="key"))
+    if router.ledger is not None:
+        beside.add(asyncio.create_task(router.ledger.run(), name="ledger"))
+    return beside
 
 
 async def _announce(router: Router, stating: Stating, bus: KafkaTopics, kafka_time: TimeFeed) -> None:

@@ -14,8 +14,9 @@ import click
 from protocol.identifiers import UnitId
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
 from runtime.cli.input_files import PathName
-from runtime.cli.params import OneUnit, Whole, authority_option, token_option
+from runtime.cli.params import OneUnit, Whole, authority_option
 from runtime.cli.render import Column, say, write_details
+from runtime.cli.tokens.seal_options import token_option
 
 router = group("router", short="run a router of the exchange", text="Run a router of the exchange.")
 
@@ -75,6 +76,7 @@ _REQUEST = (
     Column("kid", "key id"),
     Column("fingerprint", "fingerprint"),
 )
+_FOUNDED = (*_REQUEST, Column("root_fingerprint", "root fingerprint"), Column("config", "settings"))
 _BRING = (
     "hint: bring the request to the centre, and read the fingerprint to them: contrada centre appoint FILE"
 )
@@ -129,26 +131,24 @@ def router_init(
     from broker.router.router_founding import RouterPlan, found_router
     from runtime.cli.errors import NoHome
     from runtime.cli.home import chosen_home, typed_access
-    from runtime.cli.token_files import secret_or_token
+    from runtime.cli.tokens.token_files import secret_or_token
 
     home = chosen_home(invocation)
     kafka = typed_access(invocation)
     if kafka is None:
         raise NoHome("no Kafka named", hint="say --kafka HOST:PORT, or set CONTRADA_KAFKA")
-    secret = secret_or_token(secret, token, file=home.path / "router.secret")
     plan = RouterPlan(
         home=home.path,
         name=UnitId(name),
         kafka=kafka,
         root=root,
-        secret=secret,
+        secret=secret_or_token(secret, token, file=home.path / "router.secret"),
         http_port=http_port,
         ledger_policy=ledger_policy,
         authority=authority,
     )
     done = found_router(plan)
-    fields = (*_REQUEST, Column("root_fingerprint", "root fingerprint"), Column("config", "settings"))
-    write_details(done, fields, as_json=invocation.json)
+    write_details(done, _FOUNDED, as_json=invocation.json)
     say(_BRING)
     if "to_do" in done:
         say(f"hint: {done['to_do']}")

@@ -56,6 +56,7 @@ async def run_signer(settings: SignerSettings) -> None:
     log.info("started", program="signer", socket=str(settings.socket), pid=os.getpid(), signed=count.total)
     await stop.wait()
     server.close()
+    await desk.close()
     count.close()
     log.info("stopped", program="signer", signed=count.total)
 

@@ -14,7 +14,7 @@ import socket
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -64,16 +64,25 @@ class SignerDesk:
     count: SignatureCount
     rate: Rate
     user: int
-    _open: int = 0
+    _open: dict[asyncio.StreamWriter, asyncio.Task[Any]] = field(default_factory=dict)
+
+    async def close(self) -> None:
+        """End every connection: what is asked from now on is asked of the next process."""
+        tasks = list(self._open.values())
+        for writer in list(self._open):
+            writer.close()
+        if tasks:
+            await asyncio.wait(tasks, timeout=WHOLE_WITHIN)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, until it ends."""
         peer = _user_of(writer)
-        if peer != self.user or self._open >= MOST_CONNECTIONS:
-            log.warning("connection_refused", user=peer, open=self._open)
+        task = asyncio.current_task()
+        if peer != self.user or len(self._open) >= MOST_CONNECTIONS or task is None:
+            log.warning("connection_refused", user=peer, open=len(self._open))
             writer.close()
             return
-        self._open += 1
+        self._open[writer] = task
         try:
             await self._answer_all(reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -81,7 +90,7 @@ class SignerDesk:
         except (Rejected, TimeoutError) as error:
             log.warning("request_malformed", error=type(error).__name__)
         finally:
-            self._open -= 1
+            del self._open[writer]
             writer.close()
 
     async def _answer_all(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

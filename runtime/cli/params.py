@@ -6,10 +6,8 @@ Owns the textual forms at the command line. Codes are written as everywhere (pro
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from enum import Enum
-from functools import wraps
 from pathlib import Path
 from typing import Any, Final
 
@@ -274,42 +272,6 @@ limit_option = click.option(
 )
 since_option = click.option("--since", type=Moment(Bound.LOWER), help="From then on.")
 until_option = click.option("--until", type=Moment(Bound.UPPER), help="Up to then.")
-secret_option = click.option(
-    "--secret", type=PathName(path_type=Path), metavar="FILE", help="32 bytes that seal the keys."
-)
-token_option = click.option(
-    "--token",
-    metavar="URI",
-    help="Or a token that seals them: pkcs11:token=LABEL?module-path=LIBRARY.",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class SealedBy:
-    """What is to seal new keys, as it was typed: one of them, or nothing."""
-
-    secret: Path | None
-    passphrase: Path | None
-    token: str | None
-
-
-def sealed_by_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """--secret, --passphrase and --token, of which one is said; the function takes them as `seals`."""
-
-    @wraps(function)
-    def taking(
-        *rest: Any, secret: Path | None, passphrase: Path | None, token: str | None, **named: Any
-    ) -> Any:
-        if sum(each is not None for each in (secret, passphrase, token)) > 1:
-            raise click.UsageError("say one of --secret, --passphrase and --token")
-        return function(*rest, seals=SealedBy(secret, passphrase, token), **named)
-
-    words = click.option(
-        "--passphrase", type=PathName(path_type=Path), metavar="FILE", help="Or a file with words."
-    )
-    return secret_option(words(token_option(taking)))
-
-
 authority_option = click.option(
     "--authority",
     type=PathName(path_type=Path),

@@ -12,8 +12,9 @@ from runtime.cli.command import Impact, Invocation, command, group, pass_invocat
 from runtime.cli.errors import CommandError
 from runtime.cli.exits import Exit
 from runtime.cli.input_files import PathName
-from runtime.cli.params import Whole, authority_option, token_option
+from runtime.cli.params import Whole, authority_option
 from runtime.cli.render import Column, moment, say, write_details, write_table
+from runtime.cli.tokens.seal_options import token_option
 
 TOPIC_COLUMNS = (
     Column("kind", "KIND"),
@@ -22,6 +23,11 @@ TOPIC_COLUMNS = (
     Column("settings", "SETTINGS", kind=Kind.TEXT),
 )
 
+FOUNDED = (
+    Column("root", "root"),
+    Column("root_fingerprint", "root fingerprint"),
+    Column("router_config", "router settings"),
+)
 HANGING_COLUMNS = (
     Column("topic", "TOPIC"),
     Column("partition", "PARTITION"),
@@ -86,23 +92,17 @@ def centre_init(
     from broker.centre.founding import found_centre
     from runtime.cli.home import chosen_home
     from runtime.cli.kafka_calls import run_quietly
-    from runtime.cli.token_files import secret_or_token
+    from runtime.cli.tokens.token_files import secret_or_token
 
-    secret = secret_or_token(secret, token, file=chosen_home(invocation).path / "centre.secret")
     work = found_centre(
         invocation,
-        secret_file=secret,
+        secret_file=secret_or_token(secret, token, file=chosen_home(invocation).path / "centre.secret"),
         router_port=router_port,
         registrars=registrars,
         authority=authority,
     )
     done = run_quietly(work)
-    fields = (
-        Column("root", "root"),
-        Column("root_fingerprint", "root fingerprint"),
-        Column("router_config", "router settings"),
-    )
-    write_details(done, fields, as_json=invocation.json)
+    write_details(done, FOUNDED, as_json=invocation.json)
     if "to_do" in done:
         say(f"hint: {done['to_do']}")
     say(f"hint: start the router: contrada router run --config {done['router_config']}")

@@ -52,7 +52,7 @@ def token_init(invocation: Invocation, *, uri: str, out: Path | None) -> None:
     """
     from keys.token.named import open_token
     from keys.token.uri import parse_token_uri
-    from runtime.cli.token_files import name_token
+    from runtime.cli.tokens.token_files import name_token
 
     if out is not None:
         found = name_token(uri, out)
@@ -134,7 +134,7 @@ def token_move(
     Stop what uses the keys first. Interrupted, say it again. Keys that move stay the same keys: copies of the
     old files and of the old secret open them still. The next identity is made in the token.
     """
-    from runtime.cli.token_files import move_keys
+    from runtime.cli.tokens.token_files import move_keys
 
     if secret is not None and passphrase is not None:
         raise click.UsageError("say either --secret or --passphrase")

@@ -13,8 +13,9 @@ from runtime.cli.errors import CommandError
 from runtime.cli.exits import Exit
 from runtime.cli.home import chosen_home, typed_way, unit_home
 from runtime.cli.input_files import PathName
-from runtime.cli.params import OneLine, OneUnit, SealedBy, Whole, sealed_by_options
+from runtime.cli.params import OneLine, OneUnit, Whole
 from runtime.cli.render import Column, say, write_details, write_json
+from runtime.cli.tokens.seal_options import SealedBy, sealed_by_options
 
 unit = group(
     "unit",
@@ -97,7 +98,7 @@ def unit_init(
     secret is written beside the keys: move it to another place before the unit is used in earnest.
     """
     from clients.cli.unit_setup import make_home
-    from runtime.cli.token_files import secret_or_token
+    from runtime.cli.tokens.token_files import secret_or_token
 
     done = make_home(
         invocation,

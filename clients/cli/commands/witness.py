@@ -14,8 +14,9 @@ from runtime.cli.errors import CommandError
 from runtime.cli.exits import Exit
 from runtime.cli.home import chosen_home
 from runtime.cli.input_files import PathName
-from runtime.cli.params import SealedBy, Whole, sealed_by_options
+from runtime.cli.params import Whole
 from runtime.cli.render import Column, moment, say, write, write_details, write_json, write_table
+from runtime.cli.tokens.seal_options import SealedBy, sealed_by_options
 
 witness = group("witness", short="cosign the exchange's logs, and catch one that forks")
 
@@ -94,7 +95,7 @@ def witness_init(
     witness lines of a policy file, for the centre.
     """
     from clients.cli.witness_setup import make_witness, secret_place
-    from runtime.cli.token_files import secret_or_token
+    from runtime.cli.tokens.token_files import secret_or_token
 
     secret = secret_or_token(seals.secret, seals.token, file=secret_place(chosen_home(invocation).path))
     settings: dict[str, Any] = {"name": name, "port": port, "http_port": http_port, "mirror": mirror}

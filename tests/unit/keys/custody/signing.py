@@ -60,6 +60,7 @@ class Desk:
             ready.set()
             await ends[0][1].wait()
             server.close()
+            await desk.close()
 
         thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
         thread.start()
