@@ -17,6 +17,7 @@ import structlog
 
 from broker.replica import Replica
 from keys.directory import Directory
+from keys.errors import KeyAway
 from protocol import topics
 from protocol.errors import Code, Rejected
 from protocol.identifiers import Entropy, KeyId, Millis, UnitId
@@ -95,7 +96,7 @@ async def announce_start(stating: Stating, bus: Topics, program: str) -> None:
         try:
             async with bus.writing() as writer:
                 await writer.write([stating.record(started, actor)])
-        except Unavailable as error:
+        except (Unavailable, KeyAway) as error:
             log.warning("start_not_announced", error=str(error))
             await asyncio.sleep(1)
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from broker.announcements import signing_fault
 from keys.directory import Directory
-from keys.soft_keys import SoftIdentity
+from keys.soft_keys import PrivateIdentity
 from keys.unlock import Secret
 from protocol.errors import Code, Rejected
 from protocol.identifiers import Millis
@@ -12,7 +12,7 @@ from runtime.process.directory_file import local_directory
 from runtime.process.homes import CentreHome
 
 
-def check_registrar(registrar: SoftIdentity, directory: Directory, *, moment: Millis) -> None:
+def check_registrar(registrar: PrivateIdentity, directory: Directory, *, moment: Millis) -> None:
     """Refuse to state with a key that the directory does not know, or that is not valid at this moment."""
     fault = signing_fault(directory, registrar.public.kid, moment)
     if fault is not None:
@@ -24,7 +24,7 @@ def check_registrar(registrar: SoftIdentity, directory: Directory, *, moment: Mi
 
 
 def check_registrar_at_home(
-    registrar: SoftIdentity, home: CentreHome, *, secret: Secret, moment: Millis
+    registrar: PrivateIdentity, home: CentreHome, *, secret: Secret, moment: Millis
 ) -> None:
     """The same by the directory as this home has read it last; a home that has read none is not held up."""
     if home.replica.exists():

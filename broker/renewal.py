@@ -18,10 +18,9 @@ from typing import Final, Protocol
 import structlog
 
 from broker.replica import Replica
-from keys.appointments.own_identity import OwnIdentity
 from keys.errors import KeyStoreError
 from keys.lifecycle import ENDING, party_end
-from keys.signer import signer_from_uri
+from keys.signer import KeptIdentity, signer_from_uri
 from keys.unlock import Secret
 from protocol.identifiers import Millis
 from protocol.limits import DAY, SECOND
@@ -77,7 +76,7 @@ def renewal_of(
 class Renewal:
     """The upkeep of one process's key."""
 
-    identity: OwnIdentity
+    identity: KeptIdentity
     replica: Replica
     topic: DirectoryTopic
     lifetime: int

@@ -8,7 +8,7 @@
     <directory>/ledger/identity.key         on the ledger's machine
 
 The result is one root key with threshold 1, and as many registrars as must agree on what is dangerous.
-Several root keys, held by several people, are several calls of `SoftIdentity.generate` and one `RootOfTrust`
+Several root keys, held by several people, are several calls of `make_identity` and one `RootOfTrust`
 over them.
 """
 
@@ -19,11 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from keys.errors import KeyFileExists, KeyFileUnreadable
-from keys.key_files import IDENTITY_FILE, read_identity, write_identity
+from keys.key_files import IDENTITY_FILE, make_identity, read_identity
 from keys.lifecycle import LEDGER_LIFETIME, REGISTRAR_LIFETIME, ROUTER_LIFETIME
 from keys.possession import appoint
 from keys.root_of_trust import RootOfTrust
-from keys.soft_keys import SoftIdentity
+from keys.soft_keys import PrivateIdentity
 from keys.statement_types import StatementType
 from keys.statements import issue
 from keys.store import prepare_directory, read_credential, read_public, write_private, write_public
@@ -42,11 +42,11 @@ class Founding:
     """A new exchange: the root to pin, the identities, and the first statements of the directory."""
 
     root: RootOfTrust
-    registrar: SoftIdentity
-    router: SoftIdentity
-    ledger: SoftIdentity
+    registrar: PrivateIdentity
+    router: PrivateIdentity
+    ledger: PrivateIdentity
     statements: tuple[bytes, ...]
-    others: tuple[SoftIdentity, ...] = ()
+    others: tuple[PrivateIdentity, ...] = ()
     """The further registrars."""
 
 
@@ -84,22 +84,22 @@ def found_exchange(
     return Founding(root, registrar, router, ledger, statements, others)
 
 
-def appoint_registrar(registrar: SoftIdentity, *, root_key: Signer, now: Millis) -> bytes:
+def appoint_registrar(registrar: PrivateIdentity, *, root_key: Signer, now: Millis) -> bytes:
     """A root key's statement that names a registrar."""
     return _appointed(StatementType.REGISTRAR, registrar, REGISTRAR_LIFETIME, by=[root_key], now=now)[0]
 
 
-def appoint_router(router: SoftIdentity, *, registrar: Signer, now: Millis) -> bytes:
+def appoint_router(router: PrivateIdentity, *, registrar: Signer, now: Millis) -> bytes:
     """A registrar's statement that names a router's key."""
     return _appointed(StatementType.ROUTER, router, ROUTER_LIFETIME, by=[registrar], now=now)[0]
 
 
-def appoint_ledger(ledger: SoftIdentity, *, registrar: Signer, now: Millis) -> bytes:
+def appoint_ledger(ledger: PrivateIdentity, *, registrar: Signer, now: Millis) -> bytes:
     """A registrar's statement that names a ledger's key."""
     return _appointed(StatementType.LEDGER, ledger, LEDGER_LIFETIME, by=[registrar], now=now)[0]
 
 
-def ledger_identity(directory: Path, *, secret: Secret, entropy: Entropy) -> SoftIdentity:
+def ledger_identity(directory: Path, *, secret: Secret, entropy: Entropy) -> PrivateIdentity:
     """The ledger's identity in an exchange's directory of keys; made where an older founding made none."""
     return _identity_in(directory / "ledger", UnitId("ledger"), secret=secret, entropy=entropy)
 
@@ -120,14 +120,14 @@ def read_pin(path: Path) -> RootOfTrust:
 
 
 def _appointed(
-    stype: StatementType, holder: SoftIdentity, lifetime: int, *, by: Sequence[Signer], now: Millis
+    stype: StatementType, holder: PrivateIdentity, lifetime: int, *, by: Sequence[Signer], now: Millis
 ) -> list[bytes]:
     until = Millis(now + lifetime)
     made = appoint(stype, holder.name, signer=holder, not_before=now, not_after=until)
     return [issue(made, signer=each, issued=now) for each in by]
 
 
-def further_registrar(directory: Path, *, entropy: Entropy) -> SoftIdentity:
+def further_registrar(directory: Path, *, entropy: Entropy) -> PrivateIdentity:
     """The identity of a further registrar in its own directory, with what opens it; made where none is."""
     prepare_directory(directory)
     path = directory / OWN_SECRET
@@ -136,11 +136,9 @@ def further_registrar(directory: Path, *, entropy: Entropy) -> SoftIdentity:
     return _identity_in(directory, UnitId(directory.name), secret=read_credential(path), entropy=entropy)
 
 
-def _identity_in(directory: Path, name: UnitId, *, secret: Secret, entropy: Entropy) -> SoftIdentity:
+def _identity_in(directory: Path, name: UnitId, *, secret: Secret, entropy: Entropy) -> PrivateIdentity:
     prepare_directory(directory)
     path = directory / IDENTITY_FILE
     if path.exists():
         return read_identity(path, secret=secret)
-    identity = SoftIdentity.generate(name, entropy)
-    write_identity(path, identity, secret=secret, entropy=entropy)
-    return identity
+    return make_identity(path, name, secret=secret, entropy=entropy)

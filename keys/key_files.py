@@ -15,11 +15,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from keys.errors import KeyFileUnreadable
+from keys.errors import KeyFileUnreadable, KeyStoreError, TokenKeyError
 from keys.sealed_file import open_sealed, seal_file
-from keys.soft_keys import SEED_SIZE, SoftEpochKey, SoftIdentity
+from keys.soft_keys import SEED_SIZE, PlacedIdentity, PrivateIdentity, SoftEpochKey, SoftIdentity
 from keys.store import destroy_private, read_private, write_private
-from keys.unlock import Secret
+from keys.unlock import KEY_ID, Secret
 from protocol.canonical import decode, encode
 from protocol.errors import Rejected
 from protocol.identifiers import Entropy, KeyId, UnitId, parse_unit_id
@@ -30,17 +30,44 @@ STORAGE_FILE = "storage.key"
 _EPOCH_FILE = re.compile(r"epoch-(0|[1-9][0-9]{0,8})-([0-9a-f]{32})\.key")
 
 
-def write_identity(path: Path, identity: SoftIdentity, *, secret: Secret, entropy: Entropy) -> None:
+def make_identity(path: Path, name: UnitId, *, secret: Secret, entropy: Entropy) -> PrivateIdentity:
+    """A new identity in a new file: its Ed25519 key in the token, where one opens the file and has that."""
+    place = secret.place
+    if place is None:
+        soft = SoftIdentity.generate(name, entropy)
+        write_identity(path, soft, secret=secret, entropy=entropy)
+        return soft
+    key_id = entropy(KEY_ID)
+    ed25519 = place.make_ed25519(key_id, label=f"contrada {name}")
+    made = PlacedIdentity(name, place, key_id=key_id, ed25519=ed25519, ml_dsa_65_seed=entropy(SEED_SIZE))
+    try:
+        write_identity(path, made, secret=secret, entropy=entropy)
+    except KeyStoreError:
+        place.destroy_ed25519(key_id)
+        raise
+    return made
+
+
+def write_identity(path: Path, identity: PrivateIdentity, *, secret: Secret, entropy: Entropy) -> None:
     """Write a new identity; never over another."""
     data = seal_file(identity.secret_bytes(), purpose="identity", secret=secret, entropy=entropy)
     write_private(path, data, entropy=entropy)
 
 
-def read_identity(path: Path, *, secret: Secret) -> SoftIdentity:
+def read_identity(path: Path, *, secret: Secret) -> PrivateIdentity:
     """The identity in this file."""
     match _content(path, purpose="identity", secret=secret):
         case [1, str(name), bytes(ed25519), bytes(ml_dsa_65)] if len(ed25519) == len(ml_dsa_65) == SEED_SIZE:
             return SoftIdentity(_name(name, path), ed25519_seed=ed25519, ml_dsa_65_seed=ml_dsa_65)
+        case [2, str(name), bytes(public), bytes(key_id), bytes(ml_dsa_65)] if (
+            len(public) == len(ml_dsa_65) == SEED_SIZE and len(key_id) == KEY_ID
+        ):
+            place = secret.place
+            if place is None:
+                raise TokenKeyError(f"the Ed25519 key of {path} is in a token, and this one has no Ed25519")
+            return PlacedIdentity(
+                _name(name, path), place, key_id=key_id, ed25519=public, ml_dsa_65_seed=ml_dsa_65
+            )
         case _:
             raise _strange(path)
 

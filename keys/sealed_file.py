@@ -1,7 +1,7 @@
 """The encrypted container of one private key, as bytes. Pure; the file is handled in `store`.
 
-    sealed = [ v: 1, purpose: tstr, unlocked-by: "credential" / "passphrase", salt: bstr .size 16,
-               nonce: bstr .size 12, ciphertext ]
+    sealed = [ v: 1, purpose: tstr, unlocked-by: "credential" / "passphrase" / "token",
+               salt: bstr .size 16, nonce: bstr .size 12, ciphertext ]
     AES-256-GCM under the KEK (unlock.py); AAD = ["contrada/sealed-file", v, purpose, unlocked-by, salt]
 
 `purpose` is the reader's expectation and not the file's claim: an epoch key renamed to an identity does not
@@ -48,7 +48,7 @@ def open_sealed(data: bytes, *, purpose: str, secret: Secret, name: str, limit: 
             pass
         case _:
             raise _unreadable(name)
-    if found != purpose or kind not in ("credential", "passphrase"):
+    if found != purpose or kind not in ("credential", "passphrase", "token"):
         raise _unreadable(name)
     if kind != secret.kind:
         raise KeyFileUnreadable(
@@ -60,6 +60,26 @@ def open_sealed(data: bytes, *, purpose: str, secret: Secret, name: str, limit: 
         raise _unreadable(name) from None
 
 
+def purpose_of(data: bytes, *, name: str) -> tuple[str, str]:
+    """What a container says that it is for, and what opens it. It is not proved yet."""
+    try:
+        item = decode(data, limit=MAX_SEALED)
+    except Rejected:
+        raise _unreadable(name) from None
+    match item:
+        case [int(), str(purpose), str(kind), *_]:
+            return purpose, kind
+        case _:
+            raise _unreadable(name)
+
+
+def reseal(data: bytes, before: Secret, after: Secret, *, name: str, entropy: Entropy) -> bytes:
+    """The same content for the same purpose, opened by another secret."""
+    purpose, _ = purpose_of(data, name=name)
+    content = open_sealed(data, purpose=purpose, secret=before, name=name)
+    return seal_file(content, purpose=purpose, secret=after, entropy=entropy)
+
+
 def _aad(purpose: str, kind: str, salt: bytes) -> bytes:
     return encode(["contrada/sealed-file", 1, purpose, kind, salt])
 
@@ -67,5 +87,5 @@ def _aad(purpose: str, kind: str, salt: bytes) -> bytes:
 def _unreadable(name: str) -> KeyFileUnreadable:
     return KeyFileUnreadable(
         f"{name} does not open",
-        hint="check the passphrase or credential; if it is right, restore the file from a backup",
+        hint="check the passphrase, credential or token; if it is right, restore the file from a backup",
     )

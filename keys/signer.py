@@ -1,9 +1,11 @@
 """Signers by URI, so that the place of a private key is configuration and not code; openers by directory.
 
     file:/var/lib/contrada/keys/identity.key      signer from a sealed file
+    signer:/run/contrada-signer/socket            a router's, from the process that holds its key
 
-A further kind of store (a smart card through PKCS#11, a process of its own) is one entry of the table here
-and one module beside `soft_keys`. Rule: no error repeats the URI; some kinds of URI carry a PIN.
+A key in a token has a file as well: it says which one, and has what the token has no algorithm for
+(keys/token). A further kind of place is one entry of the table here. Rule: no error repeats the URI; whoever
+writes a PIN there finds it in no log.
 """
 
 from __future__ import annotations
@@ -15,14 +17,18 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from keys.appointments.own_identity import OwnIdentity
+from keys.custody.distant_identity import DistantIdentity
 from keys.errors import KeyStoreError, KeyUriError
 from keys.key_files import epoch_files, read_epoch
 from keys.soft_keys import SoftOpener
 from keys.store import check_private_directory, read_private
 from keys.unlock import Secret
 
+KeptIdentity = OwnIdentity | DistantIdentity
+"""The identity of a process, here or in a process of its own; its key is renewed while it is used."""
 
-def signer_from_uri(uri: str, secret: Secret) -> OwnIdentity:
+
+def signer_from_uri(uri: str, secret: Secret) -> KeptIdentity:
     """The signer that the URI names, with the key that follows it."""
     scheme, rest = _parts(uri)
     return SIGNER_SCHEMES[scheme](rest, secret)
@@ -49,7 +55,10 @@ def _parts(uri: str) -> tuple[str, str]:
     if not colon or scheme not in SIGNER_SCHEMES:
         shown = scheme if colon and re.fullmatch(r"[a-z][a-z0-9+.-]{0,19}", scheme) else "no scheme"
         known = ", ".join(f"{name}:" for name in sorted(SIGNER_SCHEMES))
-        raise KeyUriError(f"keys cannot be taken from {shown!r}", hint=f"known are: {known}")
+        raise KeyUriError(
+            f"keys cannot be taken from {shown!r}",
+            hint=f"known are: {known}; a token is named where a secret's file is: docs/hardware-keys.md",
+        )
     return scheme, rest
 
 
@@ -57,7 +66,14 @@ def _file_signer(rest: str, secret: Secret) -> OwnIdentity:
     return OwnIdentity(_path(rest), secret=secret, entropy=os.urandom)
 
 
-SIGNER_SCHEMES: dict[str, Callable[[str, Secret], OwnIdentity]] = {"file": _file_signer}
+def _distant_signer(rest: str, _: Secret) -> DistantIdentity:
+    return DistantIdentity(_path(rest))
+
+
+SIGNER_SCHEMES: dict[str, Callable[[str, Secret], KeptIdentity]] = {
+    "file": _file_signer,
+    "signer": _distant_signer,
+}
 
 
 def _path(rest: str) -> Path:

@@ -1,9 +1,10 @@
 """Private keys in this process's memory: identities, epoch keys, the storage key.
 
 Owns how a private key is made from seeds, its form inside a sealed file, and the `Signer` and `Opener` over
-it. Hardware would need another module beside this one.
+it; and an identity whose Ed25519 half lies in a place apart, of which the file has but the name.
 
     identity = [ v: 1, name, ed25519-seed: 32, ml-dsa-65-seed: 32 ]
+             / [ v: 2, name, ed25519-public: 32, key-id: 16, ml-dsa-65-seed: 32 ]      in a token (keys/token)
     epoch    = [ v: 1, unit, epoch, x-wing-seed: 32, statement: bstr ]
     storage  = [ v: 1, unit, key: 32 ]
 
@@ -13,6 +14,7 @@ X-Wing (draft-connolly-cfrg-xwing-kem, 5.2): SHAKE256(seed, 96) = ML-KEM-768 see
 from __future__ import annotations
 
 from hashlib import shake_256
+from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PrivateKey
@@ -21,13 +23,32 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.hpke import MLKEM768X25519PrivateKey
 
 from keys.secrecy import Guarded
+from keys.unlock import KeyPlace
 from protocol.canonical import encode
 from protocol.envelope.sealing import HPKE_9
 from protocol.errors import Code, MisuseError, Rejected
 from protocol.identifiers import Entropy, KeyId, UnitId
 from protocol.public_keys import EpochPublic, IdentityPublic
+from protocol.signatures import Signer
 
 SEED_SIZE = 32
+
+
+class PrivateIdentity(Signer, Protocol):
+    """A signing identity of ours, wherever its keys are."""
+
+    @property
+    def name(self) -> UnitId:
+        """The unit, registrar or router whose identity it is."""
+        ...
+
+    def secret_bytes(self) -> bytes:
+        """What goes into the sealed file, and nowhere else."""
+        ...
+
+    def reach(self) -> None:
+        """`KeyAway` where it could not sign now."""
+        ...
 
 
 class SoftIdentity(Guarded):
@@ -71,6 +92,57 @@ class SoftIdentity(Guarded):
     def secret_bytes(self) -> bytes:
         """What goes into the sealed file, and nowhere else."""
         return encode([1, self._name, self._ed25519.private_bytes_raw(), self._ml_dsa_65.private_bytes_raw()])
+
+    def reach(self) -> None:
+        """It is here."""
+
+
+class PlacedIdentity(Guarded):
+    """An identity whose Ed25519 key is in a place apart; whoever takes its file has half of it."""
+
+    __slots__ = ("_key_id", "_ml_dsa_65", "_name", "_place", "_public")
+
+    def __init__(
+        self, name: UnitId, place: KeyPlace, *, key_id: bytes, ed25519: bytes, ml_dsa_65_seed: bytes
+    ) -> None:
+        _check_seed(ml_dsa_65_seed)
+        self._name = name
+        self._place = place
+        self._key_id = key_id
+        self._ml_dsa_65 = MLDSA65PrivateKey.from_seed_bytes(ml_dsa_65_seed)
+        self._public = IdentityPublic(ed25519, self._ml_dsa_65.public_key().public_bytes_raw())
+
+    @property
+    def name(self) -> UnitId:
+        """The unit, registrar or router whose identity it is."""
+        return self._name
+
+    @property
+    def public(self) -> IdentityPublic:
+        """The public half."""
+        return self._public
+
+    @property
+    def key_id(self) -> bytes:
+        """The name of the Ed25519 key in its place."""
+        return self._key_id
+
+    def sign_ed25519(self, message: bytes) -> bytes:
+        """64 bytes, RFC 8032, by the place."""
+        return self._place.sign_ed25519(self._key_id, message, public=self._public.ed25519)
+
+    def sign_ml_dsa_65(self, message: bytes) -> bytes:
+        """3309 bytes, FIPS 204, hedged."""
+        return self._ml_dsa_65.sign(message)
+
+    def secret_bytes(self) -> bytes:
+        """What goes into the sealed file, and nowhere else: of the Ed25519 key its name alone."""
+        seed = self._ml_dsa_65.private_bytes_raw()
+        return encode([2, self._name, self._public.ed25519, self._key_id, seed])
+
+    def reach(self) -> None:
+        """`KeyAway` where the place does not answer."""
+        self._place.reach()
 
 
 class SoftEpochKey(Guarded):

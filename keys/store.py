@@ -29,7 +29,7 @@ from keys.errors import (
     KeyStoreError,
 )
 from keys.sealed_file import MAX_SEALED
-from keys.unlock import Credential, Passphrase
+from keys.unlock import CREDENTIAL_SIZE, Credential, Passphrase, Secret
 from protocol.identifiers import Entropy
 
 _FILE_MODE = 0o600
@@ -37,6 +37,7 @@ _DIRECTORY_MODE = 0o700
 _PUBLIC_MODE = 0o644
 _TO_OTHERS = 0o077
 _WRITE_TO_OTHERS = 0o022
+_TOKEN = b"pkcs11:"
 
 
 def prepare_directory(directory: Path) -> None:
@@ -163,9 +164,25 @@ def read_public(path: Path) -> bytes:
         return _read(descriptor, path, found, KeyFileUnreadable)
 
 
-def read_credential(path: Path) -> Credential:
-    """A credential from a file, as in `$CREDENTIALS_DIRECTORY/<name>` (the caller knows the path)."""
-    return Credential(_read_secret(path))
+def read_credential(path: Path) -> Secret:
+    """A credential from a file, as in `$CREDENTIALS_DIRECTORY/<name>` (the caller knows the path).
+
+    The file may name a token instead, by one line `pkcs11:...` (keys/token): then that opens the keys.
+    """
+    data = _read_secret(path)
+    if data.startswith(_TOKEN) and len(data) != CREDENTIAL_SIZE:
+        from keys.token.named import token_of  # noqa: PLC0415 - only in a process that has a token
+
+        return token_of(data, path)
+    return Credential(data)
+
+
+def read_pin_file(path: Path) -> str:
+    """A token's PIN from a file; one line end behind it is not part of it."""
+    try:
+        return _read_secret(path).decode().removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError:
+        raise CredentialError(f"{path} is not text", hint="write the PIN alone, in UTF-8") from None
 
 
 def read_passphrase(path: Path) -> Passphrase:

@@ -19,7 +19,7 @@ from keys.errors import KeyFileExists, KeyFileUnreadable
 from keys.lifecycle import IDENTITY_LIFETIME, rotated_away
 from keys.possession import appoint
 from keys.secrecy import Guarded
-from keys.soft_keys import SEED_SIZE, SoftEpochKey, SoftIdentity, SoftOpener
+from keys.soft_keys import SEED_SIZE, PrivateIdentity, SoftEpochKey, SoftOpener
 from keys.statement_types import Appointment, EpochPublication, Revocation, StatementType
 from keys.statements import issue, parse_statement
 from keys.store import check_private_directory, prepare_directory
@@ -51,14 +51,13 @@ class UnitKeys(Guarded):
         """New keys in this directory; `KeyFileExists` if it has some."""
         prepare_directory(directory)
         storage_key = entropy(SEED_SIZE)
-        identity = SoftIdentity.generate(unit, entropy)
         # The identity goes last: with it there, everything is. Without it, an earlier call was interrupted.
         try:
             key_files.write_storage(directory, unit, key=storage_key, secret=secret, entropy=entropy)
         except KeyFileExists:
             storage_key = key_files.read_storage(directory, unit, secret=secret)
         path = directory / key_files.IDENTITY_FILE
-        key_files.write_identity(path, identity, secret=secret, entropy=entropy)
+        key_files.make_identity(path, unit, secret=secret, entropy=entropy)
         own = OwnIdentity(path, secret=secret, entropy=entropy)
         return cls(directory, own, storage_key=storage_key, secret=secret, entropy=entropy)
 
@@ -78,9 +77,18 @@ class UnitKeys(Guarded):
         return self._own.name
 
     @property
-    def signer(self) -> SoftIdentity:
+    def signer(self) -> PrivateIdentity:
         """The unit's signing identity."""
         return self._own.present
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether a token is asked for signatures, which takes its time and may fail."""
+        return self._secret.kind == "token"
+
+    def reach(self) -> None:
+        """`KeyAway` where the unit could not sign now."""
+        self._own.reach()
 
     @property
     def opener(self) -> SoftOpener:

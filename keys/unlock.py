@@ -1,4 +1,4 @@
-"""The secrets that unlock sealed files: a 32-byte credential, or a passphrase.
+"""The secrets that unlock sealed files: a 32-byte credential, a passphrase, or a token (keys/token).
 
 Owns the derivation of the key-encryption key (KEK) from either. Where they come from (a file of the
 service manager, a terminal) is for the edges; `store.read_credential` reads a file.
@@ -23,10 +23,33 @@ from keys.secrecy import Guarded
 
 KEK_SIZE = 32
 CREDENTIAL_SIZE = 32
+KEY_ID = 16
+"""Bytes of the name of a key in a place apart."""
+
 MIN_PASSPHRASE = 12
 _ARGON2_PASSES = 3
 _ARGON2_LANES = 4
 _ARGON2_KIB = 64 * 1024
+
+
+class KeyPlace(Protocol):
+    """A place apart in which signing keys are made and used, and which none of them leaves: a token."""
+
+    def make_ed25519(self, key_id: bytes, *, label: str) -> bytes:
+        """Make a key under this id; its public half."""
+        ...
+
+    def sign_ed25519(self, key_id: bytes, message: bytes, *, public: bytes) -> bytes:
+        """64 bytes, RFC 8032, verified under `public`."""
+        ...
+
+    def destroy_ed25519(self, key_id: bytes) -> None:
+        """Destroy the key of this id."""
+        ...
+
+    def reach(self) -> None:
+        """`KeyAway` where it does not answer now."""
+        ...
 
 
 class Secret(Protocol):
@@ -34,7 +57,7 @@ class Secret(Protocol):
 
     @property
     def kind(self) -> str:
-        """`credential` or `passphrase`; it stands in the file, in clear."""
+        """`credential`, `passphrase` or `token`; it stands in the file, in clear."""
         ...
 
     def kek(self, salt: bytes) -> bytes:
@@ -46,6 +69,11 @@ class Secret(Protocol):
         """A salt for which the key is there already, to spare the work a second time."""
         ...
 
+    @property
+    def place(self) -> KeyPlace | None:
+        """Where signing keys are made; None where they lie in the files that this opens."""
+        ...
+
 
 class Credential(Guarded):
     """32 random bytes, as a service manager or a vault hands them out."""
@@ -53,6 +81,7 @@ class Credential(Guarded):
     __slots__ = ("_raw",)
     kind = "credential"
     last_salt: bytes | None = None
+    place: KeyPlace | None = None
 
     def __init__(self, raw: bytes) -> None:
         if len(raw) != CREDENTIAL_SIZE:
@@ -72,6 +101,7 @@ class Passphrase(Guarded):
 
     __slots__ = ("_known", "_raw")
     kind = "passphrase"
+    place: KeyPlace | None = None
 
     def __init__(self, text: str) -> None:
         # NFC: the same words, typed on two keyboards, are the same bytes.

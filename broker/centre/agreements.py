@@ -27,7 +27,7 @@ from keys.directory import Directory
 from keys.key_files import IDENTITY_FILE, read_identity
 from keys.registrars.agreement import OpenBallot
 from keys.root_of_trust import fingerprint
-from keys.soft_keys import SoftIdentity
+from keys.soft_keys import PrivateIdentity
 from keys.statement_types import (
     Appointment,
     Body,
@@ -102,7 +102,7 @@ async def agree(
         return [row | {"waits": each.name in waiting} for row, each in zip(rows, found, strict=True)]
 
 
-def registrar_at(home: CentreHome, path: Path, secret: Path | None) -> SoftIdentity:
+def registrar_at(home: CentreHome, path: Path, secret: Path | None) -> PrivateIdentity:
     """A registrar's key: the file, or the directory with the file that the founding made."""
     file = path / IDENTITY_FILE if path.is_dir() else path
     return read_identity(
@@ -116,7 +116,7 @@ def secret_beside(path: Path, home: CentreHome) -> Secret:
     return read_credential(beside) if beside.exists() else existing_secret(home)
 
 
-def _check_may_agree(each: OpenBallot | WaitingAct, signer: SoftIdentity, directory: Directory) -> None:
+def _check_may_agree(each: OpenBallot | WaitingAct, signer: PrivateIdentity, directory: Directory) -> None:
     if isinstance(each, OpenBallot) and each.ballot.role is not KeyRole.REGISTRAR:
         raise Conflict(
             "this waits for another root key, and not for a registrar",

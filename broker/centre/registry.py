@@ -25,7 +25,7 @@ from keys.ceremony import read_pin
 from keys.directory import Directory
 from keys.key_files import IDENTITY_FILE, read_identity
 from keys.root_of_trust import RootOfTrust
-from keys.soft_keys import SoftIdentity
+from keys.soft_keys import PrivateIdentity
 from keys.statement_types import QuotaChange, Revocation, StatusChange, UnitFacts
 from keys.statements import issue
 from protocol import topics
@@ -54,7 +54,7 @@ PATIENCE: Final = 60.0
 """Seconds to wait for another command on the same home."""
 
 
-def registrar_of(home: CentreHome, directory: Directory | None = None) -> SoftIdentity:
+def registrar_of(home: CentreHome, directory: Directory | None = None) -> PrivateIdentity:
     """The registrar's identity, opened, and valid now by the directory; else by what this home has of it."""
     secret = existing_secret(home)
     registrar = read_identity(home.keys / "registrar" / IDENTITY_FILE, secret=secret)

@@ -16,9 +16,9 @@ from typing import Any
 
 from broker.centre.registry import Registry
 from keys.errors import KeyFileExists
-from keys.key_files import IDENTITY_FILE, read_identity, write_identity
+from keys.key_files import IDENTITY_FILE, make_identity, read_identity
 from keys.root_of_trust import RootOfTrust
-from keys.soft_keys import SoftIdentity
+from keys.soft_keys import PrivateIdentity
 from keys.statements import parse_statement
 from keys.store import prepare_directory, read_credential, write_public
 from keys.unlock import Secret
@@ -56,7 +56,7 @@ async def renew_root(
         }
 
 
-def root_signer(home: CentreHome, path: Path, root_secret: Path | None) -> SoftIdentity:
+def root_signer(home: CentreHome, path: Path, root_secret: Path | None) -> PrivateIdentity:
     """A root key: the file, or the directory with the file that the founding made."""
     secret = existing_secret(home) if root_secret is None else read_credential(root_secret)
     return read_identity(path / IDENTITY_FILE if path.is_dir() else path, secret=secret)
@@ -75,11 +75,10 @@ def _present(home: CentreHome, root: RootOfTrust, roots: Sequence[Path], root_se
     return kid
 
 
-def _next_key(directory: Path, secret: Secret) -> SoftIdentity:
+def _next_key(directory: Path, secret: Secret) -> PrivateIdentity:
     prepare_directory(directory)
-    made = SoftIdentity.generate(UnitId("root"), os.urandom)
+    path = directory / IDENTITY_FILE
     try:
-        write_identity(directory / IDENTITY_FILE, made, secret=secret, entropy=os.urandom)
+        return make_identity(path, UnitId("root"), secret=secret, entropy=os.urandom)
     except KeyFileExists:
-        return read_identity(directory / IDENTITY_FILE, secret=secret)
-    return made
+        return read_identity(path, secret=secret)

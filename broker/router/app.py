@@ -16,6 +16,7 @@ from broker.ledger.trust import read_policy_file
 from broker.renewal import renewal_of
 from broker.replica import KAFKA_RECENT, OLDEST, Replica
 from broker.router.holding import HoldingParts
+from broker.router.key_apart import KeyApart
 from broker.router.ledger_feed import LedgerFeed
 from broker.router.loop import Router
 from broker.router.metrics import RouterMetrics
@@ -26,6 +27,7 @@ from broker.statement_feed import KafkaStatements
 from keys.ceremony import read_pin
 from keys.lifecycle import ROUTER_LIFETIME
 from keys.signer import check_signer_uri
+from keys.unlock import Secret
 from protocol import topics
 from runtime.errors import Unavailable
 from runtime.kafka.broker_time import KafkaTime, TimeFeed
@@ -69,6 +71,7 @@ def build_router(settings: RouterSettings) -> tuple[Router, KafkaOutboxes]:
         ledger=_ledger(settings, metrics, times),
         renewal=renewal,
         times=times,
+        apart=KeyApart(renewal.identity) if is_apart(settings, secret) else None,
     )
     outboxes = KafkaOutboxes(
         HoldingParts(
@@ -84,6 +87,11 @@ def build_router(settings: RouterSettings) -> tuple[Router, KafkaOutboxes]:
     )
     _follow(router, outboxes)
     return router, outboxes
+
+
+def is_apart(settings: RouterSettings, secret: Secret) -> bool:
+    """Whether the key is asked for each signature, in a token or in a process of its own."""
+    return settings.key.startswith("signer:") or secret.kind == "token"
 
 
 def _follow(router: Router, outboxes: KafkaOutboxes) -> None:
@@ -134,23 +142,28 @@ async def run_router(settings: RouterSettings) -> None:
             router.metrics.registry, lambda: readiness(router, outboxes, hint=hint) | ways.checks()
         )
         serving.add(asyncio.create_task(serve(pages, listener), name="http"))
+    if router.apart is not None:
+        tasks.add(asyncio.create_task(router.apart.watch(), name="apart"))
+    beside = _beside(router, KafkaTopics(settings.access()), kafka_time)
+    tell_access(settings.access())
+    log.info("started", router=settings.name, bootstrap=settings.kafka, pid=os.getpid())
+    done = await run_until_end(tasks, serving=serving, beside=beside)
+    log.info("stopped", router=settings.name)
+    check_end(done, program="router")
+
+
+def _beside(router: Router, bus: KafkaTopics, kafka_time: TimeFeed) -> set[asyncio.Task[Any]]:
+    """Nothing waits for these: if they fail, messages are still routed."""
     stating = Stating(router.replica, router.signer, now, os.urandom)
-    # Nothing waits for these: if they fail, messages are still routed.
     beside = {
-        asyncio.create_task(
-            _announce(router, stating, KafkaTopics(settings.access()), kafka_time), name="start"
-        ),
+        asyncio.create_task(_announce(router, stating, bus, kafka_time), name="start"),
         asyncio.create_task(_settle(router.replica), name="settle"),
     }
     if router.renewal is not None:
         beside.add(asyncio.create_task(router.renewal.run(kafka_time), name="key"))
     if router.ledger is not None:
         beside.add(asyncio.create_task(router.ledger.run(), name="ledger"))
-    tell_access(settings.access())
-    log.info("started", router=settings.name, bootstrap=settings.kafka, pid=os.getpid())
-    done = await run_until_end(tasks, serving=serving, beside=beside)
-    log.info("stopped", router=settings.name)
-    check_end(done, program="router")
+    return beside
 
 
 async def _announce(router: Router, stating: Stating, bus: KafkaTopics, kafka_time: TimeFeed) -> None:
@@ -224,6 +237,8 @@ def readiness(
     }
     if router.renewal is not None:
         found["key"] = router.renewal.check()
+    if router.apart is not None:
+        found["signer"] = router.apart.check()
     if router.ledger is not None:
         gossip = router.ledger.gossip
         # Always ok: a unit that saw another head is an alarm, and no reason to take a router out of service.

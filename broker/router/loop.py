@@ -16,6 +16,7 @@ import structlog
 from broker.renewal import Renewal
 from broker.replica import Replica
 from broker.router.claims import Claim
+from broker.router.key_apart import KeyApart
 from broker.router.ledger_feed import LedgerFeed
 from broker.router.metrics import RouterMetrics
 from broker.router.step import (
@@ -29,6 +30,7 @@ from broker.router.step import (
 )
 from broker.router.turns import Turn
 from keys.directory import Directory
+from keys.errors import KeyAway
 from protocol.envelope.quotas import Quota, Use
 from protocol.envelope.replay import ReplayState
 from protocol.envelope.wire import Submission
@@ -75,6 +77,9 @@ class Router:
 
     times: ClockCheck | None = None
     """What others say of the time; None: this clock is compared with nobody's."""
+
+    apart: KeyApart | None = None
+    """Where `signer`'s key is not in this process."""
 
     def key_fault(self, now: Millis | None = None) -> Code | None:
         """Why nobody would take what this router signs now; None where everybody would.
@@ -130,6 +135,8 @@ class Router:
         # By a clock that is wrong a key that ends looks ended: so the clock is looked at first.
         if (fault := self.key_fault(now)) is not None:
             return "key_not_valid", fault.value, KEY_HINT
+        if self.apart is not None and self.apart.is_lost and self.apart.fault is not None:
+            return "key_away_for_long", self.apart.fault.code, self.apart.fault.hint
         return None
 
     async def work(self, claim: Claim) -> None:
@@ -165,7 +172,8 @@ class Router:
                 partition=claim.partition,
                 partitions=claim.partitions,
                 router=self.name,
-                signer=self.signer,
+                # One key for the whole step: it may be exchanged while another thread signs with it.
+                signer=self.signer if self.renewal is None else self.renewal.identity.present,
                 parties=parties,
                 now=now,
                 entropy=self.entropy,
@@ -173,7 +181,13 @@ class Router:
             )
             step = Step(state=state, context=context, budget=self.budget, use=use)
             with self.metrics.batch_seconds.time():
-                outcome = await self._decide(records, step)
+                try:
+                    outcome = await self._decide(records, step)
+                except KeyAway:
+                    if self.apart is None:
+                        raise
+                    await self.apart.back()
+                    continue
                 await claim.commit(outcome.outputs, position=outcome.position, state=outcome.state.to_text())
             self._report(outcome)
             self._compare(records, outcome)
@@ -203,7 +217,7 @@ class Router:
             if step.is_full:
                 break
             await turn.give_way()
-        return step.sign()
+        return step.sign() if self.apart is None else await self.apart.use(step.sign)
 
     def _report(self, outcome: StepOutcome) -> None:
         self.metrics.batches.inc()

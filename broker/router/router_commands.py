@@ -16,6 +16,7 @@ from runtime.cli.command import Impact, Invocation, command, group, pass_invocat
 from runtime.cli.input_files import PathName
 from runtime.cli.params import OneUnit, Whole, authority_option
 from runtime.cli.render import Column, say, write_details
+from runtime.cli.tokens.seal_options import token_option
 
 router = group("router", short="run a router of the exchange", text="Run a router of the exchange.")
 
@@ -44,12 +45,38 @@ def router_run(_: Invocation, config: Path | None, *, check_config: bool) -> Non
     start(config, check_only=check_config)
 
 
+@command(
+    router,
+    "signer",
+    impact=Impact.WRITES,
+    short="hold a router's key and sign for it, as a process of its own",
+    examples=(
+        "contrada router signer --config /etc/contrada/signer.toml",
+        "contrada router signer --config signer.toml --check-config",
+    ),
+    json_help="Print errors as JSON on stderr. The log is JSON in any case.",
+)
+@click.option("--config", type=PathName(path_type=Path), metavar="FILE", help="The signer's TOML file.")
+@click.option("--check-config", is_flag=True, help="Check the settings and the key, then leave.")
+@pass_invocation
+def router_signer(_: Invocation, config: Path | None, *, check_config: bool) -> None:
+    """Hold a router's key, and sign on a socket what a router signs, until SIGTERM or Ctrl-C.
+
+    Run it as another user than the router, whose settings then say key = "signer:/path/to/the/socket".
+    Settings that --config does not give are taken from CONTRADA_SIGNER_*.
+    """
+    from broker.signer.__main__ import start
+
+    start(config, check_only=check_config)
+
+
 _REQUEST = (
     Column("name", "router"),
     Column("request", "request"),
     Column("kid", "key id"),
     Column("fingerprint", "fingerprint"),
 )
+_FOUNDED = (*_REQUEST, Column("root_fingerprint", "root fingerprint"), Column("config", "settings"))
 _BRING = (
     "hint: bring the request to the centre, and read the fingerprint to them: contrada centre appoint FILE"
 )
@@ -70,6 +97,7 @@ _BRING = (
     "--root", required=True, type=PathName(path_type=Path), metavar="FILE", help="root.cbor, from the centre."
 )
 @click.option("--secret", type=PathName(path_type=Path), metavar="FILE", help="32 bytes that seal the key.")
+@token_option
 @click.option(
     "--ledger-policy",
     type=PathName(path_type=Path),
@@ -91,6 +119,7 @@ def router_init(
     name: str,
     root: Path,
     secret: Path | None,
+    token: str | None,
     ledger_policy: Path | None,
     http_port: int,
     authority: Path | None,
@@ -102,6 +131,7 @@ def router_init(
     from broker.router.router_founding import RouterPlan, found_router
     from runtime.cli.errors import NoHome
     from runtime.cli.home import chosen_home, typed_access
+    from runtime.cli.tokens.token_files import secret_or_token
 
     home = chosen_home(invocation)
     kafka = typed_access(invocation)
@@ -112,14 +142,13 @@ def router_init(
         name=UnitId(name),
         kafka=kafka,
         root=root,
-        secret=secret,
+        secret=secret_or_token(secret, token, file=home.path / "router.secret"),
         http_port=http_port,
         ledger_policy=ledger_policy,
         authority=authority,
     )
     done = found_router(plan)
-    fields = (*_REQUEST, Column("root_fingerprint", "root fingerprint"), Column("config", "settings"))
-    write_details(done, fields, as_json=invocation.json)
+    write_details(done, _FOUNDED, as_json=invocation.json)
     say(_BRING)
     if "to_do" in done:
         say(f"hint: {done['to_do']}")

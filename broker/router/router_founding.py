@@ -17,14 +17,14 @@ from typing import Any
 
 from broker.ledger.trust import read_policy_file
 from broker.process_certificates import process_files
-from keys.appointments.own_identity import OwnIdentity
 from keys.appointments.request import request_appointment
 from keys.errors import KeyFileExists
-from keys.key_files import IDENTITY_FILE, read_identity, write_identity
+from keys.key_files import IDENTITY_FILE, make_identity, read_identity
 from keys.lifecycle import ROUTER_LIFETIME
 from keys.possession import appoint
 from keys.root_of_trust import RootOfTrust, fingerprint
-from keys.soft_keys import SoftIdentity
+from keys.signer import KeptIdentity
+from keys.soft_keys import PrivateIdentity
 from keys.statement_types import Appointment, StatementType
 from keys.store import prepare_directory, read_credential, write_private
 from keys.unlock import CREDENTIAL_SIZE, Secret
@@ -91,7 +91,7 @@ def found_router(plan: RouterPlan) -> dict[str, Any]:
     return asked | founded | files.report()
 
 
-def ask_for_next(own: OwnIdentity, stype: StatementType, *, lifetime: int, out: Path) -> dict[str, Any]:
+def ask_for_next(own: KeptIdentity, stype: StatementType, *, lifetime: int, out: Path) -> dict[str, Any]:
     """Make the next key of a process, and the request for it; returns what to report."""
     return write_request(out, own.appointment(stype, now=now(), lifetime=lifetime))
 
@@ -107,13 +107,13 @@ def write_request(path: Path, made: Appointment) -> dict[str, Any]:
     }
 
 
-def _identity(directory: Path, name: UnitId, secret: Secret) -> SoftIdentity:
+def _identity(directory: Path, name: UnitId, secret: Secret) -> PrivateIdentity:
     prepare_directory(directory)
-    identity = SoftIdentity.generate(name, os.urandom)
+    path = directory / IDENTITY_FILE
     try:
-        write_identity(directory / IDENTITY_FILE, identity, secret=secret, entropy=os.urandom)
+        identity = make_identity(path, name, secret=secret, entropy=os.urandom)
     except KeyFileExists:
-        identity = read_identity(directory / IDENTITY_FILE, secret=secret)
+        identity = read_identity(path, secret=secret)
     if identity.name != name:
         raise Conflict(
             f"{directory} has the key of {identity.name}", hint="move it away, or name that router"

@@ -69,6 +69,11 @@ def make_witness(path: Path, settings: Mapping[str, Any], *, policy: Path | None
     }
 
 
+def secret_place(path: Path) -> Path:
+    """Where what opens the key of a witness lies whose home is, or is in, this directory."""
+    return witness_home(path).secret
+
+
 def _name(text: str) -> str:
     try:
         check_key_name(text)

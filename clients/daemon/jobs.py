@@ -2,7 +2,8 @@
 
 Owns which of them are brief, and so need no thread (runtime/process/worker.py): those on the way of a
 message, up to a size. What waits for the disk is none of them. So SQLite's log is copied into the database by
-a job of the thread, before SQLite would do it at the end of a transaction.
+a job of the thread, before SQLite would do it at the end of a transaction. And where the key is in a token,
+no job is brief: a token may take its time.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import structlog
 
 from clients.daemon.errors import StoreUnavailable
 from clients.daemon.state.unit_context import UnitContext
+from keys.errors import KeyAway
 from runtime.kafka.feeds import Backoff
 from runtime.kafka.ports import Fetched
 from runtime.process.wakeup import Wakeup
@@ -38,12 +40,13 @@ ATTACHMENT_WEIGHT: Final = 16
 class Jobs:
     """Runs jobs of the event loop."""
 
-    __slots__ = ("_seconds", "_store", "_timers", "_worker", "log_is_long")
+    __slots__ = ("_key_is_apart", "_seconds", "_store", "_timers", "_worker", "log_is_long")
 
     def __init__(self, context: UnitContext, worker: Worker) -> None:
         self._seconds = context.metrics.job_seconds
         self._timers: dict[str, Callable[[float], None]] = {}
         self._store = context.store
+        self._key_is_apart = context.keys.is_apart
         self._worker = worker
         self.log_is_long = Wakeup()
         """Rings when SQLite's log is to be copied into the database."""
@@ -51,7 +54,7 @@ class Jobs:
     async def run(self, name: str, work: Callable[[], T], *, brief: bool = False) -> T:
         """Run a job once."""
         timed = partial(self._timed, name, work)
-        if not brief:
+        if not brief or self._key_is_apart:
             return await self._worker.do(timed)
         try:
             return await self._worker.do_briefly(timed)
@@ -80,6 +83,10 @@ class Jobs:
                 return await self.run(name, work, brief=brief)
             except StoreUnavailable as error:
                 log.error("store_unavailable", step=name, error=str(error))  # noqa: TRY400 - no traceback
+                await backoff.wait()
+            except KeyAway as error:
+                # As a disk: what was read and could not be answered is read again, and nothing is skipped.
+                log.error("key_away", step=name, code=error.code, hint=error.hint)  # noqa: TRY400
                 await backoff.wait()
 
 

@@ -18,11 +18,11 @@ from pathlib import Path
 from keys.appointments.succession import succession, successor_end
 from keys.directory import Directory
 from keys.errors import KeyFileExists, KeyFileMissing, KeyStoreError
-from keys.key_files import read_identity, write_identity
+from keys.key_files import make_identity, read_identity
 from keys.lifecycle import OVERLAP, takes_over
 from keys.possession import appoint
 from keys.secrecy import Guarded
-from keys.soft_keys import SoftIdentity
+from keys.soft_keys import PrivateIdentity
 from keys.statement_types import Appointment, StatementType
 from keys.store import move_private, read_private
 from keys.unlock import Secret
@@ -54,7 +54,7 @@ class OwnIdentity(Guarded):
         return self._identity.name
 
     @property
-    def present(self) -> SoftIdentity:
+    def present(self) -> PrivateIdentity:
         """The present key."""
         return self._identity
 
@@ -76,18 +76,21 @@ class OwnIdentity(Guarded):
         """Where the successor lies until it signs."""
         return self._path.with_name(f"{self._path.stem}-next{self._path.suffix}")
 
-    def made_successor(self) -> SoftIdentity:
+    def made_successor(self) -> PrivateIdentity:
         """The next key: the one that waits, or a new one."""
         while True:
             try:
                 return read_identity(self.next_path, secret=self._secret)
             except KeyFileMissing:
-                made = SoftIdentity.generate(self.name, self._entropy)
+                pass
             try:
-                write_identity(self.next_path, made, secret=self._secret, entropy=self._entropy)
+                return make_identity(self.next_path, self.name, secret=self._secret, entropy=self._entropy)
             except KeyFileExists:
                 continue  # another process was faster
-            return made
+
+    def reach(self) -> None:
+        """`KeyAway` where it could not sign now."""
+        self._identity.reach()
 
     def appointment(self, stype: StatementType, *, now: Millis, lifetime: int) -> Appointment:
         """The next key, for a registrar to appoint."""
@@ -151,7 +154,7 @@ class OwnIdentity(Guarded):
         self._lying[path] = content, found.public
         return found.public
 
-    def _read(self, path: Path) -> SoftIdentity | None:
+    def _read(self, path: Path) -> PrivateIdentity | None:
         if not path.exists():
             return None
         try:

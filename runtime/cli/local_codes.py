@@ -116,7 +116,29 @@ LOCAL_CODES: Final[dict[str, LocalCode]] = {
     "E_CREDENTIAL": LocalCode(
         "a secret has not 32 bytes, or a passphrase not 12 characters", "head -c 32 /dev/urandom > FILE"
     ),
-    "E_KEY_URI": LocalCode("there is no such kind of key store", "write file:PATH"),
+    "E_KEY_URI": LocalCode(
+        "there is no such place of keys, or its name is not understood",
+        "write file:PATH, or name a token as docs/hardware-keys.md has it",
+    ),
+    "E_TOKEN_PIN": LocalCode(
+        "a token's PIN is missing, was refused, or is locked",
+        "docs/runbooks/tokens.md; never try it in a loop",
+    ),
+    "E_TOKEN_KEY": LocalCode(
+        "a token has no such key, or does not let it be used so",
+        "contrada token show; docs/runbooks/tokens.md",
+    ),
+    "E_TOKEN_AWAY": LocalCode(
+        "a token is not there, or does not answer", "put it in; it is tried again: docs/runbooks/tokens.md"
+    ),
+    "E_SIGNER_AWAY": LocalCode(
+        "the process that holds the router's key does not answer",
+        "systemctl start contrada-signer; the router goes on by itself",
+    ),
+    "E_SIGNER_REFUSED": LocalCode(
+        "the process that holds the router's key does not sign this", "docs/runbooks/signer.md, at once"
+    ),
+    "E_KEY_AWAY": LocalCode("what holds a key does not answer", _TRY_AGAIN),
     "E_KEYSTORE": LocalCode(
         "something else is wrong with a key file", "check its path, its owner and the disk"
     ),

@@ -14,6 +14,7 @@ from runtime.cli.exits import Exit
 from runtime.cli.input_files import PathName
 from runtime.cli.params import Whole, authority_option
 from runtime.cli.render import Column, moment, say, write_details, write_table
+from runtime.cli.tokens.seal_options import token_option
 
 TOPIC_COLUMNS = (
     Column("kind", "KIND"),
@@ -22,6 +23,11 @@ TOPIC_COLUMNS = (
     Column("settings", "SETTINGS", kind=Kind.TEXT),
 )
 
+FOUNDED = (
+    Column("root", "root"),
+    Column("root_fingerprint", "root fingerprint"),
+    Column("router_config", "router settings"),
+)
 HANGING_COLUMNS = (
     Column("topic", "TOPIC"),
     Column("partition", "PARTITION"),
@@ -50,6 +56,7 @@ topics = group("topics", short="the shape of the exchange in Kafka")
     ),
 )
 @click.option("--secret", type=PathName(path_type=Path), metavar="FILE", help="32 bytes that seal the keys.")
+@token_option
 @click.option(
     "--router-port",
     type=Whole(0, 65535),
@@ -70,6 +77,7 @@ def centre_init(
     invocation: Invocation,
     *,
     secret: Path | None,
+    token: str | None,
     router_port: int,
     registrars: int,
     authority: Path | None,
@@ -82,22 +90,19 @@ def centre_init(
     Over TLS the router's settings name a certificate of the router's own, made where the authority is found.
     """
     from broker.centre.founding import found_centre
+    from runtime.cli.home import chosen_home
     from runtime.cli.kafka_calls import run_quietly
+    from runtime.cli.tokens.token_files import secret_or_token
 
     work = found_centre(
         invocation,
-        secret_file=secret,
+        secret_file=secret_or_token(secret, token, file=chosen_home(invocation).path / "centre.secret"),
         router_port=router_port,
         registrars=registrars,
         authority=authority,
     )
     done = run_quietly(work)
-    fields = (
-        Column("root", "root"),
-        Column("root_fingerprint", "root fingerprint"),
-        Column("router_config", "router settings"),
-    )
-    write_details(done, fields, as_json=invocation.json)
+    write_details(done, FOUNDED, as_json=invocation.json)
     if "to_do" in done:
         say(f"hint: {done['to_do']}")
     say(f"hint: start the router: contrada router run --config {done['router_config']}")

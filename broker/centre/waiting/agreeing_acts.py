@@ -19,7 +19,7 @@ from broker.centre.quarantine import quarantined_records
 from broker.centre.waiting.act_words import is_release
 from broker.centre.waiting.half_acts import WaitingAct, forget_act, signed_by_both
 from keys.directory import Directory
-from keys.soft_keys import SoftIdentity
+from keys.soft_keys import PrivateIdentity
 from keys.store import write_private
 from protocol import topics
 from protocol.identifiers import Millis
@@ -47,7 +47,7 @@ class ActSigning:
     home: CentreHome
     kafka: KafkaAddress
     directory: Directory
-    signer: SoftIdentity
+    signer: PrivateIdentity
     moment: Millis
 
     async def agree(self, each: WaitingAct, released: ReleasedRecord | None) -> None:

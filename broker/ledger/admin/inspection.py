@@ -29,7 +29,7 @@ from broker.ledger.trust import OwnKeys, own_policy, read_policy_file
 from broker.registrar_key import check_registrar_at_home
 from keys.key_files import IDENTITY_FILE, read_identity
 from keys.note_keys import read_note_key
-from keys.soft_keys import SoftIdentity
+from keys.soft_keys import PrivateIdentity
 from keys.store import read_credential
 from protocol import topics
 from protocol.trail.acts import Act, deletion
@@ -160,7 +160,7 @@ def order_deletion(
     return {"log": log, "indexes": sorted(set(indexes)), "ordered_by": registrar.name}
 
 
-def registrar_in(home: Path) -> SoftIdentity:
+def registrar_in(home: Path) -> PrivateIdentity:
     """The registrar's identity in a centre's home, opened, and valid now as far as the home knows."""
     centre = CentreHome(home)
     path = centre.keys / "registrar" / IDENTITY_FILE
@@ -171,7 +171,7 @@ def registrar_in(home: Path) -> SoftIdentity:
     return registrar
 
 
-async def state_act(settings: LedgerSettings, home: Path, act: Act, registrar: SoftIdentity) -> str | None:
+async def state_act(settings: LedgerSettings, home: Path, act: Act, registrar: PrivateIdentity) -> str | None:
     """Sign an act with the registrar's key, and put it into the audit topic; not by a wrong clock.
 
     Where it takes two registrars it is kept instead: the name under which it waits for another one.

@@ -11,10 +11,11 @@ from clients.cli.local_api import DaemonClient
 from runtime.cli.command import Impact, Invocation, Lazy, command, group, pass_invocation
 from runtime.cli.errors import CommandError
 from runtime.cli.exits import Exit
-from runtime.cli.home import typed_way, unit_home
+from runtime.cli.home import chosen_home, typed_way, unit_home
 from runtime.cli.input_files import PathName
 from runtime.cli.params import OneLine, OneUnit, Whole
 from runtime.cli.render import Column, say, write_details, write_json
+from runtime.cli.tokens.seal_options import SealedBy, sealed_by_options
 
 unit = group(
     "unit",
@@ -66,8 +67,7 @@ class _Degraded(CommandError):
     metavar="TEXT",
     help="Whom the centre calls, in one line.",
 )
-@click.option("--secret", type=PathName(path_type=Path), metavar="FILE", help="32 bytes that seal the keys.")
-@click.option("--passphrase", type=PathName(path_type=Path), metavar="FILE", help="Or a file with words.")
+@sealed_by_options
 @click.option(
     "--http-port",
     type=Whole(0, 65535),
@@ -88,27 +88,25 @@ def unit_init(
     name: str,
     root: Path,
     contact: str,
-    secret: Path | None,
-    passphrase: Path | None,
+    seals: SealedBy,
     http_port: int,
     ledger_policy: Path | None,
 ) -> None:
     """Make the home of a unit: its keys, the pinned root, its settings, its request to be enrolled.
 
-    Private keys never leave the home. Without --secret or --passphrase a new secret is
-    written beside the keys: move it to another place before the unit is used in earnest.
+    Private keys never leave the home. Without --secret, --passphrase or --token a new
+    secret is written beside the keys: move it to another place before the unit is used in earnest.
     """
     from clients.cli.unit_setup import make_home
+    from runtime.cli.tokens.token_files import secret_or_token
 
-    if secret is not None and passphrase is not None:
-        raise click.UsageError("say either --secret or --passphrase")
     done = make_home(
         invocation,
         name,
         root=root,
         contact=contact,
-        secret=secret,
-        passphrase=passphrase,
+        secret=secret_or_token(seals.secret, seals.token, file=chosen_home(invocation).path / "unit.secret"),
+        passphrase=seals.passphrase,
         http_port=http_port,
         ledger_policy=ledger_policy,
     )

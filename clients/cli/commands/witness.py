@@ -16,6 +16,7 @@ from runtime.cli.home import chosen_home
 from runtime.cli.input_files import PathName
 from runtime.cli.params import Whole
 from runtime.cli.render import Column, moment, say, write, write_details, write_json, write_table
+from runtime.cli.tokens.seal_options import SealedBy, sealed_by_options
 
 witness = group("witness", short="cosign the exchange's logs, and catch one that forks")
 
@@ -75,8 +76,7 @@ class _Suspicious(CommandError):
 @click.option(
     "--mirror", metavar="URL|DIR", help="Where the tiles are; the witness then keeps a copy of them."
 )
-@click.option("--secret", type=PathName(path_type=Path), metavar="FILE", help="32 bytes that seal the key.")
-@click.option("--passphrase", type=PathName(path_type=Path), metavar="FILE", help="Or a file with words.")
+@sealed_by_options
 @pass_invocation
 def witness_init(
     invocation: Invocation,
@@ -86,8 +86,7 @@ def witness_init(
     port: int,
     http_port: int,
     mirror: str | None,
-    secret: Path | None,
-    passphrase: Path | None,
+    seals: SealedBy,
 ) -> None:
     """Make a witness of this name, which stands in every cosignature and cannot be changed.
 
@@ -95,12 +94,12 @@ def witness_init(
     'contrada unit run'. Elsewhere it is a process of its own. Its public keys are written as the
     witness lines of a policy file, for the centre.
     """
-    from clients.cli.witness_setup import make_witness
+    from clients.cli.witness_setup import make_witness, secret_place
+    from runtime.cli.tokens.token_files import secret_or_token
 
-    if secret is not None and passphrase is not None:
-        raise click.UsageError("say either --secret or --passphrase")
+    secret = secret_or_token(seals.secret, seals.token, file=secret_place(chosen_home(invocation).path))
     settings: dict[str, Any] = {"name": name, "port": port, "http_port": http_port, "mirror": mirror}
-    settings |= {"secret": secret, "passphrase": passphrase}
+    settings |= {"secret": secret, "passphrase": seals.passphrase}
     done = make_witness(chosen_home(invocation).path, settings, policy=policy)
     if invocation.json:
         write_json(done)

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from clients.daemon.errors import BadRequest, DaemonError, RouterWouldRefuse
+from keys.errors import KeyAway
 from protocol.errors import HINTS, ContradaError, DraftError, Rejected
 from protocol.fault_text import fault_rows
 from runtime.api.problems import problem
@@ -35,6 +36,8 @@ async def problem_of(_: Request, error: Exception) -> Response:
             code = 413
         case Rejected() | DraftError():
             code = 422
+        case KeyAway():
+            code = 503
         case _:
             code = 500
     # The code stands beside the sentence already.

@@ -14,6 +14,7 @@ from clients.daemon.receiving.position_marks import TELL_EVERY
 from clients.daemon.sending.clock_waits import clock_state
 from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store.alarms import alarms_by_code
+from keys.errors import KeyStoreError
 from protocol.identifiers import Millis
 from protocol.limits import DAY, SECOND
 from runtime.process.contact import recent_contact
@@ -151,7 +152,11 @@ def _clock_check(context: UnitContext) -> dict[str, object]:
 
 
 def _key_check(context: UnitContext) -> dict[str, object]:
-    """Not ok only once it has ended: a unit whose identity ends in weeks can work."""
+    """Not ok only once it has ended, or is away: a unit whose identity ends in weeks can work."""
+    try:
+        context.keys.reach()
+    except KeyStoreError as error:
+        return {"ok": False, "code": error.code, "hint": error.hint}
     end = key_end(context)
     if end is None:
         return {"ok": True}

@@ -15,6 +15,7 @@ from clients.daemon.store import outbox, sealings
 from clients.daemon.store.message_states import OutboxState
 from clients.daemon.store.order import Order, Unsealable, choose_keys, core_from_order
 from clients.daemon.store.request_keys import RequestKey, remember
+from keys.errors import KeyStoreError
 from protocol.envelope.core import Position
 from protocol.envelope.sealing import Sealed, seal
 from protocol.errors import Code, ContradaError, Rejected
@@ -117,6 +118,9 @@ def _seal(context: UnitContext, order: Order, *, now: Millis) -> _Made | Unseala
     )
     try:
         sealed = seal(core, order.parts, keys=keys, signer=signer, entropy=context.entropy)
+    except KeyStoreError:
+        # Of the message nothing is known: the token does not sign now. Whoever runs the job tries it again.
+        raise
     except ContradaError as error:
         # Only its size can be wrong with an order that was composed here. It must not hold up the others.
         return error.reason if isinstance(error, Rejected) else Code.E_SCHEMA

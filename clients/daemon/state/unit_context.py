@@ -23,6 +23,7 @@ from clients.daemon.store.database import Store
 from clients.daemon.store.inbox import HeaderCache
 from clients.daemon.store.sealings import RecentSealings
 from keys.directory import Directory
+from keys.errors import KeyStoreError
 from keys.unit_keys import UnitKeys
 from protocol.identifiers import Entropy, Millis, ThreadId, UnitId
 from protocol.limits import CLOCK_TOLERANCE, SECOND
@@ -101,13 +102,14 @@ class UnitContext:
         try:
             with self.store.transaction():
                 yield
-        except BaseException:
+        except BaseException as error:
             # A number is never given twice: what came of this transaction's numbers is not known for
             # certain where even the commit has failed, so the whole stream is given up.
             self.stream = Stream(self.entropy)
             self.recent_sealings.forget()
-            self.metrics.store_up.set(0)
-            self.metrics.store_failures.inc()
+            if not isinstance(error, KeyStoreError):
+                self.metrics.store_up.set(0)
+                self.metrics.store_failures.inc()
             raise
         self.recent_sealings.committed()
         self.metrics.store_up.set(1)

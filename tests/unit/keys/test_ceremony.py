@@ -78,17 +78,17 @@ def test_an_interrupted_founding_is_completed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: int
 ) -> None:
     """However far it came: no key that was made is lost or made twice."""
-    real, count = ceremony.write_identity, 0
+    real, count = ceremony.make_identity, 0
 
-    def full(*arguments: object, **named: object) -> None:
+    def full(*arguments: object, **named: object) -> object:
         nonlocal count
         count += 1
         if count > written:
             raise KeyStoreError("no space left on device")
-        real(*arguments, **named)  # type: ignore[arg-type]
+        return real(*arguments, **named)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(ceremony, "write_identity", full)
+        patch.setattr(ceremony, "make_identity", full)
         if written < 4:
             with pytest.raises(KeyStoreError):
                 found_exchange(tmp_path, secret=SECRET, now=NOW, entropy=entropy_of("one"))

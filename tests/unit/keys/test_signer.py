@@ -57,7 +57,10 @@ def test_unknown_scheme_names_the_known_ones(uri: str, shown: str) -> None:
     with pytest.raises(KeyUriError) as caught:
         signer_from_uri(uri, SECRET)
     assert shown in str(caught.value)
-    assert caught.value.hint == "known are: file:"
+    assert (
+        caught.value.hint
+        == "known are: file:, signer:; a token is named where a secret's file is: docs/hardware-keys.md"
+    )
     assert "hunter2" not in (str(caught.value) + caught.value.hint).lower()
 
 

@@ -1,0 +1,1 @@
+"""The process that holds a router's key, and signs for it."""

@@ -1,0 +1,1 @@
+"""Keys in hardware, through PKCS#11."""

@@ -1,0 +1,1 @@
+"""Commands and tokens: the options that name one, and the files that do."""
