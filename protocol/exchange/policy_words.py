@@ -73,14 +73,14 @@ class ChangedRow:
 
 
 def policy_rows(policy: ExchangePolicy) -> dict[str, str]:
-    """Each row of a policy with its value, as a file has it."""
+    """Each row of a policy with its value, for people."""
     shown = {
         name: show_duration(value) if name in TIMES else str(value)
         for name, value in policy.numbers().items()
     }
     shown |= {name: str(int(policy.least_suite(marking))) for name, marking in _SUITES.items()}
     bases = (*zip(_DATA, policy.data, strict=True), (_MARKED, policy.restricted))
-    shown |= {name: ", ".join(map(show_code, sorted(each))) for name, each in bases}
+    shown |= {name: _show_bases(each) for name, each in bases}
     return {name: shown[name] for name in WORDS}
 
 
@@ -90,8 +90,9 @@ def changed_rows(before: ExchangePolicy, after: ExchangePolicy) -> list[ChangedR
     return [ChangedRow(name, old[name], new[name]) for name in WORDS if old[name] != new[name]]
 
 
-def policy_file_text(policy: ExchangePolicy) -> str:
-    """A policy as a file that `read_policy_file` reads."""
+def policy_file_lines(policy: ExchangePolicy) -> list[str]:
+    """A policy as the lines of a file that `parse_policy_file` reads."""
+    lists = {**dict(zip(_DATA, policy.data, strict=True)), _MARKED: policy.restricted}
     lines: list[str] = []
     room = ""
     for name, shown in policy_rows(policy).items():
@@ -99,14 +100,21 @@ def policy_file_text(policy: ExchangePolicy) -> str:
         if table != room:
             room = table
             lines += ["", f"[{table}]"]
-        if name in TIMES:
-            value = f'"{shown}"'
-        elif table in ("data", "marked"):
-            value = "[" + ", ".join(f'"{each}"' for each in shown.split(", ")) + "]"
-        else:
-            value = shown
+        value = f'"{shown}"' if name in TIMES else shown
+        if name in lists:
+            value = "[" + ", ".join(f'"{show_code(each)}"' for each in sorted(lists[name])) + "]"
         lines.append(f"{key} = {value}")
-    return "\n".join(lines) + "\n"
+    return lines
+
+
+def _show_bases(bases: Bases) -> str:
+    """The list, or what is not in it where that is shorter."""
+    missing = EVERY_BASIS - bases
+    if not missing:
+        return "all"
+    if len(missing) < len(bases):
+        return f"all but {', '.join(map(show_code, sorted(missing)))}"
+    return ", ".join(map(show_code, sorted(bases)))
 
 
 def parse_policy_file(data: bytes) -> tuple[ExchangePolicy | None, tuple[Fault, ...]]:

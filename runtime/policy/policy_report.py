@@ -13,6 +13,7 @@ from typing import Any, Final
 from keys.directory import Directory
 from keys.statements import encode_body
 from keys.tables import KnownPolicy
+from protocol.errors import Code
 from protocol.exchange.exchange_policy import PROTOCOL_POLICY, ExchangePolicy
 from protocol.exchange.policy_trial import ChangedDecision, PolicyTrial
 from protocol.exchange.policy_words import (
@@ -204,6 +205,8 @@ def show_trial(found: Report) -> None:
         write_table(list(islice(found["changed"], SHOWN)), CHANGED, as_json=False, none="")
         if changes > SHOWN:
             say(f"{changes - SHOWN} more; --json has the first {len(found['changed'])}")
+        if Code.E_LIFETIME in found["by_reason"]:
+            say("note: a daemon that knows the policy shortens the life of a message by itself")
     for count, words in (
         (
             found["stronger_suite"],

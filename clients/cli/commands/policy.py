@@ -17,7 +17,7 @@ from runtime.cli.home import chosen_home
 from runtime.cli.input_files import PathName
 from runtime.cli.joined import added, load_added
 from runtime.cli.params import Moment, Whole, refuse_empty_span, since_option, until_option
-from runtime.cli.render import say, write, write_as_is, write_json, write_table
+from runtime.cli.render import say, write, write_json, write_table
 
 if TYPE_CHECKING:
     from keys.directory import Directory
@@ -74,13 +74,14 @@ def policy_show(invocation: Invocation, *, at: int | None, version: int | None, 
 
     By this home's replica of the directory. A version waits until its time, and is replaced by any later one.
     """
-    from protocol.exchange.policy_words import policy_file_text
+    from protocol.exchange.policy_words import policy_file_lines
     from runtime.policy.policy_report import ROWS, VERSIONS, policy_named, rows_report, versions_report
 
     directory, then = _here(invocation, at)
     shown = policy_named("now" if version is None else str(version), directory, then)
     if as_file:
-        write_as_is(policy_file_text(shown))
+        for line in policy_file_lines(shown):
+            write(line)
         return
     rows, versions = rows_report(shown), versions_report(directory, then)
     if invocation.json:
