@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from protocol.codes import DataClass, Handling, LegalBasis, MessageKind, Purpose, RefKind, Role, UnitKind
+from protocol.codes import DataClass, Handling, MessageKind, Purpose, RefKind, Role, UnitKind
 from protocol.envelope.core import Core
 from protocol.epochs import is_acceptable
 from protocol.errors import Code
@@ -177,9 +177,9 @@ def _data_basis(q: ExchangeCase) -> Iterator[Reason]:
         return
     may_have = q.policy.may_have(q.core.data_class)
     for unit in q.addressees():
-        # A working arrangement never carries personal data; a transfer must name the ground it rests on.
+        # No policy has a working arrangement among these; a transfer must name the ground it rests on.
         unnamed = unit.kind in OUTSIDE_THE_UNION and q.core.basis is not unit.basis
-        if unit.basis is LegalBasis.WORKING_ARRANGEMENT or unit.basis not in may_have or unnamed:
+        if unit.basis not in may_have or unnamed:
             yield Reason(Code.E_DATA_BASIS, unit.unit)
 
 

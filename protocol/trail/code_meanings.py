@@ -48,7 +48,7 @@ MEANINGS: Final[dict[Code, str]] = {
     Code.E_WRAP_HASH: "a key wrap is not the one that was signed",
     Code.E_CT_HASH: "the ciphertext is not the one that was signed",
     Code.E_CT_LEN: "the ciphertext does not have the length that was signed",
-    Code.E_CLASS_CLEARANCE: "a party is not cleared for the classification of the message, or not on its basis",
+    Code.E_CLASS_CLEARANCE: "a party to the message may not see what is classified so",
     Code.E_DATA_BASIS: "personal data for a party whose legal basis does not carry them, or is not named",
     Code.E_PURPOSE: "the message has no purpose, or one that an addressee may not process for",
     Code.E_COPY_MISSING: "the sender's national unit gets no copy",
