@@ -73,7 +73,7 @@ def read_policy_of_file(name: str) -> ExchangePolicy:
     policy, faults = parse_policy_file(read_input(name, MAX_POLICY_FILE, what="a policy of the exchange"))
     if policy is None:
         raise BadInput(
-            f"{name} is no policy of an exchange:",
+            f"{'stdin' if name == '-' else name} is no policy of an exchange:",
             hint="'contrada policy show --file' prints one that is",
             faults=faults,
         )
