@@ -23,36 +23,29 @@ from dataclasses import dataclass
 from keys.appointments.line import SELF_RENEWED
 from keys.appointments.statement_quota import counted
 from keys.registrars.agreement import OpenBallot, agreed_consequences, open_ballots, waits
+from keys.registrars.policies import policy_in_force, quota_in_force
 from keys.registrars.standing import RegistrarTimes, borne_out, next_version
 from keys.root_of_trust import RootOfTrust
 from keys.rules import find_issuer
 from keys.statement_types import Appointment, Body, EpochPublication, Statement, UnitFacts, Unread
 from keys.statements import SignedStatement, parse_statement
-from keys.tables import KeyRole, Tables
-from protocol.envelope.quotas import DEFAULT_QUOTA, Quota
+from keys.tables import OPERATORS, KeyRole, KnownPolicy, Tables
+from protocol.envelope.quotas import Quota
 from protocol.errors import MisuseError
+from protocol.exchange.exchange_policy import ExchangePolicy
 from protocol.identifiers import Digest, KeyId, Millis, UnitId, digest
 from protocol.merkle import EMPTY_ROOT, Frontier, leaf_hash
-from protocol.parties import EpochKey, IdentityKey, OperatorKey, OperatorRole, TreeHead, Unit
-
-_OPERATORS = {
-    KeyRole.REGISTRAR: OperatorRole.REGISTRAR,
-    KeyRole.ROUTER: OperatorRole.ROUTER,
-    KeyRole.LEDGER: OperatorRole.LEDGER,
-}
-_DIGEST = 32
+from protocol.parties import EpochKey, IdentityKey, OperatorKey, TreeHead, Unit
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """A statement and its place, counted from 0."""
+    """A statement and its place, counted from 0. One that is not `new` was there, and nothing changed."""
 
     position: int
     digest: Digest
     statement: Statement
     new: bool
-    """False: it was there already, and nothing changed."""
-
     waits: bool = False
     """It has its place, and no effect before others agree."""
 
@@ -66,10 +59,7 @@ class Directory:
     )  # fmt: skip
 
     def __init__(self, root: RootOfTrust, *, verified: bytes = b"", keeps: bool = True) -> None:
-        """Of `verified` digests the first is of the first statement.
-
-        A replica that `keeps` no statements has no `snapshot` and no `history`, and a fifth of the memory.
-        """
+        """Of `verified` the first is of the first statement. One that `keeps` none has no `snapshot`."""
         self._root = root
         self._verified = verified
         self._keeps = keeps
@@ -81,7 +71,6 @@ class Directory:
         self._about: dict[UnitId, list[int]] = {}
         self._appointed: dict[UnitId | KeyRole, list[KeyId]] = {}
         """The signing keys of each unit, and of each other role, in the order of their appointment."""
-
         self._published: dict[UnitId, list[KeyId]] = {}  # the epoch keys of each unit
         self.unread = 0  # so many statements have their places and cannot be read: a later program can
         self._frontier = Frontier()
@@ -180,7 +169,7 @@ class Directory:
     def operator_key(self, kid: KeyId) -> OperatorKey | None:
         """A key with which the centre's operators and processes state acts."""
         known = self._tables.keys.get(kid)
-        role = None if known is None else _OPERATORS.get(known.role)
+        role = None if known is None else OPERATORS.get(known.role)
         return None if known is None or role is None else OperatorKey(role, known.identity)
 
     def successor(self, kid: KeyId) -> IdentityKey | None:
@@ -212,9 +201,18 @@ class Directory:
         """The version that the next facts about the unit have; what has fallen keeps its number."""
         return next_version(unit, self._tables)
 
-    def quota(self, unit: UnitId) -> Quota:
-        """How much the unit may ask for."""
-        return DEFAULT_QUOTA if (known := self._tables.quotas.get(unit)) is None else known.value.quota
+    def policy_at(self, moment: Millis) -> ExchangePolicy:
+        """The policy of the exchange that is in force then."""
+        return policy_in_force(self._tables, moment)
+
+    def policies(self) -> tuple[KnownPolicy, ...]:
+        """All that enough registrars have stated, by version; those that have fallen too."""
+        return tuple(self._tables.policies.values())
+
+    def quota(self, unit: UnitId, moment: Millis) -> Quota:
+        """How much the unit may ask for: as a registrar stated, or else as the policy of then says."""
+        known = self._tables.quotas.get(unit)
+        return quota_in_force(None if known is None else known.value.quota, self._tables, moment)
 
     def quota_since(self, unit: UnitId) -> Millis | None:
         """When its quota was stated; None for a unit that has the default."""
@@ -273,7 +271,7 @@ class Directory:
         return Applied(position, parsed.digest, parsed.statement, new=True, waits=waits)
 
     def _was_verified(self, name: Digest) -> bool:
-        return self._verified[(start := self._frontier.size * _DIGEST) : start + _DIGEST] == name
+        return self._verified[(start := self._frontier.size * len(name)) : start + len(name)] == name
 
     def _check_kept(self) -> None:
         if not self._keeps:

@@ -11,6 +11,7 @@
     status        a registrar                     suspends or resumes a unit
     revocation    see `_check_may_revoke`         withdraws a key, and what a compromised key signed for
     quota         a root key or a registrar       how much a unit may ask for; the newest one counts
+    policy        a registrar                     by what the rules of exchange judge: registrars/policies.py
     a later type  a root key or a registrar       none here: it has its place, and is read by later programs
 
 The law of later types (docs/adr/0031): whether one has its place depends on its issuer, its time and its
@@ -42,12 +43,14 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 
 from keys.appointments.line import Issuer, Support, appoint_key, name_successor, not_valid
 from keys.possession import check_possession
+from keys.registrars.policies import state_policy, undo_policies
 from keys.registrars.standing import state_about, undo
 from keys.root_of_trust import RootOfTrust
 from keys.statement_types import (
     Appointment,
     Body,
     EpochPublication,
+    PolicyVersion,
     QuotaChange,
     Revocation,
     Statement,
@@ -128,6 +131,8 @@ def consequences(
             return name(made, statement, tables=tables, root=root, clock=clock)
         case UnitFacts() | StatusChange() | QuotaChange() as about:
             return state_about(about, statement, support=support, tables=tables)
+        case PolicyVersion() as policy:
+            return state_policy(policy, issuer=issuer, support=support, tables=tables)
         case EpochPublication() as publication:
             return _publish(publication, statement, issuer=issuer, tables=tables)
         case Revocation() as revocation:
@@ -214,6 +219,7 @@ def _withdraw(kid: KeyId, known: KnownKey, since: Millis | None, tables: Tables)
     dated = known.role is KeyRole.REGISTRAR
     if dated:
         yield from undo(kid, withdrawn, tables)
+        yield from undo_policies(kid, withdrawn, tables)
     # What a thief may have signed for is revoked with the key. For epoch keys the claimed time does not help,
     # since a thief may date back within a week: all that could still be sealed to from then on are revoked.
     for epoch_kid, epoch in tables.epochs.items():

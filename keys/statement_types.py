@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final, assert_never
+from typing import Final
 
 from protocol.codes import Classification, LegalBasis, Purpose, UnitKind
 from protocol.envelope.quotas import Quota
+from protocol.exchange.exchange_policy import ExchangePolicy
 from protocol.identifiers import KeyId, Millis, UnitId
 from protocol.parties import Unit
 from protocol.public_keys import EpochPublic, IdentityPublic
@@ -37,6 +38,7 @@ class StatementType(IntEnum):
     LEDGER = 8
     SUCCESSION = 9
     QUOTA = 10
+    POLICY = 11
 
 
 LAST_FOUNDING_TYPE = StatementType.SUCCESSION
@@ -140,6 +142,17 @@ class QuotaChange:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyVersion:
+    """By what the rules of the exchange judge, from a time on. Each version is one more than the last."""
+
+    version: int
+    since: Millis
+    """It is in force no sooner: registrars/policies.py."""
+
+    policy: ExchangePolicy
+
+
+@dataclass(frozen=True, slots=True)
 class Unread:
     """What a statement of a later type says: kept as it is, and read by programs that know the type."""
 
@@ -148,7 +161,16 @@ class Unread:
     """The body, encoded."""
 
 
-Body = Appointment | UnitFacts | EpochPublication | StatusChange | Revocation | QuotaChange | Unread
+Body = (
+    Appointment
+    | UnitFacts
+    | EpochPublication
+    | StatusChange
+    | Revocation
+    | QuotaChange
+    | PolicyVersion
+    | Unread
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,30 +183,26 @@ class Statement:
 
     @property
     def about(self) -> UnitId | None:
-        """The unit, registrar, router or ledger that it is about; None where this program cannot read it."""
+        """Whom it is about: a unit, registrar, router or ledger; None where that is all, or unreadable."""
         match self.body:
             case Appointment():
                 return self.body.name
-            case Unread():
+            case PolicyVersion() | Unread():
                 return None
             case _:
                 return self.body.unit
 
 
+_TYPES: Final[dict[type[Body], StatementType]] = {
+    UnitFacts: StatementType.UNIT,
+    EpochPublication: StatementType.EPOCH,
+    StatusChange: StatementType.STATUS,
+    Revocation: StatementType.REVOCATION,
+    QuotaChange: StatementType.QUOTA,
+    PolicyVersion: StatementType.POLICY,
+}
+
+
 def body_type(body: Body) -> int:
     """The type under which this body is stated."""
-    match body:
-        case Appointment() | Unread():
-            return body.stype
-        case UnitFacts():
-            return StatementType.UNIT
-        case EpochPublication():
-            return StatementType.EPOCH
-        case StatusChange():
-            return StatementType.STATUS
-        case Revocation():
-            return StatementType.REVOCATION
-        case QuotaChange():
-            return StatementType.QUOTA
-        case _:
-            assert_never(body)
+    return body.stype if isinstance(body, Appointment | Unread) else _TYPES[type(body)]

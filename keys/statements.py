@@ -9,6 +9,7 @@
     status      = [ unit, suspended, reason ]                                                type 5
     revocation  = [ unit, kid, reason, compromised-since / null ]                            type 6
     quota       = [ unit, messages, bytes, copies, refusals ]                                type 10
+    policy      = [ version, since, policy ]          protocol/exchange/exchange_policy.py   type 11
     later       = [ * any ]                                                                  types from 10 on
     proof       = see possession.py
 
@@ -36,6 +37,7 @@ from keys.statement_types import (
     Appointment,
     Body,
     EpochPublication,
+    PolicyVersion,
     QuotaChange,
     Revocation,
     Statement,
@@ -49,6 +51,7 @@ from protocol.canonical import decode, decode_again, encode
 from protocol.codes import Classification, LegalBasis, Purpose, UnitKind
 from protocol.envelope.quotas import Quota
 from protocol.errors import Code, MisuseError, Rejected
+from protocol.exchange.exchange_policy import parse_policy_item, policy_item
 from protocol.identifiers import Digest, KeyId, Millis, digest, parse_unit_id
 from protocol.limits import MAX_STATEMENT, MAX_UINT
 from protocol.public_keys import EpochPublic, IdentityPublic
@@ -142,16 +145,22 @@ def _body_item(body: Body) -> list[Any]:
             return [body.unit, body.suspended, body.reason]
         case Revocation():
             return [body.unit, body.kid, body.reason, body.compromised_since]
-        case QuotaChange() | Unread():
+        case QuotaChange() | PolicyVersion() | Unread():
             return _later_item(body)
         case _:
             assert_never(body)
 
 
-def _later_item(body: QuotaChange | Unread) -> list[Any]:
-    if isinstance(body, Unread):
-        return list(decode_again(body.item))
-    return [body.unit, *astuple(body.quota)]
+def _later_item(body: QuotaChange | PolicyVersion | Unread) -> list[Any]:
+    match body:
+        case QuotaChange():
+            return [body.unit, *astuple(body.quota)]
+        case PolicyVersion():
+            return [body.version, body.since, policy_item(body.policy)]
+        case Unread():
+            return list(decode_again(body.item))
+        case _:
+            assert_never(body)
 
 
 def _parse_payload(payload: bytes, *, again: bool = False) -> Statement:
@@ -195,6 +204,8 @@ def _parse_later(number: int, item: list[Any]) -> Body | None:
             case StatementType.QUOTA, [unit, messages, bytes_, copies, refusals]:
                 quota = Quota(*map(_uint, (messages, bytes_, copies, refusals)))
                 return QuotaChange(parse_unit_id(unit), quota) if quota.is_enough else None
+            case StatementType.POLICY, [version, since, policy]:
+                return PolicyVersion(_uint(version), _time(since), parse_policy_item(policy))
     except Rejected:
         pass
     return None

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
-from keys.statement_types import Body, QuotaChange, StatusChange, UnitFacts
+from keys.statement_types import Body, PolicyVersion, QuotaChange, StatusChange, UnitFacts
 from protocol.identifiers import Digest, KeyId, Millis, UnitId
-from protocol.parties import EpochKey, IdentityKey, Unit
+from protocol.parties import EpochKey, IdentityKey, OperatorRole, Unit
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -28,6 +28,14 @@ class KeyRole(Enum):
     UNIT = "unit"
     ROUTER = "router"
     LEDGER = "ledger"
+
+
+OPERATORS: Final = {
+    KeyRole.REGISTRAR: OperatorRole.REGISTRAR,
+    KeyRole.ROUTER: OperatorRole.ROUTER,
+    KeyRole.LEDGER: OperatorRole.LEDGER,
+}
+"""The roles of the centre, as the protocol names them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +142,19 @@ class UnitStatements:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownPolicy:
+    """A policy of the exchange that enough registrars have stated."""
+
+    body: PolicyVersion
+    votes: tuple[Vote, ...]
+    holds_from: Millis
+    """When it comes into force, if no later version does before."""
+
+    stands: bool = True
+    """Whether it has not fallen with a key that it was agreed with."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ballot:
     """What several must agree on, and have not yet."""
 
@@ -154,6 +175,9 @@ class Tables:
     units: dict[UnitId, Unit] = field(default_factory=dict)
     quotas: dict[UnitId, StatedFact[QuotaChange]] = field(default_factory=dict)
     """Of these three, what counts of what was stated."""
+
+    policies: dict[int, KnownPolicy] = field(default_factory=dict)
+    """By their versions, in their order: registrars/policies.py."""
 
     keys: dict[KeyId, KnownKey] = field(default_factory=dict)
     key_names: dict[KeyId, UnitId] = field(default_factory=dict)

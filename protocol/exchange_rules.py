@@ -4,6 +4,10 @@ A pure function from header, directory and consents to a decision with every rea
 first. `RULES` is complete: one row per rule, with its article. The router decides by this table, and
 `contrada route explain` reads the same one.
 
+How far a rule goes within what the protocol allows is said by the policy of the exchange: the one in force at
+the decision's time, by the directory that the decision names the size of. So both, which are signed, say by
+which policy it was made (protocol/exchange/exchange_policy.py).
+
 A rule sees the header, not the content. A sender that misstates its content is detected by the addressees,
 who check content against header (protocol/verification.py).
 """
@@ -13,11 +17,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from protocol import limits
-from protocol.codes import DataClass, Handling, LegalBasis, MessageKind, Purpose, RefKind, Role, UnitKind
+from protocol.codes import DataClass, Handling, MessageKind, Purpose, RefKind, Role, UnitKind
 from protocol.envelope.core import Core
 from protocol.epochs import is_acceptable
 from protocol.errors import Code
+from protocol.exchange.exchange_policy import ExchangePolicy
 from protocol.identifiers import Digest, Millis, UnitId
 from protocol.parties import OUTSIDE_THE_UNION, Parties, Unit
 from protocol.trail.batches import Reason
@@ -53,6 +57,14 @@ class ExchangeCase:
     """Whether the sender's stream has not come to this message before (protocol/envelope/replay.py)."""
 
     consents: Consents = field(default_factory=dict)
+
+    trial: ExchangePolicy | None = None
+    """A policy to be tried, in place of the one in force."""
+
+    @property
+    def policy(self) -> ExchangePolicy:
+        """What it is judged by."""
+        return self.parties.policy_at(self.now) if self.trial is None else self.trial
 
     def addressees(self) -> Iterator[Unit]:
         """The addressees that the directory knows."""
@@ -112,14 +124,14 @@ def _replays(q: ExchangeCase) -> Iterator[Reason]:
 
 
 def _time(q: ExchangeCase) -> Iterator[Reason]:
-    core = q.core
-    if core.created > q.now + limits.CLOCK_TOLERANCE:
+    core, policy = q.core, q.policy
+    if core.created > q.now + policy.ahead:
         yield Reason(Code.E_TIME_FUTURE)
-    if q.now - core.created > limits.MAX_AGE:
+    if q.now - core.created > policy.age:
         yield Reason(Code.E_TIME_STALE)
     if core.expires <= q.now:
         yield Reason(Code.E_EXPIRED)
-    if not 0 < core.expires - core.created <= limits.MAX_LIFETIME:
+    if not 0 < core.expires - core.created <= policy.lifetime:
         yield Reason(Code.E_LIFETIME)
 
 
@@ -141,6 +153,8 @@ def _suites(q: ExchangeCase) -> Iterator[Reason]:
     for unit in q.everyone():
         if q.core.suite < unit.min_suite:
             yield Reason(Code.E_SUITE_BELOW_MIN, unit.unit)
+    if q.core.suite < q.policy.least_suite(q.core.classification):
+        yield Reason(Code.E_SUITE_BELOW_MIN)
 
 
 def _epochs(q: ExchangeCase) -> Iterator[Reason]:
@@ -152,18 +166,20 @@ def _epochs(q: ExchangeCase) -> Iterator[Reason]:
 
 
 def _clearance(q: ExchangeCase) -> Iterator[Reason]:
+    may_see = q.policy.may_see(q.core.classification)
     for unit in q.everyone():
-        if unit.clearance < q.core.classification:
+        if unit.clearance < q.core.classification or unit.basis not in may_see:
             yield Reason(Code.E_CLASS_CLEARANCE, unit.unit)
 
 
 def _data_basis(q: ExchangeCase) -> Iterator[Reason]:
     if q.core.data_class is DataClass.NON_PERSONAL:
         return
+    may_have = q.policy.may_have(q.core.data_class)
     for unit in q.addressees():
-        # A working arrangement never carries personal data; a transfer must name the ground it rests on.
+        # No policy has a working arrangement among these; a transfer must name the ground it rests on.
         unnamed = unit.kind in OUTSIDE_THE_UNION and q.core.basis is not unit.basis
-        if unit.basis is LegalBasis.WORKING_ARRANGEMENT or unnamed:
+        if unit.basis not in may_have or unnamed:
             yield Reason(Code.E_DATA_BASIS, unit.unit)
 
 
@@ -237,7 +253,8 @@ def _kind_fields(q: ExchangeCase) -> Iterator[Reason]:
         yield Reason(Code.E_REF_MISSING)
     if core.attachments:
         yield Reason(Code.E_ATT_MISSING)
-    if all(addressee.role is not Role.TO for addressee in core.to):
+    crowded = len(core.to) > q.policy.addressees
+    if crowded or all(addressee.role is not Role.TO for addressee in core.to):
         yield Reason(Code.E_RCPT_COUNT)
 
 
@@ -250,7 +267,7 @@ def _gossip(q: ExchangeCase) -> Iterator[Reason]:
 
 RULES: tuple[Rule, ...] = (
     Rule("replay", "docs/adr/0006", "a message is decided once", _replays),
-    Rule("time", "docs/spec, Times", "made within the last 7 days, not in the future, not expired", _time),
+    Rule("time", "docs/spec, Times", "made within the times of the policy, and not expired", _time),
     Rule(
         "parties", "ER 7, 23; DIR 14", "sender and addressees are enrolled and not suspended", _parties_known
     ),

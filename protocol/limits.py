@@ -45,6 +45,7 @@ CLOCK_RIGHT = MINUTE  # and goes on when it is no further off than this
 MAX_AGE = 7 * DAY
 MAX_LIFETIME = 30 * DAY
 AGREED_WITHIN = 30 * DAY  # so long what one registrar stated waits for another one
+POLICY_NOTICE = 15 * MINUTE  # a policy is in force no sooner after it was stated (docs/adr/0050)
 MAX_REVIEW = 30 * 365 * DAY  # how far ahead a sender may put the review of a message
 
 # Epoch keys.

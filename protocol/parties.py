@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Final, Protocol
 
 from protocol.codes import Classification, LegalBasis, Purpose, UnitKind
+from protocol.exchange.exchange_policy import ExchangePolicy
 from protocol.identifiers import KeyId, Millis, UnitId
 from protocol.merkle import EMPTY_ROOT
 from protocol.public_keys import EpochPublic, IdentityPublic
@@ -108,6 +109,10 @@ class Parties(Protocol):
     @property
     def head(self) -> TreeHead:
         """How many statements this replica holds, and their root."""
+        ...
+
+    def policy_at(self, moment: Millis) -> ExchangePolicy:
+        """The policy of the exchange that is in force then, by what this replica holds."""
         ...
 
     def root_at(self, size: int) -> bytes | None:

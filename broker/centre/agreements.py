@@ -31,6 +31,7 @@ from keys.soft_keys import PrivateIdentity
 from keys.statement_types import (
     Appointment,
     Body,
+    PolicyVersion,
     QuotaChange,
     Revocation,
     StatementType,
@@ -42,7 +43,8 @@ from keys.store import read_credential
 from keys.tables import KeyRole
 from keys.unlock import Secret
 from protocol.content.unit_text import unit_in_words
-from protocol.identifiers import IdPrefix
+from protocol.exchange.policy_words import changed_rows
+from protocol.identifiers import IdPrefix, Millis
 from runtime.cli.command import Invocation
 from runtime.cli.render import moment as show_moment
 from runtime.cli.unlocking import existing_secret
@@ -205,14 +207,25 @@ def in_words(body: Body, directory: Directory) -> str:
             return _facts_in_words(body, directory)
         case StatusChange():
             return f"resume {body.unit}: {body.reason}"
-        case QuotaChange():
-            return f"quota of {body.unit}: {_changes(asdict(directory.quota(body.unit)), asdict(body.quota))}"
+        case QuotaChange() | PolicyVersion():
+            return _limits_in_words(body, directory)
         case Revocation():
             since = body.compromised_since
             stolen = "" if since is None else f", stolen on {show_moment(since)}"
             return f"withdraw the key {body.kid.hex()} of {body.unit}{stolen}: {body.reason}"
         case _:
             return "something that this program does not know"
+
+
+def _limits_in_words(body: QuotaChange | PolicyVersion, directory: Directory) -> str:
+    """What changes, and what it was."""
+    if isinstance(body, QuotaChange):
+        known = asdict(directory.quota(body.unit, now()))
+        return f"quota of {body.unit}: {_changes(known, asdict(body.quota))}"
+    # Against what is in force when it would begin: one that waits may come before it.
+    changed = changed_rows(directory.policy_at(Millis(max(now(), body.since))), body.policy)
+    rows = "; ".join(f"{each.row} {each.before} -> {each.after}" for each in changed)
+    return f"policy version {body.version} from {show_moment(body.since)}: {rows or 'nothing changes'}"
 
 
 def _facts_in_words(facts: UnitFacts, directory: Directory) -> str:

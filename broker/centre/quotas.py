@@ -12,6 +12,7 @@ from broker.centre.registry import Registry, warn_of_refused
 from keys.directory import Directory
 from protocol.identifiers import UnitId
 from runtime.cli.command import Invocation
+from runtime.process.clock import now
 
 
 async def list_quotas(invocation: Invocation) -> list[dict[str, Any]]:
@@ -25,10 +26,10 @@ async def change_quota(invocation: Invocation, unit: str, changes: dict[str, int
     """State a unit's quota: the one of now with these amounts, by the names of the limits."""
     async with Registry.open(invocation) as registry:
         named = UnitId(unit)
-        quota = replace(registry.directory.quota(named), **changes)
+        quota = replace(registry.directory.quota(named, now()), **changes)
         await registry.state([registry.quota_change(named, quota)])
         return _row(registry.directory, named) | {"waits": registry.waits}
 
 
 def _row(directory: Directory, unit: UnitId) -> dict[str, Any]:
-    return {"unit": unit, **asdict(directory.quota(unit)), "since": directory.quota_since(unit)}
+    return {"unit": unit, **asdict(directory.quota(unit, now())), "since": directory.quota_since(unit)}

@@ -182,7 +182,7 @@ class Registry:
     def quota_change(self, unit: UnitId, quota: Quota) -> bytes:
         """The statement that says how much a unit may ask for."""
         self.known(unit)
-        if quota == self.directory.quota(unit) and self.directory.quota_since(unit) is not None:
+        if quota == self.directory.quota(unit, now()) and self.directory.quota_since(unit) is not None:
             raise Conflict(f"{unit} has this quota already")
         registrar = registrar_of(self.home, self.directory)
         return issue(QuotaChange(unit, quota), signer=registrar, issued=now())

@@ -177,7 +177,7 @@ class Router:
                 parties=parties,
                 now=now,
                 entropy=self.entropy,
-                quota=_quota_of(claim, parties),
+                quota=_quota_of(claim, parties, now),
             )
             step = Step(state=state, context=context, budget=self.budget, use=use)
             with self.metrics.batch_seconds.time():
@@ -202,7 +202,8 @@ class Router:
         """
         if not use.refusals and not use.answers:
             return
-        seconds = use.pause(now=self.clock(), quota=_quota_of(claim, self.replica.directory))
+        now = self.clock()
+        seconds = use.pause(now=now, quota=_quota_of(claim, self.replica.directory, now))
         if seconds > 0:
             log.warning(
                 "outbox_paused", unit=claim.owner, partition=claim.partition, seconds=round(seconds, 1)
@@ -247,6 +248,6 @@ class Router:
                 self.ledger.gossip.compare(parsed.content.header.core)
 
 
-def _quota_of(claim: Claim, directory: Directory) -> Quota:
+def _quota_of(claim: Claim, directory: Directory, now: Millis) -> Quota:
     """This partition's part of what its unit may ask for."""
-    return directory.quota(claim.owner).part(claim.partitions)
+    return directory.quota(claim.owner, now).part(claim.partitions)

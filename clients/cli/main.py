@@ -45,6 +45,7 @@ COMMANDS: dict[str, Lazy] = {
     "outbox": Lazy(f"{_HERE}.outbox:outbox", None, "what was sent, and what became of it"),
     "units": Lazy(f"{_HERE}.units:units", None, "the units of the exchange, as the directory has them"),
     "route": Lazy(f"{_HERE}.route:route", None, "what the rules say to a message, and why"),
+    "policy": Lazy(f"{_HERE}.policy:policy", None, "the policy that the rules judge by; try another"),
     "message": Lazy(f"{_HERE}.message:message", None, "the way of one message"),
     "witness": Lazy(f"{_HERE}.witness:witness", None, "cosign the exchange's logs, and catch one that forks"),
     "keys": Lazy(f"{_HERE}.keys:keys", None, "the unit's own keys"),

@@ -3,6 +3,7 @@
     appointing an identity, a router, a ledger                 several registrars
     describing a unit, or raising anything of it               several registrars
     lifting a suspension, raising a quota                      several registrars
+    a policy of the exchange, whatever it says                 several registrars
     withdrawing a registrar                                    several root keys
     suspending, lowering, withdrawing other keys               one
 
@@ -26,6 +27,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from keys.appointments.line import Issuer, Support
+from keys.registrars.policies import is_next_policy, least_default
 from keys.registrars.standing import counting_status, lowered, lowered_quota
 from keys.root_of_trust import RootOfTrust
 from keys.rules import consequences, prove_keys
@@ -33,6 +35,7 @@ from keys.statement_types import (
     Appointment,
     Body,
     EpochPublication,
+    PolicyVersion,
     QuotaChange,
     Revocation,
     Statement,
@@ -43,7 +46,6 @@ from keys.statement_types import (
 )
 from keys.statements import encode_body
 from keys.tables import Ballot, Change, Drop, KeyRole, Put, Tables, Vote
-from protocol.envelope.quotas import DEFAULT_QUOTA
 from protocol.errors import Rejected
 from protocol.identifiers import Digest, Millis, digest
 from protocol.limits import AGREED_WITHIN
@@ -117,6 +119,8 @@ def open_ballots(tables: Tables, root: RootOfTrust, clock: Millis, moment: Milli
 def _may_take_effect(
     ballot: Ballot, votes: Mapping[bytes | str, Vote], tables: Tables, root: RootOfTrust, at: Millis
 ) -> bool:
+    if isinstance(ballot.body, PolicyVersion) and not is_next_policy(ballot.body, tables):
+        return False
     first = next(iter(votes.values()))
     statement, support = Statement(at, first.by, ballot.body), Support((first,), waits=True)
     issuer = Issuer(ballot.role, None, first.by, root.keys[0])
@@ -144,10 +148,11 @@ def _is_dangerous(body: Body, role: KeyRole, tables: Tables) -> bool:
             return not body.suspended
         case QuotaChange():
             counts = tables.quotas.get(body.unit)
-            quota = DEFAULT_QUOTA if counts is None else counts.value.quota
+            quota = least_default(tables) if counts is None else counts.value.quota
             return lowered_quota(quota, body.quota) != body.quota
-        case Revocation():
-            return role is KeyRole.ROOT
+        case Revocation() | PolicyVersion():
+            # The root withdraws registrars with several keys; registrars agree on a policy.
+            return role is (KeyRole.ROOT if isinstance(body, Revocation) else KeyRole.REGISTRAR)
         case EpochPublication() | Unread():
             return False
         case _:

@@ -151,7 +151,7 @@ class RegistrarTimes:
             own[at + 1]
             for kid, own in self._stated.items()
             for at in range(0, len(own), 2)
-            if not _has_fallen(kid, own[at], keys)
+            if not has_fallen(kid, own[at], keys)
         )
         return Millis(max(times, default=0))
 
@@ -215,10 +215,10 @@ def _last(stated: tuple[StatedFact[_Value], ...], keys: _Keys) -> StatedFact[_Va
 
 def _left(stated: StatedFact[_Value], keys: _Keys) -> tuple[Vote, ...]:
     """Who still stands behind it."""
-    return tuple(vote for vote in stated.votes if not _has_fallen(vote.by, vote.at, keys))
+    return tuple(vote for vote in stated.votes if not has_fallen(vote.by, vote.at, keys))
 
 
-def _has_fallen(by: KeyId, at: int, keys: _Keys) -> bool:
+def has_fallen(by: KeyId, at: int, keys: _Keys) -> bool:
     """Whether this key stated it from its compromise on. A root key has no such time."""
     known = keys.get(by)
     since = None if known is None else known.identity.compromised_since

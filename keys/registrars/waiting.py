@@ -20,8 +20,8 @@ def waiting_of(unit: UnitId, ballots: Iterable[OpenBallot]) -> list[str]:
 
 
 def about_whom(ballots: Iterable[OpenBallot]) -> set[str]:
-    """Everybody about whom something waits."""
-    return {whose for whose, _ in (_kind(each.ballot.body) for each in ballots)}
+    """Everybody about whom something waits; a policy of the exchange is about nobody."""
+    return {whose for whose, _ in (_kind(each.ballot.body) for each in ballots)} - {""}
 
 
 def _kind(body: Body) -> tuple[str, str]:
@@ -37,4 +37,4 @@ def _kind(body: Body) -> tuple[str, str]:
         case Revocation():
             return body.unit, "withdrawal"
         case _:
-            return "", ""  # of a later release: it has no unit that this program could name
+            return "", ""  # a policy; or of a later release: it has no unit that this program could name

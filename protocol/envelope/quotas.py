@@ -23,8 +23,9 @@ from dataclasses import astuple, dataclass, replace
 from enum import Enum
 from typing import Final
 
+from protocol.exchange.exchange_policy import BOUNDS, DEFAULT_AMOUNTS, QUOTA_ROWS
 from protocol.identifiers import Millis
-from protocol.limits import HOUR, MAX_RECIPIENTS, MAX_RECORD, MAX_UINT, MINUTE, SECOND
+from protocol.limits import HOUR, MAX_UINT, MINUTE, SECOND
 
 _MICROS: Final = 1_000
 """Microseconds in a millisecond: at thousands of messages a second each one's part is less than one."""
@@ -84,12 +85,11 @@ class Quota:
         )
 
 
-LEAST_QUOTA: Final = Quota(messages=1, bytes=MAX_RECORD, copies=MAX_RECORD * MAX_RECIPIENTS, refusals=1)
+LEAST_QUOTA: Final = Quota(*(BOUNDS[name][0] for name in QUOTA_ROWS))
 """With less some message that the rules allow would never be taken."""
 
-DEFAULT_QUOTA: Final = Quota(messages=6_000, bytes=240_000_000, copies=960_000_000, refusals=3_600)
-"""Of a unit of which no registrar has said otherwise: a hundred messages a second, which no unit sends, and
-what one broker's disk bears beside others."""
+DEFAULT_QUOTA: Final = Quota(*DEFAULT_AMOUNTS)
+"""Of a unit of which no registrar has said otherwise, where no policy of the exchange does."""
 
 
 @dataclass(frozen=True, slots=True)

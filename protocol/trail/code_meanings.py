@@ -9,8 +9,6 @@ from __future__ import annotations
 from typing import Final
 
 from protocol.errors import Code
-from protocol.limits import MAX_AGE, MAX_LIFETIME
-from protocol.times import show_duration
 
 MEANINGS: Final[dict[Code, str]] = {
     Code.E_SIZE: "more bytes than there may be",
@@ -21,7 +19,7 @@ MEANINGS: Final[dict[Code, str]] = {
     Code.E_SCHEMA: "a structure that is not the one of the specification",
     Code.E_UNPROTECTED: "something stands in the unprotected map, where nobody signs it",
     Code.E_SUITE_UNKNOWN: "a suite of algorithms that does not exist",
-    Code.E_SUITE_BELOW_MIN: "the suite is weaker than a party to the message asks for",
+    Code.E_SUITE_BELOW_MIN: "the suite is weaker than a party to the message, or the policy, asks for",
     Code.E_ALG_MIX: "a signature or a key wrap is of another algorithm than the suite's",
     Code.E_PRINCIPAL: "the message lies in the outbox of a unit that did not sign it",
     Code.E_PARTITION: "the message lies in another partition than that of its conversation",
@@ -35,9 +33,9 @@ MEANINGS: Final[dict[Code, str]] = {
     Code.E_SIG_CLASSICAL: "the Ed25519 signature does not verify",
     Code.E_SIG_PQ: "the ML-DSA signature does not verify",
     Code.E_TIME_FUTURE: "by the router's clock, the message was made in the future",
-    Code.E_TIME_STALE: f"the message was made more than {show_duration(MAX_AGE)} before it was decided",
+    Code.E_TIME_STALE: "the message was made longer before it was decided than messages may wait",
     Code.E_EXPIRED: "the message had expired",
-    Code.E_LIFETIME: f"the message would live longer than {show_duration(MAX_LIFETIME)}, or not at all",
+    Code.E_LIFETIME: "the message would live longer than messages may, or not at all",
     Code.E_REPLAY: "this position of the sender's stream was decided before, for another message",
     Code.E_RCPT_UNKNOWN: "an addressee is not enrolled",
     Code.E_RCPT_DUP: "an addressee is named twice",
@@ -50,7 +48,7 @@ MEANINGS: Final[dict[Code, str]] = {
     Code.E_WRAP_HASH: "a key wrap is not the one that was signed",
     Code.E_CT_HASH: "the ciphertext is not the one that was signed",
     Code.E_CT_LEN: "the ciphertext does not have the length that was signed",
-    Code.E_CLASS_CLEARANCE: "a party to the message is not cleared for its classification",
+    Code.E_CLASS_CLEARANCE: "a party to the message may not see what is classified so",
     Code.E_DATA_BASIS: "personal data for a party whose legal basis does not carry them, or is not named",
     Code.E_PURPOSE: "the message has no purpose, or one that an addressee may not process for",
     Code.E_COPY_MISSING: "the sender's national unit gets no copy",

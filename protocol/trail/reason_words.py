@@ -23,14 +23,15 @@ from protocol.codes import (
 )  # fmt: skip
 from protocol.content.code_forms import show_code
 from protocol.errors import Code
-from protocol.limits import MAX_AGE, MAX_LIFETIME, SECOND
+from protocol.identifiers import Millis
+from protocol.limits import SECOND
 from protocol.parties import OUTSIDE_THE_UNION, Parties, Unit
 from protocol.times import show_duration, show_time
 from protocol.trail.code_meanings import reason_in_words
 
 if TYPE_CHECKING:
     from protocol.envelope.core import Limits
-    from protocol.identifiers import Millis
+    from protocol.exchange.exchange_policy import ExchangePolicy
     from protocol.signatures import Suite
     from protocol.trail.batches import Reason
 
@@ -100,6 +101,11 @@ class ReasonContext:
     created: Millis | None
     decided: Millis | None
 
+    @property
+    def policy(self) -> ExchangePolicy:
+        """The policy of the exchange by which it was decided, or else when it was made."""
+        return self.parties.policy_at(self.decided or self.created or Millis(0))
+
     def unit(self, reason: Reason) -> Unit | None:
         """The unit that the reason is about, as the directory has it now."""
         return None if reason.unit is None else self.parties.unit(reason.unit)
@@ -113,6 +119,10 @@ def found_in(reason: Reason, context: ReasonContext) -> str:
 
 def _suite(reason: Reason, of: ReasonContext) -> str | None:
     unit, suite = of.unit(reason), of.said.suite
+    if reason.unit is None and suite is not None:
+        least, marking = of.policy.least_suite(of.said.classification), show_code(of.said.classification)
+        asks = f"the policy asks for suite {int(least)} where a message is {marking}"
+        return None if suite >= least else f"{asks}, and this one is of suite {int(suite)}"
     if unit is None or suite is None or suite >= unit.min_suite:
         return None
     return f"{unit.unit} asks for suite {int(unit.min_suite)}, and the message is of suite {int(suite)}"
@@ -126,9 +136,9 @@ def _future(_: Reason, of: ReasonContext) -> str | None:
 
 
 def _stale(_: Reason, of: ReasonContext) -> str | None:
-    if of.created is None or of.decided is None or of.decided - of.created <= MAX_AGE:
+    if of.created is None or of.decided is None or of.decided - of.created <= of.policy.age:
         return None
-    later = f"more than {show_duration(MAX_AGE)} later"
+    later = f"more than {show_duration(of.policy.age)} later"
     return f"the message was made at {show_time(of.created)}, and decided at {show_time(of.decided)}: {later}"
 
 
@@ -146,7 +156,9 @@ def _lifetime(_: Reason, of: ReasonContext) -> str | None:
     made, expires = show_time(of.created), show_time(of.said.expires)
     if of.said.expires <= of.created:
         return f"the message was made at {made}, and expires at {expires}, which is not later"
-    later = f"more than {show_duration(MAX_LIFETIME)} later"
+    if of.said.expires - of.created <= of.policy.lifetime:
+        return None
+    later = f"more than {show_duration(of.policy.lifetime)} later"
     return f"the message was made at {made}, and expires at {expires}: {later}"
 
 
@@ -160,12 +172,14 @@ def _quota(reason: Reason, _: ReasonContext) -> str | None:
 
 def _clearance(reason: Reason, of: ReasonContext) -> str | None:
     unit = of.unit(reason)
-    if unit is None or unit.clearance >= of.said.classification:
+    if unit is None:
         return None
-    return (
-        f"{unit.unit} is cleared for {show_code(unit.clearance)} at most,"
-        f" and the message is {show_code(of.said.classification)}"
-    )
+    marking = show_code(of.said.classification)
+    if unit.basis not in of.policy.may_see(of.said.classification):
+        return f"the policy keeps what is {marking} from parties under {show_code(unit.basis)}: {unit.unit}"
+    if unit.clearance >= of.said.classification:
+        return None
+    return f"{unit.unit} is cleared for {show_code(unit.clearance)} at most, and the message is {marking}"
 
 
 def _basis(reason: Reason, of: ReasonContext) -> str | None:
@@ -175,6 +189,8 @@ def _basis(reason: Reason, of: ReasonContext) -> str | None:
     data = f"the message has {show_code(of.said.data_class)} data"
     if unit.basis is LegalBasis.WORKING_ARRANGEMENT:
         return f"{unit.unit} takes part under a {show_code(unit.basis)}, and {data}"
+    if unit.basis not in of.policy.may_have(of.said.data_class):
+        return f"the policy keeps such data from parties under {show_code(unit.basis)}: {unit.unit}; {data}"
     if unit.kind not in OUTSIDE_THE_UNION or of.said.basis is unit.basis:
         return None
     named = "none" if of.said.basis is None else show_code(of.said.basis)
@@ -235,6 +251,8 @@ def _reference(_: Reason, of: ReasonContext) -> str:
 
 
 def _addressed(_: Reason, of: ReasonContext) -> str:
+    if len(of.said.to) > of.policy.addressees:
+        return f"{len(of.said.to)} units are addressed, and the policy allows {of.policy.addressees}"
     return f"nobody is addressed: all {len(of.said.to)} get copies"
 
 

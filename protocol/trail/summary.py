@@ -11,7 +11,7 @@ field is checked as the field of a core that it came from.
 from __future__ import annotations
 
 from protocol.canonical import Item
-from protocol.envelope.core import VERSION, parse_core_items
+from protocol.envelope.core import VERSION, Core, parse_core_items
 from protocol.errors import Code, Rejected
 from protocol.identifiers import KeyId
 from protocol.signatures import Suite
@@ -22,6 +22,11 @@ _HEAD = [0, bytes(32)]
 
 def check_summary(value: Item) -> None:
     """`Rejected` where this is not the summary of any core."""
+    core_of_summary(value)
+
+
+def core_of_summary(value: Item) -> Core:
+    """A core that has this summary, and nothing of what a summary leaves out; or `Rejected`."""
     match value:
         case [message_id, thread, sender, stream, seq, kind, [*to], handling, clas, data, purposes, *rest]:
             addressees = [_with_key(entry) for entry in to]
@@ -29,7 +34,7 @@ def check_summary(value: Item) -> None:
             raise _bad()
     match rest:
         case [urgency, ground, basis, refs, created, expires, review, exempt]:
-            parse_core_items([
+            return parse_core_items([
                 VERSION, int(Suite.CLASSICAL), kind, message_id, thread, created, expires,
                 [sender, stream, seq], _KEY, addressees, handling, None, clas, data, purposes,
                 urgency, ground, basis, exempt, refs, review, [], _HEAD, _HEAD,

@@ -1,6 +1,7 @@
 """Homes for command lines to work on: made with the real keys code, without Kafka, the same every time.
 
     {tmp}/centre   a centre       {tmp}/fr   a unit with a replica of the directory
+    {tmp}/it       a unit with a replica in which registrars have stated two policies, a day later
     {tmp}/sealed.cbor, {tmp}/changed.cbor    a message from fr to it, and the same with one bit changed
 
 The directory: fr, it (national units), fr-customs (competent authority of fr), no (third party with a
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from keys.enrolment import enrolment_statements, request_enrolment
 from keys.possession import appoint
 from keys.root_of_trust import RootOfTrust
 from keys.soft_keys import SoftEpochKey, SoftIdentity
-from keys.statement_types import EpochPublication, StatementType, UnitFacts
+from keys.statement_types import EpochPublication, PolicyVersion, StatementType, UnitFacts
 from keys.statements import issue
 from protocol.codes import (
     Classification,
@@ -37,6 +38,7 @@ from protocol.content.parts import FRAME, Part
 from protocol.envelope.core import Addressee, Core, Position
 from protocol.envelope.sealing import seal
 from protocol.epochs import epoch_of, to_publish
+from protocol.exchange.exchange_policy import ALWAYS, MAY_CARRY, PROTOCOL_POLICY
 from protocol.identifiers import MessageId, Millis, StreamId, ThreadId, UnitId
 from protocol.limits import DAY
 from protocol.signatures import Suite
@@ -63,6 +65,7 @@ class World:
 
     root: RootOfTrust
     statements: tuple[bytes, ...]
+    policies: tuple[bytes, ...]
     sealed: bytes
 
 
@@ -99,7 +102,16 @@ def world() -> World:
             _request(identities[facts.unit]), registrar=registrar, facts=facts, now=THEN
         ):
             directory.apply(statement)
-    return World(root, tuple(directory.snapshot()), _sealed(identities[UnitId("fr")], directory))
+    sealed = _sealed(identities[UnitId("fr")], directory)
+    return World(root, tuple(directory.snapshot()), _policies(registrar), sealed)
+
+
+def _policies(registrar: SoftIdentity) -> tuple[bytes, ...]:
+    """One that is in force since, and one that waits for its time."""
+    short = replace(PROTOCOL_POLICY, lifetime=3 * DAY, suites=(Suite.CLASSICAL, Suite.HYBRID))
+    few = replace(short, addressees=8, data=(MAY_CARRY, MAY_CARRY, ALWAYS, ALWAYS))
+    made = (PolicyVersion(1, Millis(THEN + DAY), short), PolicyVersion(2, Millis(THEN + 200 * DAY), few))
+    return tuple(issue(body, signer=registrar, issued=Millis(THEN + DAY)) for body in made)
 
 
 def _request(identity: SoftIdentity) -> bytes:
@@ -134,6 +146,7 @@ def fixture_homes(tmp: Path) -> None:
     made = world()
     for name, file, text in (
         ("fr", "unit.toml", 'unit = "fr"\nkafka = "127.0.0.1:1"\nkafka_security = "plain"\n'),
+        ("it", "unit.toml", 'unit = "it"\nkafka = "127.0.0.1:1"\nkafka_security = "plain"\n'),
         ("centre", "centre.toml", 'kafka = "127.0.0.1:1"\nkafka_security = "plain"\n'),
     ):
         home = tmp / name
@@ -141,7 +154,8 @@ def fixture_homes(tmp: Path) -> None:
         (home / file).write_text(text)
         (home / "root.cbor").write_bytes(made.root.encoded())
         (home / "root.cbor").chmod(0o644)
-        write_statements(home / "directory.log", made.statements)
+        stated = made.policies if name == "it" else ()
+        write_statements(home / "directory.log", (*made.statements, *stated))
     (tmp / "sealed.cbor").write_bytes(made.sealed)
     changed = bytearray(made.sealed)
     changed[len(changed) // 2] ^= 1

@@ -44,7 +44,7 @@ def test_all_that_was_asked_for_is_there() -> None:
         centre certificate, centre revoke, centre status, centre suspend, centre topics apply, centre topics end-hanging, centre topics hanging, centre topics plan, centre units, completion, demo,
         errors ls, errors show, inbox ack, inbox answer, inbox ls, inbox refuse, inbox show, keys rotate,
         keys show, message proof, message receipt, message trace, outbox again, outbox ls, outbox show,
-        request,
+        policy apply, policy diff, policy show, policy test, request,
         route explain, send, unit alarms ack, unit alarms ls, unit certificate request, unit certificate take, unit init, unit run, unit status, units ls, units show, witness init, witness run, witness status"""
 
     assert sorted(" ".join(name.split()) for name in expected.split(",")) == sorted(LEAVES)

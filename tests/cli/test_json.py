@@ -60,6 +60,8 @@ ASKED: dict[str, tuple[list[str], Any]] = {
 OFFLINE: dict[str, list[str]] = {
     "errors ls": [],
     "errors show": ["E_SIZE"],
+    "policy show": [],
+    "policy diff": ["0", "now"],
     "route explain": [f"{EXAMPLES}/vessel.json", "--to", "it", "--at", "2026-11-22T08:00Z"],
 }
 
@@ -77,6 +79,7 @@ ELSEWHERE = {
         centre appoint, centre keys, centre renew, centre init, centre status, centre units, centre enrol, centre suspend, centre resume, centre revoke, centre quota ls, centre quota set, centre agree ls, centre agree to,
         centre topics apply, centre topics end-hanging, centre topics hanging, centre topics plan, centre audit, centre quarantine ls, centre quarantine show, centre quarantine release,
         centre act policy-change, centre act break-glass, centre act auditor-access, demo""",
+    "needs an exchange that has decided: tests/integration/test_policy.py": "policy apply, policy test",
     "needs a ledger: tests/unit/clients/audit/test_commands.py": """
         audit fsck, audit mirror, audit search, audit report, audit verify message, audit verify receipt,
         audit verify checkpoint, audit verify directory, audit prove inclusion, audit prove consistency,

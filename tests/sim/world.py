@@ -258,7 +258,7 @@ class World:
             parties=self.directory,
             now=self.now,
             entropy=self.entropy,
-            quota=self.directory.quota(UnitId(owner)),
+            quota=self.directory.quota(UnitId(owner), self.now),
         )
 
     def _commit(self, owner: str, done: StepOutcome) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 
 from keys.soft_keys import SoftEpochKey, SoftIdentity, SoftOpener
 from protocol.codes import Classification, LegalBasis, Purpose, UnitKind
-from protocol.identifiers import KeyId, UnitId
+from protocol.exchange.exchange_policy import PROTOCOL_POLICY, ExchangePolicy
+from protocol.identifiers import KeyId, Millis, UnitId
 from protocol.limits import DAY
 from protocol.merkle import EMPTY_ROOT
 from protocol.parties import EpochKey, IdentityKey, OperatorKey, OperatorRole, TreeHead, Unit
@@ -137,6 +138,10 @@ class Directory:
     def agreeing(self) -> int:
         """One registrar is enough where nothing else is written."""
         return 1
+
+    def policy_at(self, moment: Millis) -> ExchangePolicy:
+        """The protocol's own: no registrar has stated another."""
+        return PROTOCOL_POLICY
 
     def root_at(self, size: int) -> bytes | None:
         """The two heads that this directory ever had."""

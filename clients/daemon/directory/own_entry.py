@@ -27,6 +27,7 @@ from keys.directory import Applied
 from keys.statement_types import (
     Appointment,
     EpochPublication,
+    PolicyVersion,
     QuotaChange,
     Revocation,
     StatusChange,
@@ -120,7 +121,7 @@ def _alarm_for(context: UnitContext, applied: Applied) -> OwnAlarm | None:
             # The first facts are part of the enrolment that this unit asked for.
             asked = isinstance(body, UnitFacts) and body.version == 1
             return None if asked else "own_facts_changed"
-        case Unread():
+        case PolicyVersion() | Unread():
             return None
         case _ as never:
             assert_never(never)

@@ -35,7 +35,7 @@ from protocol.epochs import epoch_of, is_acceptable
 from protocol.errors import Code, DraftError, Rejected
 from protocol.exchange_rules import ExchangeCase, reasons_of_header
 from protocol.identifiers import Digest, KeyId, MessageId, Millis, StreamId, ThreadId, UnitId
-from protocol.limits import MAX_LIFETIME, MAX_RECORD, MAX_ROW_ITEMS
+from protocol.limits import MAX_RECORD, MAX_ROW_ITEMS
 from protocol.parties import NO_HEAD, Parties, TreeHead
 from protocol.public_keys import EpochPublic
 from protocol.signatures import Suite
@@ -157,12 +157,12 @@ def core_from_order(
 ) -> Core:
     """The header's core. `created` is the time of sealing: what waited is not stale, and lives no longer."""
     return Core(
-        suite=required_suite(order, sender=sender, parties=parties),
+        suite=required_suite(order, sender=sender, parties=parties, now=now),
         kind=order.kind,
         message_id=order.message_id,
         thread=order.thread,
         created=now,
-        expires=min(order.expires, Millis(now + MAX_LIFETIME)),
+        expires=min(order.expires, Millis(now + parties.policy_at(now).lifetime)),
         sender=sender,
         position=position,
         signing_key=signing_key,
@@ -209,11 +209,12 @@ def reasons_against(
     return tuple((reason, found_in(reason, known)) for reason in reasons)
 
 
-def required_suite(order: Order, *, sender: UnitId, parties: Parties) -> Suite:
-    """The strongest suite that any party asks for: the order, the sender's entry or an addressee's."""
+def required_suite(order: Order, *, sender: UnitId, parties: Parties, now: Millis) -> Suite:
+    """The strongest suite that anybody asks for: the order, a party's entry, the policy for the marking."""
     units = (parties.unit(unit) for unit in (sender, *(recipient.unit for recipient in order.to)))
     asked = [unit.min_suite for unit in units if unit is not None]
-    return max(asked, default=Suite.CLASSICAL) if order.suite is None else max([*asked, order.suite])
+    asked.append(parties.policy_at(now).least_suite(order.classification))
+    return max(asked) if order.suite is None else max([*asked, order.suite])
 
 
 def check_addressees(order: Order, *, me: UnitId, parties: Parties) -> None:

@@ -33,11 +33,11 @@ def raw(world: World, *item: object) -> bytes:
 
 def test_a_unit_has_the_default_until_a_registrar_says_otherwise(world: World) -> None:
     """And others keep theirs."""
-    assert (world.directory.quota(FR), world.directory.quota_since(FR)) == (DEFAULT_QUOTA, None)
+    assert (world.directory.quota(FR, NOW), world.directory.quota_since(FR)) == (DEFAULT_QUOTA, None)
     applied = world.apply(QuotaChange(FR, SMALL), by=world.registrar, at=NOW + 7)
     assert applied.statement.about == FR
-    assert (world.directory.quota(FR), world.directory.quota_since(FR)) == (SMALL, NOW + 7)
-    assert world.directory.quota(IT) == DEFAULT_QUOTA
+    assert (world.directory.quota(FR, NOW), world.directory.quota_since(FR)) == (SMALL, NOW + 7)
+    assert world.directory.quota(IT, NOW) == DEFAULT_QUOTA
 
 
 def test_an_older_one_that_was_held_back_has_its_place_and_no_effect(world: World) -> None:
@@ -45,7 +45,7 @@ def test_an_older_one_that_was_held_back_has_its_place_and_no_effect(world: Worl
     world.apply(QuotaChange(FR, LARGE), by=world.registrar, at=NOW + 2)
     size = world.directory.head.size
     world.apply(QuotaChange(FR, SMALL), by=world.registrar, at=NOW + 1)
-    assert (world.directory.quota(FR), world.directory.head.size) == (LARGE, size + 1)
+    assert (world.directory.quota(FR, NOW), world.directory.head.size) == (LARGE, size + 1)
 
 
 def test_no_unit_sets_a_quota_and_the_root_may(world: World) -> None:
@@ -54,7 +54,7 @@ def test_no_unit_sets_a_quota_and_the_root_may(world: World) -> None:
         with pytest.raises(Rejected):
             world.apply(QuotaChange(FR, LARGE), by=signer)
     world.apply(QuotaChange(FR, SMALL), by=world.root_keys[0])
-    assert world.directory.quota(FR) == SMALL
+    assert world.directory.quota(FR, NOW) == SMALL
 
 
 NONSENSE = [
@@ -78,7 +78,7 @@ def test_what_makes_no_sense_is_kept_and_changes_nothing(world: World, item: lis
     applied = world.directory.apply(raw(world, *item))
     assert applied.statement.body == Unread(int(StatementType.QUOTA), encode(item))
     assert (world.directory.head.size, world.directory.unread) == (size + 1, 1)
-    assert world.directory.quota(FR) == DEFAULT_QUOTA
+    assert world.directory.quota(FR, NOW) == DEFAULT_QUOTA
 
 
 def test_nobody_signs_a_quota_that_nobody_would_read(world: World) -> None:
@@ -101,9 +101,9 @@ def test_a_program_that_does_not_read_it_has_the_same_directory(world: World) ->
             older.apply(one)
     assert older.head == world.directory.head
     assert (older.unread, world.directory.unread) == (3, 1)
-    assert (older.quota(FR), world.directory.quota(FR)) == (DEFAULT_QUOTA, LARGE)
+    assert (older.quota(FR, NOW), world.directory.quota(FR, NOW)) == (DEFAULT_QUOTA, LARGE)
     again = Directory.replay(world.root, older.snapshot())
-    assert again.quota(FR) == LARGE, "the older one's file, read by this program"
+    assert again.quota(FR, NOW) == LARGE, "the older one's file, read by this program"
 
 
 MUTANTS = [
