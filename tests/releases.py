@@ -47,7 +47,10 @@ def last_release() -> str:
 
 
 def _fetched() -> str | None:
-    """The newest tag of the origin, where this clone was made without history."""
+    """The newest tag of the origin, where this clone was made without history.
+
+    By when it was made: 0.2.0 came after the tag v0.9.0, whose programs call themselves 0.1.0.
+    """
     with contextlib.suppress(subprocess.TimeoutExpired):
         _asked(
             "fetch",
@@ -57,7 +60,7 @@ def _fetched() -> str | None:
             f"refs/tags/{TAGS}:refs/tags/{TAGS}",
             within=FETCH_WITHIN,
         )
-    tags = _asked("tag", "--list", TAGS, "--sort=-v:refname")
+    tags = _asked("tag", "--list", TAGS, "--sort=-creatordate")
     return tags.splitlines()[0] if tags else None
 
 

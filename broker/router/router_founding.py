@@ -35,6 +35,7 @@ from runtime.errors import Conflict
 from runtime.files import replace_file
 from runtime.kafka.security.access import KafkaAddress, access_lines
 from runtime.process.clock import now
+from runtime.process.secrets import find_secret
 from runtime.process.settings_text import toml_text
 
 REQUEST_FILE = "appointment.cbor"
@@ -73,7 +74,7 @@ def found_router(plan: RouterPlan) -> dict[str, Any]:
         "name": plan.name,
         "root": str(home / "root.cbor"),
         "key": f"file:{home / 'keys' / IDENTITY_FILE}",
-        "secret": str(secret_file),
+        **({} if secret_file is None else {"secret": str(secret_file)}),
         "verified": str(home / "router.verified"),
         "http_port": plan.http_port,
     }
@@ -121,7 +122,11 @@ def _identity(directory: Path, name: UnitId, secret: Secret) -> PrivateIdentity:
     return identity
 
 
-def _secret(home: Path, given: Path | None) -> tuple[Path, Secret]:
+def _secret(home: Path, given: Path | None) -> tuple[Path | None, Secret]:
+    """What seals the key, and the file that the settings are to name: none where the service manager brings it."""
+    brought = None if given is not None else find_secret("router.secret")
+    if brought is not None:
+        return None, brought
     path = home / "router.secret" if given is None else given.absolute()
     if given is None and not path.exists():
         write_private(path, os.urandom(CREDENTIAL_SIZE), entropy=os.urandom)

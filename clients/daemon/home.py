@@ -21,6 +21,7 @@ from runtime.files import replace_file
 from runtime.kafka.security.access import KafkaAddress, access_lines
 from runtime.process import clock
 from runtime.process.homes import UnitHome, check_socket_path
+from runtime.process.secrets import find_secret
 
 
 def check_home(home: UnitHome) -> None:
@@ -44,7 +45,8 @@ def make_unit_home(
 ) -> UnitHome:
     """Make a home with fresh keys and an enrolment request for the centre.
 
-    Without a secret, a random one is kept beside the keys: good for trials and encrypted disks. The settings
+    Without a secret, the one that the service manager brings counts, and without that a random one is kept beside
+    the keys: good for trials and encrypted disks. The settings
     are written last: what was interrupted is not a home, and the next call completes it, with the keys that
     are there.
     """
@@ -88,6 +90,10 @@ def _keys(home: UnitHome, unit: UnitId, secret: Secret) -> UnitKeys:
 
 
 def _own_secret(home: UnitHome) -> Secret:
+    # What the daemon will be brought opens what is sealed here: it looks there before it looks beside the keys.
+    brought = find_secret(home.secret.name)
+    if brought is not None:
+        return brought
     if not home.secret.exists():
         write_private(home.secret, os.urandom(CREDENTIAL_SIZE), entropy=os.urandom)
     return read_credential(home.secret)

@@ -57,13 +57,14 @@ class Broker:
         """The running format command, or None where the directory is formatted already."""
         if (self.directory / "data" / "meta.properties").exists():
             return None
+        words = ("format", "--cluster-id", self.plan.cluster_id, "--initial-controllers", self.plan.voters)
+        return self.storage_tool(*words)
+
+    def storage_tool(self, *words: str) -> subprocess.Popen[bytes]:
+        """Kafka's own tool for a node's disk, running, with the settings that lie in the directory."""
+        line = [*self.java, "kafka.tools.StorageTool", *words, "--config", str(self.directory / "server.properties")]
         with self.log.open("ab") as log:
-            return subprocess.Popen(
-                [*self.java, "kafka.tools.StorageTool", "format", "--cluster-id", self.plan.cluster_id,
-                 "--initial-controllers", self.plan.voters,
-                 "--config", str(self.directory / "server.properties")],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            )  # fmt: skip
+            return subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def start(self, *flags: str) -> None:
         """Start the process; it serves some time later."""

@@ -18,6 +18,7 @@ import structlog
 
 from protocol.errors import ContradaError
 from runtime.errors import ProcessError
+from runtime.process.notify import keep_watchdog, notify
 
 log = structlog.get_logger()
 
@@ -73,16 +74,20 @@ async def run_until_end(
 ) -> set[asyncio.Task[Any]]:
     """Wait until one of `tasks` or of the servers ends, then end all; which ended first, for `check_end`.
 
-    Servers end first, what answers their requests after them. Nothing waits for what runs `beside`.
+    Servers end first, what answers their requests after them. Nothing waits for what runs `beside`. The service
+    manager is told of the begin and of the end, and in between that the loop still turns.
     """
     for task in beside:
         task.add_done_callback(note_crash)
+    watchdog = asyncio.create_task(keep_watchdog(), name="watchdog")
+    notify("READY=1")
     # Objects that exist now stay: the garbage collector skips them from here on, and runs less often.
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
     done, pending = await asyncio.wait(tasks | serving, return_when=asyncio.FIRST_COMPLETED)
+    notify("STOPPING=1")
     await end_tasks(pending & serving)
-    await end_tasks((pending - serving) | set(beside))
+    await end_tasks((pending - serving) | {*beside, watchdog})
     return done
 
 

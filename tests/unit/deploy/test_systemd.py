@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,11 @@ import pytest
 from runtime.cli.exits import Exit
 
 UNITS = Path(__file__).resolve().parents[3] / "deploy" / "systemd"
+SERVICES = sorted(path.name for path in UNITS.glob("*.service"))
+MOST_EXPOSED = {name: 14 if "ledger" in name else 12 for name in SERVICES}
+"""In tenths: 1.2 is what a service that speaks to a network has when everything else is taken from it. The ledger may lower its
+own priority besides."""
+
 FOR_A_PERSON = {Exit.USAGE, Exit.NOT_AUTHORISED, Exit.NOT_FOUND, Exit.VERIFICATION}
 
 
@@ -18,15 +26,7 @@ def settings(name: str) -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "contrada-unit.service",
-        "contrada-router.service",
-        "contrada-ledger.service",
-        "contrada-witness.service",
-    ],
-)
+@pytest.mark.parametrize("name", SERVICES)
 def test_what_a_person_must_mend_is_not_tried_for_ever(name: str) -> None:
     """Wrong settings, keys that are missing or exposed and failed proofs stop a service; the rest starts it again."""
     found = settings(name)
@@ -35,8 +35,42 @@ def test_what_a_person_must_mend_is_not_tried_for_ever(name: str) -> None:
 
 
 def test_a_daemon_that_hangs_is_noticed() -> None:
-    """systemd waits for the daemon's READY and asks for its watchdog (tests/unit/runtime/process/test_notify.py)."""
-    for name in ("contrada-unit.service", "contrada-witness.service"):
+    """systemd waits for each one's READY and asks for its watchdog (tests/unit/runtime/process/test_notify.py)."""
+    for name in SERVICES:
         found = settings(name)
         assert found["Type"] == "notify"
         assert int(found["WatchdogSec"]) > 0
+
+
+def analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """What systemd itself says of the files."""
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not here: the package systemd has it")
+    environment = {**os.environ, "SYSTEMD_COLORS": "0", "SYSTEMD_PAGER": ""}
+    line = ["systemd-analyze", "--no-pager", *arguments]
+    return subprocess.run(line, capture_output=True, text=True, check=False, env=environment)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_systemd_finds_no_fault(name: str, tmp_path: Path) -> None:
+    """No setting is misspelt, none is unknown to Debian 12's systemd. The program itself is not installed here."""
+    copy = tmp_path / name
+    copy.write_text((UNITS / name).read_text().replace("/usr/bin/contrada", "/bin/true"))
+    done = analyze("verify", "--man=no", str(copy))
+    assert [line for line in done.stderr.splitlines() if name in line] == []
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_what_a_service_could_harm_stays_small(name: str) -> None:
+    """systemd counts what a service is allowed: 10 is everything. What is left here is the network."""
+    done = analyze("security", "--offline=true", f"--threshold={MOST_EXPOSED[name]}", str(UNITS / name))
+    assert done.returncode == 0, done.stdout[-600:]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_the_secret_comes_sealed(name: str) -> None:
+    """No file with the secret in plain is named; where the sealed one is missing, the program says what it lacks."""
+    role = name.removeprefix("contrada-").removesuffix(".service")
+    found = settings(name)
+    assert found["LoadCredentialEncrypted"] == f"{role}.secret:contrada.{role}.secret"
+    assert "LoadCredential" not in found

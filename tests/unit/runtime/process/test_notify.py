@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 from clients.daemon.home import make_unit_home
 from protocol.identifiers import UnitId
 from runtime.process.notify import keep_watchdog, notify
+from runtime.process.tasks import run_until_end
 from tests.sim.world import World
 from tests.waiting import GENEROUS
 
@@ -48,6 +49,26 @@ async def test_the_watchdog_is_kept(manager: socket.socket, monkeypatch: pytest.
     heard = [await asyncio.to_thread(manager.recv, 100) for _ in range(3)]
     keeping.cancel()
     assert heard == [b"WATCHDOG=1"] * 3
+
+
+async def test_router_and_ledger_tell_of_begin_life_and_end(
+    manager: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the two words the manager hears that the loop turns; afterwards nothing more."""
+    monkeypatch.setenv("WATCHDOG_USEC", "20000")
+    ending = asyncio.Event()
+    course = asyncio.create_task(run_until_end({asyncio.create_task(ending.wait())}, serving=set()))
+    heard = [await asyncio.to_thread(manager.recv, 100) for _ in range(3)]
+    ending.set()
+    await course
+    while (last := await asyncio.to_thread(manager.recv, 100)) == b"WATCHDOG=1":
+        pass
+    assert sorted(heard) == [b"READY=1", b"WATCHDOG=1", b"WATCHDOG=1"]
+    assert heard[0] == b"READY=1"
+    assert last == b"STOPPING=1"
+    manager.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        manager.recv(100)
 
 
 async def test_without_a_manager_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
