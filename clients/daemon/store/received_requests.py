@@ -5,6 +5,7 @@ function runs in the worker's thread; those that write expect an open transactio
 - A request comes in here once, after it was received, and goes once a router has accepted the last reply. A
   reply that is under way counts as given; one that is refused was not, and the request waits again.
 - Times are those that routers signed (protocol/conversation/deadlines.py).
+- CROSS JOIN has SQLite begin with this table, which holds what is open, and not with all that ever came.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def look_at_received(store: Store, headers: HeaderCache, *, author: UnitId) -> b
         store.write("INSERT OR REPLACE INTO meta VALUES (?, ?)", _LOOKED, str(rows[-1]["id"]))
     store.write(
         """DELETE FROM received_requests WHERE message IN (
-             SELECT q.message FROM received_requests q JOIN inbox i ON i.id = q.message
+             SELECT q.message FROM received_requests q CROSS JOIN inbox i ON i.id = q.message
              JOIN replies r ON r.request = i.mid AND r.asker = i.sender AND r.author = ?
              JOIN outbox o ON o.id = r.outbox
              WHERE r.odd IS NULL AND o.state = 'accepted' AND r.reply IN (?, ?))""",
@@ -69,7 +70,7 @@ def look_at_received(store: Store, headers: HeaderCache, *, author: UnitId) -> b
 def open_requests(store: Store, *, author: UnitId, now: Millis) -> OpenRequests:
     """What waits now."""
     rows = store.rows(
-        """SELECT q.urgent, q.due FROM received_requests q JOIN inbox i ON i.id = q.message
+        """SELECT q.urgent, q.due FROM received_requests q CROSS JOIN inbox i ON i.id = q.message
            WHERE NOT EXISTS (
              SELECT 1 FROM replies r JOIN outbox o ON o.id = r.outbox
              WHERE r.request = i.mid AND r.asker = i.sender AND r.author = ? AND r.odd IS NULL
