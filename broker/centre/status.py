@@ -135,7 +135,8 @@ def exchange_is_well(status: Mapping[str, Any]) -> bool:
     one_ledger = not any(accused(router) for router in status["routers"])
     lasting = not status["keys"] and not status["certificates"] and not any(_advice(status))
     readable = not status["topics"]["missing"] and status["topics"]["hanging"] == []
-    return ready and one_ledger and lasting and readable and not status["standing"]
+    seen = not status["standing"] and not status.get("troubles")
+    return ready and one_ledger and lasting and readable and seen
 
 
 def advice_of(process: Mapping[str, Any]) -> list[str]:

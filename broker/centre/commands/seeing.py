@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from runtime import default_ports
 from runtime.cli.columns import Kind
 from runtime.cli.command import Function, Impact, Invocation, command, pass_invocation
 from runtime.cli.errors import CommandError
@@ -117,8 +118,8 @@ def centre_check(
     """Answer what is asked, all of it without WHAT.
 
     WHAT is some of kafka, routers, lag, units, checkpoint, witnesses, keys, clock, quarantine, alarms, disk.
-    Ends in 3 if something is not well; with --form nagios in 0, 1, 2 or 3, as plugins do: ok, warning, critical,
-    unknown. There, whatever keeps it from an answer is unknown. Each level is given as WARNING,CRITICAL.
+    Ends in 3 if something is not well; with --form nagios in 0, 1, 2 or 3, as plugins do: ok, warning,
+    critical, unknown. There, whatever keeps it from an answer is unknown. Levels are WARNING,CRITICAL.
     """
     from broker.centre.seen.check_forms import check_rows, metric_lines, plugin_lines
     from broker.centre.seen.checking import Verdict, answers, thresholds_of, worst_of
@@ -158,7 +159,7 @@ def centre_check(
     examples=("contrada --home ./centre centre watch", "contrada centre watch --once --json"),
 )
 @click.option(
-    "--port", type=Whole(0, 65535), default=9475, show_default=True,
+    "--port", type=Whole(0, 65535), default=default_ports.WATCH, show_default=True,
     help="Loopback port for metrics; 0: none.",
 )  # fmt: skip
 @click.option("--every", type=Duration(), default="60s", show_default=True, help="From one look to the next.")
@@ -171,6 +172,8 @@ def centre_watch(invocation: Invocation, *, port: int, every: int, once: bool) -
     """
     import asyncio
 
+    from broker.centre.commands.status_lines import TROUBLES
+    from broker.centre.seen.troubles import age_words
     from broker.centre.seen.watching import look_once, note_look, run_watch
     from runtime.cli.home import centre_home
     from runtime.cli.kafka_calls import run_quietly
@@ -184,15 +187,5 @@ def centre_watch(invocation: Invocation, *, port: int, every: int, once: bool) -
     if invocation.json:
         write_json(status["troubles"])
     else:
-        write_table(status["troubles"], TROUBLES, as_json=False, none="nothing is wrong")
-
-
-TROUBLES = (
-    Column("since", "SINCE"),
-    Column("severity", "HOW BAD", painted=True),
-    Column("code", "WHAT"),
-    Column("about", "ABOUT", kind=Kind.TEXT),
-    Column("detail", "DETAIL", kind=Kind.TEXT),
-    Column("by", "WHO HAS IT", spare=1),
-    Column("page", "PAGE", spare=2),
-)
+        told = [row | {"for": age_words(row["since"], status["moment"])} for row in status["troubles"]]
+        write_table(told, TROUBLES, as_json=False, none="nothing is wrong")

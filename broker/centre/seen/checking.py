@@ -133,12 +133,13 @@ def _lag(status: Status, bounds: Thresholds) -> Answered:
 
 def _units(status: Status, bounds: Thresholds) -> Answered:
     there = [row for row in status["units"] if not row["suspended"]]
-    never = [row["unit"] for row in there if row["heard"] is None]
+    # Whoever was never heard may not run yet; once something waits for it, that is wrong.
+    never = [row["unit"] for row in there if row["heard"] is None and row["inbox_lag"]]
     heard = [(row["unit"], max(0, status["moment"] - row["heard"]) / SECOND) for row in there if row["heard"]]
     answer = _highest("units", heard, bounds.silent, unit="s", sentence="were not heard")
-    if never and answer.verdict in (Verdict.OK, Verdict.UNKNOWN):
-        verdict = Verdict.WARNING
-        return Answered("units", verdict, f"{len(never)} were never heard", answer.measures, tuple(never))
+    if never and answer.verdict is Verdict.OK:
+        sentence = f"{len(never)} were never heard, and something waits for them"
+        return Answered("units", Verdict.WARNING, sentence, answer.measures, tuple(never))
     return answer
 
 
@@ -256,7 +257,7 @@ def _highest(
     wrong = tuple(each for each, number in values if bounds.judged(number) is not Verdict.OK)
     measure = Measure(what, round(value, 3), unit, bounds)
     if not wrong:
-        return Answered(what, verdict, f"worst {name}: {value:g}{unit}", (measure,))
+        return Answered(what, verdict, f"worst {name}: {value:.4g}{unit}", (measure,))
     return Answered(
-        what, verdict, f"{len(wrong)} {sentence}, worst {name}: {value:g}{unit}", (measure,), wrong
+        what, verdict, f"{len(wrong)} {sentence}, worst {name}: {value:.4g}{unit}", (measure,), wrong
     )

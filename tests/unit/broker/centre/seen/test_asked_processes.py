@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from broker.centre.commands.status_lines import show_process
 from broker.centre.seen import processes
 from broker.centre.status import advice_of
-from broker.centre.commands.watch import _show_process
 from tests.mutants.engine import Mutant, mutated
 from tests.mutants.operations import returning
 
@@ -52,7 +52,7 @@ def test_a_process_is_shown_with_its_checks(capsys) -> None:
     }
     with answering({"ready": True, "checks": checks}) as url:
         found = processes.ask_process(url)
-    _show_process("router", found)
+    show_process("router", found)
     assert (found["ready"], found["checks"]) == (True, checks)
     assert advice_of(found) == ["its key ends: renew it"]
     assert [line.strip() for line in capsys.readouterr().out.splitlines()[1:]] == [
@@ -69,7 +69,7 @@ def test_whatever_else_answers_is_no_process(body: Any) -> None:
     """Nothing of it is looked into, and the rest of the status is shown."""
     with answering(body) as url:
         found = processes.ask_process(url)
-    _show_process("router", found)
+    show_process("router", found)
     assert found == {"url": url, "ready": False, "checks": {}, "error": "no process of the exchange"}
 
 
