@@ -25,6 +25,7 @@ from broker.centre.seen.sight import (
     unit_rows,
     with_troubles,
 )
+from broker.centre.seen.troubles import NOTICE
 from broker.centre.wire.given_watch import ending_certificates
 from broker.process_certificates import authority_here
 from keys.directory import Directory
@@ -135,8 +136,8 @@ def exchange_is_well(status: Mapping[str, Any]) -> bool:
     one_ledger = not any(accused(router) for router in status["routers"])
     lasting = not status["keys"] and not status["certificates"] and not any(_advice(status))
     readable = not status["topics"]["missing"] and status["topics"]["hanging"] == []
-    seen = not status["standing"] and not status.get("troubles")
-    return ready and one_ledger and lasting and readable and seen
+    seen = all(row["severity"] == NOTICE for row in status.get("troubles", ()))
+    return ready and one_ledger and lasting and readable and seen and not status["standing"]
 
 
 def advice_of(process: Mapping[str, Any]) -> list[str]:

@@ -236,10 +236,12 @@ class Exchange:
         replace_file(router, router.read_bytes() + line.encode())
 
     def _tell_prometheus(self) -> None:
-        """A port for each daemon, and the settings of a Prometheus that asks all processes."""
+        """Ports for the daemons and the watch, and the settings of a Prometheus that asks all processes."""
         homes = [(unit, self.home(unit)) for unit in self.daemons]
         for _, home in homes:
             give_port(home, free_port())
+        settings = CentreHome(self.centre).settings
+        replace_file(settings, settings.read_bytes() + f"watch_port = {free_port()}\n".encode())
         asked = targets(centre=self.centre, homes=homes, witnesses=WITNESSES if self.with_ledger else ())
         replace_file(self.directory / "prometheus.yml", scrape_settings(asked).encode())
 
@@ -251,6 +253,7 @@ class Exchange:
             self.processes.start("ledger", [*TETHERED, "--home", str(self.centre), "ledger", "run"])
         for unit in self.daemons:
             self.processes.start(f"unit-{unit}", [*TETHERED, "--home", str(self.home(unit)), "unit", "run"])
+        self.processes.start("watch", [*TETHERED, "--home", str(self.centre), "centre", "watch"])
 
     def _wait(self) -> None:
         for name in ("router", "ledger") if self.with_ledger else ("router",):

@@ -5,8 +5,6 @@ Owns the textual forms at the command line. Codes are written as everywhere (pro
 
 from __future__ import annotations
 
-import os
-import pwd
 import re
 from collections.abc import Iterable
 from enum import Enum
@@ -295,11 +293,3 @@ def _not_so(value: object, rejected: Rejected) -> str:
 def flatten(groups: Iterable[tuple[str, ...]]) -> list[str]:
     """`--to a,b --to c` as one list, in order, each once: naming a unit twice in one option is a mistake."""
     return list(dict.fromkeys(name for group in groups for name in group))
-
-
-def acting_user() -> str:
-    """Whoever this process belongs to: the environment's names can be anybody's."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return f"user {os.getuid()}"

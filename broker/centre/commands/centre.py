@@ -22,6 +22,9 @@ centre = group(
             f"{_HERE}.alarms:alarms", None, "what was wrong, who looks after it: list, acknowledge, close"
         ),
         "check": Lazy(f"{_HERE}.seeing:centre_check", _READS, "one answer for a monitoring system"),
+        "top": Lazy(
+            f"{_HERE}.seeing:centre_top", _READS, "units live: what waits, rates, refusals, deadlines"
+        ),
         "watch": Lazy(
             f"{_HERE}.seeing:centre_watch",
             _WRITES,

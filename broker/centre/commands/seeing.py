@@ -15,7 +15,7 @@ from runtime.cli.command import Function, Impact, Invocation, command, pass_invo
 from runtime.cli.errors import CommandError
 from runtime.cli.exits import Exit
 from runtime.cli.params import Duration, Whole
-from runtime.cli.render import Column, write_as_is, write_json, write_table
+from runtime.cli.render import Column, moment, write_as_is, write_json, write_table
 
 ASKED = (
     "kafka",
@@ -122,7 +122,7 @@ def centre_check(
     critical, unknown. There, whatever keeps it from an answer is unknown. Levels are WARNING,CRITICAL.
     """
     from broker.centre.seen.check_forms import check_rows, metric_lines, plugin_lines
-    from broker.centre.seen.checking import Verdict, answers, thresholds_of, worst_of
+    from broker.centre.seen.checking import CheckVerdict, answers, thresholds_of, worst_of
     from broker.centre.seen.watching import look_once
     from protocol.errors import ContradaError
     from runtime.cli.kafka_calls import run_quietly
@@ -133,7 +133,7 @@ def centre_check(
         if form != "nagios":
             raise
         write_as_is(f"CONTRADA UNKNOWN - {error.code}: {type(error).__name__}")
-        click.get_current_context().exit(Verdict.UNKNOWN)
+        click.get_current_context().exit(CheckVerdict.UNKNOWN)
     verdict = worst_of(found)
     match form:
         case "nagios":
@@ -146,8 +146,8 @@ def centre_check(
             return
         case _:
             write_table(check_rows(found), ANSWERS, as_json=invocation.json, none="nothing was asked")
-    if verdict is not Verdict.OK:
-        wrong = ", ".join(one.what for one in found if one.verdict is not Verdict.OK)
+    if verdict is not CheckVerdict.OK:
+        wrong = ", ".join(one.what for one in found if one.verdict is not CheckVerdict.OK)
         raise _NotWell(f"not everything is well: {wrong}", hint="see 'contrada centre status'")
 
 
@@ -159,13 +159,13 @@ def centre_check(
     examples=("contrada --home ./centre centre watch", "contrada centre watch --once --json"),
 )
 @click.option(
-    "--port", type=Whole(0, 65535), default=default_ports.WATCH, show_default=True,
-    help="Loopback port for metrics; 0: none.",
+    "--port", type=Whole(0, 65535),
+    help=f"Loopback port for metrics; 0: none. Else watch_port of centre.toml, or {default_ports.WATCH}.",
 )  # fmt: skip
 @click.option("--every", type=Duration(), default="60s", show_default=True, help="From one look to the next.")
 @click.option("--once", is_flag=True, help="Look once, note it in the alarm book, and print what is wrong.")
 @pass_invocation
-def centre_watch(invocation: Invocation, *, port: int, every: int, once: bool) -> None:
+def centre_watch(invocation: Invocation, *, port: int | None, every: int, once: bool) -> None:
     """Look at the exchange until SIGTERM or Ctrl-C: raise alarms, and serve what the centre alone can see.
 
     It states nothing and needs no key. 'contrada centre alarms' shows what it raised.
@@ -174,13 +174,14 @@ def centre_watch(invocation: Invocation, *, port: int, every: int, once: bool) -
 
     from broker.centre.commands.status_lines import TROUBLES
     from broker.centre.seen.troubles import age_words
-    from broker.centre.seen.watching import look_once, note_look, run_watch
+    from broker.centre.seen.watching import look_once, note_look, run_watch, watch_port
     from runtime.cli.home import centre_home
     from runtime.cli.kafka_calls import run_quietly
 
     home = centre_home(invocation)
     if not once:
-        asyncio.run(run_watch(invocation, port=port, every=float(max(1, every))))
+        chosen = watch_port(home) if port is None else port
+        asyncio.run(run_watch(invocation, port=chosen, every=float(max(1, every))))
         return
     status = run_quietly(look_once(invocation))
     note_look(home, status)
@@ -189,3 +190,64 @@ def centre_watch(invocation: Invocation, *, port: int, every: int, once: bool) -
     else:
         told = [row | {"for": age_words(row["since"], status["moment"])} for row in status["troubles"]]
         write_table(told, TROUBLES, as_json=False, none="nothing is wrong")
+
+
+TOP = (
+    Column("unit", "UNIT"),
+    Column("outbox_lag", "TO DECIDE"),
+    Column("inbox_lag", "TO READ"),
+    Column("rate", "DECIDED"),
+    Column("refused", "REFUSED"),
+    Column("heard", "HEARD", moment),
+    Column("open", "OPEN"),
+    Column("deadline", "DEADLINE", moment),
+)
+
+
+@command(
+    None,
+    "top",
+    impact=Impact.READS,
+    short="units live: what waits, rates, refusals, deadlines",
+    examples=(
+        "contrada centre top",
+        "contrada centre top --sort lag --once",
+        "contrada centre top --once --json",
+    ),
+)
+@click.option(
+    "--sort",
+    type=click.Choice(["unit", "lag", "rate", "refused", "deadline", "heard"]),
+    default="lag",
+    show_default=True,
+    help="The worst of it first.",
+)
+@click.option("--every", type=Duration(), default="2s", show_default=True, help="From one look to the next.")
+@click.option("--once", is_flag=True, help="Look once and print it; so it is where stdout is no terminal.")
+@click.option("--most", type=Whole(1, 10_000), default=1_000, show_default=True, help="So many units.")
+@pass_invocation
+def centre_top(invocation: Invocation, *, sort: str, every: int, once: bool, most: int) -> None:
+    """Show what each unit does now: records to decide and to read, decisions and refusals of the last minute.
+
+    DEADLINE is that of the oldest request without a reply, as far as the end of the audit trail tells; a
+    reply in part counts. Ctrl-C ends it.
+    """
+    import sys
+    from contextlib import suppress
+
+    from broker.centre.seen.top_view import TopView, show_live
+    from runtime.cli.kafka_calls import run_quietly
+
+    live = not once and not invocation.json and sys.stdout.isatty()
+
+    async def show() -> list[dict[str, Any]]:
+        async with TopView.of(invocation) as view:
+            if live:
+                await show_live(view, by=sort, every=float(max(1, every)), most=lambda: most)
+            return await view.rows(by=sort, most=most)
+
+    if live:
+        with suppress(KeyboardInterrupt):
+            run_quietly(show())
+        return
+    write_table(run_quietly(show()), TOP, as_json=invocation.json, none="no unit is enrolled yet")

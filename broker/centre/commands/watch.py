@@ -11,7 +11,15 @@ from runtime.cli.columns import Kind
 from runtime.cli.command import Impact, Invocation, Lazy, command, group, pass_invocation
 from runtime.cli.errors import CommandError
 from runtime.cli.exits import Exit
-from runtime.cli.params import OneUnit, Whole, limit_option, refuse_empty_span, since_option, until_option
+from runtime.cli.params import (
+    Identifier,
+    OneUnit,
+    Whole,
+    limit_option,
+    refuse_empty_span,
+    since_option,
+    until_option,
+)
 from runtime.cli.render import (
     Column,
     flush,
@@ -25,6 +33,9 @@ from runtime.cli.render import (
     write_table,
 )
 from runtime.errors import NotVerified
+
+MOST_DECISIONS = 100_000
+"""So many are kept to be shown together, the newest; --jsonl and --follow keep none."""
 
 DECISIONS = (
     Column("t", "TIME", moment),
@@ -68,6 +79,25 @@ quarantine = group(
 class _Degraded(CommandError):
     code = "E_DEGRADED"
     exit = Exit.PARTIAL
+
+
+class _Reason(click.ParamType[str]):
+    """A reject code, as every list writes it."""
+
+    name = "code"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The code."""
+        from difflib import get_close_matches
+
+        from protocol.errors import Code
+
+        code = str(value).upper()
+        if code not in Code.__members__:
+            near = get_close_matches(code, Code.__members__, n=1)
+            meant = f"did you mean {near[0]}?" if near else "'contrada errors ls' has all"
+            self.fail(f"{value!r} is no code; {meant}", param, ctx)
+        return code
 
 
 @command(
@@ -118,11 +148,16 @@ def centre_status(invocation: Invocation, *, routers: tuple[str, ...], ledgers: 
     examples=(
         "contrada --home ./centre centre audit",
         "contrada centre audit --unit fr --decision rejected --since 2026-11-01",
+        "contrada centre audit --reason E_DATA_BASIS --since -7d --json",
         "contrada centre audit --follow --jsonl",
     ),
 )
 @click.option("--unit", type=OneUnit(), help="Only what this unit sent or was to receive.")
 @click.option("--decision", type=click.Choice(["accepted", "rejected", "duplicate"]), help="Only these.")
+@click.option("--reason", type=_Reason(), help="Only what was refused for this, such as E_DATA_BASIS.")
+@click.option(
+    "--message", type=Identifier(), help="Only of this message; the first digits of its id will do."
+)
 @since_option
 @until_option
 @limit_option
@@ -149,7 +184,7 @@ def centre_audit(
     refuse_empty_span(since, until)
     if follow and (limit is not None or until is not None):
         raise click.UsageError("--follow goes on: neither --limit nor --until goes with it")
-    rows: Newest[dict[str, Any]] = Newest(limit)
+    rows: Newest[dict[str, Any]] = Newest(MOST_DECISIONS if limit is None else limit)
     at_once = follow or (invocation.jsonl and limit is None)
     show = rows.append if not at_once else write_json_line if invocation.json else _show_line
     wanted = RowFilter(since=since, until=until, **chosen)

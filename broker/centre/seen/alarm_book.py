@@ -26,7 +26,7 @@ STATES: Final = ("open", "acknowledged", "closed")
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class AlarmStep:
     """What somebody did with an alarm."""
 
     t: Millis
@@ -59,7 +59,7 @@ class CentreAlarm:
     """When it was seen to be so no more."""
 
     mark: int = 0
-    steps: tuple[Step, ...] = ()
+    steps: tuple[AlarmStep, ...] = ()
 
     @property
     def state(self) -> str:
@@ -142,7 +142,7 @@ class AlarmBook:
                 raise NotFound(f"there is no alarm {number} here", hint="see 'contrada centre alarms ls'")
             if alarm.state == "closed":
                 raise Conflict(f"alarm {number} is closed", hint="what occurs of it anew is another alarm")
-            steps = (*alarm.steps, Step(now, to, by, note))[-MOST_STEPS:]
+            steps = (*alarm.steps, AlarmStep(now, to, by, note))[-MOST_STEPS:]
             alarms[number] = replace(alarm, steps=steps)
             if to == "closed" and alarm.mark:
                 looked[alarm.code] = max(alarm.mark, looked.get(alarm.code, 0))

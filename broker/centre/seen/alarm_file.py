@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, Final
 
-from broker.centre.seen.alarm_book import STATES, AlarmBook, CentreAlarm, Step
+from broker.centre.seen.alarm_book import STATES, AlarmBook, AlarmStep, CentreAlarm
 from broker.centre.seen.troubles import CODES
 from protocol.identifiers import Millis
 from protocol.json_text import read_json
@@ -84,7 +84,7 @@ def _book(value: Any) -> AlarmBook:
 
 def _alarm(value: Mapping[str, Any]) -> CentreAlarm:
     steps = tuple(
-        Step(_time(one["t"]), _among(one["to"], STATES), str(one["by"]), str(one["note"]))
+        AlarmStep(_time(one["t"]), _among(one["to"], STATES), str(one["by"]), str(one["note"]))
         for one in value["steps"]
     )
     return CentreAlarm(

@@ -17,7 +17,7 @@ from protocol.limits import CLOCK_OFF, DAY, SECOND
 Status = Mapping[str, Any]
 
 
-class Verdict(IntEnum):
+class CheckVerdict(IntEnum):
     """How it stands. The numbers are the exit codes of plugins for monitoring."""
 
     OK = 0
@@ -26,7 +26,7 @@ class Verdict(IntEnum):
     UNKNOWN = 3
 
 
-_WORST: Final = (Verdict.OK, Verdict.UNKNOWN, Verdict.WARNING, Verdict.CRITICAL)
+_WORST: Final = (CheckVerdict.OK, CheckVerdict.UNKNOWN, CheckVerdict.WARNING, CheckVerdict.CRITICAL)
 """From the best to the worst: what is known to be wrong is told before what is not known."""
 
 
@@ -39,12 +39,12 @@ class Bounds:
     below: bool = False
     """Whether less is worse, as of days that are left."""
 
-    def judged(self, value: float) -> Verdict:
+    def judged(self, value: float) -> CheckVerdict:
         """What this number is."""
-        for bound, verdict in ((self.critical, Verdict.CRITICAL), (self.warning, Verdict.WARNING)):
+        for bound, verdict in ((self.critical, CheckVerdict.CRITICAL), (self.warning, CheckVerdict.WARNING)):
             if value <= bound if self.below else value >= bound:
                 return verdict
-        return Verdict.OK
+        return CheckVerdict.OK
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Answered:
     """What is answered to one question."""
 
     what: str
-    verdict: Verdict
+    verdict: CheckVerdict
     sentence: str
     measures: tuple[Measure, ...] = ()
     worst: tuple[str, ...] = ()
@@ -101,14 +101,15 @@ def answers(status: Status, asked: Iterable[str], bounds: Thresholds) -> list[An
     if not status["kafka"]["reachable"]:
         why = str(status["kafka"].get("error", "Kafka is not reachable"))
         return [
-            Answered(what, Verdict.CRITICAL if what == "kafka" else Verdict.UNKNOWN, why) for what in asked
+            Answered(what, CheckVerdict.CRITICAL if what == "kafka" else CheckVerdict.UNKNOWN, why)
+            for what in asked
         ]
     return [QUESTIONS[what](status, bounds) for what in asked]
 
 
-def worst_of(found: Iterable[Answered]) -> Verdict:
+def worst_of(found: Iterable[Answered]) -> CheckVerdict:
     """The one verdict of several answers."""
-    return max((one.verdict for one in found), key=_WORST.index, default=Verdict.UNKNOWN)
+    return max((one.verdict for one in found), key=_WORST.index, default=CheckVerdict.UNKNOWN)
 
 
 def _kafka(status: Status, _: Thresholds) -> Answered:
@@ -122,12 +123,12 @@ def _lag(status: Status, bounds: Thresholds) -> Answered:
     known = [(name, lag) for name, lag in lags if lag is not None]
     standing = _of_codes(status, "outbox_undecided", "inbox_unread", "ledger_stands")
     answer = _highest("lag", known, bounds.lag, unit="", sentence="records wait")
-    if standing and answer.verdict is not Verdict.CRITICAL:
+    if standing and answer.verdict is not CheckVerdict.CRITICAL:
         return Answered(
-            "lag", Verdict.CRITICAL, f"{len(standing)} stand still", answer.measures, _names(standing)
+            "lag", CheckVerdict.CRITICAL, f"{len(standing)} stand still", answer.measures, _names(standing)
         )
-    if len(known) < len(lags) and answer.verdict is Verdict.OK:
-        return Answered("lag", Verdict.UNKNOWN, "of some outboxes it is not known", answer.measures)
+    if len(known) < len(lags) and answer.verdict is CheckVerdict.OK:
+        return Answered("lag", CheckVerdict.UNKNOWN, "of some outboxes it is not known", answer.measures)
     return answer
 
 
@@ -137,9 +138,9 @@ def _units(status: Status, bounds: Thresholds) -> Answered:
     never = [row["unit"] for row in there if row["heard"] is None and row["inbox_lag"]]
     heard = [(row["unit"], max(0, status["moment"] - row["heard"]) / SECOND) for row in there if row["heard"]]
     answer = _highest("units", heard, bounds.silent, unit="s", sentence="were not heard")
-    if never and answer.verdict is Verdict.OK:
+    if never and answer.verdict is CheckVerdict.OK:
         sentence = f"{len(never)} were never heard, and something waits for them"
-        return Answered("units", Verdict.WARNING, sentence, answer.measures, tuple(never))
+        return Answered("units", CheckVerdict.WARNING, sentence, answer.measures, tuple(never))
     return answer
 
 
@@ -147,17 +148,17 @@ def _keys(status: Status, bounds: Thresholds) -> Answered:
     left = [(f"{row['kind']} {row['name']}", row["left"] / DAY) for row in status["ends"]]
     answer = _highest("keys", left, bounds.days, unit="", sentence="keys end soon", lowest=True)
     ending = status["certificates"]
-    if ending and answer.verdict is not Verdict.CRITICAL:
+    if ending and answer.verdict is not CheckVerdict.CRITICAL:
         ended = any(row["state"] == "ended" for row in ending)
         names = tuple(f"certificate {row['party']}" for row in ending)
-        verdict = Verdict.CRITICAL if ended else Verdict.WARNING
+        verdict = CheckVerdict.CRITICAL if ended else CheckVerdict.WARNING
         return Answered("keys", verdict, f"{len(ending)} certificates end", answer.measures, names)
     return answer
 
 
 def _checkpoint(status: Status, _: Thresholds) -> Answered:
     if not status["ledgers"]:
-        return Answered("checkpoint", Verdict.UNKNOWN, "no ledger is named")
+        return Answered("checkpoint", CheckVerdict.UNKNOWN, "no ledger is named")
     return _listed(
         "checkpoint",
         _of_codes(status, "ledger_not_ready", "ledger_stands", "another_ledger"),
@@ -167,7 +168,7 @@ def _checkpoint(status: Status, _: Thresholds) -> Answered:
 
 def _witnesses(status: Status, _: Thresholds) -> Answered:
     if not any("witnesses" in ledger["checks"] for ledger in status["ledgers"]):
-        return Answered("witnesses", Verdict.UNKNOWN, "no ledger told of its witnesses")
+        return Answered("witnesses", CheckVerdict.UNKNOWN, "no ledger told of its witnesses")
     return _listed("witnesses", _of_codes(status, "witness_fails"), "every witness cosigns")
 
 
@@ -177,7 +178,7 @@ def _clock(status: Status, bounds: Thresholds) -> Answered:
         return _listed("clock", wrong, "")
     ahead = status["clock"]["ahead"]
     if ahead is None:
-        return Answered("clock", Verdict.UNKNOWN, str(status["clock"]["error"]))
+        return Answered("clock", CheckVerdict.UNKNOWN, str(status["clock"]["error"]))
     return _highest("clock", [("centre", abs(ahead) / SECOND)], bounds.clock, unit="s", sentence="is off")
 
 
@@ -191,7 +192,7 @@ def _alarms(status: Status, _: Thresholds) -> Answered:
     still_open = [row for row in status["alarms"] if row["state"] == "open"]
     names = tuple(f"{row['id']} {row['code']} {row['about']}" for row in still_open)
     bad = any(row["over"] is None and row["severity"] == CRITICAL for row in still_open)
-    verdict = Verdict.CRITICAL if bad else Verdict.WARNING if names else Verdict.OK
+    verdict = CheckVerdict.CRITICAL if bad else CheckVerdict.WARNING if names else CheckVerdict.OK
     return Answered("alarms", verdict, f"{len(names)} alarms are open", (), names)
 
 
@@ -203,7 +204,7 @@ def _disk(status: Status, bounds: Thresholds) -> Answered:
 
 def _routers(status: Status, _: Thresholds) -> Answered:
     if not status["routers"]:
-        return Answered("routers", Verdict.UNKNOWN, "no router is named")
+        return Answered("routers", CheckVerdict.UNKNOWN, "no router is named")
     return _listed("routers", _of_codes(status, "router_not_ready"), f"{len(status['routers'])} are ready")
 
 
@@ -234,9 +235,9 @@ def _names(troubles: Iterable[Any]) -> tuple[str, ...]:
 def _listed(what: str, wrong: list[Any], well: str) -> Answered:
     """Well where nothing is wrong; else as bad as the worst of it."""
     if not wrong:
-        return Answered(what, Verdict.OK, well)
+        return Answered(what, CheckVerdict.OK, well)
     bad = any(one.severity == CRITICAL for one in wrong)
-    verdict = Verdict.CRITICAL if bad else Verdict.WARNING
+    verdict = CheckVerdict.CRITICAL if bad else CheckVerdict.WARNING
     return Answered(what, verdict, f"{wrong[0].about}: {wrong[0].detail}", (), _names(wrong))
 
 
@@ -251,10 +252,10 @@ def _highest(
 ) -> Answered:
     """By the worst of some numbers, which is the one that is measured."""
     if not values:
-        return Answered(what, Verdict.OK, "there is none")
+        return Answered(what, CheckVerdict.OK, "there is none")
     name, value = (min if lowest else max)(values, key=lambda one: one[1])
     verdict = bounds.judged(value)
-    wrong = tuple(each for each, number in values if bounds.judged(number) is not Verdict.OK)
+    wrong = tuple(each for each, number in values if bounds.judged(number) is not CheckVerdict.OK)
     measure = Measure(what, round(value, 3), unit, bounds)
     if not wrong:
         return Answered(what, verdict, f"worst {name}: {value:.4g}{unit}", (measure,))

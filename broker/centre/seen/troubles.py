@@ -21,6 +21,8 @@ Status = Mapping[str, Any]
 
 CRITICAL: Final = "critical"
 WARNING: Final = "warning"
+NOTICE: Final = "notice"
+"""For somebody to look at: the exchange is well all the same."""
 
 CODES: Final[Mapping[str, tuple[str, str]]] = {
     "kafka_unreachable": (CRITICAL, "routing-stalled.md"),
@@ -35,7 +37,7 @@ CODES: Final[Mapping[str, tuple[str, str]]] = {
     "outbox_undecided": (CRITICAL, "routing-stalled.md"),
     "inbox_unread": (WARNING, "unit-does-not-start.md"),
     "unit_silent": (WARNING, "unit-does-not-start.md"),
-    "quarantined": (WARNING, "quarantine.md"),
+    "quarantined": (NOTICE, "quarantine.md"),
     "key_ending": (WARNING, "renew-keys.md"),
     "key_ended": (CRITICAL, "renew-keys.md"),
     "certificate_ending": (WARNING, "certificates.md"),
@@ -66,7 +68,7 @@ class Trouble:
 
     @property
     def severity(self) -> str:
-        """`critical` or `warning`."""
+        """`critical`, `warning` or `notice`."""
         return CODES[self.code][0]
 
     @property

@@ -24,9 +24,10 @@ from broker.centre.seen.watch_metrics import WatchMetrics
 from broker.centre.status import read_status
 from protocol.errors import ContradaError
 from protocol.limits import SECOND
+from runtime import default_ports
 from runtime.cli.command import Invocation
-from runtime.cli.errors import NotInTime
-from runtime.cli.home import centre_home
+from runtime.cli.errors import BadInput, NotInTime
+from runtime.cli.home import centre_home, read_settings
 from runtime.errors import AlreadyRunning, Unavailable
 from runtime.process import logs
 from runtime.process.clock import now
@@ -116,11 +117,24 @@ def note_look(home: CentreHome, status: dict[str, Any]) -> AlarmBook | None:
         return None
 
 
+def watch_port(home: CentreHome) -> int:
+    """The port of the settings, or the usual one."""
+    match read_settings(home.settings).get("watch_port"):
+        case None:
+            return default_ports.WATCH
+        case int(port) if 0 <= port <= 65_535 and not isinstance(port, bool):
+            return port
+        case _:
+            raise BadInput(
+                f"'watch_port' in {home.settings} is no port", hint="write a number from 0 to 65535; 0: none"
+            )
+
+
 async def run_watch(invocation: Invocation, *, port: int, every: float) -> None:
     """Watch until told to stop; what ends it before that is raised."""
     logs.configure("info")
     watching = Watching(invocation, every)
-    listener = bind_loopback(port, setting="--port", fault=Unavailable) if port else None
+    listener = bind_loopback(port, setting="watch_port in centre.toml", fault=Unavailable) if port else None
     tasks = {asyncio.create_task(watching.run(), name="looks"), waiting_to_stop(told_to_stop())}
     serving: set[asyncio.Task[Any]] = set()
     if listener is not None:

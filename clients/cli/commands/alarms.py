@@ -11,8 +11,9 @@ from clients.cli.message_lists import say_older
 from protocol.limits import MAX_UINT
 from runtime.cli.columns import Kind
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
+from runtime.cli.confirm import acting_user
 from runtime.cli.home import unit_home
-from runtime.cli.params import OneLine, Whole, acting_user, limit_option
+from runtime.cli.params import OneLine, Whole, limit_option
 from runtime.cli.render import Column, moment, say, write_json, write_table
 
 alarms = group("alarms", short="what an officer must look at: list, acknowledge")
