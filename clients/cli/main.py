@@ -48,6 +48,7 @@ COMMANDS: dict[str, Lazy] = {
     "message": Lazy(f"{_HERE}.message:message", None, "the way of one message"),
     "witness": Lazy(f"{_HERE}.witness:witness", None, "cosign the exchange's logs, and catch one that forks"),
     "keys": Lazy(f"{_HERE}.keys:keys", None, "the unit's own keys"),
+    "debug": Lazy(f"{_HERE}.debug:debug", None, "what somebody who helps needs to know, without secrets"),
     "errors": Lazy(f"{_HERE}.errors:errors", None, "look up an error code"),
     "completion": Lazy(f"{_HERE}.completion:completion", _READS, "the completion script for a shell"),
 }

@@ -154,6 +154,8 @@ class Exchange:
         say(f"starting {self._centre_processes}, and the daemons of {', '.join(self.daemons)}")
         self._start_centre()
         self._wait()
+        # Last: what it finds while others are starting would be alarms.
+        self.processes.start("watch", [*TETHERED, "--home", str(self.centre), "centre", "watch"])
 
     @property
     def _centre_processes(self) -> str:
@@ -253,7 +255,6 @@ class Exchange:
             self.processes.start("ledger", [*TETHERED, "--home", str(self.centre), "ledger", "run"])
         for unit in self.daemons:
             self.processes.start(f"unit-{unit}", [*TETHERED, "--home", str(self.home(unit)), "unit", "run"])
-        self.processes.start("watch", [*TETHERED, "--home", str(self.centre), "centre", "watch"])
 
     def _wait(self) -> None:
         for name in ("router", "ledger") if self.with_ledger else ("router",):
