@@ -36,9 +36,11 @@ Naming = Callable[[Path], None]
 """Gives a finished file its name; `FileExistsError` where there is one of that name."""
 
 
-def write_new_file(path: Path, data: bytes, *, hint: str = "name another directory") -> None:
+def write_new_file(
+    path: Path, data: bytes, *, hint: str = "name another directory", private: bool = False
+) -> None:
     """Write a new file; `Conflict` where there is one of that name."""
-    write_new_files({path: data}, hint=hint)
+    write_new_files({path: data}, hint=hint, private=private)
 
 
 def write_new_files(

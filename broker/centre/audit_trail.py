@@ -43,6 +43,9 @@ class RowFilter:
     message: str | None = None
     """The id of a message, or what it begins with, as it is shown."""
 
+    reason: str | None = None
+    """A code among the reasons, as of `E_DATA_BASIS`."""
+
     def takes(self, row: Row) -> bool:
         """Whether this row is one of them."""
         return (
@@ -51,6 +54,7 @@ class RowFilter:
             and (self.since is None or row["t"] >= self.since)
             and (self.until is None or row["t"] < self.until)
             and (self.message is None or str(row["id"]).startswith(self.message))
+            and (self.reason is None or any(one["code"] == self.reason for one in row["reasons"]))
         )
 
 

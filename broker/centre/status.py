@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import http.client
 import time
-import urllib.parse
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,29 +15,35 @@ from broker.centre.key_watch import ending, key_rows, own_policy_file
 from broker.centre.progress import Reader, find_standing
 from broker.centre.progress_look import ROUTERS, ProgressLook
 from broker.centre.registry import Registry
+from broker.centre.seen.alarm_file import read_alarms
+from broker.centre.seen.processes import ask_process, configured_places, own_ledger
+from broker.centre.seen.sight import (
+    clock_told,
+    disk_room,
+    ends_of,
+    quarantine_depth,
+    unit_rows,
+    with_troubles,
+)
+from broker.centre.seen.troubles import NOTICE
 from broker.centre.wire.given_watch import ending_certificates
 from broker.process_certificates import authority_here
 from keys.directory import Directory
 from protocol import topics
 from protocol.errors import Rejected
 from protocol.identifiers import UnitId
-from protocol.json_text import read_json
 from protocol.parties import Unit
 from protocol.trail.batches import verify_decisions
 from runtime.cli.command import Invocation
 from runtime.cli.home import read_settings
 from runtime.cli.kafka_calls import read_to_end
-from runtime.deadline import within
 from runtime.errors import Unavailable
 from runtime.kafka.admin import KafkaTopicAdmin
 from runtime.kafka.feeds import KafkaFeeds
 from runtime.kafka.ports import InputRecord, Place
 from runtime.kafka.security.access import tls_files
 from runtime.process.clock import now
-from runtime.process.homes import CentreHome
 
-ANSWERS_WITHIN = 10.0
-_MAX_ANSWER = 1 << 20
 AT_ONCE = 8
 _ENDS = {"key": "its key ends", "certificate": "its certificate", "broker_certificate": "its broker"}
 TAIL = 20
@@ -51,24 +55,24 @@ async def read_status(
 ) -> dict[str, Any]:
     """The status of all parts. Raises if Kafka itself is not reachable."""
     registry = await Registry.read(invocation)
+    home = registry.home
+    routers = routers or configured_places(read_settings(home.settings).get("router"))
+    ledgers = ledgers or configured_places(read_settings(home.settings).get("ledger")) or own_ledger(home)
+    asked = [asyncio.create_task(asyncio.to_thread(ask_process, url)) for url in (*routers, *ledgers)]
     there = set(await KafkaTopicAdmin(registry.kafka).list())
     wanted = [topic.name for topic in declared_topics(registry.directory)]
-    missing = [name for name in wanted if name not in there]
-    home = registry.home
-    routers = routers or _configured(read_settings(home.settings).get("router"))
-    ledgers = ledgers or _configured(read_settings(home.settings).get("ledger")) or _own_ledger(home)
-    asked = [asyncio.create_task(asyncio.to_thread(ask_process, url)) for url in (*routers, *ledgers)]
-    async with ProgressLook.at(registry, there) as look:
-        readers = await look.readers()
-        backlog = await _backlog(registry, readers)
-        standing = await find_standing(
-            readers, look.readers, clock=now, monotonic=time.monotonic, sleep=asyncio.sleep
-        )
+    progress = await _progress(registry, there)
     hanging = await _hanging(registry, wanted)
+    book = read_alarms(home)
+    more = await _more(registry, looked=book.looked.get("quarantined", -1))
     answers = await asyncio.gather(*asked)
-    return {
+    status = {
         "kafka": {"bootstrap": str(registry.kafka), "reachable": True},
-        "topics": {"declared": len(wanted), "missing": missing} | hanging,
+        "topics": {
+            "declared": len(wanted),
+            "missing": [name for name in wanted if name not in there],
+            **hanging,
+        },
         "directory": {
             "size": registry.directory.head.size,
             "root": registry.directory.head.root.hex(),
@@ -78,10 +82,36 @@ async def read_status(
         "routers": answers[: len(routers)],
         "ledgers": answers[len(routers) :],
         "certificates": _ending_certificates(registry),
-        "keys": ending(key_rows(registry.directory, moment=now(), policy=own_policy_file(home))),
+    }
+    return with_troubles(status | more | progress, book)
+
+
+async def _progress(registry: Registry, there: set[str]) -> dict[str, Any]:
+    """Who reads what and how far, and who stands still."""
+    async with ProgressLook.at(registry, there) as look:
+        readers = await look.readers()
+        backlog = await _backlog(registry, readers)
+        standing = await find_standing(
+            readers, look.readers, clock=now, monotonic=time.monotonic, sleep=asyncio.sleep
+        )
+    return {
         "backlog": backlog,
         "readers": [_shown(reader) for reader in readers.values() if reader.name != ROUTERS],
         "standing": [_shown(one.reader) | {"why": one.why} for one in standing],
+        "units": unit_rows(registry.directory.units(), readers, backlog),
+    }
+
+
+async def _more(registry: Registry, *, looked: int) -> dict[str, Any]:
+    moment = now()
+    keys = key_rows(registry.directory, moment=moment, policy=own_policy_file(registry.home))
+    return {
+        "moment": moment,
+        "keys": ending(keys),
+        "ends": ends_of(keys, moment),
+        "quarantine": await quarantine_depth(KafkaFeeds(registry.kafka), looked=looked),
+        "clock": await clock_told(registry.kafka),
+        "disk": disk_room(registry.home.path),
     }
 
 
@@ -106,7 +136,8 @@ def exchange_is_well(status: Mapping[str, Any]) -> bool:
     one_ledger = not any(accused(router) for router in status["routers"])
     lasting = not status["keys"] and not status["certificates"] and not any(_advice(status))
     readable = not status["topics"]["missing"] and status["topics"]["hanging"] == []
-    return ready and one_ledger and lasting and readable and not status["standing"]
+    seen = all(row["severity"] == NOTICE for row in status.get("troubles", ()))
+    return ready and one_ledger and lasting and readable and seen and not status["standing"]
 
 
 def advice_of(process: Mapping[str, Any]) -> list[str]:
@@ -212,45 +243,6 @@ async def _decided(
         tail *= 10
 
 
-def ask_process(url: str) -> dict[str, Any]:
-    """The readiness answer of a router or of the ledger itself."""
-    parts = urllib.parse.urlsplit(url if "://" in url else f"http://{url}")
-    unknown = {"url": url, "ready": False, "checks": {}}
-    try:
-        host, port = parts.hostname or "127.0.0.1", parts.port
-    except ValueError:
-        return unknown | {"error": "not an address: its port does not exist"}
-    if parts.scheme != "http":
-        return unknown | {"error": "not an address of http"}
-    connection = http.client.HTTPConnection(host, port, timeout=ANSWERS_WITHIN)
-
-    def ask() -> bytes:
-        connection.request("GET", "/readyz")
-        return connection.getresponse().read(_MAX_ANSWER)
-
-    try:
-        read = read_json(within(ANSWERS_WITHIN, ask), at_most=_MAX_ANSWER)
-    except TimeoutError:
-        return unknown | {"error": f"no answer in {ANSWERS_WITHIN:.0f} s"}
-    except (OSError, http.client.HTTPException, ValueError):
-        return unknown | {"error": "not reachable"}
-    finally:
-        connection.close()
-    body = read.value
-    checks = _checks_in(body)
-    if read.faults or checks is None:
-        return unknown | {"error": "no process of the exchange"}
-    return {"url": url, "ready": body.get("ready") is True, "checks": checks}
-
-
-def _checks_in(body: Any) -> dict[str, dict[str, Any]] | None:
-    """The checks of an answer, each with its fields; None where it is no answer of ours."""
-    checks = body.get("checks") or {} if isinstance(body, dict) else None
-    if not isinstance(checks, dict) or not all(isinstance(check, dict) for check in checks.values()):
-        return None
-    return checks
-
-
 def _shown(reader: Reader) -> dict[str, Any]:
     mark = reader.mark
     return {
@@ -263,22 +255,3 @@ def _shown(reader: Reader) -> dict[str, Any]:
         "heard": None if mark is None else mark.told,
         "moved": None if mark is None else mark.moved,
     }
-
-
-def _own_ledger(home: CentreHome) -> tuple[str, ...]:
-    """Where the ledger of this home answers, if it has one that does."""
-    if not home.ledger_settings.exists():
-        return ()
-    own = read_settings(home.ledger_settings)
-    port = own.get("http_port")
-    return (f"http://127.0.0.1:{port}",) if isinstance(port, int) and port else ()
-
-
-def _configured(found: object) -> tuple[str, ...]:
-    match found:
-        case str():
-            return (found,)
-        case list():
-            return tuple(str(url) for url in found)
-        case _:
-            return ()

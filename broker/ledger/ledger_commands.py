@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from runtime import default_ports
 from runtime.cli.command import Impact, Invocation, Lazy, command, group, pass_invocation
 from runtime.cli.input_files import PathName
 from runtime.cli.params import OneLine, Whole
@@ -77,7 +78,7 @@ ledger = group(
 @click.option(
     "--http-port",
     type=Whole(0, 65535),
-    default=9480,
+    default=default_ports.LEDGER,
     show_default=True,
     help="Loopback port for tiles and health.",
 )

@@ -41,6 +41,11 @@ class Claim(Protocol):
         """The state that was committed with the position; empty before the first commit."""
         ...
 
+    @property
+    def end(self) -> int:
+        """Where the log ended when it was fetched last, for health pages: nothing is decided by it."""
+        ...
+
     async def fetch(self, *, wait_ms: int | None, most: int) -> list[InputRecord]:
         """Records that follow what was fetched before; empty after `wait_ms` without any.
 

@@ -119,6 +119,11 @@ class PartitionClaim:
         self._holding = holding
         self._inflow = inflow
 
+    @property
+    def end(self) -> int:
+        """Where the outbox ended when it was fetched last."""
+        return self._inflow.end
+
     async def fetch(self, *, wait_ms: int | None, most: int) -> list[InputRecord]:
         """Records that follow what was fetched before."""
         return await self._inflow.take(wait_ms=wait_ms, most=most)

@@ -156,7 +156,8 @@ class Router:
 
     def _tell_queue(self, claim: Claim, oldest: InputRecord | None) -> None:
         since = None if oldest is None else Millis(oldest.timestamp)
-        self.metrics.queue.waits(claim.owner, claim.partition, since)
+        lag = 0 if oldest is None else max(1, claim.end - oldest.offset)
+        self.metrics.queue.waits(claim.owner, claim.partition, since, lag=lag)
 
     async def _route(
         self, claim: Claim, records: list[ParsedRecord], state: ReplayState, use: Use

@@ -20,13 +20,13 @@ from runtime.process.metrics import MetricSet
 
 
 class QueueAge(Collector):
-    """Since when what a router has read of each outbox waits to be decided: by Kafka's time of the oldest.
+    """Since when each outbox waits to be decided, by Kafka's time of the oldest record, and how many wait.
 
     A unit for whom nothing waits has no series, so thousands of silent ones cost nothing.
     """
 
     def __init__(self) -> None:
-        self._since: dict[tuple[UnitId, int], Millis] = {}
+        self._waiting: dict[tuple[UnitId, int], tuple[Millis, int]] = {}
 
     @classmethod
     def within(cls, registry: CollectorRegistry) -> QueueAge:
@@ -35,12 +35,12 @@ class QueueAge(Collector):
         registry.register(made)
         return made
 
-    def waits(self, owner: UnitId, partition: int, since: Millis | None) -> None:
-        """The oldest record of this partition that is not decided; None: nothing waits."""
+    def waits(self, owner: UnitId, partition: int, since: Millis | None, *, lag: int = 1) -> None:
+        """The oldest record that is not decided, and how many are not; None: nothing waits."""
         if since is None:
-            self._since.pop((owner, partition), None)
+            self._waiting.pop((owner, partition), None)
         else:
-            self._since[owner, partition] = since
+            self._waiting[owner, partition] = since, lag
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """The series of now."""
@@ -49,12 +49,21 @@ class QueueAge(Collector):
             "When Kafka took the oldest record that is read and not decided, by unit.",
             labels=["unit"],
         )
+        records = GaugeMetricFamily(
+            "contrada_router_queue_records",
+            "Records of the outbox that are not decided, by unit.",
+            labels=["unit"],
+        )
         oldest: dict[UnitId, Millis] = {}
-        for (unit, _), since in self._since.items():
+        waiting: dict[UnitId, int] = {}
+        for (unit, _), (since, lag) in self._waiting.items():
             oldest[unit] = min(since, oldest.get(unit, since))
+            waiting[unit] = waiting.get(unit, 0) + lag
         for unit, since in sorted(oldest.items()):
             family.add_metric([unit], since / SECOND)
+            records.add_metric([unit], waiting[unit])
         yield family
+        yield records
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,7 @@ COMMANDS: dict[str, Lazy] = {
     "witness": Lazy(f"{_HERE}.witness:witness", None, "cosign the exchange's logs, and catch one that forks"),
     "keys": Lazy(f"{_HERE}.keys:keys", None, "the unit's own keys"),
     "token": Lazy(f"{_HERE}.token:token", None, "keys in a token: make, look, move (PKCS#11)"),
+    "debug": Lazy(f"{_HERE}.debug:debug", None, "what somebody who helps needs to know, without secrets"),
     "errors": Lazy(f"{_HERE}.errors:errors", None, "look up an error code"),
     "completion": Lazy(f"{_HERE}.completion:completion", _READS, "the completion script for a shell"),
 }

@@ -40,6 +40,11 @@ class UnitMetrics:
     oldest_undecided: Gauge
     unacknowledged: Gauge
     feeds_rewound: Counter
+    requests_open: Gauge
+    requests_urgent: Gauge
+    requests_near: Gauge
+    requests_overdue: Gauge
+    next_deadline: Gauge
     queued: Gauge
     waiting_for_clock: Gauge
     clock_off: Gauge
@@ -89,9 +94,23 @@ class UnitMetrics:
             waiting_for_clock=gauge("messages_waiting_for_clock", "Messages that a wrong clock holds up."),
             last_decision=gauge("last_decision_timestamp_seconds", "Time of the newest decision seen."),
             key_left=gauge("key_left_seconds", "Until the last identity ends that this unit signs with."),
+            **_of_requests(made),
             **_of_the_ledger(made),
             **_of_the_machine(made),
         )
+
+
+def _of_requests(made: MetricSet) -> dict[str, Any]:
+    gauge = made.gauge
+    return {
+        "requests_open": gauge("requests_open", "Requests that this unit has not answered for good."),
+        "requests_urgent": gauge("requests_urgent", "Those of them that are urgent."),
+        "requests_near": gauge("requests_near", "Those of whose term less than a quarter is left."),
+        "requests_overdue": gauge("requests_overdue", "Those whose deadline has passed."),
+        "next_deadline": gauge(
+            "next_deadline_timestamp_seconds", "The next deadline that has not passed; 0: there is none."
+        ),
+    }
 
 
 def _of_the_ledger(made: MetricSet) -> dict[str, Any]:

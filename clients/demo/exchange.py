@@ -154,6 +154,8 @@ class Exchange:
         say(f"starting {self._centre_processes}, and the daemons of {', '.join(self.daemons)}")
         self._start_centre()
         self._wait()
+        # Last: what it finds while others are starting would be alarms.
+        self.processes.start("watch", [*TETHERED, "--home", str(self.centre), "centre", "watch"])
 
     @property
     def _centre_processes(self) -> str:
@@ -236,10 +238,12 @@ class Exchange:
         replace_file(router, router.read_bytes() + line.encode())
 
     def _tell_prometheus(self) -> None:
-        """A port for each daemon, and the settings of a Prometheus that asks all processes."""
+        """Ports for the daemons and the watch, and the settings of a Prometheus that asks all processes."""
         homes = [(unit, self.home(unit)) for unit in self.daemons]
         for _, home in homes:
             give_port(home, free_port())
+        settings = CentreHome(self.centre).settings
+        replace_file(settings, settings.read_bytes() + f"watch_port = {free_port()}\n".encode())
         asked = targets(centre=self.centre, homes=homes, witnesses=WITNESSES if self.with_ledger else ())
         replace_file(self.directory / "prometheus.yml", scrape_settings(asked).encode())
 

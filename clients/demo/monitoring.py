@@ -26,10 +26,10 @@ def give_port(home: Path, port: int) -> None:
     replace_file(settings, f"http_port = {port}\n".encode())
 
 
-def port_in(settings: Path) -> str:
+def port_in(settings: Path, name: str = "http_port") -> str:
     """The port for monitoring that these settings name."""
     with settings.open("rb") as file:
-        return str(tomllib.load(file)["http_port"])
+        return str(tomllib.load(file)[name])
 
 
 def targets(*, centre: Path, homes: Iterable[tuple[str, Path]], witnesses: Iterable[str]) -> list[Target]:
@@ -39,6 +39,7 @@ def targets(*, centre: Path, homes: Iterable[tuple[str, Path]], witnesses: Itera
         for name in ("router", "ledger")
         if (settings := centre / f"{name}.toml").exists()
     ]
+    found.append(("contrada-centre", port_in(centre / "centre.toml", "watch_port"), ""))
     for unit, home in homes:
         found.append(("contrada-unit", port_in(home / "conf.d" / "monitoring.toml"), unit))
         if unit in witnesses:

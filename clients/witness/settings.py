@@ -11,6 +11,7 @@ from pydantic_settings import SettingsConfigDict
 from clients.daemon.settings import UnitSettings, unit_credential_to_come, unit_secret
 from clients.witness.home import WitnessHome
 from keys.unlock import Secret
+from runtime.default_ports import WITNESS_ASKED
 from runtime.errors import HomeError
 from runtime.process.homes import UnitHome
 from runtime.process.secrets import below, credential_to_come, find_secret
@@ -27,7 +28,7 @@ class WitnessSettings(HomeSettings):
         min_length=1, max_length=128, description="the name in its cosignatures, such as fr.example/witness"
     )
     port: int = Field(
-        default=9490, ge=1, le=65535, description="loopback port where logs ask for cosignatures"
+        default=WITNESS_ASKED, ge=1, le=65535, description="loopback port where logs ask for cosignatures"
     )
     http_port: int = Field(default=0, ge=0, le=65535, description="loopback port for monitoring; 0: none")
     mirror: str | None = Field(

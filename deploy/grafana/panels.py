@@ -72,7 +72,7 @@ BOARDS: Final = (
                 bad_above=1,
             ),
             stat("Witnesses that fail (0)", "max(contrada_ledger_failing_witnesses)", bad_above=1),
-            stat("Next key ends in", f"min({anywhere('key_left_seconds')})", unit="s"),
+            stat("Next key ends in", "min(contrada_centre_key_left_seconds)", unit="s"),
             stat("Clocks off (0)", f"count({anywhere('clock_off_seconds')} != 0) or vector(0)", bad_above=1),
             Panel("Decided, by outcome", (("contrada:messages_routed:rate5m", "{{outcome}}"),), "ops"),
             Panel(
@@ -88,6 +88,41 @@ BOARDS: Final = (
                 (("contrada:queue_age_seconds:max or vector(0)", "{{unit}}"),),
                 "s",
             ),
+            Panel(
+                "Records of each unit that are not decided",
+                (("contrada:queue_records:sum or vector(0)", "{{unit}}"),),
+            ),
+            Panel(
+                "Records in each inbox that nobody has read",
+                (("contrada_centre_inbox_lag_records", "{{unit}}"),),
+            ),
+            Panel(
+                "Since when each unit was not heard",
+                (("contrada:unit_silence_seconds:max", "{{unit}}"),),
+                "s",
+            ),
+            Panel(
+                "Days until keys end",
+                (("contrada_centre_key_left_seconds / 86400", "{{kind}} {{party}}"),),
+            ),
+            Panel("What is wrong, by code", (("contrada_centre_troubles or vector(0)", "{{code}}"),)),
+            Panel(
+                "Quarantine",
+                (
+                    ("contrada_centre_quarantine_records", "records"),
+                    ("contrada_centre_quarantine_unseen_records", "that nobody has looked at"),
+                ),
+            ),
+            Panel(
+                "Alarms of the centre that are not closed",
+                (
+                    (
+                        'sum by (state) (contrada_centre_alarms{state!="closed"}) or vector(0)',
+                        "{{state}}",
+                    ),
+                ),
+            ),
+            Panel("Free on the centre's disk", (("contrada_centre_disk_free_ratio", ""),), "percentunit"),
             Panel(
                 "Statements of the directory, by replica",
                 (("contrada_directory_statements", "{{instance}}"),),
@@ -109,6 +144,16 @@ BOARDS: Final = (
             stat("Own key ends in", f"contrada_unit_key_left_seconds{OF_UNIT}", unit="s"),
             stat("Not acknowledged (0)", f"contrada_unit_messages_unacknowledged{OF_UNIT}", bad_above=1),
             stat("Wrong with the ledger (0)", f"contrada_unit_ledger_wrong{OF_UNIT}", bad_above=1),
+            stat("Requests to answer", f"contrada_unit_requests_open{OF_UNIT}"),
+            stat("Of them urgent", f"contrada_unit_requests_urgent{OF_UNIT}"),
+            stat("Deadline near (0)", f"contrada_unit_requests_near{OF_UNIT}", bad_above=1),
+            stat("Overdue (0)", f"contrada_unit_requests_overdue{OF_UNIT}", bad_above=1),
+            stat(
+                "Next deadline in",
+                f"(contrada_unit_next_deadline_timestamp_seconds{OF_UNIT} > 0) - time() or vector(0)",
+                unit="s",
+            ),
+            stat("Up (1)", 'up{job="contrada-unit", unit=~"$unit"}'),
             Panel(
                 "Sent, by kind",
                 ((rate_of("unit_messages_submitted", by="kind", where=OF_UNIT), "{{kind}}"),),
@@ -200,7 +245,7 @@ BOARDS: Final = (
             stat("Outboxes left alone (0)", "sum(contrada_router_paused_outboxes)", bad_above=1),
             stat("Audit topic was another one (0)", "sum(contrada_ledger_audit_rewinds_total)", bad_above=1),
             stat("Feeds that were others (0)", "sum(contrada_unit_feeds_rewound_total)", bad_above=1),
-            stat("Audit records behind", "contrada_ledger_backlog_records"),
+            stat("Kafka answers the centre (1)", "contrada_centre_kafka_up"),
             Panel(
                 "Transactions of the routers",
                 ((rate_of("router_transactions", by="instance"), "{{instance}}"),),

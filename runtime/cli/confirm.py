@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import sys
 
 import click
@@ -19,3 +21,11 @@ def confirm(what: str, *, yes: bool) -> None:
         )
     if not click.confirm(f"Really? {what}", err=True):
         raise Declined("nothing was done")
+
+
+def acting_user() -> str:
+    """Whoever this process belongs to: the environment's names can be anybody's."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"user {os.getuid()}"

@@ -47,6 +47,9 @@ class FetchedPart:
     position: int
     """Where it was read from."""
 
+    end: int
+    """Where the committed records of the partition end now, as the broker says."""
+
     code: int
     aborted: tuple[tuple[int, int], ...]
     """The aborted transactions in it: producer and first offset."""
@@ -101,11 +104,11 @@ class FetchSession:
         if not self._session:
             self._forget_told()
         for topic, partitions in answer.topics:
-            for partition, code, _, _, _, aborted, _, data in partitions:
+            for partition, code, _, end, _, aborted, _, data in partitions:
                 place = (topic, partition)
                 position = asked.get(place)
                 if position is not None and self.wanted.get(place) == position:
-                    yield FetchedPart(place, position, code, tuple(aborted or ()), data or b"")
+                    yield FetchedPart(place, position, end, code, tuple(aborted or ()), data or b"")
 
     def lost(self) -> None:
         """The connection failed, or the broker does not know the session: begin anew."""

@@ -20,12 +20,15 @@ FULL_BYTES: Final = 2_000_000
 class Inflow:
     """The records of one partition that were fetched and not taken yet."""
 
-    __slots__ = ("_arrived", "_bytes", "_on_room", "_records", "empty_fetches", "place", "position")
+    __slots__ = ("_arrived", "_bytes", "_on_room", "_records", "empty_fetches", "end", "place", "position")
 
     def __init__(self, place: Place, position: int, on_room: Callable[[Inflow, int], None]) -> None:
         self.place = place
         self.position = position
         """Where the next fetch begins."""
+
+        self.end = position
+        """Where the log ended when it was fetched last: while the buffer is full, there may be more."""
 
         self.empty_fetches = 0
         self._on_room = on_room

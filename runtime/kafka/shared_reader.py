@@ -241,6 +241,7 @@ class SharedReader:
             self._set_aside(inflow)
             return 0
         self._held += inflow.put(records, position)
+        inflow.end = max(part.end, position)
         lane.session.want(part.place, position)
         if records:
             inflow.empty_fetches = 0

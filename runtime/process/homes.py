@@ -12,6 +12,7 @@
              unit.secret     opens the keys, if no better place was chosen (`secret` in unit.toml)
     centre   centre.toml     settings              router.toml, ledger.toml   its processes' settings
              pending.log     statements that are made and not published yet
+             alarms.json     the alarm book: what was wrong, and who looked after it
              acts/           acts for the ledger that one registrar has signed and another one has not
              router.verified, ledger.verified   which statements these two have verified; can be removed
              centre.secret   opens the keys, if no better place was chosen (`secret` in centre.toml)
@@ -164,6 +165,11 @@ class CentreHome(Home):
     def pending(self) -> Path:
         """Statements that are made and not published yet."""
         return self.path / "pending.log"
+
+    @property
+    def alarms(self) -> Path:
+        """What was wrong with the exchange, and who looked after it."""
+        return self.path / "alarms.json"
 
     @property
     def acts(self) -> Path:

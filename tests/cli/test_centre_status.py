@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from broker.centre.commands.watch import _show_status
+from broker.centre.commands.status_lines import show_status_of_all
 from broker.centre.status import exchange_is_well
 
 
@@ -32,7 +32,7 @@ def test_nobody_saw_another_ledger(ledger: object, capsys: pytest.CaptureFixture
     """A router that compares nothing, or found nothing, is well; so is one whose answer says nothing clear."""
     assert exchange_is_well(status(ledger))
     assert not exchange_is_well(status(ledger, ready=False))
-    _show_status(status(ledger))
+    show_status_of_all(status(ledger))
     assert "another ledger" not in capsys.readouterr().out
 
 
@@ -40,7 +40,7 @@ def test_a_unit_that_saw_another_ledger_is_named(capsys: pytest.CaptureFixture[s
     """The router is ready, and the exchange is not well: the command names the unit and ends in 3."""
     found = status({"ok": True, "entries": 4, "accused": ["fr", "it"]})
     assert not exchange_is_well(found)
-    _show_status(found)
+    show_status_of_all(found)
     assert "saw another ledger: fr, it" in capsys.readouterr().out
 
 
@@ -55,7 +55,7 @@ def test_what_stands_still_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     """Everything else is well, and the exchange is not."""
     found = status(None) | {"standing": [STANDING], "readers": [STANDING]}
     assert not exchange_is_well(found)
-    _show_status(found)
+    show_status_of_all(found)
     shown = capsys.readouterr().out
     assert "STANDS     unit it: 3 records of inbox.it wait, and it was not heard for 90 s" in shown
 
@@ -65,7 +65,7 @@ def test_a_ledger_that_is_asked_and_not_ready_is_not_well(capsys: pytest.Capture
     ledger = {"url": "http://ledger:9480", "ready": False, "checks": {"stores": {"ok": False}}}
     found = status(None) | {"ledgers": [ledger]}
     assert not exchange_is_well(found)
-    _show_status(found)
+    show_status_of_all(found)
     assert "ledger     http://ledger:9480 not ready (stores)" in capsys.readouterr().out
 
 
@@ -77,11 +77,11 @@ def test_of_thousands_those_are_shown_in_which_something_waits(capsys: pytest.Ca
     ]
     rows[7] |= {"position": 4, "lag": 5}
     rows[9] |= {"position": None, "lag": None}
-    _show_status(status(None) | {"backlog": rows})
+    show_status_of_all(status(None) | {"backlog": rows})
     shown = capsys.readouterr().out
     assert "5000 outboxes; in 2 of them something waits" in shown
     assert [f"u{number:04}" in shown for number in range(6, 11)] == [False, True, False, True, False]
-    _show_status(status(None) | {"backlog": rows[:3]})
+    show_status_of_all(status(None) | {"backlog": rows[:3]})
     assert "u0002" in capsys.readouterr().out
 
 
@@ -92,7 +92,7 @@ def test_a_transaction_that_hangs_is_named(capsys: pytest.CaptureFixture[str]) -
         {"topic": "inbox.fr", "partition": 2, "offset": 40, "t": 1, "decided": "committed"}
     ]
     assert not exchange_is_well(found)
-    _show_status(found)
+    show_status_of_all(found)
     assert "HANGS      inbox.fr 2 from 40 on: see centre topics hanging" in capsys.readouterr().out
 
 
@@ -101,5 +101,5 @@ def test_what_kafka_does_not_tell_is_not_told_as_none(capsys: pytest.CaptureFixt
     found = status(None)
     found["topics"] |= {"hanging": None, "hanging_error": "no right"}
     assert not exchange_is_well(found)
-    _show_status(found)
+    show_status_of_all(found)
     assert "not told whether a transaction hangs: no right" in capsys.readouterr().out

@@ -88,6 +88,8 @@ def exchange(empty_kafka: Kafka, tmp_path: Path) -> Exchange:
             "unit",
             "init",
             unit,
+            "--http-port",
+            "0",
             "--root",
             str(tmp_path / "centre" / "root.cbor"),
         )
@@ -128,12 +130,24 @@ def test_the_centre_runs_its_exchange(exchange: Exchange) -> None:
     # Enrolled already; and a second exchange on the same Kafka is not founded by accident.
     exchange.at("centre", "centre", "enrol", str(exchange.path / "fr" / "enrolment.cbor"), "--yes", exit_=9)
     exchange.at("other", *words_as(exchange.kafka, "centre"), "centre", "init", exit_=9)
-    exchange.at("fr-anew", *words_of_unit(exchange.kafka, "fr"), "unit", "init", "fr", "--root", root)
+    exchange.at(
+        "fr-anew",
+        *words_of_unit(exchange.kafka, "fr"),
+        "unit",
+        "init",
+        "fr",
+        "--http-port",
+        "0",
+        "--root",
+        root,
+    )
     anew = ["centre", "enrol", str(exchange.path / "fr-anew" / "enrolment.cbor"), "--yes"]
     *_, command = exchange.at("centre", *anew, exit_=9).err.splitlines()
     exchange.at("centre", *shlex.split(command.removeprefix("hint: contrada")), "--yes")
     exchange.at("centre", *anew)
-    exchange.at("fr2", *words_of_unit(exchange.kafka, "no"), "unit", "init", "no", "--root", root)
+    exchange.at(
+        "fr2", *words_of_unit(exchange.kafka, "no"), "unit", "init", "no", "--http-port", "0", "--root", root
+    )
     third = [str(exchange.path / "fr2" / "enrolment.cbor"), "--yes", "--kind", "third-party"]
     exchange.at("centre", "centre", "enrol", *third, exit_=2)
     exchange.at("centre", "centre", "enrol", *third, "--basis", "agreement", "--purpose", "operational")
@@ -215,7 +229,7 @@ def test_two_registrars_agree_by_command(empty_kafka: Kafka, tmp_path: Path) -> 
     second = tmp_path / "elsewhere"
     (tmp_path / "centre" / "keys" / "registrar-2").rename(second)
     root, centre = str(tmp_path / "centre" / "root.cbor"), "centre"
-    made.at("fr", *words_of_unit(made.kafka, "fr"), "unit", "init", "fr", "--root", root)
+    made.at("fr", *words_of_unit(made.kafka, "fr"), "unit", "init", "fr", "--http-port", "0", "--root", root)
 
     def agreed() -> None:
         names = [row["ballot"] for row in made.json(centre, "centre", "agree", "ls")]
@@ -268,7 +282,17 @@ def enrol_many(exchange: Exchange, root: str) -> None:
     folder = exchange.path / "requests"
     folder.mkdir()
     for unit in ("be", "nl"):
-        exchange.at(unit, *words_of_unit(exchange.kafka, unit), "unit", "init", unit, "--root", root)
+        exchange.at(
+            unit,
+            *words_of_unit(exchange.kafka, unit),
+            "unit",
+            "init",
+            unit,
+            "--http-port",
+            "0",
+            "--root",
+            root,
+        )
         (exchange.path / unit / "enrolment.cbor").rename(folder / f"{unit}.cbor")
     (folder / "names.csv").write_text("unit,name\nbe,Belgium\n")
     many = ["centre", "enrol", str(folder), "--names", str(folder / "names.csv"), "--yes"]

@@ -96,12 +96,13 @@ def test_the_centres_settings_are_there() -> None:
     """Every key that the centre's commands read from centre.toml stands in its table."""
     from broker.centre import founding
     from broker.centre import status as centre_status
+    from broker.centre.seen import watching
     from runtime.cli import home, unlocking
     from runtime.kafka.security.kafka_settings import KafkaSettings
 
     rows = {row[0].strip("`") for row in page("docs/configuration.md").rows("Setting", "Meaning")}
     read = set(KafkaSettings.model_fields)
-    for module in (home, centre_status, unlocking):
+    for module in (home, centre_status, watching, unlocking):
         text = Path(module.__file__).read_text(encoding="utf-8")
         read |= set(re.findall(r"settings\([^)]*\)\.get\(\"(\w+)\"\)", text)) - {"unit"}
     written = re.search(

@@ -45,6 +45,7 @@ def witness(tmp: Path) -> list[str]:
     policy.write_text(logs_policy())
     (port,) = free(1)
     init = ["witness", "init", "fr.example/witness", "--policy", str(policy), "--port", str(port)]
+    init += ["--http-port", "0"]
     assert contrada("--home", home, *init).exit == 0
     return ["--home", home, "witness", "run"]
 

@@ -117,7 +117,18 @@ def fsck(centre: list[str]) -> list[dict]:
 async def test_records_that_kafka_deleted_are_stated_and_passed(centre: list[str], tmp_path: Path) -> None:
     """The ledger stops; one person cannot open the way; two can; unit and auditor are told."""
     unit, home = tmp_path / "fr", ["--home", str(tmp_path / "fr"), *words_of_unit(access_of(centre), "fr")]
-    contrada(*home, "unit", "init", "fr", "--root", str(Path(centre[1]) / "root.cbor"), "--contact", "fr")
+    contrada(
+        *home,
+        "unit",
+        "init",
+        "fr",
+        "--http-port",
+        "0",
+        "--root",
+        str(Path(centre[1]) / "root.cbor"),
+        "--contact",
+        "fr",
+    )
     contrada(*centre, "centre", "enrol", str(unit / "enrolment.cbor"), "--yes", "--name", "France")
     (unit / "ledger-policy").write_bytes((ledger_of(centre) / "policy").read_bytes())
     state(centre, "read before")

@@ -35,7 +35,7 @@ NOT_YET = (URLError, OSError, ValueError, KeyError)
 def quicker(rules: str) -> str:
     """The same rules with all their times divided."""
     rules = re.sub(r"\b(\d+)m\b", lambda found: f"{int(found[1]) * 60 // QUICKER}s", rules)
-    return re.sub(r"> (300|600)\b", lambda found: f"> {int(found[1]) // QUICKER}", rules)
+    return re.sub(r"> (300|600|900)\b", lambda found: f"> {int(found[1]) // QUICKER}", rules)
 
 
 @dataclass(frozen=True)

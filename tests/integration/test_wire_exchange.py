@@ -76,7 +76,7 @@ def _found(place: Path, kafka: str) -> None:
     for unit in ("fr", "it"):
         root = str(home / "root.cbor")
         tls = ("--kafka", kafka, "--kafka-tls", str(place / f"unit-{unit}"))
-        _at(place / unit, *tls, "unit", "init", unit, "--root", root)
+        _at(place / unit, *tls, "unit", "init", unit, "--http-port", "0", "--root", root)
         _at(home, "centre", "enrol", str(place / unit / "enrolment.cbor"), "--yes")
 
 

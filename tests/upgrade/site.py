@@ -131,7 +131,7 @@ class MixedSite:
         self.contrada("--kafka", self.bootstrap, "centre", "init", "--router-port", str(free_port()))
         for unit in (*UNITS, "de"):
             home = self.directory / unit
-            self._run(self.older, "--home", str(home), "--kafka", self.bootstrap, "unit", "init", unit,
+            self._run(self.older, "--home", str(home), "--kafka", self.bootstrap, "unit", "init", unit, "--http-port", "0",
                       "--root", str(self.centre / "root.cbor"), "--contact", f"officer of {unit}")  # fmt: skip
             self.contrada("centre", "enrol", str(home / "enrolment.cbor"), "--yes", "--name", f"unit {unit}")
             self.units[unit] = UnitProcess(unit, UnitHome(home))
@@ -148,7 +148,16 @@ class MixedSite:
         home = self.directory / unit
         port = str(free_port())
         self._run(
-            self.older, "--home", str(home), "witness", "init", f"{unit}.example/witness", "--port", port
+            self.older,
+            "--home",
+            str(home),
+            "witness",
+            "init",
+            f"{unit}.example/witness",
+            "--port",
+            port,
+            "--http-port",
+            "0",
         )
         return home / "witness" / "witness.policy"
 

@@ -18,6 +18,18 @@ centre = group(
         "status": Lazy(
             f"{_HERE}.watch:centre_status", _READS, "Kafka, topics, processes and progress at a glance"
         ),
+        "alarms": Lazy(
+            f"{_HERE}.alarms:alarms", None, "what was wrong, who looks after it: list, acknowledge, close"
+        ),
+        "check": Lazy(f"{_HERE}.seeing:centre_check", _READS, "one answer for a monitoring system"),
+        "top": Lazy(
+            f"{_HERE}.seeing:centre_top", _READS, "units live: what waits, rates, refusals, deadlines"
+        ),
+        "watch": Lazy(
+            f"{_HERE}.seeing:centre_watch",
+            _WRITES,
+            "look again and again: alarms, and metrics for Prometheus",
+        ),
         "units": Lazy(f"{_HERE}.units:centre_units", _READS, "all units with the states of their keys"),
         "enrol": Lazy(f"{_HERE}.units:centre_enrol", _WRITES, "take units in, or renew an identity"),
         "suspend": Lazy(f"{_HERE}.units:centre_suspend", _WRITES, "stop a unit from sending and receiving"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from runtime import default_ports
 from runtime.cli.columns import Kind
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
 from runtime.cli.errors import CommandError
@@ -60,7 +61,7 @@ topics = group("topics", short="the shape of the exchange in Kafka")
 @click.option(
     "--router-port",
     type=Whole(0, 65535),
-    default=9470,
+    default=default_ports.ROUTER,
     show_default=True,
     help="Where the router's health is served, on loopback.",
 )

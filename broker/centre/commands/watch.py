@@ -11,13 +11,20 @@ from runtime.cli.columns import Kind
 from runtime.cli.command import Impact, Invocation, Lazy, command, group, pass_invocation
 from runtime.cli.errors import CommandError
 from runtime.cli.exits import Exit
-from runtime.cli.params import OneUnit, Whole, limit_option, refuse_empty_span, since_option, until_option
+from runtime.cli.params import (
+    Identifier,
+    OneUnit,
+    Whole,
+    limit_option,
+    refuse_empty_span,
+    since_option,
+    until_option,
+)
 from runtime.cli.render import (
     Column,
     flush,
     line_of,
     moment,
-    plain,
     reasons_text,
     write,
     write_details,
@@ -27,28 +34,8 @@ from runtime.cli.render import (
 )
 from runtime.errors import NotVerified
 
-BACKLOG = (
-    Column("unit", "OUTBOX OF"),
-    Column("partition", "PARTITION"),
-    Column("end", "END"),
-    Column("position", "DECIDED TO"),
-    Column("lag", "LAG"),
-)
-
-
-READERS = (
-    Column("name", "READER"),
-    Column("topic", "TOPIC"),
-    Column("partition", "PARTITION", spare=2),
-    Column("end", "END", spare=1),
-    Column("position", "READ TO"),
-    Column("lag", "LAG"),
-    Column("heard", "HEARD", moment),
-)
-
-
-ALL_OF = 60
-"""So many outboxes are shown one by one, whether or not anything waits in them."""
+MOST_DECISIONS = 100_000
+"""So many are kept to be shown together, the newest; --jsonl and --follow keep none."""
 
 DECISIONS = (
     Column("t", "TIME", moment),
@@ -94,6 +81,25 @@ class _Degraded(CommandError):
     exit = Exit.PARTIAL
 
 
+class _Reason(click.ParamType[str]):
+    """A reject code, as every list writes it."""
+
+    name = "code"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The code."""
+        from difflib import get_close_matches
+
+        from protocol.errors import Code
+
+        code = str(value).upper()
+        if code not in Code.__members__:
+            near = get_close_matches(code, Code.__members__, n=1)
+            meant = f"did you mean {near[0]}?" if near else "'contrada errors ls' has all"
+            self.fail(f"{value!r} is no code; {meant}", param, ctx)
+        return code
+
+
 @command(
     None,
     "status",
@@ -117,6 +123,7 @@ def centre_status(invocation: Invocation, *, routers: tuple[str, ...], ledgers: 
     Whoever seems to stand still is looked at for 20 seconds: routers by their decisions, the ledger and the
     units' daemons by how far they tell that they have read. Nothing of any message is read for it.
     """
+    from broker.centre.commands.status_lines import show_status_of_all
     from broker.centre.status import exchange_is_well, read_status
     from runtime.cli.kafka_calls import run_quietly
 
@@ -124,76 +131,13 @@ def centre_status(invocation: Invocation, *, routers: tuple[str, ...], ledgers: 
     if invocation.json:
         write_json(found)
     else:
-        _show_status(found)
+        show_status_of_all(found)
     if not exchange_is_well(found):
         still = ", ".join(dict.fromkeys(one["name"] for one in found["standing"]))
         raise _Degraded(
             "not everything is well" + (f"; {still} stand still" if still else ""),
             hint="see what is missing, not ready, ending or standing still above",
         )
-
-
-def _show_status(found: dict[str, Any]) -> None:
-    from broker.centre.status import accused
-
-    write(f"kafka      reachable at {found['kafka']['bootstrap']}")
-    missing = found["topics"]["missing"]
-    write(f"topics     {found['topics']['declared']} declared, missing: {plain(missing) or 'none'}")
-    if (why := found["topics"]["hanging_error"]) is not None:
-        write(f"HANGING    not told whether a transaction hangs: {plain(why)}")
-    for row in found["topics"]["hanging"] or ():
-        write(
-            f"HANGS      {row['topic']} {row['partition']} from {row['offset']} on: see centre topics hanging"
-        )
-    write(f"directory  {found['directory']['size']} statements")
-    if waiting := found["directory"]["waiting"]:
-        write(f"WAITS      {waiting} for another registrar or root key: see centre agree ls")
-    for router in found["routers"]:
-        _show_process("router", router)
-        if units := accused(router):
-            write(f"           saw another ledger: {', '.join(units)} (ledger_gossip in its log)")
-    if not found["routers"]:
-        write("router     none named; say --router URL")
-    for ledger in found["ledgers"]:
-        _show_process("ledger", ledger)
-    _show_ends(found)
-    by_lag = sorted(found["standing"], key=lambda one: int(one["lag"]))
-    for name, one in {each["name"]: each for each in by_lag}.items():
-        write(f"STANDS     {name}: {one['why']}")
-    _show_waiting(found["backlog"], BACKLOG, of="outboxes", none="no unit is enrolled yet")
-    _show_waiting(found["readers"], READERS, of="other places", none="nobody reads yet")
-
-
-def _show_ends(found: dict[str, Any]) -> None:
-    for row in found["keys"]:
-        when = "ended" if row["state"] == "ended" else f"in {row['days_left']} days"
-        write(f"ENDS       {row['kind']} {row['name']}: {when} ({moment(row['until'])})")
-    for row in found["certificates"]:
-        where = f" ({plain(row['place'])})" if row["place"] else ""
-        write(f"ENDS       certificate of {row['party']}{where}: {row['when']} ({moment(row['until'])})")
-
-
-def _show_waiting(rows: list[dict[str, Any]], columns: tuple[Column, ...], *, of: str, none: str) -> None:
-    """All of a few; of thousands those in which something waits."""
-    write("")
-    shown = rows if len(rows) <= ALL_OF else [row for row in rows if row["lag"] != 0]
-    if len(shown) < len(rows):
-        write(f"{len(rows)} {of}; in {len(shown) or 'none'} of them something waits")
-    if shown or not rows:
-        write_table(shown, columns, as_json=False, none=none)
-
-
-def _show_process(kind: str, process: dict[str, Any]) -> None:
-    from broker.centre.status import advice_of
-
-    state = "ready" if process["ready"] else process.get("error", "not ready")
-    failing = [name for name, check in process["checks"].items() if not check.get("ok")]
-    detail = f" ({', '.join(failing)})" if failing else ""
-    write(f"{kind:<9}  {process['url']} {state}{detail}")
-    for hint in advice_of(process):
-        write(f"           {plain(hint)}")
-    if hint := process["checks"].get("kafka", {}).get("hint"):
-        write(f"           {plain(hint)}")
 
 
 @command(
@@ -204,11 +148,16 @@ def _show_process(kind: str, process: dict[str, Any]) -> None:
     examples=(
         "contrada --home ./centre centre audit",
         "contrada centre audit --unit fr --decision rejected --since 2026-11-01",
+        "contrada centre audit --reason E_DATA_BASIS --since -7d --json",
         "contrada centre audit --follow --jsonl",
     ),
 )
 @click.option("--unit", type=OneUnit(), help="Only what this unit sent or was to receive.")
 @click.option("--decision", type=click.Choice(["accepted", "rejected", "duplicate"]), help="Only these.")
+@click.option("--reason", type=_Reason(), help="Only what was refused for this, such as E_DATA_BASIS.")
+@click.option(
+    "--message", type=Identifier(), help="Only of this message; the first digits of its id will do."
+)
 @since_option
 @until_option
 @limit_option
@@ -235,7 +184,7 @@ def centre_audit(
     refuse_empty_span(since, until)
     if follow and (limit is not None or until is not None):
         raise click.UsageError("--follow goes on: neither --limit nor --until goes with it")
-    rows: Newest[dict[str, Any]] = Newest(limit)
+    rows: Newest[dict[str, Any]] = Newest(MOST_DECISIONS if limit is None else limit)
     at_once = follow or (invocation.jsonl and limit is None)
     show = rows.append if not at_once else write_json_line if invocation.json else _show_line
     wanted = RowFilter(since=since, until=until, **chosen)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pwd
 from typing import Any
 
 import click
@@ -13,6 +11,7 @@ from clients.cli.message_lists import say_older
 from protocol.limits import MAX_UINT
 from runtime.cli.columns import Kind
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
+from runtime.cli.confirm import acting_user
 from runtime.cli.home import unit_home
 from runtime.cli.params import OneLine, Whole, limit_option
 from runtime.cli.render import Column, moment, say, write_json, write_table
@@ -89,7 +88,7 @@ def alarms_ack(
         # By their numbers: what is raised from now on was looked at by nobody.
         rows, _ = daemon.pages("/v1/alarms", state="open")
         numbers = tuple(row["id"] for row in rows)
-    done = _acknowledge(daemon, numbers, by=by or _user(), note=note)
+    done = _acknowledge(daemon, numbers, by=by or acting_user(), note=note)
     if invocation.json:
         write_json(done)
         return
@@ -107,11 +106,3 @@ def _acknowledge(
         for name in done:
             done[name] += answer[name]
     return done
-
-
-def _user() -> str:
-    """Whoever this process belongs to: the environment's names can be anybody's."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return f"user {os.getuid()}"

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from clients.cli.local_api import DaemonClient
+from runtime import default_ports
 from runtime.cli.command import Impact, Invocation, Lazy, command, group, pass_invocation
 from runtime.cli.errors import CommandError
 from runtime.cli.exits import Exit
@@ -71,7 +72,7 @@ class _Degraded(CommandError):
 @click.option(
     "--http-port",
     type=Whole(0, 65535),
-    default=0,
+    default=default_ports.UNIT,
     show_default=True,
     help="Loopback port for health and metrics; 0: none.",
 )

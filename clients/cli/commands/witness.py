@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from runtime import default_ports
 from runtime.cli.columns import Kind
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
 from runtime.cli.errors import CommandError
@@ -66,11 +67,11 @@ class _Suspicious(CommandError):
 @click.argument("name")
 @click.option("--policy", type=PathName(path_type=Path), metavar="FILE", help="The logs, from the centre.")
 @click.option(
-    "--port", type=Whole(1, 65535), default=9490, show_default=True,
+    "--port", type=Whole(1, 65535), default=default_ports.WITNESS_ASKED, show_default=True,
     help="Loopback port where logs ask.",
 )  # fmt: skip
 @click.option(
-    "--http-port", type=Whole(0, 65535), default=0, show_default=True,
+    "--http-port", type=Whole(0, 65535), default=default_ports.WITNESS, show_default=True,
     help="Loopback port for health and metrics; 0: none.",
 )  # fmt: skip
 @click.option(

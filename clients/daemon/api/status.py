@@ -15,6 +15,7 @@ from clients.daemon.sending.clock_waits import clock_state
 from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store.alarms import alarms_by_code
 from keys.errors import KeyStoreError
+from clients.daemon.store.received_requests import OpenRequests, open_requests
 from protocol.identifiers import Millis
 from protocol.limits import DAY, SECOND
 from runtime.process.contact import recent_contact
@@ -107,19 +108,21 @@ async def refresh_gauges(daemon: Daemon) -> None:
     """Bring the gauges up to date before they are read."""
     context = daemon.context
 
-    def glance() -> tuple[dict[str, int], dict[str, tuple[int, int]], int, Millis | None]:
+    def glance() -> tuple[dict[str, int], dict[str, tuple[int, int]], int, Millis | None, OpenRequests]:
         (oldest,) = context.store.rows(_OLDEST_UNDECIDED)
         waiting = clock_state(context).waiting
-        return count_waiting(context), alarms_by_code(context.store), waiting, oldest["t"]
+        requests = open_requests(context.store, author=context.unit, now=context.clock())
+        return count_waiting(context), alarms_by_code(context.store), waiting, oldest["t"], requests
 
     context.metrics.kafka_up.set(recent_contact(daemon.kafka.age, within=KAFKA_RECENT)["ok"] is True)
     try:
-        counts, alarms, waiting, oldest = await daemon.worker.do(glance)
+        counts, alarms, waiting, oldest, requests = await daemon.worker.do(glance)
     except StoreUnavailable:
         return
     for code, (still_open, done) in alarms.items():
         daemon.context.metrics.alarms_kept.labels(code, "open").set(still_open)
         daemon.context.metrics.alarms_kept.labels(code, "acknowledged").set(done)
+    _show_requests(context, requests)
     daemon.context.metrics.queued.set(counts["queued"])
     daemon.context.metrics.oldest_undecided.set((oldest or 0) / SECOND)
     daemon.context.metrics.waiting_for_clock.set(waiting)
@@ -136,6 +139,15 @@ async def refresh_gauges(daemon: Daemon) -> None:
         daemon.context.metrics.ledger_wrong.set(len(ledger.wrong))
         daemon.context.metrics.promises_open.set(len(ledger.book.promises))
         daemon.context.metrics.promises_late.set(ledger.book.late)
+
+
+def _show_requests(context: UnitContext, requests: OpenRequests) -> None:
+    metrics = context.metrics
+    metrics.requests_open.set(requests.waiting)
+    metrics.requests_urgent.set(requests.urgent)
+    metrics.requests_near.set(requests.near)
+    metrics.requests_overdue.set(requests.overdue)
+    metrics.next_deadline.set((requests.next_due or 0) / SECOND)
 
 
 def _clock_check(context: UnitContext) -> dict[str, object]:

@@ -1,8 +1,9 @@
-"""Accepted messages that were not acknowledged in time: told to an officer, and sent again if wished.
+"""What is awaited: others' acknowledgements of our messages, and our answers to their requests.
 
     acknowledgement_missing   they are on their way, or lost behind the router: nobody here can tell which
 
-Owns that alarm, one for each addressee, and what may be sent again. A router's "accepted" says that the
+Owns that alarm, one for each addressee, and what may be sent again. Of requests it only keeps the book that
+the gauges count (store/received_requests.py). A router's "accepted" says that the
 delivery was written into the addressee's inbox topic. If Kafka loses that, or its owner takes it out, only
 the missing acknowledgement shows it. Runs in the worker's thread. Rules for sending again:
 - The same message under the same id is sealed anew. Addressees take it once; one that has it acknowledges
@@ -18,7 +19,7 @@ import structlog
 from clients.daemon.sending.sealer import seal_once_more
 from clients.daemon.sending.waiting import order_of
 from clients.daemon.state.unit_context import UnitContext
-from clients.daemon.store import outbox, unacknowledged
+from clients.daemon.store import outbox, received_requests, unacknowledged
 from clients.daemon.store.message_states import OutboxState
 from protocol.codes import MessageKind
 from protocol.identifiers import MessageId, show_id
@@ -28,10 +29,14 @@ log = structlog.get_logger()
 
 
 def look_for_acknowledgements(context: UnitContext) -> bool:
-    """Look at what should be acknowledged by now, and tell of what is not; whether there is more."""
+    """Look at what should be acknowledged by now, and tell of what is not; whether there is more.
+
+    And at the requests that have come, and those that are answered.
+    """
     now = context.clock()
     with context.transaction():
         more = unacknowledged.look_at_sent(context.store, now=now)
+        more |= received_requests.look_at_received(context.store, context.headers, author=context.unit)
         for out in unacknowledged.take_untold(context.store, now=now):
             detail = f"{out.unit}: {out.count} accepted and not acknowledged, the oldest {show_id(out.first)}"
             context.alarm("acknowledgement_missing", cause=out.unit, detail=detail)

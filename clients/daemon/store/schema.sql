@@ -159,6 +159,13 @@ CREATE INDEX IF NOT EXISTS replies_request ON replies (request, asker, author);
 CREATE INDEX IF NOT EXISTS replies_outbox ON replies (outbox) WHERE outbox IS NOT NULL;
 CREATE INDEX IF NOT EXISTS replies_inbox ON replies (inbox) WHERE inbox IS NOT NULL;
 
+-- Received requests that are not answered for good (received_requests.py), and until when they are to be.
+CREATE TABLE IF NOT EXISTS received_requests (
+    message         INTEGER PRIMARY KEY REFERENCES inbox (id) ON DELETE CASCADE,
+    urgent          INTEGER NOT NULL,
+    due             INTEGER NOT NULL
+) STRICT;
+
 -- Deliveries that did not verify: where they stand in Kafka, and why; nothing of them is believed.
 CREATE TABLE IF NOT EXISTS rejected (
     topic           TEXT NOT NULL,

@@ -149,6 +149,52 @@ CASES: Final = (
         {'contrada_witness_evidence{kind="fork", instance="w"}': "0x24"},
         "3m", _page(kind="fork", instance="w"), "a witness keeps evidence against a log: fork",
     ),
+    _down("WatchDown", "contrada-centre", "the centre's watch at a does not answer", severity="ticket"),
+    AlertCase(
+        "CentreBlind",
+        {'contrada_centre_looked_timestamp_seconds{instance="a"}': "60x60"},
+        {'contrada_centre_looked_timestamp_seconds{instance="a"}': f"{NOW}60"},
+        "13m", _page(instance="a"), "the centre has not seen the exchange since 12m 0s",
+    ),
+    AlertCase(
+        "UnitUnheard",
+        {'contrada_centre_unit_heard_timestamp_seconds{unit="it", instance="a"}': "60x100"},
+        # One that was never heard says nothing here; one that was heard just now is well.
+        {'contrada_centre_unit_heard_timestamp_seconds{unit="nz", instance="a"}': "0x100",
+         'contrada_centre_unit_heard_timestamp_seconds{unit="it", instance="a"}': f"{NOW}100"},
+        "22m", _ticket(unit="it"), "it was not heard for 21m 0s",
+    ),
+    AlertCase(
+        "InboxUnread",
+        {'contrada_centre_inbox_lag_records{unit="it", instance="a"}': "4x200"},
+        {'contrada_centre_inbox_lag_records{unit="it", instance="a"}': "4x100 0 4x99"},
+        "35m", _ticket(unit="it"), "it has not read all of its inbox for half an hour",
+    ),
+    AlertCase(
+        "QuarantineUnseen",
+        {"contrada_centre_quarantine_unseen_records": "0x4 3x20"},
+        {"contrada_centre_quarantine_unseen_records": "0x24", "contrada_centre_quarantine_records": "3x24"},
+        "3m", _ticket(), "3 records came into quarantine, and nobody has looked at them",
+    ),
+    AlertCase(
+        "PartyKeyEnding",
+        {'contrada_centre_key_left_seconds{kind="unit", party="it"}': "5100000x60"},
+        {'contrada_centre_key_left_seconds{kind="unit", party="it"}': "5200000x60"},
+        "10m", _ticket(kind="unit", party="it"), "the last key of the unit it ends in 59d 0h 40m 0s",
+    ),
+    AlertCase(
+        "CentreAlarmOpen",
+        {'contrada_centre_alarms{code="witness_fails", state="open"}': "1x100"},
+        {'contrada_centre_alarms{code="witness_fails", state="open"}': "0x100",
+         'contrada_centre_alarms{code="witness_fails", state="acknowledged"}': "1x100"},
+        "20m", _ticket(code="witness_fails"), "nobody at the centre has acknowledged witness_fails",
+    ),
+    AlertCase(
+        "CentreDiskFull",
+        {'contrada_centre_disk_free_ratio{instance="a"}': "0.04x20"},
+        {'contrada_centre_disk_free_ratio{instance="a"}': "0.06x20"},
+        "3m", _page(instance="a"), "the disk of the centre's home is full but for 4%",
+    ),
     AlertCase(
         "KeyEnding",
         {'contrada_ledger_key_left_seconds{instance="a"}': "5100000x60"},
@@ -204,6 +250,18 @@ CASES: Final = (
         {'contrada_unit_messages_unacknowledged{instance="a"}': "2x6000"},
         {'contrada_unit_messages_unacknowledged{instance="a"}': "2x3000 0 2x3000"},
         "1470m", _ticket(instance="a"), "2 messages from a are not acknowledged since a day",
+    ),
+    AlertCase(
+        "DeadlineNear",
+        {'contrada_unit_requests_near{instance="a"}': "0x4 1x20"},
+        {'contrada_unit_requests_near{instance="a"}': "0x24", 'contrada_unit_requests_open{instance="a"}': "7x24"},
+        "3m", _ticket(instance="a"), "1 requests at a are to be answered soon",
+    ),
+    AlertCase(
+        "DeadlineMissed",
+        {'contrada_unit_requests_overdue{instance="a"}': "0x4 2x20"},
+        {'contrada_unit_requests_overdue{instance="a"}': "0x24", 'contrada_unit_requests_near{instance="a"}': "2x24"},
+        "3m", _page(instance="a"), "2 requests at a are not answered, and their time is over",
     ),
     AlertCase(
         "UnitAlarmOpen",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from broker.centre.seen.watch_metrics import WatchMetrics
 from broker.ledger.metrics import LedgerMetrics
 from broker.router.metrics import RouterMetrics
 from clients.daemon.metrics import UnitMetrics
@@ -98,7 +99,7 @@ def test_each_alert_leads_to_a_page() -> None:
 
 def known_names() -> set[str]:
     """Every name that a page of ours has."""
-    kinds = (LedgerMetrics, RouterMetrics, UnitMetrics, WitnessMetrics)
+    kinds = (LedgerMetrics, RouterMetrics, UnitMetrics, WatchMetrics, WitnessMetrics)
     registries = [process_registry(), *(kind.create().registry for kind in kinds)]
     return {sample for one in registries for sample in _names(one)}
 

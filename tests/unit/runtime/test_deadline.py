@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager, suppress
 
 import pytest
 
-from broker.centre import status
+from broker.centre.seen import processes
 from runtime.deadline import SLOWEST, paced, within
 from runtime.errors import Unavailable
 from runtime.log_files import HttpLogFiles
@@ -67,9 +67,9 @@ def test_a_log_that_drips_is_not_waited_for(at_once: bytes) -> None:
 @pytest.mark.parametrize("at_once", [HEAD, BODY], ids=["in its head", "in its body"])
 def test_a_process_that_drips_is_not_waited_for(at_once: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """`centre status` says that there is no answer."""
-    monkeypatch.setattr(status, "ANSWERS_WITHIN", WAITED)
+    monkeypatch.setattr(processes, "ANSWERS_WITHIN", WAITED)
     with dripping(at_once) as url:
-        assert status.ask_process(url)["error"].startswith("no answer in")
+        assert processes.ask_process(url)["error"].startswith("no answer in")
 
 
 MUTANTS: dict[str, tuple[Mutant, Callable[[], None]]] = {

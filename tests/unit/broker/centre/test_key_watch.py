@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from broker.centre.commands.watch import _show_status
+from broker.centre.commands.status_lines import show_status_of_all
 from broker.centre.key_watch import ending, key_rows
 from broker.centre.status import exchange_is_well
 from keys.lifecycle import ENDING
@@ -109,7 +109,7 @@ def test_a_key_that_ends_makes_the_exchange_not_well(
     """The command names it, with the days that are left, and ends in 3."""
     found = status(None) | {"keys": ending(key_rows(world.directory, moment=Millis(END - 20 * DAY)))[1:2]}
     assert not exchange_is_well(found)
-    _show_status(found)
+    show_status_of_all(found)
     assert "ENDS       router router: in 20 days (2028-01-15T" in capsys.readouterr().out
 
 
@@ -118,7 +118,7 @@ def test_so_does_a_process_that_cannot_renew_its_own(capsys: pytest.CaptureFixtu
     found = status(None)
     found["routers"][0]["checks"]["key"] = {"ok": True, "ending": True, "hint": "somebody else has it"}
     assert not exchange_is_well(found)
-    _show_status(found)
+    show_status_of_all(found)
     assert "its key ends: somebody else has it" in capsys.readouterr().out
     found["routers"][0]["checks"]["key"] = {"ok": True, "ending": "rubbish", "hint": 7}
     assert exchange_is_well(found)

@@ -47,6 +47,11 @@ class ScriptedClaim:
     commits: list[Committed] = field(default_factory=list)
     offset: int = 0
 
+    @property
+    def end(self) -> int:
+        """Behind all that the script still has."""
+        return self.offset + sum(map(len, self.script))
+
     async def fetch(self, *, wait_ms: int | None, most: int) -> list[InputRecord]:
         """The next batch of the script."""
         self.fetches.append((wait_ms, most))

@@ -25,8 +25,8 @@ def page() -> bytes:
         metrics.heads_compared.labels(outcome.value).inc()
     for code in Code:
         metrics.publications_refused.labels(code.value).inc()
-    metrics.queue.waits(UnitId("fr"), 0, Millis(1_796_130_013_000))
-    metrics.queue.waits(UnitId("fr"), 1, Millis(1_796_130_011_500))
+    metrics.queue.waits(UnitId("fr"), 0, Millis(1_796_130_013_000), lag=3)
+    metrics.queue.waits(UnitId("fr"), 1, Millis(1_796_130_011_500), lag=40)
     metrics.queue.waits(UnitId("it"), 0, Millis(1_796_130_013_000))
     metrics.queue.waits(UnitId("it"), 0, None)
     with metrics.batch_seconds.time():
@@ -51,9 +51,12 @@ def test_labels_are_bounded(page: bytes) -> None:
 
 
 def test_a_queue_is_as_old_as_its_oldest_record(page: bytes) -> None:
-    """The oldest of a unit's partitions; nothing of a unit for whom nothing waits."""
+    """The oldest of a unit's partitions, and as long as all; nothing of a unit for whom nothing waits."""
     lines = [line for line in page.decode().splitlines() if line.startswith("contrada_router_queue")]
-    assert lines == ['contrada_router_queue_oldest_timestamp_seconds{unit="fr"} 1.7961300115e+09']
+    assert lines == [
+        'contrada_router_queue_oldest_timestamp_seconds{unit="fr"} 1.7961300115e+09',
+        'contrada_router_queue_records{unit="fr"} 43.0',
+    ]
 
 
 def test_every_decision_is_counted_once(page: bytes) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from broker.centre.commands.watch import _show_status
+from broker.centre.commands.status_lines import show_status_of_all
 from broker.centre.status import exchange_is_well
 from broker.centre.wire import given_watch as whole
 from broker.centre.wire.given_watch import ending_certificates
@@ -87,13 +87,13 @@ def test_the_command_names_them_and_the_exchange_is_not_well(capsys) -> None:
     }
     found = status(None) | {"certificates": [row]}
     assert not exchange_is_well(found)
-    _show_status(found)
+    show_status_of_all(found)
     assert "ENDS       certificate of router (/r1): ends in 3 days" in capsys.readouterr().out
 
     found = status(None)
     found["routers"][0]["checks"]["certificate"] = {"ok": True, "ending": True, "hint": "exchange it"}
     assert not exchange_is_well(found)
-    _show_status(found)
+    show_status_of_all(found)
     assert "its certificate: exchange it" in capsys.readouterr().out
 
 

@@ -14,7 +14,14 @@ from clients.daemon.store.message_states import UNDECIDED, among
 PLACE = Path(clients.daemon.__file__).parent
 QUERY = re.compile(r'"""(\s*SELECT\b.+?)"""|"(SELECT\b[^"]+)"', re.DOTALL)
 # Small by their own bound, or by their nature.
-ALARMS = ("FROM alarms", "FROM rejected", "FROM meta", "FROM ledger_evidence", "FROM ledger_logs")
+ALARMS = (
+    "FROM alarms",
+    "FROM rejected",
+    "FROM meta",
+    "FROM ledger_evidence",
+    "FROM ledger_logs",
+    "FROM received_requests",
+)
 
 
 def queries() -> list[str]:

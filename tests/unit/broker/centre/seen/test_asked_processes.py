@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from broker.centre import status
-from broker.centre.commands.watch import _show_process
+from broker.centre.commands.status_lines import show_process
+from broker.centre.seen import processes
+from broker.centre.status import advice_of
 from tests.mutants.engine import Mutant, mutated
 from tests.mutants.operations import returning
 
@@ -50,10 +51,10 @@ def test_a_process_is_shown_with_its_checks(capsys) -> None:
         "key": {"ok": True, "ending": True, "hint": "renew it"},
     }
     with answering({"ready": True, "checks": checks}) as url:
-        found = status.ask_process(url)
-    _show_process("router", found)
+        found = processes.ask_process(url)
+    show_process("router", found)
     assert (found["ready"], found["checks"]) == (True, checks)
-    assert status.advice_of(found) == ["its key ends: renew it"]
+    assert advice_of(found) == ["its key ends: renew it"]
     assert [line.strip() for line in capsys.readouterr().out.splitlines()[1:]] == [
         "its key ends: renew it",
         "say how",
@@ -67,15 +68,15 @@ STRANGERS = [[], "x", {"ready": True, "checks": [1]}, {"ready": True, "checks": 
 def test_whatever_else_answers_is_no_process(body: Any) -> None:
     """Nothing of it is looked into, and the rest of the status is shown."""
     with answering(body) as url:
-        found = status.ask_process(url)
-    _show_process("router", found)
+        found = processes.ask_process(url)
+    show_process("router", found)
     assert found == {"url": url, "ready": False, "checks": {}, "error": "no process of the exchange"}
 
 
 def test_what_is_not_looked_at_is_noticed() -> None:
     """The promise's own test fails where checks may be anything."""
     with (
-        mutated(Mutant(status._checks_in, returning('body["checks"]'))),
+        mutated(Mutant(processes._checks_in, returning('body["checks"]'))),
         pytest.raises((AssertionError, AttributeError)),
     ):
         test_whatever_else_answers_is_no_process(STRANGERS[-1])
