@@ -14,8 +14,8 @@ from clients.daemon.receiving.position_marks import TELL_EVERY
 from clients.daemon.sending.clock_waits import clock_state
 from clients.daemon.state.unit_context import UnitContext
 from clients.daemon.store.alarms import alarms_by_code
-from keys.errors import KeyStoreError
 from clients.daemon.store.received_requests import OpenRequests, open_requests
+from keys.errors import KeyStoreError
 from protocol.identifiers import Millis
 from protocol.limits import DAY, SECOND
 from runtime.process.contact import recent_contact
