@@ -42,7 +42,7 @@ from keys.store import read_credential
 from keys.tables import KeyRole
 from keys.unlock import Secret
 from protocol.content.unit_text import unit_in_words
-from protocol.identifiers import IdPrefix
+from protocol.identifiers import IdPrefix, Millis
 from runtime.cli.command import Invocation
 from runtime.cli.render import moment as show_moment
 from runtime.cli.unlocking import existing_secret
@@ -62,6 +62,13 @@ async def list_ballots(invocation: Invocation) -> list[dict[str, Any]]:
     """What waits for others who agree, in the order in which it was stated; acts behind statements."""
     registry = await Registry.read(invocation)
     return [_row(each, registry.directory) for each in what_waits(registry)]
+
+
+def waiting_rows(directory: Directory, home: CentreHome | None, moment: Millis) -> list[dict[str, Any]]:
+    """The same by a directory that is at hand; without a home, the acts that wait in it are left out."""
+    found = [_row(each, directory) for each in directory.ballots(moment)]
+    acts = [] if home is None else waiting_acts(home, directory, moment)
+    return [*found, *map(_row_of_act, acts)]
 
 
 async def find_ballots(invocation: Invocation, wanted: Sequence[bytes | IdPrefix]) -> list[dict[str, Any]]:

@@ -39,6 +39,8 @@ def targets(*, centre: Path, homes: Iterable[tuple[str, Path]], witnesses: Itera
         for name in ("router", "ledger")
         if (settings := centre / f"{name}.toml").exists()
     ]
+    if (console := centre / "console" / "console.toml").exists():
+        found.append(("contrada-console", port_in(console), ""))
     for unit, home in homes:
         found.append(("contrada-unit", port_in(home / "conf.d" / "monitoring.toml"), unit))
         if unit in witnesses:
