@@ -19,7 +19,8 @@ NEAR: Final = 2 * 3600 * SECOND
 STALE: Final = 30.0
 """Seconds after which the directory is not taken for current."""
 
-WITNESS_SILENT: Final = 10 * 60 * SECOND
+COSIGNED_WITHIN: Final = 60 * SECOND
+"""A head that its log alone has signed for so long is told of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +77,10 @@ def _of_ledger(look: Look) -> Iterator[Attention]:
             "warn", "a publication of the ledger is not believed:", look.ledger.refused, "/ledger"
         )
     for head in look.ledger.heads:
-        if not head.trusted:
-            yield Attention("warn", "too few witnesses cosigned", head.origin, "/ledger")
+        if head.forked:
+            yield Attention("bad", "the ledger signed two trees of one size:", head.origin, "/ledger")
+        if head.ahead_since is not None and look.moment - head.ahead_since > COSIGNED_WITHIN:
+            yield Attention("bad", "too few witnesses cosign", head.origin, "/ledger")
 
 
 def _of_people(look: Look) -> Iterator[Attention]:

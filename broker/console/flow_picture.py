@@ -22,7 +22,7 @@ _GAP: Final = 8
 _LEAST: Final = 18
 """Height of a bar: that of its label."""
 
-_LABEL: Final = 13
+_LABEL: Final = 11
 """Letters of a label; the whole name is in the table."""
 
 
@@ -33,6 +33,7 @@ class FlowNode:
     name: str
     label: str
     count: int
+    shown: str
     x: float
     y: float
     height: float
@@ -114,6 +115,7 @@ def _side(sums: Mapping[str, int], *, x: float, label_x: float) -> dict[str, Flo
             name,
             _label(name),
             sums[name],
+            _short(sums[name]),
             x,
             round(y, 1),
             round(height, 1),
@@ -122,6 +124,14 @@ def _side(sums: Mapping[str, int], *, x: float, label_x: float) -> dict[str, Flo
         )
         y += height + _GAP
     return found
+
+
+def _short(count: int) -> str:
+    """A number for a label: four letters at the most."""
+    for size, letter in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if count >= size:
+            return f"{count / size:.1f}{letter}" if count < 10 * size else f"{count // size}{letter}"
+    return str(count)
 
 
 def _label(name: str) -> str:

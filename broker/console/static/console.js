@@ -34,7 +34,7 @@
     ...more,
   });
 
-  const clock = (seconds) => new Date(seconds * 1000).toISOString().slice(11, 16);
+  const clock = (seconds, step) => new Date(seconds * 1000).toISOString().slice(11, step < 60 ? 19 : 16);
 
   function options(kind, place) {
     return {
@@ -43,7 +43,7 @@
       cursor: { show: false },
       legend: { live: false },
       scales: { y: { range: (_, low, high) => [Math.min(0, low) || (low === high ? low - 1 : 0), Math.max(1, high * 1.1)] } },
-      axes: [axis({ values: (_, ticks) => ticks.map(clock) }), axis({ size: 54 })],
+      axes: [axis({ space: 80, values: (_, ticks, __, ___, step) => ticks.map((tick) => clock(tick, step)) }), axis({ size: 54 })],
       series: [{ label: "UTC" }, ...kind.series()],
     };
   }
