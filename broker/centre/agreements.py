@@ -65,10 +65,13 @@ async def list_ballots(invocation: Invocation) -> list[dict[str, Any]]:
 
 
 def waiting_rows(directory: Directory, home: CentreHome | None, moment: Millis) -> list[dict[str, Any]]:
-    """The same by a directory that is at hand; without a home, the acts that wait in it are left out."""
-    found = [_row(each, directory) for each in directory.ballots(moment)]
+    """The same by a directory that is at hand, and which of it takes a record out of quarantine.
+
+    Without a home, the acts that wait in it are left out.
+    """
+    found = [_row(each, directory) | {"release": False} for each in directory.ballots(moment)]
     acts = [] if home is None else waiting_acts(home, directory, moment)
-    return [*found, *map(_row_of_act, acts)]
+    return found + [_row_of_act(each) | {"release": is_release(each.act)} for each in acts]
 
 
 async def find_ballots(invocation: Invocation, wanted: Sequence[bytes | IdPrefix]) -> list[dict[str, Any]]:

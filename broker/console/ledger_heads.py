@@ -1,8 +1,8 @@
 """How the ledger grows, and who cosigns it: from the topic `ledger`, by the policy that was given.
 
 Owns what is kept of publications. Rules: what is shown as a log's head is what the quorum of the policy
-cosigned; whatever else the log's own keys signed is told beside it, and two trees of one size are told as what
-they are. Only the newest publications of a look are verified, so that a busy ledger costs no more than a calm
+cosigned; whatever else the log's own keys signed is told beside it, and two trees of one size are told as
+such. Only the newest publications of a look are verified, so that a busy ledger costs no more than a calm
 one: a fork that stood among others is found by units, witnesses and routers, which look at all of them.
 """
 
@@ -32,7 +32,7 @@ ROOTS: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class WitnessSeen:
-    """One witness of the policy, and when it cosigned last with all its keys; None where it was not seen to."""
+    """One witness of the policy, and when it cosigned last with all its keys; None where it never did."""
 
     name: str
     cosigned: Millis | None

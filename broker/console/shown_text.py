@@ -5,7 +5,7 @@ it cannot be markup is the templates' escaping (rendering.py); both hold for eve
 template.
 
 Rules:
-- A text is cut before anything else is done with it: what it costs is bounded.
+- A text has so many characters as it is shown, and nothing is done with those behind them.
 - What has no form of its own is written as JSON escapes it: controls, overrides of direction, joiners, blanks
   that look like nothing, what is not assigned. So two names that look alike are alike.
 - A text that runs from right to left is isolated: it cannot turn around what stands beside it.
@@ -23,6 +23,8 @@ from runtime.process.streams import escape
 LONGEST: Final = 120
 """Characters of one value: a reason has 200 at most, and a page is no archive."""
 
+MORE: Final = "\u2026"
+
 MARKS: Final = 2
 """Marks on one letter."""
 
@@ -39,22 +41,24 @@ _POP_ISOLATE: Final = "\u2069"
 
 
 def shown_text(value: object, *, most: int = LONGEST) -> str:
-    """A value as it may stand anywhere in a line of a page."""
+    """A value as it may stand anywhere in a line of a page: so many characters, and a sign for more."""
     text = str(value)
-    whole = text if len(text) <= most else text[:most] + "…"
-    made = _visible(whole)
+    made = _visible(text, most)
     if any(unicodedata.bidirectional(letter) in _RIGHT_TO_LEFT for letter in made):
         return f"{_FIRST_ISOLATE}{made}{_POP_ISOLATE}"
     return made
 
 
-def _visible(text: str) -> str:
-    made, marks = [], 0
+def _visible(text: str, most: int) -> str:
+    made, marks, size = [], 0, 0
     for letter in text:
         kind = unicodedata.category(letter)
         marks = marks + 1 if kind in _ON_LETTERS else 0
-        if kind in _NO_FORM or letter in _BLANK or marks > MARKS:
-            made.append(escape(letter))
-        else:
-            made.append(" " if kind == "Zs" else letter)
+        hidden = kind in _NO_FORM or letter in _BLANK or marks > MARKS
+        shown = escape(letter) if hidden else " " if kind == "Zs" else letter
+        size += len(shown)
+        if size > most:
+            # What is escaped is longer: it is bounded as it is shown, and each escape is whole.
+            return "".join([*made, MORE])
+        made.append(shown)
     return "".join(made)

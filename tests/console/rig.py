@@ -146,6 +146,7 @@ class Rig:
                 "ballot": "0f3a9c1e5b7d",
                 "what": MARKUP + TURNED,
                 "by": ["registrar"],
+                "release": True,
                 "until": self.moment + DAY,
             },
         )

@@ -42,7 +42,7 @@
       height: kind.height,
       cursor: { show: false },
       legend: { live: false },
-      scales: { y: { range: (_, low, high) => [Math.min(0, low) || (low === high ? low - 1 : 0), Math.max(1, high * 1.1)] } },
+      scales: { y: { range: (_, __, high) => [0, Math.max(1, (high ?? 0) * 1.1)] } },
       axes: [axis({ space: 80, values: (_, ticks, __, ___, step) => ticks.map((tick) => clock(tick, step)) }), axis({ size: 54 })],
       series: [{ label: "UTC" }, ...kind.series()],
     };
