@@ -18,18 +18,17 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from broker.console.console_pages import read_routes
-from broker.console.desk_window import ConsoleWindow, framed
-from broker.console.form_pages import form_routes
-from broker.console.guard import FormRefused, Guarded, own_hosts
 from broker.console.home import ConsoleHome, console_home
-from broker.console.ledger_heads import LedgerHeads
-from broker.console.live import Streams
-from broker.console.look import Look
-from broker.console.looking import Looking, LookingParts
 from broker.console.metrics import ConsoleMetrics
-from broker.console.release_desk import ReleaseDesk
-from broker.console.sessions import Sessions
+from broker.console.pages.console_pages import read_routes
+from broker.console.pages.console_window import ConsoleWindow, framed
+from broker.console.pages.form_pages import form_routes
+from broker.console.pages.guard import FormRefused, GuardedPages, own_hosts
+from broker.console.pages.live import Streams
+from broker.console.people.release_desk import ReleaseDesk
+from broker.console.people.sessions import Sessions
+from broker.console.seeing.ledger_heads import LedgerHeads
+from broker.console.seeing.looking import Looking, LookingParts
 from broker.console.settings import ConsoleSettings, words_of
 from broker.ledger.trust import read_policy_file
 from broker.replica import KAFKA_RECENT, Replica
@@ -82,30 +81,11 @@ def _opened_home(path: Path) -> tuple[ConsoleHome, ConsoleSettings]:
 
 def build_console(home: ConsoleHome, settings: ConsoleSettings) -> ConsoleWindow:
     """The console's parts, from its settings."""
-    root = read_pin(home.path / settings.root)
-    kafka = settings.access(home.path)
-    replica = Replica(KafkaStatements(kafka), root, monotonic=time.monotonic, keeps=False)
-    policy = None if settings.policy is None else read_policy_file(home.path / settings.policy)
-    metrics = ConsoleMetrics.create()
-
-    def looked(look: Look) -> None:
-        metrics.looks.inc()
-        metrics.look_seconds.observe(look.took)
-
-    processes = [("router", url) for url in words_of(settings.routers)]
-    processes += [("ledger", url) for url in words_of(settings.ledgers)]
-    looking = Looking(
-        LookingParts(
-            kafka=kafka,
-            replica=replica,
-            heads=LedgerHeads(policy),
-            clock=now,
-            every=settings.look_ms / 1000,
-            acts=None if settings.acts is None else CentreHome((home.path / settings.acts).parent),
-            processes=tuple(processes),
-            looked=looked,
-        )
+    root, metrics = read_pin(home.path / settings.root), ConsoleMetrics.create()
+    replica = Replica(
+        KafkaStatements(settings.access(home.path)), root, monotonic=time.monotonic, keeps=False
     )
+    looking = Looking(_looking_parts(home, settings, replica, metrics))
     window = ConsoleWindow(
         home=home,
         looking=looking,
@@ -118,13 +98,32 @@ def build_console(home: ConsoleHome, settings: ConsoleSettings) -> ConsoleWindow
         agreeing=root.registrars,
     )
     metrics.follow(
-        look_age=lambda: _look_age(window), sessions=lambda: len(window.sessions),
+        look_age=lambda: _look_age(window),
+        sessions=lambda: len(window.sessions),
         streams=lambda: len(window.streams),
-    )  # fmt: skip
+    )
     return window
 
 
-def console_application(window: ConsoleWindow, hosts: frozenset[str]) -> Guarded:
+def _looking_parts(
+    home: ConsoleHome, settings: ConsoleSettings, replica: Replica, metrics: ConsoleMetrics
+) -> LookingParts:
+    policy = None if settings.policy is None else read_policy_file(home.path / settings.policy)
+    processes = [("router", url) for url in words_of(settings.routers)]
+    processes += [("ledger", url) for url in words_of(settings.ledgers)]
+    return LookingParts(
+        kafka=settings.access(home.path),
+        replica=replica,
+        heads=LedgerHeads(policy),
+        clock=now,
+        every=settings.look_ms / 1000,
+        acts=None if settings.acts is None else CentreHome((home.path / settings.acts).parent),
+        processes=tuple(processes),
+        looked=metrics.looked,
+    )
+
+
+def console_application(window: ConsoleWindow, hosts: frozenset[str]) -> GuardedPages:
     """All pages behind their guard."""
     handlers: dict[Any, Any] = {
         HTTPException: _told, FormRefused: _told, BadQuery: _told, Exception: _failed,
@@ -133,7 +132,7 @@ def console_application(window: ConsoleWindow, hosts: frozenset[str]) -> Guarded
         routes=strict([*read_routes(window), *form_routes(window)]), exception_handlers=handlers
     )
     pages.router.redirect_slashes = False
-    return Guarded(pages, hosts, window.metrics.refused)
+    return GuardedPages(pages, hosts, window.metrics.refused)
 
 
 async def _told(_: Request, error: Exception) -> Response:

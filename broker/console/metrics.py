@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from broker.console.seeing.look import Look
 from runtime.process.metrics import MILLISECONDS_ON, MetricSet
 
 REASONS = ("host", "link", "session", "origin", "form_token", "role", "form")
@@ -51,6 +52,11 @@ class ConsoleMetrics:
         self.look_age.set_function(look_age)
         self.sessions.set_function(sessions)
         self.streams.set_function(streams)
+
+    def looked(self, look: Look) -> None:
+        """Count one look."""
+        self.looks.inc()
+        self.look_seconds.observe(look.took)
 
     def refused(self, reason: str) -> None:
         """Count one request that was refused."""

@@ -25,7 +25,7 @@ class ConsoleSettings(KafkaSettings, HomeSettings):
     acts: Path | None = Field(
         default=None, description="the centre's folder of acts that wait for another registrar"
     )
-    port: int = Field(default=9480, ge=1, le=65535, description="loopback port for browsers")
+    port: int = Field(default=9500, ge=1, le=65535, description="loopback port for browsers")
     http_port: int = Field(default=0, ge=0, le=65535, description="loopback port for monitoring; 0: none")
     hosts: str = Field(
         default="", max_length=1000, description="further names under which a proxy is reached, with commas"

@@ -32,7 +32,7 @@ def start_console(processes: Processes, centre: Path) -> None:
         processes.start("console", [*TETHERED, "--home", str(centre), "centre", "console", "run"])
 
 
-def console_link(centre: Path) -> str:
+def link_into(centre: Path) -> str:
     """A link that opens it once; it lets its holder act, as an officer of the centre would."""
     made = run_contrada("--home", str(centre), "centre", "console", "link", "--role", "act",
                         "--name", NAME, "--minutes", str(MINUTES))  # fmt: skip
@@ -43,5 +43,5 @@ def tell_console(centre: Path) -> None:
     """Say where it is, and how to come in."""
     if not console_in(centre).exists():
         return
-    link = console_link(centre)
+    link = link_into(centre)
     say(f"console: {link.partition('/enter/')[0]}   come in, once: {link}")

@@ -16,16 +16,16 @@ from pathlib import Path
 
 from broker.centre.progress import Reader, Standing
 from broker.console.app import console_application
-from broker.console.desk_window import ConsoleWindow
-from broker.console.guard import own_hosts
 from broker.console.home import ConsoleHome
-from broker.console.ledger_heads import LedgerHeads
-from broker.console.links import ConsoleRole, Grant, make_link
-from broker.console.live import Streams
-from broker.console.looking import Looking, LookingParts
 from broker.console.metrics import ConsoleMetrics
-from broker.console.release_desk import ReleaseDesk
-from broker.console.sessions import Sessions
+from broker.console.pages.console_window import ConsoleWindow
+from broker.console.pages.guard import own_hosts
+from broker.console.pages.live import Streams
+from broker.console.people.links import ConsoleRole, Grant, make_link
+from broker.console.people.release_desk import ReleaseDesk
+from broker.console.people.sessions import Sessions
+from broker.console.seeing.ledger_heads import LedgerHeads
+from broker.console.seeing.looking import Looking, LookingParts
 from broker.replica import Replica
 from broker.statement_feed import KafkaStatements
 from keys.directory import Directory

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from broker.console.links import ConsoleRole
+from broker.console.people.links import ConsoleRole
 from tests.console.browser import Browser, Page, chromium, program
 from tests.console.rig import Rig
 from tests.waiting import until

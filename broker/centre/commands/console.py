@@ -42,7 +42,7 @@ _LINK = (
 @click.option(
     "--port",
     type=Whole(1, 65535),
-    default=9480,
+    default=9500,
     show_default=True,
     help="Where browsers find it, on loopback.",
 )
@@ -158,7 +158,7 @@ def console_link(invocation: Invocation, *, role: str, name: str | None, minutes
     hash alone. A session lasts 8 hours, and 30 minutes where nobody does anything.
     """
     from broker.console.home import console_home
-    from broker.console.links import ConsoleRole, Grant, make_link
+    from broker.console.people.links import ConsoleRole, Grant, make_link
     from broker.console.settings import ConsoleSettings
     from runtime.cli.home import chosen_home
     from runtime.process.clock import now

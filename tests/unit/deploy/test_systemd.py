@@ -25,6 +25,7 @@ def settings(name: str) -> dict[str, str]:
         "contrada-router.service",
         "contrada-ledger.service",
         "contrada-witness.service",
+        "contrada-console.service",
     ],
 )
 def test_what_a_person_must_mend_is_not_tried_for_ever(name: str) -> None:
@@ -36,7 +37,7 @@ def test_what_a_person_must_mend_is_not_tried_for_ever(name: str) -> None:
 
 def test_a_daemon_that_hangs_is_noticed() -> None:
     """systemd waits for the daemon's READY and asks for its watchdog (tests/unit/runtime/process/test_notify.py)."""
-    for name in ("contrada-unit.service", "contrada-witness.service"):
+    for name in ("contrada-unit.service", "contrada-witness.service", "contrada-console.service"):
         found = settings(name)
         assert found["Type"] == "notify"
         assert int(found["WatchdogSec"]) > 0

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from broker.console.window import OTHERS, Pair, PairCount
+from broker.console.seeing.window import OTHERS, Pair, PairCount
 
 WIDTH: Final = 420
 HEIGHT: Final = 330

@@ -9,20 +9,20 @@ from typing import Any
 import httpx
 import pytest
 
-from broker.console import desk_window, form_pages, guard, live
 from broker.console.app import console_application
-from broker.console.console_pages import PARTS, STATIC
-from broker.console.desk_window import COOKIE
-from broker.console.guard import MAX_FORM, own_hosts
-from broker.console.links import ConsoleRole, Grant
-from broker.console.live import MOST_STREAMS, OF_SESSION
+from broker.console.pages import console_window, form_pages, guard, live
+from broker.console.pages.console_pages import PARTS, STATIC
+from broker.console.pages.console_window import COOKIE
+from broker.console.pages.guard import MAX_FORM, own_hosts
+from broker.console.pages.live import MOST_STREAMS, OF_SESSION
+from broker.console.people.links import ConsoleRole, Grant
 from tests.console.rig import MARKUP, Rig
 from tests.mutants.engine import Mutant
 from tests.mutants.operations import forced, returning, unchecked
 from tests.mutants.promises import assert_missed
 from tests.sim.world import World
 
-HOST = "127.0.0.1:9480"
+HOST = "127.0.0.1:9500"
 PAGES = ("/", "/decisions", "/deadlines", "/lag", "/ledger", "/quarantine", "/directory", "/directory/fr")
 BY_ITSELF = (*(f"/part/{name}" for name in PARTS), "/data/rates", "/data/growth", "/live")
 
@@ -32,7 +32,7 @@ class Visitor:
 
     def __init__(self, rig: Rig, *, host: str = HOST) -> None:
         self.rig = rig
-        application = console_application(rig.window, own_hosts(9480, ("console.example",)))
+        application = console_application(rig.window, own_hosts(9500, ("console.example",)))
         self.client = httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url=f"http://{host}")
 
     async def get(self, path: str, **more: Any) -> httpx.Response:
@@ -110,9 +110,9 @@ async def test_each_page_is_there_for_a_session(rig) -> None:
 
 async def test_only_its_own_names_lead_to_it(rig) -> None:
     """Another name that leads to this address finds nothing: a page of a stranger cannot become the console's."""
-    for host in (HOST, "localhost:9480", "console.example"):
+    for host in (HOST, "localhost:9500", "console.example"):
         assert (await Visitor(rig, host=host).get("/enter/x")).status_code == 200
-    for host in ("evil.example", "127.0.0.1", "127.0.0.1:80", "127.0.0.1:9480.evil.example", "[::1]:9480"):
+    for host in ("evil.example", "127.0.0.1", "127.0.0.1:80", "127.0.0.1:9500.evil.example", "[::1]:9500"):
         assert (await Visitor(rig).get("/enter/x", headers={"host": host})).status_code == 421
     assert (
         await Visitor(rig).get("/enter/x", headers=[("host", HOST), ("host", "evil.example")])
@@ -229,7 +229,9 @@ async def test_leaving_ends_the_session(rig) -> None:
 async def test_one_look_serves_all_who_watch(rig, monkeypatch) -> None:
     """However many ask for a part, it is written once for each look."""
     made = []
-    monkeypatch.setattr("broker.console.console_pages.render", lambda name, **_: made.append(name) or b"x")
+    monkeypatch.setattr(
+        "broker.console.pages.console_pages.render", lambda name, **_: made.append(name) or b"x"
+    )
     visitors = [Visitor(rig) for _ in range(5)]
     for visitor in visitors:
         visitor.sign_in()
@@ -319,10 +321,16 @@ def test_what_is_vendored_is_what_was_noted() -> None:
     [
         (
             test_a_stranger_sees_the_door_and_nothing_else,
-            Mutant(desk_window.signed_in, unchecked("session is None")),
+            Mutant(console_window.signed_in, unchecked("session is None")),
         ),
-        (test_only_its_own_names_lead_to_it, Mutant(guard.Guarded._is_ours, forced(True, "self._hosts"))),
-        (test_only_its_own_names_lead_to_it, Mutant(guard.Guarded._is_ours, forced(True, "len(named) == 1"))),
+        (
+            test_only_its_own_names_lead_to_it,
+            Mutant(guard.GuardedPages._is_ours, forced(True, "self._hosts")),
+        ),
+        (
+            test_only_its_own_names_lead_to_it,
+            Mutant(guard.GuardedPages._is_ours, forced(True, "len(named) == 1")),
+        ),
         (
             test_a_form_comes_from_a_page_of_the_session,
             Mutant(form_pages._own_form, unchecked(guard.is_own_origin)),
@@ -359,5 +367,5 @@ async def test_each_guard_of_a_page_is_missed(promise, mutant, rig) -> None:
 
 
 async def test_that_acting_is_asked_for_is_missed(quarantined) -> None:
-    mutant = Mutant(desk_window.BrowserSession.may_act, returning("True"))
+    mutant = Mutant(console_window.BrowserSession.may_act, returning("True"))
     await assert_missed(mutant, test_whoever_watches_does_not_act, quarantined=quarantined)

@@ -9,24 +9,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.centre.progress import PATIENCE, Reader
-from broker.console import ledger_heads, open_requests, release_desk, standing_watch, trail_watch, window
-from broker.console.attention import attention
-from broker.console.flow_picture import HEIGHT, NAMED, draw_flow
-from broker.console.ledger_heads import LedgerHeads
-from broker.console.open_requests import MOST_OPEN, ORDINARY, URGENT, OpenRequests
-from broker.console.page_views import (
+from broker.console.pages.flow_picture import HEIGHT, NAMED, draw_flow
+from broker.console.pages.page_views import (
     ROWS,
-    cut,
     deadline_rows,
     lag_sums,
+    page_of,
     quarantine_rows,
     reader_rows,
     unit_rows,
 )
-from broker.console.release_desk import MOST_ASKED, ReleaseDesk
-from broker.console.standing_watch import StandingWatch
-from broker.console.trail_watch import TrailWatch
-from broker.console.window import (
+from broker.console.people import release_desk
+from broker.console.people.release_desk import MOST_ASKED, ReleaseDesk
+from broker.console.seeing import ledger_heads, open_requests, standing_watch, trail_watch, window
+from broker.console.seeing.attention import attention
+from broker.console.seeing.ledger_heads import LedgerHeads
+from broker.console.seeing.open_requests import MOST_OPEN, ORDINARY, URGENT, OpenRequests
+from broker.console.seeing.standing_watch import StandingWatch
+from broker.console.seeing.trail_watch import TrailWatch
+from broker.console.seeing.window import (
     OTHERS,
     PAIRS_OF_MINUTE,
     SLOT,
@@ -275,9 +276,9 @@ def test_what_is_asked_for_is_bounded() -> None:
 
 def test_a_page_of_a_list_is_one_that_there_is() -> None:
     """So many rows, whatever was asked for."""
-    assert cut(list(range(1000)), 3).rows == tuple(range(2 * ROWS, 3 * ROWS))
-    assert (cut([], 5).number, cut([], 5).pages) == (1, 1)
-    assert cut(list(range(ROWS + 1)), 999).rows == (ROWS,)
+    assert page_of(list(range(1000)), 3).rows == tuple(range(2 * ROWS, 3 * ROWS))
+    assert (page_of([], 5).number, page_of([], 5).pages) == (1, 1)
+    assert page_of(list(range(ROWS + 1)), 999).rows == (ROWS,)
 
 
 def test_a_thousand_units_are_looked_at(tmp_path) -> None:

@@ -49,7 +49,7 @@ class FormRefused(Exception):
         self.status = status
 
 
-class Guarded:
+class GuardedPages:
     """The console's pages behind their guard."""
 
     def __init__(self, pages: ASGIApp, hosts: frozenset[str], refused: Callable[[str], None]) -> None:

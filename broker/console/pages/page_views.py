@@ -12,9 +12,9 @@ from typing import Any, Final, Generic, TypeVar
 
 from broker.centre.progress import Reader
 from broker.centre.progress_look import ROUTERS
-from broker.console.look import Look, Row
-from broker.console.open_requests import OpenRequest
-from broker.console.release_desk import AskedRelease, ReleaseDesk
+from broker.console.people.release_desk import AskedRelease, ReleaseDesk
+from broker.console.seeing.look import Look, Row
+from broker.console.seeing.open_requests import OpenRequest
 from keys.directory import Directory
 from keys.lifecycle import epoch_state, key_state
 from protocol import topics
@@ -42,7 +42,7 @@ class PageOf(Generic[T]):
     total: int
 
 
-def cut(rows: Sequence[T], number: int) -> PageOf[T]:
+def page_of(rows: Sequence[T], number: int) -> PageOf[T]:
     """The page of this number, or the last one there is."""
     pages = max(1, -(-len(rows) // ROWS))
     at = min(max(1, number), pages)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from broker.console.links import ConsoleRole, Grant, new_token, token_digest
+from broker.console.people.links import ConsoleRole, Grant, new_token, token_digest
 from protocol.identifiers import Entropy
 
 MOST_SESSIONS: Final = 64

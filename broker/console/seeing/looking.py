@@ -25,10 +25,10 @@ from broker.centre.progress import Reader, Standing
 from broker.centre.progress_look import ProgressLook, read_places
 from broker.centre.quarantine import quarantine_row
 from broker.centre.status import ask_process
-from broker.console.ledger_heads import LedgerHeads
-from broker.console.look import DirectoryLook, LedgerLook, Look, QuarantineLook, Row, TrailLook
-from broker.console.standing_watch import StandingWatch
-from broker.console.trail_watch import TrailWatch
+from broker.console.seeing.ledger_heads import LedgerHeads
+from broker.console.seeing.look import DirectoryLook, LedgerLook, Look, QuarantineLook, Row, TrailLook
+from broker.console.seeing.standing_watch import StandingWatch
+from broker.console.seeing.trail_watch import TrailWatch
 from broker.replica import Replica
 from protocol import topics
 from protocol.errors import Rejected
@@ -153,33 +153,18 @@ class Looking:
         self._stands = self._standing.look(self._readers, now=self._parts.clock(), monotonic=time.monotonic())
 
     def _made(self, number: int, *, error: str | None, took: float) -> Look:
-        moment, replica = self._parts.clock(), self._parts.replica
-        health, keys, waiting = self._seldom
-        units = replica.directory.units()
-        wanted = {topics.AUDIT, topics.QUARANTINE, topics.DIRECTORY, topics.LEDGER}
-        wanted |= {
-            made(unit.unit) for unit in units for made in (topics.outbox, topics.inbox, topics.receipts)
-        }
-        heads = self._parts.heads.look(moment)
-        refused = self._parts.heads.refused
+        moment, heads = self._parts.clock(), self._parts.heads
+        seen, refused = heads.look(moment), heads.refused
         return Look(
             number=number,
             moment=moment,
             error=error,
-            directory=DirectoryLook(
-                statements=replica.directory.head.size,
-                units=len(units),
-                suspended=sum(unit.suspended for unit in units),
-                refused=replica.refused,
-                age=replica.age,
-                keys=keys,
-                waiting=waiting,
-            ),
+            directory=self._directory(),
             trail=self._trail(moment),
             ledger=LedgerLook(
-                followed=self._parts.heads.is_followed,
-                heads=heads,
-                growth=self._parts.heads.growth(),
+                followed=heads.is_followed,
+                heads=seen,
+                growth=heads.growth(),
                 refused=None if refused is None else refused.value,
             ),
             quarantine=QuarantineLook(
@@ -188,12 +173,33 @@ class Looking:
                 unreadable=self._unreadable,
                 released=dict(self.trail.released),
             ),
-            missing=tuple(sorted(wanted.difference(self._there))) if self._there else (),
+            missing=self._missing(),
             readers=tuple(self._readers.values()),
             standing=self._stands,
-            processes=health,
+            processes=self._seldom[0],
             took=took,
         )
+
+    def _directory(self) -> DirectoryLook:
+        replica = self._parts.replica
+        _, keys, waiting = self._seldom
+        units = replica.directory.units()
+        return DirectoryLook(
+            statements=replica.directory.head.size,
+            units=len(units),
+            suspended=sum(unit.suspended for unit in units),
+            refused=replica.refused,
+            age=replica.age,
+            keys=keys,
+            waiting=waiting,
+        )
+
+    def _missing(self) -> tuple[str, ...]:
+        """Topics that are declared and not there; none before Kafka has told which there are."""
+        wanted = {topics.AUDIT, topics.QUARANTINE, topics.DIRECTORY, topics.LEDGER}
+        for unit in self._parts.replica.directory.units():
+            wanted |= {topics.outbox(unit.unit), topics.inbox(unit.unit), topics.receipts(unit.unit)}
+        return tuple(sorted(wanted.difference(self._there))) if self._there else ()
 
     def _trail(self, moment: Millis) -> TrailLook:
         trail = self.trail

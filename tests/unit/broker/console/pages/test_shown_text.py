@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
-from broker.console import rendering, shown_text
-from broker.console.rendering import span_of, time_of
-from broker.console.shown_text import LONGEST, MORE
+from broker.console.pages import rendering, shown_text
+from broker.console.pages.rendering import span_of, time_of
+from broker.console.pages.shown_text import LONGEST, MORE
 from tests.console.rig import HOSTILE, LONG, MARKED, RIGHT_TO_LEFT, TURNED
 from tests.mutants.engine import Mutant
 from tests.mutants.operations import forced, returning

@@ -17,11 +17,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from broker.console import page_views as views
-from broker.console.desk_window import COOKIE, ConsoleWindow, cookie_of, framed, signed_in
-from broker.console.guard import FormRefused, is_own_origin, read_form
-from broker.console.links import take_link
-from broker.console.sessions import LASTS, BrowserSession
+from broker.console.pages import page_views as views
+from broker.console.pages.console_window import COOKIE, ConsoleWindow, cookie_of, framed, signed_in
+from broker.console.pages.guard import FormRefused, is_own_origin, read_form
+from broker.console.people.links import take_link
+from broker.console.people.sessions import LASTS, BrowserSession
 from runtime.api.queries import takes, whole
 from runtime.errors import Conflict, NotFound
 
@@ -95,7 +95,7 @@ def _quarantine(window: ConsoleWindow) -> list[Route]:
     @signed_in(window)
     async def quarantine(_: Request, session: BrowserSession, *, page: int = 1) -> Response:
         look = window.look()
-        rows = views.cut(views.quarantine_rows(look, window.desk), page)
+        rows = views.page_of(views.quarantine_rows(look, window.desk), page)
         return framed("quarantine.html", session, look=look, list=rows, agreeing=window.agreeing)
 
     @signed_in(window)

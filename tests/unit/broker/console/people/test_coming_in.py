@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from broker.console import links, sessions
 from broker.console.home import ConsoleHome
-from broker.console.links import MINUTE, MOST_LINKS, ConsoleRole, Grant, make_link, take_link
-from broker.console.sessions import IDLE, LASTS, MOST_SESSIONS, Sessions
+from broker.console.people import links, sessions
+from broker.console.people.links import MINUTE, MOST_LINKS, ConsoleRole, Grant, make_link, take_link
+from broker.console.people.sessions import IDLE, LASTS, MOST_SESSIONS, Sessions
 from protocol.identifiers import Millis
 from runtime.errors import Conflict
 from tests.mutants.engine import Mutant

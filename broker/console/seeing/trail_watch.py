@@ -13,8 +13,8 @@ from typing import Final
 
 import structlog
 
-from broker.console.open_requests import OpenRequests, is_reply, is_request
-from broker.console.window import Counted, DecisionWindow
+from broker.console.seeing.open_requests import OpenRequests, is_reply, is_request
+from broker.console.seeing.window import Counted, DecisionWindow
 from keys.directory import Directory
 from protocol.codes import Role
 from protocol.content.code_forms import show_code

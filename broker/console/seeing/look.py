@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from broker.centre.progress import Reader, Standing
-from broker.console.ledger_heads import LogHead
-from broker.console.open_requests import OpenRequest
-from broker.console.trail_watch import RecentDecision, Released
-from broker.console.window import Curves, Pair, PairCount
+from broker.console.seeing.ledger_heads import ShownLog
+from broker.console.seeing.open_requests import OpenRequest
+from broker.console.seeing.trail_watch import RecentDecision, Released
+from broker.console.seeing.window import Curves, Pair, PairCount
 from protocol.identifiers import Millis
 
 Row = dict[str, Any]
@@ -38,7 +38,7 @@ class LedgerLook:
     """What the ledger published by then."""
 
     followed: bool
-    heads: tuple[LogHead, ...] = ()
+    heads: tuple[ShownLog, ...] = ()
     growth: tuple[tuple[Millis, int], ...] = ()
     refused: str | None = None
 

@@ -39,7 +39,7 @@ class WitnessSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class LogHead:
+class ShownLog:
     """What is known of one log."""
 
     origin: str
@@ -87,7 +87,7 @@ class LedgerHeads:
         """Records of the topic. They are looked at with the next look."""
         self._newest.extend(record.value for record in fetched.records)
 
-    def look(self, moment: Millis) -> tuple[LogHead, ...]:
+    def look(self, moment: Millis) -> tuple[ShownLog, ...]:
         """What is known of each log that the policy names and that has published."""
         if self._policy is None:
             return ()
@@ -140,7 +140,7 @@ def _signed_at(policy: Policy, signed: SignedCheckpoint) -> Millis | None:
     return None if time is None else Millis(time * SECOND)
 
 
-def _head(origin: str, log: _KnownLog, policy: Policy) -> LogHead:
+def _head(origin: str, log: _KnownLog, policy: Policy) -> ShownLog:
     keys: dict[str, list[str]] = {}
     for witness in policy.witnesses:
         keys.setdefault(witness.key.name, []).append(witness.name)
@@ -149,4 +149,4 @@ def _head(origin: str, log: _KnownLog, policy: Policy) -> LogHead:
         times = [log.seen[key] for key in own if key in log.seen]
         seen.append(WitnessSeen(name, min(times) if len(times) == len(own) else None))
     ahead = max(0, log.largest - log.size)
-    return LogHead(origin, log.size, log.signed, tuple(seen), ahead, log.ahead_since, log.forked)
+    return ShownLog(origin, log.size, log.signed, tuple(seen), ahead, log.ahead_since, log.forked)

@@ -16,13 +16,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from broker.console.home import ConsoleHome
-from broker.console.live import Streams
-from broker.console.look import Look
-from broker.console.looking import Looking
 from broker.console.metrics import ConsoleMetrics
-from broker.console.release_desk import ReleaseDesk
-from broker.console.rendering import render
-from broker.console.sessions import BrowserSession, Sessions
+from broker.console.pages.live import Streams
+from broker.console.pages.rendering import render
+from broker.console.people.release_desk import ReleaseDesk
+from broker.console.people.sessions import BrowserSession, Sessions
+from broker.console.seeing.look import Look
+from broker.console.seeing.looking import Looking
 from broker.replica import Replica
 from keys.directory import Directory
 from protocol.identifiers import Millis

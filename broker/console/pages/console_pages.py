@@ -17,13 +17,13 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from broker.console import page_views as views
-from broker.console.attention import attention
-from broker.console.desk_window import ConsoleWindow, cookie_of, framed, signed_in
-from broker.console.flow_picture import draw_flow
-from broker.console.look import Look
-from broker.console.rendering import HERE, render
-from broker.console.sessions import BrowserSession
+from broker.console.pages import page_views as views
+from broker.console.pages.console_window import ConsoleWindow, cookie_of, framed, signed_in
+from broker.console.pages.flow_picture import draw_flow
+from broker.console.pages.rendering import HERE, render
+from broker.console.people.sessions import BrowserSession
+from broker.console.seeing.attention import attention
+from broker.console.seeing.look import Look
 from protocol.errors import Rejected
 from protocol.identifiers import parse_unit_id
 from runtime.api.queries import takes, whole
@@ -81,7 +81,7 @@ def _list_pages(window: ConsoleWindow) -> list[Route]:
     @signed_in(window)
     async def lag(_: Request, session: BrowserSession, *, page: int = 1, of: str = "") -> Response:
         look = window.look()
-        rows = views.cut(views.reader_rows(look, of), page)
+        rows = views.page_of(views.reader_rows(look, of), page)
         return framed("lag.html", session, look=look, list=rows, of=of, sums=views.lag_sums(look))
 
     @signed_in(window)
@@ -92,13 +92,15 @@ def _list_pages(window: ConsoleWindow) -> list[Route]:
     @signed_in(window)
     async def deadlines(_: Request, session: BrowserSession, *, page: int = 1) -> Response:
         look = window.look()
-        return framed("deadlines.html", session, look=look, list=views.cut(views.deadline_rows(look), page))
+        return framed(
+            "deadlines.html", session, look=look, list=views.page_of(views.deadline_rows(look), page)
+        )
 
     @takes(page=whole(1, MOST_PAGES))
     @signed_in(window)
     async def decisions(_: Request, session: BrowserSession, *, page: int = 1) -> Response:
         look = window.look()
-        return framed("decisions.html", session, look=look, list=views.cut(look.trail.recent, page))
+        return framed("decisions.html", session, look=look, list=views.page_of(look.trail.recent, page))
 
     return [
         Route("/lag", lag),
@@ -113,7 +115,7 @@ def _directory_pages(window: ConsoleWindow) -> list[Route]:
     @signed_in(window)
     async def directory(_: Request, session: BrowserSession, *, page: int = 1, of: str = "") -> Response:
         look = window.look()
-        rows = views.cut(views.unit_rows(window.directory(), look.moment, of), page)
+        rows = views.page_of(views.unit_rows(window.directory(), look.moment, of), page)
         operators = [row for row in look.directory.keys if row["kind"] != "unit"]
         return framed("directory.html", session, look=look, list=rows, of=of, operators=operators)
 

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
-from broker.console.looking import Looking
+from broker.console.seeing.looking import Looking
 
 MOST_STREAMS: Final = 32
 OF_SESSION: Final = 4

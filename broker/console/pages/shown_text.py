@@ -50,7 +50,8 @@ def shown_text(value: object, *, most: int = LONGEST) -> str:
 
 
 def _visible(text: str, most: int) -> str:
-    made, marks, size = [], 0, 0
+    made: list[str] = []
+    marks = size = 0
     for letter in text:
         kind = unicodedata.category(letter)
         marks = marks + 1 if kind in _ON_LETTERS else 0

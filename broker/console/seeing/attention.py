@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from broker.console.look import Look
+from broker.console.seeing.look import Look
 from protocol.limits import DAY, SECOND
 
 NEAR: Final = 2 * 3600 * SECOND

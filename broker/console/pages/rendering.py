@@ -12,7 +12,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from broker.console.shown_text import shown_text
+from broker.console.pages.shown_text import shown_text
 from protocol.limits import DAY, SECOND
 from protocol.times import show_time
 
