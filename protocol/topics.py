@@ -39,7 +39,7 @@ ROUTER_TRANSACTIONS = "router-"
 LEDGER_TRANSACTIONS = "ledger-publisher"
 
 UNIT_PREFIX: Final = "unit-"
-ROLES: Final = ("router", "ledger", "auditor", "security")
+ROLES: Final = ("router", "ledger", "auditor", "security", "console")
 SUPER_USERS: Final = ("broker", "centre")
 CLUSTER: Final = "kafka-cluster"
 """Kafka's name for the cluster as a whole."""
@@ -169,7 +169,7 @@ def shared() -> tuple[Topic, ...]:
             1,
             # The centre and the ledger state what they did (protocol/trail/acts.py) beside what routers
             # decided.
-            Access(("router", "centre", "ledger"), ("auditor", "ledger")),
+            Access(("router", "centre", "ledger"), ("auditor", "ledger", "console")),
             # The input of the ledger and no archive: records are kept where they can be deleted one by one
             # (docs/adr/0017). Long enough for a ledger that was down, or begins again.
             {**days(90), "max.message.bytes": str(_MAX_MESSAGE)},
@@ -177,7 +177,7 @@ def shared() -> tuple[Topic, ...]:
         Topic(
             QUARANTINE,
             1,
-            Access(("router",), ("security",)),
+            Access(("router",), ("security", "console")),
             {**days(90), "max.message.bytes": str(_MAX_MESSAGE)},
         ),
         # Kept whole and in order for ever. Compaction would let anybody who may write here move a statement
@@ -236,12 +236,21 @@ def role_rights() -> frozenset[Right]:
         Right("router", ResourceKind.TRANSACTIONS, ROUTER_TRANSACTIONS, Operation.WRITE, prefixed=True),
         Right("ledger", ResourceKind.GROUP, READERS_GROUP, Operation.READ),
         Right("ledger", ResourceKind.TRANSACTIONS, LEDGER_TRANSACTIONS, Operation.WRITE),
+        *_of_console(),
     }
     # Kafka's time is told to whoever may describe the cluster. Units may not: that names all groups, and all
     # topics with their sizes. They have Kafka's time with each batch that they send.
     return frozenset(
         found | {Right(one, ResourceKind.CLUSTER, CLUSTER, Operation.DESCRIBE) for one in _TOLD_THE_TIME}
     )
+
+
+def _of_console() -> Iterator[Right]:
+    """Where the readers of the exchange stand: ends and positions, and no record of a unit."""
+    for prefix in (OUTBOX_PREFIX, INBOX_PREFIX, RECEIPTS_PREFIX):
+        yield Right("console", ResourceKind.TOPIC, prefix, Operation.DESCRIBE, prefixed=True)
+    yield Right("console", ResourceKind.GROUP, ROUTER_GROUP, Operation.DESCRIBE)
+    yield Right("console", ResourceKind.GROUP, READERS_GROUP, Operation.DESCRIBE, prefixed=True)
 
 
 def unit_rights(unit: UnitId) -> frozenset[Right]:

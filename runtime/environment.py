@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 from typing import Final
 
 OURS: Final = "CONTRADA_"
-PROGRAMS: Final = ("ledger", "router", "signer", "unit", "witness")
+PROGRAMS: Final = ("console", "ledger", "router", "signer", "unit", "witness")
 """Programs with settings, each with a prefix of its own."""
 
 COMMAND_LINE: Final = (

@@ -66,6 +66,16 @@ async def list_ballots(invocation: Invocation) -> list[dict[str, Any]]:
     return [_row(each, registry.directory) for each in what_waits(registry)]
 
 
+def waiting_rows(directory: Directory, home: CentreHome | None, moment: Millis) -> list[dict[str, Any]]:
+    """The same by a directory that is at hand, and which of it takes a record out of quarantine.
+
+    Without a home, the acts that wait in it are left out.
+    """
+    found = [_row(each, directory) | {"release": False} for each in directory.ballots(moment)]
+    acts = [] if home is None else waiting_acts(home, directory, moment)
+    return found + [_row_of_act(each) | {"release": is_release(each.act)} for each in acts]
+
+
 async def find_ballots(invocation: Invocation, wanted: Sequence[bytes | IdPrefix]) -> list[dict[str, Any]]:
     """Those that are meant, to be read before anybody agrees; of a release, the record that it is about."""
     registry = await Registry.read(invocation)

@@ -24,6 +24,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from clients.cli.local_api import DaemonClient
+from clients.demo.console import console_in, found_console_of, start_console
 from clients.demo.directory import claim_directory, keep_directory, note_founded
 from clients.demo.errors import DemoError
 from clients.demo.monitoring import give_port, port_in, scrape_settings, targets
@@ -122,6 +123,7 @@ class Exchange:
         self._enrol()
         if self.with_ledger:
             self._found_ledger()
+        found_console_of(self.centre, port=free_port(), http_port=free_port())
         self._tell_prometheus()
         note_founded(self.directory)
         self._run()
@@ -253,22 +255,25 @@ class Exchange:
         )
         if self.with_ledger:
             self.processes.start("ledger", [*TETHERED, "--home", str(self.centre), "ledger", "run"])
+        start_console(self.processes, self.centre)
         for unit in self.daemons:
             self.processes.start(f"unit-{unit}", [*TETHERED, "--home", str(self.home(unit)), "unit", "run"])
 
     def _wait(self) -> None:
         for name in ("router", "ledger") if self.with_ledger else ("router",):
-            self.processes.wait_until(f"the {name}", partial(self._ready, name))
+            self.processes.wait_until(f"the {name}", partial(_is_ready, self.centre / f"{name}.toml"))
+        if console_in(self.centre).exists():
+            self.processes.wait_until("the console", partial(_is_ready, console_in(self.centre)))
         for unit in self.daemons:
             self.processes.wait_until(f"the daemon of {unit}", partial(_daemon_ready, self.daemon(unit)))
 
-    def _ready(self, name: str) -> bool:
-        port = port_in(self.centre / f"{name}.toml")
-        try:
-            with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:
-                return bool(json.load(answer)["ready"])
-        except (URLError, OSError, ValueError):
-            return False
+
+def _is_ready(settings: Path) -> bool:
+    try:
+        with urlopen(f"http://127.0.0.1:{port_in(settings)}/readyz", timeout=2) as answer:
+            return bool(json.load(answer)["ready"])
+    except (URLError, OSError, ValueError):
+        return False
 
 
 def _daemon_ready(daemon: DaemonClient) -> bool:

@@ -40,6 +40,8 @@ def targets(*, centre: Path, homes: Iterable[tuple[str, Path]], witnesses: Itera
         if (settings := centre / f"{name}.toml").exists()
     ]
     found.append(("contrada-centre", port_in(centre / "centre.toml", "watch_port"), ""))
+    if (console := centre / "console" / "console.toml").exists():
+        found.append(("contrada-console", port_in(console), ""))
     for unit, home in homes:
         found.append(("contrada-unit", port_in(home / "conf.d" / "monitoring.toml"), unit))
         if unit in witnesses:

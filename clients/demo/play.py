@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Any
 
 from clients.demo.case import Case
+from clients.demo.console import tell_console
 from clients.demo.exchange import EXAMPLES, Exchange
 from clients.demo.ledger_case import LedgerCase
 from clients.demo.scene import Scene
@@ -153,5 +154,6 @@ def _suggest(exchange: Exchange, *, resumed: bool) -> None:
     say(f"everything is up, on Kafka at {exchange.kafka}. Try, in another terminal, in this directory:")
     for line in suggestions(exchange, Path.cwd()):
         say(f"  {line}")
+    tell_console(exchange.centre)
     say("Kill any of its processes, if you like: nothing is lost, and it is started again. Ctrl-C ends it;")
     say("'contrada demo --resume' goes on.")

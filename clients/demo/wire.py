@@ -22,7 +22,7 @@ from runtime.process.clock import now
 
 HOSTS: Final = ("127.0.0.1", "localhost")
 BROKER: Final = "broker"
-PROCESSES: Final = ("centre", "router", "ledger")
+PROCESSES: Final = ("centre", "router", "ledger", "console")
 SAID: Final = frozenset({"CONTRADA_KAFKA_TLS", "CONTRADA_KAFKA_SECURITY"})
 """What says in the environment how a Kafka of somebody else's is spoken to."""
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Final
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from runtime.api.problems import PROBLEM, problem_text
@@ -231,7 +231,7 @@ def bind_loopback(
     return listener
 
 
-async def serve(application: Starlette, listener: socket.socket) -> None:
+async def serve(application: ASGIApp, listener: socket.socket) -> None:
     """Serve until cancelled, then let requests in hand end, for at most `ENDS_WITHIN`."""
     config = uvicorn.Config(
         application,

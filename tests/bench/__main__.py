@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from tests.bench import cli, drain, flood, idle, latency, ledger, peers, rights, spread, steady
+from tests.bench import cli, console, drain, flood, idle, latency, ledger, peers, rights, spread, steady
 from tests.bench.figures import Figure, table
 from tests.bench.machine import described, speed
 from tests.bench.stage import on_stage
@@ -88,6 +88,7 @@ GROUPS: dict[str, tuple[Callable[[], Awaitable[list[Figure]]], tuple[str, ...]]]
             "centre_units_5000_s",
         ),
     ),
+    "console": (console.measure, ("console_cpu_pct", "console_router_cpu_ratio")),
     "rights": (rights.measure, ("rights_cpu_ratio_5000",)),
     "ledger": (partial(on_stage, ledger.throughput), ("ledger_leaves_per_s",)),
     "ledger_beside": (partial(on_stage, ledger.beside), ("drain_with_ledger_ratio",)),

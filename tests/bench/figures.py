@@ -87,6 +87,8 @@ KINDS: dict[str, Kind] = {
         Kind("first_start_5000_s", "s", _TEN, None),
         Kind("daemon_rss_mb_5000", "MB", _TEN, None),
         Kind("centre_units_5000_s", "s", _TEN, None),
+        Kind("console_cpu_pct", "%", "", 10, of_value=True),
+        Kind("console_router_cpu_ratio", "ratio", "", 1.1),
         Kind("rights_cpu_ratio_5000", "ratio", "", 1.3),
         Kind("cli_help_ms", "ms", "a bare Python process", 8),
         Kind("cli_send_ms", "ms", "a bare Python process", 16),

@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import urlopen
 
+import httpx
+
 from clients.daemon.home import make_unit_home
 from clients.demo.exchange import free_port
 from keys.enrolment import enrolment_statements
@@ -218,7 +220,7 @@ def _is(good: Callable[[], bool]) -> bool:
     """A process that does not answer yet, or says that it is not ready, is none that is."""
     try:
         return good()
-    except (OSError, ValueError, KeyError, AssertionError):
+    except (OSError, ValueError, KeyError, AssertionError, httpx.HTTPError):
         return False
 
 

@@ -9,6 +9,7 @@ import pytest
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
+from broker.console.settings import ConsoleSettings
 from broker.ledger.settings import LedgerSettings
 from broker.router.settings import RouterSettings
 from clients.daemon.settings import UnitSettings
@@ -20,6 +21,7 @@ SECTIONS: dict[str, type[BaseSettings]] = {
     "## The ledger: ledger.toml": LedgerSettings,
     "## A unit's daemon: unit.toml": UnitSettings,
     "## A witness: witness.toml": WitnessSettings,
+    "## The console: console.toml": ConsoleSettings,
 }
 
 
@@ -84,7 +86,7 @@ def test_every_variable_of_the_environment_is_there() -> None:
         # _CONTRADA_COMPLETE is Click's, and set by its own script.
         read |= set(re.findall(r"(?<!_)\bCONTRADA_[A-Z]+(?:_[A-Z]+)*\b", text))
         read |= set(re.findall(r"environ(?:\.get\(|\[)\s*\"([A-Z_]+)\"", text))
-    prefixes = ("CONTRADA_ROUTER", "CONTRADA_UNIT", "CONTRADA_WITNESS")
+    prefixes = ("CONTRADA_ROUTER", "CONTRADA_UNIT", "CONTRADA_WITNESS", "CONTRADA_CONSOLE")
 
     missing = sorted(name for name in read if not name.startswith(prefixes) and f"`{name}`" not in written)
 

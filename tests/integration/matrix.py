@@ -34,7 +34,7 @@ from runtime.kafka.security.rights import KafkaRights
 from tests.integration.wire import Wire, guarded_kafka
 
 UNIT, OTHER = UnitId("fr"), UnitId("it")
-ROLES = ("unit-fr", "unit-it", "router", "ledger", "auditor", "security", "stranger", "centre")
+ROLES = ("unit-fr", "unit-it", "router", "ledger", "auditor", "security", "console", "stranger", "centre")
 """The stranger has a certificate of the same authority, and is nobody's."""
 
 NOWHERE = "nobody-declared-this"

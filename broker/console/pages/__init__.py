@@ -1,0 +1,1 @@
+"""What a browser gets: pages, their parts and forms, and what stands before each."""
