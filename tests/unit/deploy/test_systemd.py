@@ -23,6 +23,7 @@ def settings(name: str) -> dict[str, str]:
     [
         "contrada-unit.service",
         "contrada-router.service",
+        "contrada-signer.service",
         "contrada-ledger.service",
         "contrada-witness.service",
     ],
@@ -40,3 +41,12 @@ def test_a_daemon_that_hangs_is_noticed() -> None:
         found = settings(name)
         assert found["Type"] == "notify"
         assert int(found["WatchdogSec"]) > 0
+
+
+def test_the_signer_reaches_no_network_and_sees_who_asks() -> None:
+    """It has a socket and nothing else; and no namespace of users, in which the kernel would call the router nobody."""
+    found = settings("contrada-signer.service")
+    assert found["PrivateNetwork"] == "yes"
+    assert found["RestrictAddressFamilies"] == "AF_UNIX"
+    assert "PrivateUsers" not in found
+    assert found["User"] not in settings("contrada-router.service")["User"]
