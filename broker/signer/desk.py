@@ -105,10 +105,10 @@ class SignerDesk:
 
     def _answer(self, data: bytes) -> Answer:
         ask = parse_ask(data)
+        if not self.rate.take():
+            log.warning("too_many", per_second=self.rate.per_second)
+            return NotMade("more signatures than its settings allow", later=True)
         if not isinstance(ask, AskWho):
-            if not self.rate.take():
-                log.warning("too_many", per_second=self.rate.per_second)
-                return NotMade("more signatures than its settings allow", later=True)
             self.count.next()
         try:
             return self.keys.answer(ask)

@@ -69,6 +69,8 @@ class TokenSession(Guarded):
         token = library.find(self.uri)
         self._check_pin_may_be_tried(token)
         pin = self._pin()
+        if not pin:
+            raise TokenPinError(f"the PIN of {self.uri.shown} is empty, and was not tried", hint=PIN_HINT)
         self._objects.clear()
         try:
             self._session = _logged_in(token, pin)
@@ -85,8 +87,12 @@ class TokenSession(Guarded):
             raise TokenPinError(f"{self.uri.shown} has locked its PIN", hint="docs/runbooks/tokens.md")
         if self._refused:
             raise TokenPinError(f"{self.uri.shown} refused the PIN before", hint=PIN_HINT)
-        low = TokenFlag.USER_PIN_COUNT_LOW | TokenFlag.USER_PIN_FINAL_TRY
-        if flags & low and not self.by_hand:
+        if flags & TokenFlag.USER_PIN_FINAL_TRY:
+            raise TokenPinError(
+                f"{self.uri.shown} takes one more wrong PIN before it locks",
+                hint="log in with its maker's own tool",
+            )
+        if flags & TokenFlag.USER_PIN_COUNT_LOW and not self.by_hand:
             raise TokenPinError(
                 f"a PIN of {self.uri.shown} was refused, and no right one was given since",
                 hint="look whether the PIN is the right one, then: contrada token check URI",
