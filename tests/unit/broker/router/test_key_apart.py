@@ -11,7 +11,7 @@ import pytest
 from broker.router import key_apart
 from broker.router.key_apart import KeyApart
 from keys.custody.distant_identity import DistantIdentity
-from keys.errors import SignerAway
+from keys.errors import SignerAway, SignerRefused
 from tests.mutants.engine import Mutant
 from tests.mutants.operations import called
 from tests.mutants.promises import assert_missed
@@ -49,6 +49,26 @@ async def test_a_key_that_is_away_is_waited_for(desk: Desk) -> None:
         assert not apart.is_lost
         assert apart.check() == {"ok": True}
     watch.cancel()
+
+
+async def test_a_key_that_refuses_is_lost_although_it_answers(desk: Desk) -> None:
+    """Of what it refused nothing is cured by its answer to a question: others decide, and it is tried a minute later."""
+    moment = 0.0
+    with desk.running():
+        mine = DistantIdentity(desk.socket)
+        apart = KeyApart(mine, lambda: moment)
+        watch = asyncio.create_task(apart.watch())
+        await apart.back()
+        with pytest.raises(SignerRefused):
+            await apart.use(lambda: mine.sign_ed25519(b"anything"))
+        moment = 11.0
+        await apart.use(mine.reach)
+        await asyncio.sleep(3 * key_apart.LOOK_SOON)
+        assert apart.is_lost
+        assert apart.check()["code"] == SignerRefused.code
+        moment = key_apart.REFUSED_FOR + 1
+        await until_async(lambda: apart.check()["ok"], what="it is tried again")
+        watch.cancel()
 
 
 async def test_a_signer_that_hangs_keeps_no_heartbeat(desk: Desk) -> None:
