@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from keys.ceremony import found_exchange
+from keys.errors import KeyFileUnreadable
 from keys.key_files import read_identity
 from keys.soft_keys import PlacedIdentity
 from keys.store import read_credential
@@ -56,29 +57,63 @@ def test_keys_move_into_a_token_and_stay_the_same(token: SoftToken, centre: Path
     """Root, registrar, router and ledger: sealed by the token, opened through the same secret file; twice is once."""
     secret = centre.parent / "centre.secret"
     before = {path: read_identity(path, secret=Credential(OLD)).public for path in centre.rglob("*.key")}
-    call = ("token", "move", str(centre), "--secret", str(secret), "--token", token.uri(), "--json")
-    done = contrada(*call)
+    call = (
+        "token",
+        "move",
+        str(centre),
+        "--secret",
+        str(secret),
+        "--out",
+        str(secret),
+        "--token",
+        token.uri(),
+    )
+    done = contrada(*call, "--json")
     assert done.exit == 0, done.err
     assert {row["done"] for row in json.loads(done.out)} == {"moved"}
     assert secret.read_text() == token.uri() + "\n"
     opens = read_credential(secret)
     assert {path: read_identity(path, secret=opens).public for path in before} == before
-    assert {row["done"] for row in json.loads(contrada(*call).out)} == {"was there"}
+    assert {row["done"] for row in json.loads(contrada(*call, "--json").out)} == {"was there"}
 
 
-def test_a_move_that_was_interrupted_goes_on(token: SoftToken, centre: Path) -> None:
-    """Some files moved and the secret not: said again, the rest follows. The wrong secret moves nothing."""
-    secret = centre.parent / "centre.secret"
-    contrada("token", "move", str(centre / "root"), "--token", token.uri(), "--secret", str(secret))
-    assert secret.read_text().startswith("pkcs11:")
+def test_a_move_leaves_what_other_keys_open_with(token: SoftToken, centre: Path) -> None:
+    """A part of the keys moves: the old secret stays. Interrupted, the rest follows; a wrong secret moves nothing."""
+    secret, named = centre.parent / "centre.secret", centre.parent / "named"
     call = ("token", "move", str(centre), "--token", token.uri())
+    part = contrada(
+        "token", "move", str(centre / "root"), *call[3:], "--secret", str(secret), "--out", str(named)
+    )
+    assert part.exit == 0, part.err
+    assert (secret.read_bytes(), named.read_text()) == (OLD, token.uri() + "\n")
     assert contrada(*call).exit == 2
     secret.write_bytes(bytes(32))
     wrong = contrada(*call, "--secret", str(secret))
     assert (wrong.exit, "E_KEYFILE_UNREADABLE" in wrong.err) == (4, True)
     secret.write_bytes(OLD)
+    taken = contrada(*call, "--secret", str(secret), "--out", str(named))
+    assert (taken.exit, "E_KEYFILE_EXISTS" in taken.err) == (9, True)
     done = contrada(*call, "--secret", str(secret), "--json")
     assert sorted(row["done"] for row in json.loads(done.out)) == ["moved", "moved", "moved", "was there"]
+
+
+def test_keys_move_from_one_token_to_another(token: SoftToken, centre: Path) -> None:
+    """The root goes from the centre's token to its holder's, and opens with the first no more."""
+    secret, holder = centre.parent / "centre.secret", centre.parent / "holder"
+    contrada(
+        "token", "move", str(centre), "--secret", str(secret), "--out", str(secret), "--token", token.uri()
+    )
+    token.add("holder")
+    token.new_process()
+    other = token.uri(token="token=holder", object="root")
+    done = contrada(
+        "token", "move", str(centre / "root"), "--secret", str(secret), "--token", other, "--out", str(holder)
+    )
+    assert done.exit == 0, done.err
+    root = centre / "root" / "identity.key"
+    assert read_identity(root, secret=read_credential(holder)).name == "root"
+    with pytest.raises(KeyFileUnreadable):
+        read_identity(root, secret=read_credential(secret))
 
 
 def test_a_unit_and_a_router_are_made_under_a_token(token: SoftToken, tmp_path: Path) -> None:
