@@ -27,7 +27,8 @@ KEYS = (
     Column("label", "LABEL"),
     Column("kind", "KIND"),
     Column("key_id", "ID", spare=1),
-    Column("stays", "STAYS IN THE TOKEN"),
+    Column("stays", "STAYS IN IT"),
+    Column("made_here", "MADE IN IT"),
 )
 MOVED = (Column("file", "FILE"), Column("done", "DONE"))
 
@@ -81,7 +82,14 @@ def token_show(invocation: Invocation, *, uri: str) -> None:
 
     told = open_token(parse_token_uri(uri)).told()
     rows = [
-        {"label": key.label, "kind": key.kind, "key_id": key.key_id, "stays": key.stays} for key in told.keys
+        {
+            "label": key.label,
+            "kind": key.kind,
+            "key_id": key.key_id,
+            "stays": key.stays,
+            "made_here": key.made_here,
+        }
+        for key in told.keys
     ]
     if invocation.json:
         write_details(_shown(told) | {"keys": rows}, TOKEN, as_json=True)

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from keys.errors import KeyFileExposed, KeyFileMissing, TokenAway, TokenKeyError, TokenPinError
-from keys.token.library import as_token_error
+from keys.token.library import as_token_error, library_at
 from keys.token.named import open_token
 from keys.token.pins import PIN_CREDENTIAL, PinPlace
 from keys.token.session import TokenSession
@@ -51,13 +51,16 @@ def test_a_wrong_pin_is_tried_once(token: SoftToken, monkeypatch: pytest.MonkeyP
     token.give_pin(PIN)
     with pytest.raises(TokenPinError):
         secret.reach()
-    assert tried == ["wrong-one"]
+    by_serial = parse_token_uri(token.uri(token="manufacturer=SoftHSM%20project;token=contrada"))
+    with pytest.raises(TokenPinError):
+        open_token(by_serial).reach()
+    assert tried == ["wrong-one"], "nor by another name of the same token"
 
 
 async def test_it_is_missed_that_it_is_tried_once(token: SoftToken, monkeypatch: pytest.MonkeyPatch) -> None:
     mutant = Mutant(
         TokenSession._check_pin_may_be_tried,
-        rewritten("self._refused", "False"),
+        rewritten("token.serial in library.refused", "False"),
         rewritten("flags & TokenFlag.USER_PIN_COUNT_LOW and not self.by_hand", "False"),
     )
     await assert_missed(mutant, test_a_wrong_pin_is_tried_once, token=token, monkeypatch=monkeypatch)
@@ -112,7 +115,9 @@ def test_what_the_token_says_of_its_pin_is_heard(
     secret = found(token)
     secret.session.by_hand = by_hand
     with pytest.raises(TokenPinError, match=said):
-        secret.session._check_pin_may_be_tried(SimpleNamespace(flags=TokenFlag[flag]))
+        secret.session._check_pin_may_be_tried(
+            SimpleNamespace(flags=TokenFlag[flag], serial=b"1"), library_at(token.module)
+        )
 
 
 def test_an_empty_pin_is_not_tried(token: SoftToken, monkeypatch: pytest.MonkeyPatch) -> None:
