@@ -80,6 +80,18 @@ def reseal(data: bytes, before: Secret, after: Secret, *, name: str, entropy: En
     return seal_file(content, purpose=purpose, secret=after, entropy=entropy)
 
 
+def opens_with(data: bytes, secret: Secret) -> bool:
+    """Whether this opens the container, whatever is in it."""
+    purpose, kind = purpose_of(data, name="the file")
+    if kind != secret.kind:
+        return False
+    try:
+        open_sealed(data, purpose=purpose, secret=secret, name="the file")
+    except KeyFileUnreadable:
+        return False
+    return True
+
+
 def _aad(purpose: str, kind: str, salt: bytes) -> bytes:
     return encode(["contrada/sealed-file", 1, purpose, kind, salt])
 

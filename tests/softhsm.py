@@ -66,6 +66,7 @@ class SoftToken:
         """This process forgets the token, as one that is started anew."""
         session._sessions.clear()
         if (loaded := library._libraries.get(self.module)) is not None:
+            loaded.refused.clear()
             loaded.again()
 
     @contextmanager

@@ -34,6 +34,7 @@ from broker.renewal import renewal_of
 from broker.replica import KAFKA_RECENT, OLDEST, Replica
 from broker.statement_feed import KafkaStatements
 from keys.ceremony import read_pin
+from keys.errors import KeyAway
 from keys.lifecycle import LEDGER_LIFETIME
 from keys.note_keys import read_note_key
 from keys.signer import check_signer_uri
@@ -240,7 +241,8 @@ async def attempts(ledger: LedgerRun) -> None:
             ledger.metrics.moved.inc()
             log.warning("another_ledger_was_faster", error=str(moved))
             await asyncio.sleep(STAND_BY)
-        except Unavailable as error:
+        except (Unavailable, KeyAway) as error:
+            # Also where the token with its identity is away: what is stated of the directory can wait.
             log.warning("ledger_waits", error=str(error))
             await asyncio.sleep(1)
 

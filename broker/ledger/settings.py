@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from keys.unlock import Secret
@@ -56,6 +56,13 @@ class LedgerSettings(KafkaSettings, FileSettings):
     def records_url(self) -> str:
         """The database."""
         return self.records or f"sqlite:///{self.directory.absolute() / 'records.sqlite'}"
+
+    @field_validator("key")
+    @classmethod
+    def _is_here(cls, value: str) -> str:
+        if value.startswith("signer:"):
+            raise ValueError("a file: URI, since a signer signs for routers alone")
+        return value
 
     @property
     def store_url(self) -> str:

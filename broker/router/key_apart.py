@@ -4,7 +4,7 @@ Owns that no call to it keeps the event loop, and what is made of its silence. R
 - A signature is made in a thread of its own. The heartbeats of the group go on, however long it takes.
 - While the key is away the router is not ready, and nothing is committed: what was read is decided again once
   it is back, by the time of then. So a signer that is started again costs its own time and no message.
-- Where it stays away the router leaves the group, so that others decide.
+- Where it stays away, or refuses, the router leaves the group, so that others decide.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 
 import structlog
 
-from keys.errors import KeyStoreError
+from keys.errors import KeyAway, KeyStoreError
 from keys.signer import KeptIdentity
 from runtime.process.worker import Worker
 
@@ -29,6 +29,9 @@ LOOK_EVERY: Final = 1.0
 
 LOOK_SOON: Final = 0.1
 """Seconds between two looks while it is away."""
+
+REFUSED_FOR: Final = 60.0
+"""Seconds after which a key that refused is tried again: a person may have mended what it refused."""
 
 STAY: Final = 10.0
 """Seconds for which this router keeps its claims without its key."""
@@ -73,8 +76,15 @@ class KeyApart:
             except KeyStoreError as error:
                 self._note(error)
             else:
-                self._note(None)
+                if not self._was_refused_lately():
+                    self._note(None)
             await asyncio.sleep(LOOK_EVERY if self.fault is None else LOOK_SOON)
+
+    def _was_refused_lately(self) -> bool:
+        """Whether it is there and does not sign: that it answers a question is no cure for that."""
+        if self._since is None or isinstance(self.fault, KeyAway):
+            return False
+        return self._monotonic() - self._since <= REFUSED_FOR
 
     def check(self) -> dict[str, object]:
         """For /readyz."""

@@ -53,7 +53,7 @@ async def run_signer(settings: SignerSettings) -> None:
     stop = told_to_stop()
     server = await asyncio.start_unix_server(desk.serve, sock=listener)
     notify("READY=1")
-    log.info("started", program="signer", socket=str(settings.socket), pid=os.getpid(), signed=count.total)
+    log.info("started", program="signer", path=str(settings.socket), pid=os.getpid(), signed=count.total)
     await stop.wait()
     server.close()
     await desk.close()

@@ -79,7 +79,7 @@ class SignerDesk:
         peer = _user_of(writer)
         task = asyncio.current_task()
         if peer != self.user or len(self._open) >= MOST_CONNECTIONS or task is None:
-            log.warning("connection_refused", user=peer, open=len(self._open))
+            log.warning("connection_refused", uid=peer, count=len(self._open))
             writer.close()
             return
         self._open[writer] = task
@@ -105,10 +105,10 @@ class SignerDesk:
 
     def _answer(self, data: bytes) -> Answer:
         ask = parse_ask(data)
+        if not self.rate.take():
+            log.warning("too_many", count=self.rate.per_second)
+            return NotMade("more signatures than its settings allow", later=True)
         if not isinstance(ask, AskWho):
-            if not self.rate.take():
-                log.warning("too_many", per_second=self.rate.per_second)
-                return NotMade("more signatures than its settings allow", later=True)
             self.count.next()
         try:
             return self.keys.answer(ask)

@@ -31,7 +31,7 @@ class SignerSettings(FileSettings):
         description="the name in the router's batches; without it that of its key",
     )
     count: Path = Field(description="file to which the number of signatures is added")
-    per_second: int = Field(default=200, ge=1, le=10_000, description="signatures in a second, at the most")
+    per_second: int = Field(default=200, ge=20, le=10_000, description="requests in a second, at the most")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
 
 

@@ -34,12 +34,15 @@ _loading = threading.Lock()
 class TokenLibrary:
     """One library, and the lock under which it is asked."""
 
-    __slots__ = ("_lib", "_path", "generation", "lock")
+    __slots__ = ("_lib", "_path", "generation", "lock", "refused")
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.lock = threading.RLock()
         self.generation = 0
+        self.refused: set[bytes] = set()
+        """Serials of tokens that have refused a PIN of this process."""
+
         self._lib = _load(path)
 
     def again(self) -> None:

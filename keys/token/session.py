@@ -31,7 +31,7 @@ _sessions: dict[TokenUri, TokenSession] = {}
 class TokenSession(Guarded):
     """One token, as this process uses it."""
 
-    __slots__ = ("_generation", "_library", "_objects", "_pin", "_refused", "_session", "by_hand", "uri")
+    __slots__ = ("_generation", "_library", "_objects", "_pin", "_session", "by_hand", "uri")
 
     def __init__(self, uri: TokenUri, pin: Callable[[], str]) -> None:
         self.uri = uri
@@ -42,7 +42,6 @@ class TokenSession(Guarded):
         self._library: TokenLibrary | None = None
         self._session: Any = None
         self._generation = -1
-        self._refused = False
         self._objects: dict[object, Any] = {}
 
     def ask(self, question: Callable[[Any], T]) -> T:
@@ -67,26 +66,32 @@ class TokenSession(Guarded):
 
     def _open(self, library: TokenLibrary) -> None:
         token = library.find(self.uri)
-        self._check_pin_may_be_tried(token)
+        self._check_pin_may_be_tried(token, library)
         pin = self._pin()
+        if not pin:
+            raise TokenPinError(f"the PIN of {self.uri.shown} is empty, and was not tried", hint=PIN_HINT)
         self._objects.clear()
         try:
             self._session = _logged_in(token, pin)
         except TokenPinError:
-            self._refused = True
+            library.refused.add(token.serial)
             raise
         self._generation = library.generation
 
-    def _check_pin_may_be_tried(self, token: Any) -> None:
+    def _check_pin_may_be_tried(self, token: Any, library: TokenLibrary) -> None:
         from pkcs11 import TokenFlag  # noqa: PLC0415 - only in a process that has a token
 
         flags = token.flags
         if flags & TokenFlag.USER_PIN_LOCKED:
             raise TokenPinError(f"{self.uri.shown} has locked its PIN", hint="docs/runbooks/tokens.md")
-        if self._refused:
+        if token.serial in library.refused:
             raise TokenPinError(f"{self.uri.shown} refused the PIN before", hint=PIN_HINT)
-        low = TokenFlag.USER_PIN_COUNT_LOW | TokenFlag.USER_PIN_FINAL_TRY
-        if flags & low and not self.by_hand:
+        if flags & TokenFlag.USER_PIN_FINAL_TRY:
+            raise TokenPinError(
+                f"{self.uri.shown} takes one more wrong PIN before it locks",
+                hint="log in with its maker's own tool",
+            )
+        if flags & TokenFlag.USER_PIN_COUNT_LOW and not self.by_hand:
             raise TokenPinError(
                 f"a PIN of {self.uri.shown} was refused, and no right one was given since",
                 hint="look whether the PIN is the right one, then: contrada token check URI",

@@ -40,6 +40,9 @@ class KeyTold:
     stays: bool
     """Whether nothing takes it out."""
 
+    made_here: bool
+    """Whether the token made it. Who brought one from elsewhere may have a copy."""
+
 
 @dataclass(frozen=True, slots=True)
 class TokenTold:
@@ -75,7 +78,11 @@ class TokenSecret(Guarded):
 
         def question(session: Any) -> bytes:
             key = self.session.key(
-                session, name="sealing", object_class=pkcs11.ObjectClass.SECRET_KEY, label=self.uri.object
+                session,
+                # With its label: other secrets of this process may use other keys of the same token.
+                name=("sealing", self.uri.object),
+                object_class=pkcs11.ObjectClass.SECRET_KEY,
+                label=self.uri.object,
             )
             return bytes(key.sign(_KEK + salt, mechanism=pkcs11.Mechanism.SHA256_HMAC))
 
@@ -237,6 +244,7 @@ def _told(session: Any, uri: TokenUri) -> TokenTold:
                     key_id=bytes(found[Attribute.ID]).hex(),
                     kind=words if is_ours else "another's",
                     stays=bool(found[Attribute.SENSITIVE]) and not found[Attribute.EXTRACTABLE],
+                    made_here=bool(found[Attribute.LOCAL]),
                 )
             )
     token = session.token

@@ -14,6 +14,7 @@ _WHAT_EVERY_LINE_HAS = ("event", "level", "timestamp", "logger", "withheld")
 _WHO_AND_WHERE = (
     "unit", "router", "ledger", "witness", "origin", "topic", "partition", "offset", "process", "pid", "port",
     "path", "bootstrap", "program", "version", "node", "generation", "transactional_id",
+    "uid",
 )  # fmt: skip
 _WHICH_MESSAGE = (
     "message_id", "thread", "subject", "submission", "kind", "kid", "epoch", "stream", "seq", "sender",

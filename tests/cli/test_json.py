@@ -69,6 +69,7 @@ WITHOUT = {
     "completion": "prints a script for a shell, which has no other form",
     "unit run": "runs until it is told to stop; its log is JSON lines in any case",
     "router run": "the same",
+    "router signer": "the same",
     "ledger run": "the same",
     "witness run": "the same",
 }
@@ -84,6 +85,7 @@ ELSEWHERE = {
         audit fsck, audit mirror, audit search, audit report, audit verify message, audit verify receipt,
         audit verify checkpoint, audit verify directory, audit prove inclusion, audit prove consistency,
         ledger init, ledger check, ledger record, ledger erase, ledger policy, ledger export""",
+    "needs a token: tests/cli/test_token.py": "token check, token init, token move, token show",
     "needs a gap: tests/integration/test_ledger_goes_on.py": "ledger gap",
     "makes a directory: tests/cli/test_certificate.py": "centre certificate, unit certificate request, unit certificate take",
     "needs a Kafka that was put back: tests/integration/test_older_copy.py": "ledger put-back",

@@ -12,12 +12,14 @@ from pydantic_settings import BaseSettings
 from broker.console.settings import ConsoleSettings
 from broker.ledger.settings import LedgerSettings
 from broker.router.settings import RouterSettings
+from broker.signer.settings import SignerSettings
 from clients.daemon.settings import UnitSettings
 from clients.witness.settings import WitnessSettings
 from tests.docs.pages import own_sources, page
 
 SECTIONS: dict[str, type[BaseSettings]] = {
     "## The router: router.toml": RouterSettings,
+    "## A router's signer: signer.toml": SignerSettings,
     "## The ledger: ledger.toml": LedgerSettings,
     "## A unit's daemon: unit.toml": UnitSettings,
     "## A witness: witness.toml": WitnessSettings,

@@ -41,6 +41,7 @@ from tests.fuzz.following_harnesses import FOLLOWING
 from tests.fuzz.harness import Harness, expect
 from tests.fuzz.ledger_harnesses import LEDGER
 from tests.fuzz.note_harnesses import NOTES
+from tests.fuzz.signer_harnesses import SIGNER
 from tests.fuzz.tree_harnesses import TREES
 from tests.vectors import parties
 from tests.vectors.notation import read
@@ -278,6 +279,7 @@ HARNESSES = (
     Harness("key-file", key_file, _key_files, (KeyStoreError,)),
     *LEDGER,
     *FOLLOWING,
+    *SIGNER,
     *NOTES,
     *TREES,
 )

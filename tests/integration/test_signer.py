@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -24,22 +25,23 @@ def signer(exchange: Exchange) -> Iterator[SignerProcess]:
     made.kill()
 
 
+@pytest.mark.parametrize("how", ["killed", "hangs"])
 async def test_a_signer_that_is_killed_costs_time_and_no_message(
-    exchange: Exchange, signer: SignerProcess
+    exchange: Exchange, signer: SignerProcess, how: str
 ) -> None:
-    """kill -9 of the signer while mail flows: the router waits, is not ready, and goes on; each message once, in order."""
+    """The signer is killed, or hangs, while mail flows: the router waits, is not ready, and goes on; each message once."""
     world, port = exchange.world, free_port()
     submissions = [world.compose("fr", ["it"]) for _ in range(300)]
     exchange.start_router(key=signer.uri, http_port=port)
     await exchange.submit("fr", *submissions[:100])
     await exchange.deliveries("it", 1)
-    signer.kill()
+    signer.kill() if how == "killed" else signer.process.send_signal(signal.SIGSTOP)
     away = await until_checks(
         port, lambda found: found["signer"]["ok"] is False, what="the router is not ready"
     )
     assert away["signer"]["code"] == SignerAway.code
     await exchange.submit("fr", *submissions[100:])
-    signer.start()
+    signer.start() if how == "killed" else signer.process.send_signal(signal.SIGCONT)
 
     opened = [world.open("it", delivery) for delivery in await exchange.deliveries("it", 300)]
     assert [o.delivery.header.core.position.seq for o in opened] == list(range(300))

@@ -27,7 +27,8 @@ KEYS = (
     Column("label", "LABEL"),
     Column("kind", "KIND"),
     Column("key_id", "ID", spare=1),
-    Column("stays", "STAYS IN THE TOKEN"),
+    Column("stays", "STAYS IN IT"),
+    Column("made_here", "MADE IN IT"),
 )
 MOVED = (Column("file", "FILE"), Column("done", "DONE"))
 
@@ -81,7 +82,14 @@ def token_show(invocation: Invocation, *, uri: str) -> None:
 
     told = open_token(parse_token_uri(uri)).told()
     rows = [
-        {"label": key.label, "kind": key.kind, "key_id": key.key_id, "stays": key.stays} for key in told.keys
+        {
+            "label": key.label,
+            "kind": key.kind,
+            "key_id": key.key_id,
+            "stays": key.stays,
+            "made_here": key.made_here,
+        }
+        for key in told.keys
     ]
     if invocation.json:
         write_details(_shown(told) | {"keys": rows}, TOKEN, as_json=True)
@@ -119,26 +127,39 @@ def token_check(invocation: Invocation, *, uri: str) -> None:
     "move",
     impact=Impact.WRITES,
     short="seal key files that are there under a token",
-    examples=(f"contrada token move keys --secret unit.secret --token {_URI}",),
+    examples=(f"contrada token move keys --secret unit.secret --out unit.secret --token {_URI}",),
 )
 @click.argument("directory", type=PathName(path_type=Path))
 @click.option("--token", "uri", required=True, metavar="URI", help="The token.")
 @click.option("--secret", type=PathName(path_type=Path), metavar="FILE", help="What opens them now.")
 @click.option("--passphrase", type=PathName(path_type=Path), metavar="FILE", help="Or a file with words.")
+@click.option(
+    "--out",
+    type=PathName(path_type=Path),
+    metavar="FILE",
+    help="Write a file that names the token; that of --secret is overwritten, if it is the same.",
+)
 @pass_invocation
 def token_move(
-    invocation: Invocation, *, directory: Path, uri: str, secret: Path | None, passphrase: Path | None
+    invocation: Invocation,
+    *,
+    directory: Path,
+    uri: str,
+    secret: Path | None,
+    passphrase: Path | None,
+    out: Path | None,
 ) -> None:
-    """Seal each *.key of the directory and below under the token, and have --secret name the token.
+    """Seal each *.key of the directory and below under the token.
 
     Stop what uses the keys first. Interrupted, say it again. Keys that move stay the same keys: copies of the
-    old files and of the old secret open them still. The next identity is made in the token.
+    old files and of the old secret open them still. The next identity is made in the token. --secret may name
+    another token, from which they move.
     """
     from runtime.cli.tokens.token_files import move_keys
 
     if secret is not None and passphrase is not None:
         raise click.UsageError("say either --secret or --passphrase")
-    rows = move_keys(directory, token=uri, secret=secret, passphrase=passphrase)
+    rows = move_keys(directory, token=uri, secret=secret, passphrase=passphrase, out=out)
     write_table(rows, MOVED, as_json=invocation.json, none="no keys")
     say("hint: destroy every copy of the old secret, backups too: with the old files it opens these keys")
     say("hint: then exchange the identities, so that the next are made in the token: docs/hardware-keys.md")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from keys.errors import KeyFileExists, KeyFileMissing
-from keys.sealed_file import purpose_of, reseal
+from keys.sealed_file import opens_with, reseal
 from keys.store import (
     check_private_directory,
     destroy_private,
@@ -54,35 +54,40 @@ def name_token(text: str, file: Path) -> TokenSecret:
 
 
 def move_keys(
-    directory: Path, *, token: str, secret: Path | None, passphrase: Path | None
+    directory: Path, *, token: str, secret: Path | None, passphrase: Path | None, out: Path | None
 ) -> list[dict[str, Any]]:
-    """Seal every key file of the directory under the token; says of each what was done."""
+    """Seal every key file of the directory under the token; says of each what was done.
+
+    `out` then names the token. It may be `secret` itself, which is overwritten: whether other keys open with
+    that is for whoever says so.
+    """
     check_private_directory(directory)
-    found = open_token(parse_token_uri(token), beside=secret)
+    if out is not None and out != secret and out.exists():
+        raise KeyFileExists(f"{out} is there already", hint="name another, or the file of --secret itself")
+    found = open_token(parse_token_uri(token), beside=out or secret)
+    before = _opens(secret, passphrase)
     found.make_sealing_key()
     files = sorted(path for path in directory.rglob("*.key") if path.is_file())
     if not files:
         raise KeyFileMissing(f"there is no key in {directory}", hint="name where the *.key files are")
-    to_move = [path for path in files if purpose_of(read_private(path), name=str(path))[1] != found.kind]
-    if to_move:
-        before = _opens(secret, passphrase)
-        if before is None or before.kind == found.kind:
-            raise BadInput(
-                f"{to_move[0]} does not open with a token",
-                hint="give what opens it: --secret or --passphrase",
-            )
-        for path in to_move:
-            moved = reseal(read_private(path), before, found, name=str(path), entropy=os.urandom)
-            write_private(path, moved, entropy=os.urandom, replace=True)
-    if secret is not None:
-        _exchange(secret, f"{token}\n".encode())
+    to_move = [path for path in files if not opens_with(read_private(path), found)]
+    if to_move and before is None:
+        raise BadInput(
+            f"{to_move[0]} does not open with this token", hint="give what opens it: --secret or --passphrase"
+        )
+    for path in to_move:
+        assert before is not None
+        moved = reseal(read_private(path), before, found, name=str(path), entropy=os.urandom)
+        write_private(path, moved, entropy=os.urandom, replace=True)
+    if out is not None:
+        _exchange(out, f"{token}\n".encode())
     return [{"file": str(path), "done": "moved" if path in to_move else "was there"} for path in files]
 
 
 def _opens(secret: Path | None, passphrase: Path | None) -> Secret | None:
     if passphrase is not None:
         return read_passphrase(passphrase)
-    return None if secret is None else read_credential(secret)
+    return None if secret is None or not secret.exists() else read_credential(secret)
 
 
 def _exchange(path: Path, line: bytes) -> None:

@@ -74,3 +74,12 @@ def test_the_secret_comes_sealed(name: str) -> None:
     found = settings(name)
     assert found["LoadCredentialEncrypted"] == f"{role}.secret:contrada.{role}.secret"
     assert "LoadCredential" not in found
+
+
+def test_the_signer_reaches_no_network_and_sees_who_asks() -> None:
+    """It has a socket and nothing else; and no namespace of users, in which the kernel would call the router nobody."""
+    found = settings("contrada-signer.service")
+    assert found["PrivateNetwork"] == "yes"
+    assert found["RestrictAddressFamilies"] == "AF_UNIX"
+    assert "PrivateUsers" not in found
+    assert found["User"] not in settings("contrada-router.service")["User"]

@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from keys.custody import duties
 from keys.custody.duties import check_duty
@@ -179,3 +181,13 @@ def test_a_strange_header_is_not_signed(header: dict[int, object]) -> None:
 def test_a_clock_of_milliseconds() -> None:
     """The bound is the one by which a router steps aside."""
     assert Millis(CLOCK_OFF) == 120_000
+
+
+@given(st.binary(max_size=400))
+def test_arbitrary_bytes_are_refused_and_nothing_else(data: bytes) -> None:
+    """Whatever is asked for ends in a key's id or in `SignerRefused`: the signer falls over nothing."""
+    for algorithm in ("ed25519", "ml-dsa-65"):
+        refuses(data, algorithm)
+        for context in (BATCH, ACTS):
+            refuses(simple(data, context), algorithm)
+            refuses(double(data, context), algorithm)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from keys.errors import KeyFileExposed, KeyFileMissing, TokenAway, TokenKeyError, TokenPinError
-from keys.token.library import as_token_error
+from keys.token.library import as_token_error, library_at
 from keys.token.named import open_token
 from keys.token.pins import PIN_CREDENTIAL, PinPlace
 from keys.token.session import TokenSession
@@ -50,14 +51,17 @@ def test_a_wrong_pin_is_tried_once(token: SoftToken, monkeypatch: pytest.MonkeyP
     token.give_pin(PIN)
     with pytest.raises(TokenPinError):
         secret.reach()
-    assert tried == ["wrong-one"]
+    by_serial = parse_token_uri(token.uri(token="manufacturer=SoftHSM%20project;token=contrada"))
+    with pytest.raises(TokenPinError):
+        open_token(by_serial).reach()
+    assert tried == ["wrong-one"], "nor by another name of the same token"
 
 
 async def test_it_is_missed_that_it_is_tried_once(token: SoftToken, monkeypatch: pytest.MonkeyPatch) -> None:
     mutant = Mutant(
         TokenSession._check_pin_may_be_tried,
-        rewritten("self._refused", "False"),
-        rewritten("flags & low and not self.by_hand", "False"),
+        rewritten("token.serial in library.refused", "False"),
+        rewritten("flags & TokenFlag.USER_PIN_COUNT_LOW and not self.by_hand", "False"),
     )
     await assert_missed(mutant, test_a_wrong_pin_is_tried_once, token=token, monkeypatch=monkeypatch)
 
@@ -87,10 +91,44 @@ async def test_it_is_missed_that_the_token_is_asked_first(
     token: SoftToken, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mutant = Mutant(
-        TokenSession._check_pin_may_be_tried, rewritten("flags & low and not self.by_hand", "False")
+        TokenSession._check_pin_may_be_tried,
+        rewritten("flags & TokenFlag.USER_PIN_COUNT_LOW and not self.by_hand", "False"),
     )
     promise = test_a_process_that_is_started_again_tries_no_pin_after_a_wrong_one
     await assert_missed(mutant, promise, token=token, monkeypatch=monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("flag", "said", "by_hand"),
+    [
+        ("USER_PIN_LOCKED", "has locked its PIN", True),
+        ("USER_PIN_FINAL_TRY", "one more wrong PIN", True),
+        ("USER_PIN_COUNT_LOW", "no right one was given since", False),
+    ],
+)
+def test_what_the_token_says_of_its_pin_is_heard(
+    token: SoftToken, flag: str, said: str, by_hand: bool
+) -> None:
+    """A locked PIN and the last try are nobody's here, not even a person's: SoftHSM has neither, so its word is given."""
+    from pkcs11 import TokenFlag
+
+    secret = found(token)
+    secret.session.by_hand = by_hand
+    with pytest.raises(TokenPinError, match=said):
+        secret.session._check_pin_may_be_tried(
+            SimpleNamespace(flags=TokenFlag[flag], serial=b"1"), library_at(token.module)
+        )
+
+
+def test_an_empty_pin_is_not_tried(token: SoftToken, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that was made and not filled costs no try."""
+    tried = count_logins(monkeypatch)
+    token.give_pin("\n")
+    with pytest.raises(TokenPinError, match="was not tried"):
+        found(token).reach()
+    token.give_pin(PIN)
+    found(token).reach()
+    assert tried == [PIN]
 
 
 def test_places_of_a_pin_are_looked_at_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

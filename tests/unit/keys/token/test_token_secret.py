@@ -75,12 +75,12 @@ def test_a_stolen_disk_is_worth_nothing_without_the_token(token: SoftToken, keys
             each.rmdir()
 
 
-def token_again(token: SoftToken) -> TokenSecret:
+def token_again(token: SoftToken, key: str = "seal") -> TokenSecret:
     """The token as another process finds it; nothing is made in it."""
     from keys.token.named import open_token
     from keys.token.uri import parse_token_uri
 
-    return open_token(parse_token_uri(token.uri()))
+    return open_token(parse_token_uri(token.uri(object=key)))
 
 
 def test_an_ed25519_key_that_was_made_in_the_token_is_in_no_file(token: SoftToken, keys: Path) -> None:
@@ -128,7 +128,7 @@ async def test_it_is_missed_that_signatures_are_verified(token: SoftToken, keys:
 
 
 def test_a_key_that_could_be_taken_out_is_not_used(token: SoftToken) -> None:
-    """A sealing key that somebody put there from elsewhere, and keeps a copy of, seals nothing."""
+    """A sealing key that does not stay in the token seals nothing; where it came from is shown."""
     import pkcs11
 
     secret = token_again(token)
@@ -143,6 +143,7 @@ def test_a_key_that_could_be_taken_out_is_not_used(token: SoftToken) -> None:
         })  # fmt: skip
 
     secret.session.ask(plant)
+    assert [(key.stays, key.made_here) for key in secret.told().keys] == [(False, False)]
     with pytest.raises(TokenKeyError, match="can be taken out"):
         secret.kek(bytes(16))
 
@@ -150,6 +151,22 @@ def test_a_key_that_could_be_taken_out_is_not_used(token: SoftToken) -> None:
 async def test_it_is_missed_that_keys_stay(token: SoftToken) -> None:
     mutant = Mutant(sessions._check_stays, unchecked(TokenKeyError))
     await assert_missed(mutant, test_a_key_that_could_be_taken_out_is_not_used, token=token)
+
+
+def test_two_secrets_of_one_token_have_keys_of_their_own(token: SoftToken) -> None:
+    """A unit's and a witness's, in one process: each file opens with its own sealing key."""
+    one, two = token.secret(object="one"), token.secret(object="two")
+    salt = bytes(16)
+    assert one.kek(salt) != two.kek(salt)
+    assert (one.kek(salt), two.kek(salt)) == (
+        token_again(token, "one").kek(salt),
+        token_again(token, "two").kek(salt),
+    )
+
+
+async def test_it_is_missed_that_they_are_told_apart(token: SoftToken) -> None:
+    mutant = Mutant(TokenSecret.kek, rewritten('("sealing", self.uri.object)', '"sealing"'))
+    await assert_missed(mutant, test_two_secrets_of_one_token_have_keys_of_their_own, token=token)
 
 
 def test_a_token_that_was_taken_out_is_found_again(token: SoftToken, keys: Path) -> None:
