@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ADDED = "contrada.policy"
 """Entry points of commands that join this group."""
 
-MOST = 50_000
+MOST = 20_000
 """Decisions that are tried, unless somebody asks for others: the newest."""
 
 
