@@ -181,12 +181,12 @@ class MixedSite:
             self.contrada("centre", "suspend", "de", "--reason", "an exercise", "--yes")
         else:
             self.contrada("centre", "resume", "de", "--reason", "the exercise is over", "--yes")
-        if self.of["centre"] is THIS:
-            # Nobody's messages are as long-lived: a program that does not read it decides the same, and has the
-            # same directory. Each time another one, since the same would be no news.
-            policy = self.directory / "policy.toml"
-            policy.write_text(f'lifetime = "{29 - self._turn % 2}d"\naddressees = 60\n')
-            self.contrada("policy", "apply", str(policy), "--yes")
+
+    def centre_states_a_policy(self) -> None:
+        """Once everybody is of this release: 0.9.0 refuses statements of later types, and its directory would part."""
+        policy = self.directory / "policy.toml"
+        policy.write_text('lifetime = "29d"\naddressees = 60\n')
+        self.contrada("policy", "apply", str(policy), "--yes")
 
     def contrada(self, *arguments: str) -> str:
         """A command at the centre."""
