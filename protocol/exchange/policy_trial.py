@@ -8,6 +8,8 @@ Rules:
   whatever no policy changes stays as it was decided.
 - A record has no suite, no keys and no H3 limits. For the suite the weakest is taken that was enough, and
   what asks for more is counted by itself: a daemon seals with the suite that the policy asks for.
+- What was accepted against the policy of its time is told: a router has not judged by it, or by another
+  directory than it says.
 - What came twice stays what it is, and so does what could not be read or verified.
 - Quotas are not tried: a record does not say how large a message was.
 """
@@ -60,6 +62,9 @@ class PolicyTrial:
     stronger: int = 0
     """What would have to be sealed with a stronger suite, unless it was."""
 
+    against: list[Record] = field(default_factory=list)
+    """What was accepted, and the policy of its time refuses; as many of them are kept as of what changes."""
+
     refused: int = 0
     accepted: int = 0
     by_reason: Counter[Code] = field(default_factory=Counter)
@@ -76,8 +81,12 @@ class PolicyTrial:
         core = core_of_summary(record.header)
         case = ExchangeCase(core=core, parties=parties, now=record.t)
         before, after = _reasons(case), _reasons(replace(case, trial=self.policy))
-        if record.type is RecordType.ACCEPTED and self._asks_for_more(core, case):
-            self.stronger += 1
+        if record.type is RecordType.ACCEPTED:
+            self.stronger += self._asks_for_more(core, case)
+            # By another directory than it names nothing can be held against it: a copy may lag behind.
+            is_judged = before and parties.head.size == record.directory_size
+            if is_judged and len(self.against) < MOST_NAMED:
+                self.against.append(record)
         # Whatever was recorded: what the two policies differ in is all that changes.
         would = tuple(reason for reason in record.reasons if reason in after or reason not in before)
         would += tuple(reason for reason in after if reason not in before and reason not in would)

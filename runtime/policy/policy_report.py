@@ -31,7 +31,7 @@ from runtime.cli.columns import Kind
 from runtime.cli.errors import BadInput
 from runtime.cli.input_files import read_input
 from runtime.cli.render import Column, moment, reasons_text, say, write, write_table
-from runtime.errors import NotFound
+from runtime.errors import NotFound, NotVerified
 from runtime.policy.recorded_decisions import RecordedDecisions
 
 VERSIONS: Final = (
@@ -165,17 +165,26 @@ def try_policy(
         "would_be_refused": trial.refused,
         "would_be_accepted": trial.accepted,
         "stronger_suite": trial.stronger,
+        "accepted_against": [_row(each) for each in trial.against],
         "by_reason": {code.value: count for code, count in sorted(trial.by_reason.items())},
         "changed": [_changed(each) for each in changed],
     }
 
 
-def _changed(each: ChangedDecision) -> Report:
-    record = each.record
+def _row(record: Record) -> Report:
     return {
         "t": record.t,
         "unit": record.source.unit,
         **header_in_words(record),
+        "partition": record.source.partition,
+        "offset": record.source.offset,
+        "directory_size": record.directory_size,
+    }
+
+
+def _changed(each: ChangedDecision) -> Report:
+    record = each.record
+    return _row(record) | {
         "was": record.type.name.lower(),
         "would": "accepted" if each.accepted else "rejected",
         "reasons": [
@@ -186,9 +195,6 @@ def _changed(each: ChangedDecision) -> Report:
             }
             for reason in (each.reasons or record.reasons)
         ],
-        "partition": record.source.partition,
-        "offset": record.source.offset,
-        "directory_size": record.directory_size,
     }
 
 
@@ -217,3 +223,13 @@ def show_trial(found: Report) -> None:
     ):
         if count:
             say(f"note: {count} {words}")
+
+
+def refuse_against(found: Report) -> None:
+    """`NotVerified` where something was accepted against the policy of its time."""
+    if against := found["accepted_against"]:
+        names = ", ".join(str(each["id"]) for each in against[:3])
+        raise NotVerified(
+            f"{len(against)} messages were accepted against the policy of their time: {names}",
+            hint="which router did so is in 'contrada centre audit'; see docs/runbooks/policy.md",
+        )

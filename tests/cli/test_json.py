@@ -60,7 +60,7 @@ ASKED: dict[str, tuple[list[str], Any]] = {
 OFFLINE: dict[str, list[str]] = {
     "errors ls": [],
     "errors show": ["E_SIZE"],
-    "policy show": [],
+    "policy show": ["--at", "2026-11-22T08:00Z"],
     "policy diff": ["0", "now"],
     "route explain": [f"{EXAMPLES}/vessel.json", "--to", "it", "--at", "2026-11-22T08:00Z"],
 }

@@ -194,6 +194,12 @@ class MixedSite:
         else:
             self.contrada("centre", "resume", "de", "--reason", "the exercise is over", "--yes")
 
+    def centre_states_a_policy(self) -> None:
+        """Once everybody is of this release: 0.9.0 refuses statements of later types, and its directory would part."""
+        policy = self.directory / "policy.toml"
+        policy.write_text('lifetime = "29d"\naddressees = 60\n')
+        self.contrada("policy", "apply", str(policy), "--yes")
+
     def contrada(self, *arguments: str) -> str:
         """A command at the centre."""
         return self._run(self.of["centre"], "--home", str(self.centre), *arguments)

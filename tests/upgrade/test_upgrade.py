@@ -69,7 +69,9 @@ def test_every_mix_of_two_releases_delivers(site: MixedSite) -> None:
             site.switch(program, site.older if site.of[program] is THIS else THIS)
             site.centre_states()
             site.passes(traffic)
-    assert set(map(id, site.of.values())) == {id(THIS)}
+        assert set(map(id, site.of.values())) == {id(THIS)}
+        site.centre_states_a_policy()
+        site.passes(traffic)
     site.all_is_well(traffic)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from protocol.canonical import encode
 from protocol.envelope.commitment import SALT_SIZE
 from protocol.merkle import inclusion_paths, leaf_hash
-from tests.vectors import acts, cases, codec, parties
+from tests.vectors import acts, cases, codec, parties, policies
 from tests.vectors.build import Builder, Randomness, as_json, delivery_of, record_of
 from tests.vectors.notation import HERE, read, text_of
 from tests.vectors.run import outcome
@@ -51,6 +51,10 @@ def contents() -> dict[str, Any]:
     for case in made["acts"]["cases"]:
         if (found := acts.outcome(case, made["acts"]["keys"])) != case["expect"]:
             raise SystemExit(f"acts: {case['name']}: expected {case['expect']}, found {found}")
+    made["policies"] = policies.contents(made["messages"]["cases"], written)
+    for case in made["policies"]["items"]:
+        if (found := policies.item_outcome(case)) != case["expect"]:
+            raise SystemExit(f"policies: {case['name']}: expected {case['expect']}, found {found}")
     made["randomised"] = {
         "what": "Values that are random inside the library, kept so that a run changes nothing: HPKE, ML-DSA-65.",
         "values": dict(sorted(build.random.new.items())),

@@ -10,7 +10,7 @@ from protocol.envelope import sealing
 from protocol.envelope.core import parse_core
 from protocol.errors import Code, Rejected
 from protocol.merkle import inclusion_paths, leaf_hash, root_from_path, root_of
-from tests.vectors import acts, generate, parties
+from tests.vectors import acts, generate, parties, policies
 from tests.vectors.notation import item_of, read
 from tests.vectors.run import outcome
 
@@ -35,6 +35,17 @@ def test_each_case_ends_as_it_says(case):
 def test_each_record_of_acts_ends_as_it_says(case):
     """By the keys of its own file alone; the bytes that are signed stand beside it."""
     assert acts.outcome(case, read("acts")["keys"]) == case["expect"]
+
+
+def test_each_policy_is_what_it_says():
+    """Its one item or none, the version of a moment, and what the rules say by it: from the JSON alone."""
+    written = read("policies")
+    for case in written["items"]:
+        assert policies.item_outcome(case) == case["expect"], case["name"]
+    for moment in written["moments"]:
+        assert policies.version_at(written["known"], moment["at"]) == moment["version"], moment["name"]
+    for case in written["decisions"]:
+        assert policies.reasons_of(case, PARTIES) == case["reasons"], case["name"]
 
 
 @pytest.mark.parametrize("case", MESSAGES)

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from broker.centre.enrolments import enrol_units, read_request
 from broker.centre.key_renewal import renew_process, renew_registrar
 from broker.centre.membership import change_status
+from broker.centre.policy.applying import next_version_of
 from broker.centre.registry import Registry, registrar_of
 from broker.errors import RolledBack
 from broker.ledger.sequencer import open_shard
 from broker.ledger.settings import LedgerSettings
 from broker.ledger.store.record_store import LogState, RecordStore
 from keys.key_files import IDENTITY_FILE
-from keys.statement_types import LAST_FOUNDING_TYPE, MAX_TYPE, Unread
+from keys.statement_types import LAST_FOUNDING_TYPE, MAX_TYPE, PolicyVersion, Unread
 from keys.statements import issue
 from protocol import topics
 from protocol.canonical import encode
+from protocol.exchange.exchange_policy import PROTOCOL_POLICY
 from protocol.identifiers import UnitId
+from protocol.limits import DAY
+from protocol.signatures import Suite
 from runtime.errors import Conflict, Unavailable
 from runtime.process.clock import now
 from tests.years.duties import (
@@ -119,6 +124,26 @@ async def stated_later(at: Strike) -> None:
         async with Registry.open(at.exchange.invocation) as registry:
             signer = registrar_of(registry.home, registry.directory)
             await registry.state([issue(Unread(stype, item), signer=signer, issued=now())])
+
+    await typed(at, state)
+
+
+async def policy_stated(at: Strike) -> None:
+    """Registrars state a policy of the exchange, which units seal by once it is in force: shorter lives, other suites."""
+    least = at.chance.choice(list(Suite))
+    policy = replace(
+        PROTOCOL_POLICY,
+        lifetime=at.chance.randint(8, 30) * DAY,
+        suites=(least, max(least, at.chance.choice(list(Suite)))),
+    )
+
+    async def state() -> None:
+        async with Registry.open(at.exchange.invocation) as registry:
+            signer, version = (
+                registrar_of(registry.home, registry.directory),
+                next_version_of(registry.directory),
+            )
+            await registry.state([issue(PolicyVersion(version, now(), policy), signer=signer, issued=now())])
 
     await typed(at, state)
 

@@ -14,7 +14,7 @@ from runtime.cli.input_files import PathName
 from runtime.cli.params import Moment, Whole
 from runtime.cli.render import moment, say, write, write_json
 
-MOST = 50_000
+MOST = 20_000
 """Decisions that it is tried on first: the newest of the audit topic."""
 
 

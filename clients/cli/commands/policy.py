@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ADDED = "contrada.policy"
 """Entry points of commands that join this group."""
 
-MOST = 50_000
+MOST = 20_000
 """Decisions that are tried, unless somebody asks for others: the newest."""
 
 
@@ -174,9 +174,15 @@ def policy_test(
 
     With --ledger it needs no exchange: records are verified against their leaves. Otherwise the centre's
     audit topic is read. FILE may be - for stdin. Quotas, suites and keys are not on record: what would need a
-    stronger suite is told apart, and the rest is not tried.
+    stronger suite is told apart, and the rest is not tried. Ends in 7 if something was accepted against the
+    policy that was in force then.
     """
-    from runtime.policy.policy_report import read_policy_of_file, show_trial, try_policy
+    from runtime.policy.policy_report import (
+        read_policy_of_file,
+        refuse_against,
+        show_trial,
+        try_policy,
+    )
     from runtime.policy.recorded_decisions import RECORDED, RecordedSpan
 
     refuse_empty_span(since, until)
@@ -192,6 +198,7 @@ def policy_test(
         show_trial(found)
         if not found["decisions"]:
             say("nothing is on record there")
+    refuse_against(found)
 
 
 def _here(invocation: Invocation, at: int | None) -> tuple[Directory, Millis]:

@@ -26,6 +26,7 @@ from keys.statement_types import (
     LAST_FOUNDING_TYPE,
     Appointment,
     EpochPublication,
+    PolicyVersion,
     StatementType,
     Unread,
 )
@@ -40,6 +41,7 @@ from protocol.envelope.header import parse_seal
 from protocol.envelope.replay import ReplayState
 from protocol.envelope.wire import parse_delivery, parse_submission, parse_wrap
 from protocol.errors import HINTS, Code, MisuseError, Rejected
+from protocol.exchange.exchange_policy import PROTOCOL_POLICY, policy_item
 from protocol.identifiers import Millis, UnitId, digest
 from protocol.public_keys import _COSE_SHAPE, _PUBLIC_LABEL, ALG_ED25519, ALG_HPKE_9_KE, ALG_ML_DSA_65
 from protocol.signatures import Suite, parse_signed
@@ -60,6 +62,7 @@ from tests.sim.world import World
 from tests.unit.protocol.cddl import Spec
 from tests.unit.protocol.envelope.test_core import CORE, FIELDS, REFUSED
 from tests.unit.protocol.envelope.test_header import SEAL
+from tests.unit.protocol.exchange.test_exchange_policy import NARROW
 from tests.unit.protocol.strategies import QUICK, cores, items
 from tests.unit.protocol.trail.acts import every_act, stated_acts
 
@@ -155,8 +158,13 @@ def samples() -> dict[str, list[bytes]]:
         "statement": world.directory.snapshot(),
         "statement-payload": [
             *(statement.signed.payload for statement in statements),
-            parse_statement(issue(LATER, signer=world.registrar, issued=world.now)).signed.payload,
+            *(
+                parse_statement(issue(body, signer=world.registrar, issued=world.now)).signed.payload
+                for body in (LATER, PolicyVersion(1, world.now, NARROW))
+            ),
         ],
+        "policy-version": [encode([1, world.now, policy_item(each)]) for each in (PROTOCOL_POLICY, NARROW)],
+        "exchange-policy": [encode(policy_item(each)) for each in (PROTOCOL_POLICY, NARROW)],
         "appointment": [encode(item) for item in appointments],
         "proof": [item[5] for item in appointments],
         "possession": [possessing],

@@ -234,7 +234,7 @@ MUTANTS = [
      test_only_what_would_be_delivered_counts, ()),
     (Mutant(Step.is_full.fget, forced(False, "self._pause")), test_a_step_ends_where_refusals_are_used_up, ("garbage",)),
     (Mutant(Router._route, dropped("self._pause")), test_an_outbox_full_of_garbage_waits_and_no_other_does, ()),
-    (Mutant(loop._quota_of, rewritten(".part(claim.partitions)", "")),
+    (Mutant(loop._quota_of, rewritten("directory.quota(claim.owner, now).part(claim.partitions)", "directory.quota(claim.owner, now)")),
      test_each_partition_has_its_part, ()),
     (Mutant(Router._route, rewritten("outcome.use", "use")),
      test_the_quota_is_the_registrars_and_what_is_over_it_is_counted, ()),

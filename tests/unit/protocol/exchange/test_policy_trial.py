@@ -110,6 +110,20 @@ def test_a_suite_that_is_not_on_record_is_no_refusal(world: World) -> None:
     assert tried(world, STRONG, strong).stronger == 0, "an addressee asked for it already"
 
 
+def test_what_was_accepted_against_the_policy_of_its_time_is_told(world: World) -> None:
+    """By whatever router: what it has signed says by which policy it had to judge."""
+    world.publish(PolicyVersion(1, Millis(0), SHORT), by=world.registrar)
+    before = record(world, "it")
+    world.now = Millis(world.now + POLICY_NOTICE)
+    refused = record(world, "it")
+    forged = replace(refused, type=RecordType.ACCEPTED, reasons=())
+    short = record(world, "it", expires=world.now + DAY)
+    for policy in (PROTOCOL_POLICY, SHORT):
+        assert [tried(world, policy, each).against for each in (refused, forged, short)] == [[], [forged], []]
+    later = replace(forged, directory_size=forged.directory_size + 1)
+    assert tried(world, SHORT, before, later).against == [], "that is another directory than this one"
+
+
 def test_of_changed_decisions_so_many_are_kept(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """All are counted, and memory has an end."""
     monkeypatch.setattr(policy_trial, "MOST_NAMED", 2)
@@ -124,6 +138,10 @@ MUTANTS = [
      test_what_cannot_be_tried_is_told_apart),
     ("other reasons", Mutant(PolicyTrial.take, rewritten("reason in after or reason not in before", "reason in after")),
      test_what_was_refused_by_the_policy_alone_would_be_accepted),
+    ("against", Mutant(PolicyTrial.take, rewritten("is_judged and len(self.against) < MOST_NAMED", "False")),
+     test_what_was_accepted_against_the_policy_of_its_time_is_told),
+    ("its own directory", Mutant(PolicyTrial.take, rewritten("parties.head.size == record.directory_size", "True")),
+     test_what_was_accepted_against_the_policy_of_its_time_is_told),
     ("suites", Mutant(PolicyTrial._asks_for_more, rewritten("self.policy.least_suite(core.classification) > weakest", "True")),
      test_a_suite_that_is_not_on_record_is_no_refusal),
     ("kept", Mutant(PolicyTrial._count, forced(True, "MOST_NAMED")), test_of_changed_decisions_so_many_are_kept),

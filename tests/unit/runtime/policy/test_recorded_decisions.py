@@ -10,9 +10,10 @@ from keys.statement_types import PolicyVersion
 from protocol.exchange.exchange_policy import PROTOCOL_POLICY
 from protocol.identifiers import Millis
 from protocol.limits import DAY, POLICY_NOTICE
-from protocol.trail.batches import verify_decisions
+from protocol.trail.batches import RecordType, verify_decisions
+from runtime.errors import NotVerified
 from runtime.policy import policy_report
-from runtime.policy.policy_report import try_policy, versions_report
+from runtime.policy.policy_report import refuse_against, try_policy, versions_report
 from runtime.policy.recorded_decisions import RecordedDecisions, RecordedSpan
 from tests.mutants.engine import Mutant
 from tests.mutants.operations import rewritten
@@ -77,6 +78,16 @@ def test_a_trial_finds_what_a_policy_would_have_changed(lived: World) -> None:
     short = try_policy(SHORT, held, judged(lived, held))
     assert (short["would_be_refused"], short["would_be_accepted"]) == (2, 0)
     assert [row["t"] for row in short["changed"]] == sorted(row["t"] for row in short["changed"])
+
+
+def test_what_a_router_accepted_against_the_policy_ends_a_trial(lived: World) -> None:
+    """An auditor is told, whatever policy is tried; where every router judged by it nothing is said."""
+    held = taken(lived)
+    refuse_against(try_policy(SHORT, held, judged(lived, held)))
+    (refused,) = [record for record, _ in judged(lived, held) if record.reasons]
+    held.take(replace(refused, type=RecordType.ACCEPTED, reasons=()))
+    with pytest.raises(NotVerified, match="1 messages were accepted against the policy of their time"):
+        refuse_against(try_policy(SHORT, held, judged(lived, held)))
 
 
 def test_the_newest_are_held_and_the_rest_is_counted(lived: World) -> None:
