@@ -18,7 +18,7 @@ YEARS ?= 1
 ONLY ?=
 export PYTHON
 
-.PHONY: help demo demo-once test check chaos years matrix memory upgrade fuzz bench bench-against vectors lock docs kafka clean venv-demo venv-dev venv-bench venv-docs venv-fuzz
+.PHONY: help demo demo-once test check chaos years matrix memory upgrade fuzz bench bench-against vectors package release advisories lock docs kafka clean venv-demo venv-dev venv-bench venv-docs venv-fuzz
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -79,6 +79,15 @@ vectors: venv-dev ## Write the protocol's test vectors again
 docs: venv-docs ## Build the documentation as a site into dist/site, without a warning
 	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --clean --strict --quiet
 	@echo "dist/site/index.html"
+
+package: venv-demo ## Build the Debian package into dist/, with every library in it
+	@$(PY) deploy/package/build.py
+
+release: venv-demo ## Build all that a release consists of into dist/VERSION/; tag nothing
+	@$(PY) deploy/package/release.py
+
+advisories: venv-dev ## Ask for known vulnerabilities of what is installed
+	@$(PY) deploy/package/advisories.py
 
 lock: venv-demo ## Write requirements/*.lock again from pyproject.toml (UPGRADE=1: newest allowed versions)
 	@sh deploy/lock.sh $(if $(UPGRADE),--upgrade)
