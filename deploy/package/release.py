@@ -6,7 +6,7 @@ whoever doubts a file can build it and compare; tags nothing, sends nothing anyw
 sentence where something is missing.
 
     contrada-VERSION-py3-none-any.whl      contrada-VERSION.tar.gz        contrada_VERSION_ARCHITECTURE.deb
-    contrada-VERSION.cdx.json              contrada-VERSION.md, its notes  SHA256SUMS
+    contrada-VERSION.cdx.json              its notes, in Markdown         SHA256SUMS
 """
 
 from __future__ import annotations
