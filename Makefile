@@ -4,10 +4,11 @@
 
 PY := .venv/bin/python
 # Tests without Kafka run on all cores, each file on one of them. Those with Kafka wait more than they work: three at a
-# time, test by test, each third with a broker of its own. The slowest are named, with what they took to prepare.
+# time, test by test, each third with a broker of its own. The slowest are named, with what they took to prepare, and
+# what was skipped, with the reason.
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 WITH_KAFKA := -n 3 --dist loadgroup --no-loadscope-reorder --ignore=tests/unit
-SLOWEST := --durations=10
+SLOWEST := --durations=10 -rs
 # One test needs no second process: path::name, a file, a folder, or words that a test's name contains.
 T ?=
 CHOSEN = $(if $(wildcard $(firstword $(subst ::, ,$(T)))),$(T),-k "$(T)")
@@ -46,7 +47,7 @@ check: venv-dev ## Formatting, types, import rules and the fast tests (under a m
 	@.venv/bin/mypy
 	@.venv/bin/mypy --explicit-package-bases deploy
 	@.venv/bin/lint-imports --no-logo
-	@$(PY) -m pytest -m "not kafka and not slow" $(PARALLEL)
+	@$(PY) -m pytest -m "not kafka and not slow" $(PARALLEL) -rs
 
 chaos: venv-dev kafka ## Kill and pause routers, brokers, daemons and the ledger: SEED=1 SECONDS=60; PLAIN=1: no certificates
 	@$(PY) -m tests.chaos --seed $(SEED) --seconds $(SECONDS) $(if $(PLAIN),--plain)

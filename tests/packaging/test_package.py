@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from deploy.package.components import component
 from deploy.package.deb import quick
 from deploy.package.epoch import ROOT, version
 from deploy.package.release import make_release
+from deploy.package.tree import lay_out
+from deploy.package.wheelhouse import wheels
 from tests.packaging.schema import faults
 from tests.sim.world import World
 from tests.waiting import GENEROUS
@@ -87,6 +90,15 @@ def test_two_builds_are_the_same_bytes(package: Path, tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert again.read_bytes() == package.read_bytes()
+
+
+def test_a_library_that_was_exchanged_is_not_packed(release: list[Path], tmp_path: Path) -> None:
+    """What is kept for the next build is proved again by the lock's hashes."""
+    kept = shutil.copytree(wheels(), tmp_path / "wheels")
+    with zipfile.ZipFile(next(kept.glob("click-*.whl")), "a") as wheel:
+        wheel.writestr("click/more.py", "print('more')")
+    with pytest.raises(Fault, match="could not be laid out"):
+        lay_out(tmp_path / "tree", wheels=kept, own=release[0], libraries=())
 
 
 def test_debian_reads_it(package: Path, unpacked: Path) -> None:
