@@ -4,10 +4,11 @@
 
 PY := .venv/bin/python
 # Tests without Kafka run on all cores, each file on one of them. Those with Kafka wait more than they work: three at a
-# time, test by test, each third with a broker of its own. The slowest are named, with what they took to prepare.
+# time, test by test, each third with a broker of its own. The slowest are named, with what they took to prepare, and
+# what was skipped, with the reason.
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 WITH_KAFKA := -n 3 --dist loadgroup --no-loadscope-reorder --ignore=tests/unit
-SLOWEST := --durations=10
+SLOWEST := --durations=10 -rs
 # One test needs no second process: path::name, a file, a folder, or words that a test's name contains.
 T ?=
 CHOSEN = $(if $(wildcard $(firstword $(subst ::, ,$(T)))),$(T),-k "$(T)")
@@ -18,7 +19,7 @@ YEARS ?= 1
 ONLY ?=
 export PYTHON
 
-.PHONY: help demo demo-once test check chaos years matrix memory upgrade fuzz bench bench-against vectors lock docs kafka clean venv-demo venv-dev venv-bench venv-docs venv-fuzz
+.PHONY: help demo demo-once test check chaos years matrix memory upgrade fuzz bench bench-against vectors package release advisories lock docs kafka clean venv-demo venv-dev venv-bench venv-docs venv-fuzz
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -46,7 +47,7 @@ check: venv-dev ## Formatting, types, import rules and the fast tests (under a m
 	@.venv/bin/mypy
 	@.venv/bin/mypy --explicit-package-bases deploy
 	@.venv/bin/lint-imports --no-logo
-	@$(PY) -m pytest -m "not kafka and not slow" $(PARALLEL)
+	@$(PY) -m pytest -m "not kafka and not slow" $(PARALLEL) -rs
 
 chaos: venv-dev kafka ## Kill and pause routers, brokers, daemons and the ledger: SEED=1 SECONDS=60; PLAIN=1: no certificates
 	@$(PY) -m tests.chaos --seed $(SEED) --seconds $(SECONDS) $(if $(PLAIN),--plain)
@@ -79,6 +80,15 @@ vectors: venv-dev ## Write the protocol's test vectors again
 docs: venv-docs ## Build the documentation as a site into dist/site, without a warning
 	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --clean --strict --quiet
 	@echo "dist/site/index.html"
+
+package: venv-demo ## Build the Debian package into dist/, with every library in it
+	@$(PY) deploy/package/build.py
+
+release: venv-demo ## Build all that a release consists of into dist/VERSION/; tag nothing
+	@$(PY) deploy/package/release.py
+
+advisories: venv-dev ## Ask for known vulnerabilities of what is installed
+	@$(PY) deploy/package/advisories.py
 
 lock: venv-demo ## Write requirements/*.lock again from pyproject.toml (UPGRADE=1: newest allowed versions)
 	@sh deploy/lock.sh $(if $(UPGRADE),--upgrade)

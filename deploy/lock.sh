@@ -1,7 +1,7 @@
 #!/bin/sh
 # Regenerate requirements/*.lock: every dependency pinned with its hashes, for Python 3.11 and newer on Linux and macOS.
 #
-#   runtime.lock  what a server needs to run a unit or a router
+#   runtime.lock  what a server needs to run a unit, a router or a ledger, PostgreSQL's client included
 #   demo.lock     runtime, and what brings Kafka and Java here, and what installs this repository
 #   dev.lock      demo, and the tools of `make check` and `make test`
 #   bench.lock    dev, and the client of NATS, which `make bench` measures beside ours
@@ -32,4 +32,4 @@ compile docs --group build --group kafka --group dev --group bench --group docs 
 compile bench --group build --group kafka --group dev --group bench --constraint requirements/fuzz.lock "$@"
 compile dev --group build --group kafka --group dev --constraint requirements/fuzz.lock "$@"
 compile demo --group build --group kafka --constraint requirements/fuzz.lock "$@"
-compile runtime --constraint requirements/fuzz.lock "$@"
+compile runtime --extra postgresql --constraint requirements/fuzz.lock "$@"

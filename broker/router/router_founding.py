@@ -123,7 +123,7 @@ def _identity(directory: Path, name: UnitId, secret: Secret) -> PrivateIdentity:
 
 
 def _secret(home: Path, given: Path | None) -> tuple[Path | None, Secret]:
-    """What seals the key, and the file that the settings are to name: none where the service manager brings it."""
+    """What seals the key, and the file for the settings: none where the service manager brings it."""
     brought = None if given is not None else find_secret("router.secret")
     if brought is not None:
         return None, brought

@@ -45,10 +45,9 @@ def make_unit_home(
 ) -> UnitHome:
     """Make a home with fresh keys and an enrolment request for the centre.
 
-    Without a secret, the one that the service manager brings counts, and without that a random one is kept beside
-    the keys: good for trials and encrypted disks. The settings
-    are written last: what was interrupted is not a home, and the next call completes it, with the keys that
-    are there.
+    Without a secret, the one that the service manager brings counts, and without that a random one is kept
+    beside the keys: good for trials and encrypted disks. The settings are written last: what was interrupted
+    is not a home, and the next call completes it, with the keys that are there.
     """
     home = UnitHome(path.absolute())
     check_socket_path(home.socket)
@@ -90,7 +89,8 @@ def _keys(home: UnitHome, unit: UnitId, secret: Secret) -> UnitKeys:
 
 
 def _own_secret(home: UnitHome) -> Secret:
-    # What the daemon will be brought opens what is sealed here: it looks there before it looks beside the keys.
+    # What the daemon will be brought opens what is sealed here: it looks there before it looks beside the
+    # keys.
     brought = find_secret(home.secret.name)
     if brought is not None:
         return brought

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Kafka for several machines: a plan in, server.properties of each node and the commands for them out.
 
-Owns: what a cluster of machines has beyond `settings.py`: three listeners of their own, places, and copies in each of them.
-Pure up to `main`. Rule: whatever a plan says, what `settings.REQUIRED` says holds, with certificates and rights.
+Owns: what a cluster of machines has beyond `settings.py`: three listeners of their own, places, and copies in
+each of them. Pure up to `main`. Rule: whatever a plan says, what `settings.REQUIRED` says holds, with
+certificates and rights.
 
     python deploy/kafka/plans.py deploy/kafka/plans/three-brokers.toml --out ./kafka
 """
@@ -24,7 +25,7 @@ from deploy.kafka.settings import REQUIRED, guarded, kafka_uuid
 
 COPIES = 3
 IN_SYNC = 2
-"""Of each record. One node, or one place, may be away and nothing stands still; with two away nothing is lost."""
+"""Of each record. With one place away nothing stands still; with two away nothing is lost."""
 
 PRODUCTION: Mapping[str, str] = {
     # Units meet one listener, brokers another, controllers a third: a firewall can tell them apart.
@@ -177,7 +178,8 @@ def write(layout: Layout, out: Path) -> list[Path]:
         (folder / "server.properties").write_text(layout.properties(each))
         words = " ".join(names.formatting(layout, each))
         (folder / "format.sh").write_text(
-            "#!/bin/sh\n# Once, on this node, before its first start. Never again: it would be an empty node.\n"
+            "#!/bin/sh\n"
+            "# Once, on this node, before its first start. Never again: it would be an empty node.\n"
             f'exec kafka-storage.sh {words} --config "$(dirname "$0")/server.properties"\n'
         )
         made.append(folder)

@@ -62,7 +62,13 @@ class Broker:
 
     def storage_tool(self, *words: str) -> subprocess.Popen[bytes]:
         """Kafka's own tool for a node's disk, running, with the settings that lie in the directory."""
-        line = [*self.java, "kafka.tools.StorageTool", *words, "--config", str(self.directory / "server.properties")]
+        line = [
+            *self.java,
+            "kafka.tools.StorageTool",
+            *words,
+            "--config",
+            str(self.directory / "server.properties"),
+        ]
         with self.log.open("ab") as log:
             return subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Build the Debian package: `make package`.
 
-Owns: the order of the steps. Prints the path of what was built. Ends with 8 and a sentence where something is missing.
+Owns: the order of the steps. Prints the path of what was built. Ends with 8 and a sentence where something is
+missing.
 
     python deploy/package/build.py                  # dist/contrada_VERSION_ARCHITECTURE.deb
     python deploy/package/build.py --quick --out D  # larger, in a third of the time

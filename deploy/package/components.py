@@ -1,6 +1,7 @@
 """What is inside: each library with its version, its licence and its hash, read from the wheels themselves.
 
-Owns: the reading of a wheel's METADATA. The copyright file and the bill of materials are both written from this.
+Owns: the reading of a wheel's METADATA. The copyright file and the bill of materials are both written from
+this.
 """
 
 from __future__ import annotations

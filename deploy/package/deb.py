@@ -1,8 +1,8 @@
 """A Debian package, written byte for byte by ourselves.
 
-Owns: the format (deb(5): an `ar` of a version, control.tar and data.tar). Knows nothing of what is inside. Rules: names in
-order, owner root, one moment for every file; so the same files are the same package, whatever machine and whoever built it.
-`dpkg-deb` reads it in the tests; to write it needs nothing of Debian.
+Owns: the format (deb(5): an `ar` of a version, control.tar and data.tar). Knows nothing of what is inside.
+Rules: names in order, owner root, one moment for every file; so the same files are the same package, whatever
+machine and whoever built it. `dpkg-deb` reads it in the tests; to write it needs nothing of Debian.
 """
 
 from __future__ import annotations

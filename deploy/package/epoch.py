@@ -1,7 +1,7 @@
 """The version and the moment that everything built here bears.
 
-Owns: where both come from. Rule: nothing built depends on when or where it was built. So two builds of one commit are the
-same bytes, and whoever doubts a package can build it and compare.
+Owns: where both come from. Rule: nothing built depends on when or where it was built. So two builds of one
+commit are the same bytes, and whoever doubts a package can build it and compare.
 """
 
 from __future__ import annotations

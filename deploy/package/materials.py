@@ -1,7 +1,8 @@
 """The bill of materials: what the program consists of, as CycloneDX 1.6 says it.
 
-Owns: the document (cyclonedx.org, ECMA-424). Rules: nothing in it depends on when it was written or by whom, so two of one
-commit are the same; each hash is that of the wheel that the lock file names. A test validates it by the standard's own schema.
+Owns: the document (cyclonedx.org, ECMA-424). Rules: nothing in it depends on when it was written or by whom,
+so two of one commit are the same; each hash is that of the wheel that the lock file names. A test validates
+it by the standard's own schema.
 """
 
 from __future__ import annotations

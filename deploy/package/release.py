@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Everything that a release consists of, in dist/: `make release`.
 
-Owns: the list of files and their hashes. Rules: built from what the commit has and from nothing else, so that whoever doubts
-a file can build it and compare; tags nothing, sends nothing anywhere. Ends with 8 and a sentence where something is missing.
+Owns: the list of files and their hashes. Rules: built from what the commit has and from nothing else, so that
+whoever doubts a file can build it and compare; tags nothing, sends nothing anywhere. Ends with 8 and a
+sentence where something is missing.
 
     contrada-VERSION-py3-none-any.whl      contrada-VERSION.tar.gz        contrada_VERSION_ARCHITECTURE.deb
-    contrada-VERSION.cdx.json              contrada-VERSION.md, its notes  SHA256SUMS
+    contrada-VERSION.cdx.json              its notes, in Markdown         SHA256SUMS
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """What the package installs, and where.
 
-Owns: the layout. /usr/lib/contrada is a virtual environment made by hand: pyvenv.cfg, a link to Debian's Python, and the
-libraries. It works wherever it lies, since Python finds the rest from the place of its own link. Rule: nothing of the
-building machine is in it, no path, no time, no compiled module (the installation compiles).
+Owns: the layout. /usr/lib/contrada is a virtual environment made by hand: pyvenv.cfg, a link to Debian's
+Python, and the libraries. It works wherever it lies, since Python finds the rest from the place of its own
+link. Rule: nothing of the building machine is in it, no path, no time, no compiled module (the installation
+compiles).
 """
 
 from __future__ import annotations
@@ -127,7 +128,8 @@ def _manual() -> str:
         f'.TH CONTRADA 1 "" "contrada {version()}" "User Commands"\n'
         ".SH NAME\ncontrada \\- message exchange for police forces\n"
         f".SH SYNOPSIS\n.nf\n{lines}\n.fi\n"
-        ".SH SEE ALSO\nEvery command has \\-\\-help with examples; all pages lie in /usr/share/doc/contrada/docs.\n"
+        ".SH SEE ALSO\nEvery command has \\-\\-help with examples."
+        " All pages lie in /usr/share/doc/contrada/docs.\n"
     )
 
 

@@ -1,7 +1,8 @@
-"""The wheels that a package holds, each proved by its hash, kept so that a later build works without a network.
+"""The wheels that a package holds, each proved by its hash, kept for builds without a network.
 
-Owns: the cache `${XDG_CACHE_HOME:-~/.cache}/contrada/wheels-...`, one folder for each lock file and machine. Rules: a
-folder gets its name when it is complete; what is in it is proved again, by the lock's hashes, when it is installed.
+Owns: the cache `${XDG_CACHE_HOME:-~/.cache}/contrada/wheels-...`, one folder for each lock file and machine.
+Rules: a folder gets its name when it is complete; what is in it is proved again, by the lock's hashes, when
+it is installed.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def pip(command: str, *arguments: str, fault: str) -> None:
     if done.returncode:
         raise Fault(
             f"{fault}:\n  {_last(done.stderr.splitlines())}",
-            remedy="The first build needs a network that reaches the Python package index. Then run it again.",
+            remedy="The first build needs a network that reaches the Python package index; then again.",
         )
 
 

@@ -74,8 +74,8 @@ async def run_until_end(
 ) -> set[asyncio.Task[Any]]:
     """Wait until one of `tasks` or of the servers ends, then end all; which ended first, for `check_end`.
 
-    Servers end first, what answers their requests after them. Nothing waits for what runs `beside`. The service
-    manager is told of the begin and of the end, and in between that the loop still turns.
+    Servers end first, what answers their requests after them. Nothing waits for what runs `beside`. The
+    service manager is told of the begin and of the end, and in between that the loop still turns.
     """
     for task in beside:
         task.add_done_callback(note_crash)

@@ -34,9 +34,12 @@ def calls(line: str) -> Iterator[list[str]]:
         first = (
             at == 0 or OPERATORS.fullmatch(words[at - 1]) or "=" in words[at - 1] or words[at - 1] == "sudo"
         )
-        if first and word.rpartition("/")[2] == "contrada":
+        name = word.rpartition("/")[2]
+        if first and name in ("contrada", "contrada-as"):
             end = next((i for i in range(at, len(words)) if ENDS.fullmatch(words[i])), len(words))
-            yield [PLACEHOLDERS.get(word, word) for word in words[at + 1 : end]]
+            # `contrada-as ROLE` runs the words behind it.
+            begin = at + (1 if name == "contrada" else 2)
+            yield [PLACEHOLDERS.get(word, word) for word in words[begin:end]]
 
 
 def understand(arguments: list[str], *, whole: bool) -> click.Command:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from broker import replica
@@ -112,3 +114,17 @@ def test_numbers_in_words_are_the_programs() -> None:
     )  # "two weeks": architecture.md, attacks.md, restore-a-unit.md
     assert limits.EPOCH_GRACE == limits.DAY  # "until a day after its end": architecture.md
     assert _days("audit") == 90  # "90 days": architecture.md, ADR 0017
+
+
+def test_every_size_of_a_machine_rests_on_a_figure() -> None:
+    """The table of machines names figures that `make bench` gives, for each of its rows."""
+    measured = {
+        row[0].strip("`")
+        for row in page("docs/figures.md").rows("Figure", "Ratio", "Target", "Value", "Floor")
+    }
+    rows = page("docs/scaling.md").rows("Machine", "Take", "Because", "Figures")
+    assert len(rows) >= 7
+    for machine, _, _, figures in rows:
+        named = set(re.findall(r"`(\w+)`", figures))
+        assert named, machine
+        assert named <= measured, machine

@@ -158,3 +158,14 @@ def test_every_attack_that_is_tested_is_written_about() -> None:
     text = page("docs/attacks.md").text
 
     assert sorted(name for name in ATTACKS if f"`{name}`" not in text) == []
+
+
+def test_every_page_has_its_place_in_the_navigation() -> None:
+    """What is in no menu nobody finds. Runbooks and decisions are listed by the hook (deploy/docs_site.py)."""
+    menu = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").split("\nnav:\n")[1]
+    listed = set(re.findall(r"([\w./-]+\.md)$", menu, re.MULTILINE))
+    written = {each.name.removeprefix("docs/") for each in pages() if each.name != "README.md"}
+
+    by_the_hook = {name for name in written if name.startswith(("adr/", "runbooks/"))}
+    assert sorted(written - by_the_hook - listed) == []
+    assert sorted(listed - written - {"index.md"}) == []

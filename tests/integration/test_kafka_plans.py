@@ -106,7 +106,9 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     made = Site(layout, names, {})
     with ExitStack() as ending:
         for machine in layout.machines:
-            node = Node(machine.id, machine.clients, machine.controller, names.directories.get(machine.id, ""))
+            node = Node(
+                machine.id, machine.clients, machine.controller, names.directories.get(machine.id, "")
+            )
             broker = Broker(
                 Plan(names.cluster, (node,)), node, directory=tmp_path / f"node-{machine.id}", java=command
             )

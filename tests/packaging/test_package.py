@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +18,13 @@ import pytest
 
 from deploy.kafka.faults import Fault
 from deploy.package.build import build_deb
+from deploy.package.components import component
 from deploy.package.deb import quick
-from deploy.package.epoch import version
+from deploy.package.epoch import ROOT, version
+from deploy.package.release import make_release
+from deploy.package.tree import lay_out
+from deploy.package.wheelhouse import wheels
+from tests.packaging.schema import faults
 from tests.sim.world import World
 from tests.waiting import GENEROUS
 
@@ -26,17 +34,42 @@ PYTHON = Path("/usr/bin/python3.11")
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="packages are built with Python 3.11, as Debian 12 has it"),
+    pytest.mark.skipif(
+        sys.version_info[:2] != (3, 11), reason="packages are built with Python 3.11, as Debian 12 has it"
+    ),
 ]
 
 
 @pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def release(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Built once for all that is asked here."""
     try:
-        return build_deb(tmp_path_factory.mktemp("package"), compress=quick)
+        return make_release(tmp_path_factory.mktemp("release"), compress=quick)
     except Fault as fault:
-        pytest.skip(f"no package: {fault}")
+        pytest.skip(f"no release: {fault}")
+
+
+@pytest.fixture(scope="module")
+def package(release: list[Path]) -> Path:
+    """The package of it."""
+    (found,) = (path for path in release if path.suffix == ".deb")
+    return found
+
+
+def test_a_release_is_whole(release: list[Path]) -> None:
+    """Every file that it should have, with hashes that `sha256sum` finds right, and a bill of what is in the package."""
+    *files, sums = release
+    endings = {"".join(re.findall(r"(?:\.cdx)?\.\w+$", path.name)) for path in files}
+    assert endings == {".whl", ".gz", ".deb", ".cdx.json", ".md"}
+    if shutil.which("sha256sum"):
+        subprocess.run(["sha256sum", "--check", "--strict", sums.name], cwd=sums.parent, check=True)
+    (text,) = (path.read_text() for path in files if path.name.endswith(".cdx.json"))
+    assert faults(text) is None
+    found, lock = json.loads(text), (ROOT / "requirements/runtime.lock").read_text()
+    named = {each["name"]: each["version"] for each in found["components"]}
+    assert named == dict(re.findall(r"^([\w.-]+)==(\S+)", lock, re.MULTILINE))
+    assert all(f"sha256:{each['hashes'][0]['content']}" in lock for each in found["components"])
+    assert component(files[0]).sha256 == found["metadata"]["component"]["hashes"][0]["content"]
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +90,15 @@ def test_two_builds_are_the_same_bytes(package: Path, tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert again.read_bytes() == package.read_bytes()
+
+
+def test_a_library_that_was_exchanged_is_not_packed(release: list[Path], tmp_path: Path) -> None:
+    """What is kept for the next build is proved again by the lock's hashes."""
+    kept = shutil.copytree(wheels(), tmp_path / "wheels")
+    with zipfile.ZipFile(next(kept.glob("click-*.whl")), "a") as wheel:
+        wheel.writestr("click/more.py", "print('more')")
+    with pytest.raises(Fault, match="could not be laid out"):
+        lay_out(tmp_path / "tree", wheels=kept, own=release[0], libraries=())
 
 
 def test_debian_reads_it(package: Path, unpacked: Path) -> None:
@@ -140,7 +182,9 @@ def machine(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     )  # fmt: skip
     said = place / "up/root/said"
     if not said.exists():
-        pytest.skip(f"no machine could be booted here: {(done.stderr or (place / 'console').read_text())[-300:]}")
+        pytest.skip(
+            f"no machine could be booted here: {(done.stderr or (place / 'console').read_text())[-300:]}"
+        )
     yield Machine(said.read_text())
     shutil.rmtree(place, ignore_errors=True)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,11 @@ import pytest
 from broker.ledger.admin.ledger_founding import LedgerPlan, found_ledger
 from broker.ledger.app import check_ledger
 from broker.ledger.settings import LedgerSettings
+from broker.router import router_founding
 from broker.router.app import check_router
+from broker.router.router_founding import RouterPlan, found_router
 from broker.router.settings import RouterSettings
+from clients.daemon import home as unit_home
 from clients.daemon.app import check_daemon
 from clients.daemon.home import make_unit_home
 from clients.witness.app import check_witness
@@ -23,8 +27,12 @@ from keys.unlock import Credential
 from protocol.errors import ContradaError
 from protocol.identifiers import Millis, UnitId
 from runtime.cli.exits import of_code
+from runtime.kafka.security.access import KafkaAccess
 from runtime.process import logs
 from tests.cli.terminal import contrada
+from tests.mutants.engine import Mutant
+from tests.mutants.operations import unchecked
+from tests.mutants.promises import assert_missed
 from tests.sim.one_log import policy_of
 from tests.sim.world import World
 from tests.unit.broker.files import write_router
@@ -141,3 +149,70 @@ def test_as_the_service_the_keys_are_opened(
     (brought / f"{name}.secret").write_bytes(program.secret)
     assert "open" in program.check()
     assert "not opened" not in program.check()
+
+
+def test_what_the_service_manager_brings_seals_a_new_unit_s_keys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Made under the credential that the daemon will be brought, it is opened by that one, and has no secret beside its keys."""
+    secret = _brought(tmp_path, monkeypatch, "unit.secret")
+    home = make_unit_home(
+        tmp_path / "fr", unit=UnitId("fr"), bootstrap="127.0.0.1:1", root=World().directory.root.encoded()
+    )
+    assert not home.secret.exists()
+    check_daemon(home.path)
+    secret.write_bytes(os.urandom(32))
+    with pytest.raises(ContradaError):
+        check_daemon(home.path)
+
+
+def test_what_the_service_manager_brings_seals_a_further_router_s_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its settings then name no secret; a file that is named goes before it."""
+    secret = _brought(tmp_path, monkeypatch, "router.secret")
+    (root := tmp_path / "root.cbor").write_bytes(World().directory.root.encoded())
+    plan = RouterPlan(
+        home=tmp_path / "router-2",
+        name=UnitId("router-2"),
+        kafka=KafkaAccess("127.0.0.1:1"),
+        root=root,
+        secret=None,
+        http_port=0,
+        ledger_policy=None,
+    )
+    config = Path(found_router(plan)["config"])
+    assert "secret" not in tomllib.loads(config.read_text())
+    check_router(RouterSettings.load(config))
+    write_private(tmp_path / "own.secret", os.urandom(32), entropy=os.urandom)
+    named = found_router(replace(plan, home=tmp_path / "router-3", secret=tmp_path / "own.secret"))
+    secret.unlink()
+    check_router(RouterSettings.load(Path(named["config"])))
+
+
+def _brought(tmp: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> Path:
+    (folder := tmp / "brought").mkdir()
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(folder))
+    write_private(folder / name, os.urandom(32), entropy=os.urandom)
+    return folder / name
+
+
+@pytest.mark.parametrize(
+    ("mutant", "promise"),
+    [
+        (
+            Mutant(unit_home._own_secret, unchecked("brought")),
+            test_what_the_service_manager_brings_seals_a_new_unit_s_keys,
+        ),
+        (
+            Mutant(router_founding._secret, unchecked("brought")),
+            test_what_the_service_manager_brings_seals_a_further_router_s_key,
+        ),
+    ],
+    ids=["unit", "router"],
+)
+async def test_keys_under_another_secret_would_be_noticed(
+    mutant: Mutant, promise: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Made beside the keys, the secret is not the one that the service looks at first."""
+    await assert_missed(mutant, promise, tmp_path=tmp_path, monkeypatch=monkeypatch)
