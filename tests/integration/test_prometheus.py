@@ -128,8 +128,8 @@ def test_real_faults_fire_real_alerts() -> None:
         # With its witness: the next head lacks a cosignature.
         with stopped(exchange, "unit-it"):
             send(exchange, "fr", "centre")
-            seen.until_firing("UnitSilent it", "WitnessSilent it.example/witness")
-        seen.until_firing(no_more=("UnitSilent it", "WitnessSilent it.example/witness"))
+            seen.until_firing("UnitSilent it", "WitnessSilent it.example/witness", "UnitUnheard it")
+        seen.until_firing(no_more=("UnitSilent it", "WitnessSilent it.example/witness", "UnitUnheard it"))
 
         with stopped(exchange, "ledger"):
             seen.until_firing("LedgerDown")

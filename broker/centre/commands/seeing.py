@@ -234,16 +234,20 @@ def centre_top(invocation: Invocation, *, sort: str, every: int, once: bool, mos
     """
     import sys
     from contextlib import suppress
+    from shutil import get_terminal_size
 
     from broker.centre.seen.top_view import TopView, show_live
     from runtime.cli.kafka_calls import run_quietly
+
+    def room() -> int:
+        return min(most, max(1, get_terminal_size().lines - 6))
 
     live = not once and not invocation.json and sys.stdout.isatty()
 
     async def show() -> list[dict[str, Any]]:
         async with TopView.of(invocation) as view:
             if live:
-                await show_live(view, by=sort, every=float(max(1, every)), most=lambda: most)
+                await show_live(view, by=sort, every=float(max(1, every)), most=room)
             return await view.rows(by=sort, most=most)
 
     if live:
