@@ -25,6 +25,7 @@ def settings(name: str) -> dict[str, str]:
         "contrada-router.service",
         "contrada-ledger.service",
         "contrada-witness.service",
+        "contrada-watch.service",
     ],
 )
 def test_what_a_person_must_mend_is_not_tried_for_ever(name: str) -> None:
