@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from broker.centre.seen import alarm_book, alarm_file
+from broker.centre.seen import alarm_book, alarm_file, sight
 from broker.centre.seen.alarm_book import KEPT, AlarmBook
 from broker.centre.seen.alarm_file import change_alarms, read_alarms
 from broker.centre.seen.troubles import Trouble
@@ -60,6 +60,21 @@ def test_closing_the_quarantine_marks_what_was_looked_at() -> None:
     """What came later is not looked at by that."""
     book = AlarmBook().noted([HELD], now=at(10)).moved([1], "closed", by="A", note="", now=at(20))
     assert book.looked == {"quarantined": 17}
+    first = Trouble("quarantined", "quarantine", "1 record", mark=0)
+    book = AlarmBook().noted([first, SILENT], now=at(10)).moved([1, 2], "closed", by="A", note="", now=at(20))
+    assert book.looked == {"quarantined": 0}
+
+
+@pytest.mark.parametrize(
+    ("looked", "unseen"),
+    [(-1, 3), (0, 2), (2, 1), (4, 0), (17, 3)],
+    ids=["never", "the first", "some", "all", "another topic"],
+)
+def test_what_came_since_somebody_looked_is_unseen(looked: int, unseen: int) -> None:
+    """By offset; where the topic was made anew, what was looked at is no measure."""
+    told = sight._told_of([(0, 100), (2, 200), (4, 300)], more=False, looked=looked)
+    assert (told["depth"], told["unseen"], told["newest"], told["newest_t"]) == (3, unseen, 4, 300)
+    assert told["since"] == (None if not unseen else [100, 200, 300][3 - unseen])
 
 
 def test_a_look_without_kafka_ends_no_alarm() -> None:
