@@ -81,6 +81,8 @@ def test_a_plugin_answers_without_kafka(home: CentreHome) -> None:
         "CONTRADA CRITICAL - kafka: "
     )
     assert at(home, "check", "lag", "--form", "nagios", exit_=3).out.startswith("CONTRADA UNKNOWN - lag: ")
+    home.pending.mkdir()  # a file is read there: an error of the system, and no verdict
+    assert at(home, "check", "lag", "--form", "nagios", exit_=3).out.startswith("CONTRADA UNKNOWN")
     home.settings.write_text("kafka = 7\n")
     assert at(home, "check", "lag", "--form", "nagios", exit_=3).out.startswith("CONTRADA UNKNOWN - E_")
 

@@ -124,15 +124,15 @@ def centre_check(
     from broker.centre.seen.check_forms import check_rows, metric_lines, plugin_lines
     from broker.centre.seen.checking import CheckVerdict, answers, thresholds_of, worst_of
     from broker.centre.seen.watching import look_once
-    from protocol.errors import ContradaError
     from runtime.cli.kafka_calls import run_quietly
 
     try:
         found = answers(run_quietly(look_once(invocation)), what, thresholds_of(bounds))
-    except ContradaError as error:
+    except Exception as error:
+        # Any other exit code would be read as a verdict, 1 as a warning.
         if form != "nagios":
             raise
-        write_as_is(f"CONTRADA UNKNOWN - {error.code}: {type(error).__name__}")
+        write_as_is(f"CONTRADA UNKNOWN - {getattr(error, 'code', 'E_FAILED')}: {type(error).__name__}")
         click.get_current_context().exit(CheckVerdict.UNKNOWN)
     verdict = worst_of(found)
     match form:

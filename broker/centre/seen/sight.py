@@ -110,11 +110,11 @@ def unit_rows(
 
 
 def ends_of(keys: Iterable[Mapping[str, Any]], moment: Millis) -> list[Row]:
-    """Every key and half-year with its end, whether or not it is near."""
+    """Every key and half-year with its end, whether or not it is near. A suspended unit's may well end."""
     return [
         {"kind": row["kind"], "name": row["name"], "until": row["until"], "left": row["until"] - moment}
         for row in keys
-        if row["until"] is not None
+        if row["until"] is not None and row.get("state") != "suspended"
     ]
 
 

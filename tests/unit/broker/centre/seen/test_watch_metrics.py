@@ -99,7 +99,12 @@ def test_a_unit_is_heard_by_the_newest_of_its_marks(world: World) -> None:
 
 
 def test_a_key_without_an_end_has_no_row() -> None:
-    keys = [{"kind": "root", "name": "root", "until": None}, {"kind": "unit", "name": "fr", "until": NOW + 7}]
+    """Nor has that of a unit that is suspended: it would be an alert that nobody can end."""
+    keys = [
+        {"kind": "root", "name": "root", "until": None},
+        {"kind": "unit", "name": "fr", "until": NOW + 7, "state": "lasting"},
+    ]
+    keys.append({"kind": "unit", "name": "no", "until": NOW - 7, "state": "suspended"})
     assert ends_of(keys, Millis(NOW)) == [{"kind": "unit", "name": "fr", "until": NOW + 7, "left": 7}]
 
 
