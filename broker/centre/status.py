@@ -25,7 +25,7 @@ from broker.centre.seen.sight import (
     unit_rows,
     with_troubles,
 )
-from broker.centre.seen.troubles import NOTICE
+from broker.centre.seen.troubles import NO_MARK, NOTICE
 from broker.centre.wire.given_watch import ending_certificates
 from broker.process_certificates import authority_here
 from keys.directory import Directory
@@ -64,7 +64,7 @@ async def read_status(
     progress = await _progress(registry, there)
     hanging = await _hanging(registry, wanted)
     book = read_alarms(home)
-    more = await _more(registry, looked=book.looked.get("quarantined", -1))
+    more = await _more(registry, looked=book.looked.get("quarantined", NO_MARK))
     answers = await asyncio.gather(*asked)
     status = {
         "kafka": {"bootstrap": str(registry.kafka), "reachable": True},

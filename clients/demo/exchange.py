@@ -157,7 +157,8 @@ class Exchange:
         self._start_centre()
         self._wait()
         # Last: what it finds while others are starting would be alarms.
-        self.processes.start("watch", [*TETHERED, "--home", str(self.centre), "centre", "watch"])
+        watch = ["--home", str(self.centre), "centre", "watch", "--every", "10s"]
+        self.processes.start("watch", [*TETHERED, *watch])
 
     @property
     def _centre_processes(self) -> str:

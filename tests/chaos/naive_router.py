@@ -46,6 +46,7 @@ class NaiveClaim:
         self.owner = topics.outbox_owner(source.topic)
         self.partition = source.partition
         self.partitions = 1
+        self.end = 0
 
     async def fetch(self, *, wait_ms: int | None, most: int) -> list[InputRecord]:
         """What comes next."""

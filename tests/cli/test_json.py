@@ -78,7 +78,7 @@ WITHOUT = {
 ELSEWHERE = {
     "needs Kafka: tests/cli/test_live.py, test_centre_status.py": """
         centre appoint, centre keys, centre renew, centre init, centre status, centre units, centre enrol, centre suspend, centre resume, centre revoke, centre quota ls, centre quota set, centre agree ls, centre agree to,
-        centre topics apply, centre topics end-hanging, centre topics hanging, centre topics plan, centre audit, centre quarantine ls, centre quarantine show, centre quarantine release,
+        centre topics apply, centre topics end-hanging, centre topics hanging, centre topics plan, centre audit, centre check, centre top, centre watch, centre quarantine ls, centre quarantine show, centre quarantine release,
         centre act policy-change, centre act break-glass, centre act auditor-access, demo""",
     "needs an exchange that has decided: tests/integration/test_policy.py": "policy apply, policy test",
     "needs a ledger: tests/unit/clients/audit/test_commands.py": """
@@ -86,6 +86,8 @@ ELSEWHERE = {
         audit verify checkpoint, audit verify directory, audit prove inclusion, audit prove consistency,
         ledger init, ledger check, ledger record, ledger erase, ledger policy, ledger export""",
     "needs a token: tests/cli/test_token.py": "token check, token init, token move, token show",
+    "works on a centre's book, or on any home: tests/cli/test_seeing.py, tests/unit/clients/cli/bundle/test_bundle.py": """
+        centre alarms ls, centre alarms ack, centre alarms close, debug bundle""",
     "needs a gap: tests/integration/test_ledger_goes_on.py": "ledger gap",
     "makes a directory: tests/cli/test_certificate.py": "centre certificate, unit certificate request, unit certificate take",
     "needs a Kafka that was put back: tests/integration/test_older_copy.py": "ledger put-back",

@@ -175,6 +175,17 @@ def test_the_centre_runs_its_exchange(exchange: Exchange) -> None:
     status = exchange.json("centre", "centre", "status", exit_=3)
     assert status["topics"]["missing"] == []
     assert [router["ready"] for router in status["routers"]] == [False]
+    assert "router_not_ready" in {row["code"] for row in status["troubles"]}
+    told = exchange.json("centre", "centre", "watch", "--once")
+    assert [row["code"] for row in told] == [row["code"] for row in status["troubles"]]
+    assert {row["code"] for row in exchange.json("centre", "centre", "alarms", "ls")} == {
+        row["code"] for row in told
+    }
+    checked = {row["what"]: row["verdict"] for row in exchange.json("centre", "centre", "check", exit_=3)}
+    assert (checked["routers"], checked["kafka"], checked["quarantine"]) == ("critical", "ok", "ok")
+    assert exchange.at("centre", "centre", "check", "routers", "--form", "nagios", exit_=2).out.startswith(
+        "CONTRADA CRIT"
+    )
 
 
 def test_keys_are_renewed_and_routers_added_by_command(exchange: Exchange) -> None:
@@ -353,6 +364,9 @@ def test_a_case_by_command_line(running: Exchange) -> None:
     before = running.json("centre", "centre", "audit")
     newest = running.json("centre", "centre", "audit", "--limit", "2")
     dated = running.json("centre", "centre", "audit", "--since", "yesterday", "--until", "today")
+    asked = running.json("centre", "centre", "audit", "--reason", rejected[0]["reasons"][0]["code"])
+    assert [row["audit_offset"] for row in asked] == [row["audit_offset"] for row in rejected]
+    assert running.json("centre", "centre", "audit", "--message", before[0]["id"])[0] == before[0]
     after = running.json("centre", "centre", "audit")
     moments = [after[:size] for size in range(len(before), len(after) + 1)]
     assert before == moments[0]
@@ -364,6 +378,8 @@ def test_a_case_by_command_line(running: Exchange) -> None:
         assert running.json(home, "message", "trace", short)["id"] == sent["id"]
     assert running.json("centre", "centre", "quarantine", "ls") == []
     running.at("centre", "centre", "quarantine", "show", "0", exit_=5)
+    top = {row["unit"]: row for row in running.json("centre", "centre", "top", "--sort", "deadline")}
+    assert set(top) == {"fr", "it", "fr-customs"} and top["fr"]["refused"] <= 1
     until(
         lambda: running.json("centre", "centre", "status")["backlog"],
         lambda rows: (

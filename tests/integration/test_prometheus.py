@@ -6,12 +6,14 @@ an hour. What each expression says at its true times is tried by promtool (tests
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +27,8 @@ import pytest
 from clients.demo.exchange import Exchange, free_port
 from clients.demo.monitoring import RULES, scrape_settings, targets
 from deploy.grafana.panels import BOARDS
+from runtime.kafka.partition_log import KafkaTopics
+from runtime.kafka.ports import OutputRecord
 from tests.integration.units import draft
 from tests.waiting import GENEROUS, until
 
@@ -125,11 +129,18 @@ def test_real_faults_fire_real_alerts() -> None:
             for ask in (ask for panel in board.panels for ask, _ in panel.asks):
                 seen.until_known(ask.replace("$unit", "fr"))
 
+        asyncio.run(write_garbage(exchange, "fr"))
+        seen.until_firing("QuarantineUnseen")
+        rows = json.loads(contrada(exchange, "centre", "alarms", "ls", "--state", "open", "--json"))
+        (number,) = (row["id"] for row in rows if row["code"] == "quarantined")
+        contrada(exchange, "centre", "alarms", "close", str(number), "--note", "a test")
+        seen.until_firing(no_more=("QuarantineUnseen",))
+
         # With its witness: the next head lacks a cosignature.
         with stopped(exchange, "unit-it"):
             send(exchange, "fr", "centre")
-            seen.until_firing("UnitSilent it", "WitnessSilent it.example/witness")
-        seen.until_firing(no_more=("UnitSilent it", "WitnessSilent it.example/witness"))
+            seen.until_firing("UnitSilent it", "WitnessSilent it.example/witness", "UnitUnheard it")
+        seen.until_firing(no_more=("UnitSilent it", "WitnessSilent it.example/witness", "UnitUnheard it"))
 
         with stopped(exchange, "ledger"):
             seen.until_firing("LedgerDown")
@@ -150,6 +161,18 @@ def running(exchange: Exchange) -> Iterator[Exchange]:
 
 def send(exchange: Exchange, sender: str, to: str) -> None:
     exchange.daemon(sender).post("/v1/messages", {"kind": "information", "to": [to], "draft": draft()})
+
+
+async def write_garbage(exchange: Exchange, unit: str) -> None:
+    """What is no message, into a unit's own outbox."""
+    async with KafkaTopics(exchange.access(f"unit-{unit}")).writing() as writer:
+        await writer.write([OutputRecord(f"outbox.{unit}", b"garbage", b"garbage")])
+
+
+def contrada(exchange: Exchange, *arguments: str) -> str:
+    """What a command at the centre prints."""
+    command = [sys.executable, "-m", "clients.cli.main", "--home", str(exchange.centre), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True, cwd=RULES.parents[1]).stdout
 
 
 @contextlib.contextmanager

@@ -124,15 +124,15 @@ def centre_check(
     from broker.centre.seen.check_forms import check_rows, metric_lines, plugin_lines
     from broker.centre.seen.checking import CheckVerdict, answers, thresholds_of, worst_of
     from broker.centre.seen.watching import look_once
-    from protocol.errors import ContradaError
     from runtime.cli.kafka_calls import run_quietly
 
     try:
         found = answers(run_quietly(look_once(invocation)), what, thresholds_of(bounds))
-    except ContradaError as error:
+    except Exception as error:
+        # Any other exit code would be read as a verdict, 1 as a warning.
         if form != "nagios":
             raise
-        write_as_is(f"CONTRADA UNKNOWN - {error.code}: {type(error).__name__}")
+        write_as_is(f"CONTRADA UNKNOWN - {getattr(error, 'code', 'E_FAILED')}: {type(error).__name__}")
         click.get_current_context().exit(CheckVerdict.UNKNOWN)
     verdict = worst_of(found)
     match form:
@@ -234,16 +234,20 @@ def centre_top(invocation: Invocation, *, sort: str, every: int, once: bool, mos
     """
     import sys
     from contextlib import suppress
+    from shutil import get_terminal_size
 
     from broker.centre.seen.top_view import TopView, show_live
     from runtime.cli.kafka_calls import run_quietly
+
+    def room() -> int:
+        return min(most, max(1, get_terminal_size().lines - 6))
 
     live = not once and not invocation.json and sys.stdout.isatty()
 
     async def show() -> list[dict[str, Any]]:
         async with TopView.of(invocation) as view:
             if live:
-                await show_live(view, by=sort, every=float(max(1, every)), most=lambda: most)
+                await show_live(view, by=sort, every=float(max(1, every)), most=room)
             return await view.rows(by=sort, most=most)
 
     if live:

@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from broker.centre.seen.troubles import CODES, Trouble
+from broker.centre.seen.troubles import CODES, NO_MARK, Trouble
 from protocol.identifiers import Millis
 from runtime.errors import Conflict, NotFound
 
@@ -58,7 +58,7 @@ class CentreAlarm:
     over: Millis | None = None
     """When it was seen to be so no more."""
 
-    mark: int = 0
+    mark: int = NO_MARK
     steps: tuple[AlarmStep, ...] = ()
 
     @property
@@ -144,8 +144,8 @@ class AlarmBook:
                 raise Conflict(f"alarm {number} is closed", hint="what occurs of it anew is another alarm")
             steps = (*alarm.steps, AlarmStep(now, to, by, note))[-MOST_STEPS:]
             alarms[number] = replace(alarm, steps=steps)
-            if to == "closed" and alarm.mark:
-                looked[alarm.code] = max(alarm.mark, looked.get(alarm.code, 0))
+            if to == "closed" and alarm.mark != NO_MARK:
+                looked[alarm.code] = alarm.mark
         return AlarmBook(alarms, self.following, looked)
 
     def counted(self) -> dict[tuple[str, str], int]:

@@ -16,7 +16,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from broker.centre.seen.alarm_book import STATES, AlarmBook, AlarmStep, CentreAlarm
-from broker.centre.seen.troubles import CODES
+from broker.centre.seen.troubles import CODES, NO_MARK
 from protocol.identifiers import Millis
 from protocol.json_text import read_json
 from runtime.bounded import read_bounded
@@ -97,7 +97,7 @@ def _alarm(value: Mapping[str, Any]) -> CentreAlarm:
         last=_time(value["last"]),
         count=_whole(value["count"]),
         over=None if value["over"] is None else _time(value["over"]),
-        mark=_whole(value["mark"]),
+        mark=NO_MARK if value["mark"] == NO_MARK else _whole(value["mark"]),
         steps=steps,
     )
 

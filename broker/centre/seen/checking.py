@@ -6,7 +6,7 @@ written is check_forms.py beside this. Rule: what is not known is told as unknow
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Final
@@ -96,14 +96,14 @@ def thresholds_of(given: Mapping[str, tuple[int, int]]) -> Thresholds:
     )
 
 
-def answers(status: Status, asked: Iterable[str], bounds: Thresholds) -> list[Answered]:
+def answers(status: Status, asked: Sequence[str], bounds: Thresholds) -> list[Answered]:
     """The answer to each of these questions, in their order."""
     if not status["kafka"]["reachable"]:
         why = str(status["kafka"].get("error", "Kafka is not reachable"))
-        return [
-            Answered(what, CheckVerdict.CRITICAL if what == "kafka" else CheckVerdict.UNKNOWN, why)
-            for what in asked
-        ]
+        gone = {"kafka": Answered("kafka", CheckVerdict.CRITICAL, why)}
+        if "alarms" in asked:
+            gone["alarms"] = _alarms(status, bounds)
+        return [gone.get(what, Answered(what, CheckVerdict.UNKNOWN, why)) for what in asked]
     return [QUESTIONS[what](status, bounds) for what in asked]
 
 

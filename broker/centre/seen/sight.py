@@ -7,13 +7,13 @@ broker/centre/seen/troubles.py. A question that Kafka does not answer is told as
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from broker.centre.progress import Reader
 from broker.centre.seen.alarm_book import AlarmBook
-from broker.centre.seen.troubles import troubles_in
+from broker.centre.seen.troubles import NO_MARK, troubles_in
 from protocol import topics
 from protocol.identifiers import Millis
 from protocol.parties import Unit
@@ -44,10 +44,16 @@ async def quarantine_depth(feeds: KafkaFeeds, *, looked: int) -> Row:
         found.append((record.offset, record.timestamp))
 
     await read_to_end(feeds, topics.QUARANTINE, take, start=start)
-    unseen = [stamped for offset, stamped in found if offset > looked]
+    return _told_of(found, more=start > 0, looked=looked)
+
+
+def _told_of(found: Sequence[tuple[int, int]], *, more: bool, looked: int) -> Row:
+    """Of records by offset and time. If the newest is older than what was looked at, the topic is another."""
+    since = looked if found and found[-1][0] >= looked else NO_MARK
+    unseen = [stamped for offset, stamped in found if offset > since]
     return {
         "depth": len(found),
-        "more": start > 0,
+        "more": more,
         "newest": found[-1][0] if found else None,
         "newest_t": found[-1][1] if found else None,
         "unseen": len(unseen),
@@ -104,11 +110,11 @@ def unit_rows(
 
 
 def ends_of(keys: Iterable[Mapping[str, Any]], moment: Millis) -> list[Row]:
-    """Every key and half-year with its end, whether or not it is near."""
+    """Every key and half-year with its end, whether or not it is near. A suspended unit's may well end."""
     return [
         {"kind": row["kind"], "name": row["name"], "until": row["until"], "left": row["until"] - moment}
         for row in keys
-        if row["until"] is not None
+        if row["until"] is not None and row.get("state") != "suspended"
     ]
 
 

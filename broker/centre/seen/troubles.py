@@ -47,6 +47,8 @@ CODES: Final[Mapping[str, tuple[str, str]]] = {
 }
 """Of each code how bad it is, and the page of docs/runbooks."""
 
+NO_MARK: Final = -1
+
 MOST: Final = 1_000
 LONGEST: Final = 200
 LEAST_FREE: Final = 0.05
@@ -63,7 +65,7 @@ class Trouble:
     since: Millis | None = None
     """None: the status does not tell."""
 
-    mark: int = 0
+    mark: int = NO_MARK
     """How far whoever closes its alarm has looked: the newest record of the quarantine."""
 
     @property

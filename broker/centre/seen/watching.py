@@ -134,6 +134,7 @@ async def run_watch(invocation: Invocation, *, port: int, every: float) -> None:
     """Watch until told to stop; what ends it before that is raised."""
     logs.configure("info")
     watching = Watching(invocation, every)
+    watching.metrics.looked_at.set(now() / SECOND)  # or it would be blind before the first look
     listener = bind_loopback(port, setting="watch_port in centre.toml", fault=Unavailable) if port else None
     tasks = {asyncio.create_task(watching.run(), name="looks"), waiting_to_stop(told_to_stop())}
     serving: set[asyncio.Task[Any]] = set()

@@ -71,8 +71,8 @@ ABOUT: Final = """A bundle of Contrada: what somebody who helps needs to know of
 
 In it: settings (numbers and words; of paths, addresses and names only that they are set), versions, sizes and
 modes of the home's files, offsets of topics, checks, metrics, and the last lines of logs with their events,
-codes and numbers. Not in it: content, keys, secrets, passphrases, paths, addresses, free text. Look through it
-all the same.
+codes and numbers. Not in it: content, keys, secrets, passphrases, paths, addresses, free text. Look through
+it all the same.
 """
 
 

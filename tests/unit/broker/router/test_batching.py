@@ -7,12 +7,15 @@ import asyncio
 import pytest
 
 from broker.replica import Replica
-from broker.router.loop import FETCH_MOST
+from broker.router.loop import FETCH_MOST, Router
 from broker.router.step import Budget
 from protocol import topics
 from protocol.identifiers import Digest, UnitId
 from protocol.parties import TreeHead
 from protocol.trail.batches import RecordType, verify_decisions
+from tests.mutants.engine import Mutant
+from tests.mutants.operations import rewritten
+from tests.mutants.promises import assert_missed
 from tests.sim.world import World
 from tests.unit.broker.router.claims import (
     Exhausted,
@@ -44,6 +47,31 @@ async def test_no_message_waits_for_another(world: World, replica: Replica) -> N
     await route(world, replica, claim)
     assert claim.fetches == [(None, FETCH_MOST)] * 4
     assert [commit.position for commit in claim.commits] == [1, 2]
+
+
+async def test_how_many_records_wait_is_shown_until_they_are_decided(world: World, replica: Replica) -> None:
+    """What was fetched and what the outbox has behind it; nothing once all of it is decided."""
+    seen: list[float | None] = []
+
+    class Watched(ScriptedClaim):
+        async def commit(self, *args: object, **more: object) -> None:
+            seen.append(
+                router.metrics.registry.get_sample_value("contrada_router_queue_records", {"unit": "fr"})
+            )
+            await super().commit(*args, **more)  # type: ignore[arg-type]
+
+    router = router_of(world, replica, budget=Budget(records=3))
+    with pytest.raises(Exhausted):
+        await router.work(Watched(FR, [messages(world, 4), messages(world, 2)]))
+    assert seen == [6, 3, 2]
+    assert router.metrics.registry.get_sample_value("contrada_router_queue_records", {"unit": "fr"}) is None
+
+
+async def test_without_the_count_a_queue_looks_short(world: World, replica: Replica) -> None:
+    """The test above would notice."""
+    mutant = Mutant(Router._tell_queue, rewritten("max(1, claim.end - oldest.offset)", "1"))
+    promise = test_how_many_records_wait_is_shown_until_they_are_decided
+    await assert_missed(mutant, promise, world=world, replica=replica)
 
 
 async def test_what_exceeds_the_budget_follows_in_the_next_transaction(

@@ -169,7 +169,8 @@ class Brokers:
             else:
                 data = self._batch(place, offset)
             if code or data:
-                rows.append((topic, [(partition, code, 0, 0, 0, None, -1, data)]))
+                end = len(self.logs[place])
+                rows.append((topic, [(partition, code, end, end, 0, None, -1, data)]))
         return rows
 
     def _batch(self, place: Place, offset: int) -> bytes:

@@ -77,6 +77,19 @@ async def test_each_partition_is_read_whole_and_in_order(brokers: Brokers) -> No
     assert dict(zip(inflows, found, strict=True)) == wanted
 
 
+async def test_how_much_there_is_is_known_before_it_is_read(brokers: Brokers) -> None:
+    """The end stands in each answer, so nobody has to ask for it; it never lies before what was read."""
+    brokers.most = 3
+    brokers.append(FR, *values(FR, 10))
+    async with reading(brokers) as reader:
+        inflow = reader.add(FR, 0)
+        assert inflow.end == 0
+        await taken(inflow, 1)
+        assert inflow.end == 10
+        await taken(inflow, 9)
+        assert inflow.end == inflow.position == 10
+
+
 async def test_idle_partitions_share_one_question(brokers: Brokers) -> None:
     """A thousand partitions are told once, in one session; after that a fetch names nobody."""
     places = [(f"outbox.u{number}", 0) for number in range(900)]
