@@ -17,6 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from broker.centre.joining.admission import answer_those_in_effect
 from broker.centre.registry import Registry
 from broker.centre.waiting.act_words import act_in_words, is_release
 from broker.centre.waiting.agreeing_acts import ActSigning, find_released, record_of
@@ -98,6 +99,7 @@ async def agree(
                 home=registry.home, kafka=registry.kafka, directory=directory, signer=signer, moment=moment
             )
             await signing.agree(act, released if is_release(act.act) else None)
+        await answer_those_in_effect(registry)
         waiting = {each.name for each in directory.ballots(moment)}
         return [row | {"waits": each.name in waiting} for row, each in zip(rows, found, strict=True)]
 

@@ -19,6 +19,12 @@ centre = group(
             f"{_HERE}.watch:centre_status", _READS, "Kafka, topics, processes and progress at a glance"
         ),
         "units": Lazy(f"{_HERE}.units:centre_units", _READS, "all units with the states of their keys"),
+        "invite": Lazy(
+            f"{_HERE}.joining:centre_invite", _WRITES, "make one file with which a unit asks to be enrolled"
+        ),
+        "invited": Lazy(
+            f"{_HERE}.joining:centre_invited", _READS, "who is invited, and how far each has come"
+        ),
         "enrol": Lazy(f"{_HERE}.units:centre_enrol", _WRITES, "take units in, or renew an identity"),
         "suspend": Lazy(f"{_HERE}.units:centre_suspend", _WRITES, "stop a unit from sending and receiving"),
         "resume": Lazy(f"{_HERE}.units:centre_resume", _WRITES, "let a suspended unit take part again"),

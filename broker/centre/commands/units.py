@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from broker.centre.commands.agree import say_if_waiting
+from broker.centre.commands.joining import enrol_by_voice, invited_name
 from protocol.codes import Classification, LegalBasis, Purpose, UnitKind
 from protocol.identifiers import IdPrefix
 from protocol.times import Bound
@@ -76,13 +77,30 @@ def centre_units(invocation: Invocation) -> None:
     impact=Impact.WRITES,
     short="take units in, or renew an identity",
     examples=(
+        "contrada centre enrol pl --name 'Poland, national unit'",
+        "contrada centre enrol pl --code 7KQ2-M9XP-4TRD --registrar-key /media/registrar-2",
         "contrada centre enrol enrolment-fr.cbor --name 'France, national unit'",
         "contrada centre enrol enrolment-fr-customs.cbor --kind competent-authority --national-unit fr",
         "contrada centre enrol enrolment-no.cbor --kind third-party --basis agreement --purpose operational",
         "contrada centre enrol requests/ --names names.csv --kind competent-authority --national-unit fr",
     ),
 )
-@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=PathName(path_type=Path))
+@click.argument("files", metavar="UNIT|FILE...", nargs=-1, required=True, type=PathName(path_type=Path))
+@click.option("--code", metavar="CODE", help="Of an invited unit: the code that it reads to you.")
+@click.option(
+    "--registrar-key",
+    "key",
+    type=PathName(path_type=Path),
+    metavar="PATH",
+    help="Of an invited unit: the second registrar agrees at once, with this key.",
+)
+@click.option(
+    "--registrar-secret",
+    "secret",
+    type=PathName(path_type=Path),
+    metavar="FILE",
+    help="What opens it. [default: registrar.secret beside it, or the home's]",
+)
 @click.option("--name", type=OneLine(), metavar="TEXT", help="The unit's name for people.")
 @click.option(
     "--names",
@@ -108,9 +126,21 @@ def centre_units(invocation: Invocation) -> None:
 @_yes
 @pass_invocation
 def centre_enrol(
-    invocation: Invocation, /, files: tuple[Path, ...], *, names: Path | None, yes: bool, **facts: Any
+    invocation: Invocation,
+    /,
+    files: tuple[Path, ...],
+    *,
+    names: Path | None,
+    code: str | None,
+    key: Path | None,
+    secret: Path | None,
+    yes: bool,
+    **facts: Any,
 ) -> None:
-    """Take in the units whose requests are in FILE..., or renew the identity of one that is in.
+    """Take in the unit that was invited, or the units whose requests are in FILE..., or renew an identity.
+
+    Of an invited unit it shows the code: have the unit read its own to you, by a number that you had before,
+    and go on only if the two are the same; or type what it reads with --code.
 
     A directory stands for the files *.cbor in it. Shows the fingerprints first: have each unit read theirs to
     you over another channel, and go on only if the two are the same. A renewal is vouched for by the identity
@@ -122,6 +152,13 @@ def centre_enrol(
     from runtime.cli.progress import progress
 
     centre_home(invocation)  # before anybody compares fingerprints over the telephone
+    unit = invited_name(invocation, files)
+    if unit is not None:
+        second = None if key is None else (key, secret)
+        enrol_by_voice(invocation, unit, facts, code=code, second=second, yes=yes)
+        return
+    if code is not None or key is not None:
+        raise click.UsageError("--code and --registrar-key are for a unit that was invited")
     requests = read_requests(files)
     many = len(requests) > 1
     if facts["name"] and (many or names):

@@ -28,8 +28,21 @@ unit = group(
             None,
             "the unit's own key for Kafka, and its certificate",
         ),
+        "join": Lazy(
+            "clients.cli.commands.join:unit_join",
+            Impact.WRITES,
+            "make a unit's home from an invitation, ask, and run",
+        ),
+        "check": Lazy(
+            "clients.cli.commands.join:unit_check",
+            Impact.WRITES,
+            "send an echo through the exchange, and verify all of it",
+        ),
     },
 )
+
+JOINING = "joining"
+"""In a home that waits to be enrolled (runtime/process/homes.py)."""
 
 FIELDS = (
     Column("unit", "unit"),
@@ -138,6 +151,10 @@ def unit_run(invocation: Invocation, *, check_config: bool) -> None:
     if check_config:
         say(check_daemon(home, typed=typed))
     else:
+        if (home / JOINING).exists():
+            from clients.cli.joining.asking import finish_joining
+
+            finish_joining(unit_home(invocation))
         run_daemon(home, typed=typed)
 
 

@@ -32,6 +32,7 @@ from keys.statement_types import Unread
 from protocol.errors import Rejected
 from protocol.identifiers import Millis
 from protocol.key_validity import check_signing_key
+from protocol.limits import SECOND
 from runtime.kafka.ports import Fetched
 
 log = structlog.get_logger()
@@ -116,6 +117,15 @@ def upkeep(context: UnitContext) -> list[bytes]:
         log.info("identity_succession", kid=context.keys.signer.public.kid)
         statements.append(following)
     return statements + context.keys.ensure_epochs(now, parties=context.directory)
+
+
+def seconds_to_upkeep(context: UnitContext, longest: float) -> float:
+    """How long the upkeep waits: no longer than until an identity counts that rests yet."""
+    known = context.directory.identity(context.unit, context.keys.signer.public.kid)
+    if known is None or known.revoked:
+        return longest
+    left = (known.not_before - context.wall()) / SECOND
+    return min(longest, left + 1) if left > 0 else longest
 
 
 def _withdrawals(context: UnitContext, now: Millis) -> list[bytes]:
