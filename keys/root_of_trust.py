@@ -176,7 +176,7 @@ def _retired(behind: list[object]) -> tuple[list[object], list[object]]:
         case []:
             return [], []
         case [[_, *_] as before, [_, *_] as kept]:
-            return before, kept
+            return list(before), list(kept)
         case _:
             raise Rejected(Code.E_SCHEMA, "not a root of trust")
 

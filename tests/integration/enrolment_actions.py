@@ -209,15 +209,15 @@ def from_nothing_to_a_delivery(exchange: StandingExchange, unit: str = "pl") -> 
 def typed_check(home: Path) -> str:
     """`unit check`, once the cooling-off time is over: before that it says so, and ends in 8."""
 
-    def look() -> str | None:
+    def look() -> tuple[int, str]:
         checked = subprocess.run(
             [sys.executable, "-P", "-m", "clients.cli.main", "--home", str(home), "unit", "check"],
             cwd=ROOT, capture_output=True, text=True, env=_clean(), check=False,
         )  # fmt: skip
         assert checked.returncode in (0, 8), checked
-        return checked.stderr if checked.returncode == 0 else None
+        return checked.returncode, checked.stderr
 
-    return until(look, what="the check to hold") or ""
+    return until(look, lambda seen: seen[0] == 0, what="the check to hold")[1]
 
 
 def main() -> None:

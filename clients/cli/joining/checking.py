@@ -114,7 +114,7 @@ def _echo(daemon: DaemonClient, me: str) -> dict[str, Any]:
         "crime_areas": ["migrant-smuggling"],
         "items": [item],
     }
-    return {"kind": "information", "to": [me], "copy": copy, "draft": draft}
+    return {"kind": "information", "to": [me], "copy": copy, "draft": draft, "echo": True}
 
 
 def _is_back(daemon: DaemonClient, message: str) -> bool | None:
@@ -137,14 +137,11 @@ def _proved(row: dict[str, Any], policy: Policy, subject: str) -> dict[str, Any]
     except (TypeError, ValueError):
         raise NotVerified(f"the leaf {row['leaf']} has no record here that proves it") from None
     record = parse_any_record(data)
-    if isinstance(record, Delivered):
-        kind = RecordType.DELIVERED
-    elif isinstance(record, Record):
-        kind = record.type
-        if record.submission.hex() != subject:
-            raise NotVerified("the proof is of another message than the echo")
-    else:
+    if not isinstance(record, Record | Delivered) or record.header_digest is None:
         raise NotVerified("the proof is of something else than a message")
+    if record.header_digest.hex() != subject:
+        raise NotVerified("the proof is of another message than the echo")
+    kind = record.type if isinstance(record, Record) else RecordType.DELIVERED
     proof = parse_proof(row["proof"].encode())
     trusted = verify_proof(proof, leaf_hash(entry_of(kind, record.t, salt, data)), policy)
     return {
