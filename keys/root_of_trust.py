@@ -8,8 +8,8 @@
 
 It reaches a unit by hand, on paper or on a medium, and never over the exchange itself. `threshold` root keys
 must appoint the same registrar before it is one. `registrars` of them must agree before a dangerous statement
-takes effect (registrars/agreement.py); with one, the file is as it was before there was such a number. Where the
-root asks for a cooling-off time, a unit's key that registrars appoint counts only that much later
+takes effect (registrars/agreement.py); with one, the file is as it was before there was such a number. Where
+there is a cooling-off time, a unit's key that registrars appoint counts only that much later
 (appointments/line.py): everybody has seen it by then, and can have it withdrawn before it signs anything.
 
 A next root has other keys, and names those before them, and the statements that these have made, by SHA-256:

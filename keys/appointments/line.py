@@ -7,8 +7,8 @@ Owns what an appointment must satisfy, and the line: the key that a registrar (o
 those that follow it by successions. Rules:
 - A key names one successor, once, of its own party and role. So a second holder of it, a thief, cannot name
   another one unseen: either the thief's is refused, or the party's own.
-- Where the root asks for a cooling-off time, a unit's key that registrars appoint counts that much after it has
-  taken effect, by the log's time, whatever it says itself; a successor that the unit names itself does not wait.
+- Where the root asks for a cooling-off time, a unit's key that registrars appoint counts that much after it
+  has taken effect, by the log's time, whatever it says itself; a successor that the unit names does not wait.
 - A line ends `SELF_RENEWED` after the end of its first key at the latest. Then a registrar appoints the next.
 Who may state an appointment is judged in keys/rules.py; docs/adr/0028-keys-that-renew-themselves.md says why.
 """

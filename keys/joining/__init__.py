@@ -1,1 +1,1 @@
-"""Joining the exchange over Kafka: what is handed to a unit, what it asks, what it gets, what is read aloud."""
+"""Joining the exchange over Kafka: what a unit is handed, what it asks and gets, what is read aloud."""

@@ -1,4 +1,4 @@
-"""An invitation: one file for a unit that is not enrolled yet, and the request and the answer that follow. Pure.
+"""An invitation: one file for a unit that is not enrolled yet; the request and the answer. Pure.
 
     terms      = [ v: 1, unit, id: bstr .size 16, until: ms, kafka: tstr, root: bstr, policy: bstr / null,
                    authority: bstr ]                     what the unit and the centre both have
@@ -11,8 +11,8 @@ find the same code (spoken_code.py) over terms and request. Rules:
 - What is read is bounded and has one form. Whatever is wrong ends in `Rejected`.
 - The key in an invitation opens one topic for writing and one for reading, until a date. It is no secret that
   anything rests on.
-- An answer needs no signature: its certificate counts for a key that lies at the unit, from the authority that
-  the terms name, and enrolled is who is in the directory.
+- An answer needs no signature: its certificate counts for a key that lies at the unit, from the authority
+  that the terms name, and enrolled is who is in the directory.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The code that a unit and the centre read to each other: twelve symbols over all that both must agree on. Pure.
+"""The code that a unit and the centre read to each other: over all that both must agree on. Pure.
 
     code = the first 60 bits of scrypt(SHA-256(request), salt = "contrada/joining/1" || SHA-256(terms),
                                        N = 2^17, r = 8, p = 1), in three groups of four symbols

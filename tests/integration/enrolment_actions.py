@@ -21,8 +21,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deploy.kafka.launcher import Cluster
 from clients.demo.exchange import free_port
+from deploy.kafka.launcher import Cluster
 from tests.waiting import ended, until
 
 ROOT = Path(__file__).resolve().parents[2]

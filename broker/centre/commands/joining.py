@@ -41,7 +41,6 @@ ASKED = (
         "contrada --home ./centre centre invite pl",
         "contrada centre invite pl --out /media/stick/pl.invitation --days 3",
         "contrada centre invite pl --address kafka-1.example:9092,kafka-2.example:9092",
-        "contrada centre invite pl --withdraw",
     ),
 )
 @click.argument("unit", metavar="UNIT", type=OneUnit())
@@ -56,7 +55,6 @@ ASKED = (
 )
 @authority_option
 @click.option("--again", is_flag=True, help="In the place of an invitation before, which counts no more.")
-@click.option("--withdraw", is_flag=True, help="Let it count no more; make none.")
 @pass_invocation
 def centre_invite(
     invocation: Invocation,
@@ -68,25 +66,18 @@ def centre_invite(
     policy: Path | None,
     authority: Path | None,
     again: bool,
-    withdraw: bool,
 ) -> None:
     """Make one file for a unit: root, policy, Kafka's address, and a certificate with which it may ask.
 
     Whoever has the file can ask to be enrolled as this unit, and gets nothing by that: enrolled is whose code
     is compared by voice ('contrada centre enrol UNIT'). It is for one request, and ends by itself.
     """
-    from broker.centre.joining.inviting import InvitationPlan, invite_unit, withdraw_invitation
+    from broker.centre.joining.inviting import InvitationPlan, invite_unit
     from protocol.identifiers import UnitId
     from runtime.cli.kafka_calls import run_quietly
     from runtime.kafka.addresses import SERVERS_WORDS, servers_fault
 
     centre_home(invocation)
-    if withdraw:
-        gone = run_quietly(withdraw_invitation(invocation, UnitId(unit)))
-        if invocation.json:
-            write_json(gone)
-        say(f"the invitation of {unit} counts no more")
-        return
     if address is not None and (fault := servers_fault(address)) is not None:
         raise click.UsageError(f"--address: {fault}; expected {SERVERS_WORDS}")
     plan = InvitationPlan(
@@ -98,7 +89,11 @@ def centre_invite(
         policy=policy,
         authority=authority,
     )
-    done = run_quietly(invite_unit(invocation, plan))
+    _tell_invited(invocation, run_quietly(invite_unit(invocation, plan)))
+
+
+def _tell_invited(invocation: Invocation, done: dict[str, Any]) -> None:
+    unit = done["unit"]
     write_details(done, INVITATION, as_json=invocation.json)
     if not done["policy"]:
         say("hint: no policy is in it, so the unit follows no ledger: say --policy")
@@ -106,6 +101,27 @@ def centre_invite(
         say(f"hint: {unit} is enrolled already; with this invitation it gets new keys")
     say(f"hint: bring the file to the unit, where somebody runs: contrada unit join {unit}.invitation")
     say(f"hint: then, with that person on the telephone: contrada centre enrol {unit}")
+
+
+@command(
+    None,
+    "uninvite",
+    impact=Impact.WRITES,
+    short="let an invitation count no more",
+    examples=("contrada --home ./centre centre uninvite pl",),
+)
+@click.argument("unit", metavar="UNIT", type=OneUnit())
+@pass_invocation
+def centre_uninvite(invocation: Invocation, *, unit: str) -> None:
+    """Let the invitation of a unit count no more, at once: Kafka denies whoever holds it."""
+    from broker.centre.joining.inviting import withdraw_invitation
+    from protocol.identifiers import UnitId
+    from runtime.cli.kafka_calls import run_quietly
+
+    gone = run_quietly(withdraw_invitation(invocation, UnitId(unit)))
+    if invocation.json:
+        write_json(gone)
+    say(f"the invitation of {unit} counts no more")
 
 
 @command(
@@ -124,7 +140,7 @@ def centre_invited(invocation: Invocation) -> None:
     write_table(rows, INVITED, as_json=invocation.json, none="nobody is invited")
 
 
-def invited_name(invocation: Invocation, files: tuple[Path, ...]) -> str | None:
+def invited_name(files: tuple[Path, ...]) -> str | None:
     """The unit that is meant where one is named; None where files are."""
     from broker.centre.joining.invited import is_unit_id
 

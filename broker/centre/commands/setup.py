@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -101,7 +102,10 @@ def centre_init(
         cooling_off=cooling_off * SECOND,
         authority=authority,
     )
-    done = run_quietly(work)
+    _tell_founded(invocation, run_quietly(work))
+
+
+def _tell_founded(invocation: Invocation, done: dict[str, Any]) -> None:
     fields = (
         Column("root", "root"),
         Column("root_fingerprint", "root fingerprint"),

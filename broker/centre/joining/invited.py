@@ -1,13 +1,13 @@
 """Whom the centre has invited: files of its home, and what they let the invited do in Kafka.
 
-    joining/<unit>/terms.cbor      what the unit was invited to           made by `centre invite`
-    joining/<unit>/asked.cbor      the request that people compared       made by `centre enrol UNIT`
-    joining/<unit>/answer.cbor     what the unit was answered             made when its enrolment has effect
+    joining/<unit>/terms.cbor    what the unit was invited to         made by `centre invite`
+    joining/<unit>/asked.cbor    the request that people compared     made by `centre enrol UNIT`
+    joining/<unit>/answer.cbor   what the unit was answered           made when its enrolment has effect
 
 Owns these files. Rules:
 - An invitation is for one request: once that is chosen, its holder may write nothing any more.
-- It is over at its date. What is over is taken away by the next command that looks: its files, its rights, its
-  quota. Kafka takes its certificate no longer than that, whether or not anybody looks.
+- It is over at its date. What is over is taken away by the next command that looks: its files, its rights,
+  its quota. Kafka takes its certificate no longer than that, whether or not anybody looks.
 - The key to ask with is not kept here: only the file that was handed out has it.
 """
 

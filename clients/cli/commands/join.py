@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,9 @@ from runtime.cli.home import chosen_home, typed_way, unit_home
 from runtime.cli.input_files import PathName
 from runtime.cli.params import Duration, OneLine, Whole
 from runtime.cli.render import Column, flush, moment, say, write_details, write_json
+
+if TYPE_CHECKING:
+    from clients.cli.joining.joining_home import JoiningHome
 
 JOINED = (
     Column("unit", "unit"),
@@ -65,11 +69,8 @@ def unit_join(
     know that they have the same root, the same policy, and that the keys are this unit's. With the centre's
     answer the daemon starts by itself. Run again, it goes on where it was; private keys never leave the home.
     """
-    from clients.cli.joining.asking import ask_and_wait, ask_once
     from clients.cli.joining.joining_home import JoiningPlan, begin_joining, read_invitation
     from clients.cli.unit_setup import opened_secret
-    from clients.daemon.app import run_daemon
-    from runtime.cli.kafka_calls import run_quietly
 
     if secret is not None and passphrase is not None:
         raise click.UsageError("say either --secret or --passphrase")
@@ -81,7 +82,15 @@ def unit_join(
         opens=opened_secret(secret, passphrase),
         http_port=http_port,
     )
-    joining = begin_joining(home, read_invitation(invitation), plan)
+    _ask(called, begin_joining(home, read_invitation(invitation), plan), no_run=no_run)
+
+
+def _ask(called: Invocation, joining: JoiningHome, *, no_run: bool) -> None:
+    from clients.cli.joining.asking import ask_and_wait, ask_once
+    from clients.daemon.app import run_daemon
+    from runtime.cli.kafka_calls import run_quietly
+
+    home = joining.home.path
     write_details(joining.report(), JOINED, as_json=called.json)
     flush()
     say("hint: the centre calls you, or you call it by a number that you had before: read the code to it")

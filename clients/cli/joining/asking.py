@@ -1,12 +1,11 @@
 """Asking to be enrolled over Kafka, and waiting for the answer, for as long as the invitation lasts.
 
-Owns the waiting. Rules: the request goes out once, and again where a person runs the command again; what comes
-back counts only if it verifies, whoever wrote it; Kafka may be away for days, and is told of once.
+Owns the waiting. Rules: the request goes out once, and again where a person runs the command again; what
+comes back counts only if it verifies, whoever wrote it; Kafka may be away for days, and is told of once.
 """
 
 from __future__ import annotations
 
-import asyncio
 from typing import Final
 
 from clients.cli.joining.joining_home import JoiningHome, check_is_open, joining_home

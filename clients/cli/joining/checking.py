@@ -3,9 +3,10 @@
     enrolled, key counts -> sealed to this unit itself -> a router decides -> delivered, opened, acknowledged
                          -> both leaves in the ledger, proved against the policy by this process
 
-Owns the steps and their sentences. The echo is a message of the unit to itself: out through its outbox, past the
-router, into its inbox, as every other one; so nobody else is bothered by it, and no person has to answer. What
-the daemon says of the proofs is not believed: each is verified here, with the policy file of the home.
+Owns the steps and their sentences. The echo is a message of the unit to itself: out through its outbox, past
+the router, into its inbox, as every other one; so no other unit is bothered by it, and no person has to
+answer. What the daemon says of the proofs is not believed: each is verified here, with the policy file of the
+home.
 """
 
 from __future__ import annotations
