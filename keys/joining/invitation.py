@@ -135,7 +135,7 @@ def parse_invitation(data: bytes) -> Invitation:
         named = read_shown(certificate).principal
     except _UNREADABLE:
         raise _bad("an invitation without the certificate to ask with") from None
-    if named != joining_name(made.unit):
+    if named != joining_name(made.id):
         raise _bad("an invitation with somebody else's certificate")
     return Invitation(made, credentials)
 

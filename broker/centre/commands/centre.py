@@ -31,6 +31,9 @@ centre = group(
         "resume": Lazy(f"{_HERE}.units:centre_resume", _WRITES, "let a suspended unit take part again"),
         "quota": Lazy(f"{_HERE}.quotas:quota", None, "how much of the exchange a unit may use"),
         "revoke": Lazy(f"{_HERE}.units:centre_revoke", _WRITES, "withdraw a key for good"),
+        "lost-keys": Lazy(
+            f"{_HERE}.units:centre_lost_keys", _WRITES, "withdraw all keys of a unit that has lost them"
+        ),
         "keys": Lazy(f"{_HERE}.keys:centre_keys", _READS, "every party's key, and when it ends"),
         "renew": Lazy(
             f"{_HERE}.keys:centre_renew",

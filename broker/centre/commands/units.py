@@ -1,4 +1,4 @@
-"""`contrada centre units|enrol|suspend|resume|revoke`: who takes part, and with which keys."""
+"""`contrada centre units|suspend|resume|revoke|lost-keys`: who takes part, and with which keys."""
 # ruff: noqa: PLC0415 - the work is imported when it is done, so that --help is quick
 
 from __future__ import annotations
@@ -166,3 +166,35 @@ def centre_revoke(
     say(f"revoked {kid.hex()} of {unit}")
     if done["changed_units"]:
         say(f"what this key stated has fallen; other facts count now of: {', '.join(done['changed_units'])}")
+
+
+@command(
+    None,
+    "lost-keys",
+    impact=Impact.WRITES,
+    short="withdraw all keys of a unit that has lost them",
+    examples=(
+        "contrada centre lost-keys pl --reason 'disk gone'",
+        "contrada centre lost-keys pl --reason 'laptop stolen' --since 2026-11-20T06:00:00Z",
+    ),
+)
+@_unit
+@_reason
+@click.option("--since", type=Moment(Bound.LOWER), help="Since when they may be with others. [default: now]")
+@_yes
+@pass_invocation
+def centre_lost_keys(invocation: Invocation, *, unit: str, reason: str, since: int | None, yes: bool) -> None:
+    """Withdraw every identity of a unit, and the keys that others would seal to. It takes one registrar.
+
+    Then it is enrolled again, with other keys: 'contrada centre invite UNIT'.
+    """
+    from broker.centre.membership import revoke_all_keys
+    from runtime.cli.kafka_calls import run_quietly
+
+    centre_home(invocation)
+    confirm(f"revoke all keys of {unit}, for good", yes=yes)
+    done = run_quietly(revoke_all_keys(invocation, unit, reason=reason, since=since))
+    if invocation.json:
+        write_json(done)
+    say(f"revoked {len(done['kids'])} identities of {unit}, and the keys that these had signed for")
+    say(f"hint: it is enrolled again with other keys: contrada centre invite {unit} --again")

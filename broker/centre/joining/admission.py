@@ -123,7 +123,7 @@ def _signed(registry: Registry, kept: InvitedUnit, asked: AskedEnrolment) -> byt
 
 async def _asked(kafka: KafkaAddress, kept: InvitedUnit) -> list[AskedEnrolment]:
     found: dict[bytes, AskedEnrolment] = {}
-    for data in await _first_records(kafka, asked_topic(kept.unit)):
+    for data in await _first_records(kafka, asked_topic(kept.unit), kept.begins):
         try:
             asked = parse_asked(data, kept.terms)
         except Rejected:
@@ -138,10 +138,12 @@ async def _asked(kafka: KafkaAddress, kept: InvitedUnit) -> list[AskedEnrolment]
     return list(found.values())
 
 
-async def _first_records(kafka: KafkaAddress, topic: str) -> list[bytes]:
-    """The first records that are there, up to the bound."""
+async def _first_records(kafka: KafkaAddress, topic: str, begins: int) -> list[bytes]:
+    """The first records from there on, up to the bound."""
     async with KafkaTopics(kafka).reading(topic, None) as reader:
-        begin, end = await reader.span()
+        first, end = await reader.span()
+        begin = max(first, begins)
+        reader.seek(begin)
         read: list[bytes] = []
         empty = 0
         while begin < end and len(read) < MOST_READ and empty < _EMPTY_LOOKS:

@@ -1,6 +1,7 @@
 """Whom the centre has invited: files of its home, and what they let the invited do in Kafka.
 
     joining/<unit>/terms.cbor    what the unit was invited to         made by `centre invite`
+    joining/<unit>/begins        where its requests begin in its topic, behind those of an invitation before
     joining/<unit>/asked.cbor    the request that people compared     made by `centre enrol UNIT`
     joining/<unit>/answer.cbor   what the unit was answered           made when its enrolment has effect
 
@@ -41,6 +42,7 @@ from runtime.process.homes import CentreHome
 TERMS: Final = "terms.cbor"
 ASKED: Final = "asked.cbor"
 ANSWER: Final = "answer.cbor"
+BEGINS: Final = "begins"
 MOST_INVITED: Final = 10_000
 
 
@@ -84,18 +86,23 @@ class InvitedUnit:
         """Nothing is known of it any more."""
         shutil.rmtree(self.place)
 
+    @property
+    def begins(self) -> int:
+        """Where its requests begin."""
+        text = read_bounded(self.place / BEGINS, 20, what="a place in a topic").decode("ascii", "replace")
+        return int(text) if text.isdecimal() else 0
+
     def rights(self) -> frozenset[Right]:
         """What its holder may do now."""
-        return joining_rights(self.unit, may_ask=not self.is_asked)
+        return joining_rights(self.unit, self.terms.id, may_ask=not self.is_asked)
 
 
-def keep_invited(home: CentreHome, terms: Terms) -> InvitedUnit:
-    """Keep what this unit is invited to, in the place of an invitation before."""
+def keep_invited(home: CentreHome, terms: Terms, *, begins: int) -> InvitedUnit:
+    """Keep what this unit is invited to; what it asks stands at this place of its topic, or behind it."""
     kept = InvitedUnit(home.joining / terms.unit, terms)
     prepare_directory(home.joining)
-    if kept.place.exists():
-        kept.forget()
     prepare_directory(kept.place)
+    write_private(kept.place / BEGINS, str(begins).encode(), entropy=os.urandom, replace=True)
     write_private(kept.place / TERMS, terms.encoded(), entropy=os.urandom)
     return kept
 
@@ -130,14 +137,14 @@ def invited_access(home: CentreHome, moment: Millis) -> tuple[frozenset[Right], 
     """What all who are invited may do now, and how fast."""
     there = open_invited(home, moment)
     rights = frozenset(right for each in there for right in each.rights())
-    return rights, {joining_principal(each.unit): JOINING_QUOTAS for each in there}
+    return rights, {joining_principal(each.terms.id): JOINING_QUOTAS for each in there}
 
 
 async def settle_invited(kafka: KafkaAddress, kept: InvitedUnit, *, is_over: bool = False) -> None:
     """Make Kafka agree with what this invitation lets its holder do."""
     if tls_files(kafka) is None:
         return
-    me = joining_principal(kept.unit)
+    me = joining_principal(kept.terms.id)
     async with KafkaRights.at(kafka) as there:
         if is_over:
             await there.apply(frozenset(), {}, of=me)

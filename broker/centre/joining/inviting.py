@@ -1,6 +1,6 @@
 """`centre invite`: one file with which a unit asks to be enrolled, and the topics where it may.
 
-    terms kept -> topics -> rights and quota -> the file, written last
+    topics -> the one before is over -> terms kept -> rights and quota -> the file, written last
 
 Owns this order. Rules: the certificate in the file is of a key that is made here and kept nowhere, and ends
 with the invitation. What was interrupted is invited again; the one before counts no more then.
@@ -24,7 +24,7 @@ from broker.centre.registry import Registry
 from broker.process_certificates import authority_here
 from keys.ceremony import read_pin
 from keys.joining.invitation import ID_SIZE, Invitation, Terms
-from keys.joining.places import joining_name, joining_topics
+from keys.joining.places import asked_topic, joining_name, joining_topics
 from keys.store import read_credential
 from keys.wire.certificate_files import AUTHORITY_SECRET, Authority
 from keys.wire.certificates import ends, issue_leaf
@@ -38,6 +38,7 @@ from runtime.cli.home import read_settings
 from runtime.errors import Conflict, Misconfigured, NotFound
 from runtime.files import write_new_files
 from runtime.kafka.admin import KafkaTopicAdmin
+from runtime.kafka.feeds import KafkaFeeds
 from runtime.kafka.security.access import KafkaAddress, tls_files
 from runtime.process.clock import now
 from runtime.process.homes import CentreHome
@@ -68,8 +69,12 @@ async def invite_unit(invocation: Invocation, plan: InvitationPlan) -> dict[str,
                 hint="with --again it gets another invitation, and the one before counts no more",
             )
         made = _invitation(home, kafka, plan)
-        kept = keep_invited(home, made.terms)
-        await KafkaTopicAdmin(kafka).apply(joining_topics(plan.unit))
+        await KafkaTopicAdmin(kafka).apply(joining_topics(plan.unit, made.terms.id))
+        if before is not None:
+            await settle_invited(kafka, before, is_over=True)
+            before.forget()
+        begins = await KafkaFeeds(kafka).end(asked_topic(plan.unit), 0)
+        kept = keep_invited(home, made.terms, begins=begins)
         await settle_invited(kafka, kept)
         hint = "name another file with --out, or take that one away; then invite with --again"
         write_new_files({plan.out: made.encoded()}, hint=hint, private=True)
@@ -110,13 +115,11 @@ def list_invited(home: CentreHome) -> list[dict[str, Any]]:
 
 def _invitation(home: CentreHome, kafka: KafkaAddress, plan: InvitationPlan) -> Invitation:
     authority = opened_authority(home, kafka, plan.authority).credentials
-    moment = now()
-    own = issue_leaf(
-        authority, joining_name(plan.unit), now=moment, lifetime=plan.days * DAY, entropy=os.urandom
-    )
+    moment, id_ = now(), os.urandom(ID_SIZE)
+    own = issue_leaf(authority, joining_name(id_), now=moment, lifetime=plan.days * DAY, entropy=os.urandom)
     terms = Terms(
         unit=plan.unit,
-        id=os.urandom(ID_SIZE),
+        id=id_,
         until=ends(own.certificate),
         kafka=plan.servers or str(kafka),
         root=read_pin(home.root).encoded(),

@@ -50,14 +50,14 @@ def terms(**changes: object) -> Terms:
 
 
 @cache
-def _asking(unit: UnitId) -> Credentials:
-    return issue_leaf(authority(), joining_name(unit), now=NOW, entropy=os.urandom)
+def _asking(id_: bytes) -> Credentials:
+    return issue_leaf(authority(), joining_name(id_), now=NOW, entropy=os.urandom)
 
 
 def invitation(**changes: object) -> Invitation:
     """The file for pl."""
     made = terms(**changes)
-    return Invitation(made, _asking(PL))
+    return Invitation(made, _asking(made.id))
 
 
 @cache

@@ -21,7 +21,7 @@ from keys.joining.places import joining_name
 from protocol import topics
 from protocol.canonical import decode, encode
 from protocol.errors import Rejected
-from protocol.identifiers import UnitId, digest
+from protocol.identifiers import digest
 from tests.mutants.engine import Mutant
 from tests.mutants.operations import forced, unchecked
 from tests.mutants.promises import assert_missed
@@ -84,7 +84,7 @@ def test_an_invitation_asks_with_its_own_certificate() -> None:
         (made.credentials.certificate_pem, b"no key"),
     ):
         assert refused(parse_invitation, encode([1, item[1], certificate_pem, key]))
-    assert refused(parse_invitation, encode([1, terms(unit=UnitId("cz")).encoded(), *item[2:]]))
+    assert refused(parse_invitation, encode([1, terms(id=b"1" * 16).encoded(), *item[2:]]))
 
 
 WRONG: dict[str, Callable[[], bytes]] = {
