@@ -20,7 +20,12 @@ from typing import Final
 from cryptography.hazmat.primitives import serialization
 
 from broker.centre.enrolments import MembershipRequest
-from broker.centre.joining.invited import InvitedUnit, open_invited, settle_invited
+from broker.centre.joining.invited import (
+    InvitedUnit,
+    find_invited,
+    open_invited,
+    settle_invited,
+)
 from broker.centre.joining.inviting import opened_authority
 from broker.centre.registry import Registry
 from keys.joining.invitation import AskedEnrolment, answer_to, parse_asked
@@ -30,11 +35,13 @@ from keys.wire.certificates import LEAF_LIFETIME
 from protocol import topics
 from protocol.errors import Rejected
 from protocol.identifiers import UnitId
+from protocol.public_keys import IdentityPublic
 from runtime.cli.errors import NotInTime
 from runtime.errors import NotVerified
 from runtime.kafka.partition_log import KafkaLog, KafkaTopics
 from runtime.kafka.security.access import KafkaAddress
 from runtime.process.clock import now
+from runtime.process.homes import CentreHome
 
 MOST_READ: Final = 64
 """Records of one unit's requests. An honest unit writes one, and perhaps a second where Kafka was away."""
@@ -88,6 +95,15 @@ def choose_by_code(found: list[CodedRequest], unit: UnitId, typed: str | None) -
             f"({', '.join(each.code for each in found)})",
         )
     return found[0]
+
+
+def code_of_key(home: CentreHome, unit: UnitId, public: IdentityPublic) -> str | None:
+    """The code that was compared for this key of an invited unit; None where it came by file."""
+    kept = find_invited(home, unit)
+    asked = None if kept is None else kept.asked()
+    if kept is None or asked is None or asked.enrolment.appointment.public != public:
+        return None
+    return spoken_code(kept.terms.digest, asked.digest)
 
 
 async def answer_those_in_effect(registry: Registry) -> list[UnitId]:

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from keys import enrolment, possession
 from keys.appointments.request import request_appointment
 from keys.enrolment import request_enrolment, request_rotation
-from keys.note_keys import NoteKey
 from keys.joining.invitation import answer_to
+from keys.note_keys import NoteKey
 from keys.possession import appoint
 from keys.root_of_trust import RootOfTrust
 from keys.sealed_file import seal_file
