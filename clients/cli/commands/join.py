@@ -67,7 +67,8 @@ def unit_join(
 
     It shows a code of twelve symbols. Read it to the centre on the telephone, and have it read back: so both
     know that they have the same root, the same policy, and that the keys are this unit's. With the centre's
-    answer the daemon starts by itself. Run again, it goes on where it was; private keys never leave the home.
+    answer the daemon starts by itself, and a first 'unit check' is made and told. Run again, it goes on where it
+    was; private keys never leave the home.
     """
     from clients.cli.joining.joining_home import JoiningPlan, begin_joining, read_invitation
     from clients.cli.unit_setup import opened_secret
@@ -87,6 +88,7 @@ def unit_join(
 
 def _ask(called: Invocation, joining: JoiningHome, *, no_run: bool) -> None:
     from clients.cli.joining.asking import ask_and_wait, ask_once
+    from clients.cli.joining.checking import check_beside
     from clients.daemon.app import run_daemon
     from runtime.cli.kafka_calls import run_quietly
 
@@ -100,6 +102,7 @@ def _ask(called: Invocation, joining: JoiningHome, *, no_run: bool) -> None:
         return
     run_quietly(ask_and_wait(joining, again=True))
     say(f"{joining.terms.unit} is enrolled; its daemon runs from here on")
+    check_beside(joining.home)
     run_daemon(home, typed=typed_way(called))
 
 
@@ -118,9 +121,9 @@ def unit_check(called: Invocation, *, timeout: int) -> None:
     Ends in 0 if everything holds; in 7 if something does not verify; in 8 if something has not come in time,
     and says which part of the exchange that was; in 3 where no policy is here to prove it by.
     """
-    from clients.cli.joining.checking import check_unit
+    from clients.cli.joining.checking import HOLDS, check_unit
 
     found = check_unit(unit_home(called), timeout=timeout, tell=say)
     if called.json:
         write_json(found)
-    say("everything holds: this unit sends and receives, and the ledger has it")
+    say(HOLDS)

@@ -148,13 +148,16 @@ def unit_run(invocation: Invocation, *, check_config: bool) -> None:
     from clients.daemon.app import check_daemon, run_daemon
 
     home, typed = unit_home(invocation).path, typed_way(invocation)
+    if (home / JOINING).exists():
+        from clients.cli.joining.asking import finish_joining, says_that_it_waits
+
+        if check_config:
+            say(says_that_it_waits(unit_home(invocation)))
+            return
+        finish_joining(unit_home(invocation))
     if check_config:
         say(check_daemon(home, typed=typed))
     else:
-        if (home / JOINING).exists():
-            from clients.cli.joining.asking import finish_joining
-
-            finish_joining(unit_home(invocation))
         run_daemon(home, typed=typed)
 
 

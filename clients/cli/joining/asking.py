@@ -72,10 +72,18 @@ def _is_taken(joining: JoiningHome, answer: bytes) -> bool:
     return True
 
 
+def says_that_it_waits(home: UnitHome) -> str:
+    """For who asks whether a daemon could start."""
+    joining = joining_home(home)
+    if joining is None:
+        return "the answer of the centre is there"
+    return f"{joining.terms.unit} waits to be enrolled; its code is {joining.code}"
+
+
 def finish_joining(home: UnitHome) -> None:
     """Wait for the answer that this home waits for, if it does."""
     joining = joining_home(home)
     if joining is None:
         return
-    say(f"{joining.terms.unit} waits to be enrolled; its code is {joining.code}")
+    say(says_that_it_waits(home))
     run_quietly(ask_and_wait(joining, again=False))

@@ -12,6 +12,7 @@ home.
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any, Final, TypeVar
 
 from clients.cli.commands.send import await_decision, check_accepted
 from clients.cli.local_api import DaemonClient, segment
-from protocol.errors import Rejected
+from protocol.errors import ContradaError, Rejected
 from protocol.merkle import leaf_hash
 from protocol.tlog.policy import Policy, parse_policy
 from protocol.tlog.proof_file import parse_proof, verify_proof
@@ -29,13 +30,19 @@ from runtime.bounded import read_bounded
 from runtime.cli.columns import moment
 from runtime.cli.errors import CommandError, DaemonProblem, DaemonUnreachable, NotInTime
 from runtime.cli.exits import Exit
+from runtime.cli.failures import error_text
+from runtime.cli.render import say
 from runtime.errors import NotVerified
 from runtime.process.homes import UnitHome
 
 T = TypeVar("T")
 Step = Callable[[str], None]
 
+HOLDS: Final = "everything holds: this unit sends and receives, and the ledger has it"
+
 _PAUSE: Final = 0.2
+_ONCE: Final = 120.0
+_AGAIN: Final = 2.0
 _LEAVES: Final = frozenset({"accepted", "delivered"})
 _MAX_POLICY: Final = 1_048_576
 
@@ -45,6 +52,30 @@ class NotProved(CommandError):
 
     code = "E_NOT_CHECKED"
     exit = Exit.PARTIAL
+
+
+def check_beside(home: UnitHome) -> None:
+    """Check once beside the daemon that this process is about to run, and tell how it ends."""
+    threading.Thread(target=_check_once, args=(home,), name="check", daemon=True).start()
+
+
+def _check_once(home: UnitHome) -> None:
+    told = ""
+    while True:
+        try:
+            check_unit(home, timeout=_ONCE, tell=say)
+        except NotInTime as error:
+            # A cooling-off time, or an exchange of which a part is down: told once, and waited for.
+            if str(error) != told:
+                told = str(error)
+                say(error_text(error))
+            time.sleep(_AGAIN)
+            continue
+        except ContradaError as error:
+            say(error_text(error))
+            return
+        say(HOLDS)
+        return
 
 
 def check_unit(home: UnitHome, *, timeout: float, tell: Step) -> dict[str, Any]:

@@ -45,9 +45,11 @@ from protocol import topics
 from protocol.identifiers import digest
 from protocol.limits import MAX_HEADER
 from runtime.bounded import read_bounded
+from runtime.cli.errors import BadInput
 from runtime.cli.file_kinds import FileKind, parse_kind
 from runtime.errors import Conflict, NotVerified
 from runtime.files import replace_file
+from runtime.kafka.addresses import servers_fault
 from runtime.kafka.security.access import KafkaAccess, TlsFiles
 from runtime.process.clock import now
 from runtime.process.homes import UnitHome
@@ -124,6 +126,9 @@ def read_invitation(file: Path) -> Invitation:
     """The invitation in a file; `NotVerified` where it is over."""
     made = parse_kind(file, MAX_INVITATION, FileKind.INVITATION, parse_invitation)
     check_is_open(made.terms)
+    fault = servers_fault(made.terms.kafka)
+    if fault is not None:
+        raise BadInput(f"{file} has no addresses of Kafka: {fault}", hint="ask the centre for another one")
     return made
 
 
