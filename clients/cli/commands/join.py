@@ -67,8 +67,8 @@ def unit_join(
 
     It shows a code of twelve symbols. Read it to the centre on the telephone, and have it read back: so both
     know that they have the same root, the same policy, and that the keys are this unit's. With the centre's
-    answer the daemon starts by itself, and a first 'unit check' is made and told. Run again, it goes on where it
-    was; private keys never leave the home.
+    answer the daemon starts by itself, and a first 'unit check' is made and told. Run again, it goes on where
+    it was; private keys never leave the home.
     """
     from clients.cli.joining.joining_home import JoiningPlan, begin_joining, read_invitation
     from clients.cli.unit_setup import opened_secret
