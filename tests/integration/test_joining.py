@@ -25,9 +25,11 @@ from protocol.topics import Operation, ResourceKind
 from runtime.kafka.partition_log import KafkaLog
 from runtime.kafka.security.access import KafkaAccess, TlsFiles
 from runtime.process.homes import UnitHome
-from tests.cli.terminal import Seen, contrada
+from tests.cli.terminal import Seen, contrada, on_terminal
+from tests.integration.enrolment_actions import code_shown, running
 from tests.integration.matrix import DENIED, code_of, connected
 from tests.unit.keys.joining.joined import enrolment
+from tests.waiting import ended, until
 
 pytestmark = pytest.mark.kafka
 
@@ -221,16 +223,43 @@ def test_a_flood_stops_its_own_unit_alone(place: Place) -> None:
 
 
 def test_the_second_registrar_may_come_later(place: Place) -> None:
-    """One registrar's half waits; the unit is answered by the command of the second one."""
+    """One registrar's half waits; the second one is shown the code, too, and the unit is answered by that command."""
     file = place.invited("hu")
     home = place.asks(file)
-    seen = place.says("enrol", "hu", "--code", code_at(home))
-    assert (seen.exit, "no effect before another registrar" in seen.err) == (0, True)
+    at = ("--home", str(place.centre), "centre")
+    declined, shown = on_terminal(*at, "enrol", "hu", answer=b"n\n")
+    assert (declined, code_at(home) in shown) == (1, True)
+    assert json.loads(place.does("agree", "ls", "--json")) == [], "who says no has done nothing"
+
+    ended, shown = on_terminal(*at, "enrol", "hu", answer=b"y\n")
+    assert (ended, "no effect before another registrar" in shown) == (0, True), shown
     assert "hu" not in place.units()
     rows = json.loads(place.does("agree", "ls", "--json"))
-    place.does("agree", "to", *(row["ballot"] for row in rows), *place.second, "--yes")
+    ended, shown = on_terminal(
+        *at, "agree", "to", *(row["ballot"] for row in rows), *place.second, answer=b"y\n"
+    )
+    assert (ended, code_at(home) in shown) == (0, True), shown
     finish_joining(home)
     assert "hu" in place.units()
+
+
+def test_killed_while_it_waits_it_goes_on(place: Place) -> None:
+    """The code stays the one that was read; a service that is started again waits, and runs with the answer."""
+    file = place.invited("hr")
+    home, log = UnitHome(place.path / "hr"), place.path / "hr.log"
+    at = ("--home", str(home.path), "unit")
+    with running(log, *at, "join", str(file)) as process:
+        until(lambda: "the request is with the centre" in log.read_text(), what="the request to be sent")
+        code = code_shown(log)
+        process.kill()
+        ended(process)
+    assert contrada(*at, "run", "--check-config").err == f"hr waits to be enrolled; its code is {code}\n"
+    with running(log, *at, "run"):
+        until(lambda: code in log.read_text(), what="the same code")
+        place.does("enrol", "hr", "--code", code, *place.second)
+        until(home.socket.exists, what="the daemon to run")
+    assert not home.joining.exists()
+    assert "its daemon" not in contrada(*at, "run", "--check-config").err
 
 
 def test_all_keys_lost_stopped_by_one_and_let_in_by_two(place: Place) -> None:
