@@ -152,7 +152,7 @@ def _clock_check(context: UnitContext) -> dict[str, object]:
 
 def _key_check(context: UnitContext) -> dict[str, object]:
     """Not ok only once it has ended: a unit whose identity ends in weeks can work."""
-    end, rests = key_end(context), rests_until(context)
+    end, rests = key_end(context), context.rests_until
     if rests is not None:
         return {"ok": False, "rests_until": rests, "hint": "the root asks for a cooling-off time"}
     if end is None:
@@ -171,14 +171,6 @@ def count_waiting(context: UnitContext) -> dict[str, int]:
     """How much of everything there is."""
     rows = {name: context.store.row(sql) for name, sql in _COUNTS.items()}
     return {name: 0 if row is None else int(row["n"]) for name, row in rows.items()}
-
-
-def rests_until(context: UnitContext) -> Millis | None:
-    """When the identity begins to count that this unit signs with; None for one that does, or is unknown."""
-    known = context.directory.identity(context.unit, context.keys.signer.public.kid)
-    if known is None or known.revoked or context.clock() >= known.not_before:
-        return None
-    return known.not_before
 
 
 def is_enrolled(context: UnitContext) -> bool:

@@ -121,11 +121,8 @@ def upkeep(context: UnitContext) -> list[bytes]:
 
 def seconds_to_upkeep(context: UnitContext, longest: float) -> float:
     """How long the upkeep waits: no longer than until an identity counts that rests yet."""
-    known = context.directory.identity(context.unit, context.keys.signer.public.kid)
-    if known is None or known.revoked:
-        return longest
-    left = (known.not_before - context.wall()) / SECOND
-    return min(longest, left + 1) if left > 0 else longest
+    rests = context.rests_until
+    return longest if rests is None else min(longest, max(0, rests - context.wall()) / SECOND + 1)
 
 
 def _withdrawals(context: UnitContext, now: Millis) -> list[bytes]:
