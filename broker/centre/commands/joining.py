@@ -182,9 +182,16 @@ def enrol_by_voice(
     done = run_quietly(enrol_invited_unit(invocation, chosen, facts, second=by))
     if invocation.json:
         write_json(shown | done)
+    _tell_enrolled(unit, done)
+
+
+def _tell_enrolled(unit: str, done: dict[str, Any]) -> None:
     if done["waits"]:
         say_if_waiting(done)
         return
-    say(f"{unit} is enrolled, and has its answer: its daemon starts by itself")
+    if done["answered"]:
+        say(f"{unit} is enrolled, and has its answer: its daemon starts by itself")
+    else:
+        say(f"{unit} is enrolled, and waits for its answer")
     if done["active_from"] is not None:
         say(f"it sends and receives from {moment(done['active_from'])} on, as the root asks")

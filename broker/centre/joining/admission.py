@@ -33,10 +33,11 @@ from keys.joining.places import answered_topic, asked_topic
 from keys.joining.spoken_code import parse_code, spoken_code
 from keys.wire.certificates import LEAF_LIFETIME
 from protocol import topics
-from protocol.errors import Rejected
+from protocol.errors import ContradaError, Rejected
 from protocol.identifiers import UnitId
 from protocol.public_keys import IdentityPublic
 from runtime.cli.errors import NotInTime
+from runtime.cli.render import say
 from runtime.errors import NotVerified
 from runtime.kafka.partition_log import KafkaLog, KafkaTopics
 from runtime.kafka.security.access import KafkaAddress
@@ -110,22 +111,32 @@ async def answer_those_in_effect(registry: Registry) -> list[UnitId]:
     """Answer each invited unit whose key is in the directory by now; returns whom."""
     done = []
     for kept in open_invited(registry.home, now()):
-        asked = kept.asked() if not kept.is_answered else None
-        if asked is None:
-            continue
-        known = registry.directory.identity(kept.unit, asked.enrolment.appointment.public.kid)
-        if known is None or known.revoked or registry.directory.unit(kept.unit) is None:
-            continue
-        answer = _signed(registry, kept, asked)
-        await KafkaLog(registry.kafka, answered_topic(kept.unit)).append([answer])
-        kept.note_answer(answer)
-        await settle_invited(registry.kafka, kept)
-        done.append(kept.unit)
+        try:
+            if not kept.is_answered and await _answer(registry, kept):
+                done.append(kept.unit)
+        except ContradaError as error:
+            # What was stated counts; one unit that cannot be answered now keeps none of the others waiting.
+            say(f"contrada: {kept.unit} has no answer yet: {error}")
+            say(f"hint: then run 'contrada centre enrol {kept.unit}' again")
     return done
 
 
+async def _answer(registry: Registry, kept: InvitedUnit) -> bool:
+    asked = kept.asked()
+    if asked is None:
+        return False
+    known = registry.directory.identity(kept.unit, asked.enrolment.appointment.public.kid)
+    if known is None or known.revoked or registry.directory.unit(kept.unit) is None:
+        return False
+    answer = _signed(registry, kept, asked)
+    await KafkaLog(registry.kafka, answered_topic(kept.unit)).append([answer])
+    kept.note_answer(answer)
+    await settle_invited(registry.kafka, kept)
+    return True
+
+
 def _signed(registry: Registry, kept: InvitedUnit, asked: AskedEnrolment) -> bytes:
-    authority = opened_authority(registry.home, registry.kafka)
+    authority = opened_authority(registry.home, registry.kafka, kept.authority)
     with tempfile.TemporaryDirectory(dir=kept.place) as beside:
         made = authority.sign_request_to(
             Path(beside),

@@ -78,7 +78,8 @@ def _kept(invocation: Invocation, unit: str) -> InvitedUnit:
     if kept is None or now() >= kept.terms.until:
         raise NotFound(
             f"{unit} is {'not invited' if kept is None else 'invited no more'}",
-            hint=f"contrada centre invite {unit}{'' if kept is None else ' --again'}",
+            hint=f"contrada centre invite {unit}"
+            + (", or name the file of its request" if kept is None else " --again"),
         )
     return kept
 

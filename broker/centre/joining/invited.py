@@ -1,6 +1,7 @@
 """Whom the centre has invited: files of its home, and what they let the invited do in Kafka.
 
     joining/<unit>/terms.cbor    what the unit was invited to         made by `centre invite`
+    joining/<unit>/authority     where the authority lies that signs its certificate
     joining/<unit>/begins        where its requests begin in its topic, behind those of an invitation before
     joining/<unit>/asked.cbor    the request that people compared     made by `centre enrol UNIT`
     joining/<unit>/answer.cbor   what the unit was answered           made when its enrolment has effect
@@ -43,6 +44,7 @@ TERMS: Final = "terms.cbor"
 ASKED: Final = "asked.cbor"
 ANSWER: Final = "answer.cbor"
 BEGINS: Final = "begins"
+AUTHORITY: Final = "authority"
 MOST_INVITED: Final = 10_000
 
 
@@ -92,17 +94,23 @@ class InvitedUnit:
         text = read_bounded(self.place / BEGINS, 20, what="a place in a topic").decode("ascii", "replace")
         return int(text) if text.isdecimal() else 0
 
+    @property
+    def authority(self) -> Path:
+        """The directory of the authority that signs its certificate."""
+        return Path(read_bounded(self.place / AUTHORITY, 4_096, what="a path").decode())
+
     def rights(self) -> frozenset[Right]:
         """What its holder may do now."""
         return joining_rights(self.unit, self.terms.id, may_ask=not self.is_asked)
 
 
-def keep_invited(home: CentreHome, terms: Terms, *, begins: int) -> InvitedUnit:
+def keep_invited(home: CentreHome, terms: Terms, *, begins: int, authority: Path) -> InvitedUnit:
     """Keep what this unit is invited to; what it asks stands at this place of its topic, or behind it."""
     kept = InvitedUnit(home.joining / terms.unit, terms)
     prepare_directory(home.joining)
     prepare_directory(kept.place)
-    write_private(kept.place / BEGINS, str(begins).encode(), entropy=os.urandom, replace=True)
+    for name, text in ((BEGINS, str(begins)), (AUTHORITY, str(authority))):
+        write_private(kept.place / name, text.encode(), entropy=os.urandom, replace=True)
     write_private(kept.place / TERMS, terms.encoded(), entropy=os.urandom)
     return kept
 

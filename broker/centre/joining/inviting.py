@@ -27,7 +27,7 @@ from keys.joining.invitation import ID_SIZE, Invitation, Terms
 from keys.joining.places import asked_topic, joining_name, joining_topics
 from keys.store import read_credential
 from keys.wire.certificate_files import AUTHORITY_SECRET, Authority
-from keys.wire.certificates import ends, issue_leaf
+from keys.wire.certificates import Credentials, ends, issue_leaf
 from protocol.identifiers import UnitId
 from protocol.limits import DAY, MAX_POLICY_TEXT
 from protocol.tlog.policy import parse_policy
@@ -68,13 +68,14 @@ async def invite_unit(invocation: Invocation, plan: InvitationPlan) -> dict[str,
                 f"{plan.unit} is invited already",
                 hint="with --again it gets another invitation, and the one before counts no more",
             )
-        made = _invitation(home, kafka, plan)
+        authority = opened_authority(home, kafka, plan.authority)
+        made = _invitation(home, kafka, plan, authority.credentials)
         await KafkaTopicAdmin(kafka).apply(joining_topics(plan.unit, made.terms.id))
         if before is not None:
             await settle_invited(kafka, before, is_over=True)
             before.forget()
         begins = await KafkaFeeds(kafka).end(asked_topic(plan.unit), 0)
-        kept = keep_invited(home, made.terms, begins=begins)
+        kept = keep_invited(home, made.terms, begins=begins, authority=authority.directory)
         await settle_invited(kafka, kept)
         hint = "name another file with --out, or take that one away; then invite with --again"
         write_new_files({plan.out: made.encoded()}, hint=hint, private=True)
@@ -113,8 +114,9 @@ def list_invited(home: CentreHome) -> list[dict[str, Any]]:
     ]
 
 
-def _invitation(home: CentreHome, kafka: KafkaAddress, plan: InvitationPlan) -> Invitation:
-    authority = opened_authority(home, kafka, plan.authority).credentials
+def _invitation(
+    home: CentreHome, kafka: KafkaAddress, plan: InvitationPlan, authority: Credentials
+) -> Invitation:
     moment, id_ = now(), os.urandom(ID_SIZE)
     own = issue_leaf(authority, joining_name(id_), now=moment, lifetime=plan.days * DAY, entropy=os.urandom)
     terms = Terms(

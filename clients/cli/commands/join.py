@@ -88,7 +88,7 @@ def unit_join(
 
 def _ask(called: Invocation, joining: JoiningHome, *, no_run: bool) -> None:
     from clients.cli.joining.asking import ask_and_wait, ask_once
-    from clients.cli.joining.checking import check_beside
+    from clients.cli.joining.checking import check_alongside
     from clients.daemon.app import run_daemon
     from runtime.cli.kafka_calls import run_quietly
 
@@ -102,7 +102,7 @@ def _ask(called: Invocation, joining: JoiningHome, *, no_run: bool) -> None:
         return
     run_quietly(ask_and_wait(joining, again=True))
     say(f"{joining.terms.unit} is enrolled; its daemon runs from here on")
-    check_beside(joining.home)
+    check_alongside(joining.home)
     run_daemon(home, typed=typed_way(called))
 
 

@@ -54,7 +54,7 @@ class NotProved(CommandError):
     exit = Exit.PARTIAL
 
 
-def check_beside(home: UnitHome) -> None:
+def check_alongside(home: UnitHome) -> None:
     """Check once beside the daemon that this process is about to run, and tell how it ends."""
     threading.Thread(target=_check_once, args=(home,), name="check", daemon=True).start()
 

@@ -35,7 +35,7 @@ def home(tmp_path: Path) -> CentreHome:
 
 
 def kept(home: CentreHome, *, begins: int = 0) -> InvitedUnit:
-    return keep_invited(home, terms(), begins=begins)
+    return keep_invited(home, terms(), begins=begins, authority=home.path / "ca")
 
 
 def test_what_is_kept_is_found_again(home: CentreHome) -> None:
@@ -43,6 +43,7 @@ def test_what_is_kept_is_found_again(home: CentreHome) -> None:
     found = find_invited(home, "pl")
     assert found is not None
     assert (found.terms, found.begins, found.is_asked, found.is_answered) == (terms(), 7, False, False)
+    assert found.authority == home.path / "ca"
     assert find_invited(home, "cz") is None
 
 
