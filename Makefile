@@ -19,7 +19,7 @@ YEARS ?= 1
 ONLY ?=
 export PYTHON
 
-.PHONY: help demo demo-once test check chaos years matrix memory upgrade fuzz bench bench-against vectors package release advisories lock docs kafka clean venv-demo venv-dev venv-bench venv-docs venv-fuzz
+.PHONY: help demo demo-once test check chaos years matrix actions memory upgrade fuzz bench bench-against vectors package release advisories lock docs kafka clean venv-demo venv-dev venv-bench venv-docs venv-fuzz
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -58,6 +58,9 @@ years: venv-dev ## The whole exchange in virtual time, with faults: SEEDS=4 YEAR
 
 matrix: venv-dev kafka ## Who may do what in Kafka: each role tries each operation on a real broker, printed as a table
 	@$(PY) -m tests.integration.matrix
+
+actions: venv-dev kafka ## Count what people do from an empty host to a unit's first verified delivery, by doing it
+	@$(PY) -m tests.integration.enrolment_actions
 
 memory: venv-dev kafka ## Is memory flat? 100,000 messages through daemons, a router and the ledger, half an hour
 	@$(PY) -m tests.chaos --memory

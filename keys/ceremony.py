@@ -51,7 +51,13 @@ class Founding:
 
 
 def found_exchange(
-    directory: Path, *, secret: Secret, now: Millis, entropy: Entropy, registrars: int = 1
+    directory: Path,
+    *,
+    secret: Secret,
+    now: Millis,
+    entropy: Entropy,
+    registrars: int = 1,
+    cooling_off: int = 0,
 ) -> Founding:
     """Make the keys of a new exchange, write them, and return the statements to publish first.
 
@@ -70,7 +76,8 @@ def found_exchange(
         _identity_in(directory / name, UnitId(name), secret=secret, entropy=entropy) for name in names
     )
     others = tuple(further_registrar(directory / name, entropy=entropy) for name in further)
-    root, agreed = RootOfTrust((root_key.public,), registrars=registrars), (registrar, *others)
+    root = RootOfTrust((root_key.public,), registrars=registrars, cooling_off=cooling_off)
+    agreed = (registrar, *others)
     statements = (
         *(appoint_registrar(each, root_key=root_key, now=now) for each in agreed),
         *_appointed(StatementType.ROUTER, router, ROUTER_LIFETIME, by=agreed, now=now),

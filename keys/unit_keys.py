@@ -198,9 +198,12 @@ class UnitKeys(Guarded):
             return self._state(SoftEpochKey.generate(self.unit, epoch, self._entropy), now).statement
         key = own[-1]
         # A statement by an identity that has been rotated away may be refused by now, and one of a week whose
-        # quota somebody has used up is (statement_quota.py): sign it again.
+        # quota somebody has used up is (statement_quota.py): sign it again. So is one of an identity that was
+        # appointed with a cooling-off time, from before it counted.
         stated = parse_statement(key.statement).statement
-        if stated.issuer != self.signer.public.kid or epoch_of(stated.issued) < epoch_of(now):
+        mine = None if parties is None else parties.identity(self.unit, self.signer.public.kid)
+        rested = mine is not None and stated.issued < mine.not_before
+        if rested or stated.issuer != self.signer.public.kid or epoch_of(stated.issued) < epoch_of(now):
             key = self._state(key, now, replace=True)
         return key.statement
 

@@ -10,6 +10,7 @@ DAY = 24 * HOUR
 # The envelope.
 MAX_RECORD = 1_200_000  # a Kafka record with a submission or a delivery
 MAX_QUARANTINED = 16_384  # so much of a record is held in quarantine, beside its digest and its size
+MAX_ASKED_RECORD = 131_072  # a Kafka record of a unit that asks to join, or of the answer
 MAX_CIPHERTEXT = 1_048_576
 MIN_CIPHERTEXT = 64
 MAX_HEADER = 65_536

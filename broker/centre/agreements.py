@@ -17,6 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from broker.centre.joining.admission import answer_those_in_effect, code_of_key
 from broker.centre.registry import Registry
 from broker.centre.waiting.act_words import act_in_words, is_release
 from broker.centre.waiting.agreeing_acts import ActSigning, find_released, record_of
@@ -80,7 +81,10 @@ async def find_ballots(invocation: Invocation, wanted: Sequence[bytes | IdPrefix
     """Those that are meant, to be read before anybody agrees; of a release, the record that it is about."""
     registry = await Registry.read(invocation)
     found = _named(what_waits(registry), wanted)
-    return [_row(each, registry.directory) | await _record(invocation, each) for each in found]
+    return [
+        _row(each, registry.directory) | _code(registry.home, each) | await _record(invocation, each)
+        for each in found
+    ]
 
 
 async def agree(
@@ -110,6 +114,7 @@ async def agree(
                 home=registry.home, kafka=registry.kafka, directory=directory, signer=signer, moment=moment
             )
             await signing.agree(act, released if is_release(act.act) else None)
+        await answer_those_in_effect(registry)
         waiting = {each.name for each in directory.ballots(moment)}
         return [row | {"waits": each.name in waiting} for row, each in zip(rows, found, strict=True)]
 
@@ -192,6 +197,13 @@ def _row_of_act(each: WaitingAct) -> dict[str, Any]:
         "until": each.until,
         "fingerprint": None,
     }
+
+
+def _code(home: CentreHome, each: OpenBallot | WaitingAct) -> dict[str, Any]:
+    """Of the key of a unit that was invited: the code that it reads to this registrar, too."""
+    body = each.ballot.body if isinstance(each, OpenBallot) else None
+    code = code_of_key(home, body.name, body.public) if isinstance(body, Appointment) else None
+    return {} if code is None else {"code": code}
 
 
 async def _record(invocation: Invocation, each: OpenBallot | WaitingAct) -> dict[str, Any]:

@@ -144,8 +144,10 @@ async def enrol_units(
         for first in range(0, len(planned), UNITS_AT_ONCE):
             part = planned[first : first + UNITS_AT_ONCE]
             made = [one for request, facts in part for one in _stated(request, facts, registrar, registry)]
-            if registry.directory.root.registrars > 1:
-                # Nobody would take its keys before others agree; then its own daemon publishes them.
+            root = registry.directory.root
+            if root.registrars > 1 or root.cooling_off:
+                # Nobody would take its keys before others agree, or while its identity rests; then its own
+                # daemon publishes them.
                 made = [one for one in made if parse_statement(one).signed.kid == registrar.public.kid]
             changes += await registry.state(made)
             statements += len(made)

@@ -8,7 +8,7 @@ Rights and quotas are for a Kafka that knows its clients: over a plain connectio
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from keys.directory import Directory
 from protocol import topics
@@ -20,6 +20,8 @@ from runtime.kafka.security.access import KafkaAddress, tls_files
 from runtime.kafka.security.rights import Fields, KafkaRights, Quotas, RightsChange
 
 Row = dict[str, Any]
+
+NOBODY_INVITED: Final[tuple[frozenset[Right], Quotas]] = (frozenset(), {})
 
 
 def rights_of(unit: Unit, directory: Directory) -> frozenset[Right]:
@@ -50,9 +52,19 @@ async def settle_units(kafka: KafkaAddress, directory: Directory, units: Iterabl
             await rights.apply(rights_of(unit, directory), {me: topics.UNIT_QUOTAS}, of=me)
 
 
-async def differing_rights(kafka: KafkaAddress, directory: Directory, *, apply: bool) -> list[Row]:
-    """A row for each right and quota that differs; afterwards none does, if they are to be applied."""
-    rights, quotas = declared_rights(directory), declared_quotas(directory)
+async def differing_rights(
+    kafka: KafkaAddress,
+    directory: Directory,
+    *,
+    apply: bool,
+    beside: tuple[frozenset[Right], Quotas] = NOBODY_INVITED,
+) -> list[Row]:
+    """A row for each right and quota that differs; afterwards none does, if they are to be applied.
+
+    `beside` are those of units that are invited, and so in no directory yet.
+    """
+    invited, bounds = beside
+    rights, quotas = declared_rights(directory) | invited, {**declared_quotas(directory), **bounds}
     async with KafkaRights.at(kafka) as there:
         change = await (there.apply(rights, quotas) if apply else there.compare(rights, quotas))
     return list(_rows(change))

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from broker.centre.exchange_rights import differing_rights
+from broker.centre.joining.invited import invited_access
 from broker.centre.registry import Registry, topics_of
 from keys.directory import Directory
 from protocol import topics
@@ -19,6 +20,7 @@ from runtime.cli.render import say
 from runtime.kafka.admin import KafkaTopicAdmin
 from runtime.kafka.ports import TopicChange
 from runtime.kafka.security.access import tls_files
+from runtime.process.clock import now
 
 
 async def plan_topics(invocation: Invocation) -> list[dict[str, Any]]:
@@ -57,4 +59,5 @@ async def _rights(registry: Registry, *, apply: bool) -> list[dict[str, Any]]:
     if tls_files(registry.kafka) is None:
         say("hint: rights and quotas are left out: this Kafka is spoken to in plain (kafka_security)")
         return []
-    return await differing_rights(registry.kafka, registry.directory, apply=apply)
+    invited = invited_access(registry.home, now())
+    return await differing_rights(registry.kafka, registry.directory, apply=apply, beside=invited)

@@ -40,6 +40,7 @@ async def found_centre(
     secret_file: Path | None,
     router_port: int,
     registrars: int = 1,
+    cooling_off: int = 0,
     authority: Path | None = None,
 ) -> dict[str, Any]:
     """Found the exchange; returns what to report and to print."""
@@ -54,7 +55,14 @@ async def found_centre(
     changes = await _prepare_kafka(kafka)
     prepare_directory(home.path)
     secret, secret_path = new_secret(home, file=secret_file)
-    founding = found_exchange(home.keys, secret=secret, now=now(), entropy=os.urandom, registrars=registrars)
+    founding = found_exchange(
+        home.keys,
+        secret=secret,
+        now=now(),
+        entropy=os.urandom,
+        registrars=registrars,
+        cooling_off=cooling_off,
+    )
     replace_file(home.root, founding.root.encoded())
     write_statements(home.pending, founding.statements)
     router.make()

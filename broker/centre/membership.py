@@ -87,6 +87,26 @@ async def revoke_key(
         return done | {"waits": registry.waits}
 
 
+async def revoke_all_keys(
+    invocation: Invocation, unit: str, *, reason: str, since: int | None
+) -> dict[str, Any]:
+    """Withdraw every identity of a unit that is left, as compromised: so its epoch keys fall, too."""
+    async with Registry.open(invocation) as registry:
+        name, moment = UnitId(unit), Millis(now() if since is None else since)
+        registry.known(name)
+        left = [key.public.kid for key in registry.directory.identities(name) if not key.revoked]
+        if not left:
+            raise NotFound(f"{unit} has no key that is not revoked", hint="see 'contrada centre units'")
+        await registry.state(
+            [registry.revocation(name, kid, reason=reason, since=moment) for kid in left],
+        )
+        return {
+            "unit": unit,
+            "kids": [kid.hex() for kid in left],
+            "directory_size": registry.directory.head.size,
+        }
+
+
 async def list_units(invocation: Invocation) -> list[dict[str, Any]]:
     """All units, with the states of their keys now, and what waits for another registrar's agreement."""
     registry = await Registry.read(invocation)

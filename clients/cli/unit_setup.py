@@ -47,9 +47,9 @@ def make_home(
         raise NoHome("no Kafka named", hint="say --kafka HOST:PORT, or set CONTRADA_KAFKA")
     pinned = parse_kind(root, MAX_HEADER, FileKind.ROOT, RootOfTrust.parse)
     policy = None if ledger_policy is None else _policy(ledger_policy)
-    opens = _secret(secret, passphrase)
+    opens = opened_secret(secret, passphrase)
     access_lines(kafka)  # before anything is made
-    _write_more(UnitHome(chosen.path), policy, secret=secret, passphrase=passphrase)
+    write_more(UnitHome(chosen.path), policy, secret=secret, passphrase=passphrase)
     home = make_unit_home(
         chosen.path,
         unit=UnitId(unit),
@@ -68,9 +68,7 @@ def make_home(
     }
 
 
-def _write_more(
-    home: UnitHome, policy: bytes | None, *, secret: Path | None, passphrase: Path | None
-) -> None:
+def write_more(home: UnitHome, policy: bytes | None, *, secret: Path | None, passphrase: Path | None) -> None:
     """The ledger's policy, and where the daemon finds what opens the keys: before it is a home."""
     where = {"secret": secret, "passphrase": passphrase}
     named = {name: str(path.absolute()) for name, path in where.items() if path is not None}
@@ -93,7 +91,8 @@ def _policy(path: Path) -> bytes:
     return data
 
 
-def _secret(secret: Path | None, passphrase: Path | None) -> Secret | None:
+def opened_secret(secret: Path | None, passphrase: Path | None) -> Secret | None:
+    """What opens the keys; None where a new secret is to be made beside them."""
     if secret is not None:
         return read_credential(secret)
     return None if passphrase is None else read_passphrase(passphrase)

@@ -283,7 +283,7 @@ class Daemon:
                 await backoff.wait()
                 continue
             backoff.reset()
-            await self._upkeep_wakeup.wait(UPKEEP_EVERY)
+            await self._upkeep_wakeup.wait(statements.seconds_to_upkeep(self.context, UPKEEP_EVERY))
 
     async def _tell_losses(self) -> None:
         await self.directory_read.wait()

@@ -7,6 +7,8 @@ Owns what an appointment must satisfy, and the line: the key that a registrar (o
 those that follow it by successions. Rules:
 - A key names one successor, once, of its own party and role. So a second holder of it, a thief, cannot name
   another one unseen: either the thief's is refused, or the party's own.
+- Where the root asks for a cooling-off time, a unit's key that registrars appoint counts that much after it
+  has taken effect, by the log's time, whatever it says itself; a successor that the unit names does not wait.
 - A line ends `SELF_RENEWED` after the end of its first key at the latest. Then a registrar appoints the next.
 Who may state an appointment is judged in keys/rules.py; docs/adr/0028-keys-that-renew-themselves.md says why.
 """
@@ -82,7 +84,8 @@ def appoint_key(
     at = Millis(max(statement.issued, clock))
     agreed = support.votes if len(support.votes) > 1 else ()
     role = _ROLE_APPOINTED[made.stype]
-    known = KnownKey(role, _key(made), statement.issuer, at, made.not_after, agreed=agreed)
+    key = _rested(_key(made), root.cooling_off, at) if role is KeyRole.UNIT else _key(made)
+    known = KnownKey(role, key, statement.issuer, at, made.not_after, agreed=agreed)
     return _known(known, tables)
 
 
@@ -129,6 +132,16 @@ def _key(made: Appointment) -> IdentityKey:
     return IdentityKey(
         made.name, made.public, made.not_before, made.not_after, revoked=False, compromised_since=None
     )
+
+
+def _rested(key: IdentityKey, cooling_off: int, at: Millis) -> IdentityKey:
+    """The key, as it counts: not before everybody has had the time to see that it was appointed."""
+    if not cooling_off:
+        return key
+    begins = Millis(max(key.not_before, at + cooling_off))
+    if begins >= key.not_after:
+        raise not_valid("this key would end before its cooling-off time is over")
+    return replace(key, not_before=begins)
 
 
 def _known(known: KnownKey, tables: Tables) -> list[Change]:

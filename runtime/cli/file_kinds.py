@@ -32,6 +32,7 @@ class FileKind(Enum):
         "a request of a unit",
         "it is enrolment.cbor, which 'unit init' made, or a unit's rotation.cbor",
     )
+    INVITATION = ("an invitation", "it is UNIT.invitation, which the centre made with 'centre invite'")
     APPOINTMENT = (
         "a request to be appointed",
         "it is appointment.cbor, which 'router init' made, or what 'router renew' wrote",
@@ -164,6 +165,12 @@ def _request(data: bytes) -> object:
         return parse_enrolment(outer.payload)
 
 
+def _invitation(data: bytes) -> object:
+    from keys.joining.invitation import parse_invitation
+
+    return parse_invitation(data)
+
+
 def _appointment(data: bytes) -> object:
     from keys.appointments.request import parse_appointment_request
 
@@ -202,5 +209,6 @@ _FORMS: Final[dict[FileKind, Callable[[bytes], object]]] = {
     FileKind.SUBMISSION: _submission,
     FileKind.REQUEST: _request,
     FileKind.APPOINTMENT: _appointment,
+    FileKind.INVITATION: _invitation,
 }
 """The kinds that can be told by their form alone. A receipt needs the keys of its router."""

@@ -9,11 +9,13 @@
              enrolment.cbor  what the centre needs to enrol the unit
              rotation.cbor   the last request for a new identity
              ledger-policy   the trusted logs and witnesses; without it the ledger is not followed
+             joining/        what was handed to a unit that waits to be enrolled; gone afterwards
              unit.secret     opens the keys, if no better place was chosen (`secret` in unit.toml)
     centre   centre.toml     settings              router.toml, ledger.toml   its processes' settings
              pending.log     statements that are made and not published yet
              alarms.json     the alarm book: what was wrong, and who looked after it
              acts/           acts for the ledger that one registrar has signed and another one has not
+             joining/UNIT/   whom was invited, what it has asked, and what it was answered
              router.verified, ledger.verified   which statements these two have verified; can be removed
              centre.secret   opens the keys, if no better place was chosen (`secret` in centre.toml)
 
@@ -61,6 +63,11 @@ class Home:
     def keys(self) -> Path:
         """The private keys."""
         return self.path / "keys"
+
+    @property
+    def joining(self) -> Path:
+        """Of a unit what it was invited with; of the centre whom it has invited."""
+        return self.path / "joining"
 
     @property
     def replica(self) -> Path:

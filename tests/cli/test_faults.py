@@ -160,6 +160,6 @@ def test_a_draft_that_is_no_json_is_explained_without_a_daemon(unit: ServedUnit,
 def test_every_field_of_a_request_has_its_option(form: type) -> None:
     """No name of the API reaches a person who typed options: a new field has its option here."""
     names = {field.alias or name for name, field in form.model_fields.items()}
-    known = {name.removeprefix("h3.") for name in _OPTIONS} | {"kind", "draft", "attachments"}
+    known = {name.removeprefix("h3.") for name in _OPTIONS} | {"kind", "draft", "attachments", "echo"}
 
     assert names <= known

@@ -91,6 +91,8 @@ ELSEWHERE = {
     "needs a gap: tests/integration/test_ledger_goes_on.py": "ledger gap",
     "makes a directory: tests/cli/test_certificate.py": "centre certificate, unit certificate request, unit certificate take",
     "needs a Kafka that was put back: tests/integration/test_older_copy.py": "ledger put-back",
+    "needs a Kafka that knows its clients: tests/integration/test_joining.py, test_enrolment_actions.py": """
+        centre invite, centre invited, centre uninvite, centre lost-keys, unit join, unit check""",
     "makes a home, or works on one: tests/cli/witness.txt, test_live.py": """
         router init, router renew, unit init, witness init, witness status""",
 }

@@ -39,6 +39,7 @@ from protocol.signatures import parse_signed
 from protocol.trail.batches import encode_record, parse_record, verify_decisions, verify_receipt
 from tests.fuzz.following_harnesses import FOLLOWING
 from tests.fuzz.harness import Harness, expect
+from tests.fuzz.joining_harnesses import JOINING
 from tests.fuzz.ledger_harnesses import LEDGER
 from tests.fuzz.note_harnesses import NOTES
 from tests.fuzz.signer_harnesses import SIGNER
@@ -250,7 +251,11 @@ def _key_files() -> list[bytes]:
 
 def _root() -> list[bytes]:
     keys = (parties.identity("fr").public, parties.identity("it").public)
-    return [RootOfTrust(keys, 2).encoded(), RootOfTrust(keys, 2, registrars=2).encoded()]
+    return [
+        RootOfTrust(keys, 2).encoded(),
+        RootOfTrust(keys, 2, registrars=2).encoded(),
+        RootOfTrust(keys, cooling_off=7).encoded(),
+    ]
 
 
 HARNESSES = (
@@ -277,6 +282,7 @@ HARNESSES = (
     Harness("draft", draft, _drafts, (DraftError,)),
     Harness("replay", replay, _states),
     Harness("key-file", key_file, _key_files, (KeyStoreError,)),
+    *JOINING,
     *LEDGER,
     *FOLLOWING,
     *SIGNER,

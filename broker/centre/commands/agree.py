@@ -29,7 +29,7 @@ BALLOTS = (
     Column("until", "UNTIL", moment),
 )
 BALLOT = (*(column.line() for column in BALLOTS), Column("fingerprint", "fingerprint"))
-RELEASE = (*BALLOT, Column("record", "in quarantine"))
+MORE = (Column("code", "code"), Column("record", "in quarantine"))
 
 
 def say_half(ballot: str, *, out: Path | None = None) -> None:
@@ -113,9 +113,10 @@ def agree_to(
 ) -> None:
     """Agree to what another registrar has stated: it takes effect once enough have.
 
-    Shows what it is first, and of a key its fingerprint: have its holder read theirs to you over another
-    channel, as the first registrar did. Several are stated in the order in which they were stated first.
-    An act for the ledger is signed by you as well, and done: a record of quarantine goes to --out.
+    Shows what it is first, and of a key its fingerprint, or the code of a unit that was invited: have its
+    holder read theirs to you over another channel, as the first registrar did. Several are stated in the
+    order in which they were stated first. An act for the ledger is signed by you as well, and done: a
+    record of quarantine goes to --out.
     """
     from broker.centre.agreements import agree as agree_with
     from broker.centre.agreements import find_ballots
@@ -125,7 +126,8 @@ def agree_to(
     shown = run_quietly(find_ballots(invocation, ballots))
     if not invocation.json:
         for row in shown:
-            write_details(row, RELEASE if "record" in row else BALLOT, as_json=False)
+            more = [column for column in MORE if column.key in row]
+            write_details(row, (*BALLOT, *more), as_json=False)
     confirm(f"agree to {'this' if len(shown) == 1 else 'all of these'}", yes=yes)
     named = [bytes.fromhex(row["ballot"]) for row in shown]
     done = run_quietly(agree_with(invocation, named, key, secret=secret, out=out))

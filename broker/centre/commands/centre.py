@@ -31,11 +31,21 @@ centre = group(
             "look again and again: alarms, and metrics for Prometheus",
         ),
         "units": Lazy(f"{_HERE}.units:centre_units", _READS, "all units with the states of their keys"),
-        "enrol": Lazy(f"{_HERE}.units:centre_enrol", _WRITES, "take units in, or renew an identity"),
+        "invite": Lazy(
+            f"{_HERE}.joining:centre_invite", _WRITES, "make one file with which a unit asks to be enrolled"
+        ),
+        "uninvite": Lazy(f"{_HERE}.joining:centre_uninvite", _WRITES, "let an invitation count no more"),
+        "invited": Lazy(
+            f"{_HERE}.joining:centre_invited", _READS, "who is invited, and how far each has come"
+        ),
+        "enrol": Lazy(f"{_HERE}.enrol:centre_enrol", _WRITES, "take units in, or renew an identity"),
         "suspend": Lazy(f"{_HERE}.units:centre_suspend", _WRITES, "stop a unit from sending and receiving"),
         "resume": Lazy(f"{_HERE}.units:centre_resume", _WRITES, "let a suspended unit take part again"),
         "quota": Lazy(f"{_HERE}.quotas:quota", None, "how much of the exchange a unit may use"),
         "revoke": Lazy(f"{_HERE}.units:centre_revoke", _WRITES, "withdraw a key for good"),
+        "lost-keys": Lazy(
+            f"{_HERE}.units:centre_lost_keys", _WRITES, "withdraw all keys of a unit that has lost them"
+        ),
         "keys": Lazy(f"{_HERE}.keys:centre_keys", _READS, "every party's key, and when it ends"),
         "renew": Lazy(
             f"{_HERE}.keys:centre_renew",

@@ -4,16 +4,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
+from protocol.limits import SECOND
 from runtime import default_ports
 from runtime.cli.columns import Kind
 from runtime.cli.command import Impact, Invocation, command, group, pass_invocation
 from runtime.cli.errors import CommandError
 from runtime.cli.exits import Exit
 from runtime.cli.input_files import PathName
-from runtime.cli.params import Whole, authority_option
+from runtime.cli.params import Duration, Whole, authority_option
 from runtime.cli.render import Column, moment, say, write_details, write_table
 from runtime.cli.tokens.seal_options import token_option
 
@@ -72,6 +74,13 @@ topics = group("topics", short="the shape of the exchange in Kafka")
     show_default=True,
     help="How many must agree before anybody is given anything; chosen once.",
 )
+@click.option(
+    "--cooling-off",
+    type=Duration(),
+    default="0s",
+    show_default=True,
+    help="How long a unit's new key rests before it counts, 7d at most; chosen once.",
+)
 @authority_option
 @pass_invocation
 def centre_init(
@@ -81,6 +90,7 @@ def centre_init(
     token: str | None,
     router_port: int,
     registrars: int,
+    cooling_off: int,
     authority: Path | None,
 ) -> None:
     """Found a new exchange in the home directory.
@@ -100,6 +110,7 @@ def centre_init(
         secret_file=secret_or_token(secret, token, file=chosen_home(invocation).path / "centre.secret"),
         router_port=router_port,
         registrars=registrars,
+        cooling_off=cooling_off * SECOND,
         authority=authority,
     )
     done = run_quietly(work)

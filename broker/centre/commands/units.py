@@ -1,15 +1,13 @@
-"""`contrada centre units|enrol|suspend|resume|revoke`: who takes part, and with which keys."""
+"""`contrada centre units|suspend|resume|revoke|lost-keys`: who takes part, and with which keys."""
 # ruff: noqa: PLC0415 - the work is imported when it is done, so that --help is quick
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from broker.centre.commands.agree import say_if_waiting
-from protocol.codes import Classification, LegalBasis, Purpose, UnitKind
 from protocol.identifiers import IdPrefix
 from protocol.times import Bound
 from runtime.cli.columns import Kind
@@ -17,8 +15,8 @@ from runtime.cli.command import Impact, Invocation, command, pass_invocation
 from runtime.cli.confirm import confirm
 from runtime.cli.home import centre_home
 from runtime.cli.input_files import PathName
-from runtime.cli.params import Codes, KeyName, Moment, OneLine, OneUnit, Whole
-from runtime.cli.render import Column, moment, say, write_details, write_json, write_table
+from runtime.cli.params import KeyName, Moment, OneLine, OneUnit
+from runtime.cli.render import Column, moment, say, write_json, write_table
 
 COLUMNS = (
     Column("unit", "UNIT"),
@@ -29,18 +27,6 @@ COLUMNS = (
     Column("identity_until", "UNTIL", moment, spare=1),
     Column("epochs", "EPOCHS", kind=Kind.TEXT),
     Column("waits", "WAITS", kind=Kind.TEXT, spare=3),
-)
-REQUEST = (
-    Column("unit", "unit"),
-    Column("request", "request"),
-    Column("contact", "contact"),
-    Column("fingerprint", "fingerprint"),
-)
-REQUESTS = (
-    Column("unit", "UNIT"),
-    Column("request", "REQUEST", spare=1),
-    Column("contact", "CONTACT", kind=Kind.TEXT),
-    Column("fingerprint", "FINGERPRINT", kind=Kind.ID),
 )
 _yes = click.option("--yes", is_flag=True, help="Do not ask.")
 _unit = click.argument("unit", metavar="UNIT", type=OneUnit())
@@ -68,85 +54,6 @@ def centre_units(invocation: Invocation) -> None:
     write_table(
         run_quietly(list_units(invocation)), COLUMNS, as_json=invocation.json, none="no unit is enrolled yet"
     )
-
-
-@command(
-    None,
-    "enrol",
-    impact=Impact.WRITES,
-    short="take units in, or renew an identity",
-    examples=(
-        "contrada centre enrol enrolment-fr.cbor --name 'France, national unit'",
-        "contrada centre enrol enrolment-fr-customs.cbor --kind competent-authority --national-unit fr",
-        "contrada centre enrol enrolment-no.cbor --kind third-party --basis agreement --purpose operational",
-        "contrada centre enrol requests/ --names names.csv --kind competent-authority --national-unit fr",
-    ),
-)
-@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=PathName(path_type=Path))
-@click.option("--name", type=OneLine(), metavar="TEXT", help="The unit's name for people.")
-@click.option(
-    "--names",
-    type=PathName(path_type=Path),
-    metavar="FILE",
-    help="Names of many units: CSV with the columns unit and name. [default: their ids]",
-)
-@click.option("--kind", type=Codes(UnitKind), help="What it is by law. [default: national-unit]")
-@click.option("--clearance", type=Codes(Classification), help="Up to which marking. [default: bpl]")
-@click.option("--basis", type=Codes(LegalBasis), help="Why personal data may go to it (ER 23 to 25).")
-@click.option(
-    "--purpose",
-    "purposes",
-    multiple=True,
-    type=Codes(Purpose, without=[Purpose.UNDETERMINED]),
-    help="What it may process for (ER 18(2)). [default: the four of every unit of the Union]",
-)
-@click.option("--national-unit", type=OneUnit(), metavar="UNIT", help="Who gets copies of what it sends.")
-@click.option("--waives-copy", is_flag=True, help="A national unit that wants no copies (ER 7(5)).")
-@click.option("--min-suite", type=click.Choice(["1", "2"]), help="The least suite it takes. [default: 1]")
-@click.option("--outbox-partitions", type=Whole(1, 64), help="Chosen once. [default: 1]")
-@click.option("--inbox-partitions", type=Whole(1, 64), help="Chosen once. [default: 1]")
-@_yes
-@pass_invocation
-def centre_enrol(
-    invocation: Invocation, /, files: tuple[Path, ...], *, names: Path | None, yes: bool, **facts: Any
-) -> None:
-    """Take in the units whose requests are in FILE..., or renew the identity of one that is in.
-
-    A directory stands for the files *.cbor in it. Shows the fingerprints first: have each unit read theirs to
-    you over another channel, and go on only if the two are the same. A renewal is vouched for by the identity
-    of today and needs no such call. Of several requests those that are enrolled already are passed over: what
-    was interrupted is gone on with by the same command. Options about the unit hold for all of them.
-    """
-    from broker.centre.enrolments import enrol_units, read_names, read_requests
-    from runtime.cli.kafka_calls import run_quietly
-    from runtime.cli.progress import progress
-
-    centre_home(invocation)  # before anybody compares fingerprints over the telephone
-    requests = read_requests(files)
-    many = len(requests) > 1
-    if facts["name"] and (many or names):
-        raise click.UsageError("--name is the name of one unit; those of several are in a file: --names")
-    named = {} if names is None else read_names(names)
-    shown = [request.shown() for request in requests]
-    if not invocation.json:
-        if many:
-            write_table(shown, REQUESTS, as_json=False, none="")
-        else:
-            write_details(shown[0], REQUEST, as_json=False)
-    if not all(request.renewal for request in requests):
-        ask = f"all {len(requests)} fingerprints agree, and are the units" if many else _ONE
-        confirm(f"do {ask} to be taken in", yes=yes)
-    with progress("enrolling", len(requests)) as done_by_now:
-        work = enrol_units(invocation, requests, facts, names=named, done=done_by_now)
-        done = run_quietly(work)
-    if invocation.json:
-        write_json({"requests": shown, **done} if many else shown[0] | done)
-    whom = f"{len(requests)} units" if many else shown[0]["unit"]
-    say(f"published {done['statements']} statements about {whom}")
-    say_if_waiting(done)
-
-
-_ONE = "the fingerprints agree, and is the unit"
 
 
 @command(
@@ -259,3 +166,35 @@ def centre_revoke(
     say(f"revoked {kid.hex()} of {unit}")
     if done["changed_units"]:
         say(f"what this key stated has fallen; other facts count now of: {', '.join(done['changed_units'])}")
+
+
+@command(
+    None,
+    "lost-keys",
+    impact=Impact.WRITES,
+    short="withdraw all keys of a unit that has lost them",
+    examples=(
+        "contrada centre lost-keys pl --reason 'disk gone'",
+        "contrada centre lost-keys pl --reason 'laptop stolen' --since 2026-11-20T06:00:00Z",
+    ),
+)
+@_unit
+@_reason
+@click.option("--since", type=Moment(Bound.LOWER), help="Since when they may be with others. [default: now]")
+@_yes
+@pass_invocation
+def centre_lost_keys(invocation: Invocation, *, unit: str, reason: str, since: int | None, yes: bool) -> None:
+    """Withdraw every identity of a unit, and the keys that others would seal to. It takes one registrar.
+
+    Then it is enrolled again, with other keys: 'contrada centre invite UNIT'.
+    """
+    from broker.centre.membership import revoke_all_keys
+    from runtime.cli.kafka_calls import run_quietly
+
+    centre_home(invocation)
+    confirm(f"revoke all keys of {unit}, for good", yes=yes)
+    done = run_quietly(revoke_all_keys(invocation, unit, reason=reason, since=since))
+    if invocation.json:
+        write_json(done)
+    say(f"revoked {len(done['kids'])} identities of {unit}, and the keys that these had signed for")
+    say(f"hint: it is enrolled again with other keys: contrada centre invite {unit} --again")

@@ -30,8 +30,21 @@ unit = group(
             None,
             "the unit's own key for Kafka, and its certificate",
         ),
+        "join": Lazy(
+            "clients.cli.commands.join:unit_join",
+            Impact.WRITES,
+            "make a unit's home from an invitation, ask, and run",
+        ),
+        "check": Lazy(
+            "clients.cli.commands.join:unit_check",
+            Impact.WRITES,
+            "send an echo through the exchange, and verify all of it",
+        ),
     },
 )
+
+JOINING = "joining"
+"""In a home that waits to be enrolled (runtime/process/homes.py)."""
 
 FIELDS = (
     Column("unit", "unit"),
@@ -134,6 +147,13 @@ def unit_run(invocation: Invocation, *, check_config: bool) -> None:
     from clients.daemon.app import check_daemon, run_daemon
 
     home, typed = unit_home(invocation).path, typed_way(invocation)
+    if (home / JOINING).exists():
+        from clients.cli.joining.asking import finish_joining, says_that_it_waits
+
+        if check_config:
+            say(says_that_it_waits(unit_home(invocation)))
+            return
+        finish_joining(unit_home(invocation))
     if check_config:
         say(check_daemon(home, typed=typed))
     else:

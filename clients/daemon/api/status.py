@@ -169,7 +169,9 @@ def _key_check(context: UnitContext) -> dict[str, object]:
         context.keys.reach()
     except KeyStoreError as error:
         return {"ok": False, "code": error.code, "hint": error.hint}
-    end = key_end(context)
+    end, rests = key_end(context), context.rests_until
+    if rests is not None:
+        return {"ok": False, "rests_until": rests, "hint": "the root asks for a cooling-off time"}
     if end is None:
         return {"ok": True}
     found: dict[str, object] = {"ok": end.left >= 0, "until": end.until, "days_left": max(0, end.left // DAY)}

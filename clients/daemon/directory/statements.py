@@ -32,6 +32,7 @@ from keys.statement_types import Unread
 from protocol.errors import Rejected
 from protocol.identifiers import Millis
 from protocol.key_validity import check_signing_key
+from protocol.limits import SECOND
 from runtime.kafka.ports import Fetched
 
 log = structlog.get_logger()
@@ -116,6 +117,12 @@ def upkeep(context: UnitContext) -> list[bytes]:
         log.info("identity_succession", kid=context.keys.signer.public.kid)
         statements.append(following)
     return statements + context.keys.ensure_epochs(now, parties=context.directory)
+
+
+def seconds_to_upkeep(context: UnitContext, longest: float) -> float:
+    """How long the upkeep waits: no longer than until an identity counts that rests yet."""
+    rests = context.rests_until
+    return longest if rests is None else min(longest, max(0, rests - context.wall()) / SECOND + 1)
 
 
 def _withdrawals(context: UnitContext, now: Millis) -> list[bytes]:

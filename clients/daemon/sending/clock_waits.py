@@ -22,6 +22,9 @@ from protocol.trail.records import SUMMARY_FIELDS
 _BY_A_CLOCK: Final = (Code.E_TIME_FUTURE, Code.E_KEY_NOT_YET)
 """Why a message waits, where setting a clock right is what helps."""
 
+_BY_A_CLOCK_AND_NO_KEY: Final = (Code.E_TIME_FUTURE,)
+"""The same while a cooling-off time runs: that the key does not count yet is as the root asks for."""
+
 _BY_A_CLOCK_BEHIND: Final = (*_BY_A_CLOCK, Code.E_TIME_STALE, Code.E_RCPT_EPOCH)
 """The same while this clock is behind: what is made now is old, and no week's key is the right one."""
 
@@ -74,7 +77,9 @@ def clock_state(context: UnitContext) -> ClockState:
     if late > CLOCK_TOLERANCE:
         return ClockState(_waiting(context.store, _BY_A_CLOCK_BEHIND), _ahead(context.store), late)
     far_ahead = _ahead_of_every_key(context)
-    codes = _BY_A_CLOCK if far_ahead is None else _BY_A_CLOCK_FAR_AHEAD
+    codes: tuple[Code, ...] = _BY_A_CLOCK if far_ahead is None else _BY_A_CLOCK_FAR_AHEAD
+    if context.rests_until is not None:
+        codes = _BY_A_CLOCK_AND_NO_KEY
     return ClockState(_waiting(context.store, codes), far_ahead or _ahead(context.store), None)
 
 

@@ -192,7 +192,7 @@ def _prepare(
         request = _with_whole_ids(context.store, request)
         earlier = _earlier(context, request.reply_to, request.reply_to_sender)
         made = compose(request, earlier=earlier, now=now, entropy=context.entropy)
-        check_addressees(made.order, me=context.unit, parties=context.directory)
+        check_addressees(made.order, me=context.unit, parties=context.directory, echo=request.echo)
         against = reasons_against(made.order, sender=context.unit, parties=context.directory, now=now)
         return RouterWouldRefuse(against) if against else _Prepared(made, once)
     except ContradaError as error:

@@ -121,6 +121,8 @@ class SendRequest(Form):
     suite: SuiteNumber | None = None
     attachments: tuple[AttachedFile, ...] = ()
     idempotency_key: str | None = Field(default=None, min_length=1, max_length=LONGEST_KEY)
+    echo: bool = False
+    """Whether this unit itself may be addressed: `contrada unit check` does, to see what comes back."""
 
     @classmethod
     def faults_inside(cls, value: object) -> tuple[Fault, ...]:

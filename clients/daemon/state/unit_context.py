@@ -82,6 +82,16 @@ class UnitContext:
         return self.replica.directory
 
     @property
+    def rests_until(self) -> Millis | None:
+        """When the identity begins to count that this unit signs with; None where it does not rest."""
+        if not self.directory.root.cooling_off:
+            return None
+        known = self.directory.identity(self.unit, self.keys.signer.public.kid)
+        if known is None or known.revoked or self.clock() >= known.not_before:
+            return None
+        return known.not_before
+
+    @property
     def ledger_head(self) -> TreeHead:
         """The head of the ledger that this unit's headers name."""
         return NO_HEAD if self.ledger is None else self.ledger.head

@@ -217,17 +217,17 @@ def required_suite(order: Order, *, sender: UnitId, parties: Parties, now: Milli
     return max(asked) if order.suite is None else max([*asked, order.suite])
 
 
-def check_addressees(order: Order, *, me: UnitId, parties: Parties) -> None:
+def check_addressees(order: Order, *, me: UnitId, parties: Parties, echo: bool = False) -> None:
     """Refuse at once what waiting cannot help: an addressee that is unknown, or named twice, or this unit.
 
     The exchange is between units (DIR Art. 1(1)); a unit keeps what it sent. Only a sender refuses itself: an
-    addressee that is the sender can take the message like any other.
+    addressee that is the sender can take the message like any other. An `echo` is meant for this unit.
     """
     names = [recipient.unit for recipient in order.to]
     twice = sorted({unit for unit in names if names.count(unit) > 1})
     if twice:
         raise Rejected(Code.E_RCPT_DUP, f"named twice, as addressee or as copy: {', '.join(twice)}")
-    if me in names:
+    if me in names and not echo:
         raise DraftError(
             f"{me} is this unit itself, and a message goes to others",
             hint=f"leave {me} out; what was sent stays here, see 'outbox ls'",

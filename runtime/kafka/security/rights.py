@@ -15,6 +15,7 @@ from itertools import islice
 from time import monotonic
 from typing import Any, Final
 
+from keys.joining.places import PRINCIPALS
 from protocol.topics import UNIT_PREFIX, Operation, ResourceKind, Right
 from runtime.errors import Unavailable
 from runtime.kafka.addresses import not_reachable
@@ -146,7 +147,7 @@ def _differing(wanted: Quotas, known: Quotas, *, of: str | None) -> Any:
             yield user, left
     for user, values in known.items():
         # Those of somebody who is no unit any more; what operators have set for others is theirs.
-        if user.startswith(UNIT_PREFIX) and user not in wanted and of in (None, user):
+        if user.startswith((UNIT_PREFIX, PRINCIPALS)) and user not in wanted and of in (None, user):
             yield user, dict.fromkeys(values)
 
 

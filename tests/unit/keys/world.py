@@ -106,10 +106,12 @@ def stated(body: Body, *, by: SoftIdentity, at: int = NOW) -> bytes:
 class World:
     """A directory with a root and a registrar, and short ways to go on from there."""
 
-    def __init__(self, *, roots: int = 1, threshold: int = 1, registrars: int = 1) -> None:
+    def __init__(
+        self, *, roots: int = 1, threshold: int = 1, registrars: int = 1, cooling_off: int = 0
+    ) -> None:
         self.root_keys = [identity("root", n + 1) for n in range(roots)]
         keys = tuple(key.public for key in self.root_keys)
-        self.root = RootOfTrust(keys, threshold, registrars=registrars)
+        self.root = RootOfTrust(keys, threshold, registrars=registrars, cooling_off=cooling_off)
         self.registrar = identity("registrar")
         self.registrars = [self.registrar, *(identity(f"registrar-{n + 1}") for n in range(1, registrars))]
         self.directory = Directory(self.root)

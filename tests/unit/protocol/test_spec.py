@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from keys import enrolment, possession
 from keys.appointments.request import request_appointment
 from keys.enrolment import request_enrolment, request_rotation
+from keys.joining.invitation import answer_to
 from keys.note_keys import NoteKey
 from keys.possession import appoint
 from keys.root_of_trust import RootOfTrust
@@ -43,8 +44,10 @@ from protocol.envelope.wire import parse_delivery, parse_submission, parse_wrap
 from protocol.errors import HINTS, Code, MisuseError, Rejected
 from protocol.exchange.exchange_policy import PROTOCOL_POLICY, policy_item
 from protocol.identifiers import Millis, UnitId, digest
+from protocol.limits import HOUR
 from protocol.public_keys import _COSE_SHAPE, _PUBLIC_LABEL, ALG_ED25519, ALG_HPKE_9_KE, ALG_ML_DSA_65
 from protocol.signatures import Suite, parse_signed
+from protocol.tlog.policy_text import ledger_policy
 from protocol.trail.acts import encode_act, parse_act
 from protocol.trail.batches import (
     delivery_leaves,
@@ -59,6 +62,7 @@ from protocol.verification import ADDRESSEE, ROUTER
 from tests.sim.one_log import SimLog, leaves
 from tests.sim.two_registrars import TwoRegistrars
 from tests.sim.world import World
+from tests.unit.keys.joining import joined
 from tests.unit.protocol.cddl import Spec
 from tests.unit.protocol.envelope.test_core import CORE, FIELDS, REFUSED
 from tests.unit.protocol.envelope.test_header import SEAL
@@ -74,6 +78,7 @@ SPEC = Spec(TEXT)
 
 
 WORLD = World()
+POLICY = ledger_policy("x.example", now=WORLD.now, log_keys=NoteKey(bytes(32)).vkeys).encode()
 LATER = Unread(LAST_FOUNDING_TYPE + 1, encode(["fr", 7, None, [True, b"x"]]))
 
 
@@ -177,7 +182,13 @@ def samples() -> dict[str, list[bytes]]:
             next_root_of(world).encoded(),
             replace(world.directory.root, registrars=2).encoded(),
             replace(next_root_of(world), registrars=4).encoded(),
+            replace(world.directory.root, cooling_off=HOUR).encoded(),
+            replace(next_root_of(world), registrars=2, cooling_off=HOUR).encoded(),
         ],
+        "invitation": [joined.invitation().encoded(), joined.invitation(policy=POLICY).encoded()],
+        "joining-terms": [joined.terms().encoded()],
+        "joining-request": [joined.asked()],
+        "joining-answer": [answer_to(digest(joined.asked()), joined.certificate())],
         "sealed-file": [seal_file(b"x", purpose="identity", secret=credential, entropy=entropy)],
         "sealed-file-aad": [encode(["contrada/sealed-file", 1, "identity", "credential", bytes(16)])],
         "identity-file": [identity.secret_bytes()],
