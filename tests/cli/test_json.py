@@ -75,7 +75,7 @@ WITHOUT = {
 ELSEWHERE = {
     "needs Kafka: tests/cli/test_live.py, test_centre_status.py": """
         centre appoint, centre keys, centre renew, centre init, centre status, centre units, centre enrol, centre suspend, centre resume, centre revoke, centre quota ls, centre quota set, centre agree ls, centre agree to,
-        centre topics apply, centre topics end-hanging, centre topics hanging, centre topics plan, centre audit, centre quarantine ls, centre quarantine show, centre quarantine release,
+        centre topics apply, centre topics end-hanging, centre topics hanging, centre topics plan, centre audit, centre console init, centre console link, centre console run, centre quarantine ls, centre quarantine show, centre quarantine release,
         centre act policy-change, centre act break-glass, centre act auditor-access, demo""",
     "needs a ledger: tests/unit/clients/audit/test_commands.py": """
         audit fsck, audit mirror, audit search, audit report, audit verify message, audit verify receipt,

@@ -8,6 +8,7 @@ from typing import get_args
 
 from prometheus_client import CollectorRegistry
 
+from broker.console.metrics import ConsoleMetrics
 from broker.ledger.metrics import LedgerMetrics
 from broker.router.metrics import RouterMetrics
 from clients.daemon.directory import own_entry
@@ -21,7 +22,7 @@ from runtime.cli.local_codes import LOCAL_CODES
 from runtime.process.metrics import process_registry
 from tests.docs.pages import ROOT, own_sources, page, pages
 
-METRICS = (RouterMetrics, LedgerMetrics, UnitMetrics, WitnessMetrics)
+METRICS = (RouterMetrics, LedgerMetrics, UnitMetrics, WitnessMetrics, ConsoleMetrics)
 FAMILIES = sorted((ROOT / "docs" / "runbooks").glob("codes-*.md"))
 
 
