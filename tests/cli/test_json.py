@@ -68,6 +68,7 @@ WITHOUT = {
     "unit run": "runs until it is told to stop; its log is JSON lines in any case",
     "router run": "the same",
     "ledger run": "the same",
+    "centre console run": "the same",
     "witness run": "the same",
 }
 """Commands that print no data that JSON could hold: there --json is for errors."""
@@ -75,13 +76,14 @@ WITHOUT = {
 ELSEWHERE = {
     "needs Kafka: tests/cli/test_live.py, test_centre_status.py": """
         centre appoint, centre keys, centre renew, centre init, centre status, centre units, centre enrol, centre suspend, centre resume, centre revoke, centre quota ls, centre quota set, centre agree ls, centre agree to,
-        centre topics apply, centre topics end-hanging, centre topics hanging, centre topics plan, centre audit, centre console init, centre console link, centre console run, centre quarantine ls, centre quarantine show, centre quarantine release,
+        centre topics apply, centre topics end-hanging, centre topics hanging, centre topics plan, centre audit, centre quarantine ls, centre quarantine show, centre quarantine release,
         centre act policy-change, centre act break-glass, centre act auditor-access, demo""",
     "needs a ledger: tests/unit/clients/audit/test_commands.py": """
         audit fsck, audit mirror, audit search, audit report, audit verify message, audit verify receipt,
         audit verify checkpoint, audit verify directory, audit prove inclusion, audit prove consistency,
         ledger init, ledger check, ledger record, ledger erase, ledger policy, ledger export""",
     "needs a gap: tests/integration/test_ledger_goes_on.py": "ledger gap",
+    "makes a home: tests/cli/test_console.py": "centre console init, centre console link",
     "makes a directory: tests/cli/test_certificate.py": "centre certificate, unit certificate request, unit certificate take",
     "needs a Kafka that was put back: tests/integration/test_older_copy.py": "ledger put-back",
     "makes a home, or works on one: tests/cli/witness.txt, test_live.py": """
