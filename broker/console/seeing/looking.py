@@ -1,7 +1,8 @@
 """The one task that looks, at one pace, for everybody who watches.
 
     followed all the time   directory, audit trail, ledger, quarantine: as records come
-    asked in each look      where readers stand; seldom: which topics there are, keys, what waits, health
+    asked in every third    where readers stand: they tell it every 15 seconds
+    asked every minute      which topics there are, keys, what waits, health
 
 Owns the pace and what a look is made of. Rules: however many watch, there is one look, and nobody's request
 makes another; nothing is written to Kafka or asked of a router but its health page; what fails is shown, and
@@ -42,8 +43,11 @@ from runtime.process.homes import CentreHome
 
 log = structlog.get_logger()
 
-SELDOM: Final = 6
-"""Every so many looks: what hardly changes, and costs more."""
+READERS_EVERY: Final = 3
+"""Looks: no reader tells more often how far it has come, and of thousands it costs most of a look."""
+
+SELDOM: Final = 12
+"""Looks: what hardly changes."""
 
 LOOK_WITHIN: Final = 30.0
 AUDIT_TAIL: Final = 2_000
@@ -86,6 +90,7 @@ class Looking:
         self._seldom: tuple[tuple[Row, ...], tuple[Row, ...], tuple[Row, ...]] = ((), (), ())
         self._readers: dict[Place, Reader] = {}
         self._stands: tuple[Standing, ...] = ()
+        self._error: str | None = None
         self.newest: Look | None = None
         self.answered: float | None = None
         """When Kafka answered a look last, by the monotonic clock."""
@@ -119,19 +124,25 @@ class Looking:
         number = 0
         async with ProgressLook.over(self._parts.kafka, self._feeds, {}) as progress:
             while True:
-                began, error = time.monotonic(), None
+                began = time.monotonic()
                 try:
                     async with asyncio.timeout(LOOK_WITHIN):
-                        if number % SELDOM == 0 or not self._there:
-                            await self._look_seldom()
-                        await self._look_at_readers(progress)
-                    self.answered = time.monotonic()
+                        await self._ask(number, progress)
                 except (Unavailable, TimeoutError) as fault:
-                    error = str(fault) or f"Kafka gave no answer in {LOOK_WITHIN:.0f} s"
-                    log.warning("look_failed", error=error)
+                    self._error = str(fault) or f"Kafka gave no answer in {LOOK_WITHIN:.0f} s"
+                    log.warning("look_failed", error=self._error)
                 number += 1
-                self._publish(self._made(number, error=error, took=time.monotonic() - began))
-                await asyncio.sleep(max(0.5, self._parts.every - (time.monotonic() - began)))
+                took = time.monotonic() - began
+                self._publish(self._made(number, error=self._error, took=took))
+                await asyncio.sleep(max(0.5, self._parts.every - took))
+
+    async def _ask(self, number: int, progress: ProgressLook) -> None:
+        """What is asked of Kafka in this look; after a failure, readers at once."""
+        if number % SELDOM == 0 or not self._there:
+            await self._look_seldom()
+        if number % READERS_EVERY == 0 or self._error is not None:
+            await self._look_at_readers(progress)
+            self._error, self.answered = None, time.monotonic()
 
     async def _look_seldom(self) -> None:
         parts, moment = self._parts, self._parts.clock()
