@@ -1,8 +1,8 @@
 """The one task that looks, at one pace, for everybody who watches.
 
     followed all the time   directory, audit trail, ledger, quarantine: as records come
-    asked in every third    where readers stand: they tell it every 15 seconds
-    asked every minute      which topics there are, keys, what waits, health
+    asked in every third    where readers stand, which they tell every 15 seconds; the health of processes
+    asked every minute      which topics there are, keys, what waits
 
 Owns the pace and what a look is made of. Rules: however many watch, there is one look, and nobody's request
 makes another; nothing is written to Kafka or asked of a router but its health page; what fails is shown, and
@@ -87,7 +87,8 @@ class Looking:
         self._seen = self._unreadable = 0
         self._standing = StandingWatch()
         self._there: Collection[str] = ()
-        self._seldom: tuple[tuple[Row, ...], tuple[Row, ...], tuple[Row, ...]] = ((), (), ())
+        self._seldom: tuple[tuple[Row, ...], tuple[Row, ...]] = ((), ())
+        self._health: tuple[Row, ...] = ()
         self._readers: dict[Place, Reader] = {}
         self._stands: tuple[Standing, ...] = ()
         self._error: str | None = None
@@ -138,6 +139,8 @@ class Looking:
 
     async def _ask(self, number: int, progress: ProgressLook) -> None:
         """What is asked of Kafka in this look; after a failure, readers at once."""
+        if number % READERS_EVERY == 0:
+            self._health = await self._asked_processes()
         if number % SELDOM == 0 or not self._there:
             await self._look_seldom()
         if number % READERS_EVERY == 0 or self._error is not None:
@@ -147,14 +150,16 @@ class Looking:
     async def _look_seldom(self) -> None:
         parts, moment = self._parts, self._parts.clock()
         directory = parts.replica.directory
-        asked = [asyncio.to_thread(ask_process, url) for _, url in parts.processes]
-        answers = await asyncio.gather(*asked)
-        kinds = [kind for kind, _ in parts.processes]
-        health = tuple({"kind": kind} | answer for kind, answer in zip(kinds, answers, strict=True))
         keys = tuple(key_rows(directory, moment=moment))
         waiting = tuple(waiting_rows(directory, parts.acts, moment))
-        self._seldom = (health, keys, waiting)
+        self._seldom = (keys, waiting)
         self._there = frozenset(await KafkaTopicAdmin(parts.kafka).list())
+
+    async def _asked_processes(self) -> tuple[Row, ...]:
+        asked = [asyncio.to_thread(ask_process, url) for _, url in self._parts.processes]
+        kinds = [kind for kind, _ in self._parts.processes]
+        answers = zip(kinds, await asyncio.gather(*asked), strict=True)
+        return tuple({"kind": kind} | answer for kind, answer in answers)
 
     async def _look_at_readers(self, progress: ProgressLook) -> None:
         directory = self._parts.replica.directory
@@ -187,13 +192,13 @@ class Looking:
             missing=self._missing(),
             readers=tuple(self._readers.values()),
             standing=self._stands,
-            processes=self._seldom[0],
+            processes=self._health,
             took=took,
         )
 
     def _directory(self) -> DirectoryLook:
         replica = self._parts.replica
-        _, keys, waiting = self._seldom
+        keys, waiting = self._seldom
         units = replica.directory.units()
         return DirectoryLook(
             statements=replica.directory.head.size,
