@@ -69,7 +69,7 @@ class Watched:
 
     async def watch(self) -> None:
         """Ask for what an open first page asks for, at the pace of looks."""
-        async with httpx.AsyncClient(base_url=self.address, cookies=self.cookies) as client:
+        async with httpx.AsyncClient(base_url=self.address, cookies=self.cookies, timeout=60) as client:
             while True:
                 for path in (*(f"/part/{name}" for name in PARTS), "/data/rates", "/data/growth"):
                     (await client.get(path)).raise_for_status()
@@ -168,7 +168,7 @@ async def _console(exchange: Exchange) -> AsyncIterator[Watched]:
         token, _ = make_link(
             home, Grant(ConsoleRole.WATCH, "bench"), minutes=5, moment=Millis(time.time_ns() // 1_000_000)
         )
-        async with httpx.AsyncClient(base_url=address, headers={"origin": address}) as client:
+        async with httpx.AsyncClient(base_url=address, headers={"origin": address}, timeout=60) as client:
             await _until(lambda: httpx.get(f"{address}/static/icon.svg").status_code == 200)
             assert (await client.post("/enter", data={"token": token})).status_code == 303
             await _until(lambda: httpx.get(address, cookies=client.cookies).status_code == 200)
