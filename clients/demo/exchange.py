@@ -66,6 +66,7 @@ class Exchange:
     profile: str = "test"
     daemons: tuple[str, ...] = WITH_DAEMON
     with_ledger: bool = True
+    with_console: bool = False
     guarded: bool = False
     """Whether its own Kafka knows its clients by certificates; one that was founded stays what it is."""
 
@@ -123,7 +124,8 @@ class Exchange:
         self._enrol()
         if self.with_ledger:
             self._found_ledger()
-        found_console_of(self.centre, port=free_port(), http_port=free_port())
+        if self.with_console:
+            found_console_of(self.centre, port=free_port(), http_port=free_port())
         self._tell_prometheus()
         note_founded(self.directory)
         self._run()

@@ -36,7 +36,7 @@ COLUMNS = (
 def play(directory: Path, *, once: bool, resume: bool = False, plain: bool = False, as_json: bool) -> int:
     """The whole demo, or its going on; 0 only if every act came as it had to."""
     began = time.monotonic()
-    exchange = Exchange(directory, guarded=not plain)
+    exchange = Exchange(directory, guarded=not plain, with_console=True)
     with _ending(exchange) as leave:
         acts = _resumed(exchange) if resume else _founded(exchange)
         ok = all(act.ok for act in acts)

@@ -39,7 +39,7 @@ def test_all_that_was_asked_for_is_there() -> None:
         audit verify checkpoint, audit verify directory, audit verify message, audit verify receipt,
         ledger check, ledger erase, ledger export, ledger gap, ledger init, ledger policy, ledger put-back, ledger record, ledger run,
         router init, router renew, router run, router signer, token check, token init, token move, token show, centre appoint, centre keys, centre renew,
-        centre agree ls, centre agree to, centre act auditor-access, centre act break-glass, centre act policy-change, centre audit, centre enrol, centre invite, centre invited, centre lost-keys, centre uninvite,
+        centre agree ls, centre agree to, centre act auditor-access, centre act break-glass, centre act policy-change, centre audit, centre console init, centre console link, centre console run, centre enrol, centre invite, centre invited, centre lost-keys, centre uninvite,
         centre init, centre quarantine ls, centre quarantine release, centre quarantine show, centre quota ls, centre quota set, centre resume,
         centre alarms ack, centre alarms close, centre alarms ls, centre check, centre top, centre watch, debug bundle,
         centre certificate, centre revoke, centre status, centre suspend, centre topics apply, centre topics end-hanging, centre topics hanging, centre topics plan, centre units, completion, demo,

@@ -71,6 +71,7 @@ WITHOUT = {
     "router run": "the same",
     "router signer": "the same",
     "ledger run": "the same",
+    "centre console run": "the same",
     "witness run": "the same",
 }
 """Commands that print no data that JSON could hold: there --json is for errors."""
@@ -89,6 +90,7 @@ ELSEWHERE = {
     "works on a centre's book, or on any home: tests/cli/test_seeing.py, tests/unit/clients/cli/bundle/test_bundle.py": """
         centre alarms ls, centre alarms ack, centre alarms close, debug bundle""",
     "needs a gap: tests/integration/test_ledger_goes_on.py": "ledger gap",
+    "makes a home: tests/cli/test_console.py": "centre console init, centre console link",
     "makes a directory: tests/cli/test_certificate.py": "centre certificate, unit certificate request, unit certificate take",
     "needs a Kafka that was put back: tests/integration/test_older_copy.py": "ledger put-back",
     "needs a Kafka that knows its clients: tests/integration/test_joining.py, test_enrolment_actions.py": """

@@ -150,7 +150,7 @@ class Rig:
                 "until": self.moment + DAY,
             },
         )
-        looking._seldom = (health, keys, waiting)
+        looking._seldom, looking._health = (keys, waiting), health
         self.look()
 
     def look(self) -> None:

@@ -8,6 +8,7 @@ from typing import get_args
 
 from prometheus_client import CollectorRegistry
 
+from broker.console.metrics import ConsoleMetrics
 from broker.centre.seen.watch_metrics import WatchMetrics
 from broker.ledger.metrics import LedgerMetrics
 from broker.router.metrics import RouterMetrics
@@ -22,7 +23,7 @@ from runtime.cli.local_codes import LOCAL_CODES
 from runtime.process.metrics import process_registry
 from tests.docs.pages import ROOT, own_sources, page, pages
 
-METRICS = (RouterMetrics, LedgerMetrics, UnitMetrics, WatchMetrics, WitnessMetrics)
+METRICS = (ConsoleMetrics, RouterMetrics, LedgerMetrics, UnitMetrics, WatchMetrics, WitnessMetrics)
 FAMILIES = sorted((ROOT / "docs" / "runbooks").glob("codes-*.md"))
 
 

@@ -32,7 +32,7 @@ def test_the_demo_plays_every_act_as_expected() -> None:
         assert [act["expected"] for act in report["acts"]] == [act["seen"] for act in report["acts"]]
         assert len(report["acts"]) == 11
         assert not _processes_of(directory)
-        for log in ("router", "ledger", "unit-fr"):
+        for log in ("router", "ledger", "console", "unit-fr"):
             said = (Path(directory) / "demo" / "logs" / f"{log}.log").read_text()
             assert "kafka_over_tls" in said
             assert "kafka_is_plain" not in said
@@ -61,7 +61,11 @@ def test_nothing_of_the_demo_outlives_it(number: signal.Signals) -> None:
         command = [sys.executable, "-P", "-c", "from clients.cli.main import main; main()"]
         command += ["demo", "--dir", f"{directory}/demo", *(["--plain"] if plain else [])]
         logs = Path(directory) / "demo" / "logs"
-        started = {f"unit-{unit}.log" for unit in ("fr", "it", "de", "centre")} | {"kafka.log", "ledger.log"}
+        started = {f"unit-{unit}.log" for unit in ("fr", "it", "de", "centre")} | {
+            "kafka.log",
+            "ledger.log",
+            "console.log",
+        }
         with (Path(directory) / "said").open("wb") as said:
             demo = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
         until(

@@ -40,7 +40,10 @@ def test_the_wheel_holds_what_is_not_python(wheel: list[str]) -> None:
     """The daemon's schema and the type markers travel with the code."""
     expected = {
         "clients/daemon/store/schema.sql",
-        *(f"broker/console/pages/{name}" for name in ("templates/base.html", "static/htmx.min.js", "static/htmx.LICENSE")),
+        *(
+            f"broker/console/pages/{name}"
+            for name in ("templates/base.html", "static/htmx.min.js", "static/htmx.LICENSE")
+        ),
         *(f"{p}/py.typed" for p in ("broker", "clients", "keys", "protocol", "runtime")),
     }
     assert expected <= set(wheel)

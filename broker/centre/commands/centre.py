@@ -63,7 +63,9 @@ centre = group(
         ),
         "topics": Lazy(f"{_HERE}.setup:topics", None, "the shape of the exchange in Kafka"),
         "audit": Lazy(f"{_HERE}.watch:centre_audit", _READS, "the router's decisions, each verified"),
-        "console": Lazy(f"{_HERE}.console:console", None, "the centre in a browser"),
+        "console": Lazy(
+            f"{_HERE}.console:console", None, "the centre in a browser, for those who would rather look"
+        ),
         "act": Lazy(f"{_HERE}.acts:act", None, "state what was done, for the ledger"),
         "quarantine": Lazy(f"{_HERE}.watch:quarantine", None, "what could not be verified, and why"),
     },

@@ -1,7 +1,8 @@
 """The one task that looks, at one pace, for everybody who watches.
 
     followed all the time   directory, audit trail, ledger, quarantine: as records come
-    asked in each look      where readers stand; seldom: which topics there are, keys, what waits, health
+    asked in every third    where readers stand, which they tell every 15 seconds; the health of processes
+    asked every minute      which topics there are, keys, what waits
 
 Owns the pace and what a look is made of. Rules: however many watch, there is one look, and nobody's request
 makes another; nothing is written to Kafka or asked of a router but its health page; what fails is shown, and
@@ -42,8 +43,11 @@ from runtime.process.homes import CentreHome
 
 log = structlog.get_logger()
 
-SELDOM: Final = 6
-"""Every so many looks: what hardly changes, and costs more."""
+READERS_EVERY: Final = 3
+"""Looks: no reader tells more often how far it has come, and of thousands it costs most of a look."""
+
+SELDOM: Final = 12
+"""Looks: what hardly changes."""
 
 LOOK_WITHIN: Final = 30.0
 AUDIT_TAIL: Final = 2_000
@@ -83,9 +87,11 @@ class Looking:
         self._seen = self._unreadable = 0
         self._standing = StandingWatch()
         self._there: Collection[str] = ()
-        self._seldom: tuple[tuple[Row, ...], tuple[Row, ...], tuple[Row, ...]] = ((), (), ())
+        self._seldom: tuple[tuple[Row, ...], tuple[Row, ...]] = ((), ())
+        self._health: tuple[Row, ...] = ()
         self._readers: dict[Place, Reader] = {}
         self._stands: tuple[Standing, ...] = ()
+        self._error: str | None = None
         self.newest: Look | None = None
         self.answered: float | None = None
         """When Kafka answered a look last, by the monotonic clock."""
@@ -119,31 +125,41 @@ class Looking:
         number = 0
         async with ProgressLook.over(self._parts.kafka, self._feeds, {}) as progress:
             while True:
-                began, error = time.monotonic(), None
+                began = time.monotonic()
                 try:
                     async with asyncio.timeout(LOOK_WITHIN):
-                        if number % SELDOM == 0 or not self._there:
-                            await self._look_seldom()
-                        await self._look_at_readers(progress)
-                    self.answered = time.monotonic()
+                        await self._ask(number, progress)
                 except (Unavailable, TimeoutError) as fault:
-                    error = str(fault) or f"Kafka gave no answer in {LOOK_WITHIN:.0f} s"
-                    log.warning("look_failed", error=error)
+                    self._error = str(fault) or f"Kafka gave no answer in {LOOK_WITHIN:.0f} s"
+                    log.warning("look_failed", error=self._error)
                 number += 1
-                self._publish(self._made(number, error=error, took=time.monotonic() - began))
-                await asyncio.sleep(max(0.5, self._parts.every - (time.monotonic() - began)))
+                took = time.monotonic() - began
+                self._publish(self._made(number, error=self._error, took=took))
+                await asyncio.sleep(max(0.5, self._parts.every - took))
+
+    async def _ask(self, number: int, progress: ProgressLook) -> None:
+        """What is asked of Kafka in this look; after a failure, readers at once."""
+        if number % READERS_EVERY == 0:
+            self._health = await self._asked_processes()
+        if number % SELDOM == 0 or not self._there:
+            await self._look_seldom()
+        if number % READERS_EVERY == 0 or self._error is not None:
+            await self._look_at_readers(progress)
+            self._error, self.answered = None, time.monotonic()
 
     async def _look_seldom(self) -> None:
         parts, moment = self._parts, self._parts.clock()
         directory = parts.replica.directory
-        asked = [asyncio.to_thread(ask_process, url) for _, url in parts.processes]
-        answers = await asyncio.gather(*asked)
-        kinds = [kind for kind, _ in parts.processes]
-        health = tuple({"kind": kind} | answer for kind, answer in zip(kinds, answers, strict=True))
         keys = tuple(key_rows(directory, moment=moment))
         waiting = tuple(waiting_rows(directory, parts.acts, moment))
-        self._seldom = (health, keys, waiting)
+        self._seldom = (keys, waiting)
         self._there = frozenset(await KafkaTopicAdmin(parts.kafka).list())
+
+    async def _asked_processes(self) -> tuple[Row, ...]:
+        asked = [asyncio.to_thread(ask_process, url) for _, url in self._parts.processes]
+        kinds = [kind for kind, _ in self._parts.processes]
+        answers = zip(kinds, await asyncio.gather(*asked), strict=True)
+        return tuple({"kind": kind} | answer for kind, answer in answers)
 
     async def _look_at_readers(self, progress: ProgressLook) -> None:
         directory = self._parts.replica.directory
@@ -176,13 +192,13 @@ class Looking:
             missing=self._missing(),
             readers=tuple(self._readers.values()),
             standing=self._stands,
-            processes=self._seldom[0],
+            processes=self._health,
             took=took,
         )
 
     def _directory(self) -> DirectoryLook:
         replica = self._parts.replica
-        _, keys, waiting = self._seldom
+        keys, waiting = self._seldom
         units = replica.directory.units()
         return DirectoryLook(
             statements=replica.directory.head.size,

@@ -108,6 +108,17 @@ async def test_each_page_is_there_for_a_session(rig) -> None:
         assert (await visitor.get(path)).status_code == 400, path
 
 
+async def test_the_first_page_is_whole_without_a_script(rig) -> None:
+    """Its parts stand in it as they are: a browser that runs nothing sees everything but curves."""
+    visitor = Visitor(rig)
+    visitor.sign_in()
+    text = (await visitor.get("/")).text
+
+    for name in PARTS:
+        assert (await visitor.get(f"/part/{name}")).text.strip() in text, name
+    assert "&lt;p" not in text
+
+
 async def test_only_its_own_names_lead_to_it(rig) -> None:
     """Another name that leads to this address finds nothing: a page of a stranger cannot become the console's."""
     for host in (HOST, "localhost:9500", "console.example"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import pairwise
 
 import pytest
@@ -47,6 +48,7 @@ from tests.mutants.operations import called, dropped, forced, unchecked
 from tests.mutants.promises import assert_missed
 from tests.sim.one_log import SHARD, SimLog, leaves, policy
 from tests.sim.world import World
+from tests.waiting import until_async
 
 NOW = Millis(1_795_000_000_000)
 
@@ -337,6 +339,20 @@ async def test_a_record_of_quarantine_that_was_taken_out_says_so(tmp_path) -> No
         (1, NOW, True),
     ]
     assert looking.newest.quarantine.unreadable == 1
+
+
+async def test_without_kafka_it_says_so_and_goes_on(tmp_path) -> None:
+    """Nobody answers at that address: each look has the reason, and what was known stays."""
+    rig = Rig(tmp_path, World())
+    looking = rig.window.looking
+    task = asyncio.create_task(looking._look_on())
+    await until_async(lambda: looking.newest is not None and looking.newest.number >= 2, what="two looks")
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+    assert "not" in looking.newest.error and looking.answered is None
+    assert looking.newest.directory.units == len(rig.directory.units())
+    assert attention(looking.newest)[0].text.startswith("Kafka is not to be asked")
 
 
 @pytest.mark.parametrize(
