@@ -8,8 +8,8 @@ from typing import get_args
 
 from prometheus_client import CollectorRegistry
 
-from broker.console.metrics import ConsoleMetrics
 from broker.centre.seen.watch_metrics import WatchMetrics
+from broker.console.metrics import ConsoleMetrics
 from broker.ledger.metrics import LedgerMetrics
 from broker.router.metrics import RouterMetrics
 from clients.daemon.directory import own_entry

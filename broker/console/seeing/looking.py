@@ -25,7 +25,7 @@ from broker.centre.key_watch import key_rows
 from broker.centre.progress import Reader, Standing
 from broker.centre.progress_look import ProgressLook, read_places
 from broker.centre.quarantine import quarantine_row
-from broker.centre.status import ask_process
+from broker.centre.seen.processes import ask_process
 from broker.console.seeing.ledger_heads import LedgerHeads
 from broker.console.seeing.look import DirectoryLook, LedgerLook, Look, QuarantineLook, Row, TrailLook
 from broker.console.seeing.standing_watch import StandingWatch
