@@ -29,7 +29,7 @@ from keys.custody.frames import (
     NotMade,
     encode_ask,
     length_of,
-    parse_answer,
+    answer_in,
 )
 from keys.directory import Directory
 from keys.errors import KeyUriError, SignerAway, SignerRefused
@@ -174,7 +174,7 @@ class DistantIdentity(Guarded):
                 self._connection = _connected(self._path, self._within)
             self._connection.sendall(encode_ask(ask))
             length = length_of(_received(self._connection, HEAD))
-            return parse_answer(_received(self._connection, length))
+            return answer_in(_received(self._connection, length))
         except (OSError, Rejected) as error:
             if self._connection is not None:
                 self._connection.close()

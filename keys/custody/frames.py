@@ -128,7 +128,7 @@ def encode_answer(answer: Answer) -> bytes:
             return _framed(["busy" if later else "refused", why])
 
 
-def parse_answer(data: bytes) -> Answer:
+def answer_in(data: bytes) -> Answer:
     """A reply, or `Rejected`."""
     match decode(data, limit=MAX_FRAME):
         case [version, "who", [*rows]] if _is_known(version) and 0 < len(rows) <= MOST_KEYS:

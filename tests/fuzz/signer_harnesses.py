@@ -17,7 +17,7 @@ from keys.custody.frames import (
     NotMade,
     encode_answer,
     encode_ask,
-    parse_answer,
+    answer_in,
     parse_ask,
 )
 from keys.errors import SignerRefused
@@ -39,7 +39,7 @@ def signer_ask(data: bytes) -> None:
 
 def signer_answer(data: bytes) -> None:
     """An answer; of words that are not plain nothing is kept."""
-    parsed = parse_answer(data)
+    parsed = answer_in(data)
     if not (isinstance(parsed, NotMade) and not parsed.why):
         expect(encode_answer(parsed)[HEAD:], data)
 

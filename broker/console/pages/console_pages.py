@@ -117,7 +117,7 @@ def _directory_pages(window: ConsoleWindow) -> list[Route]:
     @signed_in(window)
     async def directory(_: Request, session: BrowserSession, *, page: int = 1, of: str = "") -> Response:
         look = window.look()
-        rows = views.page_of(views.unit_rows(window.directory(), look.moment, of), page)
+        rows = views.page_of(views.directory_rows(window.directory(), look.moment, of), page)
         operators = [row for row in look.directory.keys if row["kind"] != "unit"]
         return framed("directory.html", session, look=look, list=rows, of=of, operators=operators)
 

@@ -106,7 +106,7 @@ class UnitRow:
     """Until that one ends."""
 
 
-def unit_rows(directory: Directory, moment: Millis, wanted: str = "") -> list[UnitRow]:
+def directory_rows(directory: Directory, moment: Millis, wanted: str = "") -> list[UnitRow]:
     """The units whose id or name has what is wanted in it, by their ids."""
     low = wanted.casefold()
     found = []

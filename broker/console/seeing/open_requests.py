@@ -44,7 +44,7 @@ class OpenRequest:
     due: Millis
 
 
-class OpenRequests:
+class AskedRequests:
     """All that wait, as far as was read."""
 
     def __init__(self) -> None:

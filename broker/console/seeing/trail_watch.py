@@ -13,7 +13,7 @@ from typing import Final
 
 import structlog
 
-from broker.console.seeing.open_requests import OpenRequests, is_reply, is_request
+from broker.console.seeing.open_requests import AskedRequests, is_reply, is_request
 from broker.console.seeing.window import Counted, DecisionWindow
 from keys.directory import Directory
 from protocol.codes import Role
@@ -56,7 +56,7 @@ class TrailWatch:
 
     def __init__(self, directory: Callable[[], Directory], clock: Callable[[], Millis]) -> None:
         self.window = DecisionWindow()
-        self.requests = OpenRequests()
+        self.requests = AskedRequests()
         self.recent: deque[RecentDecision] = deque(maxlen=RECENT)
         self.released: dict[Released, Millis] = {}
         self.unverified = 0

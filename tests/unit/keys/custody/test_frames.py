@@ -21,7 +21,7 @@ from keys.custody.frames import (
     encode_answer,
     encode_ask,
     length_of,
-    parse_answer,
+    answer_in,
     parse_ask,
 )
 from protocol.canonical import encode
@@ -56,13 +56,13 @@ def test_a_request_is_read_as_it_was_written(ask: Ask) -> None:
 
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_an_answer_is_read_as_it_was_written(answer: Answer) -> None:
-    assert parse_answer(body(encode_answer(answer))) == answer
+    assert answer_in(body(encode_answer(answer))) == answer
 
 
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_are_an_item_or_rejected(data: bytes) -> None:
     """Neither side falls over what the other sends."""
-    for parse in (parse_ask, parse_answer):
+    for parse in (parse_ask, answer_in):
         try:
             parse(data)
         except Rejected:
@@ -90,12 +90,12 @@ def test_a_request_of_another_form_is_rejected(item: list[object]) -> None:
 )  # fmt: skip
 def test_an_answer_of_another_form_is_rejected(item: list[object]) -> None:
     with pytest.raises(Rejected):
-        parse_answer(encode(item))
+        answer_in(encode(item))
 
 
 def test_a_refusal_paints_no_terminal() -> None:
     """What listens on the socket may not be the signer: its words are shown only where they are plain."""
-    assert parse_answer(encode([1, "refused", "\x1b[31m"])) == NotMade("", later=False)
+    assert answer_in(encode([1, "refused", "\x1b[31m"])) == NotMade("", later=False)
 
 
 @pytest.mark.parametrize("head", [bytes(4), (MAX_FRAME + 1).to_bytes(4, "big"), b"\xff" * 4, b"\x00"])

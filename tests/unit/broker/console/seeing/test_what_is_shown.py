@@ -18,14 +18,14 @@ from broker.console.pages.page_views import (
     page_of,
     quarantine_rows,
     reader_rows,
-    unit_rows,
+    directory_rows,
 )
 from broker.console.people import release_desk
 from broker.console.people.release_desk import MOST_ASKED, ReleaseDesk
 from broker.console.seeing import ledger_heads, open_requests, standing_watch, trail_watch, window
 from broker.console.seeing.attention import attention
 from broker.console.seeing.ledger_heads import LedgerHeads
-from broker.console.seeing.open_requests import MOST_OPEN, ORDINARY, URGENT, OpenRequests
+from broker.console.seeing.open_requests import MOST_OPEN, ORDINARY, URGENT, AskedRequests
 from broker.console.seeing.standing_watch import StandingWatch
 from broker.console.seeing.trail_watch import TrailWatch
 from broker.console.seeing.window import (
@@ -137,7 +137,7 @@ def test_a_thousand_units_are_one_picture() -> None:
 
 def test_a_request_waits_until_each_unit_has_replied() -> None:
     """Eight hours where it is urgent, seven days where not (DIR 5(1)); who is due first comes first."""
-    waiting = OpenRequests()
+    waiting = AskedRequests()
     waiting.asked(message="m1", thread="t1", asker="fr", to=["it", "de"], urgency=None, t=NOW)
     waiting.asked(message="m2", thread="t2", asker="fr", to=["it"], urgency="life", t=Millis(NOW + 1))
     assert [(one.asked, one.due - one.decided) for one in waiting.by_deadline()] == [
@@ -152,7 +152,7 @@ def test_a_request_waits_until_each_unit_has_replied() -> None:
 
 def test_open_requests_are_bounded() -> None:
     """What is dropped is what is due last, and it is counted."""
-    waiting = OpenRequests()
+    waiting = AskedRequests()
     for number in range(MOST_OPEN + 5):
         waiting.asked(
             message="m", thread=f"t{number}", asker="fr", to=["it"], urgency=None, t=Millis(NOW + number)
@@ -294,7 +294,7 @@ def test_a_thousand_units_are_looked_at(tmp_path) -> None:
     assert rows[0].stands is not None and rows[1].waiting >= rows[-1].waiting
     assert lag_sums(look).routers == sum(10 + n % 7 - 10 for n in range(1000))
     assert {row.topic for row in reader_rows(look, "u0042")} == {"outbox.u0042", "inbox.u0042"}
-    assert [row.unit for row in unit_rows(rig.directory, look.moment, "<SCRIPT>")] == ["hostile-0"]
+    assert [row.unit for row in directory_rows(rig.directory, look.moment, "<SCRIPT>")] == ["hostile-0"]
     assert [row.level for row in deadline_rows(look)] == ["good", "good"]
 
 
@@ -365,7 +365,7 @@ async def test_without_kafka_it_says_so_and_goes_on(tmp_path) -> None:
         (test_pairs_are_bounded, Mutant(window._count_pairs, unchecked("PAIRS_OF_MINUTE"))),
         (
             test_open_requests_are_bounded,
-            Mutant(open_requests.OpenRequests.asked, forced(False, "MOST_OPEN")),
+            Mutant(open_requests.AskedRequests.asked, forced(False, "MOST_OPEN")),
         ),
         (
             test_two_trees_of_one_size_are_told,
