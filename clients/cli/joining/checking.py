@@ -63,7 +63,7 @@ def _check_once(home: UnitHome) -> None:
     told = ""
     while True:
         try:
-            check_unit(home, timeout=_ONCE, tell=say)
+            check_unit(home, timeout=_ONCE, tell=say, starts=True)
         except NotInTime as error:
             # A cooling-off time, or an exchange of which a part is down: told once, and waited for.
             if str(error) != told:
@@ -78,11 +78,14 @@ def _check_once(home: UnitHome) -> None:
         return
 
 
-def check_unit(home: UnitHome, *, timeout: float, tell: Step) -> dict[str, Any]:
-    """The whole way there and back; returns what was found, or raises what is missing."""
+def check_unit(home: UnitHome, *, timeout: float, tell: Step, starts: bool = False) -> dict[str, Any]:
+    """The whole way there and back; returns what was found, or raises what is missing.
+
+    A daemon that `starts` only now is waited for.
+    """
     until = time.monotonic() + timeout
     daemon = DaemonClient(home)
-    me = _wait(until, lambda: _ready_unit(daemon), "the daemon of this unit is not ready")
+    me = _wait(until, lambda: _ready_unit(daemon, starts=starts), "the daemon of this unit is not ready")
     tell(f"{me} is enrolled, and its key counts")
     sent = daemon.post("/v1/messages", _echo(daemon, me), once=os.urandom(16).hex())
     message = str(sent["id"])
@@ -114,11 +117,13 @@ def check_unit(home: UnitHome, *, timeout: float, tell: Step) -> dict[str, Any]:
     return {"unit": me, "id": message, "decided": row["decided"], "proofs": proved}
 
 
-def _ready_unit(daemon: DaemonClient) -> str | None:
+def _ready_unit(daemon: DaemonClient, *, starts: bool) -> str | None:
     """The unit's id once it can send; None while it only has to be waited for."""
     try:
         status = daemon.get("/v1/status")
     except DaemonUnreachable:
+        if not starts:
+            raise
         return None
     checks = status["checks"]
     rests = checks["key"].get("rests_until")
