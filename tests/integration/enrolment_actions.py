@@ -210,6 +210,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="ca-") as place, standing_exchange(Path(place)) as exchange:
         done = from_nothing_to_a_delivery(exchange)
     print("\n".join((*done.lines, done.summary)))
+    if len(done.lines) > MOST_ACTIONS:
+        raise SystemExit(f"at most {MOST_ACTIONS} were to do")
 
 
 if __name__ == "__main__":
