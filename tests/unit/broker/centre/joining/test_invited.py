@@ -14,6 +14,7 @@ from broker.centre.joining.invited import (
     is_unit_id,
     keep_invited,
     open_invited,
+    sweep_invited,
 )
 from keys.joining.invitation import parse_asked
 from keys.joining.places import answered_topic, asked_topic, joining_principal, joining_rights, joining_topics
