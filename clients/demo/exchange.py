@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import sys
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +26,7 @@ from clients.cli.local_api import DaemonClient
 from clients.demo.console import console_in, found_console_of, start_console
 from clients.demo.directory import claim_directory, keep_directory, note_founded
 from clients.demo.errors import DemoError
+from clients.demo.free_ports import free_port
 from clients.demo.monitoring import give_port, port_in, scrape_settings, targets
 from clients.demo.processes import TETHERED, Processes, eventually, run_contrada
 from clients.demo.wire import BROKER, SAID, found_authority, issue_all, makes_its_own
@@ -289,16 +289,3 @@ def example(name: str) -> bytes:
     if not path.exists():
         raise DemoError(f"the example {path} is not there", hint="run the demo from a checkout")
     return path.read_bytes()
-
-
-_held: list[socket.socket] = []
-
-
-def free_port() -> int:
-    """A port of loopback that nobody uses now, kept for whom this process names it to."""
-    held = socket.socket()
-    held.bind(("127.0.0.1", 0))
-    # Set only now: bound without it, the port is ours alone; with it, who sets it too may still listen there.
-    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    _held.append(held)
-    return int(held.getsockname()[1])

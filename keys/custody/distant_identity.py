@@ -27,9 +27,9 @@ from keys.custody.frames import (
     Keys,
     Made,
     NotMade,
+    answer_in,
     encode_ask,
     length_of,
-    answer_in,
 )
 from keys.directory import Directory
 from keys.errors import KeyUriError, SignerAway, SignerRefused

@@ -24,7 +24,7 @@ from aiokafka import AIOKafkaProducer
 from broker.console.home import ConsoleHome
 from broker.console.pages.console_pages import PARTS
 from broker.console.people.links import ConsoleRole, Grant, make_link
-from clients.demo.exchange import free_port
+from clients.demo.free_ports import free_port
 from protocol import topics
 from protocol.content.parts import Part
 from protocol.identifiers import Millis, UnitId

@@ -16,7 +16,7 @@ from urllib.request import urlopen
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from clients.demo.exchange import free_port
+from clients.demo.free_ports import free_port
 from protocol import topics
 from protocol.envelope.wire import parse_submission
 from protocol.identifiers import UnitId, digest

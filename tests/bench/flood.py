@@ -24,7 +24,7 @@ from pathlib import Path
 from clients.daemon.home import make_unit_home
 from clients.daemon.sending.kafka_outbox import KafkaOutbox
 from clients.daemon.sending.outbox_log import OutboxRecord
-from clients.demo.exchange import free_port
+from clients.demo.free_ports import free_port
 from keys.enrolment import enrolment_statements
 from protocol import topics
 from protocol.identifiers import UnitId

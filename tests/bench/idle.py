@@ -23,7 +23,7 @@ from urllib.request import urlopen
 import httpx
 
 from clients.daemon.home import make_unit_home
-from clients.demo.exchange import free_port
+from clients.demo.free_ports import free_port
 from keys.enrolment import enrolment_statements
 from protocol import topics
 from protocol.identifiers import Millis, UnitId

@@ -20,7 +20,7 @@ from typing import Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from clients.demo.exchange import free_port
+from clients.demo.free_ports import free_port
 from protocol import topics
 from protocol.envelope.wire import parse_delivery, parse_submission
 from protocol.identifiers import MessageId, UnitId

@@ -23,7 +23,7 @@ from broker.ledger.log_storage import prefix_of
 from broker.ledger.store.record_store import LogState, RecordStore
 from broker.ledger.trust import OwnKeys
 from clients.cli.witness_setup import make_witness
-from clients.demo.exchange import free_port
+from clients.demo.free_ports import free_port
 from clients.witness.home import WitnessHome, witness_home
 from keys.note_keys import NoteKey, write_note_key
 from keys.unlock import Secret

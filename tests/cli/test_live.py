@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from clients.demo.exchange import free_port
+from clients.demo.free_ports import free_port
 from protocol import topics
 from runtime.kafka.partition_log import KafkaTopics
 from runtime.kafka.ports import OutputRecord

@@ -15,9 +15,9 @@ from keys.custody.frames import (
     Keys,
     Made,
     NotMade,
+    answer_in,
     encode_answer,
     encode_ask,
-    answer_in,
     parse_ask,
 )
 from keys.errors import SignerRefused

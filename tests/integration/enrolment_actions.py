@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from clients.cli.joining.checking import HOLDS
-from clients.demo.exchange import free_port
+from clients.demo.free_ports import free_port
 from deploy.kafka.launcher import Cluster
 from tests.waiting import ended, until
 
@@ -210,6 +210,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="ca-") as place, standing_exchange(Path(place)) as exchange:
         done = from_nothing_to_a_delivery(exchange)
     print("\n".join((*done.lines, done.summary)))
+    if len(done.lines) > MOST_ACTIONS:
+        raise SystemExit(f"at most {MOST_ACTIONS} were to do")
 
 
 if __name__ == "__main__":

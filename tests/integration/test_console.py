@@ -13,7 +13,7 @@ import httpx
 
 from broker.console.home import ConsoleHome
 from broker.console.people.links import ConsoleRole, Grant, make_link
-from clients.demo.exchange import free_port
+from clients.demo.free_ports import free_port
 from runtime.process.settings_text import toml_text
 from tests.guarded import lines_as
 from tests.integration.exchange import Exchange, present

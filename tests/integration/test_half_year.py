@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from broker.ledger.cosigning import missing
-from clients.demo.exchange import free_port
+from clients.demo.free_ports import free_port
 from protocol.identifiers import Millis
 from protocol.limits import DAY
 from protocol.tlog.checkpoints import parse_checkpoint

@@ -24,7 +24,8 @@ from urllib.request import urlopen
 
 import pytest
 
-from clients.demo.exchange import Exchange, free_port
+from clients.demo.exchange import Exchange
+from clients.demo.free_ports import free_port
 from clients.demo.monitoring import RULES, scrape_settings, targets
 from deploy.grafana.panels import BOARDS
 from runtime.kafka.partition_log import KafkaTopics

@@ -7,7 +7,7 @@ import urllib.request
 from collections.abc import Callable
 from typing import Any
 
-from clients.demo.exchange import free_port
+from clients.demo.free_ports import free_port
 from protocol.parties import TreeHead
 from protocol.trail.records import RecordType
 from tests.integration.exchange import Exchange

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from clients.demo.exchange import free_port
+from clients.demo.free_ports import free_port
 from keys.errors import SignerAway
 from protocol import topics
 from protocol.identifiers import UnitId

@@ -20,7 +20,7 @@ import pytest
 
 from broker.ledger.cosigning import Cosigner, places
 from clients.daemon.home import make_unit_home
-from clients.demo.exchange import free_port
+from clients.demo.free_ports import free_port
 from clients.witness.head_store import HeadStore
 from protocol.identifiers import UnitId
 from protocol.tlog.checkpoints import parse_checkpoint

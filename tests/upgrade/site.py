@@ -21,7 +21,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from clients.demo.exchange import free_port
+from clients.demo.free_ports import free_port
 from runtime.process.homes import UnitHome
 from tests.integration.units import NOT_YET, Problem, UnitProcess, draft
 from tests.releases import THIS, Release

@@ -25,6 +25,7 @@ from protocol.merkle import leaf_hash
 from protocol.tlog.policy import Policy, parse_policy
 from protocol.tlog.proof_file import parse_proof, verify_proof
 from protocol.trail.acts import parse_any_record
+from protocol.trail.batches import verify_receipt
 from protocol.trail.records import Delivered, Record, RecordType, entry_of
 from runtime.bounded import read_bounded
 from runtime.cli.columns import moment
@@ -33,6 +34,7 @@ from runtime.cli.exits import Exit
 from runtime.cli.failures import error_text
 from runtime.cli.render import say
 from runtime.errors import NotVerified
+from runtime.process.directory_file import local_directory
 from runtime.process.homes import UnitHome
 
 T = TypeVar("T")
@@ -63,7 +65,7 @@ def _check_once(home: UnitHome) -> None:
     told = ""
     while True:
         try:
-            check_unit(home, timeout=_ONCE, tell=say)
+            check_unit(home, timeout=_ONCE, tell=say, starts=True)
         except NotInTime as error:
             # A cooling-off time, or an exchange of which a part is down: told once, and waited for.
             if str(error) != told:
@@ -78,11 +80,14 @@ def _check_once(home: UnitHome) -> None:
         return
 
 
-def check_unit(home: UnitHome, *, timeout: float, tell: Step) -> dict[str, Any]:
-    """The whole way there and back; returns what was found, or raises what is missing."""
+def check_unit(home: UnitHome, *, timeout: float, tell: Step, starts: bool = False) -> dict[str, Any]:
+    """The whole way there and back; returns what was found, or raises what is missing.
+
+    A daemon that `starts` only now is waited for.
+    """
     until = time.monotonic() + timeout
     daemon = DaemonClient(home)
-    me = _wait(until, lambda: _ready_unit(daemon), "the daemon of this unit is not ready")
+    me = _wait(until, lambda: _ready_unit(daemon, starts=starts), "the daemon of this unit is not ready")
     tell(f"{me} is enrolled, and its key counts")
     sent = daemon.post("/v1/messages", _echo(daemon, me), once=os.urandom(16).hex())
     message = str(sent["id"])
@@ -107,18 +112,21 @@ def check_unit(home: UnitHome, *, timeout: float, tell: Step) -> dict[str, Any]:
         lambda: _proofs(daemon, message),
         "the echo came back and is not in the ledger yet: the ledger stands still, or too few witnesses sign",
     )
-    proved = [_proved(each, policy, row["subject"]) for each in rows]
+    signed = _signed(daemon, message, home)
+    proved = [_proved(each, policy, row["subject"], signed) for each in rows]
     for one in proved:
         by = ", ".join(one["witnesses"]) or "nobody else"
         tell(f"leaf {one['leaf']} of {one['log']} is its {one['what']}, cosigned by {by}")
     return {"unit": me, "id": message, "decided": row["decided"], "proofs": proved}
 
 
-def _ready_unit(daemon: DaemonClient) -> str | None:
+def _ready_unit(daemon: DaemonClient, *, starts: bool) -> str | None:
     """The unit's id once it can send; None while it only has to be waited for."""
     try:
         status = daemon.get("/v1/status")
     except DaemonUnreachable:
+        if not starts:
+            raise
         return None
     checks = status["checks"]
     rests = checks["key"].get("rests_until")
@@ -162,7 +170,14 @@ def _proofs(daemon: DaemonClient, message: str) -> list[dict[str, Any]] | None:
     return rows if {row["leaf"] for row in rows} >= _LEAVES else None
 
 
-def _proved(row: dict[str, Any], policy: Policy, subject: str) -> dict[str, Any]:
+def _signed(daemon: DaemonClient, message: str, home: UnitHome) -> list[Record]:
+    """What routers have signed of the message, by keys that follow from the pinned root."""
+    directory = local_directory(home)
+    rows = daemon.get(f"/v1/receipts/{segment(message)}")["receipts"]
+    return [verify_receipt(bytes.fromhex(row["receipt"]), parties=directory) for row in rows]
+
+
+def _proved(row: dict[str, Any], policy: Policy, subject: str, signed: list[Record]) -> dict[str, Any]:
     """A leaf that is in the log, by this process's own computation; `Rejected` or `NotVerified` else."""
     try:
         data, salt = bytes.fromhex(row["record"]), bytes.fromhex(row["salt"])
@@ -174,6 +189,8 @@ def _proved(row: dict[str, Any], policy: Policy, subject: str) -> dict[str, Any]
     if record.header_digest.hex() != subject:
         raise NotVerified("the proof is of another message than the echo")
     kind = record.type if isinstance(record, Record) else RecordType.DELIVERED
+    if isinstance(record, Record) and record not in signed:
+        raise NotVerified("the ledger's decision is not the one that a router has signed")
     proof = parse_proof(row["proof"].encode())
     trusted = verify_proof(proof, leaf_hash(entry_of(kind, record.t, salt, data)), policy)
     return {

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from clients.demo.exchange import free_port
+from clients.demo.free_ports import free_port
 
 HERE = Path(__file__).parent
 MODULE = "github.com/nats-io/nats-server/v2"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from clients.demo.exchange import free_port
+from clients.demo.free_ports import free_port
 from deploy.kafka import java, ports, settings
 from deploy.kafka.faults import Fault
 from protocol import limits, topics

@@ -18,10 +18,10 @@ from keys.custody.frames import (
     Keys,
     Made,
     NotMade,
+    answer_in,
     encode_answer,
     encode_ask,
     length_of,
-    answer_in,
     parse_ask,
 )
 from protocol.canonical import encode

@@ -14,11 +14,12 @@ from broker.centre.joining.invited import (
     is_unit_id,
     keep_invited,
     open_invited,
+    sweep_invited,
 )
 from keys.joining.invitation import parse_asked
 from keys.joining.places import answered_topic, asked_topic, joining_principal, joining_rights, joining_topics
 from protocol.errors import Rejected
-from protocol.identifiers import UnitId
+from protocol.identifiers import Millis, UnitId
 from protocol.limits import MAX_ASKED_RECORD
 from protocol.topics import Operation
 from runtime.process.homes import CentreHome
@@ -86,6 +87,15 @@ def test_an_invitation_that_is_over_lets_nobody_do_anything(home: CentreHome) ->
     over = terms().until
     assert open_invited(home, over) == []
     assert invited_access(home, over) == (frozenset(), {})
+
+
+async def test_what_is_over_is_taken_away_by_whoever_looks(home: CentreHome) -> None:
+    """Before its time nothing is touched."""
+    one = kept(home)
+    await sweep_invited(home, "127.0.0.1:1", Millis(terms().until - 1))
+    assert one.place.exists()
+    await sweep_invited(home, "127.0.0.1:1", terms().until)
+    assert not one.place.exists()
 
 
 def test_a_folder_that_holds_something_else_is_told_and_left_out(

@@ -14,11 +14,11 @@ from broker.console.pages.flow_picture import HEIGHT, NAMED, draw_flow
 from broker.console.pages.page_views import (
     ROWS,
     deadline_rows,
+    directory_rows,
     lag_sums,
     page_of,
     quarantine_rows,
     reader_rows,
-    directory_rows,
 )
 from broker.console.people import release_desk
 from broker.console.people.release_desk import MOST_ASKED, ReleaseDesk

@@ -65,7 +65,6 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Daemon],
 
 def test_each_step_that_is_missing_is_named(asked: Callable[[Daemon], ContradaError | None]) -> None:
     ended = {
-        "is not ready": Daemon(status=DaemonUnreachable("no daemon")),
         "not ready": Daemon(status={"unit": "pl", "checks": WELL | {"enrolled": {"ok": False}}}),
         "cooling-off": Daemon(
             status={"unit": "pl", "checks": WELL | {"key": {"ok": False, "rests_until": 1}}}
@@ -76,6 +75,16 @@ def test_each_step_that_is_missing_is_named(asked: Callable[[Daemon], ContradaEr
         error = asked(daemon)
         assert isinstance(error, NotInTime), words
         assert words in str(error)
+
+
+def test_a_daemon_that_is_not_there_is_told_at_once(
+    asked: Callable[[Daemon], ContradaError | None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Only beside one that starts it is waited for."""
+    gone = Daemon(status=DaemonUnreachable("no daemon"))
+    assert isinstance(asked(gone), DaemonUnreachable)
+    with pytest.raises(NotInTime):
+        check_unit(UnitHome(tmp_path), timeout=0, tell=lambda _: None, starts=True)
 
 
 def test_without_a_policy_nothing_is_proved(asked: Callable[[Daemon], ContradaError | None]) -> None:
