@@ -22,11 +22,15 @@ _HEAD = [0, bytes(32)]
 
 def check_summary(value: Item) -> None:
     """`Rejected` where this is not the summary of any core."""
-    core_of_summary(value)
+    parse_core_items(_core_items(value))
 
 
 def core_of_summary(value: Item) -> Core:
     """A core that has this summary, and nothing of what a summary leaves out; or `Rejected`."""
+    return parse_core_items(_core_items(value))
+
+
+def _core_items(value: Item) -> list[Item]:
     match value:
         case [message_id, thread, sender, stream, seq, kind, [*to], handling, clas, data, purposes, *rest]:
             addressees = [_with_key(entry) for entry in to]
@@ -34,11 +38,11 @@ def core_of_summary(value: Item) -> Core:
             raise _bad()
     match rest:
         case [urgency, ground, basis, refs, created, expires, review, exempt]:
-            return parse_core_items([
+            return [
                 VERSION, int(Suite.CLASSICAL), kind, message_id, thread, created, expires,
                 [sender, stream, seq], _KEY, addressees, handling, None, clas, data, purposes,
                 urgency, ground, basis, exempt, refs, review, [], _HEAD, _HEAD,
-            ])  # fmt: skip
+            ]  # fmt: skip
         case _:
             raise _bad()
 
