@@ -108,8 +108,9 @@ def unit_init(
 ) -> None:
     """Make the home of a unit: its keys, the pinned root, its settings, its request to be enrolled.
 
-    Private keys never leave the home. Without --secret, --passphrase or --token a new
-    secret is written beside the keys: move it to another place before the unit is used in earnest.
+    Private keys never leave the home. Without --secret, --passphrase or --token the credential of
+    the service manager seals them (contrada-as brings it), and where there is none a new secret
+    that is written beside the keys: move it to another place before the unit is used in earnest.
     """
     from clients.cli.unit_setup import make_home
     from runtime.cli.tokens.token_files import secret_or_token
