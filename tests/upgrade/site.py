@@ -224,7 +224,7 @@ class MixedSite:
 
     def _stop(self, name: str) -> None:
         # Who is still importing has no handler of signals, and ends by one.
-        until(lambda: self._has_begun(name), what=f"{name} to say something", alive=self.lives)
+        until(lambda: self._has_begun(name), what=f"{name} to say something")
         process = self.running[name]
         process.send_signal(signal.SIGTERM)
         code = ended(process, what=f"{name} to end")
