@@ -64,7 +64,7 @@ async def read_status(
     progress = await _progress(registry, there)
     hanging = await _hanging(registry, wanted)
     book = read_alarms(home)
-    more = await _more(registry, looked=book.looked.get("quarantined", NO_MARK))
+    more = await _more(registry, there, looked=book.looked.get("quarantined", NO_MARK))
     answers = await asyncio.gather(*asked)
     status = {
         "kafka": {"bootstrap": str(registry.kafka), "reachable": True},
@@ -102,14 +102,14 @@ async def _progress(registry: Registry, there: set[str]) -> dict[str, Any]:
     }
 
 
-async def _more(registry: Registry, *, looked: int) -> dict[str, Any]:
+async def _more(registry: Registry, there: set[str], *, looked: int) -> dict[str, Any]:
     moment = now()
     keys = key_rows(registry.directory, moment=moment, policy=own_policy_file(registry.home))
     return {
         "moment": moment,
         "keys": ending(keys),
         "ends": ends_of(keys, moment),
-        "quarantine": await quarantine_depth(KafkaFeeds(registry.kafka), looked=looked),
+        "quarantine": await quarantine_depth(KafkaFeeds(registry.kafka), there, looked=looked),
         "clock": await clock_told(registry.kafka),
         "disk": disk_room(registry.home.path),
     }

@@ -25,6 +25,14 @@ _SHORT: Final = {"certificate": "own TLS", "broker_certificate": "Kafka TLS"}
 """Checks whose names are wider than the column."""
 
 
+_REQUESTS: Final = {
+    "waiting": "to answer",
+    "urgent": "of them urgent",
+    "near": "near their deadline",
+    "overdue": "overdue",
+}
+
+
 def unit_is_well(found: dict[str, Any]) -> bool:
     """Whether everything is well now; an alarm counts until somebody has acknowledged it."""
     ledger = found["ledger"]
@@ -43,6 +51,10 @@ def show_status(found: dict[str, Any]) -> None:
         more = ", ".join(f"{key} {plain(value)}" for key, value in check.items() if key != "ok")
         write(f"{name:<9}  {'ok' if check['ok'] else 'NOT OK'}{f' ({more})' if more else ''}")
     _show_ledger(found["ledger"])
+    if (requests := found.get("requests")) and requests["waiting"]:
+        due = requests["next_due"]
+        told = ", ".join(f"{requests[name]} {words}" for name, words in _REQUESTS.items())
+        write(f"requests   {told}" + ("" if due is None else f"; the next by {moment(due)}"))
     write("")
     _show_alarms(found)
 

@@ -10,6 +10,7 @@ import pytest
 from broker.centre.audit_trail import RowFilter
 from broker.centre.seen.alarm_file import change_alarms
 from broker.centre.seen.troubles import Trouble
+from clients.cli.unit_status import show_status
 from protocol.identifiers import Millis
 from runtime.cli.confirm import acting_user
 from runtime.process.homes import CentreHome
@@ -117,3 +118,26 @@ async def test_without_the_filter_every_row_is_of_this_reason() -> None:
     await assert_missed(
         mutant, test_the_trail_is_asked_by_reason_message_and_time, [{"reason": "E_SCHEMA"}, False]
     )
+
+
+def test_an_officer_sees_the_next_deadline(capsys: pytest.CaptureFixture[str]) -> None:
+    """How many requests wait, and until when the next one is to be answered; no line where none does."""
+    well = {
+        "unit": "fr",
+        "ready": True,
+        "checks": {},
+        "alarms": [],
+        "open_alarms": 0,
+        "ledger": {"followed": False},
+    }
+    show_status(
+        well
+        | {"requests": {"waiting": 3, "urgent": 1, "near": 1, "overdue": 0, "next_due": 1_795_000_000_000}}
+    )
+    shown = capsys.readouterr().out
+    assert (
+        "requests   3 to answer, 1 of them urgent, 1 near their deadline, 0 overdue; the next by 2026-11-18T11:06:40Z"
+        in shown
+    )
+    show_status(well | {"requests": {"waiting": 0, "urgent": 0, "near": 0, "overdue": 0, "next_due": None}})
+    assert "requests" not in capsys.readouterr().out

@@ -7,7 +7,7 @@ broker/centre/seen/troubles.py. A question that Kafka does not answer is told as
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,11 +31,13 @@ COUNTED_OFFSETS: Final = 1_000
 """So far back the quarantine is counted: each of its records holds 16 KB, and two offsets with its marker."""
 
 
-async def quarantine_depth(feeds: KafkaFeeds, *, looked: int) -> Row:
+async def quarantine_depth(feeds: KafkaFeeds, there: Collection[str], *, looked: int) -> Row:
     """How many records the quarantine has, counted from its end, and how many came since somebody looked.
 
     `looked` is the number of the newest one that somebody has looked at.
     """
+    if topics.QUARANTINE not in there:
+        return _told_of([], more=False, looked=looked)  # that it is missing is told of topics
     end = await feeds.end(topics.QUARANTINE, 0)
     start = max(0, end - COUNTED_OFFSETS)
     found: list[tuple[int, int]] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from clients.daemon.api.alarm_views import newest_alarms
@@ -51,10 +51,11 @@ async def daemon_status(daemon: Daemon) -> dict[str, Any]:
     """Everything at a glance, with the newest alarms; all of the store as it is at one moment."""
     context, read = daemon.context, daemon.ledger.read.is_set()
 
-    def glance() -> tuple[_Seen, list[dict[str, Any]], dict[str, Any]]:
-        return _look(context), newest_alarms(context), ledger_status(context, read=read)
+    def glance() -> tuple[_Seen, list[dict[str, Any]], dict[str, Any], OpenRequests]:
+        requests = open_requests(context.store, author=context.unit, now=context.clock())
+        return _look(context), newest_alarms(context), ledger_status(context, read=read), requests
 
-    seen, alarms, ledger = await daemon.worker.do(glance)
+    seen, alarms, ledger, requests = await daemon.worker.do(glance)
     found = _checks(daemon, seen)
     return {
         "unit": context.unit,
@@ -63,6 +64,7 @@ async def daemon_status(daemon: Daemon) -> dict[str, Any]:
         "stream": context.stream.id.hex(),
         "directory": {"size": context.directory.head.size, "root": context.directory.head.root.hex()},
         "ledger": ledger,
+        "requests": asdict(requests),
         "open_alarms": found["store"].get("open_alarms", 0),
         "alarms": alarms,
     }

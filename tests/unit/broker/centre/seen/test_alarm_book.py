@@ -15,6 +15,7 @@ from broker.centre.seen.troubles import Trouble
 from protocol.identifiers import Millis
 from runtime.cli.errors import BadInput
 from runtime.errors import Conflict, NotFound
+from runtime.kafka.feeds import KafkaFeeds
 from runtime.process.homes import CentreHome
 from tests.mutants.engine import Mutant
 from tests.mutants.operations import dropped, forced, rewritten
@@ -165,3 +166,9 @@ async def test_without_its_rules_the_book_forgets(tmp_path: Path) -> None:
         test_what_is_not_there_or_closed_is_refused_and_nothing_changes,
     )
     assert alarm_book
+
+
+async def test_a_quarantine_that_is_missing_is_told_of_topics_alone() -> None:
+    """Nobody waits for a topic that is not there: the rest of the status is told."""
+    told = await sight.quarantine_depth(KafkaFeeds("127.0.0.1:1"), {"audit"}, looked=-1)
+    assert (told["depth"], told["unseen"], told["newest"]) == (0, 0, None)

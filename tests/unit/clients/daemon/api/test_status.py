@@ -35,6 +35,7 @@ async def test_the_status_is_of_one_moment(busy: Daemon) -> None:
     await daemon_status(busy)
     status = await daemon_status(busy)
     assert status["open_alarms"] == len(status["alarms"]) == 1
+    assert status["requests"] == {"waiting": 0, "urgent": 0, "near": 0, "overdue": 0, "next_due": None}
 
 
 async def test_the_gauges_are_of_one_moment(busy: Daemon) -> None:
