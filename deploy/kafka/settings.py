@@ -55,7 +55,9 @@ LOCAL: Mapping[str, str] = {
 
 # Who a client is: the name in its certificate, if it has the form of ours. Any other certificate is a name
 # of its own, which nobody has granted anything. Anchored: a name within a name would be somebody else's.
-PRINCIPALS = "RULE:^CN=(unit-[a-z0-9-]+|router|ledger|centre|auditor|security|console|broker),O=contrada$/$1/,DEFAULT"
+PRINCIPALS = (
+    "RULE:^CN=(unit-[a-z0-9-]+|router|ledger|centre|auditor|security|console|broker),O=contrada$/$1/,DEFAULT"
+)
 
 SUPER_USERS = "User:broker;User:centre"
 """The brokers among themselves, and the centre, which grants rights."""
