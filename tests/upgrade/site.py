@@ -28,6 +28,9 @@ from tests.releases import THIS, Release
 from tests.waiting import GENEROUS, ended, until
 
 UNITS = ("fr", "it")
+BEGUN = '{"event": "--- '
+"""How the line begins that stands in a log before what the next process says."""
+
 WAYS = (("fr", "it"), ("it", "fr"))
 ORIGIN = "contrada.example"
 PROGRAMS = ("centre", "daemon", "ledger", "router")
@@ -197,20 +200,22 @@ class MixedSite:
         return done.stdout
 
     def _launch(self, name: str) -> None:
-        release = self.of["daemon" if name in UNITS else name]
+        release = self._of(name)
         home = self.directory / name if name in UNITS else self.centre
         if name == "router":
             arguments = ["router", "run", "--config", str(home / "router.toml")]
         else:
             arguments = ["--home", str(home), "unit" if name in UNITS else "ledger", "run"]
         with (self.directory / f"{name}.log").open("ab") as log:
-            log.write(f'{{"event": "--- {release.name}"}}\n'.encode())
+            log.write(f'{BEGUN}{release.name}"}}\n'.encode())
             log.flush()
             self.running[name] = subprocess.Popen(
                 release.command(*arguments), env=release.environment, cwd=release.tree, stdout=log, stderr=log
             )
 
     def _stop(self, name: str) -> None:
+        # Who is still importing has no handler of signals, and ends by one.
+        until(lambda: self._has_begun(name), what=f"{name} to say something")
         process = self.running[name]
         process.send_signal(signal.SIGTERM)
         code = ended(process, what=f"{name} to end")
@@ -227,6 +232,13 @@ class MixedSite:
     def said(self, name: str) -> str:
         """The end of a log."""
         return (self.directory / f"{name}.log").read_text()[-3000:]
+
+    def _has_begun(self, name: str) -> bool:
+        said = (self.directory / f"{name}.log").read_text().splitlines()
+        return not said[-1].startswith(BEGUN)
+
+    def _of(self, name: str) -> Release:
+        return self.of["daemon" if name in UNITS else name]
 
     def lives(self) -> None:
         """Whether every process still runs."""

@@ -7,6 +7,7 @@ What a disk does is tests/years/disks.py; what people do then is in the runbooks
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import random
 import shutil
 import sqlite3
@@ -48,12 +49,15 @@ def power_cut_in_a_step(kind: str) -> Callable[[Strike], Awaitable[None]]:
     async def strike(at: Strike) -> None:
         party, images = at.party(kind), []
         disk, gone = at.disk(party), asyncio.Event()
+        if disk.is_failing:
+            return  # another fault has it, and puts back what its own power cut leaves
 
         def lost() -> None:
             images.append(disk.survivors())
             if party.life is not None:
                 party.life.kill()
-            at.exchange.loop.call_soon(gone.set)
+            # It is called within the life that it ends, and what the dead have to do is never done.
+            at.exchange.loop.call_soon(gone.set, context=contextvars.Context())
 
         disk.lose_power_in(at.chance.randint(1, 12), lost)
         with suppress(TimeoutError):

@@ -78,6 +78,11 @@ class Disk:
         """
         self.calls.countdown, self.calls.at_loss = steps, then
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether it is about to be gone in the middle of a call, or is."""
+        return bool(self.calls.countdown) or self.calls.lost
+
     # What is left of it.
 
     def cut_power(self, kill: Callable[[], object]) -> None:

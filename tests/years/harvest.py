@@ -175,7 +175,19 @@ def has_read(exchange: Exchange, unit: Unit) -> bool:
     # What waits for its witnesses is read again from its place, and that is where the position stays.
     waits = any(log.waits_from is not None for log in held)
     read = (topics.DIRECTORY,) if waits or context.ledger is None else (topics.DIRECTORY, topics.LEDGER)
-    return not any(exchange.model.records(name, start=position(context.store, name, 0)) for name in read)
+    if any(exchange.model.records(name, start=position(context.store, name, 0)) for name in read):
+        return False
+    return not any(
+        _has_markers_alone(exchange, name, start=position(context.store, name, 0))
+        for name in (topics.inbox(context.unit), topics.receipts(context.unit))
+    )
+
+
+def _has_markers_alone(exchange: Exchange, name: str, *, start: int) -> bool:
+    """Whether markers alone are unread: nobody waits for them, and in some weeks they would be records that were lost."""
+    log = exchange.model.log_at((name, 0))
+    assert log is not None
+    return start < exchange.model.bound(log) and not exchange.model.records(name, start=start)
 
 
 def ledger_site(exchange: Exchange) -> LedgerSite:

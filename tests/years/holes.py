@@ -210,7 +210,8 @@ HOLES: Final = (
         "tiles are stored before the commit",
         "ADR 0013",
         (Mutant(log_storage.LogStorage.commit, instead("self._put(new, files, old=head.state.size)\n...", "self.records.commit")),),
-        ("ledger_doubled", "ledger_paused", "garbage_in_audit"),
+        ("ledger_doubled", "garbage_in_audit"),
+        seeds=11,
     ),
     Hole(
         "tiles are not staged in the transaction",

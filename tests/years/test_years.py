@@ -114,6 +114,18 @@ def test_a_seed_repeats_step_by_step():
 
 
 @pytest.mark.slow
+def test_power_that_is_lost_within_a_step_is_back_in_seconds():
+    """Who waits for it was told within the life that ended by it, and so never: the disk stayed away as long as it could."""
+    fault = "ledger_power_cut_in_a_step"
+    plan = plan_of(4, years=0.02, units=units_of(2), names=(fault,), per_year=100)
+    episode = plan.episodes[1]
+    outcome = simulate(plan.only({episode.faults[0].number}, {episode.number}), size=SMALL)
+    assert outcome.ok
+    began, over = (at for at, what in outcome.notes if what.startswith(fault))
+    assert over < began + episode.faults[0].seconds - 1
+
+
+@pytest.mark.slow
 def test_a_seed_repeats_in_another_process():
     """Addresses differ there: of None, too, and so the hash of whatever has it inside."""
     plan = plan_of(5, years=0.005, units=units_of(2), names=("router_killed",), per_year=100)
