@@ -13,7 +13,7 @@ from broker.router.key_apart import KeyApart
 from keys.custody.distant_identity import DistantIdentity
 from keys.errors import SignerAway, SignerRefused
 from tests.mutants.engine import Mutant
-from tests.mutants.operations import called
+from tests.mutants.operations import rewritten
 from tests.mutants.promises import assert_missed
 from tests.unit.keys.custody.signing import Desk
 from tests.unit.keys.custody.test_distant_identity import signed_batch
@@ -86,7 +86,7 @@ async def test_a_signer_that_hangs_keeps_no_heartbeat(desk: Desk) -> None:
 
 async def test_it_is_missed_that_a_thread_does_it(desk: Desk) -> None:
     """Done in the loop, nothing turns until it is over."""
-    mutant = Mutant(KeyApart.use, called("self._worker.do", "self._worker.do_briefly(_0)"))
+    mutant = Mutant(KeyApart.use, rewritten("await self._worker.do(work)", "work()"))
     await assert_missed(mutant, test_a_signer_that_hangs_keeps_no_heartbeat, desk=desk)
 
 

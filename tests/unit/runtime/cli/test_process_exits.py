@@ -44,5 +44,5 @@ def test_help_looks_like_the_others(arguments: list[str]) -> None:
     assert (seen.exit, seen.err) == (0, "")
     assert "\\b" not in seen.out
     assert "[rw]" not in seen.out
-    expected = "Examples:\n  $ contrada router run" if "run" in arguments else "\n  run    rw  run a router"
+    expected = "Examples:\n  $ contrada router run" if "run" in arguments else "\n  run     rw  run a router"
     assert expected in seen.out
