@@ -23,7 +23,7 @@ Compress = Callable[[bytes], tuple[str, bytes]]
 
 
 def small(data: bytes) -> tuple[str, bytes]:
-    """For a release: half a minute, and a third smaller."""
+    """For a release: a third smaller, in a minute or two."""
     return ".xz", lzma.compress(data, preset=6)
 
 
