@@ -13,7 +13,6 @@ from typing import Any
 
 import structlog
 import uvloop
-from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -34,7 +33,7 @@ from broker.ledger.trust import read_policy_file
 from broker.replica import KAFKA_RECENT, Replica
 from broker.statement_feed import KafkaStatements
 from keys.ceremony import read_pin
-from runtime.api.queries import strict
+from runtime.api.problems import pages_of
 from runtime.errors import BadQuery
 from runtime.kafka.security.access import unguarded_hint
 from runtime.kafka.security.certificate_watch import CertificateWatch
@@ -125,13 +124,8 @@ def _looking_parts(
 
 def console_application(window: ConsoleWindow, hosts: frozenset[str]) -> GuardedPages:
     """All pages behind their guard."""
-    handlers: dict[Any, Any] = {
-        HTTPException: _told, FormRefused: _told, BadQuery: _told, Exception: _failed,
-    }  # fmt: skip
-    pages = Starlette(
-        routes=strict([*read_routes(window), *form_routes(window)]), exception_handlers=handlers
-    )
-    pages.router.redirect_slashes = False
+    told = {HTTPException: _told, FormRefused: _told, BadQuery: _told, Exception: _failed}
+    pages = pages_of([*read_routes(window), *form_routes(window)], errors=told)
     return GuardedPages(pages, hosts, window.metrics.refused)
 
 

@@ -193,7 +193,7 @@ def test_installing_enables_nothing(machine: Machine) -> None:
     """Users and a credential that is sealed to the machine are there; no service runs that nobody asked for."""
     assert machine["installed"] == "0"
     assert (machine["enabled"], machine["active"]) == ("disabled", "inactive")
-    assert (machine["users"], machine["credential"]) == ("4", "root 600")
+    assert (machine["users"], machine["credential"]) == ("7", "root 600")
     assert int(machine["compiled"]) > 1000
     assert machine["verify"] == ""
 

@@ -248,7 +248,7 @@ HOLES: Final = (
         "ADR 0028",
         (
             Mutant(Renewal.look, dropped("self.topic.publish")),
-            Mutant(loop.Router._unfit, unchecked("fault")),
+            Mutant(loop.Router._unfit, unchecked("key_fault")),
             Mutant(loop.Router.check_fit, unchecked("fault")),
         ),
         (),

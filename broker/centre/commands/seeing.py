@@ -132,7 +132,8 @@ def centre_check(
         # Any other exit code would be read as a verdict, 1 as a warning.
         if form != "nagios":
             raise
-        write_as_is(f"CONTRADA UNKNOWN - {getattr(error, 'code', 'E_FAILED')}: {type(error).__name__}")
+        said = [str(error.code)] if hasattr(error, "code") else []
+        write_as_is(f"CONTRADA UNKNOWN - {': '.join([*said, type(error).__name__])}")
         click.get_current_context().exit(CheckVerdict.UNKNOWN)
     verdict = worst_of(found)
     match form:
