@@ -188,9 +188,13 @@ def from_nothing_to_a_delivery(exchange: StandingExchange, unit: str = "pl") -> 
     done.did(f"contrada centre invite {unit}", who="centre")
 
     home, log = host / "home", exchange.place / f"{unit}.log"
-    with running(log, "--home", str(home), "unit", "join", str(file), "--contact", "duty desk"):
+    with running(log, "--home", str(home), "unit", "join", str(file), "--contact", "duty desk") as joining:
+
+        def joins() -> None:
+            assert joining.poll() is None, log.read_text()
+
         done.did(f"contrada unit join {file.name}", who="unit", carried=file.name)
-        code = until(lambda: code_shown(log), what="the code at the unit")
+        code = until(lambda: code_shown(log), what="the code at the unit", alive=joins)
         until(lambda: "the request is with the centre" in log.read_text(), what="the request to be sent")
 
         second = ("--registrar-key", str(exchange.second)) if exchange.registrars > 1 else ()
