@@ -9,8 +9,6 @@ committed while one is being published are published together. Rules:
   published last after it has that. An older publisher is fenced by then.
 - What two people stated of a gap in the audit topic, or of a Kafka that was put back, is written there too,
   for every unit to see: at once, at each start, and as often as a head that is not new.
-- A head of the directory's log waits until the audit log is published with a leaf for each of its
-  statements. So whoever reads the directory's head first and the audit log's then misses no leaf.
 - A witness is asked about the end of a half-year before it is asked about the next one, which begins with
   that end. Who is away holds up nobody else.
 - A head that lacks cosignatures is published all the same, since each reader counts
@@ -85,20 +83,16 @@ class Publisher:
     notices: Sequence[bytes] = ()
     """What two people stated for every unit to see, as it stands in the audit topic."""
 
-    announced: int = 0
-    """How many statements of the directory have their leaf in what is published of the audit log."""
-
     _noticed: float | None = None
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def begin(self, states: Sequence[LogState], published: Mapping[str, Published]) -> None:
         """Take over the committed heads, and what was published of them."""
-        self.due, self.announced = {}, 0
+        self.due = {}
         for state in states:
             last = published.get(state.origin)
             size, note = (0, b"") if last is None else (last.size, last.note)
-            self.due[state.origin] = due = Due(state, size, note)
-            self._note_announced(due)
+            self.due[state.origin] = Due(state, size, note)
 
     def tell(self, state: LogState) -> None:
         """A head was committed and its tiles are stored."""
@@ -119,29 +113,15 @@ class Publisher:
         self._noticed = None
         while True:
             await self._notice(writer)
-            await self.publish_due(writer)
+            for due in list(self.due.values()):
+                if due.is_behind or self.is_wanting(due):
+                    await self.publish(due, writer)
             self._news.clear()
             try:
                 async with asyncio.timeout(ASK_AGAIN):
                     await self._news.wait()
             except TimeoutError:
                 continue
-
-    async def publish_due(self, writer: LogWriter) -> None:
-        """Publish what is behind or lacks cosignatures; the directory's log last, for it waits for others."""
-        for due in sorted(self.due.values(), key=self._is_directory):
-            if self._may_publish(due) and (due.is_behind or self.is_wanting(due)):
-                await self.publish(due, writer)
-
-    def _is_directory(self, due: Due) -> bool:
-        return due.state.origin == directory_origin(self.name)
-
-    def _may_publish(self, due: Due) -> bool:
-        return not self._is_directory(due) or due.state.size <= self.announced
-
-    def _note_announced(self, due: Due) -> None:
-        if not self._is_directory(due) and not due.is_behind:
-            self.announced = max(self.announced, due.state.directory_next)
 
     async def _notice(self, writer: LogWriter) -> None:
         if self._noticed is not None and self.monotonic() - self._noticed <= HEARTBEAT:
@@ -194,8 +174,6 @@ class Publisher:
         while (part := await asyncio.to_thread(next, parts, None)) is not None:
             await writer.write([OutputRecord(topics.LEDGER, state.origin.encode(), part)])
         due.size, due.note = state.size, note
-        if not self._is_directory(due):
-            self.announced = max(self.announced, state.directory_next)
         signatures = len(parse_checkpoint(note).note.signatures)
         self.metrics.published(state.origin, state.size, signatures)
         log.info("published", origin=state.origin, size=state.size, signatures=signatures)

@@ -49,14 +49,17 @@ async def quarantined(kafka: KafkaAddress, content: bytes) -> None:
     await KafkaLog(kafka, topics.QUARANTINE).append([row])
 
 
-def sequenced(centre: list[str]) -> list[dict]:
-    """The acts in the ledger, once it has run over the topic; it may be stopped between two steps."""
+def sequenced(centre: list[str], *, statements: int = 0) -> list[dict]:
+    """The acts in the ledger, once it has run over the topic, and has announced so many statements."""
     ledger = subprocess.Popen([*COMMAND, *centre, "ledger", "run"], stdout=subprocess.DEVNULL,
                               stderr=subprocess.DEVNULL, cwd=Path.cwd())  # fmt: skip
     try:
         return until(
             lambda: _search(Path(centre[1]) / "ledger"),
-            lambda rows: {"software_start", "quarantine_release"} <= {row["type"] for row in rows},
+            lambda rows: (
+                {"software_start", "quarantine_release"} <= {row["type"] for row in rows}
+                and sum(row["type"] == "directory_statement" for row in rows) >= statements
+            ),
             what="the last act to be in the ledger",
         )
     finally:
@@ -119,7 +122,7 @@ async def test_with_two_registrars_one_takes_nothing_out(empty_kafka, tmp_path: 
     assert out.read_bytes() == b"evil"
     assert contrada(*centre, "centre", "agree", "ls") == []
 
-    stated = [row["type"] for row in sequenced(centre)]
+    stated = [row["type"] for row in sequenced(centre, statements=6)]
     assert (stated.count("quarantine_release"), stated.count("unverified")) == (1, 1)
     ledger = tmp_path / "centre" / "ledger"
     trust = ("--root", str(tmp_path / "centre" / "root.cbor"), "--policy", str(ledger / "policy"))

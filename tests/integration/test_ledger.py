@@ -41,6 +41,9 @@ async def test_every_decision_and_every_delivery_is_one_leaf(exchange: Exchange,
         lambda: (
             ledgers.audit().size >= 20 * 3 + 1 + statements + 1
             and ledgers.audit().directory_next == statements
+            # The tiles come behind the commit.
+            and ledgers.types()
+            and ledgers.entries(ledgers.states()[f"{NAME}/directory"])
         )
     )
 

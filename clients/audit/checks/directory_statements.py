@@ -2,15 +2,13 @@
 
 Every statement that entered the directory is announced in the audit log by exactly one leaf, with its
 place and the directory's root after it. So no key enters or leaves the directory without a leaf in the audit
-log. A ledger publishes the audit log first: what was announced in its newest moments may not be in the
-directory's head yet.
+log.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from clients.audit.copy.copied_heads import CopiedHead
 from clients.audit.copy.ledger_copy import LogFiles
@@ -20,14 +18,9 @@ from keys.directory import Directory
 from keys.root_of_trust import RootOfTrust
 from keys.statements import parse_statement
 from protocol.errors import Rejected
-from protocol.identifiers import Digest, Millis, digest
-from protocol.limits import MINUTE, SECOND
+from protocol.identifiers import Digest, digest
 from protocol.merkle import Frontier, leaf_hash
-from protocol.tlog.checkpoints import Seconds
 from protocol.tlog.tiles import ENTRIES, read_entries, tile_of
-
-PATIENCE: Final = 10 * MINUTE
-"""How long an announcement may be ahead of the directory's head, in milliseconds: cosigning takes seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +34,6 @@ class Announcement:
     position: int
     statement: Digest
     root: Digest
-    t: Millis
-    """When the ledger stated it."""
 
 
 def check_statements(
@@ -76,18 +67,9 @@ def check_statements(
 
 
 def check_announcements(
-    head: CopiedHead,
-    statements: Sequence[bytes],
-    announced: Iterable[Announcement],
-    tell: Tell,
-    *,
-    until: Seconds,
+    head: CopiedHead, statements: Sequence[bytes], announced: Iterable[Announcement], tell: Tell
 ) -> None:
-    """Exactly one announcement for each statement, and each names that statement.
-
-    `until` is when the newest head of the audit log was signed. A directory that is shown shorter than it is
-    ends long before that.
-    """
+    """Exactly one announcement for each statement, and each names that statement."""
     roots = _roots(statements)
     by_position: dict[int, Announcement] = {}
     for each in announced:
@@ -97,8 +79,11 @@ def check_announcements(
             tell(Finding(FindingKind.STATEMENT_TWICE, each.origin, what, "", each.index))
         elif each.position >= len(statements):
             what = f"statement {each.position} is announced, and the directory ends at {len(statements)}"
-            kind = FindingKind.AHEAD if is_new(each, until) else FindingKind.STATEMENT_OTHER
-            tell(Finding(kind, each.origin, what, f"{head.log.label}/checkpoint", each.index))
+            tell(
+                Finding(
+                    FindingKind.STATEMENT_OTHER, each.origin, what, f"{head.log.label}/checkpoint", each.index
+                )
+            )
         elif each.statement != digest(statements[each.position]):
             what = f"it announces another statement {each.position} than the directory has"
             tell(Finding(FindingKind.STATEMENT_OTHER, each.origin, what, "", each.index))
@@ -113,11 +98,6 @@ def check_announcements(
                     FindingKind.STATEMENT_UNANNOUNCED, head.checkpoint.origin, what, head.log.label, position
                 )
             )
-
-
-def is_new(announcement: Announcement, until: Seconds) -> bool:
-    """Whether the directory's head may still lack this, where the audit log's was signed at `until`."""
-    return abs(until * SECOND - announcement.t) <= PATIENCE
 
 
 def entries_of(log: LogFiles, size: int, tell: Tell, *, origin: str) -> list[bytes] | None:

@@ -13,12 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from clients.audit.checks import ranges
-from clients.audit.checks.directory_statements import (
-    check_announcements,
-    check_statements,
-    entries_of,
-    is_new,
-)
+from clients.audit.checks.directory_statements import check_announcements, check_statements, entries_of
 from clients.audit.checks.put_backs import check_order, find_cuts
 from clients.audit.checks.record_walk import Walked
 from clients.audit.checks.removals import check_removals, check_store
@@ -36,7 +31,7 @@ from clients.audit.copy.ledger_copy import LedgerCopy, ahead
 from clients.audit.findings import Finding, FindingKind
 from keys.root_of_trust import RootOfTrust
 from protocol.errors import Rejected
-from protocol.tlog.checkpoints import Seconds, parse_checkpoint
+from protocol.tlog.checkpoints import parse_checkpoint
 from protocol.tlog.policy import Policy
 from protocol.tlog.tiles import ENTRIES, read_entries, tile_of
 from protocol.trail.records import RecordType
@@ -125,9 +120,6 @@ class Audit:
 def audit_copy(copy: LedgerCopy, wanted: AuditBasis, *, before: Iterable[Finding] = ()) -> Audit:
     """Check everything in the copy."""
     run = Audit(copy, wanted, list(before))
-    # The directory's head is read first: an audit log that goes on meanwhile then has a leaf for all of it.
-    directory = copy.directory_log()
-    directory_head = None if directory is None else check_head(directory, wanted.policy, run.tell)
     shards = copy.shards()
     heads = tuple(check_head(log, wanted.policy, run.tell) for log in shards)
     known = [LogReport(head, wanted.own_policy) for head in heads if head is not None]
@@ -142,7 +134,7 @@ def audit_copy(copy: LedgerCopy, wanted: AuditBasis, *, before: Iterable[Finding
         check_chain(shards, heads, first, run.tell)
         if records is not None:
             check_removals(records, known, run.tell)
-        statements = _check_directory(run, known, directory_head)
+        statements = _check_directory(run, known)
         if records is not None:
             _check_signed(run, known, records, statements=statements, pool=pool)
     if records is not None:
@@ -248,30 +240,29 @@ def _gaps(head: CopiedHead, walked: Walked) -> Iterator[Finding]:
         yield Finding(FindingKind.AUDIT_GAP, head.checkpoint.origin, what, "", index)
 
 
-def _check_directory(run: Audit, audited: list[LogReport], head: CopiedHead | None) -> list[bytes] | None:
+def _check_directory(run: Audit, audited: list[LogReport]) -> list[bytes] | None:
     """Check the directory's log; its statements, if they are in the copy."""
+    log = run.copy.directory_log()
     announced = [each for log in audited for part in log.walked for each in part.announced]
-    until = max((log.head.time for log in audited), default=Seconds(0))
-    if run.copy.directory_log() is None:
-        # A ledger that was founded a moment ago has published the audit log, and not this one.
-        is_founded = run.wanted.live and all(is_new(each, until) for each in announced)
-        kind = FindingKind.LOG_MISSING if announced and not is_founded else FindingKind.NOT_CHECKED
+    if log is None:
+        kind = FindingKind.LOG_MISSING if announced else FindingKind.NOT_CHECKED
         what = "the copy has no log of the key directory"
         if announced:
             what += f", and the audit log announces {len(announced)} of its statements"
         run.tell(Finding(kind, "directory", what, "directory"))
         return None
+    head = check_head(log, run.wanted.policy, run.tell)
     if head is None:
         return None
     report = LogReport(head, run.wanted.own_policy)
     _check_log(report, None, {}, pool=None, run=run)
     run.logs.append(report)
-    statements = entries_of(head.log, head.checkpoint.size, run.tell, origin=head.checkpoint.origin)
+    statements = entries_of(log, head.checkpoint.size, run.tell, origin=head.checkpoint.origin)
     if statements is None:
         return None
     check_statements(head, statements, run.wanted.root, run.tell)
     if any(log.walked for log in audited):
-        check_announcements(head, statements, announced, run.tell, until=until)
+        check_announcements(head, statements, announced, run.tell)
     return statements
 
 

@@ -210,10 +210,10 @@ class RecordWalk:
             case Act(type=RecordType.UNVERIFIED, detail=(offset, code)):
                 self.walked.unverified.append((index, offset, code))
             case Act(
-                type=RecordType.DIRECTORY_STATEMENT, t=t, subject=statement, detail=(position, _, _, _, root)
+                type=RecordType.DIRECTORY_STATEMENT, subject=statement, detail=(position, _, _, _, root)
             ) if statement is not None:
                 self.walked.announced.append(
-                    Announcement(self._origin, index, position, statement, Digest(root), t)
+                    Announcement(self._origin, index, position, statement, Digest(root))
                 )
             case _:
                 return

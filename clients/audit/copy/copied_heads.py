@@ -17,7 +17,7 @@ from clients.audit.findings import Finding, FindingKind, Tell
 from protocol.errors import Code, Rejected
 from protocol.identifiers import Digest
 from protocol.limits import MAX_POLICY_TEXT
-from protocol.tlog.checkpoints import Checkpoint, Seconds, SignedCheckpoint, parse_checkpoint
+from protocol.tlog.checkpoints import Checkpoint, SignedCheckpoint, parse_checkpoint
 from protocol.tlog.policy import Policy, parse_policy
 from protocol.tlog.proofs import root_at
 from protocol.tlog.tiles import smaller_from
@@ -33,8 +33,6 @@ class CopiedHead:
     signed: SignedCheckpoint
     witnesses: tuple[str, ...]
     trusted: bool
-    time: Seconds
-    """When it was signed, as most of its signers bear out; 0 where nothing of it is trusted."""
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -79,13 +77,7 @@ def check_head(log: LogFiles, policy: Policy, tell: Tell) -> CopiedHead | None:
         tell(Finding(FindingKind.CHECKPOINT_FORM, log.label, f"it is the checkpoint of {origin}", place))
         return None
     witnesses = trusted_witnesses(signed, policy, tell, place=place)
-    return CopiedHead(
-        log,
-        signed,
-        witnesses or (),
-        trusted=witnesses is not None,
-        time=Seconds(0) if witnesses is None else max(policy.borne_out(signed).values()),
-    )
+    return CopiedHead(log, signed, witnesses or (), trusted=witnesses is not None)
 
 
 def trusted_witnesses(

@@ -85,8 +85,7 @@ def mirror_all(
         destination.mkdir(parents=True, exist_ok=True)
         run = MirrorRun(origin, copy, believed, rows)
         of_records = run.attempt(lambda: copy_records(origin, destination / RECORDS)) if records else []
-        # The directory's head first: the audit log's, read after it, has a leaf for each of its statements.
-        for label in sorted(wanted, key=lambda each: each != DIRECTORY):
+        for label in wanted:
             run.problems += run.attempt(partial(run.copy_log, label))
         run.problems += of_records
         run.problems += judge_absence(copy, wanted, shown=run.shown, named=bool(logs), note=note)

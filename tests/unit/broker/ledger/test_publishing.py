@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
@@ -14,8 +14,6 @@ import pytest
 from structlog.testing import capture_logs
 
 from broker.ledger.cosigning import Cosigner, WitnessAhead, missing
-from broker.ledger.directory_sequencer import DirectorySequencer
-from broker.ledger.log_storage import LogStorage
 from broker.ledger.metrics import LedgerMetrics
 from broker.ledger.published import Published, last_published
 from broker.ledger.publishing import PUBLISHER, Publisher
@@ -36,11 +34,11 @@ from runtime.kafka.ports import OutputRecord
 from runtime.process.clock import ClockCheck
 from runtime.process.worker import Worker
 from tests.mutants.engine import Mutant, mutated
-from tests.mutants.operations import called, returning
+from tests.mutants.operations import called
 from tests.sim.witnessing import NAME as WITNESS
 from tests.sim.witnessing import Case, note_key
 from tests.sim.world import NOON
-from tests.unit.broker.ledger.rig import AUDIT, DIRECTORY, KEYS, NAME, MemoryTopics, Rig, world_of
+from tests.unit.broker.ledger.rig import AUDIT, KEYS, NAME, MemoryTopics, Rig, world_of
 from tests.waiting import until_async
 
 LOGS = ledger_policy(NAME, now=NOON, log_keys=KEYS.vkeys)
@@ -94,7 +92,9 @@ def publisher(rig: Rig, client: httpx.AsyncClient, clock: Clock) -> Publisher:
 async def publish(made: Publisher, bus: MemoryTopics) -> None:
     """Let it publish what it was told of."""
     async with bus.writing(alone=PUBLISHER) as writer:
-        await made.publish_due(writer)
+        for due in list(made.due.values()):
+            if due.is_behind or made.is_wanting(due):
+                await made.publish(due, writer)
 
 
 @pytest.fixture
@@ -119,43 +119,6 @@ async def test_what_is_published_is_cosigned_and_can_be_followed(rig: Rig, tmp_p
         assert follower.take(each, POLICY) is not None
     assert (follower.head.size, follower.head.root) == (rig.state().size, rig.state().root)
     assert rig.store.get("audit/2026h2/checkpoint") == follower.note
-
-
-async def a_statement_is_announced_before_it_is_shown(rig: Rig) -> None:
-    bus, writer = MemoryTopics(), rig.writer()
-    statements = DirectorySequencer(LogStorage(rig.records, rig.store, NAME), KEYS.signers)
-    gone = httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(503)))
-    made = publisher(rig, gone, Clock())
-    made.begin([writer.resume(), statements.resume(rig.world.directory)], {})
-    logged = statements.advance(rig.world.directory, now=NOON)
-
-    def shown() -> list[str]:
-        return [parse_publication(each).origin for each in bus.records[topics.LEDGER]]
-
-    made.tell(logged)
-    made.tell(writer.advance(rig.readings(0, 3), now=NOON).new)
-    await publish(made, bus)
-    assert shown() == [AUDIT], "a statement without a leaf is shown"
-    announced = replace(writer.advance(rig.readings(3, 6), now=NOON).new, directory_next=logged.size)
-    made.tell(announced)
-    await publish(made, bus)
-    assert shown() == [AUDIT, AUDIT, DIRECTORY]
-    again = publisher(rig, gone, Clock())
-    note = made.due[AUDIT].note
-    again.begin([announced, logged], {AUDIT: Published(parse_checkpoint(note).checkpoint, note)})
-    await publish(again, bus)
-    assert DIRECTORY in shown()[3:], "it was published before: what it announced is known"
-
-
-async def test_a_statement_is_announced_before_it_is_shown(rig: Rig) -> None:
-    """Who reads the directory's head, and then the audit log's, finds a leaf for each statement."""
-    await a_statement_is_announced_before_it_is_shown(rig)
-
-
-async def test_that_a_statement_is_announced_first_is_tested(rig: Rig) -> None:
-    """Without the rule an audit in that moment accuses an honest ledger."""
-    with mutated(Mutant(Publisher._may_publish, returning("True"))), pytest.raises(AssertionError):
-        await a_statement_is_announced_before_it_is_shown(rig)
 
 
 async def test_without_its_witness_a_head_is_published_and_completed_later(rig: Rig, tmp_path: Path) -> None:

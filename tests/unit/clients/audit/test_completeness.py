@@ -6,17 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from clients.audit.checks.directory_statements import PATIENCE, is_new
 from clients.audit.findings import FindingKind
 from keys.soft_keys import SoftIdentity
 from keys.statement_types import StatementType
 from protocol.errors import Code
-from protocol.identifiers import Digest, Millis, UnitId, digest
-from protocol.limits import SECOND
+from protocol.identifiers import Digest, UnitId, digest
 from protocol.trail.acts import unverified
 from protocol.trail.ledger_leaves import own_leaf
-from tests.mutants.engine import Mutant, mutated
-from tests.mutants.operations import returning
 from tests.sim.ledger import LEDGER, Ledger, put
 from tests.unit.clients.audit.audits import audit, found, kinds, sql
 
@@ -247,39 +243,9 @@ def test_another_statement_is_announced_than_the_directory_has(ledger: Ledger, w
             Digest(bytes(32)) if wrong == "root" else world.directory.head.root,
         )
     )
-    world.now = Millis(world.now + PATIENCE + 2 * SECOND)
     ledger.publish()
 
     assert FindingKind.STATEMENT_OTHER in kinds(ledger.path)
-
-
-def wrong_with_a_shorter_directory(ledger: Ledger, *, seconds: int) -> set[FindingKind]:
-    """What is wrong where the directory's head lacks what was announced so long ago."""
-    ledger.publish()
-    shown = ledger.directory.note
-    ledger.world.enrol("es")
-    ledger.announce()
-    ledger.world.now = Millis(ledger.world.now + seconds * SECOND)
-    ledger.publish()
-    put(ledger.path / "directory/checkpoint", shown)
-    return kinds(ledger.path, live=True)
-
-
-def test_what_was_just_announced_may_not_be_in_the_directory_yet(ledger: Ledger) -> None:
-    """The audit log is published first: a copy of that moment accuses nobody."""
-    assert wrong_with_a_shorter_directory(ledger, seconds=60) == set()
-
-
-def test_a_directory_that_hides_a_statement_is_found(ledger: Ledger) -> None:
-    """A directory that is shown without its newest statement, a revocation, is no directory of before."""
-    seconds = PATIENCE // SECOND + 2
-    assert wrong_with_a_shorter_directory(ledger, seconds=seconds) == {FindingKind.STATEMENT_OTHER}
-
-
-def test_that_a_hidden_statement_is_found_is_tested(ledger: Ledger) -> None:
-    """Without the bound a ledger could leave out a revocation for ever."""
-    with mutated(Mutant(is_new, returning("True"))):
-        assert wrong_with_a_shorter_directory(ledger, seconds=2 * PATIENCE // SECOND) == set()
 
 
 def test_a_statement_of_the_directory_is_forged(ledger: Ledger) -> None:

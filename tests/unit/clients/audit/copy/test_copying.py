@@ -190,7 +190,7 @@ def test_a_coming_half_year_is_not_there_yet(ledger: Ledger, served: str, tmp_pa
     """The policy names it, nothing refers to it: a note, and no more."""
     rows, notes = mirrored(served, tmp_path / "copy", ledger)
 
-    assert [row["log"].partition("/")[2] for row in rows] == ["directory", SHARD]
+    assert [row["log"].partition("/")[2] for row in rows] == [SHARD, "directory"]
     assert len(notes) == 1
     assert notes[0].startswith("note: not there yet")
     assert "audit/2027h1" in notes[0]
