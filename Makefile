@@ -41,7 +41,7 @@ else
 	@$(PY) -m pytest $(CHOSEN)
 endif
 
-check: venv-dev ## Formatting, types, import rules and the fast tests (under a minute)
+check: venv-dev ## Formatting, types, import rules and the fast tests (some three minutes on two cores)
 	@.venv/bin/ruff check
 	@.venv/bin/ruff format --check
 	@.venv/bin/mypy

@@ -66,6 +66,7 @@ def _test_of(case: AlertCase, series: list[dict[str, str]], *, fires: bool) -> d
     }
 
 
+@pytest.mark.slow
 def test_each_alert_fires_for_its_cause_and_not_for_the_near_miss(tmp_path: Path) -> None:
     """promtool plays both; labels and words are those that a person would be sent."""
     tests = [
