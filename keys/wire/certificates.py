@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -129,11 +130,15 @@ def sign_leaf(
 
 def read_credentials(key_pem: bytes, certificate_pem: bytes) -> Credentials:
     """What was written; `ValueError` where it is none of ours."""
-    key = serialization.load_pem_private_key(key_pem, password=None)
+    try:
+        key = serialization.load_pem_private_key(key_pem, password=None)
+        certificate = x509.load_pem_x509_certificate(certificate_pem)
+        certified = certificate.public_key()
+    except UnsupportedAlgorithm:
+        raise ValueError("a key of a kind that is not used here") from None
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise ValueError("not a key on P-256")  # noqa: TRY004 - one error for whatever is in a file
-    certificate = x509.load_pem_x509_certificate(certificate_pem)
-    if certificate.public_key() != key.public_key():
+    if certified != key.public_key():
         raise ValueError("the certificate is of another key")
     return Credentials(key, certificate)
 
